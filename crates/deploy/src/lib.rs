@@ -1,0 +1,1 @@
+//! Deploy steps over the assetsync engine: configuration, hosts, rollout, retention.

@@ -1,0 +1,1 @@
+//! The assetsync engine: scan, compare, plan, delta, protocol, publish.

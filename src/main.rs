@@ -1,0 +1,2 @@
+//! The `assetsync` command.
+fn main() {}
