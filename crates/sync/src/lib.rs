@@ -1,1 +1,10 @@
 //! The assetsync engine: scan, compare, plan, delta, protocol, publish.
+pub mod delta;
+pub mod digest;
+pub mod entry;
+pub mod limits;
+pub mod path;
+pub mod plan;
+pub mod recipe;
+pub mod state;
+pub mod text;

@@ -1,0 +1,49 @@
+//! Every bound on what the other side may say.
+//!
+//! These are ceilings fixed at compile time: no message can raise them, and there is no "unlimited".
+//! A number that exceeds its bound is refused before anything is allocated, indexed or looped over.
+
+/// Version of the wire format. Both sides must speak the same one.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// Longest first line (the hexadecimal *Hello*), in bytes, with its newline.
+pub const HELLO_LINE_BYTES: usize = 16 * 1024;
+
+/// Longest frame payload, in bytes.
+pub const FRAME_BYTES: usize = 64 * 1024;
+
+/// Longest message after decompression, in bytes.
+pub const MESSAGE_BYTES: usize = 48 * 1024;
+
+/// Longest piece of file content in one message, in bytes.
+pub const LITERAL_BYTES: usize = 32 * 1024;
+
+/// Longest path relative to the destination, in bytes (Linux's `PATH_MAX`, less its NUL).
+pub const PATH_BYTES: usize = 4095;
+
+/// Longest single name in a path, in bytes (`NAME_MAX`).
+pub const NAME_BYTES: usize = 255;
+
+/// Deepest path, in components.
+pub const PATH_DEPTH: usize = 1024;
+
+/// Longest target of a symbolic link, in bytes.
+pub const LINK_TARGET_BYTES: usize = 4095;
+
+/// Most entries in one tree, and most actions in one plan.
+pub const ENTRIES: u64 = 10_000_000;
+
+/// Largest file, in bytes (16 TiB, ext4's own limit).
+pub const FILE_BYTES: u64 = 1 << 44;
+
+/// Largest zstd window either side may use, as a power of two (8 MiB).
+pub const WINDOW_LOG: u32 = 23;
+
+/// Longest error text from the other side, in bytes.
+pub const ERROR_BYTES: usize = 4096;
+
+/// Block sizes a signature may have: powers of two between these, in bytes.
+pub const BLOCK_BYTES: std::ops::RangeInclusive<u32> = 256..=1 << 20;
+
+/// Bytes of the strong hash kept per block of a signature (MD4 has 16).
+pub const STRONG_BYTES: std::ops::RangeInclusive<u8> = 2..=16;

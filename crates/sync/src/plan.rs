@@ -1,0 +1,80 @@
+//! The plan: what a push does to a destination, as a value.
+//!
+//! It is computed by [`crate::sender::planner`] from the local tree and the remote [`State`](crate::state::State)
+//! alone. `--dry-run` prints it, tests compare it, the agent (or the SFTP executor) carries it out.
+
+use crate::digest::Digest;
+use crate::entry::Mtime;
+use crate::path::RelPath;
+use crate::recipe::Recipe;
+
+/// Actions in tree order of their paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The actions. Recipes name each other by position here.
+    pub actions: Vec<Action>,
+}
+
+/// One path and what shall stand there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// Where.
+    pub path: RelPath,
+    /// Position of the same path in the [`State`](crate::state::State), if something stands there already.
+    pub known: Option<u32>,
+    /// What.
+    pub what: What,
+}
+
+/// What shall stand at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A directory with these permission bits.
+    Dir {
+        /// Permission bits.
+        mode: u32,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// The link's text.
+        target: Vec<u8>,
+        /// Last modification.
+        mtime: Mtime,
+    },
+    /// A regular file.
+    File(FileAction),
+    /// Nothing: what stands there is deleted.
+    Delete,
+}
+
+/// How a regular file comes to stand at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileAction {
+    /// Bytes of content.
+    pub size: u64,
+    /// Permission bits.
+    pub mode: u32,
+    /// Last modification.
+    pub mtime: Mtime,
+    /// Digest of the content; what is staged must have it.
+    pub digest: Digest,
+    /// The way there.
+    pub recipe: Recipe,
+    /// Published after all ordinary files, because it names them.
+    pub entry_point: bool,
+}
+
+impl Action {
+    /// The file, if the action makes one stand at its path.
+    pub fn file(&self) -> Option<&FileAction> {
+        match &self.what {
+            What::File(file) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing has to be done at the destination.
+    pub fn is_keep(&self) -> bool {
+        self.file().is_some_and(|file| file.recipe == Recipe::Keep)
+    }
+}

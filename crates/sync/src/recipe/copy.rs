@@ -1,0 +1,50 @@
+//! `Copy`: the destination has the same content under another name, or in staging from a push that was
+//! interrupted, or will have it from an earlier action of the same plan.
+
+use std::collections::HashMap;
+
+use super::{Basis, ContentKey, Offer, Recipe, Situation};
+use crate::entry::Kind;
+use crate::state::State;
+
+/// About what the action costs on the wire: a path, a digest and a position.
+const ACTION_BYTES: u64 = 64;
+
+pub(super) fn offer(situation: &Situation<'_>) -> Option<Offer> {
+    let from = situation.elsewhere?;
+    Some(Offer { recipe: Recipe::Copy { from }, cost: ACTION_BYTES })
+}
+
+/// Where the destination has which content.
+#[derive(Debug, Default)]
+pub struct Contents(HashMap<ContentKey, Basis>);
+
+impl Contents {
+    /// All content a state tells of. Leftovers are preferred: using one is a rename.
+    pub fn of(state: &State) -> Contents {
+        let known = state.entries.iter().enumerate().filter_map(|(position, remote)| {
+            let Kind::File { size } = remote.entry.kind else { return None };
+            Some(((remote.digest?, size), Basis::Known(position as u32)))
+        });
+        let leftovers = state.leftovers.iter().enumerate().map(|(position, leftover)| {
+            ((leftover.digest, leftover.size), Basis::Leftover(position as u32))
+        });
+        Contents(known.chain(leftovers).collect())
+    }
+
+    /// Where this content is.
+    pub fn find(&self, key: ContentKey) -> Option<Basis> {
+        self.0.get(&key).copied()
+    }
+
+    /// Notes that the action at `position` of the plan brings this content, so that files with the same
+    /// content later in the plan copy it. It takes the place of a leftover, which can be used only once.
+    pub fn will_have(&mut self, key: ContentKey, position: u32) {
+        match self.0.get(&key) {
+            Some(Basis::Known(_) | Basis::Planned(_)) => {}
+            Some(Basis::Leftover(_)) | None => {
+                self.0.insert(key, Basis::Planned(position));
+            }
+        }
+    }
+}
