@@ -5,6 +5,7 @@ pub mod entry;
 pub mod limits;
 pub mod path;
 pub mod plan;
+pub mod proto;
 pub mod recipe;
 pub mod state;
 pub mod text;

@@ -130,7 +130,8 @@ mod tests {
     fn unsafe_paths_are_refused() {
         let long = [b'a'; 256];
         let cases: [&[u8]; 12] = [
-            b"", b"/x", b"x/", b"a//b", b".", b"..", b"../x", b"a/../x", b"a/./b", b"a\0b", b"/", &long,
+            b"", b"/x", b"x/", b"a//b", b".", b"..", b"../x", b"a/../x", b"a/./b", b"a\0b", b"/",
+            &long,
         ];
         for case in cases {
             assert!(RelPath::new(case).is_err(), "{case:?}");
@@ -149,7 +150,8 @@ mod tests {
     #[test]
     fn tree_order_is_that_of_a_sorted_walk() {
         let sorted = ["a", "a/b", "a/b/c", "a/c", "a!", "a.b", "b"];
-        let mut paths: Vec<_> = sorted.iter().rev().map(|p| RelPath::new(p.as_bytes()).unwrap()).collect();
+        let mut paths: Vec<_> =
+            sorted.iter().rev().map(|p| RelPath::new(p.as_bytes()).unwrap()).collect();
         paths.sort();
         assert_eq!(paths.iter().map(ToString::to_string).collect::<Vec<_>>(), sorted);
     }

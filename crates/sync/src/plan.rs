@@ -56,15 +56,42 @@ pub struct FileAction {
     pub mode: u32,
     /// Last modification.
     pub mtime: Mtime,
-    /// Digest of the content; what is staged must have it.
-    pub digest: Digest,
+    /// Digest of the content: what is staged must have it. `None` where no content is made.
+    pub digest: Option<Digest>,
     /// The way there.
     pub recipe: Recipe,
     /// Published after all ordinary files, because it names them.
     pub entry_point: bool,
 }
 
+/// An action as it travels: what the agent knows by position is not spelled out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub what: What,
+}
+
+/// A path, or the position of one that both sides know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A path where nothing stands yet.
+    New(RelPath),
+    /// The path at this position of the [`State`](crate::state::State).
+    Known(u32),
+}
+
 impl Action {
+    /// The action as it travels.
+    pub fn order(&self) -> Order {
+        let place = match self.known {
+            Some(known) => Place::Known(known),
+            None => Place::New(self.path.clone()),
+        };
+        Order { place, what: self.what.clone() }
+    }
+
     /// The file, if the action makes one stand at its path.
     pub fn file(&self) -> Option<&FileAction> {
         match &self.what {

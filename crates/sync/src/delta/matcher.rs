@@ -71,7 +71,11 @@ impl<'s> Matcher<'s> {
             }
         }
         self.scanned += at as u64;
-        if last { self.finish(&data[literal..], emit) } else { self.literal(&data[literal..at], emit) }
+        if last {
+            self.finish(&data[literal..], emit)
+        } else {
+            self.literal(&data[literal..at], emit)
+        }
         if last { data.len() } else { at }
     }
 
@@ -175,11 +179,18 @@ impl Index {
         let mut blocks: Vec<(u32, u32)> =
             (0..full_blocks).map(|block| (signature.weak(block), block as u32)).collect();
         let strong = |block: u32| signature.strong(block as usize);
-        blocks.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(strong(a.1).cmp(strong(b.1))).then(a.1.cmp(&b.1)));
+        blocks.sort_unstable_by(|a, b| {
+            a.0.cmp(&b.0).then(strong(a.1).cmp(strong(b.1))).then(a.1.cmp(&b.1))
+        });
         blocks.dedup_by(|b, a| a.0 == b.0 && strong(a.1) == strong(b.1));
         // Sixteen bits a block: one random position in sixteen is looked up in vain.
         let bits = (full_blocks.max(64) * 16).next_power_of_two().ilog2().min(26);
-        let mut index = Index { bitmap: vec![0; 1 << (bits - 6)], shift: 32 - bits.min(32), blocks, full_blocks };
+        let mut index = Index {
+            bitmap: vec![0; 1 << (bits - 6)],
+            shift: 32 - bits.min(32),
+            blocks,
+            full_blocks,
+        };
         for at in 0..index.blocks.len() {
             let (word, bit) = index.slot(index.blocks[at].0);
             index.bitmap[word] |= bit;
@@ -202,7 +213,11 @@ impl Index {
 
     fn candidates(&self, weak: u32) -> &[(u32, u32)] {
         let start = self.blocks.partition_point(|entry| entry.0 < weak);
-        let length = self.blocks[start..].iter().take_while(|entry| entry.0 == weak).take(CANDIDATES).count();
+        let length = self.blocks[start..]
+            .iter()
+            .take_while(|entry| entry.0 == weak)
+            .take(CANDIDATES)
+            .count();
         &self.blocks[start..start + length]
     }
 }
@@ -302,7 +317,8 @@ mod tests {
         assert_eq!(rebuild(&zeros, &zeros, SPEC, 4096).1, 0);
         // Every window has the weak sum of a block, none its content: the two swapped bytes pairs keep it.
         let mut liar = signed(&noise(256, 1), SPEC);
-        liar = Signature::new(SPEC, 256, [&liar.weak(0).to_be_bytes()[..], &[0; 8]].concat()).unwrap();
+        liar =
+            Signature::new(SPEC, 256, [&liar.weak(0).to_be_bytes()[..], &[0; 8]].concat()).unwrap();
         let mut matcher = Matcher::new(&liar);
         let data = noise(256, 1).repeat(2000);
         let mut literals = 0;

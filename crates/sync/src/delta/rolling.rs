@@ -66,7 +66,8 @@ mod tests {
     #[test]
     fn the_value_is_the_one_in_signatures() {
         let data = b"the quick brown fox jumps over the lazy dog, twice and thrice";
-        let options = fast_rsync::SignatureOptions { block_size: data.len() as u32, crypto_hash_size: 8 };
+        let options =
+            fast_rsync::SignatureOptions { block_size: data.len() as u32, crypto_hash_size: 8 };
         let signature = fast_rsync::Signature::calculate(data, options).into_serialized();
         let weak = u32::from_be_bytes(signature[12..16].try_into().unwrap());
         assert_eq!(Rolling::over(data).value(), weak);

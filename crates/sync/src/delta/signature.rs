@@ -29,7 +29,9 @@ pub struct SignatureSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// Block size or hash length outside the limits.
-    #[error("Signature with blocks of {block_bytes} and hashes of {strong_bytes} bytes is not allowed")]
+    #[error(
+        "Signature with blocks of {block_bytes} and hashes of {strong_bytes} bytes is not allowed"
+    )]
     Spec {
         /// Bytes a block.
         block_bytes: u64,
@@ -55,7 +57,11 @@ impl SignatureSpec {
         let fine = limits::BLOCK_BYTES.contains(&block)
             && block.is_power_of_two()
             && limits::STRONG_BYTES.contains(&strong);
-        if fine { Ok(SignatureSpec { block_bytes: block, strong_bytes: strong }) } else { Err(refused) }
+        if fine {
+            Ok(SignatureSpec { block_bytes: block, strong_bytes: strong })
+        } else {
+            Err(refused)
+        }
     }
 
     /// The measures for a basis of `basis_bytes` and a new file of `size` bytes.
@@ -200,7 +206,8 @@ mod tests {
 
     #[test]
     fn signing_in_segments_equals_signing_at_once() {
-        let data: Vec<u8> = (0..700_001_u32).map(|i| (i.wrapping_mul(2654435761) >> 13) as u8).collect();
+        let data: Vec<u8> =
+            (0..700_001_u32).map(|i| (i.wrapping_mul(2654435761) >> 13) as u8).collect();
         let spec = SignatureSpec::new(1024, 5).unwrap();
         let mut ours = Vec::new();
         let total = sign(&data[..], spec, |entries| {
@@ -215,7 +222,9 @@ mod tests {
 
     #[test]
     fn measures_outside_the_limits_are_refused() {
-        for (block, strong) in [(0, 8), (255, 8), (1000, 8), (1 << 21, 8), (1024, 0), (1024, 17), (u64::MAX, 8)] {
+        for (block, strong) in
+            [(0, 8), (255, 8), (1000, 8), (1 << 21, 8), (1024, 0), (1024, 17), (u64::MAX, 8)]
+        {
             assert!(SignatureSpec::new(block, strong).is_err(), "{block} {strong}");
         }
     }

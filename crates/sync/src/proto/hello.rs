@@ -1,0 +1,109 @@
+//! *Hello*: the sender's first words, in one line of text.
+//!
+//! It is text so that it can be sent before anyone knows whether the agent is there: the shell that finds
+//! it missing can read one line away.
+
+use super::codec::{DecodeError, Fields, put_bytes, put_number};
+use crate::limits;
+
+/// What the sender wants of an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// The destination's path as the user gave it; relative ones start at the home directory.
+    pub destination: Vec<u8>,
+    /// Only look; create and change nothing.
+    pub dry_run: bool,
+    /// Hash every file, whatever the index says.
+    pub checksum: bool,
+    /// After how many milliseconds without a sign of life either side gives up.
+    pub timeout_ms: u32,
+}
+
+/// Why a first line is not a *Hello*.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HelloError {
+    /// Not the line of any version.
+    #[error("First line is not assetsync's")]
+    NotHello,
+    /// Another version of the protocol.
+    #[error(
+        "Sender speaks protocol version {theirs}, this agent version {}",
+        limits::PROTOCOL_VERSION
+    )]
+    Version {
+        /// The sender's version.
+        theirs: u64,
+    },
+    /// The line's fields are wrong.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+const WORD: &[u8] = b"assetsync ";
+const DRY_RUN: u8 = 1;
+const CHECKSUM: u8 = 2;
+
+impl Hello {
+    /// The line, with its newline.
+    pub fn line(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        put_bytes(&mut body, &self.destination);
+        body.push(u8::from(self.dry_run) * DRY_RUN | u8::from(self.checksum) * CHECKSUM);
+        put_number(&mut body, u64::from(self.timeout_ms));
+        let digits = body.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        format!("assetsync {} {digits}\n", limits::PROTOCOL_VERSION).into_bytes()
+    }
+
+    /// Reads the line, with or without its newline.
+    pub fn parse(line: &[u8]) -> Result<Hello, HelloError> {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let rest = line.strip_prefix(WORD).ok_or(HelloError::NotHello)?;
+        let rest = std::str::from_utf8(rest).map_err(|_| HelloError::NotHello)?;
+        let (version, digits) = rest.split_once(' ').ok_or(HelloError::NotHello)?;
+        let theirs = version.parse().map_err(|_| HelloError::NotHello)?;
+        if theirs != u64::from(limits::PROTOCOL_VERSION) {
+            return Err(HelloError::Version { theirs });
+        }
+        let body = from_hex(digits).ok_or(HelloError::NotHello)?;
+        Ok(Hello::decode(&mut Fields(&body))?)
+    }
+
+    fn decode(fields: &mut Fields<'_>) -> Result<Hello, DecodeError> {
+        let destination = fields.bytes("destination length", limits::PATH_BYTES)?.to_vec();
+        let flags = fields.byte()?;
+        if flags & !(DRY_RUN | CHECKSUM) != 0 || destination.contains(&0) {
+            return Err(DecodeError::Unknown { what: "hello flags", value: u64::from(flags) });
+        }
+        let timeout_ms = fields.bounded("timeout", u64::from(u32::MAX))? as u32;
+        fields.end()?;
+        let (dry_run, checksum) = (flags & DRY_RUN != 0, flags & CHECKSUM != 0);
+        Ok(Hello { destination, dry_run, checksum, timeout_ms })
+    }
+}
+
+fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hello_survives() {
+        let destination = b"/srv/a\nb \xff".to_vec();
+        let hello = Hello { destination, dry_run: true, checksum: false, timeout_ms: 60_000 };
+        let line = hello.line();
+        assert!(line.is_ascii() && line.ends_with(b"\n") && line.len() <= limits::HELLO_LINE_BYTES);
+        assert_eq!(Hello::parse(&line), Ok(hello));
+    }
+
+    #[test]
+    fn other_lines_are_refused() {
+        assert_eq!(Hello::parse(b"GET / HTTP/1.1"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 1 0g"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 2 00"), Err(HelloError::Version { theirs: 2 }));
+        assert!(matches!(Hello::parse(b"assetsync 1 0000"), Err(HelloError::Decode(_))));
+    }
+}

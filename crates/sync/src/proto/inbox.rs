@@ -1,0 +1,260 @@
+//! The receiving half of a conversation: bytes in, messages out. It reads nothing itself.
+
+use zstd::stream::raw::{DParameter, Decoder, Operation};
+
+use super::codec::{DecodeError, Fields};
+use super::failure::Failure;
+use super::frame::{FrameError, FrameKind, HEADER_BYTES, peek_frame};
+use super::item::Memory;
+use super::message::Message;
+use crate::limits;
+
+/// How much is decompressed at a time: enough for any message, whatever is left of the one before.
+const PLAIN_BYTES: usize = 64 * 1024;
+
+/// What came.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received<'a> {
+    /// A message.
+    Message(Message<'a>),
+    /// Stored content, announced by [`Message::Stored`].
+    Stored(&'a [u8]),
+    /// The other side failed and is gone.
+    Failure(Failure),
+}
+
+/// Why the other side's bytes make no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum InboxError {
+    /// Not a frame.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// Not a message.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// Not zstd, or with a window over the limit.
+    #[error("Compressed data is damaged: {0}")]
+    Packed(std::io::Error),
+    /// A stored frame came in the middle of a message.
+    #[error("Stored content came in the middle of a message")]
+    Torn,
+}
+
+/// Received bytes on their way to messages. Feed it with [`receive`](Inbox::receive), drain it with
+/// [`next`](Inbox::next) until that has nothing more.
+pub struct Inbox {
+    /// Bytes as they came; those before `raw_at` are used up.
+    raw: Vec<u8>,
+    raw_at: usize,
+    /// What is left of the packed frame at `raw_at`.
+    packed_left: usize,
+    inflater: Decoder<'static>,
+    /// The decompressor filled its output and may hold more.
+    inflater_full: bool,
+    plain: Vec<u8>,
+    plain_at: usize,
+    /// The message at `plain_at` is cut off; more must be decompressed before it is tried again.
+    needs_plain: bool,
+    memory: Memory,
+}
+
+impl Inbox {
+    /// An inbox for one direction of one conversation.
+    pub fn new() -> std::io::Result<Inbox> {
+        let mut inflater = Decoder::new()?;
+        inflater.set_parameter(DParameter::WindowLogMax(limits::WINDOW_LOG))?;
+        Ok(Inbox {
+            raw: Vec::new(),
+            raw_at: 0,
+            packed_left: 0,
+            inflater,
+            inflater_full: false,
+            plain: Vec::with_capacity(PLAIN_BYTES + limits::MESSAGE_BYTES),
+            plain_at: 0,
+            needs_plain: true,
+            memory: Memory::default(),
+        })
+    }
+
+    /// Takes bytes from the wire, in pieces of any size.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        if self.raw_at > 0 {
+            self.raw.drain(..self.raw_at);
+            self.raw_at = 0;
+        }
+        self.raw.extend_from_slice(bytes);
+    }
+
+    /// The next thing that came, or `None` until more bytes are received.
+    #[allow(clippy::should_implement_trait)] // An iterator could not lend what it yields.
+    pub fn next(&mut self) -> Result<Option<Received<'_>>, InboxError> {
+        loop {
+            if !self.needs_plain && self.has_message()? {
+                return Ok(Some(Received::Message(self.message()?)));
+            }
+            if self.packed_left > 0 || self.inflater_full {
+                if !self.inflate()? {
+                    return Ok(None);
+                }
+                continue;
+            }
+            let Some((kind, length)) = peek_frame(&self.raw[self.raw_at..])? else {
+                return Ok(None);
+            };
+            if kind == FrameKind::Packed {
+                self.raw_at += HEADER_BYTES;
+                self.packed_left = length;
+                continue;
+            }
+            let Some(payload) = self.whole_frame(length) else { return Ok(None) };
+            match kind {
+                FrameKind::Stored if self.plain_at < self.plain.len() => {
+                    return Err(InboxError::Torn);
+                }
+                FrameKind::Stored => return Ok(Some(Received::Stored(&self.raw[payload]))),
+                FrameKind::Failure => {
+                    return Ok(Some(Received::Failure(Failure::decode(&self.raw[payload]))));
+                }
+                FrameKind::Packed | FrameKind::Heartbeat => {}
+            }
+        }
+    }
+
+    /// Steps over the frame at the front and gives its payload, once all of it is there.
+    fn whole_frame(&mut self, length: usize) -> Option<std::ops::Range<usize>> {
+        let start = self.raw_at + HEADER_BYTES;
+        let end = start + length;
+        (end <= self.raw.len()).then(|| {
+            self.raw_at = end;
+            start..end
+        })
+    }
+
+    /// Decompresses some of the packed frame at the front; `false` when its bytes are not there yet.
+    fn inflate(&mut self) -> Result<bool, InboxError> {
+        let here = self.packed_left.min(self.raw.len() - self.raw_at);
+        if here == 0 && !self.inflater_full {
+            return Ok(false);
+        }
+        self.plain.drain(..self.plain_at);
+        self.plain_at = 0;
+        let before = self.plain.len();
+        self.plain.resize(before + PLAIN_BYTES, 0);
+        let input = &self.raw[self.raw_at..self.raw_at + here];
+        let status = self.inflater.run_on_buffers(input, &mut self.plain[before..]);
+        let status = status.map_err(InboxError::Packed)?;
+        self.plain.truncate(before + status.bytes_written);
+        self.raw_at += status.bytes_read;
+        self.packed_left -= status.bytes_read;
+        self.inflater_full = status.bytes_written == PLAIN_BYTES;
+        self.needs_plain = status.bytes_written == 0;
+        Ok(true)
+    }
+
+    /// Whether a whole message is at the front of what is decompressed.
+    fn has_message(&mut self) -> Result<bool, InboxError> {
+        let rest = &self.plain[self.plain_at..];
+        let whole = Message::decode(&mut Fields(rest), &mut self.memory.clone());
+        match whole {
+            Ok(_) => Ok(true),
+            Err(DecodeError::UnexpectedEnd) if rest.len() < limits::MESSAGE_BYTES => {
+                self.needs_plain = true;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn message(&mut self) -> Result<Message<'_>, InboxError> {
+        let mut fields = Fields(&self.plain[self.plain_at..]);
+        let before = fields.0.len();
+        let message = Message::decode(&mut fields, &mut self.memory)?;
+        self.plain_at += before - fields.0.len();
+        Ok(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Outbox, put_frame};
+    use super::*;
+
+    fn talk(outbox: &mut Outbox) {
+        outbox.send(&Message::Literal(&[7; 1000]));
+        outbox.send(&Message::Stored { length: 70_000 });
+        outbox.send_stored(&[5; 70_000]);
+        (0..5000).for_each(|action| outbox.send(&Message::Failed { action }));
+        (0..40).for_each(|_| outbox.send(&Message::Literal(&[0; limits::LITERAL_BYTES])));
+        outbox.send(&Message::Bye);
+        outbox.flush();
+    }
+
+    /// What comes out when `bytes` are delivered in pieces: message names and stored bytes.
+    fn deliver(bytes: &[u8], piece: usize) -> Result<Vec<String>, InboxError> {
+        let (mut inbox, mut seen) = (Inbox::new().unwrap(), Vec::new());
+        for piece in bytes.chunks(piece) {
+            inbox.receive(piece);
+            while let Some(received) = inbox.next()? {
+                match received {
+                    Received::Stored(bytes) => {
+                        seen.extend(bytes.iter().map(|byte| format!("stored {byte}")))
+                    }
+                    other => seen.push(format!("{other:?}")),
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    #[test]
+    fn pieces_of_any_size_give_the_same_messages() {
+        let mut outbox = Outbox::new(3).unwrap();
+        talk(&mut outbox);
+        let bytes = outbox.take();
+        let whole = deliver(&bytes, bytes.len()).unwrap();
+        assert_eq!(whole.len(), 2 + 70_000 + 5000 + 40 + 1);
+        for piece in [1, 2, 3, 7, 15, 100] {
+            assert_eq!(deliver(&bytes, piece).unwrap(), whole, "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn damage_at_any_byte_is_an_error_or_other_messages_but_no_panic() {
+        let mut outbox = Outbox::new(3).unwrap();
+        (0..50).for_each(|action| outbox.send(&Message::FileStart { action }));
+        outbox.send(&Message::Literal(b"some literal text, some literal text"));
+        outbox.flush();
+        let bytes = outbox.take();
+        for at in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[at / 8] ^= 1 << (at % 8);
+            let _ = deliver(&damaged, 64);
+        }
+    }
+
+    #[test]
+    fn windows_over_the_limit_are_refused() {
+        let mut encoder = zstd::stream::Encoder::new(Vec::new(), 3).unwrap();
+        encoder.window_log(27).unwrap();
+        encoder.include_contentsize(false).unwrap();
+        std::io::Write::write_all(&mut encoder, &[14; 100]).unwrap();
+        let mut bytes = Vec::new();
+        put_frame(&mut bytes, FrameKind::Packed, &encoder.finish().unwrap());
+        assert!(matches!(deliver(&bytes, 10), Err(InboxError::Packed(_))));
+    }
+
+    #[test]
+    fn an_endless_message_is_refused() {
+        // A literal over its limit is refused as soon as its length is there.
+        let mut inbox = Inbox::new().unwrap();
+        let mut packed = zstd::stream::encode_all(&[6, 0x81, 0x80, 0x02][..], 1).unwrap();
+        let mut bytes = Vec::new();
+        put_frame(&mut bytes, FrameKind::Packed, &std::mem::take(&mut packed));
+        inbox.receive(&bytes);
+        let refused = inbox.next();
+        assert!(
+            matches!(refused, Err(InboxError::Decode(DecodeError::OverLimit { .. }))),
+            "{refused:?}"
+        );
+    }
+}

@@ -1,0 +1,346 @@
+//! Messages: what the two sides say to each other, field by field. `docs/protocol.md` shows the bytes.
+
+use super::codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
+use super::item::{Memory, decode_entry, decode_order, put_entry, put_order};
+use crate::delta::SignatureSpec;
+use crate::digest::{Digest, ShortDigest};
+use crate::entry::Mtime;
+use crate::limits;
+use crate::plan::Order;
+use crate::state::{Leftover, RemoteEntry};
+
+/// A message in either direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// To the agent: a question about the file at a position of the state.
+    Ask(Ask),
+    /// To the agent: all questions are asked.
+    AskEnd,
+    /// To the agent: the next action of the plan.
+    Action(Order),
+    /// To the agent: the plan is complete; with `publish`, publish as soon as everything is staged.
+    PlanEnd {
+        /// Do not wait for [`Message::Publish`].
+        publish: bool,
+    },
+    /// To the agent: content operations for this action follow.
+    FileStart {
+        /// Position in the plan.
+        action: u32,
+    },
+    /// To the agent: these bytes come next in the file.
+    Literal(&'a [u8]),
+    /// To the agent: this range of the basis comes next.
+    Copy {
+        /// First byte in the basis.
+        offset: u64,
+        /// Bytes; never 0.
+        length: u64,
+    },
+    /// To the agent: that many bytes come next, in [`FrameKind::Stored`](super::FrameKind) frames.
+    Stored {
+        /// Bytes; never 0.
+        length: u64,
+    },
+    /// To the agent: the file is complete.
+    FileEnd,
+    /// To the agent: the file could not be read to its end; it will come again.
+    FileAbort,
+    /// To the agent: no more content.
+    ContentEnd,
+    /// To the agent: the source file changed since it was planned; its next content has these measures.
+    Amend {
+        /// Position in the plan.
+        action: u32,
+        /// New size in bytes.
+        size: u64,
+        /// New modification time.
+        mtime: Mtime,
+        /// New digest.
+        digest: Digest,
+    },
+    /// To the agent: put in place what is staged.
+    Publish,
+    /// To the agent: nothing (more) to do.
+    Bye,
+    /// To the sender: the next path at the destination.
+    Entry(RemoteEntry),
+    /// To the sender: a verified file of an interrupted push.
+    Leftover(Leftover),
+    /// To the sender: the state is complete.
+    StateEnd(Vitals),
+    /// To the sender: the file has the expected digest (`true`) or another one.
+    Compared(bool),
+    /// To the sender: the signature of a file of `basis_bytes` follows.
+    Signature {
+        /// Size of the file in bytes.
+        basis_bytes: u64,
+    },
+    /// To the sender: entries of the signature.
+    Blocks(&'a [u8]),
+    /// To the sender: the file can't be read (any more).
+    Gone,
+    /// To the sender: all questions are answered.
+    AnswerEnd,
+    /// To the sender: the file was not staged; it is needed again as a whole.
+    Failed {
+        /// Position in the plan.
+        action: u32,
+    },
+    /// To the sender: everything else is staged and verified.
+    StagedEnd,
+    /// To the sender: something the user should know, in words.
+    Notice(&'a [u8]),
+    /// To the sender: everything is published.
+    Published(Vitals),
+}
+
+/// A question about the file at position `known` of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    /// Position in the state.
+    pub known: u32,
+    /// The digest it would have if it were the same; then the answer is [`Message::Compared`].
+    pub expected: Option<ShortDigest>,
+    /// The signature wanted if it is not the same.
+    pub signature: Option<SignatureSpec>,
+}
+
+/// What an agent tells of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Vitals {
+    /// The agent's peak resident memory so far (`VmHWM`), in bytes; 0 where the system does not tell.
+    pub peak_rss_bytes: u64,
+    /// Bytes free for the user on the destination's file system.
+    pub free_bytes: u64,
+}
+
+const ASK: u8 = 1;
+const ASK_END: u8 = 2;
+const ACTION: u8 = 3;
+const PLAN_END: u8 = 4;
+const FILE_START: u8 = 5;
+const LITERAL: u8 = 6;
+const COPY: u8 = 7;
+const STORED: u8 = 8;
+const FILE_END: u8 = 9;
+const FILE_ABORT: u8 = 10;
+const CONTENT_END: u8 = 11;
+const AMEND: u8 = 12;
+const PUBLISH: u8 = 13;
+const BYE: u8 = 14;
+const ENTRY: u8 = 32;
+const LEFTOVER: u8 = 33;
+const STATE_END: u8 = 34;
+const COMPARED: u8 = 35;
+const SIGNATURE: u8 = 36;
+const BLOCKS: u8 = 37;
+const GONE: u8 = 38;
+const ANSWER_END: u8 = 39;
+const FAILED: u8 = 40;
+const STAGED_END: u8 = 41;
+const NOTICE: u8 = 42;
+const PUBLISHED: u8 = 43;
+
+impl Message<'_> {
+    /// Appends the message; `memory` is this direction's.
+    pub fn encode(&self, out: &mut Vec<u8>, memory: &mut Memory) {
+        match self {
+            Message::Ask(ask) => put_ask(out, ask, memory),
+            Message::Action(order) => tagged(out, ACTION, |out| put_order(out, order, memory)),
+            Message::PlanEnd { publish } => out.extend([PLAN_END, u8::from(*publish)]),
+            Message::FileStart { action } => {
+                tagged(out, FILE_START, |out| put_number(out, u64::from(*action)));
+            }
+            Message::Literal(bytes) => tagged(out, LITERAL, |out| put_bytes(out, bytes)),
+            Message::Copy { offset, length } => tagged(out, COPY, |out| {
+                put_signed(out, offset.wrapping_sub(memory.copied_to) as i64);
+                put_number(out, *length);
+                memory.copied_to = offset.wrapping_add(*length);
+            }),
+            Message::Stored { length } => tagged(out, STORED, |out| put_number(out, *length)),
+            Message::Amend { action, size, mtime, digest } => tagged(out, AMEND, |out| {
+                put_number(out, u64::from(*action));
+                put_number(out, *size);
+                put_signed(out, mtime.secs);
+                put_number(out, u64::from(mtime.nanos));
+                out.extend_from_slice(&digest.0);
+            }),
+            Message::Entry(entry) => tagged(out, ENTRY, |out| put_entry(out, entry, memory)),
+            Message::Leftover(leftover) => tagged(out, LEFTOVER, |out| {
+                put_number(out, leftover.size);
+                out.extend_from_slice(&leftover.digest.0);
+            }),
+            Message::StateEnd(vitals) => tagged(out, STATE_END, |out| put_vitals(out, vitals)),
+            Message::Compared(same) => out.extend([COMPARED, u8::from(*same)]),
+            Message::Signature { basis_bytes } => {
+                tagged(out, SIGNATURE, |out| put_number(out, *basis_bytes));
+            }
+            Message::Blocks(bytes) => tagged(out, BLOCKS, |out| put_bytes(out, bytes)),
+            Message::Failed { action } => {
+                tagged(out, FAILED, |out| put_number(out, u64::from(*action)));
+            }
+            Message::Notice(text) => tagged(out, NOTICE, |out| put_bytes(out, text)),
+            Message::Published(vitals) => tagged(out, PUBLISHED, |out| put_vitals(out, vitals)),
+            Message::AskEnd => out.push(ASK_END),
+            Message::FileEnd => out.push(FILE_END),
+            Message::FileAbort => out.push(FILE_ABORT),
+            Message::ContentEnd => out.push(CONTENT_END),
+            Message::Publish => out.push(PUBLISH),
+            Message::Bye => out.push(BYE),
+            Message::Gone => out.push(GONE),
+            Message::AnswerEnd => out.push(ANSWER_END),
+            Message::StagedEnd => out.push(STAGED_END),
+        }
+    }
+
+    /// Reads a message off the front of `fields`.
+    ///
+    /// [`DecodeError::UnexpectedEnd`] means that more bytes are needed; `memory` is then as it was.
+    pub fn decode<'a>(
+        fields: &mut Fields<'a>,
+        memory: &mut Memory,
+    ) -> Result<Message<'a>, DecodeError> {
+        match fields.byte()? {
+            tag @ ASK..=BYE => decode_for_agent(tag, fields, memory),
+            tag => decode_for_sender(tag, fields, memory),
+        }
+    }
+}
+
+fn tagged(out: &mut Vec<u8>, tag: u8, body: impl FnOnce(&mut Vec<u8>)) {
+    out.push(tag);
+    body(out);
+}
+
+fn decode_for_agent<'a>(
+    tag: u8,
+    fields: &mut Fields<'a>,
+    memory: &mut Memory,
+) -> Result<Message<'a>, DecodeError> {
+    Ok(match tag {
+        ASK => Message::Ask(decode_ask(fields, memory)?),
+        ASK_END => Message::AskEnd,
+        ACTION => Message::Action(decode_order(fields, memory)?),
+        PLAN_END => Message::PlanEnd { publish: decode_bool(fields)? },
+        FILE_START => Message::FileStart { action: position(fields)? },
+        LITERAL => Message::Literal(fields.bytes("literal length", limits::LITERAL_BYTES)?),
+        COPY => decode_copy(fields, memory)?,
+        STORED => Message::Stored { length: fields.bounded("stored length", limits::FILE_BYTES)? },
+        FILE_END => Message::FileEnd,
+        FILE_ABORT => Message::FileAbort,
+        CONTENT_END => Message::ContentEnd,
+        AMEND => decode_amend(fields)?,
+        PUBLISH => Message::Publish,
+        _ => Message::Bye,
+    })
+}
+
+fn decode_for_sender<'a>(
+    tag: u8,
+    fields: &mut Fields<'a>,
+    memory: &mut Memory,
+) -> Result<Message<'a>, DecodeError> {
+    Ok(match tag {
+        ENTRY => Message::Entry(decode_entry(fields, memory)?),
+        LEFTOVER => {
+            let size = fields.bounded("leftover size", limits::FILE_BYTES)?;
+            Message::Leftover(Leftover { size, digest: ShortDigest(fields.array()?) })
+        }
+        STATE_END => Message::StateEnd(decode_vitals(fields)?),
+        COMPARED => Message::Compared(decode_bool(fields)?),
+        SIGNATURE => {
+            let basis_bytes = fields.bounded("basis size", limits::FILE_BYTES)?;
+            Message::Signature { basis_bytes }
+        }
+        BLOCKS => Message::Blocks(fields.bytes("signature piece", limits::LITERAL_BYTES)?),
+        GONE => Message::Gone,
+        ANSWER_END => Message::AnswerEnd,
+        FAILED => Message::Failed { action: position(fields)? },
+        STAGED_END => Message::StagedEnd,
+        NOTICE => Message::Notice(fields.bytes("notice length", limits::ERROR_BYTES)?),
+        PUBLISHED => Message::Published(decode_vitals(fields)?),
+        other => return Err(DecodeError::Unknown { what: "message", value: u64::from(other) }),
+    })
+}
+
+/// A position in a plan or state.
+fn position(fields: &mut Fields<'_>) -> Result<u32, DecodeError> {
+    Ok(fields.bounded("position", limits::ENTRIES)? as u32)
+}
+
+fn decode_bool(fields: &mut Fields<'_>) -> Result<bool, DecodeError> {
+    Ok(fields.bounded("flag", 1)? == 1)
+}
+
+const ASK_EXPECTED: u8 = 1;
+const ASK_SIGNATURE: u8 = 2;
+
+fn put_ask(out: &mut Vec<u8>, ask: &Ask, memory: &mut Memory) {
+    let expected = if ask.expected.is_some() { ASK_EXPECTED } else { 0 };
+    let signature = if ask.signature.is_some() { ASK_SIGNATURE } else { 0 };
+    out.extend([ASK, expected | signature]);
+    memory.put_known(out, ask.known);
+    if let Some(digest) = ask.expected {
+        out.extend_from_slice(&digest.0);
+    }
+    if let Some(spec) = ask.signature {
+        put_number(out, u64::from(spec.block_bytes.ilog2()));
+        out.push(spec.strong_bytes);
+    }
+}
+
+fn decode_ask(fields: &mut Fields<'_>, memory: &mut Memory) -> Result<Ask, DecodeError> {
+    let flags = fields.byte()?;
+    if flags & !(ASK_EXPECTED | ASK_SIGNATURE) != 0 {
+        return Err(DecodeError::Unknown { what: "question", value: u64::from(flags) });
+    }
+    let (known, kept) = memory.peek_known(fields)?;
+    let expected = match flags & ASK_EXPECTED {
+        0 => None,
+        _ => Some(ShortDigest(fields.array()?)),
+    };
+    let signature = match flags & ASK_SIGNATURE {
+        0 => None,
+        _ => Some(decode_spec(fields)?),
+    };
+    *memory = kept;
+    Ok(Ask { known, expected, signature })
+}
+
+fn decode_spec(fields: &mut Fields<'_>) -> Result<SignatureSpec, DecodeError> {
+    let log = fields.bounded("block size (log2)", 31)?;
+    Ok(SignatureSpec::new(1 << log, u64::from(fields.byte()?))?)
+}
+
+fn decode_copy<'a>(
+    fields: &mut Fields<'a>,
+    memory: &mut Memory,
+) -> Result<Message<'a>, DecodeError> {
+    let offset = memory.copied_to.wrapping_add_signed(fields.signed()?);
+    let length = fields.bounded("copy length", limits::FILE_BYTES)?;
+    if offset > limits::FILE_BYTES {
+        let limit = limits::FILE_BYTES;
+        return Err(DecodeError::OverLimit { what: "copy offset", value: offset, limit });
+    }
+    memory.copied_to = offset + length;
+    Ok(Message::Copy { offset, length })
+}
+
+fn decode_amend<'a>(fields: &mut Fields<'a>) -> Result<Message<'a>, DecodeError> {
+    let action = position(fields)?;
+    let size = fields.bounded("file size", limits::FILE_BYTES)?;
+    let secs = fields.signed()?;
+    let nanos = fields.bounded("nanoseconds", 999_999_999)? as u32;
+    let digest = Digest(fields.array()?);
+    Ok(Message::Amend { action, size, mtime: Mtime { secs, nanos }, digest })
+}
+
+fn put_vitals(out: &mut Vec<u8>, vitals: &Vitals) {
+    put_number(out, vitals.peak_rss_bytes);
+    put_number(out, vitals.free_bytes);
+}
+
+fn decode_vitals(fields: &mut Fields<'_>) -> Result<Vitals, DecodeError> {
+    Ok(Vitals { peak_rss_bytes: fields.number()?, free_bytes: fields.number()? })
+}

@@ -1,0 +1,22 @@
+//! The protocol: bytes to messages and back, without reading or writing any.
+//!
+//! `docs/protocol.md` is its specification. Each direction is a byte stream of [frames](FrameKind); most
+//! frames carry pieces of one zstd stream, whose content is [messages](Message). An [`Outbox`] turns
+//! messages into bytes, an [`Inbox`] turns bytes, delivered in pieces of any size, into messages.
+
+mod codec;
+mod failure;
+mod frame;
+mod hello;
+mod inbox;
+mod item;
+mod message;
+mod outbox;
+
+pub use codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
+pub use failure::{Failure, FailureCode};
+pub use frame::{FrameError, FrameKind, put_frame};
+pub use hello::{Hello, HelloError};
+pub use inbox::{Inbox, InboxError, Received};
+pub use message::{Ask, Message, Vitals};
+pub use outbox::Outbox;

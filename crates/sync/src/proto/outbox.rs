@@ -1,0 +1,125 @@
+//! The sending half of a conversation: messages in, bytes out. It writes nothing itself.
+
+use std::io;
+
+use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation, OutBuffer};
+
+use super::failure::Failure;
+use super::frame::{FrameKind, put_frame};
+use super::item::Memory;
+use super::message::Message;
+use crate::limits;
+
+/// Messages are handed to the compressor when this many bytes have gathered.
+const GATHER_BYTES: usize = 16 * 1024;
+
+/// A packed frame is cut when it would grow over this.
+const PACKED_BYTES: usize = 32 * 1024;
+
+/// Messages on their way to bytes.
+pub struct Outbox {
+    deflater: Encoder<'static>,
+    plain: Vec<u8>,
+    packed: Vec<u8>,
+    out: Vec<u8>,
+    memory: Memory,
+}
+
+impl Outbox {
+    /// An outbox for one direction of one conversation that compresses at zstd's `level`, with zstd's own
+    /// window for that level but never one over the limit.
+    pub fn new(level: i32) -> io::Result<Outbox> {
+        Outbox::with_window(level, None)
+    }
+
+    /// The same with a window of 2^`window_log` bytes, which the other side must hold in memory.
+    pub fn with_window(level: i32, window_log: Option<u32>) -> io::Result<Outbox> {
+        let mut deflater = Encoder::new(level)?;
+        deflater.set_parameter(CParameter::ContentSizeFlag(false))?;
+        let window_log = window_log.unwrap_or(20).min(limits::WINDOW_LOG);
+        deflater.set_parameter(CParameter::WindowLog(window_log))?;
+        let (plain, packed, out) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Outbox { deflater, plain, packed, out, memory: Memory::default() })
+    }
+
+    /// Adds a message.
+    pub fn send(&mut self, message: &Message<'_>) {
+        message.encode(&mut self.plain, &mut self.memory);
+        if self.plain.len() >= GATHER_BYTES {
+            self.compress();
+        }
+    }
+
+    /// Adds content that is not compressed; a [`Message::Stored`] announced it.
+    pub fn send_stored(&mut self, bytes: &[u8]) {
+        self.flush();
+        for piece in bytes.chunks(limits::FRAME_BYTES) {
+            put_frame(&mut self.out, FrameKind::Stored, piece);
+        }
+    }
+
+    /// Adds a failure; nothing may follow.
+    pub fn fail(&mut self, failure: &Failure) {
+        put_frame(&mut self.out, FrameKind::Failure, &failure.encode());
+    }
+
+    /// Makes all messages so far readable for the other side once it has the bytes.
+    pub fn flush(&mut self) {
+        if self.plain.is_empty() && self.packed.is_empty() {
+            return;
+        }
+        self.compress();
+        loop {
+            let left = self.run(|deflater, out| deflater.flush(out));
+            if left == 0 {
+                break;
+            }
+        }
+        self.cut_frame();
+    }
+
+    /// Bytes for the wire; empties the outbox.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// Bytes waiting to be taken.
+    pub fn waiting(&self) -> usize {
+        self.out.len()
+    }
+
+    fn compress(&mut self) {
+        let plain = std::mem::take(&mut self.plain);
+        let mut input = InBuffer::around(&plain[..]);
+        while input.pos < plain.len() {
+            self.run(|deflater, out| deflater.run(&mut input, out));
+        }
+        self.plain = plain;
+        self.plain.clear();
+    }
+
+    /// One step of the compressor into the frame that is being filled.
+    fn run(
+        &mut self,
+        step: impl FnOnce(&mut Encoder<'static>, &mut OutBuffer<'_, [u8]>) -> io::Result<usize>,
+    ) -> usize {
+        let before = self.packed.len();
+        self.packed.resize(before + PACKED_BYTES, 0);
+        let mut out = OutBuffer::around(&mut self.packed[before..]);
+        // Compressing from memory to memory can only fail for lack of it.
+        let left = step(&mut self.deflater, &mut out).expect("zstd has memory to compress");
+        let written = out.pos();
+        self.packed.truncate(before + written);
+        if self.packed.len() >= PACKED_BYTES {
+            self.cut_frame();
+        }
+        left
+    }
+
+    fn cut_frame(&mut self) {
+        if !self.packed.is_empty() {
+            put_frame(&mut self.out, FrameKind::Packed, &self.packed);
+            self.packed.clear();
+        }
+    }
+}
