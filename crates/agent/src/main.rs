@@ -1,2 +1,25 @@
 //! The far side of assetsync: the engine's receiver and nothing else.
-fn main() {}
+//!
+//! It is started as `assetsync-agent NONCE` with the conversation on standard input and output.
+//! `assetsync-agent --probe` does nothing, successfully: it tells whether the binary runs on this machine.
+
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some("--probe") => ExitCode::SUCCESS,
+        Some(nonce) if nonce.bytes().all(|byte| byte.is_ascii_hexdigit()) => serve(nonce),
+        _ => ExitCode::from(2),
+    }
+}
+
+fn serve(nonce: &str) -> ExitCode {
+    let input = std::io::stdin().as_fd().try_clone_to_owned();
+    let output = std::io::stdout().as_fd().try_clone_to_owned();
+    let (Ok(input), Ok(output)) = (input, output) else { return ExitCode::FAILURE };
+    match assetsync_sync::agent::serve(input, output, nonce) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}

@@ -1,5 +1,7 @@
 //! The receiving half of a conversation: bytes in, messages out. It reads nothing itself.
 
+use std::ops::Range;
+
 use zstd::stream::raw::{DParameter, Decoder, Operation};
 
 use super::codec::{DecodeError, Fields};
@@ -40,8 +42,18 @@ pub enum InboxError {
     Torn,
 }
 
-/// Received bytes on their way to messages. Feed it with [`receive`](Inbox::receive), drain it with
-/// [`next`](Inbox::next) until that has nothing more.
+/// What [`Inbox::pop`] will give.
+enum Front {
+    /// The message at the front of the plain bytes.
+    Message,
+    /// The payload of a stored frame.
+    Stored(Range<usize>),
+    /// The payload of a failure frame.
+    Failure(Range<usize>),
+}
+
+/// Received bytes on their way to messages. Feed it with [`receive`](Inbox::receive), then
+/// [`pop`](Inbox::pop) while it is [`ready`](Inbox::ready).
 pub struct Inbox {
     /// Bytes as they came; those before `raw_at` are used up.
     raw: Vec<u8>,
@@ -56,6 +68,7 @@ pub struct Inbox {
     /// The message at `plain_at` is cut off; more must be decompressed before it is tried again.
     needs_plain: bool,
     memory: Memory,
+    front: Option<Front>,
 }
 
 impl Inbox {
@@ -73,6 +86,7 @@ impl Inbox {
             plain_at: 0,
             needs_plain: true,
             memory: Memory::default(),
+            front: None,
         })
     }
 
@@ -85,43 +99,53 @@ impl Inbox {
         self.raw.extend_from_slice(bytes);
     }
 
-    /// The next thing that came, or `None` until more bytes are received.
-    #[allow(clippy::should_implement_trait)] // An iterator could not lend what it yields.
-    pub fn next(&mut self) -> Result<Option<Received<'_>>, InboxError> {
-        loop {
+    /// Whether something has come that [`pop`](Inbox::pop) will give; if not, more bytes are needed.
+    pub fn ready(&mut self) -> Result<bool, InboxError> {
+        while self.front.is_none() {
             if !self.needs_plain && self.has_message()? {
-                return Ok(Some(Received::Message(self.message()?)));
-            }
-            if self.packed_left > 0 || self.inflater_full {
+                self.front = Some(Front::Message);
+            } else if self.packed_left > 0 || self.inflater_full {
                 if !self.inflate()? {
-                    return Ok(None);
+                    return Ok(false);
                 }
-                continue;
+            } else if !self.next_frame()? {
+                return Ok(false);
             }
-            let Some((kind, length)) = peek_frame(&self.raw[self.raw_at..])? else {
-                return Ok(None);
-            };
-            if kind == FrameKind::Packed {
-                self.raw_at += HEADER_BYTES;
-                self.packed_left = length;
-                continue;
+        }
+        Ok(true)
+    }
+
+    /// What came next, once [`ready`](Inbox::ready).
+    pub fn pop(&mut self) -> Result<Received<'_>, InboxError> {
+        match self.front.take() {
+            Some(Front::Stored(payload)) => Ok(Received::Stored(&self.raw[payload])),
+            Some(Front::Failure(payload)) => {
+                Ok(Received::Failure(Failure::decode(&self.raw[payload])))
             }
-            let Some(payload) = self.whole_frame(length) else { return Ok(None) };
-            match kind {
-                FrameKind::Stored if self.plain_at < self.plain.len() => {
-                    return Err(InboxError::Torn);
-                }
-                FrameKind::Stored => return Ok(Some(Received::Stored(&self.raw[payload]))),
-                FrameKind::Failure => {
-                    return Ok(Some(Received::Failure(Failure::decode(&self.raw[payload]))));
-                }
-                FrameKind::Packed | FrameKind::Heartbeat => {}
-            }
+            Some(Front::Message) | None => Ok(Received::Message(self.message()?)),
         }
     }
 
+    /// Looks at the frame at the front; `false` when more bytes are needed.
+    fn next_frame(&mut self) -> Result<bool, InboxError> {
+        let Some((kind, length)) = peek_frame(&self.raw[self.raw_at..])? else { return Ok(false) };
+        if kind == FrameKind::Packed {
+            self.raw_at += HEADER_BYTES;
+            self.packed_left = length;
+            return Ok(true);
+        }
+        let Some(payload) = self.whole_frame(length) else { return Ok(false) };
+        match kind {
+            FrameKind::Stored if self.plain_at < self.plain.len() => return Err(InboxError::Torn),
+            FrameKind::Stored => self.front = Some(Front::Stored(payload)),
+            FrameKind::Failure => self.front = Some(Front::Failure(payload)),
+            FrameKind::Packed | FrameKind::Heartbeat => {}
+        }
+        Ok(true)
+    }
+
     /// Steps over the frame at the front and gives its payload, once all of it is there.
-    fn whole_frame(&mut self, length: usize) -> Option<std::ops::Range<usize>> {
+    fn whole_frame(&mut self, length: usize) -> Option<Range<usize>> {
         let start = self.raw_at + HEADER_BYTES;
         let end = start + length;
         (end <= self.raw.len()).then(|| {
@@ -194,8 +218,8 @@ mod tests {
         let (mut inbox, mut seen) = (Inbox::new().unwrap(), Vec::new());
         for piece in bytes.chunks(piece) {
             inbox.receive(piece);
-            while let Some(received) = inbox.next()? {
-                match received {
+            while inbox.ready()? {
+                match inbox.pop()? {
                     Received::Stored(bytes) => {
                         seen.extend(bytes.iter().map(|byte| format!("stored {byte}")))
                     }
@@ -251,7 +275,7 @@ mod tests {
         let mut bytes = Vec::new();
         put_frame(&mut bytes, FrameKind::Packed, &std::mem::take(&mut packed));
         inbox.receive(&bytes);
-        let refused = inbox.next();
+        let refused = inbox.ready();
         assert!(
             matches!(refused, Err(InboxError::Decode(DecodeError::OverLimit { .. }))),
             "{refused:?}"

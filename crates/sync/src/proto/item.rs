@@ -117,7 +117,7 @@ impl Memory {
 }
 
 /// Appends an entry.
-pub(super) fn put_entry(out: &mut Vec<u8>, remote: &RemoteEntry, memory: &mut Memory) {
+pub(crate) fn put_entry(out: &mut Vec<u8>, remote: &RemoteEntry, memory: &mut Memory) {
     let entry = &remote.entry;
     let kind = match entry.kind {
         Kind::File { .. } => FILE,
@@ -141,7 +141,7 @@ pub(super) fn put_entry(out: &mut Vec<u8>, remote: &RemoteEntry, memory: &mut Me
 }
 
 /// Reads an entry; `kept` changes only if it is complete.
-pub(super) fn decode_entry(
+pub(crate) fn decode_entry(
     fields: &mut Fields<'_>,
     kept: &mut Memory,
 ) -> Result<RemoteEntry, DecodeError> {
@@ -165,7 +165,7 @@ pub(super) fn decode_entry(
 }
 
 /// Appends an action as it travels.
-pub(super) fn put_order(out: &mut Vec<u8>, order: &Order, memory: &mut Memory) {
+pub(crate) fn put_order(out: &mut Vec<u8>, order: &Order, memory: &mut Memory) {
     let known = if matches!(order.place, Place::Known(_)) { IS_KNOWN } else { 0 };
     out.push(known | order_flags(&order.what, memory));
     match &order.place {
@@ -206,7 +206,7 @@ fn put_file(out: &mut Vec<u8>, file: &FileAction, memory: &mut Memory) {
 }
 
 /// Reads an action; `kept` changes only if it is complete.
-pub(super) fn decode_order(
+pub(crate) fn decode_order(
     fields: &mut Fields<'_>,
     kept: &mut Memory,
 ) -> Result<Order, DecodeError> {

@@ -18,11 +18,8 @@ pub enum Message<'a> {
     AskEnd,
     /// To the agent: the next action of the plan.
     Action(Order),
-    /// To the agent: the plan is complete; with `publish`, publish as soon as everything is staged.
-    PlanEnd {
-        /// Do not wait for [`Message::Publish`].
-        publish: bool,
-    },
+    /// To the agent: the plan is complete; content follows.
+    PlanEnd,
     /// To the agent: content operations for this action follow.
     FileStart {
         /// Position in the plan.
@@ -148,7 +145,7 @@ impl Message<'_> {
         match self {
             Message::Ask(ask) => put_ask(out, ask, memory),
             Message::Action(order) => tagged(out, ACTION, |out| put_order(out, order, memory)),
-            Message::PlanEnd { publish } => out.extend([PLAN_END, u8::from(*publish)]),
+            Message::PlanEnd => out.push(PLAN_END),
             Message::FileStart { action } => {
                 tagged(out, FILE_START, |out| put_number(out, u64::from(*action)));
             }
@@ -222,7 +219,7 @@ fn decode_for_agent<'a>(
         ASK => Message::Ask(decode_ask(fields, memory)?),
         ASK_END => Message::AskEnd,
         ACTION => Message::Action(decode_order(fields, memory)?),
-        PLAN_END => Message::PlanEnd { publish: decode_bool(fields)? },
+        PLAN_END => Message::PlanEnd,
         FILE_START => Message::FileStart { action: position(fields)? },
         LITERAL => Message::Literal(fields.bytes("literal length", limits::LITERAL_BYTES)?),
         COPY => decode_copy(fields, memory)?,

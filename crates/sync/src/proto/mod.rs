@@ -9,7 +9,7 @@ mod failure;
 mod frame;
 mod hello;
 mod inbox;
-mod item;
+pub(crate) mod item;
 mod message;
 mod outbox;
 
@@ -18,5 +18,6 @@ pub use failure::{Failure, FailureCode};
 pub use frame::{FrameError, FrameKind, put_frame};
 pub use hello::{Hello, HelloError};
 pub use inbox::{Inbox, InboxError, Received};
+pub(crate) use item::{Memory, decode_entry, decode_order, put_entry, put_order};
 pub use message::{Ask, Message, Vitals};
 pub use outbox::Outbox;

@@ -1,0 +1,100 @@
+//! Answers the sender's questions about files it may take as bases.
+
+use std::fs::File;
+use std::io;
+
+use super::conversation::Conversation;
+use super::error::AgentError;
+use crate::delta::{SignatureSpec, sign};
+use crate::digest::Digest;
+use crate::fs::record::Record;
+use crate::fs::spool::Spool;
+use crate::fs::tree::Tree;
+use crate::limits;
+use crate::proto::{Ask, Message};
+
+/// Reads the remaining questions after `first`, then answers all of them in order.
+pub fn answer_all(
+    first: Ask,
+    records: &mut Spool<Record>,
+    tree: &mut Tree,
+    talk: &mut Conversation,
+) -> Result<(), AgentError> {
+    let asks = read_questions(first, records.len(), talk)?;
+    let mut buffer = vec![0; 64 * 1024];
+    for ask in asks {
+        let record = records.get(ask.known).map_err(AgentError::Own)?;
+        let record = record.ok_or_else(|| AgentError::protocol("question out of range"))?;
+        answer(&ask, &record, tree, &mut buffer, talk)?;
+    }
+    talk.send(&Message::AnswerEnd)?;
+    talk.flush()
+}
+
+/// All questions are read before the first is answered: so neither side writes while the other does.
+fn read_questions(first: Ask, count: u32, talk: &mut Conversation) -> Result<Vec<Ask>, AgentError> {
+    let mut asks = vec![first];
+    loop {
+        match talk.message()? {
+            Message::Ask(ask) if asks.len() as u32 <= count => asks.push(ask),
+            Message::AskEnd => return Ok(asks),
+            other => return Err(AgentError::Protocol(format!("{other:?} among questions"))),
+        }
+    }
+}
+
+fn answer(
+    ask: &Ask,
+    record: &Record,
+    tree: &mut Tree,
+    buffer: &mut [u8],
+    talk: &mut Conversation,
+) -> Result<(), AgentError> {
+    let Ok(file) = tree.open_file(&record.entry.path) else { return talk.send(&Message::Gone) };
+    let same = match ask.expected {
+        None => false,
+        Some(expected) => match Digest::of_reader(&file, buffer) {
+            Ok((digest, _)) => digest.short() == expected,
+            Err(_) => return talk.send(&Message::Gone),
+        },
+    };
+    match ask.signature {
+        _ if same => talk.send(&Message::Compared(true)),
+        None => talk.send(&Message::Compared(false)),
+        Some(spec) => send_signature(file, spec, talk),
+    }
+}
+
+/// Sends the signature of `file` as far as it had bytes when it was opened.
+fn send_signature(
+    mut file: File,
+    spec: SignatureSpec,
+    talk: &mut Conversation,
+) -> Result<(), AgentError> {
+    let size = io::Seek::rewind(&mut file).and_then(|()| file.metadata()).map(|meta| meta.len());
+    let Ok(basis_bytes) = size else { return talk.send(&Message::Gone) };
+    talk.send(&Message::Signature { basis_bytes })?;
+    let (mut left, mut broken) = (spec.signature_bytes(basis_bytes), None);
+    let limited = io::Read::take(&mut file, basis_bytes);
+    let signed = sign(limited, spec, |entries| {
+        for piece in entries.chunks(limits::LITERAL_BYTES) {
+            left = left.saturating_sub(piece.len() as u64);
+            talk.send(&Message::Blocks(piece)).map_err(|error| {
+                broken = Some(error);
+                io::ErrorKind::BrokenPipe
+            })?;
+        }
+        Ok(())
+    });
+    if let Some(error) = broken {
+        return Err(error);
+    }
+    // A file that shrank or can't be read to its end: blocks that match nothing keep the count right.
+    drop(signed);
+    while left > 0 {
+        let piece = left.min(limits::LITERAL_BYTES as u64);
+        talk.send(&Message::Blocks(&vec![0; piece as usize]))?;
+        left -= piece;
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! The plan as an agent keeps it: orders, the records they name by position, and what became of each.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::conversation::Conversation;
+use super::error::AgentError;
+use crate::digest::Digest;
+use crate::entry::{Kind, Mtime};
+use crate::fs::publish::Actions;
+use crate::fs::record::Record;
+use crate::fs::spool::Spool;
+use crate::limits;
+use crate::path::RelPath;
+use crate::plan::{Action, Order, Place, What};
+use crate::proto::Message;
+use crate::recipe::{Basis, Recipe};
+
+/// The plan and its progress.
+pub struct Book {
+    /// What to do.
+    pub orders: Spool<Order>,
+    /// What stands at the destination.
+    pub records: Spool<Record>,
+    /// Which actions have their file staged.
+    staged: Vec<bool>,
+    /// New measures of files that changed at the source after they were planned.
+    amended: HashMap<u32, Amended>,
+}
+
+/// New measures of a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Amended {
+    /// Bytes of content.
+    pub size: u64,
+    /// Last modification.
+    pub mtime: Mtime,
+    /// Digest of the content.
+    pub digest: Digest,
+}
+
+impl Book {
+    /// Reads the rest of a plan that begins with `first`, checking every order before any is carried out.
+    /// Also says whether to publish without being asked again.
+    pub fn receive(
+        first: Option<Order>,
+        records: Spool<Record>,
+        leftovers: u32,
+        spool_dir: &std::path::Path,
+        talk: &mut Conversation,
+    ) -> Result<Book, AgentError> {
+        let mut book = Book {
+            orders: Spool::new(spool_dir),
+            records,
+            staged: Vec::new(),
+            amended: HashMap::new(),
+        };
+        let mut check = Check { last: None, leftovers };
+        let mut next = first;
+        while let Some(order) = next {
+            let action = book.resolve(order.clone()).map_err(AgentError::protocol)?;
+            check.action(&action, book.orders.len(), book.records.len())?;
+            if u64::from(book.orders.len()) >= limits::ENTRIES {
+                return Err(AgentError::protocol("too many actions"));
+            }
+            book.orders.push(&order).map_err(AgentError::Own)?;
+            next = match talk.message()? {
+                Message::Action(order) => Some(order),
+                Message::PlanEnd => None,
+                other => return Err(AgentError::Protocol(format!("{other:?} in a plan"))),
+            };
+        }
+        book.staged = vec![false; book.orders.len() as usize];
+        Ok(book)
+    }
+
+    fn resolve(&mut self, order: Order) -> io::Result<Action> {
+        let (path, known) = match order.place {
+            Place::New(path) => (path, None),
+            Place::Known(known) => {
+                let record = self.records.get(known)?;
+                let record = record.ok_or_else(|| io::Error::other("position out of range"))?;
+                (record.entry.path, Some(known))
+            }
+        };
+        Ok(Action { path, known, what: order.what })
+    }
+
+    /// Takes note of new measures.
+    pub fn amend(&mut self, action: u32, amended: Amended) {
+        self.amended.insert(action, amended);
+    }
+
+    /// Takes note that an action's file is staged.
+    pub fn set_staged(&mut self, action: u32) {
+        if let Some(staged) = self.staged.get_mut(action as usize) {
+            *staged = true;
+        }
+    }
+
+    /// Whether an action's file is staged.
+    pub fn is_staged(&self, action: u32) -> bool {
+        self.staged.get(action as usize).copied().unwrap_or(false)
+    }
+
+    /// Bytes that staging everything takes.
+    pub fn staged_bytes(&mut self) -> Result<u64, AgentError> {
+        let mut total = 0_u64;
+        for position in 0..self.orders.len() {
+            let action = self.action(position).map_err(AgentError::Own)?;
+            let file = action.as_ref().and_then(Action::file).filter(|file| file.digest.is_some());
+            total = total.saturating_add(file.map_or(0, |file| file.size));
+        }
+        Ok(total)
+    }
+
+    /// The action at `position` if it stages a file.
+    pub fn file_action(&mut self, position: u32) -> Result<Option<Action>, AgentError> {
+        let action = self.action(position).map_err(AgentError::Own)?;
+        Ok(action.filter(|action| action.file().is_some_and(|file| file.digest.is_some())))
+    }
+}
+
+impl Actions for Book {
+    fn action(&mut self, position: u32) -> io::Result<Option<Action>> {
+        let Some(order) = self.orders.get(position)? else { return Ok(None) };
+        let mut action = self.resolve(order)?;
+        if let (What::File(file), Some(amended)) = (&mut action.what, self.amended.get(&position)) {
+            (file.size, file.mtime, file.digest) =
+                (amended.size, amended.mtime, Some(amended.digest));
+        }
+        Ok(Some(action))
+    }
+}
+
+/// Checks that a plan makes sense by itself, whoever wrote it.
+struct Check {
+    /// The last path, and whether something can be below it.
+    last: Option<(RelPath, bool)>,
+    leftovers: u32,
+}
+
+impl Check {
+    fn action(&mut self, action: &Action, position: u32, records: u32) -> Result<(), AgentError> {
+        let path = &action.path;
+        if let Some((last, holds)) = &self.last {
+            if path <= last {
+                return Err(AgentError::Protocol(format!("{path} is out of order")));
+            }
+            if !holds && path.starts_with(last) && action.what != What::Delete {
+                return Err(AgentError::Protocol(format!("{path} is below what is no directory")));
+            }
+        }
+        if path.names().next() == Some(crate::fs::work::INSIDE.as_bytes()) {
+            return Err(AgentError::Protocol(format!("{path} is the agent's own")));
+        }
+        self.what(action, position, records)?;
+        let is_dir = matches!(action.what, What::Dir { .. });
+        let below_last =
+            self.last.as_ref().is_some_and(|(last, holds)| !holds && path.starts_with(last));
+        // Deletes below a path that becomes a file leave that path the one to compare with.
+        if !below_last {
+            self.last = Some((path.clone(), is_dir));
+        }
+        Ok(())
+    }
+
+    fn what(&self, action: &Action, position: u32, records: u32) -> Result<(), AgentError> {
+        let fits = match &action.what {
+            What::Delete => action.known.is_some(),
+            What::File(file) => match file.recipe {
+                Recipe::Keep | Recipe::Touch => action.known.is_some(),
+                Recipe::Whole => true,
+                Recipe::Copy { from: basis } | Recipe::Delta { basis, .. } => match basis {
+                    Basis::Known(known) => known < records,
+                    Basis::Leftover(leftover) => leftover < self.leftovers,
+                    Basis::Planned(planned) => planned < position,
+                },
+            },
+            What::Dir { .. } | What::Symlink { .. } => true,
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(AgentError::Protocol(format!("{} names what is not there", action.path)))
+        }
+    }
+}
+
+/// Whether a record is a regular file.
+pub fn is_file(record: &Record) -> bool {
+    matches!(record.entry.kind, Kind::File { .. })
+}

@@ -1,0 +1,53 @@
+//! Finds the destination directory.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, open};
+
+use super::error::AgentError;
+
+/// The destination: open, and its path without symbolic links.
+pub struct Destination {
+    /// The directory.
+    pub dir: OwnedFd,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// Opens the directory at `asked`, creating it and its parents if `create`; `None` if it is not there and
+/// shall not be created. A symbolic link on the way is followed: `current/public` may be one.
+pub fn open_destination(asked: &[u8], create: bool) -> Result<Option<Destination>, AgentError> {
+    let path = resolve(asked);
+    open_dir(&path, create)
+        .map_err(|source| AgentError::Destination { path: crate::text::printable(asked), source })
+}
+
+/// `~/` is the home directory, as it would be for a shell; relative paths start where the agent does, which
+/// after a login is the home directory too.
+fn resolve(asked: &[u8]) -> PathBuf {
+    let home = || std::env::var_os("HOME").map(PathBuf::from);
+    let path = |bytes: &[u8]| PathBuf::from(OsString::from_vec(bytes.to_vec()));
+    match asked.strip_prefix(b"~") {
+        Some(b"") => home().unwrap_or_else(|| ".".into()),
+        Some([b'/', rest @ ..]) => home().map_or_else(|| path(asked), |home| home.join(path(rest))),
+        _ => path(asked),
+    }
+}
+
+fn open_dir(path: &Path, create: bool) -> io::Result<Option<Destination>> {
+    if create {
+        std::fs::create_dir_all(path)?;
+    }
+    let path = match std::fs::canonicalize(path) {
+        Ok(path) => path,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !create => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = open(&path, flags, Mode::empty())?;
+    Ok(Some(Destination { dir, path }))
+}

@@ -1,0 +1,101 @@
+//! Why an agent gives up, and how it tells the sender.
+
+use std::io;
+
+use crate::fs::publish::PublishError;
+use crate::fs::scan::ScanError;
+use crate::fs::stage::TooMuch;
+use crate::fs::work::WorkError;
+use crate::proto::{Failure, FailureCode, HelloError, InboxError};
+
+/// Why an agent gives up. Nothing has been published unless it says so.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The sender closed the connection or went silent; nobody is left to tell.
+    #[error("The sender is gone")]
+    Gone,
+    /// The first line is not one.
+    #[error(transparent)]
+    Hello(#[from] HelloError),
+    /// The sender's bytes make no sense.
+    #[error(transparent)]
+    Inbox(#[from] InboxError),
+    /// A message that does not fit what came before.
+    #[error("Sender broke the protocol: {0}")]
+    Protocol(String),
+    /// Content that goes beyond its file.
+    #[error("Sender broke the protocol: {0}")]
+    TooMuch(#[from] TooMuch),
+    /// The destination can't be used.
+    #[error("Can't use {path}: {source}")]
+    Destination {
+        /// The path as it was asked for.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The destination can't be read.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// No work directory.
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    /// A file can't be staged.
+    #[error("Can't stage {path}: {source}")]
+    Stage {
+        /// The file, relative to the destination.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Publishing failed half way.
+    #[error("{0}; what was published before stays, every path is whole, run the push again")]
+    Publish(#[from] PublishError),
+    /// The agent's own files failed.
+    #[error("Can't write the agent's own lists: {0}")]
+    Own(io::Error),
+}
+
+impl AgentError {
+    /// A protocol error about `what`.
+    pub fn protocol(what: impl ToString) -> AgentError {
+        AgentError::Protocol(what.to_string())
+    }
+
+    /// What the sender is told; `None` where there is nobody to tell.
+    pub fn failure(&self) -> Option<Failure> {
+        let code = match self {
+            AgentError::Gone => return None,
+            AgentError::Hello(_)
+            | AgentError::Inbox(_)
+            | AgentError::Protocol(_)
+            | AgentError::TooMuch(_) => FailureCode::Protocol,
+            AgentError::Work(WorkError::Locked { .. }) => FailureCode::Locked,
+            AgentError::Work(WorkError::Foreign { .. }) => FailureCode::Permission,
+            AgentError::Work(WorkError::Io { source, .. })
+            | AgentError::Destination { source, .. }
+            | AgentError::Scan(ScanError { source, .. })
+            | AgentError::Stage { source, .. }
+            | AgentError::Publish(PublishError { source, .. })
+            | AgentError::Own(source) => code_of(source),
+        };
+        Some(Failure { code, text: self.to_string() })
+    }
+
+    /// Whether room is what was missing.
+    pub fn is_no_space(&self) -> bool {
+        self.failure().is_some_and(|failure| failure.code == FailureCode::NoSpace)
+    }
+}
+
+fn code_of(error: &io::Error) -> FailureCode {
+    use io::ErrorKind::*;
+    match error.kind() {
+        NotADirectory => FailureCode::NotADirectory,
+        PermissionDenied => FailureCode::Permission,
+        StorageFull | QuotaExceeded | FileTooLarge => FailureCode::NoSpace,
+        ReadOnlyFilesystem => FailureCode::ReadOnly,
+        DirectoryNotEmpty | IsADirectory | AlreadyExists => FailureCode::InTheWay,
+        _ => FailureCode::Other,
+    }
+}

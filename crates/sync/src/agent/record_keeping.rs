@@ -1,0 +1,104 @@
+//! Writes the index anew after a push: what was known, less what is gone, with what was published.
+
+use super::book::{Book, is_file};
+use super::survey::{file_system_now, is_settled};
+use crate::digest::Digest;
+use crate::entry::{Entry, Mtime};
+use crate::fs::index::IndexWriter;
+use crate::fs::publish::Actions;
+use crate::fs::record::Record;
+use crate::fs::tree::{Facts, Tree, facts_of_open};
+use crate::fs::work::Work;
+use crate::path::RelPath;
+use crate::plan::{Action, What};
+
+/// Saves the index. Files whose digest nobody knows are read for it, once, so that from now on a changed
+/// file is noticed whatever its size and mtime.
+pub fn save_index(book: &mut Book, tree: &mut Tree, work: &Work) -> std::io::Result<()> {
+    let clock = file_system_now(work)?;
+    let mut keeper =
+        Keeper { tree, clock, buffer: vec![0; 64 * 1024], index: IndexWriter::create(work.dir())? };
+    let (mut at_record, mut at_action) = (0, 0);
+    loop {
+        let record = book.records.get(at_record)?;
+        let action = book.action(at_action)?;
+        match (record, action) {
+            (None, None) => break,
+            (Some(record), Some(action)) if record.entry.path == action.path => {
+                keeper.published(&action, Some(&record))?;
+                (at_record, at_action) = (at_record + 1, at_action + 1);
+            }
+            (Some(record), action)
+                if action.as_ref().is_none_or(|action| record.entry.path < action.path) =>
+            {
+                keeper.kept(record)?;
+                at_record += 1;
+            }
+            (_, Some(action)) => {
+                keeper.published(&action, None)?;
+                at_action += 1;
+            }
+            (Some(_), None) => break,
+        }
+    }
+    keeper.index.finish()
+}
+
+struct Keeper<'a> {
+    tree: &'a mut Tree,
+    /// The file system's clock before any file was looked at.
+    clock: Mtime,
+    buffer: Vec<u8>,
+    index: IndexWriter<'a>,
+}
+
+impl Keeper<'_> {
+    /// What the push did not touch.
+    fn kept(&mut self, mut record: Record) -> std::io::Result<()> {
+        if is_file(&record) && record.digest.is_none() {
+            match self.learn(&record.entry.path) {
+                Some((facts, digest)) => {
+                    record = self.record(record.entry.path, facts, Some(digest))
+                }
+                None => return Ok(()),
+            }
+        }
+        self.index.push(&record)
+    }
+
+    /// What the push made of a path: looked at again, for it may have been changed since.
+    fn published(&mut self, action: &Action, before: Option<&Record>) -> std::io::Result<()> {
+        let Some(facts) = self.tree.facts(&action.path)? else { return Ok(()) };
+        let mut known = None;
+        if let What::File(file) = &action.what {
+            let as_made = facts.mtime == file.mtime && facts.mode == file.mode;
+            known = file.digest.or(before.and_then(|before| before.digest)).filter(|_| as_made);
+            if known.is_none() {
+                known = self.learn(&action.path).map(|(_, digest)| digest);
+            }
+        }
+        let mut facts = facts;
+        if let (What::Symlink { target, .. }, crate::entry::Kind::Symlink { target: read }) =
+            (&action.what, &mut facts.kind)
+        {
+            read.clone_from(target);
+        }
+        let record = self.record(action.path.clone(), facts, known);
+        self.index.push(&record)
+    }
+
+    fn record(&self, path: RelPath, facts: Facts, digest: Option<Digest>) -> Record {
+        let entry = Entry { path, kind: facts.kind, mode: facts.mode, mtime: facts.mtime };
+        let settled = is_settled(facts.stamp.ctime, self.clock);
+        Record { entry, stamp: facts.stamp, digest, settled }
+    }
+
+    /// Reads a file; nothing is learned from one that can't be read or changes meanwhile.
+    fn learn(&mut self, path: &RelPath) -> Option<(Facts, Digest)> {
+        let file = self.tree.open_file(path).ok()?;
+        let before = facts_of_open(&file).ok()?;
+        let (digest, _) = Digest::of_reader(&file, &mut self.buffer).ok()?;
+        let after = facts_of_open(&file).ok()?;
+        (before == after).then_some((after, digest))
+    }
+}

@@ -1,0 +1,164 @@
+//! Surveys the destination: scans it against the index and tells the sender what is there.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use super::conversation::Conversation;
+use super::error::AgentError;
+use super::vitals;
+use crate::digest::Digest;
+use crate::entry::Mtime;
+use crate::fs::index::IndexReader;
+use crate::fs::record::Record;
+use crate::fs::scan::{Found, scan};
+use crate::fs::spool::Spool;
+use crate::fs::stage::{LeftoverFile, Stage};
+use crate::fs::tree::open_file;
+use crate::fs::work::{INSIDE, Work};
+use crate::limits;
+use crate::proto::Message;
+
+/// What the agent found.
+pub struct Survey {
+    /// Every path at the destination.
+    pub records: Spool<Record>,
+    /// What an interrupted push left.
+    pub leftovers: Vec<LeftoverFile>,
+    /// The index on disk does not say all that is known now.
+    pub index_is_stale: bool,
+    /// Some file's digest is not known.
+    pub has_unknown: bool,
+}
+
+/// How a survey is made.
+pub struct Surveyor<'a> {
+    /// Where the lists may overflow to.
+    pub spool_dir: &'a Path,
+    /// The work directory, if there is one.
+    pub work: Option<BorrowedFd<'a>>,
+    /// Read every file, whatever the index says.
+    pub checksum: bool,
+    /// The file system's clock before the survey; `None` where nothing may be written to read it.
+    pub clock: Option<Mtime>,
+}
+
+impl Surveyor<'_> {
+    /// Scans `root` (nothing, if the destination is not there yet), telling the sender along the way.
+    pub fn survey(
+        &self,
+        root: Option<BorrowedFd<'_>>,
+        leftovers: Vec<LeftoverFile>,
+        talk: &mut Conversation,
+    ) -> Result<Survey, AgentError> {
+        let records = Spool::new(self.spool_dir);
+        let mut survey = Survey { records, leftovers, index_is_stale: false, has_unknown: false };
+        if let Some(root) = root {
+            self.scan(root, &mut survey, talk)?;
+        }
+        for leftover in &survey.leftovers {
+            talk.send(&Message::Leftover(leftover.leftover()))?;
+        }
+        let vitals = vitals::read(root.or(self.work));
+        talk.send(&Message::StateEnd(vitals))?;
+        talk.flush()?;
+        Ok(survey)
+    }
+
+    fn scan(
+        &self,
+        root: BorrowedFd<'_>,
+        survey: &mut Survey,
+        talk: &mut Conversation,
+    ) -> Result<(), AgentError> {
+        let mut index = self.work.and_then(IndexReader::open);
+        let mut buffer = vec![0; 64 * 1024];
+        let mut broken = None;
+        let scanned = scan(root, INSIDE.as_bytes(), &mut |found| {
+            let record = self.record(found, index.as_mut(), survey, &mut buffer)?;
+            survey.records.push(&record)?;
+            if u64::from(survey.records.len()) > limits::ENTRIES {
+                return Err(std::io::Error::other(format!("more than {} paths", limits::ENTRIES)));
+            }
+            talk.send(&Message::Entry(record.remote())).map_err(|error| {
+                broken = Some(error);
+                std::io::Error::other("the sender is gone")
+            })
+        });
+        match (broken, scanned) {
+            (Some(error), _) => Err(error),
+            (None, scanned) => Ok(scanned?),
+        }
+    }
+
+    /// What is known of a path: its digest from the index where that still holds, else by reading where the
+    /// index can't tell this version from a later one, or reading was asked for.
+    fn record(
+        &self,
+        found: Found<'_>,
+        index: Option<&mut IndexReader>,
+        survey: &mut Survey,
+        buffer: &mut [u8],
+    ) -> std::io::Result<Record> {
+        let stamp = found.facts.stamp;
+        let mut record = Record { entry: found.entry, stamp, digest: None, settled: false };
+        let size = record.entry.file_size();
+        let known = index.and_then(|index| index.find(&record)).cloned();
+        let read =
+            size.is_some() && (self.checksum || known.as_ref().is_some_and(|known| !known.settled));
+        if read {
+            survey.index_is_stale = true;
+            let file = open_file(found.parent, record.entry.path.file_name())?;
+            record.digest = Some(Digest::of_reader(file, buffer)?.0);
+            record.settled = self.clock.is_some_and(|now| is_settled(stamp.ctime, now));
+        } else if let Some(known) = known {
+            record.digest = known.digest;
+            record.settled = known.settled;
+        }
+        survey.has_unknown |= size.is_some() && record.digest.is_none();
+        Ok(record)
+    }
+}
+
+/// Leftovers of interrupted pushes, where there is a work directory.
+pub fn leftovers(stage: Option<&Stage<'_>>) -> Result<Vec<LeftoverFile>, AgentError> {
+    stage.map_or(Ok(Vec::new()), |stage| stage.leftovers().map_err(AgentError::Own))
+}
+
+/// How old a version must be, by the file system's own clock, before any change is sure to show in its ctime.
+///
+/// Linux stamps files with the time of the last timer tick, at most 10 ms ago; file systems without
+/// fractions of a second need two whole ones.
+pub fn is_settled(ctime: Mtime, now: Mtime) -> bool {
+    const TICK_NANOS: i128 = 20_000_000;
+    const COARSE_NANOS: i128 = 2_000_000_000;
+    let nanos = |time: Mtime| i128::from(time.secs) * 1_000_000_000 + i128::from(time.nanos);
+    let margin = if ctime.nanos == 0 { COARSE_NANOS } else { TICK_NANOS };
+    nanos(ctime) + margin < nanos(now)
+}
+
+/// The file system's clock: the ctime of a file written just now.
+pub fn file_system_now(work: &Work) -> std::io::Result<Mtime> {
+    use rustix::fs::{Mode, OFlags, openat};
+    let flags =
+        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut file =
+        std::fs::File::from(openat(work.dir(), "clock", flags, Mode::RUSR | Mode::WUSR)?);
+    std::io::Write::write_all(&mut file, b"now")?;
+    Ok(crate::fs::tree::facts_of_open(file.as_fd())?.stamp.ctime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn young_versions_are_not_settled() {
+        let at = |secs, nanos| Mtime { secs, nanos };
+        assert!(!is_settled(at(10, 5), at(10, 5)));
+        assert!(!is_settled(at(10, 5), at(10, 10_000_005)));
+        assert!(is_settled(at(10, 5), at(10, 20_000_006)));
+        assert!(!is_settled(at(10, 0), at(11, 900_000_000)));
+        assert!(is_settled(at(10, 0), at(12, 1)));
+        assert!(!is_settled(at(20, 5), at(10, 5)));
+    }
+}

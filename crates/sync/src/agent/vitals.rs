@@ -1,0 +1,25 @@
+//! What an agent tells of itself and of the room it has.
+
+use std::os::fd::BorrowedFd;
+
+use crate::proto::Vitals;
+
+/// Peak memory, and room on the file system of `dir`.
+pub fn read(dir: Option<BorrowedFd<'_>>) -> Vitals {
+    let stat = dir.and_then(|dir| rustix::fs::fstatvfs(dir).ok());
+    let free_bytes = stat.map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+    Vitals { peak_rss_bytes: peak_rss_bytes().unwrap_or(0), free_bytes }
+}
+
+/// `VmHWM` of this process in bytes.
+#[cfg(target_os = "linux")]
+fn peak_rss_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn peak_rss_bytes() -> Option<u64> {
+    None
+}

@@ -1,0 +1,117 @@
+//! The agent's index: what it knew of the destination when the last push ended.
+//!
+//! It is a hint. A damaged or missing index costs reading files again, never a wrong result: an entry counts
+//! only while size, mtime, inode and ctime of its file are unchanged.
+//!
+//! Format: 16 bytes of magic, records in tree order, the BLAKE3 of all that.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Take, Write};
+use std::os::fd::BorrowedFd;
+
+use rustix::fs::{Mode, OFlags, openat, renameat};
+
+use super::record::Record;
+use super::spool::Chunk;
+use super::tree::open_file;
+use crate::proto::Memory;
+
+const MAGIC: &[u8; 16] = b"assetsync-index1";
+const NAME: &str = "index";
+const NEW_NAME: &str = "index.new";
+const DIGEST_BYTES: u64 = 32;
+
+/// An index that is being read, in tree order.
+pub struct IndexReader {
+    rest: Take<File>,
+    chunk: Chunk,
+    /// The record that the next look-up starts with.
+    next: Option<Record>,
+}
+
+impl IndexReader {
+    /// Opens the index in a work directory; `None` where there is none that is whole.
+    pub fn open(work: BorrowedFd<'_>) -> Option<IndexReader> {
+        let mut file = open_file(work, NAME.as_bytes()).ok()?;
+        let body = verify(&mut file).ok()??;
+        let mut reader = IndexReader { rest: file.take(body), chunk: Chunk::default(), next: None };
+        reader.step();
+        Some(reader)
+    }
+
+    /// The record of the same version of the same path as `found`. Calls must be in tree order.
+    pub fn find(&mut self, found: &Record) -> Option<&Record> {
+        while self.next.as_ref().is_some_and(|next| next.entry.path < found.entry.path) {
+            self.step();
+        }
+        self.next.as_ref().filter(|next| next.same_version(found))
+    }
+
+    /// A record that can't be read ends the index.
+    fn step(&mut self) {
+        self.next = self.chunk.next(&mut self.rest).ok().and_then(|(record, _)| record);
+    }
+}
+
+/// Checks magic and digest; leaves the file at its first record and gives the length of all records.
+fn verify(file: &mut File) -> io::Result<Option<u64>> {
+    let length = file.metadata()?.len();
+    let Some(body) = length.checked_sub(MAGIC.len() as u64 + DIGEST_BYTES) else { return Ok(None) };
+    let mut buffer = vec![0; 64 * 1024];
+    let hashed = Read::by_ref(file).take(length - DIGEST_BYTES);
+    let (digest, _) = crate::digest::Digest::of_reader(hashed, &mut buffer)?;
+    let mut stored = [0; DIGEST_BYTES as usize];
+    file.read_exact(&mut stored)?;
+    let mut magic = [0; MAGIC.len()];
+    file.seek(SeekFrom::Start(0))?;
+    file.read_exact(&mut magic)?;
+    Ok((digest.0 == stored && &magic == MAGIC).then_some(body))
+}
+
+/// An index that is being written; it replaces the old one when it is finished.
+pub struct IndexWriter<'w> {
+    work: BorrowedFd<'w>,
+    file: BufWriter<File>,
+    hasher: blake3::Hasher,
+    memory: Memory,
+    line: Vec<u8>,
+}
+
+impl<'w> IndexWriter<'w> {
+    /// Starts a new index in a work directory.
+    pub fn create(work: BorrowedFd<'w>) -> io::Result<IndexWriter<'w>> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = File::from(openat(work, NEW_NAME, flags, Mode::RUSR | Mode::WUSR)?);
+        let mut writer = IndexWriter {
+            work,
+            file: BufWriter::with_capacity(64 * 1024, file),
+            hasher: blake3::Hasher::new(),
+            memory: Memory::default(),
+            line: MAGIC.to_vec(),
+        };
+        writer.write_line()?;
+        Ok(writer)
+    }
+
+    /// Adds a record; they come in tree order.
+    pub fn push(&mut self, record: &Record) -> io::Result<()> {
+        record.put(&mut self.line, &mut self.memory);
+        self.write_line()
+    }
+
+    fn write_line(&mut self) -> io::Result<()> {
+        self.hasher.update(&self.line);
+        self.file.write_all(&self.line)?;
+        self.line.clear();
+        Ok(())
+    }
+
+    /// Puts the index in place. It is not synced: one that is cut short is noticed and ignored.
+    pub fn finish(mut self) -> io::Result<()> {
+        let digest = *self.hasher.finalize().as_bytes();
+        self.file.write_all(&digest)?;
+        self.file.flush()?;
+        Ok(renameat(self.work, NEW_NAME, self.work, NAME)?)
+    }
+}

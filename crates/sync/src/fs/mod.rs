@@ -1,0 +1,10 @@
+//! The destination's file system: the only place where the agent touches it.
+
+pub mod index;
+pub mod publish;
+pub mod record;
+pub mod scan;
+pub mod spool;
+pub mod stage;
+pub mod tree;
+pub mod work;

@@ -1,0 +1,221 @@
+//! Publishing: what is staged and verified takes its place, in an order that is safe at every moment.
+//!
+//! 1. Everything staged is made durable.
+//! 2. Directories, then ordinary files and links, by renaming: a path holds its old bytes or its new ones.
+//! 3. That is made durable; then entry points, which name the files, are renamed.
+//! 4. Deletes, the deepest first; then the final permission bits of directories.
+//!
+//! A crash between two steps leaves every path whole, and every entry point naming files that are there.
+
+use std::io;
+
+use rustix::fs::{AtFlags, Mode, mkdirat, renameat, symlinkat, unlinkat};
+
+use super::stage::{Stage, sync_file_system};
+use super::tree::{Tree, set_link_mtime};
+use super::work::Work;
+use crate::entry::{CARRIED_MODE, Kind};
+use crate::path::RelPath;
+use crate::plan::{Action, FileAction, What};
+use crate::recipe::Recipe;
+
+/// Actions per piece when the plan is walked backwards.
+const PIECE: u32 = 64;
+
+/// Where a publisher finds the actions of the plan.
+pub trait Actions {
+    /// The action at `position`, its path spelled out.
+    fn action(&mut self, position: u32) -> io::Result<Option<Action>>;
+}
+
+/// A step that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("Can't publish {path}: {source}")]
+pub struct PublishError {
+    /// Where, relative to the destination.
+    pub path: String,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// One publishing of one plan.
+pub struct Publisher<'a> {
+    /// The destination.
+    pub tree: &'a mut Tree,
+    /// Where the files are.
+    pub stage: &'a Stage<'a>,
+    /// The work directory.
+    pub work: &'a Work,
+    /// What the user should know, in words.
+    pub notices: Vec<String>,
+    moved_aside: u32,
+}
+
+impl<'a> Publisher<'a> {
+    /// A publisher into `tree`.
+    pub fn new(tree: &'a mut Tree, stage: &'a Stage<'a>, work: &'a Work) -> Publisher<'a> {
+        Publisher { tree, stage, work, notices: Vec::new(), moved_aside: 0 }
+    }
+
+    /// Carries out all of the plan.
+    pub fn publish(&mut self, actions: &mut impl Actions, count: u32) -> Result<(), PublishError> {
+        self.sync()?;
+        let entry_points = self.each(actions, count, Self::place_ordinary)?;
+        if entry_points > 0 {
+            self.sync()?;
+            self.each(actions, count, Self::place_entry_point)?;
+        }
+        self.each_backwards(actions, count)?;
+        self.sync()
+    }
+
+    fn sync(&mut self) -> Result<(), PublishError> {
+        let synced = sync_file_system(self.work.dir());
+        synced.map_err(|source| PublishError { path: ".".into(), source })
+    }
+
+    /// Runs a step over the plan; counts the actions for which it says `true`.
+    fn each(
+        &mut self,
+        actions: &mut impl Actions,
+        count: u32,
+        step: fn(&mut Self, u32, &Action) -> io::Result<bool>,
+    ) -> Result<u32, PublishError> {
+        let mut counted = 0;
+        for position in 0..count {
+            let Some(action) = fetch(actions, position)? else { break };
+            let done = step(self, position, &action);
+            counted += u32::from(done.map_err(|source| failed(&action, source))?);
+        }
+        Ok(counted)
+    }
+
+    /// `true` for what is left to [`place_entry_point`](Self::place_entry_point).
+    fn place_ordinary(&mut self, position: u32, action: &Action) -> io::Result<bool> {
+        match &action.what {
+            What::Dir { mode } => self.make_dir(&action.path, *mode)?,
+            What::Symlink { target, mtime } => {
+                let name = self.stage.other_name("link", position);
+                let stage = self.work.stage();
+                symlinkat(target.as_slice(), stage, &name)?;
+                set_link_mtime(stage, name.as_bytes(), *mtime)?;
+                self.put(&name, &action.path)?;
+            }
+            What::File(file) if file.entry_point => return Ok(true),
+            What::File(file) => self.place_file(position, &action.path, file)?,
+            What::Delete => {}
+        }
+        Ok(false)
+    }
+
+    fn place_entry_point(&mut self, position: u32, action: &Action) -> io::Result<bool> {
+        match &action.what {
+            What::File(file) if file.entry_point => {
+                self.place_file(position, &action.path, file)?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn place_file(&mut self, position: u32, path: &RelPath, file: &FileAction) -> io::Result<()> {
+        match (&file.recipe, &file.digest) {
+            (Recipe::Keep, _) => Ok(()),
+            (Recipe::Touch, _) => self.tree.touch(path, file.mode, Some(file.mtime)),
+            (_, Some(digest)) => {
+                let name = self.stage.name(digest, position);
+                self.put(&name, path)
+            }
+            (_, None) => Err(io::Error::other("file without a digest")),
+        }
+    }
+
+    /// Renames what is staged as `name` to `path`.
+    fn put(&mut self, name: &str, path: &RelPath) -> io::Result<()> {
+        let stage = self.work.stage();
+        let parent = self.tree.parent(path)?;
+        match renameat(stage, name, parent, path.file_name()) {
+            Ok(()) => Ok(()),
+            Err(
+                rustix::io::Errno::ISDIR | rustix::io::Errno::EXIST | rustix::io::Errno::NOTEMPTY,
+            ) => {
+                let aside = self.move_aside(path)?;
+                let parent = self.tree.parent(path)?;
+                let placed = renameat(self.work.stage(), name, parent, path.file_name());
+                if placed.is_err() {
+                    // What stood there goes back before anyone hears of the failure.
+                    renameat(self.work.stage(), &aside, parent, path.file_name())?;
+                }
+                Ok(placed?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Moves what stands at `path` into the staging area, where it is removed at the end.
+    fn move_aside(&mut self, path: &RelPath) -> io::Result<String> {
+        self.tree.forget();
+        self.moved_aside += 1;
+        let name = self.stage.other_name("old", self.moved_aside);
+        let parent = self.tree.parent(path)?;
+        renameat(parent, path.file_name(), self.work.stage(), &name)?;
+        Ok(name)
+    }
+
+    fn make_dir(&mut self, path: &RelPath, mode: u32) -> io::Result<()> {
+        match self.tree.facts(path)?.map(|facts| facts.kind) {
+            Some(Kind::Dir) => return Ok(()),
+            Some(_) => drop(self.move_aside(path)?),
+            None => {}
+        }
+        // The owner must be able to fill it; the last step sets the bits it shall have.
+        let mode = Mode::from_raw_mode(((mode & CARRIED_MODE) | 0o700) as _);
+        Ok(mkdirat(self.tree.parent(path)?, path.file_name(), mode)?)
+    }
+
+    /// Deletes, and sets the permission bits of directories, the deepest first.
+    fn each_backwards(
+        &mut self,
+        actions: &mut impl Actions,
+        count: u32,
+    ) -> Result<(), PublishError> {
+        for start in (0..count.div_ceil(PIECE)).rev().map(|piece| piece * PIECE) {
+            let mut piece = Vec::new();
+            for position in start..count.min(start + PIECE) {
+                piece.extend(fetch(actions, position)?);
+            }
+            for action in piece.iter().rev() {
+                let done = match &action.what {
+                    What::Dir { mode } => self.tree.touch(&action.path, *mode, None),
+                    What::Delete => self.delete(&action.path),
+                    _ => Ok(()),
+                };
+                done.map_err(|source| failed(action, source))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, path: &RelPath) -> io::Result<()> {
+        let Some(facts) = self.tree.facts(path)? else { return Ok(()) };
+        let flags = if facts.kind == Kind::Dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        let gone = unlinkat(self.tree.parent(path)?, path.file_name(), flags);
+        self.tree.forget();
+        match gone {
+            // Somebody put something there meanwhile, or a filter protects it.
+            Err(rustix::io::Errno::NOTEMPTY | rustix::io::Errno::EXIST) => {
+                self.notices.push(format!("{path} is not empty and stays"));
+                Ok(())
+            }
+            other => Ok(other?),
+        }
+    }
+}
+
+fn fetch(actions: &mut impl Actions, position: u32) -> Result<Option<Action>, PublishError> {
+    actions.action(position).map_err(|source| PublishError { path: ".".into(), source })
+}
+
+fn failed(action: &Action, source: io::Error) -> PublishError {
+    PublishError { path: action.path.to_string(), source }
+}

@@ -1,0 +1,270 @@
+//! The staging area: files are built and verified here, out of everyone's sight, before any is published.
+//!
+//! A file is written under a `new.` name; once its size and digest are right it gets its mode and mtime and
+//! the name `DIGEST.RUN.ACTION`. Whatever has such a name was verified, so the next push can use it if this
+//! one is interrupted.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
+
+use rustix::fs::{Mode, OFlags, openat, renameat};
+
+use super::tree::{open_file, set_mode, set_mtime};
+use super::work::{Work, remove_staged};
+use crate::digest::Digest;
+use crate::entry::Mtime;
+use crate::limits;
+use crate::state::Leftover;
+
+/// Written bytes gather to this before they are hashed and written.
+const BUFFER_BYTES: usize = 128 * 1024;
+
+/// Most leftovers that are offered for use again.
+const MOST_LEFTOVERS: usize = 200_000;
+
+/// The staging area of one push.
+#[derive(Debug)]
+pub struct Stage<'w> {
+    work: &'w Work,
+    /// Tells this push's files from those of interrupted ones.
+    run: u32,
+    buffer: Vec<u8>,
+    /// Sync each file as it is staged; for a few files that is cheaper than syncing the file system.
+    pub sync_each: bool,
+}
+
+/// A verified file that an interrupted push left.
+#[derive(Debug, Clone, Copy)]
+pub struct LeftoverFile {
+    digest: Digest,
+    run: u32,
+    action: u32,
+    size: u64,
+}
+
+impl LeftoverFile {
+    /// What is told to the sender.
+    pub fn leftover(&self) -> Leftover {
+        Leftover { digest: self.digest.short(), size: self.size }
+    }
+
+    fn name(&self) -> String {
+        staged_name(&self.digest, self.run, self.action)
+    }
+}
+
+fn staged_name(digest: &Digest, run: u32, action: u32) -> String {
+    format!("{digest}.{run:08x}.{action}")
+}
+
+impl<'w> Stage<'w> {
+    /// Staging for a new push. `run` is any number that the last pushes did not use.
+    pub fn new(work: &'w Work, run: u32) -> Stage<'w> {
+        Stage { work, run, buffer: Vec::with_capacity(BUFFER_BYTES), sync_each: false }
+    }
+
+    /// The verified files of interrupted pushes. Half-written ones and other debris are removed.
+    pub fn leftovers(&self) -> io::Result<Vec<LeftoverFile>> {
+        let mut leftovers = Vec::new();
+        for item in rustix::fs::Dir::read_from(self.work.stage())? {
+            let item = item?;
+            let name = item.file_name().to_string_lossy();
+            if name == "." || name == ".." {
+                continue;
+            }
+            match self.leftover(&name) {
+                Some(leftover) if leftovers.len() < MOST_LEFTOVERS => leftovers.push(leftover),
+                _ => remove_staged(self.work, &name)?,
+            }
+        }
+        Ok(leftovers)
+    }
+
+    fn leftover(&self, name: &str) -> Option<LeftoverFile> {
+        let mut parts = name.split('.');
+        let digest = digest_from_hex(parts.next()?)?;
+        let run = u32::from_str_radix(parts.next()?, 16).ok()?;
+        let action = parts.next()?.parse().ok()?;
+        let file = open_file(self.work.stage(), name.as_bytes()).ok()?;
+        let size = file.metadata().ok()?.len();
+        Some(LeftoverFile { digest, run, action, size })
+    }
+
+    /// Opens a leftover to copy from it.
+    pub fn open_leftover(&self, leftover: &LeftoverFile) -> io::Result<File> {
+        open_file(self.work.stage(), leftover.name().as_bytes())
+    }
+
+    /// Opens a file this push has staged, to copy from it.
+    pub fn open_staged(&self, digest: &Digest, action: u32) -> io::Result<File> {
+        open_file(self.work.stage(), self.name(digest, action).as_bytes())
+    }
+
+    /// The name of the file staged for an action.
+    pub fn name(&self, digest: &Digest, action: u32) -> String {
+        staged_name(digest, self.run, action)
+    }
+
+    /// Starts the file of an action.
+    pub fn create(&mut self, action: u32, size: u64) -> io::Result<StagedFile> {
+        let name = format!("new.{:08x}.{action}", self.run);
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(self.work.stage(), &name, flags, Mode::RUSR | Mode::WUSR)?;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        Ok(StagedFile {
+            file: file.into(),
+            name,
+            action,
+            size,
+            hasher: blake3::Hasher::new(),
+            buffer,
+            length: 0,
+        })
+    }
+
+    /// Ends a file: if it is what it should be, it is staged and `true` comes back, otherwise it is removed.
+    pub fn finish(
+        &mut self,
+        mut staged: StagedFile,
+        digest: &Digest,
+        mode: u32,
+        mtime: Mtime,
+    ) -> io::Result<bool> {
+        staged.flush()?;
+        let right =
+            staged.length == staged.size && staged.hasher.finalize().as_bytes() == &digest.0;
+        if right {
+            set_mode(&staged.file, mode)?;
+            set_mtime(&staged.file, mtime)?;
+            if self.sync_each {
+                staged.file.sync_all()?;
+            }
+            let name = self.name(digest, staged.action);
+            renameat(self.work.stage(), &staged.name, self.work.stage(), name)?;
+            self.buffer = staged.buffer;
+        } else {
+            self.discard(staged)?;
+        }
+        Ok(right)
+    }
+
+    /// Gives a file up.
+    pub fn discard(&mut self, staged: StagedFile) -> io::Result<()> {
+        self.buffer = staged.buffer;
+        remove_staged(self.work, &staged.name)
+    }
+
+    /// A name in the staging area for something else, such as what is moved out of the way.
+    pub fn other_name(&self, what: &str, number: u32) -> String {
+        format!("{what}.{:08x}.{number}", self.run)
+    }
+
+    /// Removes everything that is left in the staging area.
+    pub fn clear(&self) -> io::Result<()> {
+        for item in rustix::fs::Dir::read_from(self.work.stage())? {
+            let item = item?;
+            let name = item.file_name().to_string_lossy();
+            if name != "." && name != ".." {
+                remove_staged(self.work, &name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn digest_from_hex(digits: &str) -> Option<Digest> {
+    let mut digest = [0; 32];
+    if digits.len() != 64 || !digits.is_ascii() {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(digits.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(Digest(digest))
+}
+
+/// A file that is being built.
+#[derive(Debug)]
+pub struct StagedFile {
+    file: File,
+    name: String,
+    action: u32,
+    /// What it shall have in the end, in bytes.
+    size: u64,
+    hasher: blake3::Hasher,
+    buffer: Vec<u8>,
+    /// What it has so far, in bytes.
+    length: u64,
+}
+
+/// A file that would grow over its declared size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Content goes beyond the declared {size} bytes")]
+pub struct TooMuch {
+    /// The declared size in bytes.
+    pub size: u64,
+}
+
+impl StagedFile {
+    /// Bytes still missing.
+    pub fn missing(&self) -> u64 {
+        self.size - self.length
+    }
+
+    /// Checks that `count` more bytes are allowed, before any of them is touched.
+    pub fn expect(&self, count: u64) -> Result<(), TooMuch> {
+        if count > self.missing() { Err(TooMuch { size: self.size }) } else { Ok(()) }
+    }
+
+    /// Appends bytes; they must have been [expected](StagedFile::expect).
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.length += bytes.len() as u64;
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+            self.flush()?;
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Appends a range of `basis`; `false` if the basis ends before it does.
+    pub fn copy(&mut self, basis: &mut File, offset: u64, length: u64) -> io::Result<bool> {
+        basis.seek(SeekFrom::Start(offset))?;
+        let mut left = length;
+        let mut piece = [0; limits::LITERAL_BYTES];
+        while left > 0 {
+            let want = left.min(piece.len() as u64) as usize;
+            match basis.read(&mut piece[..want]) {
+                Ok(0) => return Ok(false),
+                Ok(count) => {
+                    self.write(&piece[..count])?;
+                    left -= count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.hasher.update(&self.buffer);
+        self.file.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// Makes everything written to the file system of `file` durable.
+#[cfg(target_os = "linux")]
+pub fn sync_file_system(file: impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(file)?)
+}
+
+/// Makes what the system can make durable at once durable.
+#[cfg(not(target_os = "linux"))]
+pub fn sync_file_system(file: impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::fsync(file)?)
+}

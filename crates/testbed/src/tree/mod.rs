@@ -1,0 +1,16 @@
+//! Trees to push, and the comparison that says whether a push was right.
+
+mod bundle;
+mod diff;
+mod edits;
+mod matter;
+mod names;
+mod pair;
+mod snapshot;
+mod value;
+mod write;
+
+pub use diff::{DiffOptions, Mtimes, diff_trees};
+pub use pair::TreePair;
+pub use snapshot::{Kind, Node, Snapshot, snapshot};
+pub use value::{Entry, Tree};
