@@ -13,6 +13,10 @@ use crate::recipe::Recipe;
 pub struct Plan {
     /// The actions. Recipes name each other by position here.
     pub actions: Vec<Action>,
+    /// Files that stay as they are; they have no action.
+    pub kept_files: u64,
+    /// Bytes of content of the files that stay.
+    pub kept_bytes: u64,
 }
 
 /// One path and what shall stand there.
@@ -98,10 +102,5 @@ impl Action {
             What::File(file) => Some(file),
             _ => None,
         }
-    }
-
-    /// Whether nothing has to be done at the destination.
-    pub fn is_keep(&self) -> bool {
-        self.file().is_some_and(|file| file.recipe == Recipe::Keep)
     }
 }

@@ -1,1 +1,56 @@
 //! Reach a host and start the agent on it: child process, libssh2, any remote shell, SFTP.
+//!
+//! [`connect`] turns a destination into a [`Channel`]: a reader, a writer and an end. It asks
+//! `ssh -G` what the user's own `ssh` would do, and does the same in process with libssh2, or starts
+//! the `ssh` program where only that can (jump hosts, certificates, hardware keys: see [`choose`]),
+//! or whatever `-e` names. [`spawn`] makes the same channel of a local process.
+//!
+//! ```text
+//! Target::parse ── RemoteTarget ── host_config ── choose ──┬── session, auth, pump   libssh2
+//!                                                          └── rsh, child            ssh, -e
+//! Agents ── bootstrap::command ── connect ── bootstrap::start ── a running agent
+//!                                    └────── sftp::sftp_session    where no agent can run
+//! ```
+//!
+//! Rules that hold for every way to a host:
+//! - an unknown, changed or revoked host key is refused, and no option turns that off;
+//! - nobody is asked anything unless the caller says that somebody is there;
+//! - one connection, at most a few keys, no second try: servers punish those by address;
+//! - paths and options never stand on a remote command line;
+//! - what a host says is shown only with its control characters escaped;
+//! - dropping a channel ends its command at once and leaves neither zombie nor thread.
+
+mod agents;
+mod auth;
+pub mod bootstrap;
+mod channel;
+mod child;
+mod choose;
+mod connect;
+mod error;
+mod host_config;
+mod key_file;
+mod known_hosts;
+mod options;
+mod pump;
+mod remote;
+mod rsh;
+mod session;
+pub mod sftp;
+mod stderr_tail;
+mod target;
+mod text;
+mod timed;
+
+pub use agents::{Agent, Agents};
+pub use channel::{Channel, End, Exit};
+pub use child::spawn;
+pub use choose::{Choice, Facts, choose};
+pub use connect::{Connected, connect};
+pub use error::TransportError;
+pub use host_config::{HostConfig, host_config};
+pub use known_hosts::{Entry, KnownKeys, Marker, Verdict, fingerprint, key_type};
+pub use options::{NoPrompt, Prompt, SshOptions, TransportKind};
+pub use target::{RemoteTarget, Target};
+pub use text::sanitise;
+pub use timed::{TimedReader, TimedWriter};

@@ -86,12 +86,12 @@ impl Applier<'_, '_> {
         }
     }
 
-    /// Builds files from what the sender says, until it says that there is no more.
+    /// Builds files from what the sender says, until it says that there is no more, and whether to publish.
     pub fn receive_content(
         &mut self,
         mut first: Option<u32>,
         talk: &mut Conversation,
-    ) -> Result<(), AgentError> {
+    ) -> Result<bool, AgentError> {
         loop {
             if let Some(position) = first.take() {
                 self.receive_file(position, talk)?;
@@ -101,7 +101,7 @@ impl Applier<'_, '_> {
                 Message::Amend { action, size, mtime, digest } => {
                     self.book.amend(action, Amended { size, mtime, digest });
                 }
-                Message::ContentEnd => return Ok(()),
+                Message::ContentEnd { publish } => return Ok(publish),
                 other => return Err(AgentError::Protocol(format!("{other:?} between files"))),
             }
         }

@@ -191,9 +191,12 @@ impl Applier<'_, '_> {
         self.copy_known()?;
         let mut first = None;
         loop {
-            self.receive_content(first.take(), talk)?;
+            let publish = self.receive_content(first.take(), talk)?;
             self.copy_planned()?;
             let failed = self.report(talk)?;
+            if publish && failed == 0 {
+                return Ok(true);
+            }
             loop {
                 match talk.message()? {
                     Message::Publish if failed == 0 => return Ok(true),

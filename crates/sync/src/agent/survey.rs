@@ -24,10 +24,8 @@ pub struct Survey {
     pub records: Spool<Record>,
     /// What an interrupted push left.
     pub leftovers: Vec<LeftoverFile>,
-    /// The index on disk does not say all that is known now.
+    /// The index on disk does not say all that is known now, or some file's digest is not known.
     pub index_is_stale: bool,
-    /// Some file's digest is not known.
-    pub has_unknown: bool,
 }
 
 /// How a survey is made.
@@ -51,14 +49,15 @@ impl Surveyor<'_> {
         talk: &mut Conversation,
     ) -> Result<Survey, AgentError> {
         let records = Spool::new(self.spool_dir);
-        let mut survey = Survey { records, leftovers, index_is_stale: false, has_unknown: false };
+        let mut survey = Survey { records, leftovers, index_is_stale: false };
         if let Some(root) = root {
             self.scan(root, &mut survey, talk)?;
         }
         for leftover in &survey.leftovers {
             talk.send(&Message::Leftover(leftover.leftover()))?;
         }
-        let vitals = vitals::read(root.or(self.work));
+        let mut vitals = vitals::read(root.or(self.work));
+        vitals.index_is_stale = survey.index_is_stale;
         talk.send(&Message::StateEnd(vitals))?;
         talk.flush()?;
         Ok(survey)
@@ -114,7 +113,7 @@ impl Surveyor<'_> {
             record.digest = known.digest;
             record.settled = known.settled;
         }
-        survey.has_unknown |= size.is_some() && record.digest.is_none();
+        survey.index_is_stale |= size.is_some() && record.digest.is_none();
         Ok(record)
     }
 }

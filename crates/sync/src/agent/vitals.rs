@@ -8,7 +8,7 @@ use crate::proto::Vitals;
 pub fn read(dir: Option<BorrowedFd<'_>>) -> Vitals {
     let stat = dir.and_then(|dir| rustix::fs::fstatvfs(dir).ok());
     let free_bytes = stat.map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-    Vitals { peak_rss_bytes: peak_rss_bytes().unwrap_or(0), free_bytes }
+    Vitals { peak_rss_bytes: peak_rss_bytes().unwrap_or(0), free_bytes, index_is_stale: false }
 }
 
 /// `VmHWM` of this process in bytes.

@@ -59,6 +59,9 @@ impl<'a> Publisher<'a> {
 
     /// Carries out all of the plan.
     pub fn publish(&mut self, actions: &mut impl Actions, count: u32) -> Result<(), PublishError> {
+        if count == 0 {
+            return Ok(());
+        }
         self.sync()?;
         let entry_points = self.each(actions, count, Self::place_ordinary)?;
         if entry_points > 0 {

@@ -209,6 +209,7 @@ mod tests {
         outbox.send_stored(&[5; 70_000]);
         (0..5000).for_each(|action| outbox.send(&Message::Failed { action }));
         (0..40).for_each(|_| outbox.send(&Message::Literal(&[0; limits::LITERAL_BYTES])));
+        outbox.tune(9, 22).unwrap();
         outbox.send(&Message::Bye);
         outbox.flush();
     }

@@ -44,7 +44,10 @@ pub enum Message<'a> {
     /// To the agent: the file could not be read to its end; it will come again.
     FileAbort,
     /// To the agent: no more content.
-    ContentEnd,
+    ContentEnd {
+        /// If everything is staged then, publish it without waiting for [`Message::Publish`].
+        publish: bool,
+    },
     /// To the agent: the source file changed since it was planned; its next content has these measures.
     Amend {
         /// Position in the plan.
@@ -110,6 +113,8 @@ pub struct Vitals {
     pub peak_rss_bytes: u64,
     /// Bytes free for the user on the destination's file system.
     pub free_bytes: u64,
+    /// The agent could make its index better, if it is told to publish, be it nothing.
+    pub index_is_stale: bool,
 }
 
 const ASK: u8 = 1;
@@ -182,7 +187,7 @@ impl Message<'_> {
             Message::AskEnd => out.push(ASK_END),
             Message::FileEnd => out.push(FILE_END),
             Message::FileAbort => out.push(FILE_ABORT),
-            Message::ContentEnd => out.push(CONTENT_END),
+            Message::ContentEnd { publish } => out.extend([CONTENT_END, u8::from(*publish)]),
             Message::Publish => out.push(PUBLISH),
             Message::Bye => out.push(BYE),
             Message::Gone => out.push(GONE),
@@ -226,7 +231,7 @@ fn decode_for_agent<'a>(
         STORED => Message::Stored { length: fields.bounded("stored length", limits::FILE_BYTES)? },
         FILE_END => Message::FileEnd,
         FILE_ABORT => Message::FileAbort,
-        CONTENT_END => Message::ContentEnd,
+        CONTENT_END => Message::ContentEnd { publish: decode_bool(fields)? },
         AMEND => decode_amend(fields)?,
         PUBLISH => Message::Publish,
         _ => Message::Bye,
@@ -336,8 +341,10 @@ fn decode_amend<'a>(fields: &mut Fields<'a>) -> Result<Message<'a>, DecodeError>
 fn put_vitals(out: &mut Vec<u8>, vitals: &Vitals) {
     put_number(out, vitals.peak_rss_bytes);
     put_number(out, vitals.free_bytes);
+    out.push(u8::from(vitals.index_is_stale));
 }
 
 fn decode_vitals(fields: &mut Fields<'_>) -> Result<Vitals, DecodeError> {
-    Ok(Vitals { peak_rss_bytes: fields.number()?, free_bytes: fields.number()? })
+    let (peak_rss_bytes, free_bytes) = (fields.number()?, fields.number()?);
+    Ok(Vitals { peak_rss_bytes, free_bytes, index_is_stale: decode_bool(fields)? })
 }

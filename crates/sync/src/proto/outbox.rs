@@ -34,12 +34,17 @@ impl Outbox {
 
     /// The same with a window of 2^`window_log` bytes, which the other side must hold in memory.
     pub fn with_window(level: i32, window_log: Option<u32>) -> io::Result<Outbox> {
-        let mut deflater = Encoder::new(level)?;
-        deflater.set_parameter(CParameter::ContentSizeFlag(false))?;
-        let window_log = window_log.unwrap_or(20).min(limits::WINDOW_LOG);
-        deflater.set_parameter(CParameter::WindowLog(window_log))?;
+        let deflater = compressor(level, window_log.unwrap_or(20))?;
         let (plain, packed, out) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Outbox { deflater, plain, packed, out, memory: Memory::default() })
+    }
+
+    /// Chooses level and window anew: what follows is a new zstd frame of the same stream.
+    pub fn tune(&mut self, level: i32, window_log: u32) -> io::Result<()> {
+        self.compress();
+        while self.run(|deflater, out| deflater.finish(out, true)) > 0 {}
+        self.deflater = compressor(level, window_log)?;
+        Ok(())
     }
 
     /// Adds a message.
@@ -69,12 +74,7 @@ impl Outbox {
             return;
         }
         self.compress();
-        loop {
-            let left = self.run(|deflater, out| deflater.flush(out));
-            if left == 0 {
-                break;
-            }
-        }
+        while self.run(|deflater, out| deflater.flush(out)) > 0 {}
         self.cut_frame();
     }
 
@@ -122,4 +122,11 @@ impl Outbox {
             self.packed.clear();
         }
     }
+}
+
+fn compressor(level: i32, window_log: u32) -> io::Result<Encoder<'static>> {
+    let mut deflater = Encoder::new(level)?;
+    deflater.set_parameter(CParameter::ContentSizeFlag(false))?;
+    deflater.set_parameter(CParameter::WindowLog(window_log.min(limits::WINDOW_LOG)))?;
+    Ok(deflater)
 }

@@ -20,7 +20,7 @@ pub(super) fn offer(situation: &Situation<'_>) -> Option<Offer> {
 pub struct Contents(HashMap<ContentKey, Basis>);
 
 impl Contents {
-    /// All content a state tells of. Leftovers are preferred: using one is a rename.
+    /// All content a state tells of.
     pub fn of(state: &State) -> Contents {
         let known = state.entries.iter().enumerate().filter_map(|(position, remote)| {
             let Kind::File { size } = remote.entry.kind else { return None };
@@ -38,13 +38,8 @@ impl Contents {
     }
 
     /// Notes that the action at `position` of the plan brings this content, so that files with the same
-    /// content later in the plan copy it. It takes the place of a leftover, which can be used only once.
+    /// content later in the plan copy it.
     pub fn will_have(&mut self, key: ContentKey, position: u32) {
-        match self.0.get(&key) {
-            Some(Basis::Known(_) | Basis::Planned(_)) => {}
-            Some(Basis::Leftover(_)) | None => {
-                self.0.insert(key, Basis::Planned(position));
-            }
-        }
+        self.0.entry(key).or_insert(Basis::Planned(position));
     }
 }

@@ -67,6 +67,8 @@ pub struct Situation<'a> {
     pub standing: Option<&'a Entry>,
     /// Whether content at the same path is the same.
     pub same_content: bool,
+    /// Whether its mtime is the same, as finely as the destination keeps it.
+    pub same_time: bool,
     /// The same content somewhere else at the destination.
     pub elsewhere: Option<Basis>,
     /// A basis whose signature is at hand, and that signature's block size.

@@ -1,0 +1,72 @@
+//! Builds the agent for this platform, so that the command can carry it.
+//!
+//! The agent is a program of its own with its own profile and, on Linux, without any library to load; cargo
+//! has no stable way to depend on such a thing, so this runs cargo once more, into a folder of its own.
+//! Agents for other platforms are found at run time (see `docs/agents.md`).
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const NAME: &str = "assetsync-agent";
+
+fn main() {
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
+    for part in ["crates/agent", "crates/sync", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", root.join(part).display());
+    }
+    let target = variable("TARGET");
+    let built = build(&root, &target);
+    println!("cargo::rustc-env=ASSETSYNC_AGENT={}", built.display());
+    println!("cargo::rustc-env=ASSETSYNC_AGENT_KERNEL={}", kernel());
+    println!("cargo::rustc-env=ASSETSYNC_AGENT_ARCH={}", arch());
+}
+
+/// Runs cargo for the agent and gives the program's path.
+fn build(root: &Path, target: &str) -> PathBuf {
+    let folder = target_folder().join("agent");
+    let mut cargo = Command::new(variable("CARGO"));
+    cargo.current_dir(root).args(["build", "--package", NAME, "--profile", "agent"]);
+    cargo.args(["--target", target]).arg("--target-dir").arg(&folder);
+    if target.contains("linux") {
+        // Static, so that it runs on any distribution, whatever its libraries.
+        let flags = format!("target.{target}.rustflags=[\"-C\",\"target-feature=+crt-static\"]");
+        cargo.args(["--config", &flags]);
+    }
+    // What the outer cargo set for this build does not concern the agent's.
+    for outer in ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"] {
+        cargo.env_remove(outer);
+    }
+    let status = cargo.status().unwrap_or_else(|error| panic!("can't run cargo: {error}"));
+    assert!(status.success(), "the agent does not build: {status}");
+    folder.join(target).join("agent").join(NAME)
+}
+
+/// The folder all builds share: OUT_DIR is `<target>/<profile>/build/<package>/out`, below a triple when
+/// cross-compiling.
+fn target_folder() -> PathBuf {
+    let out = PathBuf::from(variable("OUT_DIR"));
+    let build = out.ancestors().find(|path| path.ends_with("build"));
+    let profile = build.and_then(Path::parent);
+    profile.and_then(Path::parent).map_or(out.clone(), Path::to_path_buf)
+}
+
+/// The kernel as `uname -s` prints it.
+fn kernel() -> &'static str {
+    match variable("CARGO_CFG_TARGET_OS").as_str() {
+        "linux" => "Linux",
+        "macos" => "Darwin",
+        "freebsd" => "FreeBSD",
+        other => panic!("no agent can be built for {other}"),
+    }
+}
+
+/// The machine as `uname -m` prints it.
+fn arch() -> String {
+    let arch = variable("CARGO_CFG_TARGET_ARCH");
+    if kernel() == "Darwin" && arch == "aarch64" { "arm64".into() } else { arch }
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"))
+}

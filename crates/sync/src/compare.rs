@@ -1,0 +1,109 @@
+//! Compares the source with the destination: which files are the same, which are not, which must be asked
+//! about.
+
+use crate::digest::Digest;
+use crate::entry::{Entry, Mtime};
+use crate::state::RemoteEntry;
+
+/// One path of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceEntry {
+    /// What stands there.
+    pub entry: Entry,
+    /// The content's digest; every regular file has one.
+    pub digest: Option<Digest>,
+}
+
+/// What decides whether two files have the same content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rule {
+    /// Digests where the destination knows them; else the quick check, size and mtime.
+    #[default]
+    Content,
+    /// The same, but files of the same size are the same (`--size-only`).
+    SizeOnly,
+}
+
+/// Whether the contents of two files are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Same {
+    /// They are.
+    Yes,
+    /// They are not.
+    No,
+    /// Only reading the destination's file will tell.
+    Ask,
+}
+
+/// How finely the destination keeps times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Clock {
+    /// To the nanosecond.
+    #[default]
+    Nanoseconds,
+    /// To the second, as SFTP does.
+    Seconds,
+}
+
+impl Clock {
+    /// Whether the two times are the same as far as this clock tells.
+    pub fn same(self, a: Mtime, b: Mtime) -> bool {
+        match self {
+            Clock::Nanoseconds => a == b,
+            Clock::Seconds => a.secs == b.secs,
+        }
+    }
+}
+
+/// Compares the contents of two regular files at the same path.
+pub fn same_content(local: &SourceEntry, remote: &RemoteEntry, rule: Rule, clock: Clock) -> Same {
+    let (Some(here), Some(there)) = (local.entry.file_size(), remote.entry.file_size()) else {
+        return Same::No;
+    };
+    if here != there {
+        return Same::No;
+    }
+    let known = local.digest.zip(remote.digest);
+    match (rule, known) {
+        (Rule::SizeOnly, _) => Same::Yes,
+        (Rule::Content, Some((here, there))) if here.short() == there => Same::Yes,
+        (Rule::Content, Some(_)) => Same::No,
+        (Rule::Content, None) if clock.same(local.entry.mtime, remote.entry.mtime) => Same::Yes,
+        (Rule::Content, None) => Same::Ask,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Kind;
+    use crate::path::RelPath;
+
+    fn file(size: u64, secs: i64, nanos: u32) -> Entry {
+        let path = RelPath::new(b"a").unwrap();
+        Entry { path, kind: Kind::File { size }, mode: 0o644, mtime: Mtime { secs, nanos } }
+    }
+
+    #[test]
+    fn content_decides_where_it_is_known_and_the_quick_check_elsewhere() {
+        let local = SourceEntry { entry: file(3, 10, 5), digest: Some(Digest::of(b"abc")) };
+        let abc = Some(Digest::of(b"abc").short());
+        let abd = Some(Digest::of(b"abd").short());
+        let (fine, coarse) = (Clock::Nanoseconds, Clock::Seconds);
+        let rows = [
+            (file(3, 10, 5), abc, Rule::Content, fine, Same::Yes),
+            (file(3, 99, 0), abc, Rule::Content, fine, Same::Yes),
+            (file(3, 10, 5), abd, Rule::Content, fine, Same::No),
+            (file(3, 10, 5), None, Rule::Content, fine, Same::Yes),
+            (file(3, 10, 6), None, Rule::Content, fine, Same::Ask),
+            (file(3, 10, 6), None, Rule::Content, coarse, Same::Yes),
+            (file(4, 10, 5), None, Rule::Content, fine, Same::No),
+            (file(4, 10, 5), abc, Rule::SizeOnly, fine, Same::No),
+            (file(3, 99, 5), abd, Rule::SizeOnly, fine, Same::Yes),
+        ];
+        for (entry, digest, rule, clock, expected) in rows {
+            let remote = RemoteEntry { entry, digest };
+            assert_eq!(same_content(&local, &remote, rule, clock), expected, "{remote:?} {rule:?}");
+        }
+    }
+}

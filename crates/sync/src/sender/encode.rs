@@ -1,0 +1,175 @@
+//! Encodes file content into operations, reading each source file a piece at a time.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use super::error::PushError;
+use super::planner::{Answer, Answers};
+use super::wire::Wire;
+use crate::compressed_names::is_precompressed;
+use crate::delta::{Matcher, Op, Signature};
+use crate::fs::tree::Tree;
+use crate::limits;
+use crate::path::RelPath;
+use crate::plan::{Action, FileAction};
+use crate::proto::Message;
+use crate::recipe::{Basis, Recipe};
+
+/// How much of a file is read at a time, in bytes.
+const READ_BYTES: usize = 256 * 1024;
+
+/// How much of a file the matcher sees at a time, in bytes; more than the largest block.
+const MATCH_BYTES: usize = 4 << 20;
+
+/// Reads source files and says what is in them.
+pub struct Encoder<'a> {
+    /// The source.
+    pub tree: &'a mut Tree,
+    /// Where it is said.
+    pub wire: &'a mut Wire,
+    /// Signatures of bases.
+    pub answers: &'a Answers,
+    /// Told of every piece of content, in bytes of the source.
+    pub progress: &'a mut dyn FnMut(u64, &Wire),
+}
+
+impl Encoder<'_> {
+    /// Encodes the file of the action at `position`, by its recipe.
+    pub fn encode(&mut self, position: u32, action: &Action) -> Result<(), PushError> {
+        let Some(file) = action.file() else { return Ok(()) };
+        match (file.recipe, signature_of(self.answers, file)) {
+            (Recipe::Delta { .. }, Some(signature)) => {
+                self.file(position, &action.path, file, |encoder, source| {
+                    encoder.delta(source, signature)
+                })
+            }
+            _ => self.encode_whole(position, action),
+        }
+    }
+
+    /// Encodes the file of an action as a whole.
+    pub fn encode_whole(&mut self, position: u32, action: &Action) -> Result<(), PushError> {
+        let Some(file) = action.file() else { return Ok(()) };
+        let stored = is_precompressed(action.path.as_bytes());
+        self.file(position, &action.path, file, |encoder, source| encoder.whole(source, stored))
+    }
+
+    /// Frames one file. One that can't be read to its end, or is not what was planned any more, is given up
+    /// here and comes again.
+    fn file(
+        &mut self,
+        position: u32,
+        path: &RelPath,
+        file: &FileAction,
+        content: impl FnOnce(&mut Self, &mut Hashed) -> Result<io::Result<()>, PushError>,
+    ) -> Result<(), PushError> {
+        self.wire.send(&Message::FileStart { action: position })?;
+        let opened = self.tree.open_file(path).map(|source| Hashed::new(source, file.size));
+        let as_planned = match opened {
+            Ok(mut source) => content(self, &mut source)?.is_ok() && source.is_as_planned(file),
+            Err(_) => false,
+        };
+        self.wire.send(if as_planned { &Message::FileEnd } else { &Message::FileAbort })
+    }
+
+    fn whole(&mut self, source: &mut Hashed, stored: bool) -> Result<io::Result<()>, PushError> {
+        let mut buffer = vec![0; READ_BYTES.min(source.left as usize + 1)];
+        loop {
+            let count = match source.read(&mut buffer) {
+                Ok(0) => return Ok(Ok(())),
+                Ok(count) => count,
+                Err(error) => return Ok(Err(error)),
+            };
+            if stored {
+                self.wire.send_stored(&buffer[..count])?;
+            } else {
+                literals(self.wire, &buffer[..count])?;
+            }
+            (self.progress)(count as u64, self.wire);
+        }
+    }
+
+    fn delta(
+        &mut self,
+        source: &mut Hashed,
+        signature: &Signature,
+    ) -> Result<io::Result<()>, PushError> {
+        let mut matcher = Matcher::new(signature);
+        let mut buffer = Vec::new();
+        loop {
+            let before = buffer.len();
+            let want = MATCH_BYTES.min(before + source.left as usize);
+            buffer.resize(want.max(before), 0);
+            if let Err(error) = source.read_exact(&mut buffer[before..]) {
+                return Ok(Err(error));
+            }
+            let last = source.left == 0;
+            let mut said = Ok(());
+            let covered = matcher.scan(&buffer, last, &mut |op| {
+                if said.is_ok() {
+                    said = say(self.wire, op);
+                }
+            });
+            said?;
+            buffer.drain(..covered);
+            self.wire.tick()?;
+            (self.progress)(covered as u64, self.wire);
+            if last {
+                return Ok(Ok(()));
+            }
+        }
+    }
+}
+
+/// The signature of the basis of a delta.
+fn signature_of<'a>(answers: &'a Answers, file: &FileAction) -> Option<&'a Signature> {
+    let Recipe::Delta { basis: Basis::Known(known), .. } = file.recipe else { return None };
+    match answers.get(&known) {
+        Some(Answer::Signed(signature)) => Some(signature),
+        _ => None,
+    }
+}
+
+fn say(wire: &mut Wire, op: Op<'_>) -> Result<(), PushError> {
+    match op {
+        Op::Literal(bytes) => literals(wire, bytes),
+        Op::Copy { offset, length } => wire.send(&Message::Copy { offset, length }),
+    }
+}
+
+fn literals(wire: &mut Wire, bytes: &[u8]) -> Result<(), PushError> {
+    bytes.chunks(limits::LITERAL_BYTES).try_for_each(|piece| wire.send(&Message::Literal(piece)))
+}
+
+/// A source file that is hashed while it is read, no further than its planned size.
+struct Hashed {
+    file: File,
+    hasher: blake3::Hasher,
+    /// Bytes of the planned size not read yet.
+    left: u64,
+}
+
+impl Hashed {
+    fn new(file: File, size: u64) -> Hashed {
+        Hashed { file, hasher: blake3::Hasher::new(), left: size }
+    }
+
+    /// Whether what was read is what was planned; a file that has grown is not.
+    fn is_as_planned(&mut self, file: &FileAction) -> bool {
+        let digest = self.hasher.finalize();
+        let grown = self.file.read(&mut [0]).map_or(true, |count| count > 0);
+        self.left == 0
+            && !grown
+            && file.digest.is_some_and(|planned| planned.0 == *digest.as_bytes())
+    }
+}
+
+impl Read for Hashed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let count = self.file.read(&mut buffer[..most])?;
+        self.hasher.update(&buffer[..count]);
+        self.left -= count as u64;
+        Ok(count)
+    }
+}

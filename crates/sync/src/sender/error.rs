@@ -1,0 +1,88 @@
+//! Why a push failed.
+
+use std::time::Duration;
+
+use assetsync_transport::TransportError;
+
+use super::planner::InTheWay;
+use super::source::SourceError;
+use crate::proto::{Failure, InboxError};
+
+/// Why a push failed. Unless it says otherwise, nothing has changed at the destination.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PushError {
+    /// The source can't be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The source is empty and the push would delete everything.
+    #[error(
+        "Source {0} is empty, and --delete would empty the destination; \
+         check the build, or say --allow-empty"
+    )]
+    EmptySource(String),
+    /// The host can't be reached, or no agent started on it.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The agent gave up.
+    #[error("{0}")]
+    Agent(#[source] Failure),
+    /// The agent's bytes make no sense.
+    #[error("The agent's answer makes no sense: {0}; check what the login shell prints")]
+    Inbox(#[from] InboxError),
+    /// The agent said something out of place.
+    #[error("The agent broke the protocol: {0}")]
+    Protocol(String),
+    /// Nothing came for too long.
+    #[error("No answer for {} s; the destination is as it was, or every path of it is whole", .0.as_secs_f32())]
+    Silent(Duration),
+    /// The connection ended.
+    #[error("The connection ended early{}", detail(.0))]
+    Closed(String),
+    /// The system failed on this side.
+    #[error("Can't talk to the agent: {0}")]
+    Io(#[source] std::io::Error),
+    /// Directories with content stand where files shall be.
+    #[error("{} in the way: {}; say --delete to replace them", stand(.0), paths(.0))]
+    InTheWay(Vec<InTheWay>),
+    /// More would be deleted than is allowed.
+    #[error("{planned} paths would be deleted, --max-delete allows {allowed}")]
+    TooManyDeletes {
+        /// How many the plan deletes.
+        planned: u64,
+        /// How many are allowed.
+        allowed: u64,
+    },
+    /// The destination lacks the room.
+    #[error("Disk full: the push needs {needed} bytes at the destination, {free} are free")]
+    NoRoom {
+        /// Bytes needed while both old and new files are there.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
+    /// A source file kept changing.
+    #[error("{path} changes while it is read: {source}")]
+    Changing {
+        /// The file, relative to the source.
+        path: String,
+        /// What reading it said.
+        source: std::io::Error,
+    },
+    /// A file did not arrive as it was sent, twice.
+    #[error("{0} arrived damaged twice; check the memory and disk of both machines")]
+    Damaged(String),
+}
+
+fn detail(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+fn stand(ways: &[InTheWay]) -> &'static str {
+    if ways.len() == 1 { "A directory stands" } else { "Directories stand" }
+}
+
+fn paths(ways: &[InTheWay]) -> String {
+    let paths: Vec<String> = ways.iter().take(10).map(|way| way.path.to_string()).collect();
+    paths.join(", ")
+}

@@ -1,0 +1,75 @@
+//! The sender: scans the source, compares, plans, encodes. It runs where there is memory.
+
+mod basis;
+mod encode;
+mod error;
+mod monitor;
+pub mod planner;
+mod report;
+mod session;
+mod source;
+mod wire;
+
+use assetsync_transport::Target;
+
+pub use self::error::PushError;
+pub use self::monitor::{Event, Monitor, Silent};
+pub use self::planner::{Answers, Comparison, Policy};
+pub use self::report::{Count, Report};
+pub use self::session::{Connection, Session};
+pub use self::source::{Source, SourceError, Unreadable};
+use crate::plan::{Plan, What};
+
+/// What a push may do at its destination.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// How trees are compared and what is deleted.
+    pub policy: Policy,
+    /// Refuse a plan with more deletes.
+    pub max_delete: Option<u64>,
+    /// Let an empty source empty the destination.
+    pub allow_empty: bool,
+}
+
+/// Pushes `source` to `target`: afterwards the destination holds what the source holds.
+///
+/// With [`Connection::dry_run`] it stops once the plan is made. On any error the destination is as it was,
+/// or, if publishing had begun, every path of it is whole, old or new; pushing again completes it.
+pub fn push(
+    source: &Source,
+    target: &Target,
+    connection: &Connection<'_>,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<Report, PushError> {
+    if source.entries.is_empty() && options.policy.delete && !options.allow_empty {
+        return Err(PushError::EmptySource(source.path().display().to_string()));
+    }
+    let mut session = Session::connect(target, connection, monitor)?;
+    let state = session.survey()?;
+    let comparison = Comparison::new(&source.entries, &state, &options.policy);
+    let answers = session.ask(&comparison)?;
+    let mut plan = comparison.plan(&answers).map_err(PushError::InTheWay)?;
+    check_deletes(&plan, options)?;
+    let mut retried = 0;
+    if connection.dry_run || !session.has_work(&plan) {
+        session.bye()?;
+    } else {
+        retried = session.stage(&mut plan, source, &answers, true)?;
+        session.published()?;
+    }
+    let (files, bytes) = source.totals();
+    let mut report = Report::of(plan, Count { files, bytes });
+    report.retried = retried;
+    (report.bytes_sent, report.bytes_received, report.elapsed, report.agent_peak_rss_bytes) =
+        session.measures();
+    Ok(report)
+}
+
+fn check_deletes(plan: &Plan, options: &Options) -> Result<(), PushError> {
+    let planned = plan.actions.iter().filter(|action| action.what == What::Delete).count() as u64;
+    match options.max_delete {
+        Some(allowed) if planned > allowed => Err(PushError::TooManyDeletes { planned, allowed }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,324 @@
+//! The planner: a pure function of the source, the destination's state and the answers to its questions.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::basis::Bases;
+use crate::compare::{Clock, Rule, Same, SourceEntry, same_content};
+use crate::compressed_names::is_precompressed;
+use crate::delta::{Signature, SignatureSpec};
+use crate::entry::{Entry, Kind};
+use crate::entry_points::{EntryPoints, Rank};
+use crate::filter::Filter;
+use crate::path::RelPath;
+use crate::plan::{Action, FileAction, Plan, What};
+use crate::proto::Ask;
+use crate::recipe::{Basis, Contents, Recipe, Situation, wanted};
+use crate::state::State;
+
+/// What the planner is told besides the two trees.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// Delete what the source does not have.
+    pub delete: bool,
+    /// What decides whether files are the same.
+    pub rule: Rule,
+    /// How finely the destination keeps times.
+    pub clock: Clock,
+    /// What is not looked at on either side.
+    pub filter: Filter,
+    /// What is published last.
+    pub entry_points: EntryPoints,
+    /// How fingerprints look.
+    pub names: crate::logical_name::Rules,
+}
+
+/// The answer to a question about a file at the destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It has the expected content.
+    Same,
+    /// It has not.
+    Different,
+    /// It has not, and this is its signature.
+    Signed(Signature),
+    /// It can't be read.
+    Gone,
+}
+
+/// Answers by position in the state.
+pub type Answers = HashMap<u32, Answer>;
+
+/// Something at the destination that a push may not remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InTheWay {
+    /// The directory that would have to go.
+    pub path: RelPath,
+}
+
+/// The two trees, compared.
+#[derive(Debug)]
+pub struct Comparison<'a> {
+    source: &'a [SourceEntry],
+    state: &'a State,
+    policy: &'a Policy,
+    /// For each source entry, the position of its path in the state.
+    known: Vec<Option<u32>>,
+    same: Vec<Same>,
+    /// For each source entry, the basis a delta could use and the signature to ask for.
+    bases: Vec<Option<(u32, SignatureSpec)>>,
+}
+
+impl<'a> Comparison<'a> {
+    /// Compares; both sides are in tree order.
+    pub fn new(source: &'a [SourceEntry], state: &'a State, policy: &'a Policy) -> Comparison<'a> {
+        let known = positions(source, state);
+        let pairs = source.iter().zip(&known);
+        let same = pairs
+            .map(|(local, known)| match known.and_then(|known| state.entries.get(known as usize)) {
+                Some(remote) => same_content(local, remote, policy.rule, policy.clock),
+                None => Same::No,
+            })
+            .collect();
+        let mut comparison = Comparison { source, state, policy, known, same, bases: Vec::new() };
+        comparison.bases = comparison.choose_bases();
+        comparison
+    }
+
+    fn choose_bases(&self) -> Vec<Option<(u32, SignatureSpec)>> {
+        let contents = Contents::of(self.state);
+        let bases = Bases::of(self.state, &self.policy.names);
+        let choose = |at: usize| {
+            let local = &self.source[at];
+            let size = local.entry.file_size()?;
+            let copied = contents.find((local.digest?.short(), size)).is_some();
+            if self.same[at] == Same::Yes || copied {
+                return None;
+            }
+            let standing = self.standing(at).map(|_| self.known[at]).unwrap_or_default();
+            let basis = standing.or_else(|| bases.find(&local.entry, &self.policy.names))?;
+            let basis_bytes = self.state.entries.get(basis as usize)?.entry.file_size()?;
+            let compressed = is_precompressed(local.entry.path.as_bytes());
+            Some((basis, wanted(basis_bytes, size, compressed).signature?))
+        };
+        (0..self.source.len()).map(choose).collect()
+    }
+
+    /// The regular file that stands at the path of a source file.
+    fn standing(&self, at: usize) -> Option<&'a Entry> {
+        let remote = &self.state.entries.get(self.known[at]? as usize)?.entry;
+        matches!(remote.kind, Kind::File { .. }).then_some(remote)
+    }
+
+    /// What must be asked, each file once, in order.
+    pub fn questions(&self) -> Vec<Ask> {
+        let mut asks = BTreeMap::new();
+        for (at, local) in self.source.iter().enumerate() {
+            if let Some((known, spec)) = self.bases[at] {
+                ask(&mut asks, known).signature = Some(spec);
+            }
+            if let (Same::Ask, Some(known)) = (self.same[at], self.known[at]) {
+                ask(&mut asks, known).expected = local.digest.map(|digest| digest.short());
+            }
+        }
+        asks.into_values().collect()
+    }
+
+    /// The plan, once everything is answered; or what stands in its way.
+    pub fn plan(&self, answers: &Answers) -> Result<Plan, Vec<InTheWay>> {
+        let mut planning = Planning {
+            comparison: self,
+            answers,
+            contents: Contents::of(self.state),
+            plan: Plan::default(),
+            in_the_way: Vec::new(),
+        };
+        planning.run();
+        if planning.in_the_way.is_empty() { Ok(planning.plan) } else { Err(planning.in_the_way) }
+    }
+}
+
+fn ask(asks: &mut BTreeMap<u32, Ask>, known: u32) -> &mut Ask {
+    asks.entry(known).or_insert(Ask { known, expected: None, signature: None })
+}
+
+/// For each source entry, where its path is in the state: a merge of two sorted lists.
+fn positions(source: &[SourceEntry], state: &State) -> Vec<Option<u32>> {
+    let mut at = 0;
+    let position = |local: &SourceEntry| {
+        while state.entries.get(at).is_some_and(|remote| remote.entry.path < local.entry.path) {
+            at += 1;
+        }
+        let found = state.entries.get(at)?.entry.path == local.entry.path;
+        found.then_some(at as u32)
+    };
+    source.iter().map(position).collect()
+}
+
+struct Planning<'c, 'a> {
+    comparison: &'c Comparison<'a>,
+    answers: &'c Answers,
+    contents: Contents,
+    plan: Plan,
+    in_the_way: Vec<InTheWay>,
+}
+
+impl Planning<'_, '_> {
+    /// Merges the source with what is left over at the destination, in tree order.
+    fn run(&mut self) {
+        let state = self.comparison.state;
+        let mut remote = 0;
+        for at in 0..self.comparison.source.len() {
+            let path = &self.comparison.source[at].entry.path;
+            while state.entries.get(remote).is_some_and(|there| there.entry.path < *path) {
+                self.surplus(remote);
+                remote += 1;
+            }
+            if self.comparison.known[at].is_some() {
+                remote += 1;
+            }
+            self.wanted(at);
+        }
+        (remote..state.entries.len()).for_each(|remote| self.surplus(remote));
+    }
+
+    /// Something the source does not have.
+    fn surplus(&mut self, remote: usize) {
+        let entry = &self.comparison.state.entries[remote].entry;
+        if self.comparison.policy.delete && !self.is_protected(entry) {
+            let path = entry.path.clone();
+            self.plan.actions.push(Action { path, known: Some(remote as u32), what: What::Delete });
+        }
+    }
+
+    fn is_protected(&self, entry: &Entry) -> bool {
+        let is_dir = entry.kind == Kind::Dir;
+        self.comparison.policy.filter.covers(entry.path.as_bytes(), is_dir)
+    }
+
+    /// Something the source has.
+    fn wanted(&mut self, at: usize) {
+        let local = &self.comparison.source[at];
+        let standing = self.comparison.known[at]
+            .and_then(|known| self.comparison.state.entries.get(known as usize))
+            .map(|remote| &remote.entry);
+        self.check_way(&local.entry, standing);
+        let what = match &local.entry.kind {
+            Kind::File { size } => self.file(at, *size),
+            Kind::Dir => dir(&local.entry, standing),
+            Kind::Symlink { target } => self.symlink(&local.entry, target, standing),
+            Kind::Special => None,
+        };
+        if let Some(what) = what {
+            let path = local.entry.path.clone();
+            self.plan.actions.push(Action { path, known: self.comparison.known[at], what });
+        }
+    }
+
+    /// A directory makes way for something else only with everything in it, and only if deleting is allowed.
+    fn check_way(&mut self, local: &Entry, standing: Option<&Entry>) {
+        let replaces_dir = standing.is_some_and(|there| there.kind == Kind::Dir);
+        if local.kind == Kind::Dir || !replaces_dir {
+            return;
+        }
+        let state = &self.comparison.state.entries;
+        let first = state.partition_point(|remote| remote.entry.path <= local.path);
+        let below = state[first..].iter().map(|remote| &remote.entry);
+        let mut below = below.take_while(|entry| entry.path.starts_with(&local.path));
+        let keeps = |entry: &Entry| !self.comparison.policy.delete || self.is_protected(entry);
+        if below.any(keeps) {
+            self.in_the_way.push(InTheWay { path: local.path.clone() });
+        }
+    }
+
+    fn symlink(&self, local: &Entry, target: &[u8], standing: Option<&Entry>) -> Option<What> {
+        let clock = self.comparison.policy.clock;
+        let same = standing
+            .is_some_and(|there| there.kind == local.kind && clock.same(there.mtime, local.mtime));
+        (!same).then(|| What::Symlink { target: target.to_vec(), mtime: local.mtime })
+    }
+
+    fn file(&mut self, at: usize, size: u64) -> Option<What> {
+        let comparison = self.comparison;
+        let local = &comparison.source[at];
+        let digest = local.digest?;
+        let position = self.plan.actions.len() as u32;
+        let situation = Situation {
+            local: &local.entry,
+            size,
+            standing: comparison.standing(at),
+            same_content: self.is_same(at),
+            same_time: self.is_same_time(at),
+            elsewhere: self.contents.find((digest.short(), size)),
+            signed: self.signed(at),
+        };
+        let recipe = Recipe::choose(&situation);
+        if recipe == Recipe::Keep {
+            self.plan.kept_files += 1;
+            self.plan.kept_bytes += size;
+            return None;
+        }
+        let makes_content = recipe != Recipe::Touch;
+        if makes_content {
+            self.contents.will_have((digest.short(), size), position);
+        }
+        Some(What::File(FileAction {
+            size,
+            mode: local.entry.mode,
+            mtime: local.entry.mtime,
+            digest: makes_content.then_some(digest),
+            recipe,
+            entry_point: self.is_entry_point(&local.entry),
+        }))
+    }
+
+    fn is_same(&self, at: usize) -> bool {
+        match self.comparison.same[at] {
+            Same::Yes => true,
+            Same::No => false,
+            Same::Ask => {
+                let answer = self.comparison.known[at].and_then(|known| self.answers.get(&known));
+                answer == Some(&Answer::Same)
+            }
+        }
+    }
+
+    fn is_same_time(&self, at: usize) -> bool {
+        let local = &self.comparison.source[at].entry;
+        let clock = self.comparison.policy.clock;
+        self.comparison.standing(at).is_some_and(|there| clock.same(there.mtime, local.mtime))
+    }
+
+    fn signed(&self, at: usize) -> Option<(Basis, u32)> {
+        let (known, _) = self.comparison.bases[at]?;
+        match self.answers.get(&known)? {
+            Answer::Signed(signature) => Some((Basis::Known(known), signature.spec().block_bytes)),
+            _ => None,
+        }
+    }
+
+    fn is_entry_point(&self, entry: &Entry) -> bool {
+        self.comparison.policy.entry_points.rank(entry.path.as_bytes()) == Rank::EntryPoint
+    }
+}
+
+fn dir(local: &Entry, standing: Option<&Entry>) -> Option<What> {
+    let same = standing.is_some_and(|there| there.kind == Kind::Dir && there.mode == local.mode);
+    (!same).then_some(What::Dir { mode: local.mode })
+}
+
+/// Positions of the actions whose content travels, in the order in which it compresses best: what is alike
+/// side by side, what is compressed already at the end.
+pub fn content_order(plan: &Plan) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..plan.actions.len() as u32)
+        .filter(|&at| {
+            plan.actions[at as usize].file().is_some_and(|file| file.recipe.has_content())
+        })
+        .collect();
+    order.sort_by_cached_key(|&at| {
+        let path = &plan.actions[at as usize].path;
+        let name = path.file_name();
+        let dot = name.iter().rposition(|&byte| byte == b'.').unwrap_or(name.len());
+        (is_precompressed(path.as_bytes()), name[dot..].to_vec(), at)
+    });
+    order
+}

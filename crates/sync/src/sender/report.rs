@@ -1,0 +1,74 @@
+//! What a push did, in numbers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::plan::{Plan, What};
+use crate::recipe::Recipe;
+
+/// Files and bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Number of files.
+    pub files: u64,
+    /// Bytes of their content (not of what travelled).
+    pub bytes: u64,
+}
+
+/// What a push did, or in a dry run would do.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    /// Regular files in the source, and their bytes.
+    pub total: Count,
+    /// Files for which content, or a recipe with data, travelled.
+    pub files_sent: u64,
+    /// Paths deleted.
+    pub deleted: u64,
+    /// Directories made or changed.
+    pub directories: u64,
+    /// Symbolic links made or changed.
+    pub symlinks: u64,
+    /// Bytes written to the channel, and read from it.
+    pub bytes_sent: u64,
+    /// Bytes read from the channel.
+    pub bytes_received: u64,
+    /// Wall time from connecting to the last answer.
+    pub elapsed: Duration,
+    /// The agent's peak resident memory in bytes; 0 where unknown.
+    pub agent_peak_rss_bytes: u64,
+    /// Files by recipe name.
+    pub recipes: BTreeMap<&'static str, Count>,
+    /// Files that did not arrive as they were sent and were sent again.
+    pub retried: u64,
+    /// What the plan was.
+    pub plan: Plan,
+}
+
+impl Report {
+    /// What carrying out `plan` comes to.
+    pub fn of(plan: Plan, total: Count) -> Report {
+        let mut report = Report { total, ..Report::default() };
+        report.count(Recipe::Keep.name(), Count { files: plan.kept_files, bytes: plan.kept_bytes });
+        for action in &plan.actions {
+            match &action.what {
+                What::Delete => report.deleted += 1,
+                What::Dir { .. } => report.directories += 1,
+                What::Symlink { .. } => report.symlinks += 1,
+                What::File(file) => {
+                    report.count(file.recipe.name(), Count { files: 1, bytes: file.size });
+                    report.files_sent += u64::from(file.recipe.has_content());
+                }
+            }
+        }
+        report.plan = plan;
+        report
+    }
+
+    fn count(&mut self, recipe: &'static str, count: Count) {
+        if count.files > 0 {
+            let sum = self.recipes.entry(recipe).or_default();
+            sum.files += count.files;
+            sum.bytes += count.bytes;
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! One push to one destination, step by step: connect, survey, plan, stage, publish.
+
+use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, Instant};
+
+use assetsync_transport::{Agents, Prompt, SshOptions, Target, bootstrap, connect};
+
+use super::encode::Encoder;
+use super::error::PushError;
+use super::monitor::{Event, Monitor};
+use super::planner::{Answer, Answers, Comparison, content_order};
+use super::source::{Source, read_again};
+use super::wire::Wire;
+use crate::delta::Signature;
+use crate::limits;
+use crate::plan::{Action, Plan, What};
+use crate::proto::{Ask, Hello, Message, Vitals};
+use crate::state::State;
+
+/// How to reach a destination and what to expect of it.
+#[derive(Clone)]
+pub struct Connection<'a> {
+    /// Agent builds at hand.
+    pub agents: &'a Agents,
+    /// How hosts are reached.
+    pub ssh: &'a SshOptions,
+    /// Who is asked for passphrases.
+    pub prompt: &'a (dyn Prompt + Sync),
+    /// After so long without a byte the push is given up.
+    pub timeout: Duration,
+    /// Most bytes a second to send.
+    pub bytes_per_second: Option<u64>,
+    /// Only look; create and change nothing.
+    pub dry_run: bool,
+    /// Let the agent read every file, whatever its index says.
+    pub checksum: bool,
+}
+
+/// A conversation with a started agent.
+pub struct Session<'a> {
+    wire: Wire,
+    monitor: &'a dyn Monitor,
+    vitals: Vitals,
+    started: Instant,
+}
+
+impl<'a> Session<'a> {
+    /// Reaches the destination and starts its agent.
+    pub fn connect(
+        target: &Target,
+        connection: &Connection<'_>,
+        monitor: &'a dyn Monitor,
+    ) -> Result<Session<'a>, PushError> {
+        let started = Instant::now();
+        let nonce = nonce()?;
+        let hello = Hello {
+            destination: destination_bytes(target)?,
+            dry_run: connection.dry_run,
+            checksum: connection.checksum,
+            timeout_ms: connection.timeout.as_millis().try_into().unwrap_or(u32::MAX),
+        };
+        let channel = match target {
+            Target::Local(_) => bootstrap::local(&nonce, connection.agents)?,
+            Target::Remote(remote) => {
+                let command = bootstrap::command(&nonce, connection.agents);
+                let connected = connect(remote, connection.ssh, connection.prompt, &command)?;
+                monitor.event(Event::Connected { how: &connected.how });
+                connected.channel
+            }
+        };
+        let line = hello.line();
+        let patience = connection.timeout;
+        let agent = bootstrap::start(channel, &nonce, connection.agents, &line, patience)?;
+        if !agent.noise.is_empty() {
+            monitor.event(Event::Noise(&agent.noise));
+        }
+        if agent.installed {
+            monitor.event(Event::AgentInstalled);
+        }
+        let wire = Wire::new(agent, line.len(), connection.timeout, connection.bytes_per_second)?;
+        Ok(Session { wire, monitor, vitals: Vitals::default(), started })
+    }
+
+    /// Hears what stands at the destination.
+    pub fn survey(&mut self) -> Result<State, PushError> {
+        let mut state = State::default();
+        loop {
+            match self.wire.receive()? {
+                Message::Entry(entry) => {
+                    check_order(&state, &entry.entry.path)?;
+                    state.entries.push(entry);
+                }
+                Message::Leftover(leftover) => state.leftovers.push(leftover),
+                Message::StateEnd(vitals) => {
+                    self.vitals = vitals;
+                    let (paths, leftovers) = (state.entries.len(), state.leftovers.len());
+                    let (paths, leftovers) = (paths as u64, leftovers as u64);
+                    self.monitor.event(Event::Surveyed { paths, leftovers });
+                    return Ok(state);
+                }
+                other => return Err(out_of_place(&other)),
+            }
+            if (state.entries.len() + state.leftovers.len()) as u64 > limits::ENTRIES {
+                return Err(PushError::Protocol("too many paths".into()));
+            }
+        }
+    }
+
+    /// Asks what the comparison leaves open.
+    pub fn ask(&mut self, comparison: &Comparison<'_>) -> Result<Answers, PushError> {
+        let asks = comparison.questions();
+        if asks.is_empty() {
+            return Ok(Answers::new());
+        }
+        for ask in &asks {
+            self.wire.send(&Message::Ask(*ask))?;
+        }
+        self.wire.send(&Message::AskEnd)?;
+        self.wire.flush()?;
+        let mut answers = Answers::new();
+        for ask in &asks {
+            answers.insert(ask.known, self.answer(ask)?);
+        }
+        match self.wire.receive()? {
+            Message::AnswerEnd => Ok(answers),
+            other => Err(out_of_place(&other)),
+        }
+    }
+
+    fn answer(&mut self, ask: &Ask) -> Result<Answer, PushError> {
+        match self.wire.receive()? {
+            Message::Compared(true) if ask.expected.is_some() => Ok(Answer::Same),
+            Message::Compared(false) => Ok(Answer::Different),
+            Message::Gone => Ok(Answer::Gone),
+            Message::Signature { basis_bytes } => self.signature(ask, basis_bytes),
+            other => Err(out_of_place(&other)),
+        }
+    }
+
+    fn signature(&mut self, ask: &Ask, basis_bytes: u64) -> Result<Answer, PushError> {
+        let spec = ask.signature.ok_or_else(|| PushError::Protocol("unasked signature".into()))?;
+        let needed = spec.signature_bytes(basis_bytes);
+        let mut entries = Vec::new();
+        while (entries.len() as u64) < needed {
+            match self.wire.receive()? {
+                Message::Blocks(piece) if entries.len() as u64 + piece.len() as u64 <= needed => {
+                    entries.extend_from_slice(piece);
+                }
+                other => return Err(out_of_place(&other)),
+            }
+        }
+        let signature = Signature::new(spec, basis_bytes, entries);
+        Ok(Answer::Signed(signature.map_err(|error| PushError::Protocol(error.to_string()))?))
+    }
+
+    /// Whether there is anything for the agent to do.
+    pub fn has_work(&self, plan: &Plan) -> bool {
+        !plan.actions.is_empty() || self.vitals.index_is_stale
+    }
+
+    /// Sends the plan and its content; when this returns, everything is staged and verified, and published
+    /// too if `publish` says so. Gives the number of files that had to be sent again.
+    pub fn stage(
+        &mut self,
+        plan: &mut Plan,
+        source: &Source,
+        answers: &Answers,
+        publish: bool,
+    ) -> Result<u64, PushError> {
+        self.check_room(plan)?;
+        let order = content_order(plan);
+        let total: u64 = order.iter().map(|&at| content_bytes(&plan.actions[at as usize])).sum();
+        self.monitor.event(Event::Planned { files: order.len() as u64, bytes: total });
+        let (level, window_log) = effort(total);
+        self.wire.compress_at(level, window_log)?;
+        for action in &plan.actions {
+            self.wire.send(&Message::Action(action.order()))?;
+        }
+        self.wire.send(&Message::PlanEnd)?;
+        let mut tree = source.tree().map_err(PushError::Io)?;
+        let (mut done, monitor) = (0, self.monitor);
+        let mut progress = |bytes: u64, wire: &Wire| {
+            done += bytes;
+            monitor.event(Event::Progress { done, total, sent: wire.sent });
+        };
+        let wire = &mut self.wire;
+        let mut encoder = Encoder { tree: &mut tree, wire, answers, progress: &mut progress };
+        for &position in &order {
+            encoder.encode(position, &plan.actions[position as usize])?;
+        }
+        self.wire.send(&Message::ContentEnd { publish })?;
+        self.wire.flush()?;
+        self.monitor.event(Event::Sent);
+        let failed = self.staged()?;
+        if failed.is_empty() {
+            return Ok(0);
+        }
+        self.retry(&failed, plan, source, publish)?;
+        Ok(failed.len() as u64)
+    }
+
+    /// Which files the agent could not stage.
+    fn staged(&mut self) -> Result<Vec<u32>, PushError> {
+        let mut failed = Vec::new();
+        loop {
+            match self.wire.receive()? {
+                Message::Failed { action } => failed.push(action),
+                Message::StagedEnd => return Ok(failed),
+                other => return Err(out_of_place(&other)),
+            }
+            if failed.len() as u64 > limits::ENTRIES {
+                return Err(PushError::Protocol("too many failures".into()));
+            }
+        }
+    }
+
+    /// Sends files again, whole, as they are now; once.
+    fn retry(
+        &mut self,
+        failed: &[u32],
+        plan: &mut Plan,
+        source: &Source,
+        publish: bool,
+    ) -> Result<(), PushError> {
+        self.monitor.event(Event::Retrying { files: failed.len() as u64 });
+        let mut tree = source.tree().map_err(PushError::Io)?;
+        let answers = Answers::new();
+        for &position in failed {
+            let action = plan.actions.get_mut(position as usize);
+            let action = action.ok_or_else(|| PushError::Protocol("failure of no file".into()))?;
+            let amend = amend(position, action, &mut tree)?;
+            self.wire.send(&amend)?;
+            let progress = &mut |_: u64, _: &Wire| {};
+            let wire = &mut self.wire;
+            let mut encoder = Encoder { tree: &mut tree, wire, answers: &answers, progress };
+            encoder.encode_whole(position, action)?;
+        }
+        self.wire.send(&Message::ContentEnd { publish })?;
+        self.wire.flush()?;
+        match self.staged()?.first() {
+            None => Ok(()),
+            Some(&position) => {
+                let action = plan.actions.get(position as usize);
+                Err(PushError::Damaged(action.map_or("?".into(), |action| action.path.to_string())))
+            }
+        }
+    }
+
+    /// Has what is staged published, if that was not said with the content.
+    pub fn publish(&mut self) -> Result<(), PushError> {
+        self.wire.send(&Message::Publish)?;
+        self.wire.flush()
+    }
+
+    /// Waits until everything is published.
+    pub fn published(&mut self) -> Result<(), PushError> {
+        loop {
+            match self.wire.receive()? {
+                Message::Notice(text) => {
+                    self.monitor.event(Event::Notice(&crate::text::printable(text)));
+                }
+                Message::Published(vitals) => {
+                    self.vitals = vitals;
+                    self.monitor.event(Event::Published);
+                    return Ok(());
+                }
+                other => return Err(out_of_place(&other)),
+            }
+        }
+    }
+
+    /// Ends the conversation without (further) work.
+    pub fn bye(&mut self) -> Result<(), PushError> {
+        self.wire.send(&Message::Bye)?;
+        self.wire.flush()
+    }
+
+    /// Bytes sent, bytes received, time since connecting began, the agent's peak memory in bytes.
+    pub fn measures(&self) -> (u64, u64, Duration, u64) {
+        let elapsed = self.started.elapsed();
+        (self.wire.sent, self.wire.received, elapsed, self.vitals.peak_rss_bytes)
+    }
+
+    /// Old and new files are there at the same time until the deletes at the end.
+    fn check_room(&self, plan: &Plan) -> Result<(), PushError> {
+        let files = plan.actions.iter().filter_map(Action::file);
+        let needed = files.filter(|file| file.digest.is_some()).map(|file| file.size).sum();
+        let free = self.vitals.free_bytes;
+        if needed > free { Err(PushError::NoRoom { needed, free }) } else { Ok(()) }
+    }
+}
+
+fn content_bytes(action: &Action) -> u64 {
+    action.file().map_or(0, |file| file.size)
+}
+
+/// The file as it is now, and the message that says so.
+fn amend(
+    position: u32,
+    action: &mut Action,
+    tree: &mut crate::fs::tree::Tree,
+) -> Result<Message<'static>, PushError> {
+    use crate::compare::SourceEntry;
+    use crate::entry::{Entry, Kind};
+    let changing = |path: &crate::path::RelPath, source| PushError::Changing {
+        path: path.to_string(),
+        source,
+    };
+    let What::File(file) = &mut action.what else {
+        return Err(PushError::Protocol("failure of no file".into()));
+    };
+    let path = action.path.clone();
+    let (kind, mode, mtime) = (Kind::File { size: file.size }, file.mode, file.mtime);
+    let mut now = SourceEntry { entry: Entry { path, kind, mode, mtime }, digest: None };
+    let mut buffer = vec![0; 64 * 1024];
+    read_again(tree, &mut now, &mut buffer).map_err(|error| changing(&action.path, error))?;
+    let (Some(digest), Some(size)) = (now.digest, now.entry.file_size()) else {
+        return Err(changing(&action.path, std::io::ErrorKind::InvalidInput.into()));
+    };
+    (file.size, file.mtime, file.digest) = (size, now.entry.mtime, Some(digest));
+    Ok(Message::Amend { action: position, size, mtime: file.mtime, digest })
+}
+
+/// How hard so much content is compressed: little is squeezed well, much is sent quickly. The window is what
+/// the agent holds in memory.
+fn effort(bytes: u64) -> (i32, u32) {
+    match bytes {
+        0..0x40_0000 => (9, 22),
+        0x40_0000..0x1000_0000 => (6, 23),
+        _ => (3, 23),
+    }
+}
+
+fn check_order(state: &State, path: &crate::path::RelPath) -> Result<(), PushError> {
+    match state.entries.last() {
+        Some(last) if last.entry.path >= *path => {
+            Err(PushError::Protocol(format!("{path} is out of order")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn out_of_place(message: &Message<'_>) -> PushError {
+    let name = format!("{message:?}");
+    let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
+    PushError::Protocol(format!("{} out of place", &name[..end]))
+}
+
+/// A local path is made absolute: an agent starts wherever it is put.
+fn destination_bytes(target: &Target) -> Result<Vec<u8>, PushError> {
+    match target {
+        Target::Local(path) => {
+            let path = std::path::absolute(path).map_err(PushError::Io)?;
+            Ok(path.as_os_str().as_bytes().to_vec())
+        }
+        Target::Remote(remote) => Ok(remote.path.as_bytes().to_vec()),
+    }
+}
+
+/// 32 hexadecimal digits nobody can have printed before.
+fn nonce() -> Result<String, PushError> {
+    use std::io::Read;
+    let mut random = [0; 16];
+    let read =
+        std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random));
+    read.map_err(PushError::Io)?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,187 @@
+//! The sender's end of the conversation: reads and writes with a deadline, counts bytes, keeps to a rate.
+
+use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
+
+use assetsync_transport::bootstrap::Started;
+use assetsync_transport::{End, TimedReader, TimedWriter};
+
+use super::error::PushError;
+use crate::limits;
+use crate::proto::{FrameKind, Inbox, Message, Outbox, Received, put_frame};
+
+/// How much is read at a time, in bytes.
+const READ_BYTES: usize = 128 * 1024;
+
+/// Bytes that wait in the outbox before they are written.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// Longest time between signs of life while content is sought in silence.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Both directions of a conversation with an agent.
+pub struct Wire {
+    reader: TimedReader,
+    writer: TimedWriter,
+    end: End,
+    inbox: Inbox,
+    outbox: Outbox,
+    timeout: Duration,
+    rate: Option<Rate>,
+    piece: Vec<u8>,
+    last_write: Instant,
+    /// Bytes written so far.
+    pub sent: u64,
+    /// Bytes read so far.
+    pub received: u64,
+}
+
+impl Wire {
+    /// Takes over from the bootstrap. `first_line` bytes were sent already.
+    pub fn new(
+        started: Started,
+        first_line: usize,
+        timeout: Duration,
+        bytes_per_second: Option<u64>,
+    ) -> Result<Wire, PushError> {
+        let mut inbox = Inbox::new().map_err(PushError::Io)?;
+        inbox.receive(&started.leftover);
+        let channel = started.channel;
+        Ok(Wire {
+            reader: TimedReader::new(channel.reader, timeout).map_err(PushError::Io)?,
+            writer: TimedWriter::new(channel.writer, timeout).map_err(PushError::Io)?,
+            end: channel.end,
+            inbox,
+            outbox: Outbox::new(3).map_err(PushError::Io)?,
+            timeout,
+            rate: bytes_per_second.map(Rate::new),
+            piece: vec![0; READ_BYTES],
+            last_write: Instant::now(),
+            sent: first_line as u64,
+            received: started.leftover.len() as u64,
+        })
+    }
+
+    /// Chooses how hard messages are compressed from here on.
+    pub fn compress_at(&mut self, level: i32, window_log: u32) -> Result<(), PushError> {
+        self.outbox.tune(level, window_log).map_err(PushError::Io)
+    }
+
+    /// What the agent says next.
+    pub fn receive(&mut self) -> Result<Message<'_>, PushError> {
+        while !self.inbox.ready()? {
+            self.read_some()?;
+        }
+        match self.inbox.pop()? {
+            Received::Message(message) => Ok(message),
+            Received::Failure(failure) => Err(PushError::Agent(failure)),
+            Received::Stored(_) => Err(PushError::Protocol("stored content from an agent".into())),
+        }
+    }
+
+    fn read_some(&mut self) -> Result<(), PushError> {
+        match self.reader.read(&mut self.piece) {
+            Ok(0) => Err(PushError::Closed(self.end.stderr_so_far())),
+            Ok(count) => {
+                self.received += count as u64;
+                self.inbox.receive(&self.piece[..count]);
+                Ok(())
+            }
+            Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    /// Says something.
+    pub fn send(&mut self, message: &Message<'_>) -> Result<(), PushError> {
+        self.outbox.send(message);
+        self.write_if(WRITE_BYTES)
+    }
+
+    /// Says a piece of content that is not compressed again.
+    pub fn send_stored(&mut self, bytes: &[u8]) -> Result<(), PushError> {
+        self.outbox.send(&Message::Stored { length: bytes.len() as u64 });
+        self.outbox.send_stored(bytes);
+        self.write_if(WRITE_BYTES)
+    }
+
+    /// Makes sure that everything said is on its way.
+    pub fn flush(&mut self) -> Result<(), PushError> {
+        self.outbox.flush();
+        self.write_if(1)
+    }
+
+    /// Shows that this side lives, if it has been silent for a while.
+    pub fn tick(&mut self) -> Result<(), PushError> {
+        if self.last_write.elapsed() < HEARTBEAT.min(self.timeout / 4) {
+            return Ok(());
+        }
+        let mut frame = Vec::new();
+        put_frame(&mut frame, FrameKind::Heartbeat, &[]);
+        self.write(&frame)
+    }
+
+    fn write_if(&mut self, least: usize) -> Result<(), PushError> {
+        if self.outbox.waiting() < least {
+            return Ok(());
+        }
+        let bytes = self.outbox.take();
+        self.write(&bytes)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), PushError> {
+        for piece in bytes.chunks(limits::FRAME_BYTES) {
+            if let Some(rate) = &mut self.rate {
+                rate.pace(piece.len());
+            }
+            if let Err(error) = self.writer.write_all(piece) {
+                return Err(self.last_words(error));
+            }
+            self.sent += piece.len() as u64;
+        }
+        self.last_write = Instant::now();
+        Ok(())
+    }
+
+    /// An agent that fails says so and goes; the reason is waiting to be read.
+    fn last_words(&mut self, error: io::Error) -> PushError {
+        if error.kind() == io::ErrorKind::TimedOut {
+            return self.explain(error);
+        }
+        loop {
+            match self.receive() {
+                Ok(_) => {}
+                Err(reason) => return reason,
+            }
+        }
+    }
+
+    fn explain(&self, error: io::Error) -> PushError {
+        match error.kind() {
+            io::ErrorKind::TimedOut => PushError::Silent(self.timeout),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
+                PushError::Closed(self.end.stderr_so_far())
+            }
+            _ => PushError::Io(error),
+        }
+    }
+}
+
+/// Keeps writing to a rate (`--bwlimit`), measured from the first byte.
+struct Rate {
+    bytes_per_second: u64,
+    start: Instant,
+    written: u64,
+}
+
+impl Rate {
+    fn new(bytes_per_second: u64) -> Rate {
+        Rate { bytes_per_second: bytes_per_second.max(1), start: Instant::now(), written: 0 }
+    }
+
+    /// Waits until `count` more bytes are due.
+    fn pace(&mut self, count: usize) {
+        let due = Duration::from_secs_f64(self.written as f64 / self.bytes_per_second as f64);
+        std::thread::sleep(due.saturating_sub(self.start.elapsed()));
+        self.written += count as u64;
+    }
+}

@@ -1,0 +1,172 @@
+//! The agent builds at hand: those the caller carries and those found in directories.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use crc::{CRC_32_CKSUM, Crc, Table};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// The directories to search, in the environment, colon-separated.
+const SEARCH_VARIABLE: &str = "ASSETSYNC_AGENTS";
+/// How a file of such a directory is named: this, the kernel, `-` and the machine.
+const FILE_PREFIX: &str = "assetsync-agent-";
+/// No agent is larger; whatever is, is no agent.
+const SIZE_LIMIT: u64 = 64 << 20;
+
+static CKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_CKSUM);
+
+/// An agent program for one platform.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    /// The kernel as `uname -s` prints it, such as `Linux`.
+    pub kernel: String,
+    /// The machine as `uname -m` prints it, such as `x86_64`.
+    pub arch: String,
+    /// The program.
+    pub bytes: Cow<'static, [u8]>,
+}
+
+/// The agents at hand, at most one for a platform; the first one given or found counts.
+#[derive(Clone, Debug, Default)]
+pub struct Agents(Vec<Agent>);
+
+impl Agents {
+    /// Starts with agents the caller carries.
+    pub fn new(carried: Vec<Agent>) -> Self {
+        let mut agents = Self::default();
+        carried.into_iter().for_each(|agent| agents.add(agent));
+        agents
+    }
+
+    /// Adds what the usual directories hold: those of `ASSETSYNC_AGENTS`, then `agents` beside the
+    /// running program and `../lib/assetsync/agents`.
+    pub fn search(self) -> Self {
+        let named = env::var_os(SEARCH_VARIABLE).unwrap_or_default();
+        let mut directories: Vec<PathBuf> = env::split_paths(&named).collect();
+        if let Some(beside) = env::current_exe().ok().as_deref().and_then(Path::parent) {
+            directories.push(beside.join("agents"));
+            directories.push(beside.join("../lib/assetsync/agents"));
+        }
+        directories.iter().fold(self, |agents, directory| agents.search_in(directory))
+    }
+
+    /// Adds what one directory holds; a directory that is missing holds nothing.
+    pub fn search_in(mut self, directory: &Path) -> Self {
+        let Ok(entries) = fs::read_dir(directory) else { return self };
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            let platform = path.file_name().and_then(platform_of);
+            let missing = |(kernel, arch): &(String, String)| self.find(kernel, arch).is_none();
+            let Some((kernel, arch)) = platform.filter(missing) else { continue };
+            if let Ok(bytes) = read_limited(&path) {
+                self.add(Agent { kernel, arch, bytes: bytes.into() });
+            }
+        }
+        self
+    }
+
+    /// The agent for a platform written as `KERNEL-ARCH`.
+    pub(crate) fn for_platform(&self, platform: &str) -> Option<&Agent> {
+        self.0.iter().find(|agent| agent.platform() == platform)
+    }
+
+    /// `KERNEL-ARCH=HASH.CRC.SIZE` for each agent: what the far side needs to recognise its own.
+    pub(crate) fn pairs(&self) -> Vec<String> {
+        self.0.iter().map(Agent::pair).collect()
+    }
+
+    fn find(&self, kernel: &str, arch: &str) -> Option<&Agent> {
+        self.0.iter().find(|agent| agent.kernel == kernel && agent.arch == arch)
+    }
+
+    /// Platforms become words of a remote command, so an odd one is not taken.
+    fn add(&mut self, agent: Agent) {
+        let is_word = |text: &str| !text.is_empty() && text.bytes().all(is_word_byte);
+        let fits = is_word(&agent.kernel) && is_word(&agent.arch) && !agent.bytes.is_empty();
+        if fits && self.find(&agent.kernel, &agent.arch).is_none() {
+            self.0.push(agent);
+        }
+    }
+}
+
+impl Agent {
+    pub(crate) fn platform(&self) -> String {
+        format!("{}-{}", self.kernel, self.arch)
+    }
+
+    fn pair(&self) -> String {
+        let hash = blake3::hash(&self.bytes).to_hex();
+        let (crc, size) = (cksum(&self.bytes), self.bytes.len());
+        format!("{}={}.{crc}.{size}", self.platform(), &hash[..32])
+    }
+
+    pub(crate) fn gzipped(&self) -> io::Result<Vec<u8>> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&self.bytes)?;
+        encoder.finish()
+    }
+}
+
+/// What POSIX `cksum` prints first: a CRC over the bytes and then over their number.
+fn cksum(bytes: &[u8]) -> u32 {
+    let mut digest = CKSUM.digest();
+    digest.update(bytes);
+    let length = bytes.len().to_le_bytes();
+    let used = length.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    digest.update(&length[..used]);
+    digest.finalize()
+}
+
+fn platform_of(name: &OsStr) -> Option<(String, String)> {
+    let (kernel, arch) = name.to_str()?.strip_prefix(FILE_PREFIX)?.split_once('-')?;
+    Some((kernel.to_owned(), arch.to_owned()))
+}
+
+fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')
+}
+
+fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
+    let meta = fs::metadata(path)?;
+    match meta.is_file() && meta.len() <= SIZE_LIMIT {
+        true => fs::read(path),
+        false => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn the_checksum_is_that_of_cksum() {
+        for size in [0, 1, 255, 256, 65_535, 65_536, 70_000] {
+            let bytes: Vec<u8> = (0..size).map(|i: usize| (i * 31 % 251) as u8).collect();
+            let mut child =
+                Command::new("cksum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            child.stdin.take().unwrap().write_all(&bytes).unwrap();
+            let said = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+            assert_eq!(said.trim(), format!("{} {size}", cksum(&bytes)));
+        }
+    }
+
+    #[test]
+    fn carried_agents_go_before_found_ones_and_odd_names_are_not_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["Linux-x86_64", "Linux-aarch64", "Linux-a b", "Linux-'x", "Linux"] {
+            fs::write(directory.path().join(format!("{FILE_PREFIX}{name}")), name).unwrap();
+        }
+        let (kernel, arch) = ("Linux".to_owned(), "x86_64".to_owned());
+        let carried = Agent { kernel, arch, bytes: b"carried".as_slice().into() };
+        let agents = Agents::new(vec![carried]).search_in(directory.path());
+        assert_eq!(agents.pairs().len(), 2);
+        assert_eq!(*agents.for_platform("Linux-x86_64").unwrap().bytes, *b"carried");
+        assert_eq!(*agents.for_platform("Linux-aarch64").unwrap().bytes, *b"Linux-aarch64");
+    }
+}

@@ -1,0 +1,274 @@
+//! Starts the agent on the far side, installing it first where it is missing.
+//!
+//! The remote command is a constant script with a nonce and the known agents as words after it,
+//! and nothing of the user's. If the right agent is there, the script becomes it, in the same round
+//! trip. Otherwise it asks for it with a line `assetsync:NONCE:missing:PLATFORM`, and gets the size
+//! of the compressed program, a newline and the program. What the script cannot do, it says in a
+//! line of the same form; whatever else is printed before is noise of the login shell.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::agents::Agents;
+use crate::channel::{Channel, End};
+use crate::child::spawn;
+use crate::error::TransportError;
+use crate::text::{excerpt, sanitise};
+use crate::timed::{TimedReader, TimedWriter};
+
+/// Noise of login shells that is skipped before the agent's banner.
+const NOISE_LIMIT: usize = 64 * 1024;
+/// The script asks once for each directory it tries.
+const UPLOAD_LIMIT: usize = 3;
+/// How long to wait for the exit status of a command that has closed its output.
+const CLOSING_GRACE: Duration = Duration::from_secs(2);
+/// Shells report a program that is there but cannot be executed so.
+const CANNOT_EXECUTE: i32 = 126;
+
+/// The script, kept readable in its own file; newlines and inner quotes would not survive every
+/// login shell, so it has no quote and its lines are joined here.
+const SCRIPT: &str = include_str!("bootstrap.sh");
+
+/// A started agent.
+#[derive(Debug)]
+pub struct Started {
+    /// The channel, positioned right after the agent's banner.
+    pub channel: Channel,
+    /// What was read beyond the banner; it comes before anything read from the channel.
+    pub leftover: Vec<u8>,
+    /// What the login shell printed, sanitised; worth a warning unless empty.
+    pub noise: String,
+    /// Whether the agent had to be installed.
+    pub installed: bool,
+}
+
+/// The remote command line that starts the agent, for any login shell.
+pub fn command(nonce: &str, agents: &Agents) -> String {
+    let words = agents.pairs().join(" ");
+    format!("exec /bin/sh -c '{}' sh {nonce} {words}", script())
+}
+
+/// The same for a local destination: a child process instead of a remote shell.
+pub fn local(nonce: &str, agents: &Agents) -> Result<Channel, TransportError> {
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(script()).arg("sh").arg(nonce).args(agents.pairs());
+    spawn(command, "this machine")
+}
+
+fn script() -> String {
+    SCRIPT.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+/// Writes `first_line` at once, so that an agent already there answers it in the same round trip,
+/// and waits for the agent's banner, installing the agent if asked to.
+///
+/// `first_line` must start with `assetsync `, be ASCII and end in a newline: a script that has to
+/// install the agent first reads that line and drops it, and it is sent again afterwards.
+pub fn start(
+    channel: Channel,
+    nonce: &str,
+    agents: &Agents,
+    first_line: &[u8],
+    timeout: Duration,
+) -> Result<Started, TransportError> {
+    let Channel { reader, writer, end } = channel;
+    let failed = |source| TransportError::Io { host: end.host().to_owned(), source };
+    let mut talk = Talk {
+        reader: TimedReader::new(reader, timeout).map_err(failed)?,
+        writer: TimedWriter::new(writer, timeout).map_err(failed)?,
+        timeout,
+        deadline: Instant::now() + timeout,
+        nonce,
+        buffer: Vec::new(),
+        noise: Vec::new(),
+    };
+    match talk.run(agents, first_line) {
+        Ok(installed) => Ok(talk.started(end, installed)),
+        Err(stop) => Err(talk.explain(stop, end)),
+    }
+}
+
+/// The conversation up to the banner.
+struct Talk<'a> {
+    reader: TimedReader,
+    writer: TimedWriter,
+    timeout: Duration,
+    deadline: Instant,
+    nonce: &'a str,
+    /// Read and not yet understood.
+    buffer: Vec<u8>,
+    noise: Vec<u8>,
+}
+
+/// Why the conversation ended without an agent.
+enum Stop {
+    /// The script's own last word and its detail.
+    Said(String, String),
+    Noisy,
+    Closed,
+    Io(io::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => {
+                Self::Closed
+            }
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl Talk<'_> {
+    fn run(&mut self, agents: &Agents, first_line: &[u8]) -> Result<bool, Stop> {
+        // A command that is gone already has its reason on the way; reading will tell.
+        let _ = self.write(first_line);
+        let mut uploads = 0;
+        loop {
+            let (word, detail) = self.next_word()?;
+            match word.as_str() {
+                "ready" if uploads == 0 => return Ok(false),
+                "ready" => {
+                    self.write(first_line)?;
+                    return Ok(true);
+                }
+                "missing" if uploads < UPLOAD_LIMIT => {
+                    uploads += 1;
+                    self.upload(agents, &detail)?;
+                }
+                _ => return Err(Stop::Said(word, detail)),
+            }
+        }
+    }
+
+    fn upload(&mut self, agents: &Agents, platform: &str) -> Result<(), Stop> {
+        let Some(agent) = agents.for_platform(platform) else {
+            return Err(Stop::Said("unsupported".into(), platform.into()));
+        };
+        let packed = agent.gzipped()?;
+        self.write(format!("{}\n", packed.len()).as_bytes())?;
+        Ok(self.write(&packed)?)
+    }
+
+    /// The next `assetsync:NONCE:WORD[:DETAIL]` line; what comes before it is noise.
+    fn next_word(&mut self) -> Result<(String, String), Stop> {
+        loop {
+            if let Some(line) = self.take_marked_line() {
+                let text = sanitise(&line);
+                let (word, detail) = text.split_once(':').unwrap_or((&text, ""));
+                return Ok((word.to_owned(), detail.trim().to_owned()));
+            }
+            if self.noise.len() + self.buffer.len() > NOISE_LIMIT {
+                self.noise.append(&mut self.buffer);
+                return Err(Stop::Noisy);
+            }
+            self.read_more()?;
+        }
+    }
+
+    /// The rest of the first line that carries the marker, wherever in the line it stands: noise
+    /// need not end in a newline.
+    fn take_marked_line(&mut self) -> Option<Vec<u8>> {
+        let marker = format!("assetsync:{}:", self.nonce);
+        let at = find(&self.buffer, marker.as_bytes())?;
+        let after = at + marker.len();
+        let length = self.buffer[after..].iter().position(|&byte| byte == b'\n')?;
+        let line = self.buffer[after..after + length].to_vec();
+        self.noise.extend_from_slice(&self.buffer[..at]);
+        self.buffer.drain(..=after + length);
+        Some(line)
+    }
+
+    fn read_more(&mut self) -> io::Result<()> {
+        self.reader.set_idle(self.left()?);
+        let mut chunk = [0; 8192];
+        match self.reader.read(&mut chunk)? {
+            0 => Err(ErrorKind::UnexpectedEof.into()),
+            count => {
+                self.buffer.extend_from_slice(&chunk[..count]);
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.set_idle(self.left()?);
+        self.writer.write_all(bytes)
+    }
+
+    fn left(&self) -> io::Result<Duration> {
+        match self.deadline.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => Err(ErrorKind::TimedOut.into()),
+            left => Ok(left),
+        }
+    }
+
+    fn started(self, end: End, installed: bool) -> Started {
+        let (reader, writer) = (self.reader.into_inner(), self.writer.into_inner());
+        let channel = Channel { reader, writer, end };
+        Started { channel, leftover: self.buffer, noise: sanitise(&self.noise), installed }
+    }
+
+    fn explain(mut self, stop: Stop, end: End) -> TransportError {
+        let host = end.host().to_owned();
+        match stop {
+            Stop::Said(word, detail) => said(host, &word, detail),
+            Stop::Noisy => {
+                TransportError::Noisy { host, limit: NOISE_LIMIT, excerpt: excerpt(&self.noise) }
+            }
+            Stop::Io(e) if e.kind() == ErrorKind::TimedOut => {
+                TransportError::Timeout { host, phase: "starting the agent", after: self.timeout }
+            }
+            Stop::Io(source) => TransportError::Io { host, source },
+            Stop::Closed => {
+                self.noise.append(&mut self.buffer);
+                let Self { reader, writer, noise, .. } = self;
+                drop((reader, writer));
+                closed(host, end, &noise)
+            }
+        }
+    }
+}
+
+fn said(host: String, word: &str, detail: String) -> TransportError {
+    match word {
+        "unsupported" => TransportError::NoAgentFor { host, platform: detail },
+        "noexec" => TransportError::Noexec { host, directory: detail },
+        "damaged" => TransportError::Damaged { host, directory: detail },
+        "nowhere" => TransportError::Nowhere { host, detail },
+        _ => TransportError::Nowhere { host, detail: format!("{word} {detail}") },
+    }
+}
+
+/// The command ended without a word of ours: its status and what it printed must tell why.
+fn closed(host: String, end: End, printed: &[u8]) -> TransportError {
+    match end.finish_within(CLOSING_GRACE) {
+        Ok(exit) if exit.status == Some(CANNOT_EXECUTE) => {
+            TransportError::Noexec { host, directory: exit.stderr.trim().to_owned() }
+        }
+        Ok(exit) => {
+            let stderr = format!("{}\n{}", exit.stderr.trim(), excerpt(printed)).trim().to_owned();
+            TransportError::Closed { host, exit: exit.status, stderr }
+        }
+        Err(error) => error,
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_survives_every_login_shell() {
+        let script = script();
+        let forbidden = ['!', '\n', '\\', '\''];
+        assert!(script.is_ascii() && !script.contains(forbidden));
+        assert!(script.len() < 4096, "{}", script.len());
+    }
+}

@@ -1,0 +1,93 @@
+//! A duplex byte stream to a started command, and how that command ended.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use crate::error::TransportError;
+
+/// How long [`Channel::finish`] waits for a command to end by itself once its input is closed.
+const FINISH_GRACE: Duration = Duration::from_secs(15);
+
+/// A running command: what it prints, what it reads, and its end.
+///
+/// The three parts are public so that a caller can move the descriptors into readers and writers
+/// of its own; dropping `end` ends the command at once.
+#[derive(Debug)]
+pub struct Channel {
+    /// The command's standard output, pollable.
+    pub reader: OwnedFd,
+    /// The command's standard input, pollable; closing it is end of file for the command.
+    pub writer: OwnedFd,
+    /// The command itself.
+    pub end: End,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// The exit status; none if a signal ended it or the host did not say.
+    pub status: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<String>,
+    /// The last 32 KiB of standard error, control characters escaped.
+    pub stderr: String,
+}
+
+/// The hold on a running command; dropping it kills the command and leaves no zombie.
+#[derive(Debug)]
+pub struct End(pub(crate) Box<dyn Running>);
+
+/// What a kind of transport must offer to be ended. Dropping it kills and reaps.
+pub(crate) trait Running: std::fmt::Debug + Send {
+    fn host(&self) -> &str;
+    fn stderr(&self) -> String;
+    fn kill(&mut self);
+    fn finish(&mut self, grace: Duration) -> Result<Exit, TransportError>;
+}
+
+impl Channel {
+    /// Closes both directions, waits for the command to end and says how it did.
+    pub fn finish(self) -> Result<Exit, TransportError> {
+        let Self { reader, writer, end } = self;
+        drop((reader, writer));
+        end.finish()
+    }
+
+    /// Ends the command at once.
+    pub fn kill(&mut self) {
+        self.end.kill();
+    }
+
+    /// What the command has written to standard error until now, control characters escaped.
+    pub fn stderr_so_far(&self) -> String {
+        self.end.stderr_so_far()
+    }
+}
+
+impl End {
+    /// Waits for the command to end, which it does only once the caller has closed the writer (and
+    /// drained or closed the reader); after a grace of 15 seconds it is killed.
+    pub fn finish(self) -> Result<Exit, TransportError> {
+        self.finish_within(FINISH_GRACE)
+    }
+
+    /// As [`End::finish`], with a grace of one's own.
+    pub fn finish_within(mut self, grace: Duration) -> Result<Exit, TransportError> {
+        self.0.finish(grace)
+    }
+
+    /// Ends the command at once.
+    pub fn kill(&mut self) {
+        self.0.kill();
+    }
+
+    /// What the command has written to standard error until now, control characters escaped.
+    pub fn stderr_so_far(&self) -> String {
+        self.0.stderr()
+    }
+
+    /// The host the command runs on, for messages.
+    pub fn host(&self) -> &str {
+        self.0.host()
+    }
+}

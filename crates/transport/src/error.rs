@@ -1,0 +1,272 @@
+//! Everything that can go wrong between this machine and a started command.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why a host could not be reached, or a command could not be started there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The destination is not written in an accepted form.
+    #[error(
+        "Cannot read destination {given:?}: {reason}; write [user@]host:path, \
+         ssh://[user@]host[:port]/path or a local path"
+    )]
+    Target {
+        /// What was given, as text.
+        given: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A command line (`-e`) cannot be split into words.
+    #[error("Cannot split remote shell {command:?} into words: {reason}")]
+    RemoteShell {
+        /// What was given.
+        command: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Options that contradict each other.
+    #[error("{0}")]
+    Options(&'static str),
+    /// `ssh -G` refused the user's own configuration.
+    #[error("Cannot read the ssh configuration for {host}: {detail}")]
+    SshConfig {
+        /// The host asked about.
+        host: String,
+        /// What `ssh -G` said.
+        detail: String,
+    },
+    /// A local program could not be started.
+    #[error("Cannot run {program}: {source}; check that it is installed and on PATH")]
+    Spawn {
+        /// The program's name.
+        program: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The name has no address.
+    #[error("Cannot find an address for {host}: {source}")]
+    Resolve {
+        /// The host name.
+        host: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// No address of the host accepted a connection.
+    #[error("Cannot connect to {host} port {port}: {source}")]
+    Connect {
+        /// The host name.
+        host: String,
+        /// The TCP port.
+        port: u16,
+        /// The cause at the last address tried.
+        source: io::Error,
+    },
+    /// The host stayed silent for too long.
+    #[error("{host} did not answer within {} s ({phase})", .after.as_secs_f32())]
+    Timeout {
+        /// The host name.
+        host: String,
+        /// What was being waited for.
+        phase: &'static str,
+        /// The time allowed.
+        after: Duration,
+    },
+    /// The SSH protocol failed.
+    #[error("SSH to {host} failed ({phase}): {detail}")]
+    Ssh {
+        /// The host name.
+        host: String,
+        /// What was being done.
+        phase: &'static str,
+        /// What the library or the host said.
+        detail: String,
+    },
+    /// No known_hosts file has a key of this host.
+    #[error(
+        "The host key of {host} is not known: it presents {key}. Compare that \
+         with the host's own (ssh-keygen -lf on the host), then: \
+         ssh-keyscan -p {port} {scan_host} >> {file}"
+    )]
+    UnknownHostKey {
+        /// The name looked up in known_hosts.
+        host: String,
+        /// The name to scan.
+        scan_host: String,
+        /// The TCP port.
+        port: u16,
+        /// Type and `SHA256:...` fingerprint of the presented key.
+        key: String,
+        /// The file to add the key to.
+        file: String,
+    },
+    /// Another key is known for this host.
+    #[error(
+        "THE HOST KEY OF {host} HAS CHANGED, or someone intercepts the connection: it presents \
+         {key}, but {entry} holds another key. If the change is known to be \
+         right: ssh-keygen -R '{host}' -f {file}"
+    )]
+    ChangedHostKey {
+        /// The name looked up in known_hosts.
+        host: String,
+        /// Type and `SHA256:...` fingerprint of the presented key.
+        key: String,
+        /// `file:line` of the conflicting entry.
+        entry: String,
+        /// The file of the conflicting entry.
+        file: String,
+    },
+    /// A known_hosts file marks the presented key as revoked.
+    #[error("The host key {fingerprint} of {host} is revoked at {entry}; do not connect")]
+    RevokedHostKey {
+        /// The name looked up in known_hosts.
+        host: String,
+        /// `SHA256:...` of the presented key.
+        fingerprint: String,
+        /// `file:line` of the revocation.
+        entry: String,
+    },
+    /// A file cannot be read.
+    #[error("Cannot read {}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A private key that others can read.
+    #[error(
+        "Private key {} can be read by others (mode {mode:04o}); run: chmod 600 {}",
+        .path.display(), .path.display()
+    )]
+    KeyMode {
+        /// The key file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A private key needs a passphrase and nobody can be asked.
+    #[error(
+        "Private key {} is encrypted and there is no one to ask for its passphrase; \
+         load it first: ssh-add {}",
+        .path.display(), .path.display()
+    )]
+    KeyEncrypted {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The host accepted none of the keys.
+    #[error("{host} refused to log in {user}; tried: {}", tried_text(.tried))]
+    Auth {
+        /// The host name.
+        host: String,
+        /// The remote user.
+        user: String,
+        /// Each key tried and what came of it.
+        tried: Vec<String>,
+    },
+    /// The connection or the command ended before the work was done.
+    #[error("{host} closed the connection ({}){}", exit_text(.exit), quoted(.stderr))]
+    Closed {
+        /// The host name.
+        host: String,
+        /// The command's exit status, if it had one.
+        exit: Option<i32>,
+        /// What it wrote to standard error, sanitised.
+        stderr: String,
+    },
+    /// Reading from or writing to the command failed.
+    #[error("Cannot talk to {host}: {source}")]
+    Io {
+        /// The host name.
+        host: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The login shell prints too much before the agent can start.
+    #[error(
+        "The login shell of {host} prints more than {limit} bytes before a command runs; \
+         silence its start-up files for non-interactive use. It prints: {excerpt}"
+    )]
+    Noisy {
+        /// The host name.
+        host: String,
+        /// How much noise is accepted.
+        limit: usize,
+        /// The end of the noise, sanitised.
+        excerpt: String,
+    },
+    /// There is no agent build for the host's system.
+    #[error("No agent build for {platform} ({host}); put one in a directory of ASSETSYNC_AGENTS")]
+    NoAgentFor {
+        /// The host name.
+        host: String,
+        /// Kernel and machine as `uname` names them, such as `Linux-riscv64`.
+        platform: String,
+    },
+    /// Nothing can be executed where the agent could be stored.
+    #[error("The agent cannot run on {host}: programs in {directory} do not start (noexec?)")]
+    Noexec {
+        /// The host name.
+        host: String,
+        /// The directory, with the exit status of the trial where there was one.
+        directory: String,
+    },
+    /// No directory to store the agent in.
+    #[error(
+        "No directory on {host} can hold the agent: {detail} (each must belong to the user, \
+         be writable by no one else, and have room)"
+    )]
+    Nowhere {
+        /// The host name.
+        host: String,
+        /// What was refused.
+        detail: String,
+    },
+    /// The agent did not arrive intact.
+    #[error("The agent arrived damaged on {host} in {directory}; is the disk full?")]
+    Damaged {
+        /// The host name.
+        host: String,
+        /// Where it was written.
+        directory: String,
+    },
+}
+
+impl TransportError {
+    /// Whether the host looks alive but unable to run the agent, so that SFTP may still work.
+    pub fn suggests_sftp(&self) -> bool {
+        match self {
+            Self::NoAgentFor { .. }
+            | Self::Noexec { .. }
+            | Self::Nowhere { .. }
+            | Self::Damaged { .. }
+            | Self::Noisy { .. } => true,
+            // 255 is the `ssh` program's own failure: the host was never reached.
+            Self::Closed { exit, .. } => exit.is_some_and(|status| status != 255),
+            _ => false,
+        }
+    }
+}
+
+fn tried_text(tried: &[String]) -> String {
+    match tried {
+        [] => {
+            "nothing, as there is no key in ssh-agent nor a key file; give one with -i".to_owned()
+        }
+        tried => tried.join("; "),
+    }
+}
+
+fn exit_text(exit: &Option<i32>) -> String {
+    exit.map_or("no exit status".to_owned(), |status| format!("exit status {status}"))
+}
+
+fn quoted(stderr: &str) -> String {
+    match stderr.trim() {
+        "" => String::new(),
+        said => format!(", saying: {said}"),
+    }
+}

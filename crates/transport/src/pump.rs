@@ -1,0 +1,360 @@
+//! One thread that moves bytes between a non-blocking libssh2 session and two local pipes.
+//!
+//! libssh2 holds the session during every call, so a blocking read would keep a writer out for
+//! ever; hence one thread, no blocking call, and `poll` when nothing can move. Two rules of libssh2
+//! shape the code: after `EAGAIN` a write must be offered again with the same buffer, so what is
+//! pending stays where it is until it is gone; and the directions to poll are only those of calls
+//! that were made, so a direction is polled only if a call of this round was turned away. And any
+//! call may take from the socket what an earlier call of the round had asked for in vain (the read
+//! of stderr takes stdout's bytes, a read takes the room that a write waits for), after which the
+//! socket is silent; so the pump waits only after two rounds that heard nothing new.
+
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags};
+use ssh2::{BlockDirections, Session};
+
+use crate::channel::Exit;
+use crate::stderr_tail::StderrTail;
+use crate::timed::wait;
+
+/// Larger than any pipe, so that one read takes all there is.
+const BUFFER: usize = 512 * 1024;
+/// libssh2's "try again".
+const EAGAIN: ssh2::ErrorCode = ssh2::ErrorCode::Session(-37);
+/// How long a polite goodbye may take.
+const FAREWELL_MS: u32 = 500;
+
+/// The answer to a request may be taken from the socket unseen too, and cannot be asked for.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What to start on a fresh channel.
+#[derive(Clone, Debug)]
+pub(crate) enum Request {
+    Command(String),
+    Sftp,
+}
+
+pub(crate) struct Pump {
+    pub(crate) session: Session,
+    pub(crate) channel: ssh2::Channel,
+    pub(crate) tcp: TcpStream,
+    pub(crate) request: Request,
+    /// What the caller writes; none after its end was passed on.
+    pub(crate) input: Option<PipeReader>,
+    /// What the caller reads; none once the far side or the caller has closed.
+    pub(crate) output: Option<PipeWriter>,
+    /// Readable or hung up means: end at once.
+    pub(crate) stop: PipeReader,
+    pub(crate) stderr: StderrTail,
+    pub(crate) state: State,
+}
+
+/// Where the conversation stands.
+#[derive(Default)]
+pub(crate) struct State {
+    started: bool,
+    /// The request is on its way, so that data may follow it without waiting for the answer.
+    requested: bool,
+    input_ended: bool,
+    eof_sent: bool,
+    remote_eof: bool,
+    to_remote: Pending,
+    to_local: Pending,
+    /// A call of this round was told to try again.
+    turned_away: bool,
+}
+
+/// Bytes on their way, pinned until all are gone.
+struct Pending {
+    bytes: Box<[u8]>,
+    from: usize,
+    to: usize,
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        Self { bytes: vec![0; BUFFER].into_boxed_slice(), from: 0, to: 0 }
+    }
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.from == self.to
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.from..self.to]
+    }
+
+    fn filled(&mut self, count: usize) {
+        (self.from, self.to) = (0, count);
+    }
+
+    fn discard(&mut self) {
+        self.from = self.to;
+    }
+}
+
+impl Pump {
+    /// Runs to the end of the command, of the connection, or of the caller's patience.
+    ///
+    /// The result is sent before the farewell in `drop`, which may take its time.
+    pub(crate) fn run(mut self, result: &Sender<io::Result<Exit>>) {
+        self.session.set_blocking(false);
+        let ended = self.converse();
+        // A caller that no longer listens has killed this command.
+        let _ = result.send(ended);
+        self.output = None;
+        self.input = None;
+    }
+
+    fn converse(&mut self) -> io::Result<Exit> {
+        let mut before = None;
+        loop {
+            let moved = self.round()?;
+            if self.is_over()? {
+                return self.exit();
+            }
+            let now = (!moved).then(|| self.heard());
+            if !moved && now == before {
+                self.wait()?;
+            }
+            before = now;
+        }
+    }
+
+    /// Moves what can be moved, in every direction.
+    fn round(&mut self) -> io::Result<bool> {
+        self.state.turned_away = false;
+        let mut moved = self.start()?;
+        moved |= self.take_input()?;
+        moved |= self.send()?;
+        moved |= self.receive()?;
+        moved |= self.receive_stderr()?;
+        moved |= self.give_output()?;
+        Ok(moved)
+    }
+
+    /// What libssh2 has taken from the socket so far: bytes queued, room to send, the end.
+    fn heard(&self) -> (u32, u32, bool) {
+        let queued = self.channel.read_window().available;
+        (queued, self.channel.write_window().remaining, self.channel.eof())
+    }
+
+    /// Sends the request and, on later calls, awaits its answer.
+    fn start(&mut self) -> io::Result<bool> {
+        if self.state.started {
+            return Ok(false);
+        }
+        let asked = match &self.request {
+            Request::Command(line) => self.channel.exec(line),
+            Request::Sftp => self.channel.subsystem("sftp"),
+        };
+        let answered = self.ready(asked)?;
+        self.state.started = answered.is_some();
+        let unsent = matches!(
+            self.session.block_directions(),
+            BlockDirections::Outbound | BlockDirections::Both
+        );
+        self.state.requested |= self.state.started || !unsent;
+        Ok(self.state.started)
+    }
+
+    fn take_input(&mut self) -> io::Result<bool> {
+        if !self.state.requested || !self.state.to_remote.is_empty() {
+            return Ok(false);
+        }
+        let Some(input) = &mut self.input else { return Ok(false) };
+        match unless_blocked(input.read(&mut self.state.to_remote.bytes))? {
+            None => Ok(false),
+            Some(0) => {
+                self.input = None;
+                self.state.input_ended = true;
+                Ok(true)
+            }
+            Some(count) => {
+                self.state.to_remote.filled(count);
+                Ok(true)
+            }
+        }
+    }
+
+    fn send(&mut self) -> io::Result<bool> {
+        let mut moved = false;
+        while !self.state.to_remote.is_empty() {
+            let written = self.channel.write(self.state.to_remote.rest());
+            match self.unless_turned_away(written) {
+                Ok(None | Some(0)) => return Ok(moved),
+                Ok(Some(count)) => self.state.to_remote.from += count,
+                // The command no longer reads; what it has to say may still be on its way.
+                Err(_) if self.state.remote_eof || self.channel.eof() => self.refuse_input(),
+                Err(error) => return Err(error),
+            }
+            moved = true;
+        }
+        Ok(moved | self.send_eof()?)
+    }
+
+    fn refuse_input(&mut self) {
+        self.state.to_remote.discard();
+        self.input = None;
+    }
+
+    fn send_eof(&mut self) -> io::Result<bool> {
+        if !self.state.input_ended || self.state.eof_sent || !self.state.started {
+            return Ok(false);
+        }
+        let sent = self.channel.send_eof();
+        self.state.eof_sent = self.ready(sent)?.is_some();
+        Ok(self.state.eof_sent)
+    }
+
+    fn receive(&mut self) -> io::Result<bool> {
+        if !self.state.started || self.state.remote_eof || !self.state.to_local.is_empty() {
+            return Ok(false);
+        }
+        let mut count = 0;
+        while count < BUFFER {
+            let read = self.channel.read(&mut self.state.to_local.bytes[count..]);
+            match self.unless_turned_away(read)? {
+                None | Some(0) => break,
+                Some(more) => count += more,
+            }
+        }
+        self.state.to_local.filled(count);
+        if self.output.is_none() {
+            self.state.to_local.discard();
+        }
+        Ok(count > 0)
+    }
+
+    fn receive_stderr(&mut self) -> io::Result<bool> {
+        if !self.state.started || self.state.remote_eof {
+            return Ok(false);
+        }
+        let mut buffer = [0; 4096];
+        let read = self.channel.stderr().read(&mut buffer);
+        let count = self.unless_turned_away(read)?.unwrap_or(0);
+        self.stderr.push(&buffer[..count]);
+        Ok(count > 0)
+    }
+
+    fn give_output(&mut self) -> io::Result<bool> {
+        let mut moved = false;
+        while !self.state.to_local.is_empty() {
+            let Some(output) = &mut self.output else { break };
+            match unless_blocked(output.write(self.state.to_local.rest())) {
+                Ok(None) => return Ok(moved),
+                Ok(Some(count)) => self.state.to_local.from += count,
+                // The caller no longer reads; the command may still run to its end.
+                Err(_) => {
+                    self.output = None;
+                    self.state.to_local.discard();
+                }
+            }
+            moved = true;
+        }
+        Ok(moved)
+    }
+
+    /// Notes the end of the output, and tells whether the far side has closed the channel.
+    ///
+    /// Closing from this side first would lose the exit status, which follows the end of file.
+    fn is_over(&mut self) -> io::Result<bool> {
+        if !self.state.started || !self.state.to_local.is_empty() || !self.channel.eof() {
+            return Ok(false);
+        }
+        self.state.remote_eof = true;
+        self.output = None;
+        let closed = self.channel.wait_close();
+        Ok(self.ready(closed)?.is_some())
+    }
+
+    fn exit(&mut self) -> io::Result<Exit> {
+        let signal = self.channel.exit_signal().ok().and_then(|signal| signal.exit_signal);
+        let status = match &signal {
+            Some(_) => None,
+            None => self.channel.exit_status().ok(),
+        };
+        Ok(Exit { status, signal, stderr: self.stderr.text() })
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        let stop_index = 0;
+        let mut fds = vec![PollFd::new(&self.stop, PollFlags::IN)];
+        // A socket polled for nothing would still report its end, over and over.
+        let directions = self.directions();
+        if !directions.is_empty() {
+            fds.push(PollFd::from_borrowed_fd(self.tcp.as_fd(), directions));
+        }
+        match &self.input {
+            Some(input) if self.state.requested && self.state.to_remote.is_empty() => {
+                fds.push(PollFd::new(input, PollFlags::IN));
+            }
+            _ => {}
+        }
+        match &self.output {
+            Some(output) if !self.state.to_local.is_empty() => {
+                fds.push(PollFd::new(output, PollFlags::OUT));
+            }
+            _ => {}
+        }
+        wait(&mut fds, Some(TICK))?;
+        match fds[stop_index].revents().is_empty() {
+            true => Ok(()),
+            false => Err(ErrorKind::Interrupted.into()),
+        }
+    }
+
+    fn directions(&self) -> PollFlags {
+        if !self.state.turned_away {
+            return PollFlags::empty();
+        }
+        match self.session.block_directions() {
+            BlockDirections::None | BlockDirections::Inbound => PollFlags::IN,
+            BlockDirections::Outbound => PollFlags::OUT,
+            BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
+        }
+    }
+
+    fn ready<T>(&mut self, result: Result<T, ssh2::Error>) -> io::Result<Option<T>> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.code() == EAGAIN => {
+                self.state.turned_away = true;
+                Ok(None)
+            }
+            Err(error) => Err(io::Error::other(error.message().to_owned())),
+        }
+    }
+
+    fn unless_turned_away(&mut self, result: io::Result<usize>) -> io::Result<Option<usize>> {
+        let result = unless_blocked(result);
+        self.state.turned_away |= matches!(result, Ok(None));
+        result
+    }
+}
+
+impl Drop for Pump {
+    /// Freeing a session sends what politeness asks for; it must neither block for long nor leak.
+    fn drop(&mut self) {
+        if !self.state.remote_eof {
+            let _ = self.tcp.shutdown(Shutdown::Both);
+        }
+        self.session.set_timeout(FAREWELL_MS);
+        self.session.set_blocking(true);
+    }
+}
+
+fn unless_blocked(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Ok(count) => Ok(Some(count)),
+        Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

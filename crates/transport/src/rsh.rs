@@ -1,0 +1,156 @@
+//! Command lines for the `ssh` program and for any remote shell given with `-e`.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+use crate::error::TransportError;
+use crate::options::SshOptions;
+use crate::target::RemoteTarget;
+
+/// What to start on the far side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start<'a> {
+    /// A command line for the login shell.
+    Command(&'a str),
+    /// The SFTP subsystem.
+    Sftp,
+}
+
+/// The command for an automatic choice of the `ssh` program.
+pub(crate) fn openssh(target: &RemoteTarget, options: &SshOptions, start: Start<'_>) -> Command {
+    let mut command = Command::new("ssh");
+    command.args(["-T", "-x", "-a"]);
+    command.args(["-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none"]);
+    command.args(["-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3"]);
+    command.arg("-o").arg(format!("ConnectTimeout={}", options.connect_timeout.as_secs().max(1)));
+    if !options.interactive {
+        command.args(["-o", "BatchMode=yes"]);
+    }
+    command.args(ssh_options(target, options));
+    if let Some(user) = &target.user {
+        command.args(["-l", user]);
+    }
+    finish(&mut command, &target.host, start, true);
+    command
+}
+
+/// The command for `-e CMD`: as rsync, `CMD... [-l user] host COMMAND`.
+pub(crate) fn remote_shell(
+    rsh: &str,
+    target: &RemoteTarget,
+    options: &SshOptions,
+    start: Start<'_>,
+) -> Result<Command, TransportError> {
+    let refused = |reason: &str| TransportError::RemoteShell {
+        command: rsh.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let words = shell_words::split(rsh).map_err(|e| refused(&e.to_string()))?;
+    let (program, arguments) = words.split_first().ok_or_else(|| refused("it is empty"))?;
+    let is_ssh = Path::new(program).file_name().is_some_and(|name| name == "ssh");
+    if start == Start::Sftp && !is_ssh {
+        return Err(TransportError::Options("SFTP needs ssh; give no other program with -e"));
+    }
+    let mut command = Command::new(program);
+    command.args(arguments);
+    if is_ssh {
+        command.args(ssh_options(target, options));
+    }
+    if let Some(user) = &target.user {
+        command.args(["-l", user]);
+    }
+    finish(&mut command, &target.host, start, is_ssh);
+    Ok(command)
+}
+
+fn ssh_options(target: &RemoteTarget, options: &SshOptions) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
+    if let Some(file) = &options.config_file {
+        words.extend(["-F".into(), file.into()]);
+    }
+    if let Some(port) = target.port.or(options.port) {
+        words.extend(["-p".into(), port.to_string().into()]);
+    }
+    for identity in &options.identities {
+        words.extend(["-i".into(), identity.into()]);
+    }
+    if !options.identities.is_empty() {
+        words.extend(["-o".into(), "IdentitiesOnly=yes".into()]);
+    }
+    words
+}
+
+/// Only `ssh` is known to take `--`; the host was checked not to start with `-`.
+fn finish(command: &mut Command, host: &str, start: Start<'_>, is_ssh: bool) {
+    if start == Start::Sftp {
+        command.arg("-s");
+    }
+    if is_ssh {
+        command.arg("--");
+    }
+    command.arg(host);
+    match start {
+        Start::Command(line) => command.arg(line),
+        Start::Sftp => command.arg("sftp"),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> RemoteTarget {
+        let (user, host) = (Some("me".to_owned()), "web".to_owned());
+        RemoteTarget { user, host, port: Some(2222), path: "/srv".into() }
+    }
+
+    fn line(command: &Command) -> String {
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    fn rsh(rsh: &str, options: &SshOptions) -> String {
+        line(&remote_shell(rsh, &target(), options, Start::Command("exec x")).unwrap())
+    }
+
+    #[test]
+    fn the_automatic_ssh_never_asks_without_a_person() {
+        let command = openssh(&target(), &SshOptions::default(), Start::Command("exec x"));
+        let text = line(&command);
+        assert!(text.starts_with("ssh -T -x -a "), "{text}");
+        assert!(text.contains("-o BatchMode=yes -p 2222 -l me -- web exec x"), "{text}");
+        let options = SshOptions { interactive: true, ..SshOptions::default() };
+        let text = line(&openssh(&target(), &options, Start::Sftp));
+        assert!(!text.contains("BatchMode"), "{text}");
+        assert!(text.ends_with("-s -- web sftp"), "{text}");
+    }
+
+    #[test]
+    fn a_remote_shell_is_called_as_rsync_does() {
+        let options = SshOptions {
+            identities: vec!["/k".into()],
+            config_file: Some("/f".into()),
+            ..SshOptions::default()
+        };
+        let with_key = "ssh -q -F /f -p 2222 -i /k -o IdentitiesOnly=yes -l me -- web exec x";
+        assert_eq!(rsh("ssh -q", &options), with_key);
+        assert_eq!(rsh("lsh 'a b'", &options), "lsh a b -l me web exec x");
+        assert!(
+            rsh("/opt/bin/ssh -i KEY", &SshOptions::default()).ends_with(" -l me -- web exec x")
+        );
+    }
+
+    #[test]
+    fn unreadable_remote_shells_are_refused() {
+        for bad in ["", "  ", "ssh 'open"] {
+            let made = remote_shell(bad, &target(), &SshOptions::default(), Start::Command("x"));
+            assert!(
+                made.unwrap_err().to_string().starts_with("Cannot split remote shell"),
+                "{bad}"
+            );
+        }
+        let sftp = remote_shell("rsh", &target(), &SshOptions::default(), Start::Sftp);
+        assert!(sftp.unwrap_err().to_string().contains("SFTP needs ssh"));
+    }
+}

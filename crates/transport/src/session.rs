@@ -1,0 +1,181 @@
+//! An in-process SSH connection: TCP, handshake, host key, login.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use ssh2::{ErrorCode, MethodType, Session};
+
+use crate::auth::Login;
+use crate::error::TransportError;
+use crate::host_config::HostConfig;
+use crate::known_hosts::{KnownKeys, Verdict, fingerprint, key_type};
+use crate::options::{Prompt, SshOptions};
+
+/// libssh2's code for a step that took longer than the session's limit.
+const TIMED_OUT: ErrorCode = ErrorCode::Session(-9);
+
+/// The ciphers OpenSSH itself offers, fastest first as libssh2 does them, and no older one.
+const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr,\
+    aes128-gcm@openssh.com,aes256-gcm@openssh.com";
+
+/// A logged-in session, still in blocking mode, and its socket for polling.
+pub(crate) struct LoggedIn {
+    pub(crate) session: Session,
+    pub(crate) tcp: TcpStream,
+}
+
+pub(crate) fn log_in(
+    config: &HostConfig,
+    known: &KnownKeys,
+    options: &SshOptions,
+    prompt: &dyn Prompt,
+) -> Result<LoggedIn, TransportError> {
+    let step = Step { host: &config.hostname, limit: options.connect_timeout };
+    let tcp = connect(config, options.connect_timeout)?;
+    let session = handshake(&step, &tcp, known)?;
+    verify(config, known, &session)?;
+    Login::new(&session, config, options, prompt)
+        .run()
+        .map_err(|e| step.or_timeout(e, &session))?;
+    Ok(LoggedIn { session, tcp })
+}
+
+/// One host and the time allowed for each step, to make errors of.
+pub(crate) struct Step<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) limit: Duration,
+}
+
+impl Step<'_> {
+    pub(crate) fn failed(&self, phase: &'static str) -> impl Fn(ssh2::Error) -> TransportError {
+        let (host, after) = (self.host.to_owned(), self.limit);
+        move |error| match error.code() {
+            TIMED_OUT => TransportError::Timeout { host: host.clone(), phase, after },
+            _ => TransportError::Ssh {
+                host: host.clone(),
+                phase,
+                detail: error.message().to_owned(),
+            },
+        }
+    }
+
+    /// A host that falls silent during the login has not refused any key.
+    fn or_timeout(&self, error: TransportError, session: &Session) -> TransportError {
+        match ssh2::Error::last_session_error(session) {
+            Some(last) if last.code() == TIMED_OUT => self.failed("the login")(last),
+            _ => error,
+        }
+    }
+}
+
+/// Tries every address in turn within one limit.
+fn connect(config: &HostConfig, limit: Duration) -> Result<TcpStream, TransportError> {
+    let host = config.hostname.clone();
+    let addresses = addresses(config)
+        .map_err(|source| TransportError::Resolve { host: host.clone(), source })?;
+    let deadline = Instant::now() + limit;
+    let mut last: io::Error = ErrorKind::AddrNotAvailable.into();
+    for address in addresses {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        match TcpStream::connect_timeout(&address, left).and_then(prepared) {
+            Ok(tcp) => return Ok(tcp),
+            Err(error) => last = error,
+        }
+    }
+    Err(match last.kind() {
+        ErrorKind::TimedOut => {
+            TransportError::Timeout { host, phase: "the TCP connection", after: limit }
+        }
+        _ => TransportError::Connect { host, port: config.port, source: last },
+    })
+}
+
+fn addresses(config: &HostConfig) -> io::Result<Vec<SocketAddr>> {
+    let all = (config.hostname.as_str(), config.port).to_socket_addrs()?;
+    let wanted = |address: &SocketAddr| match config.address_family.as_str() {
+        "inet" => address.is_ipv4(),
+        "inet6" => address.is_ipv6(),
+        _ => true,
+    };
+    Ok(all.filter(wanted).collect())
+}
+
+/// Our writes are whole messages already; waiting to fill packets costs round trips.
+fn prepared(tcp: TcpStream) -> io::Result<TcpStream> {
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
+}
+
+fn handshake(
+    step: &Step<'_>,
+    tcp: &TcpStream,
+    known: &KnownKeys,
+) -> Result<Session, TransportError> {
+    let failed = step.failed("the handshake");
+    let io_failed =
+        |source| TransportError::Connect { host: step.host.to_owned(), port: 0, source };
+    let mut session = Session::new().map_err(&failed)?;
+    session.set_timeout(u32::try_from(step.limit.as_millis()).unwrap_or(u32::MAX));
+    session.set_tcp_stream(tcp.try_clone().map_err(io_failed)?);
+    let algorithms = known.algorithms().join(",");
+    session.method_pref(MethodType::HostKey, &algorithms).map_err(&failed)?;
+    for direction in [MethodType::CryptCs, MethodType::CryptSc] {
+        session.method_pref(direction, CIPHERS).map_err(&failed)?;
+    }
+    session.handshake().map_err(failed)?;
+    session.set_keepalive(false, 0);
+    Ok(session)
+}
+
+fn verify(config: &HostConfig, known: &KnownKeys, session: &Session) -> Result<(), TransportError> {
+    let name = config.lookup_name();
+    let (key, _) = session.host_key().ok_or_else(|| TransportError::Ssh {
+        host: config.hostname.clone(),
+        phase: "the handshake",
+        detail: "the host showed no key".into(),
+    })?;
+    judge(config, known, &name, key)
+}
+
+fn judge(
+    config: &HostConfig,
+    known: &KnownKeys,
+    name: &str,
+    key: &[u8],
+) -> Result<(), TransportError> {
+    let (host, fingerprint) = (name.to_owned(), fingerprint(key));
+    let shown = format!("{} {fingerprint}", key_type(key));
+    match known.judge(key) {
+        Verdict::Known => Ok(()),
+        Verdict::Revoked(entry) => {
+            Err(TransportError::RevokedHostKey { host, fingerprint, entry: entry.place() })
+        }
+        Verdict::Changed(entry) => Err(TransportError::ChangedHostKey {
+            host,
+            key: shown,
+            entry: entry.place(),
+            file: entry.file.display().to_string(),
+        }),
+        Verdict::Unknown if known_without_port(config, key)? => Ok(()),
+        Verdict::Unknown => Err(TransportError::UnknownHostKey {
+            host,
+            scan_host: config.hostname.clone(),
+            port: config.port,
+            key: shown,
+            file: config.known_hosts.first().map(|f| f.display().to_string()).unwrap_or_default(),
+        }),
+    }
+}
+
+/// OpenSSH accepts on any port the very key that the plain host name is known by.
+fn known_without_port(config: &HostConfig, key: &[u8]) -> Result<bool, TransportError> {
+    if config.port == 22 || config.host_key_alias.is_some() {
+        return Ok(false);
+    }
+    let plain = KnownKeys::read(&config.known_hosts, &config.hostname.to_lowercase())?;
+    Ok(plain.judge(key) == Verdict::Known)
+}

@@ -1,0 +1,153 @@
+//! Readers and writers that give up when the other side stays idle.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+/// Reads a descriptor; a wait longer than the idle limit is [`ErrorKind::TimedOut`].
+#[derive(Debug)]
+pub struct TimedReader {
+    fd: OwnedFd,
+    idle: Duration,
+}
+
+/// Writes a descriptor; a wait longer than the idle limit is [`ErrorKind::TimedOut`].
+#[derive(Debug)]
+pub struct TimedWriter {
+    fd: OwnedFd,
+    idle: Duration,
+}
+
+impl TimedReader {
+    /// Takes a pollable descriptor and makes it non-blocking.
+    pub fn new(fd: OwnedFd, idle: Duration) -> io::Result<Self> {
+        set_nonblocking(fd.as_fd())?;
+        Ok(Self { fd, idle })
+    }
+
+    /// Changes the idle limit.
+    pub fn set_idle(&mut self, idle: Duration) {
+        self.idle = idle;
+    }
+
+    /// Gives the descriptor back, still non-blocking.
+    pub fn into_inner(self) -> OwnedFd {
+        self.fd
+    }
+}
+
+impl TimedWriter {
+    /// Takes a pollable descriptor and makes it non-blocking.
+    pub fn new(fd: OwnedFd, idle: Duration) -> io::Result<Self> {
+        set_nonblocking(fd.as_fd())?;
+        Ok(Self { fd, idle })
+    }
+
+    /// Changes the idle limit.
+    pub fn set_idle(&mut self, idle: Duration) {
+        self.idle = idle;
+    }
+
+    /// Gives the descriptor back, still non-blocking.
+    pub fn into_inner(self) -> OwnedFd {
+        self.fd
+    }
+}
+
+impl Read for TimedReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        retry(self.fd.as_fd(), PollFlags::IN, self.idle, |fd| {
+            Ok(rustix::io::read(fd, &mut *buffer)?)
+        })
+    }
+}
+
+impl Write for TimedWriter {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        retry(self.fd.as_fd(), PollFlags::OUT, self.idle, |fd| Ok(rustix::io::write(fd, buffer)?))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsFd for TimedReader {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsFd for TimedWriter {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Tries first and polls after: most calls have something to do at once.
+fn retry(
+    fd: BorrowedFd<'_>,
+    flags: PollFlags,
+    idle: Duration,
+    mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+) -> io::Result<usize> {
+    loop {
+        match attempt(fd) {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                if !wait(&mut [PollFd::from_borrowed_fd(fd, flags)], Some(idle))? {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+/// Polls until an event or the end of `limit`; false means the limit passed.
+pub(crate) fn wait(fds: &mut [PollFd<'_>], limit: Option<Duration>) -> io::Result<bool> {
+    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    loop {
+        let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(fds, left.as_ref()) {
+            Ok(0) => return Ok(false),
+            Ok(_) => return Ok(true),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = fcntl_getfl(fd)?;
+    Ok(fcntl_setfl(fd, flags | OFlags::NONBLOCK)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_reader_times_out_and_a_full_writer_too() {
+        let (reader, writer) = io::pipe().unwrap();
+        let idle = Duration::from_millis(30);
+        let mut reader = TimedReader::new(reader.into(), idle).unwrap();
+        let mut writer = TimedWriter::new(writer.into(), idle).unwrap();
+        let silent = reader.read(&mut [0; 8]).unwrap_err();
+        assert_eq!(silent.kind(), ErrorKind::TimedOut);
+        let full = writer.write_all(&vec![0; 4 << 20]).unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn the_end_of_the_other_side_is_end_of_file() {
+        let (reader, writer) = io::pipe().unwrap();
+        let mut reader = TimedReader::new(reader.into(), Duration::from_secs(5)).unwrap();
+        drop(writer);
+        assert_eq!(reader.read(&mut [0; 8]).unwrap(), 0);
+    }
+}

@@ -1,0 +1,234 @@
+//! Commands over a real sshd: data both ways, status, stderr, and every way they can end.
+
+mod common;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use assetsync_transport::{
+    Channel, NoPrompt, SshOptions, TimedReader, TimedWriter, TransportError, TransportKind, connect,
+};
+use common::Sshd;
+
+fn open(sshd: &Sshd, options: &SshOptions, command: &str) -> Channel {
+    connect(&sshd.target(), options, &NoPrompt, command).unwrap().channel
+}
+
+fn said(channel: Channel, input: &[u8]) -> (Vec<u8>, assetsync_transport::Exit) {
+    let Channel { reader, writer, end } = channel;
+    File::from(writer).write_all(input).unwrap();
+    let mut output = Vec::new();
+    File::from(reader).read_to_end(&mut output).unwrap();
+    (output, end.finish().unwrap())
+}
+
+fn ways(sshd: &Sshd) -> Vec<(&'static str, SshOptions)> {
+    let plain = sshd.options();
+    let openssh = SshOptions { transport: Some(TransportKind::OpenSsh), ..plain.clone() };
+    let rsh = SshOptions { rsh: Some("ssh".into()), ..plain.clone() };
+    vec![("ssh2", plain), ("openssh", openssh), ("-e ssh", rsh)]
+}
+
+#[test]
+fn every_way_gives_output_status_and_stderr() {
+    let sshd = Sshd::start();
+    for (way, options) in ways(&sshd) {
+        let channel = open(&sshd, &options, "cat; printf 'oops \\033[1m' >&2; exit 7");
+        let (output, exit) = said(channel, b"hello");
+        assert_eq!(output, b"hello", "{way}");
+        assert_eq!(exit.status, Some(7), "{way}");
+        assert!(exit.stderr.contains("oops \\u{1b}[1m"), "{way}: {}", exit.stderr);
+    }
+}
+
+#[test]
+fn a_hundred_megabytes_go_both_ways_at_once() {
+    const TOTAL: usize = 100 << 20;
+    let sshd = Sshd::start();
+    for (way, options) in ways(&sshd).into_iter().take(2) {
+        let Channel { reader, writer, end } = open(&sshd, &options, "exec cat");
+        let idle = Duration::from_secs(20);
+        let started = Instant::now();
+        let mut writer = TimedWriter::new(writer, idle).unwrap();
+        let sender = thread::spawn(move || {
+            let block: Vec<u8> = (0..1u32 << 18).flat_map(u32::to_le_bytes).collect();
+            (0..TOTAL / block.len()).for_each(|_| writer.write_all(&block).unwrap());
+        });
+        let mut reader = TimedReader::new(reader, idle).unwrap();
+        let (mut buffer, mut position) = (vec![0; 1 << 20], 0usize);
+        loop {
+            let count = reader.read(&mut buffer).unwrap();
+            if count == 0 {
+                break;
+            }
+            check_pattern(&buffer[..count], position);
+            position += count;
+        }
+        assert_eq!(position, TOTAL, "{way}");
+        sender.join().unwrap();
+        assert_eq!(end.finish().unwrap().status, Some(0), "{way}");
+        assert_fast(way, TOTAL, started);
+    }
+}
+
+/// A floor that only a stall falls below, as the machine may be busy; `--nocapture` shows the rate.
+#[allow(clippy::print_stdout)] // a measurement for whoever runs the test by hand
+fn assert_fast(what: &str, bytes: usize, started: Instant) {
+    let rate = bytes as f64 / 1e6 / started.elapsed().as_secs_f64();
+    println!("{what}: {rate:.0} MB/s");
+    assert!(rate > 8.0, "{what}: {rate} MB/s");
+}
+
+fn check_pattern(bytes: &[u8], position: usize) {
+    for (at, byte) in bytes.iter().enumerate().step_by(61) {
+        let index = (position + at) % (1 << 20);
+        assert_eq!(*byte, (index as u32 / 4).to_le_bytes()[index % 4], "at {}", position + at);
+    }
+}
+
+#[test]
+fn one_direction_alone_is_fast() {
+    let sshd = Sshd::start();
+    let channel = open(&sshd, &sshd.options(), "exec cat > /dev/null");
+    let started = Instant::now();
+    let (_, exit) = said(channel, &vec![7; 200 << 20]);
+    assert_fast("up", 200 << 20, started);
+    assert_eq!(exit.status, Some(0));
+    let channel = open(&sshd, &sshd.options(), "exec head -c 209715200 /dev/zero");
+    let started = Instant::now();
+    let (output, _) = said(channel, b"");
+    assert_fast("down", 200 << 20, started);
+    assert_eq!(output.len(), 200 << 20);
+}
+
+#[test]
+fn many_small_exchanges_on_both_outputs_never_stall() {
+    let sshd = Sshd::start();
+    let script = "while read -r line; do echo \"$line\"; echo \"e $line\" >&2; done";
+    let Channel { reader, writer, end } = open(&sshd, &sshd.options(), script);
+    let (mut reader, mut writer) = (File::from(reader), File::from(writer));
+    let started = Instant::now();
+    for number in 0..5000u32 {
+        let line = format!("{number:07}\n");
+        writer.write_all(line.as_bytes()).unwrap();
+        let mut echo = [0; 8];
+        reader.read_exact(&mut echo).unwrap();
+        assert_eq!(echo, line.as_bytes());
+    }
+    drop((reader, writer));
+    assert_eq!(end.finish().unwrap().status, Some(0));
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_reader_that_pauses_holds_the_command_back_without_burning_cpu() {
+    let sshd = Sshd::start();
+    let Channel { reader, writer, end } =
+        open(&sshd, &sshd.options(), "exec head -c 50000000 /dev/zero");
+    let before = thread_seconds();
+    thread::sleep(Duration::from_millis(700));
+    assert!(thread_seconds() - before < 0.4, "the pump spins");
+    drop(writer);
+    let mut output = Vec::new();
+    File::from(reader).read_to_end(&mut output).unwrap();
+    assert_eq!(output.len(), 50_000_000);
+    assert_eq!(end.finish().unwrap().status, Some(0));
+}
+
+/// CPU time of the thread named "ssh pump" of this process whose time is greatest.
+fn thread_seconds() -> f64 {
+    let mut greatest: f64 = 0.0;
+    for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        let Some((name, rest)) = stat.split_once(')') else { continue };
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        if name.contains("ssh pump") {
+            let ticks: f64 = [11, 12].iter().map(|&i| fields[i].parse::<f64>().unwrap()).sum();
+            greatest = greatest.max(ticks / 100.0);
+        }
+    }
+    greatest
+}
+
+#[test]
+fn a_command_that_does_not_read_ends_with_its_own_status() {
+    let sshd = Sshd::start();
+    for (way, options) in ways(&sshd) {
+        let Channel { reader, writer, end } = open(&sshd, &options, "echo early; exit 3");
+        let _ = File::from(writer).write_all(&vec![0; 8 << 20]);
+        let mut output = String::new();
+        File::from(reader).read_to_string(&mut output).unwrap();
+        assert_eq!(output, "early\n", "{way}");
+        assert_eq!(end.finish().unwrap().status, Some(3), "{way}");
+    }
+}
+
+#[test]
+fn dropping_a_channel_ends_it_at_once() {
+    let sshd = Sshd::start();
+    for (way, options) in ways(&sshd) {
+        let channel = open(&sshd, &options, "exec sleep 60");
+        let before = Instant::now();
+        drop(channel);
+        assert!(before.elapsed() < Duration::from_secs(3), "{way}: {:?}", before.elapsed());
+    }
+}
+
+#[test]
+fn a_lost_connection_is_told_with_what_was_said() {
+    let sshd = Sshd::start();
+    let channel =
+        open(&sshd, &sshd.options(), "echo last words >&2; sleep 0.3; kill -9 $PPID; sleep 60");
+    let Channel { reader, writer, end } = channel;
+    let mut output = Vec::new();
+    File::from(reader).read_to_end(&mut output).unwrap();
+    drop(writer);
+    let error = end.finish().unwrap_err();
+    assert!(matches!(error, TransportError::Closed { exit: None, .. }), "{error}");
+    assert!(error.to_string().contains("last words"), "{error}");
+}
+
+#[test]
+fn a_signal_is_told() {
+    let sshd = Sshd::start();
+    let (_, exit) = said(open(&sshd, &sshd.options(), "kill -9 $$"), b"");
+    assert_eq!((exit.status, exit.signal.as_deref()), (None, Some("KILL")));
+}
+
+#[test]
+fn nobody_listening_and_nobody_answering_are_told_apart() {
+    let sshd = Sshd::start();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut target = sshd.target();
+    target.port = Some(silent.local_addr().unwrap().port());
+    let options = SshOptions { connect_timeout: Duration::from_millis(600), ..sshd.options() };
+    let before = Instant::now();
+    let error = connect(&target, &options, &NoPrompt, "true").unwrap_err();
+    assert!(matches!(error, TransportError::Timeout { .. }), "{error}");
+    assert!(before.elapsed() < Duration::from_secs(3));
+    drop(silent);
+    let error = connect(&target, &options, &NoPrompt, "true").unwrap_err();
+    assert!(error.to_string().starts_with("Cannot connect to 127.0.0.1 port "), "{error}");
+}
+
+#[test]
+fn a_missing_remote_shell_is_named() {
+    let sshd = Sshd::start();
+    let options = SshOptions { rsh: Some("no-such-rsh -q".into()), ..sshd.options() };
+    let error = connect(&sshd.target(), &options, &NoPrompt, "true").unwrap_err();
+    assert!(error.to_string().starts_with("Cannot run no-such-rsh: "), "{error}");
+}
+
+#[test]
+fn a_jump_host_in_the_configuration_chooses_the_ssh_program() {
+    let sshd = Sshd::start();
+    let jump = format!("Host testhost\n  ProxyJump root@jump:{}\n", sshd.port);
+    std::fs::write(sshd.at("ssh_config"), sshd.config(&jump)).unwrap();
+    let connected = connect(&sshd.target(), &sshd.options(), &NoPrompt, "echo jumped").unwrap();
+    assert!(connected.how.contains("proxyjump root@jump"), "{}", connected.how);
+    let (output, exit) = said(connected.channel, b"");
+    assert_eq!(String::from_utf8_lossy(&output), "jumped\n", "{}", exit.stderr);
+}

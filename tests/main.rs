@@ -1,0 +1,11 @@
+//! The command against the real thing: a real sshd on loopback, real rsync as referee, published bundles.
+
+mod bad_input;
+mod budgets;
+mod cli;
+mod interruptions;
+mod memory;
+mod referee;
+mod sftp;
+mod support;
+mod transports;
