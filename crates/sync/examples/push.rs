@@ -24,7 +24,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [source, target] = arguments.as_slice() else { return Err("usage: push SRC DEST".into()) };
     let source = Source::scan(Path::new(source), &Filter::default())?;
     let target = Target::parse(target)?;
-    let (agents, ssh) = (Agents::default().search(), SshOptions { config_file: std::env::var_os("SSH_CONFIG").map(Into::into), rsh: std::env::var("RSH").ok(), ..SshOptions::default() });
+    let (agents, ssh) = (
+        Agents::default().search(),
+        SshOptions {
+            config_file: std::env::var_os("SSH_CONFIG").map(Into::into),
+            rsh: std::env::var("RSH").ok(),
+            ..SshOptions::default()
+        },
+    );
     let connection = Connection {
         agents: &agents,
         ssh: &ssh,
@@ -37,7 +44,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut options = Options::default();
     options.policy.delete = true;
     let report = push(&source, &target, &connection, &options, &Tell)?;
-    println!("{} of {} files sent, {} bytes", report.files_sent, report.total.files, report.bytes_sent);
+    println!(
+        "{} of {} files sent, {} bytes",
+        report.files_sent, report.total.files, report.bytes_sent
+    );
     println!("{:?} {:?} rss {}", report.recipes, report.elapsed, report.agent_peak_rss_bytes);
     Ok(())
 }

@@ -151,7 +151,7 @@ impl Check {
                 return Err(AgentError::Protocol(format!("{path} is below what is no directory")));
             }
         }
-        if path.names().next() == Some(crate::fs::work::INSIDE.as_bytes()) {
+        if path.names().any(crate::fs::work::is_own) {
             return Err(AgentError::Protocol(format!("{path} is the agent's own")));
         }
         self.what(action, position, records)?;

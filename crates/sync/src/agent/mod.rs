@@ -110,11 +110,17 @@ impl Agent {
         };
         let mut tree = Tree::new(destination.dir);
         let mut survey = surveyor.survey(Some(tree.root()), leftovers, &mut self.talk)?;
-        match self.next_wish(&mut survey, &mut tree)? {
-            Wish::Bye => Ok(()),
-            Wish::Ask(_) => Err(AgentError::protocol("questions after questions")),
-            Wish::Plan(first) => self.carry_out(first, survey, &mut stage, &mut tree, &work),
+        let published = match self.next_wish(&mut survey, &mut tree)? {
+            Wish::Bye => false,
+            Wish::Ask(_) => return Err(AgentError::protocol("questions after questions")),
+            Wish::Plan(first) => self.carry_out(first, survey, &mut stage, &mut tree, &work)?,
+        };
+        // Whoever hears of the end may push again at once.
+        drop(work);
+        if published {
+            self.talk.send(&Message::Published(vitals::read(Some(tree.root()))))?;
         }
+        self.talk.flush()
     }
 
     /// Answers questions, if any, and gives what comes after.
@@ -135,6 +141,7 @@ impl Agent {
         }
     }
 
+    /// Stages a plan and publishes it; `false` if the sender then did not want it.
     fn carry_out(
         &mut self,
         first: Option<Order>,
@@ -142,7 +149,7 @@ impl Agent {
         stage: &mut Stage<'_>,
         tree: &mut Tree,
         work: &Work,
-    ) -> Result<(), AgentError> {
+    ) -> Result<bool, AgentError> {
         let Survey { records, leftovers, .. } = survey;
         let count = leftovers.len() as u32;
         let mut book = Book::receive(first, records, count, &spool_dir(work), &mut self.talk)?;
@@ -154,10 +161,11 @@ impl Agent {
             // What is staged would keep the disk full for everyone else on the server.
             stage.clear().map_err(AgentError::Own)?;
         }
-        if staged? {
+        let publish = staged?;
+        if publish {
             self.publish(&mut book, stage, tree, work)?;
         }
-        Ok(())
+        Ok(publish)
     }
 
     fn publish(
@@ -180,8 +188,7 @@ impl Agent {
             self.talk
                 .send(&Message::Notice(&text[..text.len().min(crate::limits::ERROR_BYTES)]))?;
         }
-        self.talk.send(&Message::Published(vitals::read(Some(tree.root()))))?;
-        self.talk.flush()
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::fs::scan::{Found, scan};
 use crate::fs::spool::Spool;
 use crate::fs::stage::{LeftoverFile, Stage};
 use crate::fs::tree::open_file;
-use crate::fs::work::{INSIDE, Work};
+use crate::fs::work::Work;
 use crate::limits;
 use crate::proto::Message;
 
@@ -72,7 +72,7 @@ impl Surveyor<'_> {
         let mut index = self.work.and_then(IndexReader::open);
         let mut buffer = vec![0; 64 * 1024];
         let mut broken = None;
-        let scanned = scan(root, INSIDE.as_bytes(), &mut |found| {
+        let scanned = scan(root, &mut |found| {
             let record = self.record(found, index.as_mut(), survey, &mut buffer)?;
             survey.records.push(&record)?;
             if u64::from(survey.records.len()) > limits::ENTRIES {

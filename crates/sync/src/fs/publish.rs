@@ -7,12 +7,13 @@
 //!
 //! A crash between two steps leaves every path whole, and every entry point naming files that are there.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use rustix::fs::{AtFlags, Mode, mkdirat, renameat, symlinkat, unlinkat};
 
 use super::stage::{Stage, sync_file_system};
-use super::tree::{Tree, set_link_mtime};
+use super::tree::{Tree, facts_of_open, set_link_mtime};
 use super::work::Work;
 use crate::entry::{CARRIED_MODE, Kind};
 use crate::path::RelPath;
@@ -49,12 +50,18 @@ pub struct Publisher<'a> {
     /// What the user should know, in words.
     pub notices: Vec<String>,
     moved_aside: u32,
+    /// Directories changed since the last sync, where each is synced.
+    changed: BTreeSet<Option<RelPath>>,
+    /// Directories that were made writable for a while, and the permission bits they had.
+    opened: Vec<(Option<RelPath>, u32)>,
 }
 
 impl<'a> Publisher<'a> {
     /// A publisher into `tree`.
     pub fn new(tree: &'a mut Tree, stage: &'a Stage<'a>, work: &'a Work) -> Publisher<'a> {
-        Publisher { tree, stage, work, notices: Vec::new(), moved_aside: 0 }
+        let (notices, moved_aside) = (Vec::new(), 0);
+        let (changed, opened) = (BTreeSet::new(), Vec::new());
+        Publisher { tree, stage, work, notices, moved_aside, changed, opened }
     }
 
     /// Carries out all of the plan.
@@ -68,13 +75,72 @@ impl<'a> Publisher<'a> {
             self.sync()?;
             self.each(actions, count, Self::place_entry_point)?;
         }
-        self.each_backwards(actions, count)?;
+        self.each_backwards(actions, count, Self::delete)?;
+        let closed = self.close_again();
+        closed.map_err(|source| PublishError { path: ".".into(), source })?;
+        self.each_backwards(actions, count, Self::set_dir_mode)?;
         self.sync()
     }
 
+    /// Makes all that was done so far durable.
     fn sync(&mut self) -> Result<(), PublishError> {
-        let synced = sync_file_system(self.work.dir());
+        let synced = match self.stage.sync_each {
+            true => self.sync_changed(),
+            false => sync_file_system(self.work.dir()),
+        };
         synced.map_err(|source| PublishError { path: ".".into(), source })
+    }
+
+    /// Staged files were synced one by one; what is missing are the names.
+    fn sync_changed(&mut self) -> io::Result<()> {
+        for path in std::mem::take(&mut self.changed) {
+            match self.tree.dir(path.as_ref()) {
+                Ok(dir) => rustix::fs::fsync(dir)?,
+                // Deleted since; its own parent is synced too.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a change in the directory of `path`. Where its owner forbade himself to change it, it is opened
+    /// for the time of the push.
+    fn change(
+        &mut self,
+        path: &RelPath,
+        change: impl Fn(&mut Self) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if self.stage.sync_each {
+            self.changed.insert(path.parent());
+        }
+        match change(self) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.open_up(path.parent()).map_err(|_| error)?;
+                change(self)
+            }
+            done => done,
+        }
+    }
+
+    fn open_up(&mut self, dir: Option<RelPath>) -> io::Result<()> {
+        let fd = self.tree.dir(dir.as_ref())?;
+        let mode = facts_of_open(fd)?.mode;
+        rustix::fs::fchmod(fd, Mode::from_raw_mode((mode | 0o300) as _))?;
+        self.opened.push((dir, mode));
+        Ok(())
+    }
+
+    /// Gives directories that were opened their permission bits back, unless the plan gives them others.
+    fn close_again(&mut self) -> io::Result<()> {
+        for (dir, mode) in std::mem::take(&mut self.opened) {
+            match self.tree.dir(dir.as_ref()) {
+                Ok(fd) => rustix::fs::fchmod(fd, Mode::from_raw_mode(mode as _))?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Runs a step over the plan; counts the actions for which it says `true`.
@@ -96,13 +162,15 @@ impl<'a> Publisher<'a> {
     /// `true` for what is left to [`place_entry_point`](Self::place_entry_point).
     fn place_ordinary(&mut self, position: u32, action: &Action) -> io::Result<bool> {
         match &action.what {
-            What::Dir { mode } => self.make_dir(&action.path, *mode)?,
+            What::Dir { mode } => {
+                self.change(&action.path, |this| this.make_dir(&action.path, *mode))?;
+            }
             What::Symlink { target, mtime } => {
                 let name = self.stage.other_name("link", position);
                 let stage = self.work.stage();
                 symlinkat(target.as_slice(), stage, &name)?;
                 set_link_mtime(stage, name.as_bytes(), *mtime)?;
-                self.put(&name, &action.path)?;
+                self.change(&action.path, |this| this.put(&name, &action.path))?;
             }
             What::File(file) if file.entry_point => return Ok(true),
             What::File(file) => self.place_file(position, &action.path, file)?,
@@ -127,7 +195,7 @@ impl<'a> Publisher<'a> {
             (Recipe::Touch, _) => self.tree.touch(path, file.mode, Some(file.mtime)),
             (_, Some(digest)) => {
                 let name = self.stage.name(digest, position);
-                self.put(&name, path)
+                self.change(path, |this| this.put(&name, path))
             }
             (_, None) => Err(io::Error::other("file without a digest")),
         }
@@ -176,11 +244,12 @@ impl<'a> Publisher<'a> {
         Ok(mkdirat(self.tree.parent(path)?, path.file_name(), mode)?)
     }
 
-    /// Deletes, and sets the permission bits of directories, the deepest first.
+    /// Runs a step over the plan, the deepest paths first.
     fn each_backwards(
         &mut self,
         actions: &mut impl Actions,
         count: u32,
+        step: fn(&mut Self, &Action) -> io::Result<()>,
     ) -> Result<(), PublishError> {
         for start in (0..count.div_ceil(PIECE)).rev().map(|piece| piece * PIECE) {
             let mut piece = Vec::new();
@@ -188,18 +257,27 @@ impl<'a> Publisher<'a> {
                 piece.extend(fetch(actions, position)?);
             }
             for action in piece.iter().rev() {
-                let done = match &action.what {
-                    What::Dir { mode } => self.tree.touch(&action.path, *mode, None),
-                    What::Delete => self.delete(&action.path),
-                    _ => Ok(()),
-                };
-                done.map_err(|source| failed(action, source))?;
+                step(self, action).map_err(|source| failed(action, source))?;
             }
         }
         Ok(())
     }
 
-    fn delete(&mut self, path: &RelPath) -> io::Result<()> {
+    fn set_dir_mode(&mut self, action: &Action) -> io::Result<()> {
+        match action.what {
+            What::Dir { mode } => self.tree.touch(&action.path, mode, None),
+            _ => Ok(()),
+        }
+    }
+
+    fn delete(&mut self, action: &Action) -> io::Result<()> {
+        match action.what {
+            What::Delete => self.change(&action.path, |this| this.remove(&action.path)),
+            _ => Ok(()),
+        }
+    }
+
+    fn remove(&mut self, path: &RelPath) -> io::Result<()> {
         let Some(facts) = self.tree.facts(path)? else { return Ok(()) };
         let flags = if facts.kind == Kind::Dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
         let gone = unlinkat(self.tree.parent(path)?, path.file_name(), flags);

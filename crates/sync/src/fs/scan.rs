@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs;
 
 use super::tree::{Facts, facts_at, open_dir};
+use super::work::is_own;
 use crate::entry::{Entry, Kind};
 use crate::limits;
 use crate::path::RelPath;
@@ -31,10 +32,9 @@ pub struct ScanError {
     pub source: io::Error,
 }
 
-/// Visits everything below `root` except the top-level name `skip`. The root itself is not visited.
+/// Visits everything below `root` except work directories. The root itself is not visited.
 pub fn scan(
     root: BorrowedFd<'_>,
-    skip: &[u8],
     visit: &mut impl FnMut(Found<'_>) -> io::Result<()>,
 ) -> Result<(), ScanError> {
     let top = Level::read(open_dir(root, b".").map_err(|error| failed(None, error))?, None)?;
@@ -44,7 +44,7 @@ pub fn scan(
             levels.pop();
             continue;
         };
-        if level.path.is_none() && name == skip {
+        if is_own(&name) {
             continue;
         }
         let path = RelPath::join(level.path.as_ref(), &name);

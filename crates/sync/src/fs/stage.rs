@@ -30,7 +30,8 @@ pub struct Stage<'w> {
     /// Tells this push's files from those of interrupted ones.
     run: u32,
     buffer: Vec<u8>,
-    /// Sync each file as it is staged; for a few files that is cheaper than syncing the file system.
+    /// Sync each file as it is staged, and each directory that is changed: for a few files that is cheaper
+    /// than syncing the whole file system.
     pub sync_each: bool,
 }
 

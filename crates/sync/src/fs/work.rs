@@ -17,8 +17,14 @@ use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 use super::tree::open_dir;
 use crate::limits;
 
-/// The name a work directory has inside its destination. It is never scanned, sent or deleted.
-pub const INSIDE: &str = ".assetsync";
+/// The name a work directory has inside its destination.
+const INSIDE: &str = ".assetsync";
+
+/// Whether a name is that of a work directory, of this or another destination. Such are never scanned, sent
+/// or deleted, at any depth.
+pub fn is_own(name: &[u8]) -> bool {
+    name.strip_prefix(INSIDE.as_bytes()).is_some_and(|rest| rest.is_empty() || rest[0] == b'-')
+}
 
 /// A held work directory: as long as it lives no other push can use it.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::entry::{CARRIED_MODE, Entry, Kind};
 use crate::filter::{Filter, Verdict};
 use crate::fs::tree::{Facts, Tree, facts_at, facts_of_open};
-use crate::fs::work::INSIDE;
+use crate::fs::work::is_own;
 use crate::path::RelPath;
 
 /// How often a file that changes while it is read is read again.
@@ -176,7 +176,7 @@ fn entry(tree: &mut Tree, path: RelPath) -> io::Result<Entry> {
 fn is_carried(item: &walkdir::DirEntry, root: &Path, filter: &Filter) -> bool {
     match relative(item.path(), root) {
         None => true,
-        Some(path) if path == INSIDE.as_bytes() => false,
+        Some(_) if is_own(item.file_name().as_bytes()) => false,
         Some(path) => filter.verdict(path, item.file_type().is_dir()) == Verdict::Included,
     }
 }
