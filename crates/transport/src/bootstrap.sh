@@ -1,4 +1,4 @@
-n=$1; shift; u=$(id -u); umask 077;
+n=$1; shift; u=$(id -u); w=$(umask); umask 077;
 say() { printf %s "assetsync:$n:$1"; echo; };
 good() { test -f "$1" && test -O "$1" && test "$(cksum < "$1" 2>/dev/null)" = "$c $s"; };
 safe() { ls -ldn "$@" 2>/dev/null | {
@@ -17,13 +17,13 @@ for d in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" "/var/tmp/asse
  fit "$d" || { b="$b $d"; continue; };
  a=$d/agent-$k-$h;
  test -h "$a" && rm -f "$a"; test -d "$a" && { b="$b $a"; continue; };
- if good "$a"; then test -x "$a" && exec "$a" "$n"; e=noexec:$d; continue; fi;
+ if good "$a"; then test -x "$a" && { umask "$w"; exec "$a" "$n"; }; e=noexec:$d; continue; fi;
  say "missing:$k"; test -n "$x" || read -r x || exit 1; read -r z || exit 1;
  t=$d/new-$n; rm -f "$t";
  head -c "$z" | { gzip -dc > "$t" 2>/dev/null; cat > /dev/null; };
  good "$t" && chmod 700 "$t" && mv -f "$t" "$a" && good "$a" || { rm -f "$t"; e=damaged:$d; continue; };
  "$a" --probe < /dev/null > /dev/null 2>&1 || { e="noexec:$d (status $?)"; test -x "$a" && rm -f "$a"; continue; };
  for o in $(ls -t "$d" | grep "^agent-$k-" | tail -n +4); do rm -f "$d/$o"; done;
- exec "$a" "$n";
+ umask "$w"; exec "$a" "$n";
 done;
 say "${e:-nowhere:$b}"; exit 1

@@ -58,7 +58,8 @@ pub(crate) struct Pump {
 #[derive(Default)]
 pub(crate) struct State {
     started: bool,
-    /// The request is on its way, so that data may follow it without waiting for the answer.
+    /// The request is on its way, so that data may follow it as far as the host's window lets it:
+    /// OpenSSH opens the window only with its answer, other servers at once.
     requested: bool,
     input_ended: bool,
     eof_sent: bool,

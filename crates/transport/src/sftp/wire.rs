@@ -156,7 +156,8 @@ impl<'a> Fields<'a> {
         }
         if flags & HAS_EXTENDED != 0 {
             for _ in 0..self.u32()? {
-                (self.string()?, self.string()?);
+                self.string()?;
+                self.string()?;
             }
         }
         Some(attributes)
