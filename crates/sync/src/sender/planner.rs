@@ -322,3 +322,181 @@ pub fn content_order(plan: &Plan) -> Vec<u32> {
     });
     order
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::entry::Mtime;
+    use crate::filter::Rule as FilterRule;
+    use crate::state::{Leftover, RemoteEntry};
+
+    const TIME: Mtime = Mtime { secs: 1000, nanos: 7 };
+    const LATER: Mtime = Mtime { secs: 2000, nanos: 0 };
+
+    fn path(text: &str) -> RelPath {
+        RelPath::new(text.as_bytes()).unwrap()
+    }
+
+    /// A file of 4,000 bytes whose content is known by a word.
+    fn file(name: &str, content: &str, mtime: Mtime) -> SourceEntry {
+        let entry = Entry { path: path(name), kind: Kind::File { size: 4000 }, mode: 0o644, mtime };
+        SourceEntry { entry, digest: Some(Digest::of(content.as_bytes())) }
+    }
+
+    fn folder(name: &str) -> SourceEntry {
+        let entry =
+            Entry { path: path(name), kind: Kind::Dir, mode: 0o755, mtime: Mtime::default() };
+        SourceEntry { entry, digest: None }
+    }
+
+    fn link(name: &str, target: &str) -> SourceEntry {
+        let kind = Kind::Symlink { target: target.into() };
+        SourceEntry {
+            entry: Entry { path: path(name), kind, mode: 0o775, mtime: TIME },
+            digest: None,
+        }
+    }
+
+    /// A state that knows every digest, or none.
+    fn state(entries: &[SourceEntry], knows: bool) -> State {
+        let remote = |local: &SourceEntry| RemoteEntry {
+            entry: local.entry.clone(),
+            digest: local.digest.filter(|_| knows).map(|digest| digest.short()),
+        };
+        State { entries: entries.iter().map(remote).collect(), leftovers: Vec::new() }
+    }
+
+    fn mirror() -> Policy {
+        Policy { delete: true, ..Policy::default() }
+    }
+
+    /// The plan in words; every question is answered "different, and signed".
+    fn words(source: &[SourceEntry], state: &State, policy: &Policy) -> Vec<String> {
+        let comparison = Comparison::new(source, state, policy);
+        let answers = comparison.questions().into_iter().map(|ask| {
+            let signed = ask.signature.map(|spec| {
+                let entries = vec![0; spec.signature_bytes(4000) as usize];
+                Answer::Signed(Signature::new(spec, 4000, entries).unwrap())
+            });
+            (ask.known, signed.unwrap_or(Answer::Different))
+        });
+        describe(&comparison.plan(&answers.collect()).unwrap())
+    }
+
+    fn describe(plan: &Plan) -> Vec<String> {
+        let what = |action: &Action| match &action.what {
+            What::Dir { .. } => "dir".into(),
+            What::Symlink { .. } => "link".into(),
+            What::Delete => "delete".into(),
+            What::File(file) => match file.recipe {
+                Recipe::Copy { from } => format!("copy {from:?}"),
+                Recipe::Delta { basis, .. } => format!("delta {basis:?}"),
+                other => other.name().into(),
+            },
+        };
+        plan.actions.iter().map(|action| format!("{} {}", action.path, what(action))).collect()
+    }
+
+    #[test]
+    fn every_file_gets_the_cheapest_recipe() {
+        let there = [
+            file("app-1a2b3c4d.js", "old app", TIME),
+            file("kept.css", "kept", TIME),
+            file("old-name.css", "moved", TIME),
+            file("same-path.css", "before", TIME),
+            file("touched.css", "touched", TIME),
+        ];
+        let here = [
+            file("app-9f8e7d6c.js", "new app", LATER),
+            file("kept.css", "kept", TIME),
+            file("moved.css", "moved", LATER),
+            file("new-1.css", "twice", TIME),
+            file("new-2.css", "twice", TIME),
+            file("same-path.css", "after", TIME),
+            file("touched.css", "touched", LATER),
+        ];
+        let expected = [
+            "app-1a2b3c4d.js delete",
+            "app-9f8e7d6c.js delta Known(0)",
+            "moved.css copy Known(2)",
+            "new-1.css whole",
+            "new-2.css copy Planned(3)",
+            "old-name.css delete",
+            "same-path.css delta Known(3)",
+            "touched.css touch",
+        ];
+        assert_eq!(words(&here, &state(&there, true), &mirror()), expected);
+    }
+
+    #[test]
+    fn nothing_is_planned_where_nothing_changed() {
+        let tree = [folder("a"), file("a/b.js", "b", TIME), link("l", "a/b.js")];
+        for knows in [true, false] {
+            assert!(words(&tree, &state(&tree, knows), &mirror()).is_empty());
+        }
+        let without_delete = words(&[], &state(&tree, true), &Policy::default());
+        assert!(without_delete.is_empty(), "{without_delete:?}");
+    }
+
+    #[test]
+    fn a_change_that_keeps_size_and_mtime_is_seen_where_the_digest_is_known() {
+        let there = [file("a.css", "before", TIME)];
+        let here = [file("a.css", "after!", TIME)];
+        assert_eq!(words(&here, &state(&there, true), &mirror()), ["a.css delta Known(0)"]);
+        assert!(words(&here, &state(&there, false), &mirror()).is_empty());
+    }
+
+    #[test]
+    fn unknown_files_with_another_mtime_are_asked_about_once() {
+        let there = [file("a.css", "same", TIME)];
+        let here = [file("a.css", "same", LATER)];
+        let state = state(&there, false);
+        let policy = mirror();
+        let comparison = Comparison::new(&here, &state, &policy);
+        let asks = comparison.questions();
+        assert_eq!(asks.len(), 1);
+        assert_eq!(asks[0].expected, Some(Digest::of(b"same").short()));
+        let answers = Answers::from([(0, Answer::Same)]);
+        assert_eq!(describe(&comparison.plan(&answers).unwrap()), ["a.css touch"]);
+    }
+
+    #[test]
+    fn leftovers_are_used() {
+        let here = [file("a.css", "staged before", TIME)];
+        let digest = here[0].digest.unwrap().short();
+        let state = State { entries: Vec::new(), leftovers: vec![Leftover { digest, size: 4000 }] };
+        assert_eq!(words(&here, &state, &mirror()), ["a.css copy Leftover(0)"]);
+    }
+
+    #[test]
+    fn kinds_change_only_where_nothing_is_lost_unasked() {
+        let there = [folder("a"), file("a/x", "x", TIME)];
+        let here = [file("a", "now a file", TIME)];
+        let state = state(&there, true);
+        assert_eq!(words(&here, &state, &mirror()), ["a whole", "a/x delete"]);
+        let policy = Policy::default();
+        let refused = Comparison::new(&here, &state, &policy).plan(&Answers::new());
+        assert_eq!(refused, Err(vec![InTheWay { path: path("a") }]));
+    }
+
+    #[test]
+    fn what_a_filter_excludes_is_not_deleted() {
+        let there = [folder("uploads"), file("uploads/x", "x", TIME), file("y", "y", TIME)];
+        let rules = [(FilterRule::Exclude, b"/uploads/".as_slice())];
+        let policy = Policy { filter: Filter::parse(rules).unwrap(), ..mirror() };
+        assert_eq!(words(&[], &state(&there, true), &policy), ["y delete"]);
+    }
+
+    #[test]
+    fn compressed_content_comes_last_and_without_a_delta() {
+        let there = [file("a.js.gz", "before", TIME)];
+        let here =
+            [file("a.js.gz", "after", TIME), file("b.js", "b", TIME), file("c.css", "c", TIME)];
+        let state = state(&there, true);
+        assert_eq!(words(&here, &state, &mirror()), ["a.js.gz whole", "b.js whole", "c.css whole"]);
+        let policy = mirror();
+        let plan = Comparison::new(&here, &state, &policy).plan(&Answers::new()).unwrap();
+        assert_eq!(content_order(&plan), [2, 1, 0]);
+    }
+}
