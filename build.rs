@@ -34,7 +34,9 @@ fn build(root: &Path, target: &str) -> PathBuf {
         cargo.args(["--config", &flags]);
     }
     // What the outer cargo set for this build does not concern the agent's.
-    for outer in ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"] {
+    for outer in
+        ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"]
+    {
         cargo.env_remove(outer);
     }
     let status = cargo.status().unwrap_or_else(|error| panic!("can't run cargo: {error}"));

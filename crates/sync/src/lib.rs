@@ -34,6 +34,8 @@ pub mod proto;
 pub mod recipe;
 #[cfg(feature = "sender")]
 pub mod sender;
+#[cfg(feature = "sender")]
+pub mod sftp;
 pub mod state;
 pub mod text;
 

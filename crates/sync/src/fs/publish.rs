@@ -96,8 +96,8 @@ impl<'a> Publisher<'a> {
         for path in std::mem::take(&mut self.changed) {
             match self.tree.dir(path.as_ref()) {
                 Ok(dir) => rustix::fs::fsync(dir)?,
-                // Deleted since; its own parent is synced too.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // Deleted or replaced since; its own parent is synced too.
+                Err(error) if is_no_dir(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -136,7 +136,7 @@ impl<'a> Publisher<'a> {
         for (dir, mode) in std::mem::take(&mut self.opened) {
             match self.tree.dir(dir.as_ref()) {
                 Ok(fd) => rustix::fs::fchmod(fd, Mode::from_raw_mode(mode as _))?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if is_no_dir(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -291,6 +291,10 @@ impl<'a> Publisher<'a> {
             other => Ok(other?),
         }
     }
+}
+
+fn is_no_dir(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn fetch(actions: &mut impl Actions, position: u32) -> Result<Option<Action>, PublishError> {

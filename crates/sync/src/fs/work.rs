@@ -18,7 +18,7 @@ use super::tree::open_dir;
 use crate::limits;
 
 /// The name a work directory has inside its destination.
-const INSIDE: &str = ".assetsync";
+pub(crate) const INSIDE: &str = ".assetsync";
 
 /// Whether a name is that of a work directory, of this or another destination. Such are never scanned, sent
 /// or deleted, at any depth.

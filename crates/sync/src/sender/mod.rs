@@ -16,8 +16,11 @@ pub use self::error::PushError;
 pub use self::monitor::{Event, Monitor, Silent};
 pub use self::planner::{Answers, Comparison, Policy};
 pub use self::report::{Count, Report};
+pub(crate) use self::session::nonce;
 pub use self::session::{Connection, Session};
+pub(crate) use self::source::read_again;
 pub use self::source::{Source, SourceError, Unreadable};
+pub(crate) use self::wire::Rate;
 use crate::plan::{Plan, What};
 
 /// What a push may do at its destination.
@@ -66,7 +69,7 @@ pub fn push(
     Ok(report)
 }
 
-fn check_deletes(plan: &Plan, options: &Options) -> Result<(), PushError> {
+pub(crate) fn check_deletes(plan: &Plan, options: &Options) -> Result<(), PushError> {
     let planned = plan.actions.iter().filter(|action| action.what == What::Delete).count() as u64;
     match options.max_delete {
         Some(allowed) if planned > allowed => Err(PushError::TooManyDeletes { planned, allowed }),

@@ -357,7 +357,7 @@ fn destination_bytes(target: &Target) -> Result<Vec<u8>, PushError> {
 }
 
 /// 32 hexadecimal digits nobody can have printed before.
-fn nonce() -> Result<String, PushError> {
+pub(crate) fn nonce() -> Result<String, PushError> {
     use std::io::Read;
     let mut random = [0; 16];
     let read =

@@ -167,19 +167,19 @@ impl Wire {
 }
 
 /// Keeps writing to a rate (`--bwlimit`), measured from the first byte.
-struct Rate {
+pub(crate) struct Rate {
     bytes_per_second: u64,
     start: Instant,
     written: u64,
 }
 
 impl Rate {
-    fn new(bytes_per_second: u64) -> Rate {
+    pub(crate) fn new(bytes_per_second: u64) -> Rate {
         Rate { bytes_per_second: bytes_per_second.max(1), start: Instant::now(), written: 0 }
     }
 
     /// Waits until `count` more bytes are due.
-    fn pace(&mut self, count: usize) {
+    pub(crate) fn pace(&mut self, count: usize) {
         let due = Duration::from_secs_f64(self.written as f64 / self.bytes_per_second as f64);
         std::thread::sleep(due.saturating_sub(self.start.elapsed()));
         self.written += count as u64;

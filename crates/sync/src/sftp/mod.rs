@@ -1,0 +1,227 @@
+//! Pushing over SFTP alone, for hosts where no agent can run: an SFTP-only account, a file system mounted
+//! `noexec`, a machine there is no agent build for.
+//!
+//! The sender does everything itself, one request after the other: it lists the destination, plans as ever,
+//! uploads every new file into a staging directory, and renames. What it promises is less than what an agent
+//! does, and this is all of it.
+//!
+//! **Promised.**
+//! - Until every file is uploaded and has the size, bits and time it shall have, nothing but the destination
+//!   directory itself and the work directory (`.assetsync-NAME` beside it, or `.assetsync` in it) is made.
+//! - A file or link takes its place by one rename; at every moment a path holds its old content or its new
+//!   one, never a part, and links and files that are replaced by their like never lack. Two exceptions, of
+//!   which the second is told: where a directory makes way for a file or link or the other way round, and on
+//!   a server without `posix-rename@openssh.com`, the old thing is moved aside first and for the time of one
+//!   request nothing stands there. If the connection is cut in that very moment, nothing stands there until
+//!   the next push.
+//! - Entry points come after what they name, deletes last. If anything fails before, nothing is deleted.
+//! - Names and numbers a server makes up can't lead a push out of the destination: names are checked, counts
+//!   and depth are bounded, and nothing is deleted by a path that leads through something just replaced.
+//! - Pushing again completes an interrupted push, and removes what it left.
+//!
+//! **Not promised.**
+//! - *Content is not compared*: files of the same size and second are taken for the same, as rsync does. With
+//!   `checksum` every file is sent. Nothing is read back after the upload but size, bits and time.
+//! - *Few bytes*: files travel whole and uncompressed; nothing is copied or patched at the far side, and an
+//!   interrupted push begins anew.
+//! - *Fine times*: whole seconds from 1970 to 2106. The times of links are neither set nor compared.
+//! - *A lock*: SFTP has none that dies with its holder. A push that starts takes the staging directories of
+//!   all others to this destination away, so an older one that still runs fails, at the latest before it
+//!   deletes. Two pushes in the same moment can still mix their files, each whole; and a push by an agent is
+//!   not noticed.
+//! - *Durability*: files are synced before they are renamed where the server has `fsync@openssh.com` (if not,
+//!   that is told); directories can't be, so after a power cut some paths may be old again.
+//! - *Protection from other users of the host*: SFTP follows links that are swapped in during the push.
+
+mod names;
+mod publish;
+mod remote;
+mod steps;
+mod survey;
+mod upload;
+mod work;
+
+use std::time::Instant;
+
+use assetsync_transport::{RemoteTarget, Target};
+
+use self::publish::Publisher;
+use self::remote::Remote;
+use self::steps::{Steps, only_uploads};
+use self::survey::Survey;
+use self::upload::{Uploader, upload_bytes};
+use self::work::Stage;
+use crate::compare::{Clock, SourceEntry};
+use crate::entry::{Kind, Mtime};
+use crate::plan::Plan;
+use crate::sender::{
+    Answers, Comparison, Connection, Count, Event, Monitor, Options, Policy, PushError, Report,
+    Source, check_deletes,
+};
+use crate::state::State;
+
+/// Pushes `source` to `target` over SFTP; what that promises is in the [module's](self) description.
+///
+/// It takes what [`crate::sender::push`] takes and gives what that gives. Of the connection `agents` and
+/// `timeout` are not used; of the report, `bytes_sent` is bytes of content written, `bytes_received` an
+/// estimate of what listing took, and `agent_peak_rss_bytes` is 0.
+pub fn push(
+    source: &Source,
+    target: &Target,
+    connection: &Connection<'_>,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<Report, PushError> {
+    if source.entries.is_empty() && options.policy.delete && !options.allow_empty {
+        return Err(PushError::EmptySource(source.path().display().to_string()));
+    }
+    let Target::Remote(target) = target else { return Err(remote::no_host()) };
+    let started = Instant::now();
+    let remote = Remote::connect(target, connection, monitor)?;
+    let mut push = Push { remote, source, connection };
+    let mut report = push.run(target, options)?;
+    report.elapsed = started.elapsed();
+    // Everything is done and answered; how the session ends changes nothing.
+    let _ = push.remote.session.finish();
+    Ok(report)
+}
+
+/// One push.
+struct Push<'p> {
+    remote: Remote<'p>,
+    source: &'p Source,
+    connection: &'p Connection<'p>,
+}
+
+/// What uploading came to.
+#[derive(Default)]
+struct Uploaded {
+    bytes: u64,
+    retried: u64,
+}
+
+impl Push<'_> {
+    fn run(&mut self, target: &RemoteTarget, options: &Options) -> Result<Report, PushError> {
+        self.remote.notice(
+            "Over SFTP files are compared by size and time in seconds, sent whole, and renamed into place",
+        );
+        let dry_run = self.connection.dry_run;
+        let asked = std::os::unix::ffi::OsStrExt::as_bytes(target.path.as_os_str());
+        let root = work::locate(&mut self.remote, asked, !dry_run)?;
+        if let Some(root) = &root
+            && !dry_run
+        {
+            work::sweep(&mut self.remote, root)?;
+        }
+        let survey = self.survey(root.as_deref())?;
+        let mut plan = plan(self.source, &survey.state, &options.policy)?;
+        check_deletes(&plan, options)?;
+        let mut uploaded = Uploaded::default();
+        if let Some(root) = root
+            && !dry_run
+            && !plan.actions.is_empty()
+        {
+            uploaded = self.carry_out(&root, &mut plan, &survey.state)?;
+        }
+        let (files, bytes) = self.source.totals();
+        let mut report = Report::of(plan, Count { files, bytes });
+        (report.bytes_sent, report.retried) = (uploaded.bytes, uploaded.retried);
+        report.bytes_received = survey.bytes;
+        Ok(report)
+    }
+
+    fn survey(&mut self, root: Option<&[u8]>) -> Result<Survey, PushError> {
+        let mut survey = match root {
+            Some(root) => survey::survey(&mut self.remote, root)?,
+            None => Survey::default(),
+        };
+        if self.connection.checksum {
+            forget_times(&mut survey.state);
+        }
+        let paths = survey.state.entries.len() as u64;
+        self.remote.monitor.event(Event::Surveyed { paths, leftovers: 0 });
+        Ok(survey)
+    }
+
+    fn carry_out(
+        &mut self,
+        root: &[u8],
+        plan: &mut Plan,
+        state: &State,
+    ) -> Result<Uploaded, PushError> {
+        let steps = Steps::of(plan, state);
+        let needed = upload_bytes(plan, &steps);
+        let room = self.remote.session.room(root).map_err(|error| self.remote.refused(&error))?;
+        if let Some(room) = room
+            && room.bytes < needed
+        {
+            return Err(PushError::NoRoom { needed, free: room.bytes });
+        }
+        let files = steps.uploads.len() as u64;
+        self.remote.monitor.event(Event::Planned { files, bytes: needed });
+        let stage = Stage::open(&mut self.remote, root)?;
+        let done = self.upload_and_publish(&stage, root, plan, &steps);
+        if !matches!(done, Err(PushError::Closed(_))) {
+            stage.close(&mut self.remote);
+        }
+        let uploaded = done?;
+        self.remote.monitor.event(Event::Published);
+        Ok(uploaded)
+    }
+
+    fn upload_and_publish(
+        &mut self,
+        stage: &Stage,
+        root: &[u8],
+        plan: &mut Plan,
+        steps: &Steps,
+    ) -> Result<Uploaded, PushError> {
+        let tree = self.source.tree().map_err(PushError::Io)?;
+        let rate = self.connection.bytes_per_second;
+        let mut uploader = Uploader::new(&mut self.remote, stage, tree, rate);
+        uploader.run(plan, steps)?;
+        let uploaded = Uploaded { bytes: uploader.written, retried: uploader.retried };
+        if uploader.unsynced {
+            self.remote
+                .notice("The server can't sync files: a power cut may lose what was just pushed");
+        }
+        self.remote.monitor.event(Event::Sent);
+        if !self.remote.session.renames_atomically() {
+            self.remote.notice(
+                "The server has no posix-rename: each file that is replaced is missing for a moment",
+            );
+        }
+        Publisher::new(&mut self.remote, stage, root, plan).publish(steps)?;
+        Ok(uploaded)
+    }
+}
+
+/// What there is to do. Nobody can be asked, so a file that only reading would tell about is different.
+fn plan(source: &Source, state: &State, policy: &Policy) -> Result<Plan, PushError> {
+    let policy = Policy { clock: Clock::Seconds, ..policy.clone() };
+    let entries: Vec<_> = source.entries.iter().map(as_carried).collect();
+    let comparison = Comparison::new(&entries, state, &policy);
+    let mut plan = comparison.plan(&Answers::new()).map_err(PushError::InTheWay)?;
+    only_uploads(&mut plan);
+    Ok(plan)
+}
+
+/// A source entry with the times that SFTP carries, so that nothing is sent again and again for others.
+fn as_carried(local: &SourceEntry) -> SourceEntry {
+    let mut local = local.clone();
+    local.entry.mtime = match local.entry.kind {
+        Kind::File { .. } => names::carried(local.entry.mtime),
+        _ => Mtime::default(),
+    };
+    local
+}
+
+/// Makes all files differ from what they are compared with.
+fn forget_times(state: &mut State) {
+    for remote in &mut state.entries {
+        remote.entry.mtime.secs = match remote.entry.kind {
+            Kind::File { .. } => -1,
+            _ => 0,
+        };
+    }
+}

@@ -1,0 +1,171 @@
+//! Publishing over SFTP: what is staged takes its place, by renaming, in the order of [`Steps`].
+
+use assetsync_transport::sftp::{SftpError, SftpErrorKind};
+
+use super::names;
+use super::remote::{Remote, gone};
+use super::steps::{Delete, NewDir, Steps};
+use super::work::Stage;
+use crate::entry::CARRIED_MODE;
+use crate::path::RelPath;
+use crate::plan::{Action, FileAction, Plan, What};
+use crate::recipe::Recipe;
+use crate::sender::PushError;
+
+type Result<T> = std::result::Result<T, SftpError>;
+
+/// Carries out a plan of which everything is staged.
+pub struct Publisher<'p, 'a> {
+    remote: &'p mut Remote<'a>,
+    stage: &'p Stage,
+    root: &'p [u8],
+    plan: &'p Plan,
+    moved_aside: u32,
+}
+
+impl<'p, 'a> Publisher<'p, 'a> {
+    /// A publisher into the destination at `root`.
+    pub fn new(
+        remote: &'p mut Remote<'a>,
+        stage: &'p Stage,
+        root: &'p [u8],
+        plan: &'p Plan,
+    ) -> Publisher<'p, 'a> {
+        Publisher { remote, stage, root, plan, moved_aside: 0 }
+    }
+
+    /// Does all steps.
+    pub fn publish(&mut self, steps: &Steps) -> std::result::Result<(), PushError> {
+        self.stage.check_held(self.remote)?;
+        self.each(&steps.directories, |this, step| this.make_dir(*step))?;
+        self.each(&steps.ordinary, |this, at| this.place(*at))?;
+        self.each(&steps.entry_points, |this, at| this.place(*at))?;
+        if !steps.deletes.is_empty() {
+            self.stage.check_held(self.remote)?;
+        }
+        self.each(&steps.deletes, |this, step| this.delete(*step))?;
+        self.each(&steps.modes, |this, at| this.set_mode(*at))
+    }
+
+    fn each<T>(
+        &mut self,
+        steps: &[T],
+        step: impl Fn(&mut Self, &T) -> Result<()>,
+    ) -> std::result::Result<(), PushError> {
+        for item in steps {
+            if let Err(error) = step(self, item) {
+                return Err(self.explain(&error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says so if the reason is another run; then, what state the destination is in.
+    fn explain(&mut self, error: &SftpError) -> PushError {
+        let reason = match error.kind {
+            SftpErrorKind::NotFound => self.stage.check_held(self.remote).err(),
+            _ => None,
+        };
+        match reason.unwrap_or_else(|| self.remote.refused_write(error, self.root, 0)) {
+            PushError::Agent(mut failure) => {
+                failure.text +=
+                    "; what was published before stays, every path is whole, run the push again";
+                PushError::Agent(failure)
+            }
+            other => other,
+        }
+    }
+
+    fn action(&self, at: u32) -> Option<&'p Action> {
+        self.plan.actions.get(at as usize)
+    }
+
+    fn at(&self, path: &RelPath) -> Vec<u8> {
+        names::below(self.root, path)
+    }
+
+    fn make_dir(&mut self, step: NewDir) -> Result<()> {
+        let Some(Action { path, what: What::Dir { mode }, .. }) = self.action(step.at) else {
+            return Ok(());
+        };
+        let path = self.at(path);
+        let aside = if step.replaces { Some(self.move_aside(&path)?) } else { None };
+        // The owner must be able to fill it; the last step sets the bits it shall have.
+        let made = self.remote.session.mkdir(&path, (mode & CARRIED_MODE) | 0o700);
+        self.or_back(made, aside, &path)
+    }
+
+    fn place(&mut self, at: u32) -> Result<()> {
+        let Some(action) = self.action(at) else { return Ok(()) };
+        let path = self.at(&action.path);
+        match &action.what {
+            What::File(FileAction { recipe: Recipe::Touch, mode, mtime, .. }) => {
+                let (mode, mtime) = (mode & CARRIED_MODE, names::seconds(*mtime));
+                self.remote.session.set_attributes(&path, Some(mode), Some(mtime))
+            }
+            _ => self.put(&self.stage.path(&names::staged(at)), &path),
+        }
+    }
+
+    /// Renames what is staged to `path`. Where that can't be done in one step, because a directory stands
+    /// there or the server has no such rename, what stands there moves aside first.
+    fn put(&mut self, staged: &[u8], path: &[u8]) -> Result<()> {
+        let refused = match self.remote.session.rename(staged, path) {
+            Err(error) if error.kind == SftpErrorKind::TargetExists => error,
+            Err(error) if error.kind == SftpErrorKind::Failure && self.is_dir(path) => error,
+            other => return other,
+        };
+        let aside = self.move_aside(path).map_err(|_| refused)?;
+        let placed = self.remote.session.rename(staged, path);
+        self.or_back(placed, Some(aside), path)
+    }
+
+    fn is_dir(&mut self, path: &[u8]) -> bool {
+        self.remote.session.lstat(path).is_ok_and(|attributes| attributes.is_dir())
+    }
+
+    /// Moves what stands at `path` into the staging directory, where it is removed at the end.
+    fn move_aside(&mut self, path: &[u8]) -> Result<Vec<u8>> {
+        self.moved_aside += 1;
+        let aside = self.stage.path(&names::aside(self.moved_aside));
+        self.remote.session.rename(path, &aside).map(|()| aside)
+    }
+
+    /// After a failure what was moved aside goes back, before anyone hears of it.
+    fn or_back(&mut self, done: Result<()>, aside: Option<Vec<u8>>, path: &[u8]) -> Result<()> {
+        if let (Err(_), Some(aside)) = (&done, aside)
+            && let Err(error) = self.remote.session.rename(&aside, path)
+        {
+            self.remote.notice(&format!("Can't put back what was moved aside: {error}"));
+        }
+        done
+    }
+
+    fn delete(&mut self, step: Delete) -> Result<()> {
+        let Some(action) = self.action(step.at) else { return Ok(()) };
+        let path = self.at(&action.path);
+        if !step.is_dir {
+            return gone(self.remote.session.remove(&path));
+        }
+        match gone(self.remote.session.rmdir(&path)) {
+            // Somebody put something there meanwhile, or a filter protects it.
+            Err(error) if error.kind == SftpErrorKind::Failure && self.has_content(&path) => {
+                self.remote.notice(&format!("{} is not empty and stays", action.path));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn has_content(&mut self, path: &[u8]) -> bool {
+        self.remote.session.read_dir(path).is_ok_and(|listed| !listed.is_empty())
+    }
+
+    fn set_mode(&mut self, at: u32) -> Result<()> {
+        let Some(Action { path, what: What::Dir { mode }, .. }) = self.action(at) else {
+            return Ok(());
+        };
+        let path = self.at(path);
+        self.remote.session.set_attributes(&path, Some(mode & CARRIED_MODE), None)
+    }
+}

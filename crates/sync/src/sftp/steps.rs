@@ -1,0 +1,195 @@
+//! What is done in which order: a pure function of the plan and the state.
+
+use crate::entry::Kind;
+use crate::path::RelPath;
+use crate::plan::{Plan, What};
+use crate::recipe::Recipe;
+use crate::state::State;
+
+/// Positions of a plan's actions, in the order in which they are carried out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Steps {
+    /// Files whose content is uploaded.
+    pub uploads: Vec<u32>,
+    /// Links that are made in the staging area.
+    pub links: Vec<u32>,
+    /// Directories that are made, parents first.
+    pub directories: Vec<NewDir>,
+    /// Files and links that take their place first, and files that are touched.
+    pub ordinary: Vec<u32>,
+    /// Files that take their place after all others, because they name them.
+    pub entry_points: Vec<u32>,
+    /// What is deleted, the deepest first.
+    pub deletes: Vec<Delete>,
+    /// Directories that get their permission bits, the deepest first.
+    pub modes: Vec<u32>,
+}
+
+/// A directory to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewDir {
+    /// Position of the action.
+    pub at: u32,
+    /// Whether something that is no directory stands there and makes way.
+    pub replaces: bool,
+}
+
+/// A path to delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delete {
+    /// Position of the action.
+    pub at: u32,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+}
+
+/// Turns recipes that need an agent into uploads: over SFTP nothing is copied or patched in place.
+pub fn only_uploads(plan: &mut Plan) {
+    for action in &mut plan.actions {
+        if let What::File(file) = &mut action.what
+            && !matches!(file.recipe, Recipe::Keep | Recipe::Touch)
+        {
+            file.recipe = Recipe::Whole;
+        }
+    }
+}
+
+impl Steps {
+    /// The steps of a plan that [`only_uploads`].
+    pub fn of(plan: &Plan, state: &State) -> Steps {
+        let mut steps = Steps::default();
+        // What was below a directory that makes way for a file or a link goes with it. Its path must not be
+        // used any more: through a link it would lead out of the destination.
+        let mut replaced: Option<&RelPath> = None;
+        for (at, action) in (0..).zip(&plan.actions) {
+            let standing = action.known.and_then(|known| state.entries.get(known as usize));
+            let standing = standing.map(|remote| &remote.entry.kind);
+            match &action.what {
+                What::Delete if replaced.is_some_and(|above| action.path.starts_with(above)) => {}
+                What::Delete => {
+                    steps.deletes.push(Delete { at, is_dir: standing == Some(&Kind::Dir) });
+                }
+                What::Dir { .. } => steps.directory(at, standing),
+                What::Symlink { .. } => {
+                    replaced = Some(&action.path);
+                    steps.links.push(at);
+                    steps.ordinary.push(at);
+                }
+                What::File(file) => {
+                    replaced = Some(&action.path);
+                    steps.file(at, &file.recipe, file.entry_point);
+                }
+            }
+        }
+        steps.deletes.reverse();
+        steps.modes.reverse();
+        steps
+    }
+
+    fn directory(&mut self, at: u32, standing: Option<&Kind>) {
+        if standing != Some(&Kind::Dir) {
+            self.directories.push(NewDir { at, replaces: standing.is_some() });
+        }
+        self.modes.push(at);
+    }
+
+    fn file(&mut self, at: u32, recipe: &Recipe, entry_point: bool) {
+        if recipe.has_content() {
+            self.uploads.push(at);
+        }
+        let last = if entry_point { &mut self.entry_points } else { &mut self.ordinary };
+        last.push(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::entry::{Entry, Mtime};
+    use crate::plan::{Action, FileAction};
+    use crate::recipe::Basis;
+    use crate::state::RemoteEntry;
+
+    fn path(text: &str) -> RelPath {
+        RelPath::new(text.as_bytes()).unwrap()
+    }
+
+    fn standing(text: &str, kind: Kind) -> RemoteEntry {
+        let entry = Entry { path: path(text), kind, mode: 0o755, mtime: Mtime::default() };
+        RemoteEntry { entry, digest: None }
+    }
+
+    fn action(text: &str, known: Option<u32>, what: What) -> Action {
+        Action { path: path(text), known, what }
+    }
+
+    fn file(recipe: Recipe, entry_point: bool) -> What {
+        let digest = Some(Digest::of(b""));
+        let mtime = Mtime::default();
+        What::File(FileAction { size: 0, mode: 0o644, mtime, digest, recipe, entry_point })
+    }
+
+    fn link() -> What {
+        What::Symlink { target: b"t".to_vec(), mtime: Mtime::default() }
+    }
+
+    #[test]
+    fn everything_has_its_turn() {
+        let state = State {
+            entries: vec![
+                standing("d", Kind::Dir),
+                standing("d/x", Kind::Dir),
+                standing("d/x/y", Kind::File { size: 1 }),
+                standing("f", Kind::File { size: 1 }),
+                standing("t", Kind::File { size: 1 }),
+            ],
+            leftovers: Vec::new(),
+        };
+        let dir = || What::Dir { mode: 0o755 };
+        let copy = Recipe::Copy { from: Basis::Planned(0) };
+        let mut plan = Plan::default();
+        plan.actions = vec![
+            action("d", Some(0), dir()),
+            action("d/x", Some(1), What::Delete),
+            action("d/x/y", Some(2), What::Delete),
+            action("f", Some(3), dir()),
+            action("f/index.html", None, file(Recipe::Whole, true)),
+            action("f/n", None, dir()),
+            action("f/z", None, file(copy, false)),
+            action("l", None, link()),
+            action("t", Some(4), file(Recipe::Touch, false)),
+        ];
+        only_uploads(&mut plan);
+        let expected = Steps {
+            uploads: vec![4, 6],
+            links: vec![7],
+            directories: vec![NewDir { at: 3, replaces: true }, NewDir { at: 5, replaces: false }],
+            ordinary: vec![6, 7, 8],
+            entry_points: vec![4],
+            deletes: vec![Delete { at: 2, is_dir: false }, Delete { at: 1, is_dir: true }],
+            modes: vec![5, 3, 0],
+        };
+        assert_eq!(Steps::of(&plan, &state), expected);
+    }
+
+    #[test]
+    fn nothing_is_deleted_by_a_path_that_leads_through_a_new_link() {
+        let entries = vec![
+            standing("a", Kind::Dir),
+            standing("a/b", Kind::File { size: 1 }),
+            standing("a.b", Kind::File { size: 1 }),
+        ];
+        let state = State { entries, leftovers: Vec::new() };
+        for replacement in [link(), file(Recipe::Whole, false)] {
+            let mut plan = Plan::default();
+            plan.actions = vec![
+                action("a", Some(0), replacement),
+                action("a/b", Some(1), What::Delete),
+                action("a.b", Some(2), What::Delete),
+            ];
+            let deletes = Steps::of(&plan, &state).deletes;
+            assert_eq!(deletes, [Delete { at: 2, is_dir: false }]);
+        }
+    }
+}

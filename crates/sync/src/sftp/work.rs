@@ -1,0 +1,195 @@
+//! The destination's root and the staging directory of a run.
+
+use assetsync_transport::sftp::{Attributes, SftpErrorKind};
+
+use super::names;
+use super::remote::{Remote, found, gone};
+use crate::proto::FailureCode;
+use crate::sender::PushError;
+
+/// The staging directory of this run: its own, so that no other run's files are in it.
+#[derive(Debug)]
+pub struct Stage {
+    work: Vec<u8>,
+    dir: Vec<u8>,
+}
+
+/// The path of the destination without links, or `None` if it is not there; with `create` it is made, and
+/// its parents.
+pub fn locate(
+    remote: &mut Remote<'_>,
+    asked: &[u8],
+    create: bool,
+) -> Result<Option<Vec<u8>>, PushError> {
+    let asked = names::asked(asked);
+    let mut missing = Vec::new();
+    for path in names::upwards(&asked) {
+        let standing = found(remote.session.stat(path)).map_err(|error| remote.refused(&error))?;
+        match standing {
+            Some(attributes) if attributes.is_dir() => break,
+            Some(_) => {
+                return Err(remote.fail(FailureCode::NotADirectory, path, "not a directory"));
+            }
+            None => missing.push(path),
+        }
+    }
+    if !missing.is_empty() && !create {
+        return Ok(None);
+    }
+    for path in missing.into_iter().rev() {
+        remote.session.mkdir(path, 0o755).map_err(|error| remote.refused(&error))?;
+    }
+    let root = remote.session.realpath(&asked).map_err(|error| remote.refused(&error))?;
+    if !root.starts_with(b"/") || root.contains(&0) {
+        return Err(remote.fail(FailureCode::Protocol, &root, "the server says this is absolute"));
+    }
+    Ok(Some(root))
+}
+
+/// Removes what interrupted runs left in the work directories of the destination. A run that still lives
+/// loses its staging directory at a stroke, and with it the ability to publish.
+pub fn sweep(remote: &mut Remote<'_>, root: &[u8]) -> Result<(), PushError> {
+    for work in names::beside(root).into_iter().chain([names::inside(root)]) {
+        let listed =
+            found(remote.session.read_dir(&work)).map_err(|error| remote.refused(&error))?;
+        let leftovers = listed.into_iter().flatten();
+        for entry in leftovers.filter(|entry| names::is_run_dir(&entry.name)) {
+            let taken = names::join(&work, &new_run()?);
+            let left = names::join(&work, &entry.name);
+            let removed =
+                remote.session.rename(&left, &taken).and_then(|()| remote.remove_tree(&taken));
+            match removed {
+                Ok(()) => remote.notice(
+                    "Removed what another push had staged over SFTP; if it was still running, it fails now",
+                ),
+                Err(error) => remote.notice(&format!("Can't clean up: {error}")),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn new_run() -> Result<Vec<u8>, PushError> {
+    Ok(names::run_dir(&crate::sender::nonce()?))
+}
+
+impl Stage {
+    /// Makes the run's staging directory: beside the destination if it can be made there and renaming from
+    /// there into the destination works, else inside.
+    pub fn open(remote: &mut Remote<'_>, root: &[u8]) -> Result<Stage, PushError> {
+        let run = new_run()?;
+        let inside = names::inside(root);
+        let has_inside =
+            found(remote.session.lstat(&inside)).map_err(|error| remote.refused(&error))?;
+        if has_inside.is_none()
+            && let Some(work) = names::beside(root)
+        {
+            let stage = Stage { dir: names::join(&work, &run), work };
+            match stage.make(remote, root).and_then(|()| stage.probe(remote, &inside)) {
+                Ok(()) => return Ok(stage),
+                Err(error @ PushError::Closed(_)) => return Err(error),
+                Err(_) => stage.close(remote),
+            }
+        }
+        let stage = Stage { dir: names::join(&inside, &run), work: inside };
+        stage.make(remote, root)?;
+        Ok(stage)
+    }
+
+    /// A path in the staging directory.
+    pub fn path(&self, name: &[u8]) -> Vec<u8> {
+        names::join(&self.dir, name)
+    }
+
+    /// The staging directory.
+    pub fn dir(&self) -> &[u8] {
+        &self.dir
+    }
+
+    /// Fails if another run has taken over.
+    pub fn check_held(&self, remote: &mut Remote<'_>) -> Result<(), PushError> {
+        match remote.session.lstat(&self.dir) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind == SftpErrorKind::NotFound => {
+                let text = "another push to this destination took over";
+                Err(remote.fail(FailureCode::Locked, &self.dir, text))
+            }
+            Err(error) => Err(remote.refused(&error)),
+        }
+    }
+
+    /// Removes the staging directory, and the work directory if nothing else is in it.
+    pub fn close(&self, remote: &mut Remote<'_>) {
+        match gone(remote.remove_tree(&self.dir)) {
+            Ok(()) => drop(remote.session.rmdir(&self.work)),
+            Err(error) if error.kind == SftpErrorKind::Lost => {}
+            Err(error) => remote.notice(&format!("Can't clean up: {error}")),
+        }
+    }
+
+    fn make(&self, remote: &mut Remote<'_>, root: &[u8]) -> Result<(), PushError> {
+        let standing =
+            found(remote.session.lstat(&self.work)).map_err(|error| remote.refused(&error))?;
+        if standing.is_none() {
+            remote.session.mkdir(&self.work, 0o700).map_err(|error| remote.refused(&error))?;
+        }
+        remote.session.mkdir(&self.dir, 0o700).map_err(|error| remote.refused(&error))?;
+        let Some(work) = standing else { return Ok(()) };
+        let mine = remote.session.lstat(&self.dir).map_err(|error| remote.refused(&error))?;
+        let of_root = remote.session.lstat(root).map_err(|error| remote.refused(&error))?;
+        match is_ours(&work, &mine, &of_root) {
+            true => Ok(()),
+            false => {
+                let _ = remote.session.rmdir(&self.dir);
+                let text = "this belongs to somebody else; push as that user, or remove it";
+                Err(remote.fail(FailureCode::Permission, &self.work, text))
+            }
+        }
+    }
+
+    /// Whether renaming from here into the destination works, shown on an empty directory: another file
+    /// system, or a destination that can't be written, is known before anything is uploaded.
+    fn probe(&self, remote: &mut Remote<'_>, target: &[u8]) -> Result<(), PushError> {
+        let probe = self.path(b"probe");
+        let session = &mut remote.session;
+        let moved = session
+            .mkdir(&probe, 0o700)
+            .and_then(|()| session.rename(&probe, target))
+            .and_then(|()| session.rmdir(target));
+        moved.map_err(|error| remote.refused(&error))
+    }
+}
+
+/// Whether a work directory that was there can be trusted: it is a directory of the same user, or root
+/// works in that of the destination's owner. In anybody else's, staged files could be swapped.
+fn is_ours(work: &Attributes, mine: &Attributes, of_root: &Attributes) -> bool {
+    let user = |attributes: &Attributes| attributes.owner.map(|(user, _)| user);
+    let by_root = user(mine) == Some(0) && user(work) == user(of_root);
+    work.is_dir() && (user(work) == user(mine) || by_root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_directories_of_others_are_not_used() {
+        let dir = |user| Attributes {
+            mode: Some(0o040700),
+            owner: Some((user, 7)),
+            ..Attributes::default()
+        };
+        let link = Attributes { mode: Some(0o120777), ..dir(5) };
+        let rows = [
+            (dir(5), dir(5), dir(5), true),
+            (dir(6), dir(5), dir(5), false),
+            (dir(6), dir(5), dir(6), false),
+            (dir(6), dir(0), dir(6), true),
+            (dir(6), dir(0), dir(0), false),
+            (link, dir(5), dir(5), false),
+        ];
+        for (work, mine, of_root, expected) in rows {
+            assert_eq!(is_ours(&work, &mine, &of_root), expected, "{work:?} {mine:?} {of_root:?}");
+        }
+    }
+}
