@@ -1,9 +1,9 @@
 n=$1; shift; u=$(id -u); w=$(umask); umask 077;
 say() { printf %s "assetsync:$n:$1"; echo; };
 good() { test -f "$1" && test -O "$1" && test "$(cksum < "$1" 2>/dev/null)" = "$c $s"; };
-safe() { ls -ldn "$@" 2>/dev/null | {
- read -r m l o r; test "$o" = "$u" || exit 1; case $m in d????-??-*) ;; *) exit 1 ;; esac;
- while read -r m l o r; do
+safe() { test "$(ls -ldn "$1" 2>/dev/null | {
+ read -r m l o r; case $m in d????-??-*) echo "$o" ;; esac; })" = "$u" || return 1;
+ shift; test $# -eq 0 || ls -ldn "$@" 2>/dev/null | { while read -r m l o r; do
  case $o in 0|"$u") ;; *) exit 1 ;; esac;
  case $m in d????-??-*|d????????[tT]*) ;; *) exit 1 ;; esac; done; }; };
 fit() { case $1 in /*) ;; *) return 1 ;; esac;
