@@ -1,5 +1,7 @@
 //! Pushes a directory with the library: `push SRC DEST`, agents from `ASSETSYNC_AGENTS`.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)] // An example may talk.
+
 use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +20,6 @@ impl Monitor for Tell {
     }
 }
 
-#[allow(clippy::print_stdout, clippy::print_stderr)]
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let [source, target] = arguments.as_slice() else { return Err("usage: push SRC DEST".into()) };

@@ -89,8 +89,9 @@ impl Surveyor<'_> {
         }
     }
 
-    /// What is known of a path: its digest from the index where that still holds, else by reading where the
-    /// index can't tell this version from a later one, or reading was asked for.
+    /// What is known of a path: its digest from the index where that still holds. Else it is read, if this
+    /// destination has an index at all, or reading was asked for; where nothing was ever pushed the quick check
+    /// does.
     fn record(
         &self,
         found: Found<'_>,
@@ -101,17 +102,17 @@ impl Surveyor<'_> {
         let stamp = found.facts.stamp;
         let mut record = Record { entry: found.entry, stamp, digest: None, settled: false };
         let size = record.entry.file_size();
-        let known = index.and_then(|index| index.find(&record)).cloned();
-        let read =
-            size.is_some() && (self.checksum || known.as_ref().is_some_and(|known| !known.settled));
-        if read {
+        let has_index = index.is_some();
+        let known = index.and_then(|index| index.find(&record)).and_then(|known| known.digest);
+        if let (Some(digest), false) = (known, self.checksum) {
+            (record.digest, record.settled) = (Some(digest), true);
+        } else if size.is_some() && (has_index || self.checksum) {
             survey.index_is_stale = true;
-            let file = open_file(found.parent, record.entry.path.file_name())?;
-            record.digest = Some(Digest::of_reader(file, buffer)?.0);
+            // One that can't be read stays unknown; if it has to be replaced, renaming will do.
+            let read = open_file(found.parent, record.entry.path.file_name())
+                .and_then(|file| Digest::of_reader(file, buffer));
+            record.digest = read.ok().map(|(digest, _)| digest);
             record.settled = self.clock.is_some_and(|now| is_settled(stamp.ctime, now));
-        } else if let Some(known) = known {
-            record.digest = known.digest;
-            record.settled = known.settled;
         }
         survey.index_is_stale |= size.is_some() && record.digest.is_none();
         Ok(record)

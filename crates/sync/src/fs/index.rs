@@ -39,12 +39,13 @@ impl IndexReader {
         Some(reader)
     }
 
-    /// The record of the same version of the same path as `found`. Calls must be in tree order.
+    /// The record of the same version of the same path as `found`, if it is sure to be the same. Calls must be
+    /// in tree order.
     pub fn find(&mut self, found: &Record) -> Option<&Record> {
         while self.next.as_ref().is_some_and(|next| next.entry.path < found.entry.path) {
             self.step();
         }
-        self.next.as_ref().filter(|next| next.same_version(found))
+        self.next.as_ref().filter(|next| next.settled && next.same_version(found))
     }
 
     /// A record that can't be read ends the index.

@@ -149,7 +149,9 @@ fn facts_of(stat: &Stat) -> Facts {
         _ => time(stat.st_mtime, stat.st_mtime_nsec),
     };
     let ctime = time(stat.st_ctime, stat.st_ctime_nsec);
-    let mode = stat.st_mode as u32 & 0o7777;
+    // Sixteen bits on some systems, thirty-two on others.
+    #[allow(clippy::useless_conversion)]
+    let mode = u32::from(stat.st_mode) & 0o7777;
     Facts { kind, mode, mtime, stamp: Stamp { ino: stat.st_ino, ctime } }
 }
 

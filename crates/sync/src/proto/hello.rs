@@ -48,7 +48,9 @@ impl Hello {
     pub fn line(&self) -> Vec<u8> {
         let mut body = Vec::new();
         put_bytes(&mut body, &self.destination);
-        body.push(u8::from(self.dry_run) * DRY_RUN | u8::from(self.checksum) * CHECKSUM);
+        let dry_run = if self.dry_run { DRY_RUN } else { 0 };
+        let checksum = if self.checksum { CHECKSUM } else { 0 };
+        body.push(dry_run | checksum);
         put_number(&mut body, u64::from(self.timeout_ms));
         let digits = body.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         format!("assetsync {} {digits}\n", limits::PROTOCOL_VERSION).into_bytes()

@@ -148,8 +148,7 @@ mod tests {
         };
         let dir = || What::Dir { mode: 0o755 };
         let copy = Recipe::Copy { from: Basis::Planned(0) };
-        let mut plan = Plan::default();
-        plan.actions = vec![
+        let actions = vec![
             action("d", Some(0), dir()),
             action("d/x", Some(1), What::Delete),
             action("d/x/y", Some(2), What::Delete),
@@ -160,6 +159,7 @@ mod tests {
             action("l", None, link()),
             action("t", Some(4), file(Recipe::Touch, false)),
         ];
+        let mut plan = Plan { actions, ..Plan::default() };
         only_uploads(&mut plan);
         let expected = Steps {
             uploads: vec![4, 6],
@@ -182,12 +182,12 @@ mod tests {
         ];
         let state = State { entries, leftovers: Vec::new() };
         for replacement in [link(), file(Recipe::Whole, false)] {
-            let mut plan = Plan::default();
-            plan.actions = vec![
+            let actions = vec![
                 action("a", Some(0), replacement),
                 action("a/b", Some(1), What::Delete),
                 action("a.b", Some(2), What::Delete),
             ];
+            let plan = Plan { actions, ..Plan::default() };
             let deletes = Steps::of(&plan, &state).deletes;
             assert_eq!(deletes, [Delete { at: 2, is_dir: false }]);
         }

@@ -85,10 +85,11 @@ impl Stage {
             && let Some(work) = names::beside(root)
         {
             let stage = Stage { dir: names::join(&work, &run), work };
-            match stage.make(remote, root).and_then(|()| stage.probe(remote, &inside)) {
-                Ok(()) => return Ok(stage),
-                Err(error @ PushError::Closed(_)) => return Err(error),
-                Err(_) => stage.close(remote),
+            match stage.make(remote, root) {
+                Ok(()) if stage.probe(remote, &inside).is_ok() => return Ok(stage),
+                Ok(()) => stage.close(remote),
+                // Not to be made, or not ours. If the connection is lost, the next request says so.
+                Err(_) => {}
             }
         }
         let stage = Stage { dir: names::join(&inside, &run), work: inside };
