@@ -12,7 +12,9 @@ const ACTION_BYTES: u64 = 64;
 
 pub(super) fn offer(situation: &Situation<'_>) -> Option<Offer> {
     let from = situation.elsewhere?;
-    Some(Offer { recipe: Recipe::Copy { from }, cost: ACTION_BYTES })
+    // What was staged before is never sent again, however small.
+    let cost = if matches!(from, Basis::Leftover(_)) { 0 } else { ACTION_BYTES };
+    Some(Offer { recipe: Recipe::Copy { from }, cost })
 }
 
 /// Where the destination has which content.
