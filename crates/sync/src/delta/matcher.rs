@@ -15,6 +15,9 @@ const CANDIDATES: usize = 32;
 const FREE_MISSES: u64 = 1024;
 const MISSES_PER_BLOCK: u64 = 4;
 
+/// Most blocks that are compared at once where one follows the other.
+const MOST_AHEAD: usize = 32;
+
 /// One operation of a delta, in the order of the new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op<'a> {
@@ -38,6 +41,8 @@ pub struct Matcher<'s> {
     pending: Option<(u64, u64)>,
     /// The block that would continue the last copy.
     next: usize,
+    /// How many blocks to compare at once while one follows the other.
+    ahead: usize,
     missed: u64,
     scanned: u64,
 }
@@ -46,7 +51,7 @@ impl<'s> Matcher<'s> {
     /// Indexes `signature`.
     pub fn new(signature: &'s Signature) -> Matcher<'s> {
         let index = Index::of(signature);
-        Matcher { signature, index, pending: None, next: 0, missed: 0, scanned: 0 }
+        Matcher { signature, index, pending: None, next: 0, ahead: 1, missed: 0, scanned: 0 }
     }
 
     /// Scans `data`, emits what is certain and returns how many bytes that covers; the rest must come again
@@ -54,21 +59,16 @@ impl<'s> Matcher<'s> {
     pub fn scan(&mut self, data: &[u8], last: bool, emit: &mut impl FnMut(Op<'_>)) -> usize {
         let block = self.block_bytes();
         let (mut literal, mut at) = (0, 0);
-        let mut sum = None;
         while data.len() - at >= block {
-            let window = &data[at..at + block];
-            let rolled = sum.get_or_insert_with(|| Rolling::over(window));
-            if let Some(found) = self.find(rolled.value(), window, at) {
-                self.literal(&data[literal..at], emit);
-                self.copy(found, block as u64, emit);
-                at += block;
-                (literal, sum) = (at, None);
-            } else if let Some(&come) = data.get(at + block) {
-                rolled.roll(data[at], come);
-                at += 1;
-            } else {
-                break;
-            }
+            let (run, found) = match self.follow(&data[at..], literal == at) {
+                0 => (1, self.seek(data, &mut at)),
+                run => (run, Some(self.next)),
+            };
+            let Some(found) = found else { break };
+            self.literal(&data[literal..at], emit);
+            self.copy(found, (run * block) as u64, emit);
+            at += run * block;
+            literal = at;
         }
         self.scanned += at as u64;
         if last {
@@ -102,17 +102,37 @@ impl<'s> Matcher<'s> {
             && self.equals(block, &self.signature.spec().strong(bytes))
     }
 
-    /// The block whose content `window` is.
-    #[inline]
-    fn find(&mut self, weak: u32, window: &[u8], at: usize) -> Option<usize> {
-        if !self.index.may_have(weak) {
-            return None;
+    /// How many blocks at the front of `data` are those that continue the last copy. After a copy that is the
+    /// likely case, and comparing several at once is far quicker than searching.
+    fn follow(&mut self, data: &[u8], after_copy: bool) -> usize {
+        let left = self.index.full_blocks.saturating_sub(self.next);
+        let blocks = left.min(self.ahead).min(data.len() / self.block_bytes());
+        if !after_copy || blocks == 0 {
+            return 0;
         }
-        self.find_slowly(weak, window, at)
+        let entries = self.signature.spec().entries(&data[..blocks * self.block_bytes()]);
+        let run = self.signature.equal_run(self.next, &entries);
+        self.ahead = if run == blocks { (self.ahead * 2).min(MOST_AHEAD) } else { 1 };
+        run
     }
 
-    #[cold]
-    fn find_slowly(&mut self, weak: u32, window: &[u8], at: usize) -> Option<usize> {
+    /// Moves `at` on to the next window that is a block, and gives the block; without one, to the last window.
+    fn seek(&mut self, data: &[u8], at: &mut usize) -> Option<usize> {
+        let block = self.block_bytes();
+        let mut sum = Rolling::over(&data[*at..*at + block]);
+        loop {
+            *at += self.index.skip(&mut sum, &data[*at..], &data[*at + block..]);
+            let found = self.find(sum.value(), &data[*at..*at + block], *at);
+            if found.is_some() {
+                return found;
+            }
+            sum.roll(data[*at], *data.get(*at + block)?);
+            *at += 1;
+        }
+    }
+
+    /// The block whose content `window` is.
+    fn find(&mut self, weak: u32, window: &[u8], at: usize) -> Option<usize> {
         let candidates = self.index.candidates(weak);
         if candidates.is_empty() || self.is_rationed(at) {
             return None;
@@ -121,7 +141,7 @@ impl<'s> Matcher<'s> {
         if self.next < self.index.full_blocks && self.equals(self.next, &strong) {
             return Some(self.next);
         }
-        let mut found = candidates.iter().take(CANDIDATES).map(|&(_, block)| block as usize);
+        let mut found = candidates.iter().map(|&(_, block)| block as usize);
         let found = found.find(|&block| self.equals(block, &strong));
         self.missed += u64::from(found.is_none());
         found
@@ -146,7 +166,7 @@ impl<'s> Matcher<'s> {
 
     fn copy(&mut self, block: usize, length: u64, emit: &mut impl FnMut(Op<'_>)) {
         let offset = block as u64 * u64::from(self.signature.spec().block_bytes);
-        self.next = block + 1;
+        self.next = block + (length / self.signature.spec().block_bytes as u64) as usize;
         match &mut self.pending {
             Some((start, pending)) if *start + *pending == offset => *pending += length,
             _ => {
@@ -163,14 +183,23 @@ impl<'s> Matcher<'s> {
     }
 }
 
-/// Weak sums to blocks: a bitmap that answers most misses from cache, then a sorted list.
+/// Weak sums to blocks: a bitmap that answers most misses from cache, then buckets.
 #[derive(Debug)]
 struct Index {
     bitmap: Vec<u64>,
-    shift: u32,
-    /// Sorted by weak sum, then by block; of blocks that are equal only the first.
+    bitmap_shift: u32,
+    /// Weak sums and blocks, by hash of the weak sum; of blocks that are equal only the first.
     blocks: Vec<(u32, u32)>,
+    /// Where each bucket of `blocks` starts, by the first bits of the hash; one more at the end.
+    starts: Vec<u32>,
+    starts_shift: u32,
     full_blocks: usize,
+}
+
+/// Multiplying spreads the sums (Knuth, 6.4); the high bits are the well mixed ones.
+#[inline]
+fn hash(weak: u32) -> u32 {
+    weak.wrapping_mul(0x9e37_79b1)
 }
 
 impl Index {
@@ -178,30 +207,43 @@ impl Index {
         let full_blocks = signature.blocks() - usize::from(signature.short_tail() > 0);
         let mut blocks: Vec<(u32, u32)> =
             (0..full_blocks).map(|block| (signature.weak(block), block as u32)).collect();
-        let strong = |block: u32| signature.strong(block as usize);
-        blocks.sort_unstable_by(|a, b| {
-            a.0.cmp(&b.0).then(strong(a.1).cmp(strong(b.1))).then(a.1.cmp(&b.1))
-        });
-        blocks.dedup_by(|b, a| a.0 == b.0 && strong(a.1) == strong(b.1));
-        // Sixteen bits a block: one random position in sixteen is looked up in vain.
-        let bits = (full_blocks.max(64) * 16).next_power_of_two().ilog2().min(26);
+        let key =
+            |&(weak, block): &(u32, u32)| (hash(weak), signature.strong(block as usize), block);
+        blocks.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        blocks.dedup_by(|b, a| key(a).0 == key(b).0 && key(a).1 == key(b).1);
+        // Sixty-four bits a block: one random position in sixty-four is looked up in vain.
+        let bitmap_bits = (blocks.len().max(64) * 64).next_power_of_two().ilog2().min(26);
+        let starts_bits = blocks.len().max(2).next_power_of_two().ilog2().min(24);
         let mut index = Index {
-            bitmap: vec![0; 1 << (bits - 6)],
-            shift: 32 - bits.min(32),
+            bitmap: vec![0; 1 << (bitmap_bits - 6)],
+            bitmap_shift: 32 - bitmap_bits,
+            starts: Vec::with_capacity((1 << starts_bits) + 1),
+            starts_shift: 32 - starts_bits,
             blocks,
             full_blocks,
         };
-        for at in 0..index.blocks.len() {
-            let (word, bit) = index.slot(index.blocks[at].0);
-            index.bitmap[word] |= bit;
-        }
+        index.fill(1 << starts_bits);
         index
     }
 
-    /// Multiplying spreads the sums (Knuth, 6.4); the high bits are the well mixed ones.
+    fn fill(&mut self, buckets: u32) {
+        for at in 0..self.blocks.len() {
+            let (word, bit) = self.slot(self.blocks[at].0);
+            self.bitmap[word] |= bit;
+        }
+        let bucket = |entry: &(u32, u32)| hash(entry.0) >> self.starts_shift;
+        let mut at = 0;
+        for number in 0..=buckets {
+            while self.blocks.get(at).is_some_and(|entry| bucket(entry) < number) {
+                at += 1;
+            }
+            self.starts.push(at as u32);
+        }
+    }
+
     #[inline]
     fn slot(&self, weak: u32) -> (usize, u64) {
-        let hash = weak.wrapping_mul(0x9e37_79b1) >> self.shift;
+        let hash = hash(weak) >> self.bitmap_shift;
         ((hash >> 6) as usize, 1 << (hash & 63))
     }
 
@@ -211,14 +253,27 @@ impl Index {
         self.bitmap[word] & bit != 0
     }
 
+    /// Rolls on until a window may be a block, or no more bytes come; gives the number of bytes rolled.
+    fn skip(&self, sum: &mut Rolling, gone: &[u8], come: &[u8]) -> usize {
+        let mut rolled = 0;
+        for (&gone, &come) in gone.iter().zip(come) {
+            if self.may_have(sum.value()) {
+                break;
+            }
+            sum.roll(gone, come);
+            rolled += 1;
+        }
+        rolled
+    }
+
     fn candidates(&self, weak: u32) -> &[(u32, u32)] {
-        let start = self.blocks.partition_point(|entry| entry.0 < weak);
-        let length = self.blocks[start..]
-            .iter()
-            .take_while(|entry| entry.0 == weak)
-            .take(CANDIDATES)
-            .count();
-        &self.blocks[start..start + length]
+        let bucket = (hash(weak) >> self.starts_shift) as usize;
+        let (start, end) = (self.starts[bucket] as usize, self.starts[bucket + 1] as usize);
+        let bucket = &self.blocks[start..end];
+        // The hash is a permutation, so equal sums, and no others, stand side by side.
+        let first = bucket.partition_point(|entry| hash(entry.0) < hash(weak));
+        let same = bucket[first..].iter().take_while(|entry| entry.0 == weak);
+        &bucket[first..first + same.take(CANDIDATES).count()]
     }
 }
 

@@ -17,10 +17,11 @@ impl Rolling {
     /// The sum of `window`.
     pub(super) fn over(window: &[u8]) -> Rolling {
         let length = window.len() as u32;
+        // As a sum of products, not of running sums, so that the compiler can use vectors.
         let (mut low, mut high) = (0_u32, 0_u32);
-        for &byte in window {
+        for (&byte, weight) in window.iter().rev().zip(1_u32..) {
             low = low.wrapping_add(u32::from(byte));
-            high = high.wrapping_add(low);
+            high = high.wrapping_add(u32::from(byte).wrapping_mul(weight));
         }
         let triangle = (u64::from(length) * (u64::from(length) + 1) / 2) as u32;
         Rolling {

@@ -94,6 +94,14 @@ impl SignatureSpec {
         }
     }
 
+    /// The entries of whole blocks of `data`, as a signature holds them; several blocks at once are hashed
+    /// side by side.
+    pub(super) fn entries(&self, data: &[u8]) -> Vec<u8> {
+        let mut signed = fast_rsync::Signature::calculate(data, self.options()).into_serialized();
+        signed.drain(..HEADER_BYTES.min(signed.len()));
+        signed
+    }
+
     /// The strong hash of one block, as long as this signature keeps it.
     pub(super) fn strong(&self, block: &[u8]) -> StrongHash {
         let options = SignatureOptions { block_size: block.len().max(1) as u32, ..self.options() };
@@ -192,6 +200,13 @@ impl Signature {
         let mut bytes = [0; WEAK_BYTES];
         bytes.copy_from_slice(&self.entries[at..at + WEAK_BYTES]);
         u32::from_be_bytes(bytes)
+    }
+
+    /// How many whole blocks from `block` on have the given entries.
+    pub(super) fn equal_run(&self, block: usize, entries: &[u8]) -> usize {
+        let size = self.spec.entry_bytes();
+        let ours = self.entries[block * size..].chunks_exact(size);
+        ours.zip(entries.chunks_exact(size)).take_while(|(a, b)| a == b).count()
     }
 
     pub(super) fn strong(&self, block: usize) -> &[u8] {
