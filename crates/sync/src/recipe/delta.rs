@@ -14,6 +14,10 @@ pub(super) fn offer(situation: &Situation<'_>) -> Option<Offer> {
     Some(Offer { recipe: Recipe::Delta { basis, block_bytes }, cost })
 }
 
+/// The same for content that is compressed already, where a change usually moves every following bit and no block
+/// matches; but in large media and archives it may not, and there a signature is a small bet.
+const SMALLEST_COMPRESSED: u64 = 1 << 20;
+
 /// What a sender wants to know of a file at the destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
@@ -22,10 +26,28 @@ pub struct Wanted {
 }
 
 /// Whether a delta from a basis of `basis_bytes` to a file of `size` bytes can pay, and with which signature.
-///
-/// `compressed` says that the content is compressed already: there a change moves every following bit, and
-/// no block matches.
 pub fn wanted(basis_bytes: u64, size: u64, compressed: bool) -> Wanted {
-    let pays = !compressed && size.min(basis_bytes) >= SMALLEST;
+    let smallest = if compressed { SMALLEST_COMPRESSED } else { SMALLEST };
+    let pays = size.min(basis_bytes) >= smallest;
     Wanted { signature: pays.then(|| SignatureSpec::for_basis(basis_bytes, size)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wanted;
+
+    #[test]
+    fn signatures_are_asked_for_where_they_can_pay() {
+        let rows = [
+            (1535, 4000, false, false),
+            (4000, 1535, false, false),
+            (1536, 1536, false, true),
+            (100_000, 100_000, true, false),
+            (2_000_000, 2_000_000, true, true),
+        ];
+        for (basis, size, compressed, expected) in rows {
+            let asked = wanted(basis, size, compressed).signature.is_some();
+            assert_eq!(asked, expected, "{basis} {size} {compressed}");
+        }
+    }
 }
