@@ -39,10 +39,25 @@ fn noise(length: usize, seed: u64) -> Vec<u8> {
 
 /// Text that compresses about as JavaScript does.
 fn script(length: usize) -> Vec<u8> {
-    let words = ["function ", "return ", "const ", "=>", "(", ")", "{", "}", ";", "this.", "null", "0", "\n"];
+    let words = [
+        "function ",
+        "return ",
+        "const ",
+        "=>",
+        "(",
+        ")",
+        "{",
+        "}",
+        ";",
+        "this.",
+        "null",
+        "0",
+        "\n",
+    ];
     let picks = noise(length, 99);
     let text = picks.chunks(3).flat_map(|pick| {
-        let name = format!("{}{:x}", words[usize::from(pick[0]) % words.len()], pick[pick.len() - 1]);
+        let name =
+            format!("{}{:x}", words[usize::from(pick[0]) % words.len()], pick[pick.len() - 1]);
         name.into_bytes()
     });
     text.take(length).collect()
@@ -240,7 +255,9 @@ fn conversation(destination: &Path, content: &[u8]) -> Vec<u8> {
     outbox.send(&Message::PlanEnd);
     for action in 0..1000 {
         outbox.send(&Message::FileStart { action });
-        content.chunks(limits::LITERAL_BYTES).for_each(|piece| outbox.send(&Message::Literal(piece)));
+        content
+            .chunks(limits::LITERAL_BYTES)
+            .for_each(|piece| outbox.send(&Message::Literal(piece)));
         outbox.send(&Message::FileEnd);
     }
     outbox.send(&Message::ContentEnd { publish: true });
