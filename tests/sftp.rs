@@ -1,1 +1,592 @@
-//! Tests.
+//! Pushing over SFTP alone, by the library's call, to OpenSSH's own SFTP server: what
+//! `assetsync_sync::sftp` promises, and what it leaves behind when it fails.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use assetsync_sync::filter::{Filter, Rule};
+use assetsync_sync::proto::FailureCode;
+use assetsync_sync::sender::{
+    Connection, Event, Monitor, Options, PushError, Report, Silent, Source,
+};
+use assetsync_sync::sftp;
+use assetsync_sync::transport::{Agents, NoPrompt, SshOptions, Target};
+use assetsync_testbed::tree::{DiffOptions, Entry, Mtimes, Tree, TreePair, diff_trees, snapshot};
+use assetsync_testbed::{Route, Sshd, corpora};
+use tempfile::TempDir;
+
+use crate::support::{OrFail, assert_untouched, scratch};
+
+/// A time long ago.
+const THEN: (i64, u32) = (1_600_000_000, 123_456_789);
+
+/// A server that speaks nothing but SFTP, and the place of a destination on it.
+struct Host {
+    sshd: Sshd,
+    place: TempDir,
+}
+
+/// How a test pushes.
+#[derive(Default)]
+struct How {
+    keep: bool,
+    dry_run: bool,
+    checksum: bool,
+    filter: Filter,
+}
+
+/// Remembers notices.
+#[derive(Default)]
+struct Notices(Mutex<Vec<String>>);
+
+impl Monitor for Notices {
+    fn event(&self, event: Event<'_>) {
+        if let Event::Notice(text) = event {
+            self.0.lock().unwrap().push(text.to_owned());
+        }
+    }
+}
+
+impl Notices {
+    fn say(&self, text: &str) -> bool {
+        self.0.lock().unwrap().iter().any(|notice| notice.contains(text))
+    }
+}
+
+/// Calls a function with every event.
+struct Hook<F>(F);
+
+impl<F: Fn(Event<'_>) + Sync> Monitor for Hook<F> {
+    fn event(&self, event: Event<'_>) {
+        (self.0)(event);
+    }
+}
+
+impl Host {
+    /// A server with these flags of sftp-server(8).
+    fn new(flags: &str) -> Host {
+        let command = format!("ForceCommand internal-sftp {flags}");
+        Host { sshd: Sshd::builder().config(&command).start().or_fail(), place: scratch() }
+    }
+
+    /// The destination: alone in its parent.
+    fn assets(&self) -> PathBuf {
+        self.place.path().join("site/assets")
+    }
+
+    fn push(&self, source: &Path) -> Result<Report, PushError> {
+        self.push_so(source, &self.assets(), &How::default(), &Silent)
+    }
+
+    fn push_so(
+        &self,
+        source: &Path,
+        to: &Path,
+        how: &How,
+        monitor: &dyn Monitor,
+    ) -> Result<Report, PushError> {
+        self.push_scanned(&Source::scan(source, &how.filter).or_fail(), to, how, monitor)
+    }
+
+    fn push_scanned(
+        &self,
+        source: &Source,
+        to: &Path,
+        how: &How,
+        monitor: &dyn Monitor,
+    ) -> Result<Report, PushError> {
+        let config_file = Some(self.sshd.ssh_config().to_owned());
+        let connection = Connection {
+            agents: &Agents::default(),
+            ssh: &SshOptions { config_file, ..SshOptions::default() },
+            prompt: &NoPrompt,
+            timeout: Duration::from_secs(60),
+            bytes_per_second: None,
+            dry_run: how.dry_run,
+            checksum: how.checksum,
+        };
+        let mut target = Route::ALIAS.as_bytes().to_vec();
+        target.push(b':');
+        target.extend(to.as_os_str().as_bytes());
+        let target = Target::parse(OsStr::from_bytes(&target)).or_fail();
+        let mut options = Options::default();
+        options.policy.delete = !how.keep;
+        options.policy.filter = how.filter.clone();
+        sftp::push(source, &target, &connection, &options, monitor)
+    }
+}
+
+/// The differences that count over SFTP: times are whole seconds.
+fn differences(expected: &Path, found: &Path) -> Vec<String> {
+    let options = DiffOptions { mtimes: Mtimes::Seconds, ..DiffOptions::default() };
+    diff_trees(&snapshot(expected).or_fail(), &snapshot(found).or_fail(), &options)
+}
+
+#[track_caller]
+fn assert_same(expected: &Path, found: &Path) {
+    assert_eq!(differences(expected, found), Vec::<String>::new());
+}
+
+/// Ends the test if anything of a push is left at or beside a destination.
+#[track_caller]
+fn assert_clean(assets: &Path) {
+    let names = |dir: &Path| {
+        let entries = fs::read_dir(dir).or_fail();
+        entries.map(|entry| entry.or_fail().file_name()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(assets.parent().unwrap()), ["assets"]);
+    assert!(!assets.join(".assetsync").exists());
+}
+
+/// A tree with these files, of this content, and their names.
+fn tree_of(names: &[&str], content: &str) -> Tree {
+    let mut tree = Tree::default();
+    for name in names {
+        let bytes = format!("{content} {name}").into_bytes();
+        tree.insert(name.as_bytes(), Entry::File { bytes, mode: 0o644, mtime: THEN });
+    }
+    tree
+}
+
+fn written(tree: &Tree) -> TempDir {
+    let dir = scratch();
+    tree.write_to(dir.path()).or_fail();
+    dir
+}
+
+fn code(result: Result<Report, PushError>) -> (FailureCode, String) {
+    match result {
+        Err(PushError::Agent(failure)) => (failure.code, failure.text),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Pushes pairs with `delete`, then again; the second push must find nothing to do.
+fn push_pairs(host: &Host, seeds: std::ops::Range<u64>, monitor: &dyn Monitor) {
+    for seed in seeds {
+        let pair = TreePair::honest(seed);
+        let (old, new) = (host.assets(), written(&pair.new));
+        let _ = fs::remove_dir_all(&old);
+        pair.old.write_to(&old).or_fail();
+        host.push_so(new.path(), &old, &How::default(), monitor)
+            .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!(differences(new.path(), &old), Vec::<String>::new(), "seed {seed}");
+        let again = host.push(new.path()).or_fail();
+        assert_eq!(again.plan.actions, [], "seed {seed}");
+        assert_eq!((again.files_sent, again.bytes_sent), (0, 0));
+        assert_clean(&old);
+    }
+}
+
+#[test]
+fn pushed_trees_are_equal_and_the_second_push_sends_nothing() {
+    push_pairs(&Host::new(""), 0..24, &Silent);
+}
+
+#[test]
+fn without_posix_rename_pushed_trees_are_equal_too_and_the_user_is_told() {
+    let notices = Notices::default();
+    push_pairs(&Host::new("-P posix-rename"), 100..112, &notices);
+    assert!(notices.say("no posix-rename"));
+}
+
+#[test]
+fn a_server_that_has_none_of_the_extensions_will_do() {
+    let notices = Notices::default();
+    push_pairs(&Host::new("-P posix-rename,fsync,statvfs,limits"), 200..206, &notices);
+    assert!(notices.say("can't sync files"));
+}
+
+#[test]
+fn a_published_bundle_arrives() {
+    let host = Host::new("");
+    let corpus = corpora::path("n8n-2.40.3").or_fail();
+    let first = host.push(&corpus).or_fail();
+    assert_eq!(first.files_sent, first.total.files);
+    assert_eq!(first.bytes_sent, first.total.bytes);
+    assert_same(&corpus, &host.assets());
+    let again = host.push(&corpus).or_fail();
+    assert_eq!((again.files_sent, again.bytes_sent, again.retried), (0, 0, 0));
+    assert_clean(&host.assets());
+}
+
+#[test]
+fn what_the_source_lacks_stays_without_delete() {
+    let host = Host::new("");
+    tree_of(&["kept", "d/kept", "both"], "old").write_to(&host.assets()).or_fail();
+    let new = written(&tree_of(&["both", "new"], "newer"));
+    let how = How { keep: true, ..How::default() };
+    let report = host.push_so(new.path(), &host.assets(), &how, &Silent).or_fail();
+    assert_eq!((report.files_sent, report.deleted), (2, 0));
+    assert_eq!(fs::read(host.assets().join("d/kept")).or_fail(), b"old d/kept");
+    assert_eq!(fs::read(host.assets().join("both")).or_fail(), b"newer both");
+}
+
+/// Every kind of thing turns into every other; a directory's content goes, and what a link leads to stays.
+#[test]
+fn kinds_change() {
+    let outside = written(&tree_of(&["precious"], "outside"));
+    let entry = |kind: usize, tree: &mut Tree, name: &str| match kind {
+        0 => {
+            tree.insert(name.as_bytes(), Entry::Dir { mode: 0o750 });
+            tree.insert(format!("{name}/precious").as_bytes(), file(b"inside"));
+            tree.insert(format!("{name}/deep/er").as_bytes(), file(b"deep"));
+        }
+        1 => tree.insert(name.as_bytes(), file(name.as_bytes())),
+        2 => tree.insert(name.as_bytes(), link(outside.path().as_os_str().as_bytes())),
+        3 => tree.insert(name.as_bytes(), link(b"dangling")),
+        _ => {}
+    };
+    for flags in ["", "-P posix-rename"] {
+        let host = Host::new(flags);
+        let (mut old, mut new) = (Tree::default(), Tree::default());
+        for (from, to) in (0..5).flat_map(|from| (0..5).map(move |to| (from, to))) {
+            let name = format!("{from}-{to}");
+            entry(from, &mut old, &name);
+            entry(to, &mut new, &name);
+        }
+        old.write_to(&host.assets()).or_fail();
+        let new = written(&new);
+        host.push(new.path()).or_fail();
+        assert_same(new.path(), &host.assets());
+        assert_eq!(fs::read(outside.path().join("precious")).or_fail(), b"outside precious");
+        assert_clean(&host.assets());
+    }
+}
+
+fn file(bytes: &[u8]) -> Entry {
+    Entry::File { bytes: bytes.to_vec(), mode: 0o640, mtime: THEN }
+}
+
+fn link(target: &[u8]) -> Entry {
+    Entry::Symlink { target: target.to_vec() }
+}
+
+#[test]
+fn odd_names_modes_and_times_arrive() {
+    let host = Host::new("");
+    let mut tree = Tree::default();
+    let long = [b'x'; 255];
+    let names: [&[u8]; 9] =
+        [b"-rf", b"new\nline", b"\xff\xfe", b" ", b"...", b"a:b", b"$(id)", b"*", &long];
+    for name in names {
+        tree.insert(name, file(name));
+        tree.insert(&[b"d/", name, b"/", name].concat(), file(b""));
+        tree.insert(&[b"l", &name[..name.len().min(200)]].concat(), link(name));
+    }
+    for (name, mode, mtime) in [("ro", 0o400, (0, 0)), ("late", 0o775, (4_000_000_000, 1))] {
+        let bytes = name.as_bytes().to_vec();
+        tree.insert(name.as_bytes(), Entry::File { bytes, mode, mtime });
+    }
+    tree.insert(b"closed", Entry::Dir { mode: 0o500 });
+    tree.insert(b"closed/x", file(b"x"));
+    let source = written(&tree);
+    host.push(source.path()).or_fail();
+    assert_same(source.path(), &host.assets());
+    assert_eq!(host.push(source.path()).or_fail().plan.actions, []);
+}
+
+#[test]
+fn a_dry_run_says_the_plan_and_creates_nothing() {
+    let host = Host::new("");
+    let source = written(&tree_of(&["a", "d/b"], "x"));
+    let how = How { dry_run: true, ..How::default() };
+    let report = host.push_so(source.path(), &host.assets(), &how, &Silent).or_fail();
+    assert_eq!((report.files_sent, report.directories, report.bytes_sent), (2, 1, 0));
+    assert_eq!(snapshot(host.place.path()).or_fail().len(), 0);
+}
+
+#[test]
+fn a_destination_behind_a_link_is_followed_and_one_that_is_a_file_is_not_touched() {
+    let host = Host::new("");
+    let source = written(&tree_of(&["a"], "x"));
+    let place = host.place.path();
+    fs::create_dir(place.join("release")).or_fail();
+    symlink("release", place.join("current")).or_fail();
+    host.push_so(source.path(), &place.join("current/"), &How::default(), &Silent).or_fail();
+    assert_same(source.path(), &place.join("release"));
+    fs::write(place.join("file"), "precious").or_fail();
+    let before = snapshot(place).or_fail();
+    for to in ["file", "file/below"] {
+        let result = host.push_so(source.path(), &place.join(to), &How::default(), &Silent);
+        let (code, text) = code(result);
+        assert_eq!(code, FailureCode::NotADirectory);
+        assert!(text.contains(Route::ALIAS) && text.contains("/file: not a directory"), "{text}");
+    }
+    assert_untouched(&before, place);
+}
+
+#[test]
+fn a_read_only_server_is_named_and_nothing_changes() {
+    let host = Host::new("-R");
+    tree_of(&["a", "gone"], "old").write_to(&host.assets()).or_fail();
+    let before = snapshot(host.place.path()).or_fail();
+    let source = written(&tree_of(&["a", "b"], "newer"));
+    let (code, text) = code(host.push(source.path()));
+    assert_eq!(code, FailureCode::Permission);
+    let expected = format!(
+        "testbed: Cannot make directory {}/.assetsync over SFTP: Permission denied",
+        host.assets().display()
+    );
+    assert!(text.contains(&expected), "{text}");
+    assert_untouched(&before, host.place.path());
+}
+
+#[test]
+fn with_checksum_every_file_is_sent() {
+    let host = Host::new("");
+    let source = written(&tree_of(&["a", "d/b"], "right"));
+    // What the quick check takes for the same.
+    tree_of(&["a", "d/b"], "wrong").write_to(&host.assets()).or_fail();
+    assert_eq!(host.push(source.path()).or_fail().files_sent, 0);
+    let how = How { checksum: true, ..How::default() };
+    let report = host.push_so(source.path(), &host.assets(), &how, &Silent).or_fail();
+    assert_eq!(report.files_sent, 2);
+    assert_same(source.path(), &host.assets());
+}
+
+#[test]
+fn a_file_that_changed_since_the_scan_is_sent_as_it_is_now() {
+    let host = Host::new("");
+    let dir = written(&tree_of(&["grown", "shrunk", "same"], "scanned"));
+    let source = Source::scan(dir.path(), &Filter::default()).or_fail();
+    fs::write(dir.path().join("grown"), "scanned grown and then some").or_fail();
+    fs::write(dir.path().join("shrunk"), "less").or_fail();
+    let to = host.assets();
+    let report = host.push_scanned(&source, &to, &How::default(), &Silent).or_fail();
+    assert_eq!(report.retried, 2);
+    assert_same(dir.path(), &to);
+    fs::remove_file(dir.path().join("grown")).or_fail();
+    fs::write(to.join("grown"), "").or_fail();
+    let before = snapshot(host.place.path()).or_fail();
+    let failed = host.push_scanned(&source, &to, &How::default(), &Silent);
+    assert!(
+        matches!(&failed, Err(PushError::Changing { path, .. }) if path == "grown"),
+        "{failed:?}"
+    );
+    let options = DiffOptions::default();
+    let lines = diff_trees(&before, &snapshot(host.place.path()).or_fail(), &options);
+    assert_eq!(lines, Vec::<String>::new());
+}
+
+#[test]
+fn what_a_filter_protects_stays_and_is_told() {
+    let host = Host::new("");
+    tree_of(&["d/keep", "d/go", "go"], "old").write_to(&host.assets()).or_fail();
+    let source = written(&tree_of(&["a"], "new"));
+    let filter = Filter::parse([(Rule::Exclude, &b"keep"[..])]).or_fail();
+    let notices = Notices::default();
+    let how = How { filter, ..How::default() };
+    host.push_so(source.path(), &host.assets(), &how, &notices).or_fail();
+    let left: Vec<_> = snapshot(&host.assets()).or_fail().into_keys().collect();
+    assert_eq!(left, [&b"a"[..], b"d", b"d/keep"]);
+    assert!(notices.say("d is not empty and stays"));
+}
+
+/// The moments at which a push is cut.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// So much of a thousand of the content is uploaded.
+    Uploaded(u64),
+    /// All of it is.
+    Sent,
+    /// So many new files are published.
+    Published(usize),
+}
+
+const FILES: usize = 100;
+
+/// Old and new content of `FILES` files, an entry point that names the build, and a file to delete.
+fn build(number: u64) -> Tree {
+    let names: Vec<String> = (0..FILES).map(|at| format!("d{}/{at}.js", at % 7)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut tree = tree_of(&names, &format!("{number:09} ").repeat(2000 + number as usize));
+    tree.insert(b"index.html", file(&b"build".repeat(number as usize)));
+    tree.insert(format!("only-{number}").as_bytes(), file(b"only"));
+    tree
+}
+
+/// How many files are as in the new build; every file must be whole, the old one or the new one.
+fn count_new(assets: &Path, old: &Path, new: &Path) -> usize {
+    let (old, new) = (snapshot(old).or_fail(), snapshot(new).or_fail());
+    let mut count = 0;
+    for (path, node) in snapshot(assets).or_fail() {
+        let is = |tree: &assetsync_testbed::tree::Snapshot| {
+            tree.get(&path).is_some_and(|there| (there.kind, there.hash) == (node.kind, node.hash))
+        };
+        assert!(is(&old) || is(&new), "{} is neither", path.escape_ascii());
+        count += usize::from(is(&new) && !is(&old));
+    }
+    count
+}
+
+#[test]
+fn a_push_that_is_cut_leaves_whole_files_and_the_next_completes_it() {
+    let (old, new) = (written(&build(1)), written(&build(2)));
+    let moments = [
+        Moment::Uploaded(1),
+        Moment::Uploaded(500),
+        Moment::Uploaded(999),
+        Moment::Sent,
+        Moment::Published(1),
+        Moment::Published(FILES / 2),
+    ];
+    for moment in moments {
+        let host = Host::new("");
+        host.push(old.path()).or_fail();
+        let failed = cut(&host, new.path(), moment);
+        let count = count_new(&host.assets(), old.path(), new.path());
+        match (moment, &failed) {
+            (Moment::Published(_), _) => {}
+            (_, Err(PushError::Closed(text))) => {
+                assert!(text.contains(Route::ALIAS), "{text}");
+                assert_eq!(count, 0, "{moment:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+        if failed.is_err() {
+            // Deletes come last.
+            assert!(host.assets().join("only-1").exists(), "{moment:?}");
+        }
+        if fs::read(host.assets().join("index.html")).or_fail() == b"buildbuild" {
+            assert!(count > FILES, "{moment:?}: the entry point names files that are not there");
+        }
+        let report = host.push(new.path()).or_fail();
+        assert!(report.files_sent as usize <= FILES + 2 - count);
+        assert_same(new.path(), &host.assets());
+        assert_clean(&host.assets());
+    }
+}
+
+/// Pushes, and ends the session at a moment.
+fn cut(host: &Host, source: &Path, moment: Moment) -> Result<Report, PushError> {
+    thread::scope(|scope| {
+        let hook = Hook(|event: Event<'_>| match (moment, event) {
+            (Moment::Uploaded(part), Event::Progress { done, total, .. })
+                if done * 1000 >= total * part =>
+            {
+                host.sshd.kill_sessions();
+            }
+            (Moment::Sent, Event::Sent) => host.sshd.kill_sessions(),
+            (Moment::Published(count), Event::Sent) => {
+                scope.spawn(move || {
+                    let at = host.assets().join(format!("d{}/{count}.js", count % 7));
+                    let old = fs::metadata(&at).or_fail().len();
+                    for _ in 0..10_000 {
+                        if fs::metadata(&at).is_ok_and(|meta| meta.len() != old) {
+                            break;
+                        }
+                        thread::sleep(Duration::from_micros(200));
+                    }
+                    host.sshd.kill_sessions();
+                });
+            }
+            _ => {}
+        });
+        host.push_so(source, &host.assets(), &How::default(), &hook)
+    })
+}
+
+#[test]
+fn the_push_that_starts_later_takes_over() {
+    let host = Host::new("");
+    let (first, second) = (written(&tree_of(&["a", "b"], "1")), written(&tree_of(&["a"], "22")));
+    let hook = Hook(|event: Event<'_>| {
+        if event == Event::Sent {
+            let notices = Notices::default();
+            let how = How::default();
+            host.push_so(second.path(), &host.assets(), &how, &notices).or_fail();
+            assert!(notices.say("what another push had staged"));
+        }
+    });
+    let result = host.push_so(first.path(), &host.assets(), &How::default(), &hook);
+    let (code, text) = code(result);
+    assert_eq!(code, FailureCode::Locked);
+    assert!(text.contains("another push to this destination took over"), "{text}");
+    assert_same(second.path(), &host.assets());
+    assert_clean(&host.assets());
+}
+
+/// A small file system of its own, or `None` where the machine does not let us mount one.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn new(at: PathBuf) -> Option<Mount> {
+        fs::create_dir_all(&at).or_fail();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=8m,mode=755", "tmpfs"]).arg(&at);
+        let mounted = mount.status().is_ok_and(|status| status.success());
+        if !mounted {
+            eprintln!("skipped: needs root and mount(8)");
+        }
+        mounted.then(|| Mount(at))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// The destination is a file system of its own, so staging is inside it.
+#[test]
+fn a_full_disk_is_named_and_the_old_files_stay() {
+    let host = Host::new("");
+    let Some(_mount) = Mount::new(host.assets()) else { return };
+    let old = written(&tree_of(&["a", "b"], "old"));
+    host.push(old.path()).or_fail();
+    assert_same(old.path(), &host.assets());
+    assert_clean(&host.assets());
+    let mut tree = tree_of(&["a", "b"], "newer");
+    tree.insert(b"big", file(&vec![7; 5 << 20]));
+    tree.insert(b"bigger", file(&vec![8; 2 << 20]));
+    let too_much = {
+        let mut tree = tree.clone();
+        tree.insert(b"biggest", file(&vec![9; 2 << 20]));
+        written(&tree)
+    };
+    let before = host.push(too_much.path());
+    assert!(
+        matches!(before, Err(PushError::NoRoom { needed, free }) if needed > free),
+        "{before:?}"
+    );
+    assert_same(old.path(), &host.assets());
+    // Somebody else fills the disk meanwhile.
+    let new = written(&tree);
+    let hook = Hook(|event: Event<'_>| {
+        if let Event::Planned { .. } = event {
+            fs::write(host.assets().join("filler"), vec![1; 3 << 20]).or_fail();
+        }
+    });
+    let during = host.push_so(new.path(), &host.assets(), &How::default(), &hook);
+    assert!(matches!(during, Err(PushError::NoRoom { .. })), "{during:?}");
+    fs::remove_file(host.assets().join("filler")).or_fail();
+    assert_same(old.path(), &host.assets());
+    assert_clean(&host.assets());
+    host.push(new.path()).or_fail();
+    assert_same(new.path(), &host.assets());
+}
+
+#[test]
+fn a_work_directory_of_somebody_else_is_not_used() {
+    let host = Host::new("");
+    let (assets, trap) = (host.assets(), host.place.path().join("site/.assetsync-assets"));
+    fs::create_dir_all(&trap).or_fail();
+    fs::set_permissions(&trap, fs::Permissions::from_mode(0o777)).or_fail();
+    if std::os::unix::fs::chown(&trap, Some(65534), None).is_err() {
+        eprintln!("skipped: needs root");
+        return;
+    }
+    let source = written(&tree_of(&["a"], "x"));
+    host.push(source.path()).or_fail();
+    assert_same(source.path(), &assets);
+    assert_eq!(fs::read_dir(&trap).or_fail().count(), 0);
+}

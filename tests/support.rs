@@ -35,6 +35,15 @@ pub fn scratch() -> TempDir {
     tempfile::Builder::new().prefix("assetsync-test-").tempdir().or_fail()
 }
 
+/// The same on the disk that the build is on, for what is large: elsewhere temporary files often are in memory,
+/// which is short, and which a memory limit counts.
+pub fn scratch_on_disk() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("assetsync-test-")
+        .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+        .or_fail()
+}
+
 /// A machine to push from: the command, in a home and with a cache of its own.
 pub struct Machine {
     home: TempDir,
@@ -75,22 +84,20 @@ impl Machine {
         Ran(self.command(args).output().or_fail())
     }
 
-    /// Runs `assetsync push --json` with `options` to its end.
+    /// Runs `assetsync push --json` by `way` with `options` to its end, however that is.
     #[track_caller]
-    pub fn try_push(&self, options: &[&OsStr], source: &Path, destination: &OsStr) -> Ran {
-        let mut args = vec![OsStr::new("push"), OsStr::new("--json")];
-        args.extend(options);
-        args.extend([source.as_os_str(), destination]);
+    pub fn try_push(&self, way: &Way, options: &[&str], source: &Path) -> Ran {
+        let given = way.options.iter().map(OsStr::new).chain(options.iter().map(OsStr::new));
+        let mut args: Vec<_> =
+            ["push", "--json"].map(OsStr::new).into_iter().chain(given).collect();
+        args.extend([source.as_os_str(), OsStr::new(&way.destination)]);
         self.run(args)
     }
 
-    /// Pushes by `way` with `options`, which must go well.
+    /// The same, which must go well.
     #[track_caller]
     pub fn push(&self, way: &Way, options: &[&str], source: &Path) -> Done {
-        let options: Vec<_> =
-            way.options.iter().map(|option| &**option).chain(options.iter().copied()).collect();
-        let options: Vec<_> = options.into_iter().map(OsStr::new).collect();
-        self.try_push(&options, source, OsStr::new(&way.destination)).done()
+        self.try_push(way, options, source).done()
     }
 }
 
@@ -272,7 +279,8 @@ pub fn sweep(numbers: std::ops::Range<u64>, check: impl Fn(u64) -> Vec<String> +
         workers.into_iter().flat_map(|worker| worker.join().expect("a check ended badly")).collect()
     });
     found.sort();
-    let blocks = found.iter().map(|(seed, lines)| format!("seed {seed}:\n  {}\n", lines.join("\n  ")));
+    let blocks =
+        found.iter().map(|(seed, lines)| format!("seed {seed}:\n  {}\n", lines.join("\n  ")));
     blocks.collect()
 }
 

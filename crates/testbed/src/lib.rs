@@ -24,4 +24,5 @@ pub mod tree;
 
 pub use error::{Error, Result};
 pub use link::{Direction, Link, LinkSpec};
+pub use process::find;
 pub use sshd::{Route, Sshd};

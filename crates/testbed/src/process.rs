@@ -11,8 +11,8 @@ use crate::error::{Doing, Error, Result};
 /// Where daemons live; an ordinary user's `PATH` lacks these.
 const DAEMON_DIRS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
-/// The absolute path of `program` of Debian's `package`.
-pub(crate) fn find(program: &'static str, package: &'static str) -> Result<PathBuf> {
+/// The absolute path of `program` of Debian's `package`; daemons are found, too.
+pub fn find(program: &'static str, package: &'static str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(DAEMON_DIRS.map(PathBuf::from))

@@ -1,7 +1,7 @@
 //! One connection through a link.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,9 +28,9 @@ impl Pair {
         Ok(Self { client, server: OnceLock::new() })
     }
 
-    /// Reaches the server on `port`.
-    fn dial(&self, port: u16) -> io::Result<&TcpStream> {
-        let server = TcpStream::connect(("127.0.0.1", port))?;
+    /// Reaches the server.
+    fn dial(&self, upstream: SocketAddr) -> io::Result<&TcpStream> {
+        let server = TcpStream::connect(upstream)?;
         server.set_nodelay(true)?;
         Ok(self.server.get_or_init(|| server))
     }

@@ -13,7 +13,7 @@ mod queue;
 mod shared;
 mod spec;
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub struct Counts {
     pub received: u64,
 }
 
-/// A forwarder to a port on 127.0.0.1; dropping it resets its connections.
+/// A forwarder to a port, on 127.0.0.1 or elsewhere; dropping it resets its connections.
 #[derive(Debug)]
 pub struct Link {
     shared: Arc<Shared>,
@@ -57,11 +57,16 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link like `spec` to `port`.
+    /// A link like `spec` to `port` on 127.0.0.1.
     pub fn to(port: u16, spec: LinkSpec) -> Result<Self> {
+        Self::to_address((Ipv4Addr::LOCALHOST, port).into(), spec)
+    }
+
+    /// A link like `spec` to another host; what the way there takes is added to what the link does.
+    pub fn to_address(upstream: SocketAddr, spec: LinkSpec) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").doing("bind", "127.0.0.1")?;
         let own = listener.local_addr().doing("bind", "127.0.0.1")?.port();
-        let shared = Arc::new(Shared::new(port, spec));
+        let shared = Arc::new(Shared::new(upstream, spec));
         let accepting = Arc::clone(&shared);
         let acceptor = thread::spawn(move || accept(&listener, &accepting));
         Ok(Self { shared, port: own, acceptor: Some(acceptor) })

@@ -1,6 +1,6 @@
 //! What a link's threads share.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::spec::LinkSpec;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) spec: LinkSpec,
-    pub(super) upstream: u16,
+    pub(super) upstream: SocketAddr,
     pub(super) up: Lane,
     pub(super) down: Lane,
     pub(super) gate: Gate,
@@ -31,7 +31,7 @@ struct Roll {
 
 impl Shared {
     /// A link to `upstream` without connections.
-    pub(super) fn new(upstream: u16, spec: LinkSpec) -> Self {
+    pub(super) fn new(upstream: SocketAddr, spec: LinkSpec) -> Self {
         Self {
             spec,
             upstream,

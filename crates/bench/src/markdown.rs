@@ -1,0 +1,155 @@
+//! Records as a page of the documentation.
+
+use std::fmt::Write;
+
+use crate::record::{Heat, Race, Record};
+use crate::stats::{Summary, summary};
+use crate::table::{about, plural, range, trees};
+use crate::units::{bytes, ratio, seconds};
+
+/// The first lines of the page.
+const INTRODUCTION: &str = "\
+# Benchmarks
+
+Written by `assetsync bench`; do not edit. `scripts/benchmarks` runs everything again and writes this page.
+";
+
+/// How the numbers came about.
+const METHOD: &str = "\
+## How it is measured
+
+- In every scenario each competitor brings the same destination up to date, in turn (A B C A B C). What it left is \
+compared with the source: content of every file, links, directories, modes. A competitor that leaves a wrong tree is \
+shown as wrong.
+- Every file of the source is freshly written before each scenario but \"Nothing changed\", as a compile does it.
+- What a scenario finds was pushed by the competitor itself. \"First push\" finds a host on which assetsync has never \
+been, so installing the agent is part of it. \"Fresh machine\" has forgotten everything about earlier pushes here; the \
+host has not.
+- Seconds: from start to end of the whole command. Medians, and the smallest and largest in brackets.
+- Bytes: TCP payload, counted by a forwarder in front of sshd, SSH's own handshake included. The forwarder also is the \
+link: round trip, rate each way shared by all connections, and a round trip for TCP's handshake. On link `0` it only \
+counts.
+- CPU: user and system seconds of all processes. *Here* includes the SSH client; *there* excludes sshd.
+- Memory: the peak resident memory of the largest process there.
+
+## How to run it again
+
+    scripts/benchmarks                        # this page
+    assetsync bench OLD NEW                   # any two builds of yours
+    assetsync bench OLD NEW --to HOST:DIR     # against your own server
+";
+
+/// The page that shows `records`, with the picture at `chart` if there is one.
+#[must_use]
+pub fn markdown(records: &[Record], chart: Option<&str>) -> String {
+    let mut page = INTRODUCTION.to_owned();
+    if let Some(chart) = chart {
+        let _ = write!(page, "\n![assetsync and rsync, seconds and bytes]({chart})\n");
+    }
+    for record in records {
+        push_record(&mut page, record);
+    }
+    push_commands(&mut page, records);
+    page.push('\n');
+    page.push_str(METHOD);
+    page
+}
+
+fn push_record(page: &mut String, record: &Record) {
+    let links: Vec<&str> = record.races.iter().map(|race| race.link.as_str()).collect();
+    let (old, new) = (escaped(&record.old.name), escaped(&record.new.name));
+    let _ = write!(page, "\n## {old} to {new}, link {}\n\n", links.join(" and "));
+    let _ = writeln!(page, "{}. {}.", escaped(&trees(record)), plural(record.runs, "run"));
+    let _ = write!(page, "\n{}.\n", escaped(&about(record, &links)));
+    for race in &record.races {
+        push_race(page, race, record.races.len() > 1);
+    }
+}
+
+fn push_race(page: &mut String, race: &Race, titled: bool) {
+    if titled {
+        let _ = write!(page, "\n### Link `{}`\n", race.link);
+    }
+    page.push_str(
+        "\n| | seconds | ratio | sent | received | ratio | CPU here | there | memory there |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
+    );
+    for heat in &race.heats {
+        push_heat(page, heat);
+    }
+}
+
+fn push_heat(page: &mut String, heat: &Heat) {
+    let _ = writeln!(page, "| **{}** | | | | | | | | |", heat.scenario.title());
+    let reference = heat.entries.first().and_then(|entry| summary(entry).ok());
+    for entry in &heat.entries {
+        let name = escaped(&entry.competitor);
+        let cells = match summary(entry) {
+            Ok(summary) => cells(&summary, reference.as_ref()),
+            Err(fault) => format!("{} | | | | | | |", escaped(&fault)),
+        };
+        let _ = writeln!(page, "| {name} | {cells} |");
+    }
+}
+
+fn cells(of: &Summary, reference: Option<&Summary>) -> String {
+    let to = |part: u64, whole: Option<u64>| whole.map_or("-".into(), |whole| ratio(part, whole));
+    [
+        format!("{} ({})", seconds(of.wall.median), range(of.wall)),
+        to(of.wall.median, reference.map(|first| first.wall.median)),
+        bytes(of.sent),
+        bytes(of.received),
+        to(of.bytes, reference.map(|first| first.bytes)),
+        seconds(of.cpu),
+        of.far_cpu.map_or("-".into(), seconds),
+        of.far_peak.map_or("-".into(), bytes),
+    ]
+    .join(" | ")
+}
+
+/// Every command that raced, once.
+fn push_commands(page: &mut String, records: &[Record]) {
+    page.push_str("\n## Who races\n\nRatios are to the first.\n\n");
+    let mut told = Vec::new();
+    for entrant in records.iter().flat_map(|record| &record.competitors) {
+        if !told.contains(&entrant) {
+            told.push(entrant);
+            let _ = writeln!(page, "- {}: `{}`", escaped(&entrant.name), entrant.command);
+        }
+    }
+}
+
+/// `text` without a meaning in Markdown.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if "\\`*_{}[]<>|#".contains(c) {
+            safe.push('\\');
+        }
+        safe.push(c);
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::tests::record;
+
+    #[test]
+    fn every_row_has_all_columns() {
+        let page = markdown(&[record(), record()], Some("benchmarks.svg"));
+        let rows: Vec<_> = page.lines().filter(|line| line.starts_with('|')).collect();
+        assert_eq!(rows.len(), 2 * 2 * (2 + 2 * 6));
+        for row in rows {
+            assert_eq!(row.replace("\\|", "").matches('|').count(), 10, "{row}");
+        }
+        assert!(
+            page.contains("| assetsync | 0.605 (0.598-0.612) | 0.20 | 149 kB | 1.00 kB | 0.03 |")
+        );
+        assert!(page.contains("wrong: 12 lines differ: ./assets/a & b \\<c\\>.js"));
+        assert_eq!(page.matches("- assetsync: `").count(), 1);
+        assert!(page.contains("](benchmarks.svg)"));
+        assert!(!markdown(&[record()], None).contains("]("));
+    }
+}

@@ -1,0 +1,170 @@
+//! The trees to push: copies of OLD and NEW that can be "compiled" again and again.
+
+use std::fs::{File, FileTimes};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use walkdir::WalkDir;
+
+use crate::check::Listing;
+use crate::error::{Doing, Error, Result};
+use crate::far::here;
+use crate::names::plain;
+use crate::record::Bundle;
+use crate::scenario::Build;
+
+/// A tree to push.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Where the copy is.
+    pub(crate) path: String,
+    /// What was copied.
+    pub(crate) bundle: Bundle,
+    /// What a destination must be after a push of it.
+    pub(crate) listing: Listing,
+    build: Build,
+    files: Vec<PathBuf>,
+    compiled: u32,
+}
+
+/// What a destination holds: a build, and which of its compiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// The build.
+    pub(crate) build: Build,
+    /// Its compile, which decides about times only.
+    pub(crate) compiled: u32,
+}
+
+/// Both trees.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    old: Source,
+    new: Source,
+}
+
+impl Sources {
+    /// Copies `old` and `new` into `scratch`.
+    pub(crate) fn copy(old: &Path, new: &Path, scratch: &Path) -> Result<Sources> {
+        let old = Source::copy(Build::Old, old, &scratch.join("old"))?;
+        Ok(Sources { old, new: Source::copy(Build::New, new, &scratch.join("new"))? })
+    }
+
+    /// One of the two.
+    pub(crate) fn get(&self, build: Build) -> &Source {
+        match build {
+            Build::Old => &self.old,
+            Build::New => &self.new,
+        }
+    }
+
+    /// One of the two, to be compiled.
+    pub(crate) fn get_mut(&mut self, build: Build) -> &mut Source {
+        match build {
+            Build::Old => &mut self.old,
+            Build::New => &mut self.new,
+        }
+    }
+}
+
+impl Source {
+    fn copy(build: Build, from: &Path, to: &Path) -> Result<Source> {
+        let path = plain(to, "set TMPDIR to another directory")?;
+        let from_text = from.to_string_lossy();
+        let output = here("mkdir \"$2\" && cp -RPp \"$1/.\" \"$2\"", &[&from_text, &path]).output();
+        let output = output.doing("copy", from)?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            let place = "this machine".to_owned();
+            return Err(Error::Preparing { action: "copy a tree", place, said });
+        }
+        let (files, bytes) = regular_files(to)?;
+        if files.is_empty() {
+            return Err(Error::NoFiles(from.to_path_buf()));
+        }
+        let bundle = Bundle { name: name(from), files: files.len() as u64, bytes };
+        let listing = Listing::here(&path)?;
+        let mut source = Source { path, bundle, listing, build, files, compiled: 0 };
+        source.compile()?;
+        Ok(source)
+    }
+
+    /// What a destination holds after a push of it as it is now.
+    pub(crate) fn held(&self) -> Held {
+        Held { build: self.build, compiled: self.compiled }
+    }
+
+    /// Gives every file a new time of its own, as a compile does; content stays.
+    pub(crate) fn compile(&mut self) -> Result<()> {
+        self.compiled += 1;
+        let start = SystemTime::now() - Duration::from_micros(self.files.len() as u64);
+        for (at, path) in self.files.iter().enumerate() {
+            // Not a whole microsecond, for those who would round.
+            let time = start + Duration::from_nanos(at as u64 * 1_000 + 123);
+            let file = File::open(path).doing("open", path)?;
+            file.set_times(FileTimes::new().set_modified(time)).doing("set the time of", path)?;
+        }
+        Ok(())
+    }
+}
+
+/// The name to show for the tree at `path`.
+fn name(path: &Path) -> String {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let name = whole.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.unwrap_or_else(|| path.display().to_string());
+    name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// Every regular file below `root`, and the sum of their sizes.
+fn regular_files(root: &Path) -> Result<(Vec<PathBuf>, u64)> {
+    let (mut files, mut bytes) = (Vec::new(), 0);
+    for entry in WalkDir::new(root).sort_by_file_name() {
+        let entry = entry.map_err(std::io::Error::from).doing("list", root)?;
+        if entry.file_type().is_file() {
+            bytes += entry.metadata().map_err(std::io::Error::from).doing("read", root)?.len();
+            files.push(entry.into_path());
+        }
+    }
+    Ok((files, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_compile_changes_all_times_and_no_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let from = dir.path().join("build");
+        fs::create_dir_all(from.join("a")).unwrap();
+        for name in ["a/x.js", "a/y.js", "z.css"] {
+            fs::write(from.join(name), name).unwrap();
+        }
+        let mut source = Source::copy(Build::Old, &from, &dir.path().join("copy")).unwrap();
+        assert_eq!(source.bundle, Bundle { name: "build".into(), files: 3, bytes: 17 });
+        let times = |source: &Source| -> BTreeSet<SystemTime> {
+            let time = |path: &PathBuf| fs::metadata(path).unwrap().modified().unwrap();
+            source.files.iter().map(time).collect()
+        };
+        let before = times(&source);
+        source.compile().unwrap();
+        let after = times(&source);
+        assert_eq!((after.len(), source.compiled), (3, 2));
+        assert!(before.is_disjoint(&after));
+        assert_eq!(Listing::here(&source.path).unwrap(), source.listing);
+    }
+
+    #[test]
+    fn an_empty_tree_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let from = dir.path().join("empty");
+        fs::create_dir(&from).unwrap();
+        let error =
+            Source::copy(Build::Old, &from, &dir.path().join("copy")).unwrap_err().to_string();
+        assert!(error.ends_with("OLD and NEW are two builds of the same assets"), "{error}");
+    }
+}

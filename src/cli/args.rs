@@ -1,0 +1,196 @@
+//! The command line as it is typed. What the words mean is decided in [`super::options`].
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use super::help;
+use super::rate::Rate;
+
+/// Push compiled web assets to servers: only what changed travels, and nothing is half published
+#[derive(Debug, Parser)]
+#[command(name = "assetsync", version, max_term_width = 100, after_help = help::EXIT)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the contents of DEST the contents of SRC
+    Push(Box<PushArguments>),
+    /// Print a script that completes this command's words in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, for man(1)
+    Man,
+}
+
+/// What `assetsync push` is told.
+#[derive(Debug, Args)]
+#[command(long_about = help::PUSH, after_help = help::SHORT, after_long_help = help::EXAMPLES)]
+pub struct PushArguments {
+    /// The directory to push; a slash at its end makes no difference
+    #[arg(value_name = "SRC", value_hint = ValueHint::DirPath)]
+    pub source: PathBuf,
+    /// [user@]host:path, ssh://[user@]host[:port]/path, or a local path; several at once work
+    #[arg(value_name = "DEST", required = true, value_hint = ValueHint::Other)]
+    pub destinations: Vec<OsString>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub choice: ChoiceArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub ssh: SshArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub output: OutputArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub habits: HabitArguments,
+}
+
+/// What is pushed, compared and deleted.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is pushed")]
+pub struct ChoiceArguments {
+    /// Only show what would be done; change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Delete what the source does not have, after everything else
+    #[arg(long)]
+    pub delete: bool,
+    /// Do nothing if more than N paths would be deleted
+    #[arg(long, value_name = "N")]
+    pub max_delete: Option<u64>,
+    /// With --delete, let an empty source empty the destination
+    #[arg(long)]
+    pub allow_empty: bool,
+    /// Leave out what matches; the first pattern that matches decides, as in rsync
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, allow_hyphen_values = true)]
+    pub exclude: Vec<OsString>,
+    /// Do not leave out what matches
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, allow_hyphen_values = true)]
+    pub include: Vec<OsString>,
+    /// Read exclude patterns from FILE, one a line ("-" reads standard input)
+    #[arg(long, value_name = "FILE", action = ArgAction::Append, value_hint = ValueHint::FilePath)]
+    pub exclude_from: Vec<PathBuf>,
+    /// Read include patterns from FILE, one a line ("-" reads standard input)
+    #[arg(long, value_name = "FILE", action = ArgAction::Append, value_hint = ValueHint::FilePath)]
+    pub include_from: Vec<PathBuf>,
+    /// Publish what matches after what it names, as is done with manifests and *.html
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, allow_hyphen_values = true)]
+    pub entry_point: Vec<OsString>,
+    /// Compare the content of all files, whatever the destination remembers of them
+    #[arg(short = 'c', long)]
+    pub checksum: bool,
+    /// Take files of the same size to be the same
+    #[arg(long, conflicts_with = "checksum")]
+    pub size_only: bool,
+}
+
+/// How hosts are reached.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How hosts are reached")]
+pub struct SshArguments {
+    /// Log in with this private key and no other; may be repeated
+    #[arg(short = 'i', long = "identity", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub identities: Vec<PathBuf>,
+    /// The port of the SSH server
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// Read FILE instead of ~/.ssh/config
+    #[arg(short = 'F', long = "ssh-config", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config_file: Option<PathBuf>,
+    /// Reach hosts with this command, as in rsync: -e "ssh -i KEY"
+    #[arg(short = 'e', long, value_name = "CMD", value_hint = ValueHint::CommandString)]
+    pub rsh: Option<String>,
+    /// Reach hosts this way [default: ssh2, or openssh where a host's settings need it]
+    #[arg(long, value_name = "WAY")]
+    pub transport: Option<TransportArgument>,
+    /// Give up after so many seconds without an answer
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u32).range(1..=86_400),
+    )]
+    pub timeout: u32,
+    /// Send at most RATE bytes a second: KiB without a suffix, else K, M or G, as in rsync
+    #[arg(long, value_name = "RATE")]
+    pub bwlimit: Option<Rate>,
+}
+
+/// The ways to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TransportArgument {
+    /// SSH inside this program, with the settings `ssh` would use
+    Ssh2,
+    /// The ssh program
+    Openssh,
+    /// Whole files over SFTP, where no program can be run
+    Sftp,
+}
+
+/// What is said about it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is printed")]
+pub struct OutputArguments {
+    /// Say each step and name each changed path; twice: with the time of each step
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with_all = ["verbose", "itemize_changes", "stats"])]
+    pub quiet: bool,
+    /// Print a line in rsync's format for each changed path
+    #[arg(long)]
+    pub itemize_changes: bool,
+    /// Print more numbers at the end
+    #[arg(long)]
+    pub stats: bool,
+    /// Print one JSON object a line instead of words
+    #[arg(long, conflicts_with_all = ["quiet", "itemize_changes", "stats"])]
+    pub json: bool,
+}
+
+/// Options of rsync that fingers know and that change nothing here.
+#[derive(Debug, Args)]
+pub struct HabitArguments {
+    /// Times, modes and links are carried always
+    #[arg(short, long, hide = true)]
+    pub archive: bool,
+    /// Directories are pushed with all that is in them
+    #[arg(short, long, hide = true)]
+    pub recursive: bool,
+    /// What travels is compressed always
+    #[arg(short = 'z', long, hide = true)]
+    pub compress: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_options_do_not_contradict_each_other() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_rsync_users_type_is_understood() {
+        let line = ["assetsync", "push", "-avz", "--delete", "-e", "ssh -i KEY", "a/", "h:b"];
+        let Command::Push(push) = Arguments::try_parse_from(line).unwrap().command else {
+            panic!("a push");
+        };
+        assert!(push.habits.archive && push.habits.compress && push.choice.delete);
+        assert_eq!(push.output.verbose, 1);
+        assert_eq!(push.ssh.rsh.as_deref(), Some("ssh -i KEY"));
+    }
+}

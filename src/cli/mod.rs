@@ -1,0 +1,20 @@
+//! The command line: as typed ([`args`]), and what it comes to ([`options`]).
+
+pub mod args;
+mod help;
+pub mod options;
+pub mod rate;
+mod rules;
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+
+use self::args::Arguments;
+
+/// Reads the command line; on bad usage says why and exits with 2.
+///
+/// The matches are needed besides the values: only they know in which order options were given.
+pub fn parse() -> (ArgMatches, Arguments) {
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    (matches, arguments)
+}

@@ -1,0 +1,147 @@
+//! What a push's arguments come to: checked, resolved, ready for the engine.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use assetsync_sync::compare::Rule;
+use assetsync_sync::entry_points::{DEFAULT_PATTERNS, EntryPoints};
+use assetsync_sync::sender::{Options, Policy};
+use assetsync_sync::text::printable;
+use assetsync_sync::transport::{SshOptions, Target, TransportKind};
+use clap::ArgMatches;
+
+use super::args::{ChoiceArguments, PushArguments, SshArguments, TransportArgument};
+use super::rules;
+use crate::error::CommandError;
+
+/// A checked `assetsync push`.
+pub struct PushOptions {
+    /// The directory to push.
+    pub source: PathBuf,
+    /// Where to; at least one.
+    pub destinations: Vec<Destination>,
+    /// What the push may do there.
+    pub options: Options,
+    /// How hosts are reached.
+    pub ssh: SshOptions,
+    /// How long silence is borne.
+    pub timeout: Duration,
+    /// Most bytes a second to each destination.
+    pub bytes_per_second: Option<u64>,
+    /// Only look.
+    pub dry_run: bool,
+    /// Compare all content.
+    pub checksum: bool,
+}
+
+/// A place to push to.
+#[derive(Debug)]
+pub struct Destination {
+    /// As the user wrote it, printable.
+    pub label: String,
+    /// What that means.
+    pub target: Target,
+}
+
+impl PushOptions {
+    /// Checks the arguments; `matches` tells their order.
+    pub fn new(
+        matches: &ArgMatches,
+        arguments: PushArguments,
+        interactive: bool,
+    ) -> Result<PushOptions, CommandError> {
+        let PushArguments { source, destinations, choice, ssh, .. } = arguments;
+        let destinations = self::destinations(&destinations)?;
+        if choice.delete {
+            destinations.iter().try_for_each(|destination| refuse_around(&source, destination))?;
+        }
+        let options = push_options(matches, &choice)?;
+        let (timeout, bytes_per_second) =
+            (seconds(ssh.timeout), ssh.bwlimit.and_then(|rate| rate.bytes_per_second()));
+        let ssh = ssh_options(ssh, interactive);
+        let (dry_run, checksum) = (choice.dry_run, choice.checksum);
+        Ok(PushOptions {
+            source,
+            destinations,
+            options,
+            ssh,
+            timeout,
+            bytes_per_second,
+            dry_run,
+            checksum,
+        })
+    }
+}
+
+/// What the user wrote, safe to show.
+pub fn labels(destinations: &[OsString]) -> Vec<String> {
+    destinations.iter().map(|given| printable(given.as_bytes())).collect()
+}
+
+fn destinations(given: &[OsString]) -> Result<Vec<Destination>, CommandError> {
+    let mut destinations: Vec<Destination> = Vec::new();
+    for (given, label) in given.iter().zip(labels(given)) {
+        let target = Target::parse(given).map_err(CommandError::usage)?;
+        if destinations.iter().any(|other| other.target == target) {
+            return Err(CommandError::usage(format!("Destination {label} is given twice")));
+        }
+        destinations.push(Destination { label, target });
+    }
+    Ok(destinations)
+}
+
+/// A source inside its destination would be deleted with all else that it does not have itself.
+fn refuse_around(source: &Path, destination: &Destination) -> Result<(), CommandError> {
+    let Target::Local(path) = &destination.target else { return Ok(()) };
+    match (source.canonicalize(), path.canonicalize()) {
+        (Ok(source), Ok(path)) if source != path && source.starts_with(&path) => {
+            let label = &destination.label;
+            Err(CommandError::usage(format!(
+                "--delete would delete the source, which is in {label}"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn push_options(matches: &ArgMatches, choice: &ChoiceArguments) -> Result<Options, CommandError> {
+    let own = choice.entry_point.iter().map(|pattern| pattern.as_bytes());
+    let all = DEFAULT_PATTERNS.iter().map(|pattern| pattern.as_bytes()).chain(own);
+    let policy = Policy {
+        delete: choice.delete,
+        rule: if choice.size_only { Rule::SizeOnly } else { Rule::Content },
+        filter: rules::filter(matches, choice)?,
+        entry_points: EntryPoints::new(all).map_err(CommandError::usage)?,
+        ..Policy::default()
+    };
+    Ok(Options { policy, max_delete: choice.max_delete, allow_empty: choice.allow_empty })
+}
+
+fn ssh_options(given: SshArguments, interactive: bool) -> SshOptions {
+    let defaults = SshOptions::default();
+    SshOptions {
+        identities: given.identities,
+        port: given.port,
+        config_file: given.config_file,
+        rsh: given.rsh,
+        transport: given.transport.map(TransportKind::from),
+        connect_timeout: defaults.connect_timeout.min(seconds(given.timeout)),
+        interactive,
+    }
+}
+
+impl From<TransportArgument> for TransportKind {
+    fn from(given: TransportArgument) -> TransportKind {
+        match given {
+            TransportArgument::Ssh2 => TransportKind::Ssh2,
+            TransportArgument::Openssh => TransportKind::OpenSsh,
+            TransportArgument::Sftp => TransportKind::Sftp,
+        }
+    }
+}
+
+fn seconds(count: u32) -> Duration {
+    Duration::from_secs(count.into())
+}

@@ -1,0 +1,70 @@
+//! Filter rules in the order in which they stand on the command line.
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use assetsync_sync::filter::{Filter, Rule, parse_lines};
+use clap::ArgMatches;
+
+use super::args::ChoiceArguments;
+use crate::error::CommandError;
+
+/// One option that brings rules.
+enum Given<'a> {
+    Pattern(&'a OsString),
+    File(&'a Path),
+}
+
+/// The filter that the options come to; the order of all four kinds counts.
+pub fn filter(matches: &ArgMatches, given: &ChoiceArguments) -> Result<Filter, CommandError> {
+    let mut ordered = Vec::new();
+    let patterns =
+        [("exclude", Rule::Exclude, &given.exclude), ("include", Rule::Include, &given.include)];
+    for (name, rule, values) in patterns {
+        let values = values.iter().map(Given::Pattern);
+        ordered.extend(indices(matches, name).zip(values).map(|(at, value)| (at, rule, value)));
+    }
+    let files = [
+        ("exclude_from", Rule::Exclude, &given.exclude_from),
+        ("include_from", Rule::Include, &given.include_from),
+    ];
+    for (name, rule, values) in files {
+        let values = values.iter().map(|path| Given::File(path));
+        ordered.extend(indices(matches, name).zip(values).map(|(at, value)| (at, rule, value)));
+    }
+    ordered.sort_by_key(|(at, ..)| *at);
+    let texts: Vec<(Rule, Vec<u8>)> = ordered
+        .iter()
+        .map(|(_, rule, given)| Ok((*rule, text(given)?)))
+        .collect::<Result<_, CommandError>>()?;
+    let rules = ordered.iter().zip(&texts).flat_map(|((.., given), (rule, text))| match given {
+        Given::Pattern(_) => vec![(*rule, text.as_slice())],
+        Given::File(_) => parse_lines(text, *rule).collect(),
+    });
+    Filter::parse(rules).map_err(CommandError::usage)
+}
+
+/// Where on the command line the values of an option stand.
+fn indices<'m>(matches: &'m ArgMatches, name: &str) -> impl Iterator<Item = usize> + use<'m> {
+    matches.indices_of(name).into_iter().flatten()
+}
+
+fn text(given: &Given<'_>) -> Result<Vec<u8>, CommandError> {
+    match given {
+        Given::Pattern(pattern) => Ok(pattern.as_bytes().to_vec()),
+        Given::File(path) => read(path).map_err(|error| {
+            CommandError::usage(format!("Can't read patterns from {}: {error}", path.display()))
+        }),
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if path != Path::new("-") {
+        return std::fs::read(path);
+    }
+    let mut text = Vec::new();
+    io::stdin().read_to_end(&mut text)?;
+    Ok(text)
+}

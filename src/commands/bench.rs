@@ -1,0 +1,127 @@
+//! `assetsync bench`: races, or reads what came of races, and shows it.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assetsync_bench::{Competitor, Plan, Record, Scenario, chart, markdown, race, table};
+use assetsync_sync::transport::{RemoteTarget, SshOptions, Target};
+
+use crate::cli::bench::BenchArguments;
+use crate::error::{CommandError, Exit};
+use crate::ui::bench::BenchWatch;
+use crate::ui::console::{Console, report};
+use crate::ui::output::Output;
+
+/// Races, or reads records, and shows what came of it.
+pub fn run(arguments: &BenchArguments) -> Exit {
+    let console = Console::new(Output { json: arguments.json, ..Output::default() });
+    let shown = records(arguments, &console).and_then(|records| {
+        show(arguments, &console, &records)?;
+        Ok(verdict(&records))
+    });
+    console.finish(shown.unwrap_or_else(|error| report(&error)))
+}
+
+/// Does what sshd asks for on the far side of a race; ends this process with the command's own code.
+pub fn far_side(log: &Path) -> Exit {
+    match assetsync_bench::far_side(log) {
+        Ok(code) => std::process::exit(code),
+        Err(error) => report(&CommandError::failed(error)),
+    }
+}
+
+fn records(given: &BenchArguments, console: &Console) -> Result<Vec<Record>, CommandError> {
+    if !given.from_json.is_empty() {
+        let read = given.from_json.iter().map(|path| Record::read(path));
+        return read.collect::<Result<_, _>>().map_err(CommandError::usage);
+    }
+    let plan = plan(given)?;
+    let watch = BenchWatch::new(console);
+    race(&plan, &watch).map(|record| vec![record]).map_err(CommandError::failed)
+}
+
+fn plan(given: &BenchArguments) -> Result<Plan, CommandError> {
+    let mut competitors = Competitor::default_field();
+    given.against.iter().for_each(|command| Competitor::join(&mut competitors, command));
+    let scenarios = Scenario::ALL.into_iter();
+    let wanted = |one: &Scenario| given.scenario.is_empty() || given.scenario.contains(one);
+    Ok(Plan {
+        old: directory(given.old.as_deref())?,
+        new: directory(given.new.as_deref())?,
+        to: given.to.as_deref().map(destination).transpose()?,
+        ssh: ssh_options(given),
+        links: given.link.clone(),
+        runs: given.runs,
+        competitors,
+        scenarios: scenarios.filter(wanted).collect(),
+        assetsync: env::current_exe().map_err(CommandError::failed)?,
+    })
+}
+
+/// A tree to push; the parser has seen to it that one is given.
+fn directory(given: Option<&Path>) -> Result<PathBuf, CommandError> {
+    let path = given.unwrap_or(Path::new(""));
+    match path.is_dir() {
+        true => Ok(path.to_path_buf()),
+        false => Err(CommandError::usage(format!("{} is no directory", path.display()))),
+    }
+}
+
+fn destination(given: &OsStr) -> Result<RemoteTarget, CommandError> {
+    match Target::parse(given).map_err(CommandError::usage)? {
+        Target::Remote(target) => Ok(target),
+        Target::Local(path) => {
+            let path = path.display();
+            let text = format!("--to names a directory of a host, as in HOST:DIR; {path} is local");
+            Err(CommandError::usage(text))
+        }
+    }
+}
+
+fn ssh_options(given: &BenchArguments) -> SshOptions {
+    SshOptions {
+        identities: given.identities.clone(),
+        port: given.port,
+        config_file: given.config_file.clone(),
+        ..SshOptions::default()
+    }
+}
+
+fn show(
+    given: &BenchArguments,
+    console: &Console,
+    records: &[Record],
+) -> Result<(), CommandError> {
+    if let Some(path) = &given.svg {
+        write(path, &chart(records, Competitor::OURS))?;
+    }
+    if let Some(path) = &given.markdown {
+        let picture = given.svg.as_deref().map(|svg| beside(path, svg));
+        write(path, &markdown(records, picture.as_deref()))?;
+    }
+    let text = if given.json { Record::to_json } else { table };
+    records.iter().for_each(|record| console.say(&text(record)));
+    Ok(())
+}
+
+/// How a page at `page` names the file at `other`.
+fn beside(page: &Path, other: &Path) -> String {
+    let relative = page.parent().and_then(|folder| other.strip_prefix(folder).ok());
+    relative.unwrap_or(other).display().to_string()
+}
+
+fn write(path: &Path, text: &str) -> Result<(), CommandError> {
+    let failed =
+        |error| CommandError::failed(format!("Can't write {}: {error}", path.display()));
+    fs::write(path, text).map_err(failed)
+}
+
+/// That another competitor did wrong is a result; that this one did is a failure.
+fn verdict(records: &[Record]) -> Exit {
+    let heats = records.iter().flat_map(|record| &record.races).flat_map(|race| &race.heats);
+    let ours = heats.flat_map(|heat| &heat.entries).filter(|one| one.competitor == Competitor::OURS);
+    let mut runs = ours.flat_map(|entry| &entry.runs);
+    if runs.any(|run| run.outcome.fault().is_some()) { Exit::Failed } else { Exit::Done }
+}

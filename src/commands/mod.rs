@@ -1,0 +1,23 @@
+//! One file a command.
+
+mod completions;
+mod man;
+mod push;
+
+use clap::ArgMatches;
+
+use crate::cli::args::{Arguments, Command};
+use crate::error::Exit;
+
+/// Carries out what the command line says.
+pub fn run(matches: &ArgMatches, arguments: Arguments) -> Exit {
+    match arguments.command {
+        Command::Push(arguments) => {
+            // The matches of the command that was given are there: the arguments came from them.
+            let matches = matches.subcommand_matches("push").unwrap_or(matches);
+            push::run(matches, *arguments)
+        }
+        Command::Completions { shell } => completions::run(shell),
+        Command::Man => man::run(),
+    }
+}

@@ -1,0 +1,155 @@
+//! `assetsync push`: one scanned source, any number of destinations side by side.
+
+use std::sync::Arc;
+
+use assetsync_sync::sender::{Connection, Event, Monitor, PushError, Report, Source, push};
+use assetsync_sync::sftp;
+use assetsync_sync::transport::{
+    Agent, Agents, NoPrompt, Prompt, Target, TransportError, TransportKind,
+};
+use clap::ArgMatches;
+
+use crate::cli::args::{OutputArguments, PushArguments};
+use crate::cli::options::{Destination, PushOptions, labels};
+use crate::error::{CommandError, Exit};
+use crate::ui::console::Console;
+use crate::ui::monitor::{Watch, not_carried};
+use crate::ui::output::Output;
+use crate::ui::prompt::Person;
+use crate::ui::{interrupt, outcome};
+
+/// The agent for this platform, carried by the command.
+static AGENT: &[u8] = include_bytes!(env!("ASSETSYNC_AGENT"));
+
+/// Pushes as the arguments say.
+pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
+    let console = Arc::new(Console::new(output(&arguments.output)));
+    let (labels, dry_run) = (labels(&arguments.destinations), arguments.choice.dry_run);
+    interrupt::watch(&console);
+    note_habits(&console, &arguments);
+    let exit = match prepare(matches, arguments, &console) {
+        Ok((options, source)) => push_all(&options, &source, &console),
+        Err(error) => {
+            outcome::nothing_begun(&console, &labels, dry_run, &error);
+            error.exit
+        }
+    };
+    console.finish(exit)
+}
+
+fn output(given: &OutputArguments) -> Output {
+    Output {
+        steps: given.verbose > 0,
+        clock: given.verbose > 1,
+        changes: given.itemize_changes || given.verbose > 0,
+        stats: given.stats,
+        quiet: given.quiet,
+        json: given.json,
+    }
+}
+
+/// rsync's habits are accepted and change nothing; `-v` says so.
+fn note_habits(console: &Console, arguments: &PushArguments) {
+    let habits = &arguments.habits;
+    let notes = [
+        (habits.archive, "-a is not needed: times, modes and links are carried always"),
+        (habits.recursive, "-r is not needed: directories are pushed with all that is in them"),
+        (habits.compress, "-z is not needed: what travels is compressed always"),
+    ];
+    let given = notes.iter().filter(|(given, _)| *given && console.output.steps);
+    given.for_each(|(_, note)| console.tell(note));
+}
+
+fn prepare(
+    matches: &ArgMatches,
+    arguments: PushArguments,
+    console: &Console,
+) -> Result<(PushOptions, Source), CommandError> {
+    let options = PushOptions::new(matches, arguments, console.is_interactive())?;
+    let source = Source::scan(&options.source, &options.options.policy.filter)?;
+    if !console.output.json {
+        source.specials.iter().for_each(|special| console.warn(&not_carried(special)));
+    }
+    Ok((options, source))
+}
+
+/// Pushes everywhere at once; gives what it all comes to.
+fn push_all(options: &PushOptions, source: &Source, console: &Console) -> Exit {
+    let (agents, person) = (agents(), Person::new(console));
+    let connection = Connection {
+        agents: &agents,
+        ssh: &options.ssh,
+        prompt: &NoPrompt,
+        timeout: options.timeout,
+        bytes_per_second: options.bytes_per_second,
+        dry_run: options.dry_run,
+        checksum: options.checksum,
+    };
+    let push_one = &|destination| {
+        let asker = person.asker();
+        let prompt: &(dyn Prompt + Sync) = if options.ssh.interactive { &asker } else { &NoPrompt };
+        let connection = Connection { prompt, ..connection.clone() };
+        push_to(destination, options, &connection, source, console)
+    };
+    let exits: Vec<Exit> = std::thread::scope(|scope| {
+        let spawn = |destination| scope.spawn(move || push_one(destination));
+        let threads: Vec<_> = options.destinations.iter().map(spawn).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or(Exit::Failed)).collect()
+    });
+    outcome::all(console, &options.destinations, &exits);
+    Exit::of_all(&exits)
+}
+
+/// Pushes to one destination and reports on it.
+fn push_to(
+    destination: &Destination,
+    options: &PushOptions,
+    connection: &Connection<'_>,
+    source: &Source,
+    console: &Console,
+) -> Exit {
+    let watch = Watch::new(console, &destination.label);
+    if console.output.json {
+        source.specials.iter().for_each(|special| watch.event(Event::Special(special)));
+    }
+    let result = carry_out(destination, options, connection, source, &watch);
+    drop(watch);
+    outcome::of(console, &destination.label, source, options.dry_run, &result)
+}
+
+/// Pushes by an agent; over SFTP if that is asked for, or if the host can't run one.
+fn carry_out(
+    destination: &Destination,
+    options: &PushOptions,
+    connection: &Connection<'_>,
+    source: &Source,
+    monitor: &dyn Monitor,
+) -> Result<Report, PushError> {
+    let (target, allowed) = (&destination.target, &options.options);
+    let over_sftp = || sftp::push(source, target, connection, allowed, monitor);
+    if options.ssh.transport == Some(TransportKind::Sftp) {
+        return over_sftp();
+    }
+    let refused = match push(source, target, connection, allowed, monitor) {
+        Err(PushError::Transport(error)) if can_fall_back(target, &error) => error,
+        other => return other,
+    };
+    let notice = format!("no agent can run there, so whole files go over SFTP: {refused}");
+    monitor.event(Event::Notice(&notice));
+    match over_sftp() {
+        // Where SFTP is not to be had either, the first reason is the one to mend.
+        Err(PushError::Transport(_)) => Err(refused.into()),
+        other => other,
+    }
+}
+
+fn can_fall_back(target: &Target, error: &TransportError) -> bool {
+    matches!(target, Target::Remote(_)) && error.suggests_sftp()
+}
+
+/// The agent in this program, and those found in the usual places.
+fn agents() -> Agents {
+    let (kernel, arch) =
+        (env!("ASSETSYNC_AGENT_KERNEL").into(), env!("ASSETSYNC_AGENT_ARCH").into());
+    Agents::new(vec![Agent { kernel, arch, bytes: AGENT.into() }]).search()
+}

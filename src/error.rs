@@ -1,0 +1,188 @@
+//! What ends a command, which exit code that is, and what may help.
+
+use std::process::ExitCode;
+
+use assetsync_sync::proto::FailureCode;
+use assetsync_sync::sender::{PushError, SourceError};
+use assetsync_sync::transport::TransportError;
+
+/// How a command ended; scripts rely on the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All done.
+    Done = 0,
+    /// Failed: nowhere done.
+    Failed = 1,
+    /// Bad usage or configuration: it will fail again until that is changed.
+    Usage = 2,
+    /// Some destinations failed, others are done.
+    SomeFailed = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// What several destinations come to.
+    pub fn of_all(exits: &[Exit]) -> Exit {
+        let failed: Vec<Exit> = exits.iter().copied().filter(|exit| *exit != Exit::Done).collect();
+        match failed.first() {
+            None => Exit::Done,
+            Some(_) if failed.len() < exits.len() => Exit::SomeFailed,
+            Some(first) if failed.iter().all(|exit| exit == first) => *first,
+            Some(_) => Exit::Failed,
+        }
+    }
+}
+
+/// A command's end, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandError {
+    /// The exit code.
+    pub exit: Exit,
+    /// What happened, with its causes.
+    pub message: String,
+    /// What may help, each a sentence of its own.
+    pub hints: Vec<&'static str>,
+}
+
+impl CommandError {
+    /// The user's words or files are at fault.
+    pub fn usage(message: impl ToString) -> CommandError {
+        CommandError { exit: Exit::Usage, message: message.to_string(), hints: Vec::new() }
+    }
+
+    /// Something failed.
+    pub fn failed(message: impl ToString) -> CommandError {
+        CommandError { exit: Exit::Failed, message: message.to_string(), hints: Vec::new() }
+    }
+}
+
+impl From<&PushError> for CommandError {
+    fn from(error: &PushError) -> CommandError {
+        CommandError {
+            exit: exit_of(error),
+            message: chain(error),
+            hints: hint_of(error).into_iter().collect(),
+        }
+    }
+}
+
+impl From<SourceError> for CommandError {
+    fn from(error: SourceError) -> CommandError {
+        CommandError::from(&PushError::from(error))
+    }
+}
+
+/// The one place that decides which failures are the configuration's.
+///
+/// A command of `-e` that does not exist counts as a failure (1): the same line works where it is installed.
+fn exit_of(error: &PushError) -> Exit {
+    match error {
+        PushError::EmptySource(_) | PushError::Source(SourceError::Root { .. }) => Exit::Usage,
+        PushError::Transport(
+            TransportError::Target { .. }
+            | TransportError::RemoteShell { .. }
+            | TransportError::Options(_)
+            | TransportError::SshConfig { .. },
+        ) => Exit::Usage,
+        _ => Exit::Failed,
+    }
+}
+
+fn hint_of(error: &PushError) -> Option<&'static str> {
+    match error {
+        PushError::Source(SourceError::Unreadable(_)) => {
+            Some("--exclude leaves out what needs not be pushed")
+        }
+        PushError::TooManyDeletes { .. } => {
+            Some("-n shows what would be deleted; if that is right, raise --max-delete")
+        }
+        PushError::NoRoom { .. } => {
+            Some("old and new files stand side by side until the deletes at the end")
+        }
+        PushError::Silent(_) => Some("--timeout sets how long silence is borne"),
+        PushError::Agent(failure) => agent_hint(failure.code),
+        PushError::Transport(error) => transport_hint(error),
+        _ => None,
+    }
+}
+
+fn agent_hint(code: FailureCode) -> Option<&'static str> {
+    match code {
+        FailureCode::Locked => Some("wait for the other push to end, then push again"),
+        FailureCode::NotADirectory => Some("DEST is a directory; its contents become those of SRC"),
+        FailureCode::Permission => {
+            Some("the user that logs in must be able to write to the destination directory")
+        }
+        FailureCode::NoSpace => {
+            Some("the served files are as they were; make room, then push again")
+        }
+        FailureCode::InTheWay => {
+            Some("DEST must be a directory, and nothing else may write to it meanwhile")
+        }
+        _ => None,
+    }
+}
+
+fn transport_hint(error: &TransportError) -> Option<&'static str> {
+    match error {
+        TransportError::Auth { .. } => Some("-i FILE names a key, -v says how the host is reached"),
+        TransportError::Resolve { .. } | TransportError::Connect { .. } => {
+            Some("-p sets the port, -F names the ssh configuration")
+        }
+        TransportError::Timeout { .. } => Some("--timeout sets how long silence is borne"),
+        TransportError::NoAgentFor { .. } | TransportError::Noexec { .. } => {
+            Some("--transport sftp needs no program there")
+        }
+        _ => None,
+    }
+}
+
+/// An error and its causes, in one line; a cause that is part of the text already is not repeated.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let reason = error.to_string();
+        if !text.contains(&reason) {
+            text.push_str(": ");
+            text.push_str(&reason);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_ends_are_one_exit_code() {
+        use Exit::{Done, Failed, SomeFailed, Usage};
+        let rows: [(&[Exit], Exit); 7] = [
+            (&[Done], Done),
+            (&[Failed], Failed),
+            (&[Usage], Usage),
+            (&[Done, Done], Done),
+            (&[Done, Usage], SomeFailed),
+            (&[Failed, Usage], Failed),
+            (&[Usage, Usage], Usage),
+        ];
+        for (exits, expected) in rows {
+            assert_eq!(Exit::of_all(exits), expected, "{exits:?}");
+        }
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let source = std::io::Error::other("no such luck");
+        let error = TransportError::Spawn { program: "sssh".into(), source };
+        let text = CommandError::from(&PushError::Transport(error)).message;
+        assert_eq!(text.matches("no such luck").count(), 1, "{text}");
+    }
+}

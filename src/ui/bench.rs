@@ -1,0 +1,72 @@
+//! How a race goes, for the person who waits for it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use assetsync_bench::{Event, Monitor};
+use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use super::console::Console;
+
+/// A line of progress, and the wish to end.
+pub struct BenchWatch<'a> {
+    console: &'a Console,
+    bar: ProgressBar,
+    stop: Arc<AtomicBool>,
+}
+
+impl<'a> BenchWatch<'a> {
+    /// Shows progress on `console`. The first Ctrl-C makes the race clear up and end, a second one
+    /// ends it at once.
+    pub fn new(console: &'a Console) -> BenchWatch<'a> {
+        let bar = console.bars().add(ProgressBar::new_spinner());
+        bar.set_style(ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or(ProgressStyle::default_spinner()));
+        bar.enable_steady_tick(Duration::from_millis(250));
+        let stop = Arc::new(AtomicBool::new(false));
+        if let Err(error) = heed_signals(&stop) {
+            console.warn(&format!("Ctrl-C will not clear up: {error}"));
+        }
+        BenchWatch { console, bar, stop }
+    }
+}
+
+fn heed_signals(stop: &Arc<AtomicBool>) -> io::Result<()> {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // In this order: the first signal finds the flag not set yet.
+        flag::register_conditional_default(signal, Arc::clone(stop))?;
+        flag::register(signal, Arc::clone(stop))?;
+    }
+    Ok(())
+}
+
+impl Monitor for BenchWatch<'_> {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Preparing(what) => self.bar.set_message(what),
+            Event::Run { scenario, competitor, done, of } => {
+                let number = done + 1;
+                self.bar.set_message(format!("{number}/{of} {}: {competitor}", scenario.title()));
+            }
+            Event::Ended { scenario, competitor, run } => {
+                if let Some(fault) = run.outcome.fault() {
+                    self.console.warn(&format!("{}: {competitor}: {fault}", scenario.title()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for BenchWatch<'_> {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

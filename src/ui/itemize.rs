@@ -1,0 +1,84 @@
+//! A plan's actions as rsync's `--itemize-changes` prints them.
+//!
+//! A line is eleven letters and a path. The first letter: `<` content is sent, `c` made at the destination
+//! (a directory, a link, or a copy of what it has), `.` only attributes change. The second: `f`, `d` or `L`.
+//! The rest is `+` for what is new; else `c` content, `t` time, `p` permissions, each where it differs as
+//! far as the plan tells. Deletes say `*deleting`.
+
+use assetsync_sync::plan::{Action, FileAction, What};
+use assetsync_sync::recipe::Recipe;
+use assetsync_sync::text::printable;
+
+/// The line of an action, without its newline.
+pub fn line(action: &Action) -> String {
+    let (code, path) = (code(action), &action.path);
+    match &action.what {
+        What::Dir { .. } => format!("{code} {path}/"),
+        What::Symlink { target, .. } => format!("{code} {path} -> {}", printable(target)),
+        What::File(_) | What::Delete => format!("{code} {path}"),
+    }
+}
+
+/// The eleven letters.
+pub fn code(action: &Action) -> &'static str {
+    let is_new = action.known.is_none();
+    match &action.what {
+        What::Delete => "*deleting  ",
+        What::Dir { .. } if is_new => "cd+++++++++",
+        What::Dir { .. } => ".d...p.....",
+        What::Symlink { .. } if is_new => "cL+++++++++",
+        What::Symlink { .. } => "cLc.t......",
+        What::File(file) => file_code(file, is_new),
+    }
+}
+
+fn file_code(file: &FileAction, is_new: bool) -> &'static str {
+    match (file.recipe, is_new) {
+        (Recipe::Keep, _) => ".f         ",
+        (Recipe::Touch, _) => ".f..t......",
+        (Recipe::Copy { .. }, true) => "cf+++++++++",
+        (Recipe::Copy { .. }, false) => "cfc.t......",
+        (_, true) => "<f+++++++++",
+        (_, false) => "<fc.t......",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assetsync_sync::entry::Mtime;
+    use assetsync_sync::path::RelPath;
+    use assetsync_sync::recipe::Basis;
+
+    use super::*;
+
+    fn file(recipe: Recipe) -> What {
+        let (mtime, mode) = (Mtime::default(), 0o644);
+        What::File(FileAction { size: 1, mode, mtime, digest: None, recipe, entry_point: false })
+    }
+
+    #[test]
+    fn lines_are_those_of_rsync() {
+        let link = || What::Symlink { target: b"to\x1b".to_vec(), mtime: Mtime::default() };
+        let (copy, delta) = (
+            Recipe::Copy { from: Basis::Known(0) },
+            Recipe::Delta { basis: Basis::Known(0), block_bytes: 1024 },
+        );
+        let rows = [
+            (None, file(Recipe::Whole), "<f+++++++++ a\\nb"),
+            (Some(1), file(delta), "<fc.t...... a\\nb"),
+            (None, file(copy), "cf+++++++++ a\\nb"),
+            (Some(1), file(copy), "cfc.t...... a\\nb"),
+            (Some(1), file(Recipe::Touch), ".f..t...... a\\nb"),
+            (None, What::Dir { mode: 0o755 }, "cd+++++++++ a\\nb/"),
+            (Some(1), What::Dir { mode: 0o755 }, ".d...p..... a\\nb/"),
+            (None, link(), "cL+++++++++ a\\nb -> to\\u{1b}"),
+            (Some(1), link(), "cLc.t...... a\\nb -> to\\u{1b}"),
+            (Some(1), What::Delete, "*deleting   a\\nb"),
+        ];
+        for (known, what, expected) in rows {
+            let action = Action { path: RelPath::new(b"a\nb").unwrap(), known, what };
+            assert_eq!(line(&action), expected);
+            assert_eq!(code(&action).len(), 11);
+        }
+    }
+}

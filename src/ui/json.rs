@@ -1,0 +1,85 @@
+//! `--json`: one object a line on standard output.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use assetsync_sync::sender::{Event, Monitor, Report};
+
+use super::console::Console;
+use super::json_line::{Body, Done, Line, PlannedAction};
+use super::monitor::not_carried;
+
+/// Least time between two `progress` lines of one destination.
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+
+/// Prints the `done` line of a success, in a dry run after its plan.
+pub fn done(console: &Console, destination: &str, report: &Report, dry_run: bool) {
+    if dry_run {
+        let planned = report.plan.actions.iter().map(PlannedAction::new);
+        planned.for_each(|planned| print(console, destination, Body::Action(planned)));
+    }
+    print(console, destination, Body::Done(Done::success(report, dry_run)));
+}
+
+/// Prints the `done` line of a failure.
+pub fn failed(console: &Console, destination: &str, error: &str, dry_run: bool) {
+    print(console, destination, Body::Done(Done::failure(error, dry_run)));
+}
+
+fn print(console: &Console, destination: &str, body: Body<'_>) {
+    // Nothing in these structures can fail to be JSON: keys are text and numbers finite.
+    if let Ok(mut line) = serde_json::to_string(&Line { destination, body }) {
+        line.push('\n');
+        console.say(&line);
+    }
+}
+
+/// Prints events as they happen.
+pub struct JsonLines<'a> {
+    console: &'a Console,
+    destination: &'a str,
+    last_progress: Mutex<Option<Instant>>,
+}
+
+impl<'a> JsonLines<'a> {
+    /// Lines about one destination.
+    pub fn new(console: &'a Console, destination: &'a str) -> JsonLines<'a> {
+        JsonLines { console, destination, last_progress: Mutex::new(None) }
+    }
+
+    /// Whether it is time for a `progress` line.
+    fn is_due(&self) -> bool {
+        let mut last = self.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY);
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
+    }
+}
+
+impl Monitor for JsonLines<'_> {
+    fn event(&self, event: Event<'_>) {
+        let special;
+        let body = match event {
+            Event::Connected { how } => Body::Connected { how },
+            Event::AgentInstalled => Body::AgentInstalled,
+            Event::Noise(text) => Body::Noise { text },
+            Event::Special(path) => {
+                special = not_carried(path);
+                Body::Notice { message: &special }
+            }
+            Event::Surveyed { paths, leftovers } => Body::Surveyed { paths, leftovers },
+            Event::Planned { files, bytes } => Body::Planned { files, bytes },
+            Event::Progress { done, total, sent } if self.is_due() => {
+                Body::Progress { done, total, sent }
+            }
+            Event::Retrying { files } => Body::Retrying { files },
+            Event::Sent => Body::Sent,
+            Event::Published => Body::Published,
+            Event::Notice(message) => Body::Notice { message },
+            _ => return,
+        };
+        print(self.console, self.destination, body);
+    }
+}

@@ -1,0 +1,16 @@
+//! Everything a person or a script reads. The engine reports events and values; words are chosen here.
+
+pub mod console;
+pub mod interrupt;
+mod itemize;
+mod json;
+mod json_line;
+pub mod monitor;
+pub mod outcome;
+pub mod output;
+mod pace;
+mod progress;
+pub mod prompt;
+mod steps;
+mod summary;
+mod units;

@@ -1,0 +1,37 @@
+//! Hands the engine's events to those who show them.
+
+use assetsync_sync::path::RelPath;
+use assetsync_sync::sender::{Event, Monitor};
+
+use super::console::Console;
+use super::json::JsonLines;
+use super::progress::ProgressLine;
+use super::steps::Steps;
+
+/// Everyone who hears of the push to one destination.
+pub struct Watch<'a> {
+    listeners: Vec<Box<dyn Monitor + 'a>>,
+}
+
+impl<'a> Watch<'a> {
+    /// JSON lines, or words and a line of progress; each decides what it shows.
+    pub fn new(console: &'a Console, label: &'a str) -> Watch<'a> {
+        if console.output.json {
+            return Watch { listeners: vec![Box::new(JsonLines::new(console, label))] };
+        }
+        let steps = Steps::new(console, label);
+        let progress = ProgressLine::new(console, label);
+        Watch { listeners: vec![Box::new(steps), Box::new(progress)] }
+    }
+}
+
+impl Monitor for Watch<'_> {
+    fn event(&self, event: Event<'_>) {
+        self.listeners.iter().for_each(|listener| listener.event(event));
+    }
+}
+
+/// The notice about a FIFO, socket or device of the source.
+pub fn not_carried(path: &RelPath) -> String {
+    format!("{path} is a FIFO, socket or device and is not carried")
+}

@@ -1,0 +1,80 @@
+//! The end of a destination, and of all: in words or as JSON, and as an exit code.
+
+use assetsync_sync::sender::{PushError, Report, Source};
+
+use super::console::Console;
+use super::{itemize, json, summary};
+use crate::cli::options::Destination;
+use crate::error::{CommandError, Exit};
+
+/// Reports on one destination.
+pub fn of(
+    console: &Console,
+    label: &str,
+    source: &Source,
+    dry_run: bool,
+    result: &Result<Report, PushError>,
+) -> Exit {
+    match result {
+        Ok(report) => {
+            success(console, label, source, dry_run, report);
+            Exit::Done
+        }
+        Err(error) => {
+            let error = CommandError::from(error);
+            failure(console, label, &error, dry_run);
+            error.exit
+        }
+    }
+}
+
+/// Reports that no destination was tried.
+pub fn nothing_begun(console: &Console, labels: &[String], dry_run: bool, error: &CommandError) {
+    console.error(None, error);
+    if console.output.json {
+        labels.iter().for_each(|label| json::failed(console, label, &error.message, dry_run));
+    }
+}
+
+/// With several destinations, says at the end which ones failed.
+pub fn all(console: &Console, destinations: &[Destination], exits: &[Exit]) {
+    let ends = destinations.iter().zip(exits);
+    let failed: Vec<&str> = ends
+        .filter(|(_, exit)| **exit != Exit::Done)
+        .map(|(destination, _)| destination.label.as_str())
+        .collect();
+    if destinations.len() > 1 && !failed.is_empty() {
+        let (count, all) = (failed.len(), destinations.len());
+        let names = failed.join(", ");
+        console.tell(&format!("assetsync: {count} of {all} destinations failed: {names}"));
+    }
+}
+
+fn success(console: &Console, label: &str, source: &Source, dry_run: bool, report: &Report) {
+    let output = console.output;
+    if output.json {
+        return json::done(console, label, report, dry_run);
+    }
+    if output.quiet {
+        return;
+    }
+    let mut text = String::new();
+    if dry_run || output.changes {
+        for action in &report.plan.actions {
+            text.push_str(&itemize::line(action));
+            text.push('\n');
+        }
+    }
+    text.push_str(&summary::summary(label, report, dry_run));
+    if output.stats {
+        text.push_str(&summary::stats(report, source));
+    }
+    console.say(&text);
+}
+
+fn failure(console: &Console, label: &str, error: &CommandError, dry_run: bool) {
+    console.error(Some(label), error);
+    if console.output.json {
+        json::failed(console, label, &error.message, dry_run);
+    }
+}

@@ -1,0 +1,79 @@
+//! Steps, notices and warnings: a line each on standard error.
+
+use std::time::Instant;
+
+use assetsync_sync::sender::{Event, Monitor};
+
+use super::console::Console;
+use super::monitor::not_carried;
+use super::units::{bytes, plural};
+
+/// Tells of one destination: warnings always, steps with `-v`, their times with `-vv`.
+pub struct Steps<'a> {
+    console: &'a Console,
+    label: &'a str,
+    started: Instant,
+}
+
+impl<'a> Steps<'a> {
+    /// The clock starts now.
+    pub fn new(console: &'a Console, label: &'a str) -> Steps<'a> {
+        Steps { console, label, started: Instant::now() }
+    }
+
+    fn step(&self, text: &str) {
+        let Steps { console, label, started } = self;
+        if console.output.clock {
+            console.tell(&format!("{label}: {:7.3} s  {text}", started.elapsed().as_secs_f64()));
+        } else if console.output.steps {
+            console.tell(&format!("{label}: {text}"));
+        }
+    }
+
+    fn warn(&self, text: &str) {
+        self.console.warn(&format!("{}: {text}", self.label));
+    }
+
+    fn noise(&self, text: &str) {
+        let size = plural(text.len() as u64, "byte");
+        self.warn(&format!(
+            "the login shell printed {size} before the agent started; -v shows them"
+        ));
+        self.step(&format!("the login shell printed: {text}"));
+    }
+
+    fn surveyed(&self, paths: u64, leftovers: u64) {
+        self.step(&format!("{} at the destination", plural(paths, "path")));
+        if leftovers > 0 {
+            self.step(&format!("{} of an interrupted push can be used", plural(leftovers, "file")));
+        }
+    }
+}
+
+impl Monitor for Steps<'_> {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Connected { how } => self.step(&format!("connected by {how}")),
+            Event::AgentInstalled => self.step("the agent was not there and has been installed"),
+            Event::Noise(text) => self.noise(text),
+            Event::Special(path) => {
+                self.warn(&not_carried(path));
+            }
+            Event::Surveyed { paths, leftovers } => self.surveyed(paths, leftovers),
+            Event::Planned { files, bytes: size } if files > 0 => {
+                let files = plural(files, "file");
+                self.step(&format!("content of {files} to send, {}", bytes(size)));
+            }
+            Event::Retrying { files } => {
+                self.warn(&format!(
+                    "sent again, because they arrived changed: {}",
+                    plural(files, "file")
+                ));
+            }
+            Event::Sent => self.step("all sent, being verified and published"),
+            Event::Published => self.step("published"),
+            Event::Notice(text) => self.warn(text),
+            _ => {}
+        }
+    }
+}

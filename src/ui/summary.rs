@@ -1,0 +1,162 @@
+//! The end of a push to one destination, in words: one screen of at most 80 columns.
+
+use std::fmt::Write;
+
+use assetsync_sync::entry::Kind;
+use assetsync_sync::sender::{Count, Report, Source};
+
+use super::units::{bytes, number, percent, plural, seconds};
+
+/// The order in which recipes are told; others come before the last.
+const ORDER: [&str; 3] = ["keep", "touch", "copy"];
+
+/// The summary, one line each, ending in a newline.
+pub fn summary(label: &str, report: &Report, dry_run: bool) -> String {
+    let mut text = format!("{label}\n");
+    for (recipe, count) in recipes(report) {
+        row(&mut text, recipe, plural(count.files, "file"), bytes(count.bytes));
+    }
+    for (name, count, one) in [
+        ("dirs", report.directories, "directory"),
+        ("links", report.symlinks, "link"),
+        ("delete", report.deleted, "path"),
+    ] {
+        if count > 0 {
+            row(&mut text, name, counted(count, one), String::new());
+        }
+    }
+    text.push_str(&if dry_run { question(report) } else { travel(report) });
+    text.push_str(&cost(report));
+    if dry_run {
+        text.push_str("  dry run: nothing was changed\n");
+    }
+    text
+}
+
+/// More numbers, for `--stats`.
+pub fn stats(report: &Report, source: &Source) -> String {
+    let of_kind = |wanted: fn(&Kind) -> bool| {
+        source.entries.iter().filter(|local| wanted(&local.entry.kind)).count() as u64
+    };
+    let rate = report.bytes_sent as f64 / report.elapsed.as_secs_f64().max(0.001);
+    let rows = [
+        ("source files", number(report.total.files)),
+        ("source directories", number(of_kind(|kind| *kind == Kind::Dir))),
+        ("source links", number(of_kind(|kind| matches!(kind, Kind::Symlink { .. })))),
+        ("source bytes", number(report.total.bytes)),
+        ("files sent", number(report.files_sent)),
+        ("files sent again", number(report.retried)),
+        ("directories changed", number(report.directories)),
+        ("links changed", number(report.symlinks)),
+        ("paths deleted", number(report.deleted)),
+        ("bytes sent", number(report.bytes_sent)),
+        ("bytes received", number(report.bytes_received)),
+        ("average rate", format!("{}/s", bytes(rate as u64))),
+    ];
+    rows.iter().fold(String::new(), |mut text, (name, value)| {
+        let _ = writeln!(text, "  {name:<20} {value:>15}");
+        text
+    })
+}
+
+/// Recipes in the order of how little they send.
+fn recipes(report: &Report) -> Vec<(&'static str, Count)> {
+    let rank = |name: &str| match ORDER.iter().position(|known| *known == name) {
+        Some(at) => at,
+        None if name == "whole" => usize::MAX,
+        None => ORDER.len(),
+    };
+    let mut recipes: Vec<_> = report.recipes.iter().map(|(name, count)| (*name, *count)).collect();
+    recipes.sort_by_key(|(name, _)| (rank(name), *name));
+    recipes
+}
+
+fn row(text: &mut String, name: &str, count: String, size: String) {
+    let line = format!("  {name:<8}{count:>18}{size:>12}");
+    let _ = writeln!(text, "{}", line.trim_end());
+}
+
+fn counted(count: u64, one: &str) -> String {
+    match (count, one.strip_suffix('y')) {
+        (2.., Some(stem)) => format!("{} {stem}ies", number(count)),
+        _ => plural(count, one),
+    }
+}
+
+/// How much travelled of how much there is.
+fn travel(report: &Report) -> String {
+    let (sent, received, total) = (report.bytes_sent, report.bytes_received, report.total.bytes);
+    let part = match total {
+        0 => String::new(),
+        _ => format!(": {} of {}", percent(sent + received, total), bytes(total)),
+    };
+    format!("  sent {}, received {}{part}\n", bytes(sent), bytes(received))
+}
+
+/// What it took to find out what a push would do, which is not what the push would take.
+fn question(report: &Report) -> String {
+    let (sent, received) = (bytes(report.bytes_sent), bytes(report.bytes_received));
+    format!("  sent {sent}, received {received} to find this out\n")
+}
+
+fn cost(report: &Report) -> String {
+    let memory = match report.agent_peak_rss_bytes {
+        0 => String::new(),
+        peak => format!(", server memory peak {}", bytes(peak)),
+    };
+    format!("  took {}{memory}\n", seconds(report.elapsed))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn report() -> Report {
+        let count = |files, bytes| Count { files, bytes };
+        Report {
+            total: count(1046, 33_512_000),
+            files_sent: 197,
+            deleted: 83,
+            directories: 2,
+            symlinks: 1,
+            bytes_sent: 281_000,
+            bytes_received: 92_000,
+            elapsed: Duration::from_millis(1240),
+            agent_peak_rss_bytes: 8_100_000,
+            recipes: BTreeMap::from([
+                ("whole", count(94, 211_000)),
+                ("delta", count(103, 12_400_000)),
+                ("copy", count(1, 1_100_000)),
+                ("keep", count(834, 19_800_000)),
+            ]),
+            ..Report::default()
+        }
+    }
+
+    #[test]
+    fn one_screen() {
+        let expected = "\
+web1:/srv/www/assets
+  keep             834 files     19.8 MB
+  copy                1 file      1.1 MB
+  delta            103 files     12.4 MB
+  whole             94 files      211 kB
+  dirs         2 directories
+  links               1 link
+  delete            83 paths
+  sent 281 kB, received 92.0 kB: 1.1 % of 33.5 MB
+  took 1.24 s, server memory peak 8.1 MB
+";
+        assert_eq!(summary("web1:/srv/www/assets", &report(), false), expected);
+    }
+
+    #[test]
+    fn a_dry_run_says_so_and_nothing_needs_no_rows() {
+        let text = summary("x", &Report::default(), true);
+        let expected = "x\n  sent 0 B, received 0 B to find this out\n  took 0.00 s\n  dry run: nothing was changed\n";
+        assert_eq!(text, expected);
+    }
+}
