@@ -33,6 +33,9 @@ pub const LINK_TARGET_BYTES: usize = 4095;
 /// Most entries in one tree, and most actions in one plan.
 pub const ENTRIES: u64 = 10_000_000;
 
+/// Most bytes of paths and link targets in one state.
+pub const STATE_BYTES: usize = 1 << 30;
+
 /// Largest file, in bytes (16 TiB, ext4's own limit).
 pub const FILE_BYTES: u64 = 1 << 44;
 

@@ -6,7 +6,7 @@
 use crate::digest::Digest;
 use crate::entry::Mtime;
 use crate::path::RelPath;
-use crate::recipe::Recipe;
+use crate::recipe::{Basis, Recipe};
 
 /// Actions in tree order of their paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -101,6 +101,16 @@ impl Action {
         match &self.what {
             What::File(file) => Some(file),
             _ => None,
+        }
+    }
+}
+
+impl FileAction {
+    /// Bytes that staging the file takes at the destination, beyond what is there.
+    pub fn staged_bytes(&self) -> u64 {
+        match self.recipe {
+            Recipe::Keep | Recipe::Touch | Recipe::Copy { from: Basis::Leftover(_) } => 0,
+            _ => self.size,
         }
     }
 }

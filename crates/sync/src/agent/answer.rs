@@ -61,18 +61,20 @@ fn answer(
     match ask.signature {
         _ if same => talk.send(&Message::Compared(true)),
         None => talk.send(&Message::Compared(false)),
-        Some(spec) => send_signature(file, spec, talk),
+        Some(spec) => send_signature(file, record.entry.file_size().unwrap_or(0), spec, talk),
     }
 }
 
-/// Sends the signature of `file` as far as it had bytes when it was opened.
+/// Sends the signature of `file`, of which the sender knows that it has (or had) `surveyed` bytes.
 fn send_signature(
     mut file: File,
+    surveyed: u64,
     spec: SignatureSpec,
     talk: &mut Conversation,
 ) -> Result<(), AgentError> {
     let size = io::Seek::rewind(&mut file).and_then(|()| file.metadata()).map(|meta| meta.len());
-    let Ok(basis_bytes) = size else { return talk.send(&Message::Gone) };
+    let Ok(size) = size else { return talk.send(&Message::Gone) };
+    let basis_bytes = size.min(surveyed);
     talk.send(&Message::Signature { basis_bytes })?;
     let (mut left, mut broken) = (spec.signature_bytes(basis_bytes), None);
     let limited = io::Read::take(&mut file, basis_bytes);

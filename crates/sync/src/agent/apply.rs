@@ -6,6 +6,7 @@ use std::io;
 use super::book::{Amended, Book};
 use super::conversation::Conversation;
 use super::error::AgentError;
+use crate::digest::Digest;
 use crate::fs::publish::Actions;
 use crate::fs::stage::{LeftoverFile, Stage, StagedFile};
 use crate::fs::tree::Tree;
@@ -58,6 +59,9 @@ impl Applier<'_, '_> {
         file: &FileAction,
         from: Basis,
     ) -> Result<(), AgentError> {
+        if let (Basis::Leftover(leftover), Some(digest)) = (from, file.digest) {
+            return self.adopt(position, action, leftover, &digest, file);
+        }
         let Ok(mut basis) = self.open_basis(from) else { return Ok(()) };
         let mut staged = self.create(position, action, file)?;
         let copied = staged.copy(&mut basis, 0, file.size);
@@ -67,6 +71,23 @@ impl Applier<'_, '_> {
         }
     }
 
+    /// Takes a leftover over as it is, if it still is what its name says.
+    fn adopt(
+        &mut self,
+        position: u32,
+        action: &Action,
+        leftover: u32,
+        digest: &Digest,
+        file: &FileAction,
+    ) -> Result<(), AgentError> {
+        let Some(leftover) = self.leftovers.get(leftover as usize) else { return Ok(()) };
+        let adopted = self.stage.adopt(leftover, position, digest, file.mode, file.mtime);
+        if adopted.map_err(|error| stage_error(action, error))? {
+            self.book.set_staged(position);
+        }
+        Ok(())
+    }
+
     fn open_basis(&mut self, basis: Basis) -> io::Result<File> {
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         match basis {
@@ -74,10 +95,8 @@ impl Applier<'_, '_> {
                 let record = self.book.records.get(known)?.ok_or_else(missing)?;
                 self.tree.open_file(&record.entry.path)
             }
-            Basis::Leftover(leftover) => {
-                let leftover = self.leftovers.get(leftover as usize).ok_or_else(missing)?;
-                self.stage.open_leftover(leftover)
-            }
+            // Leftovers are adopted, never copied from.
+            Basis::Leftover(_) => Err(missing()),
             Basis::Planned(planned) => {
                 let action = self.book.action(planned)?.ok_or_else(missing)?;
                 let digest = action.file().and_then(|file| file.digest).ok_or_else(missing)?;
@@ -90,6 +109,7 @@ impl Applier<'_, '_> {
     pub fn receive_content(
         &mut self,
         mut first: Option<u32>,
+        may_amend: bool,
         talk: &mut Conversation,
     ) -> Result<bool, AgentError> {
         loop {
@@ -98,8 +118,8 @@ impl Applier<'_, '_> {
             }
             match talk.message()? {
                 Message::FileStart { action } => first = Some(action),
-                Message::Amend { action, size, mtime, digest } => {
-                    self.book.amend(action, Amended { size, mtime, digest });
+                Message::Amend { action, size, mtime, digest } if may_amend => {
+                    self.book.amend(action, Amended { size, mtime, digest })?;
                 }
                 Message::ContentEnd { publish } => return Ok(publish),
                 other => return Err(AgentError::Protocol(format!("{other:?} between files"))),

@@ -1,6 +1,6 @@
 //! The plan as an agent keeps it: orders, the records they name by position, and what became of each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use super::conversation::Conversation;
@@ -12,7 +12,7 @@ use crate::fs::record::Record;
 use crate::fs::spool::Spool;
 use crate::limits;
 use crate::path::RelPath;
-use crate::plan::{Action, Order, Place, What};
+use crate::plan::{Action, FileAction, Order, Place, What};
 use crate::proto::Message;
 use crate::recipe::{Basis, Recipe};
 
@@ -86,9 +86,13 @@ impl Book {
         Ok(Action { path, known, what: order.what })
     }
 
-    /// Takes note of new measures.
-    pub fn amend(&mut self, action: u32, amended: Amended) {
+    /// Takes note of new measures of a file that could not be staged.
+    pub fn amend(&mut self, action: u32, amended: Amended) -> Result<(), AgentError> {
+        if self.is_staged(action) || self.file_action(action)?.is_none() {
+            return Err(AgentError::protocol("amend of what is not missing"));
+        }
         self.amended.insert(action, amended);
+        Ok(())
     }
 
     /// Takes note that an action's file is staged.
@@ -103,13 +107,26 @@ impl Book {
         self.staged.get(action as usize).copied().unwrap_or(false)
     }
 
-    /// Bytes that staging everything takes.
+    /// Which leftovers the plan uses.
+    pub fn used_leftovers(&mut self) -> Result<HashSet<u32>, AgentError> {
+        let mut used = HashSet::new();
+        for position in 0..self.orders.len() {
+            if let Some(Recipe::Copy { from: Basis::Leftover(leftover) }) =
+                self.file_action(position)?.as_ref().and_then(Action::file).map(|file| file.recipe)
+            {
+                used.insert(leftover);
+            }
+        }
+        Ok(used)
+    }
+
+    /// Bytes that staging everything takes; leftovers are there already.
     pub fn staged_bytes(&mut self) -> Result<u64, AgentError> {
         let mut total = 0_u64;
         for position in 0..self.orders.len() {
             let action = self.action(position).map_err(AgentError::Own)?;
-            let file = action.as_ref().and_then(Action::file).filter(|file| file.digest.is_some());
-            total = total.saturating_add(file.map_or(0, |file| file.size));
+            let file = action.as_ref().and_then(Action::file);
+            total = total.saturating_add(file.map_or(0, FileAction::staged_bytes));
         }
         Ok(total)
     }

@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{self, OFlags};
 
 use super::error::AgentError;
 use crate::limits;
@@ -33,6 +35,7 @@ pub struct Conversation {
     inbox: Inbox,
     outbox: Outbox,
     output: Arc<Mutex<Output>>,
+    done: Arc<AtomicBool>,
     timeout: Duration,
     piece: Vec<u8>,
 }
@@ -41,26 +44,49 @@ pub struct Conversation {
 struct Output {
     file: File,
     last: Instant,
-    done: bool,
+    timeout: Duration,
 }
 
 impl Output {
-    fn write(&mut self, frames: &[u8]) -> io::Result<()> {
-        self.file.write_all(frames)?;
+    /// Writes all of `frames`. The output does not block, so that an agent whose sender has stopped reading
+    /// ends, and with it the lock.
+    fn write(&mut self, mut frames: &[u8]) -> io::Result<()> {
+        while !frames.is_empty() {
+            match self.file.write(frames) {
+                Ok(count) => frames = &frames[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    wait(&self.file, PollFlags::OUT, self.timeout)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
         self.last = Instant::now();
         Ok(())
+    }
+}
+
+/// Waits until `file` can be read or written, or nothing has happened for too long.
+fn wait(file: &File, flags: PollFlags, timeout: Duration) -> io::Result<()> {
+    let limit = Timespec { tv_sec: timeout.as_secs() as _, tv_nsec: timeout.subsec_nanos() as _ };
+    match poll(&mut [PollFd::new(file, flags)], Some(&limit)) {
+        Ok(0) => Err(io::ErrorKind::TimedOut.into()),
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
 impl Conversation {
     /// A conversation over two streams. Until the *Hello* is read, `timeout` is how long to wait for it.
     pub fn new(input: OwnedFd, output: OwnedFd, timeout: Duration) -> io::Result<Conversation> {
-        let output = Output { file: output.into(), last: Instant::now(), done: false };
+        fs::fcntl_setfl(&output, fs::fcntl_getfl(&output)? | OFlags::NONBLOCK)?;
+        let output = Output { file: output.into(), last: Instant::now(), timeout };
         Ok(Conversation {
             input: input.into(),
             inbox: Inbox::new()?,
             outbox: Outbox::with_window(LEVEL, Some(WINDOW_LOG))?,
             output: Arc::new(Mutex::new(output)),
+            done: Arc::default(),
             timeout,
             piece: vec![0; READ_BYTES],
         })
@@ -90,9 +116,10 @@ impl Conversation {
     pub fn start(&mut self, timeout: Duration) {
         // The sender has first say on giving up; this is for the case that nobody is there any more.
         self.timeout = timeout * 2;
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).timeout = self.timeout;
         let every = (timeout / 4).clamp(Duration::from_millis(50), HEARTBEAT);
-        let output = Arc::clone(&self.output);
-        std::thread::spawn(move || show_signs_of_life(&output, every));
+        let (output, done) = (Arc::clone(&self.output), Arc::clone(&self.done));
+        std::thread::spawn(move || show_signs_of_life(&output, &done, every));
     }
 
     /// What the sender says next.
@@ -116,7 +143,7 @@ impl Conversation {
 
     fn read_some(&mut self) -> Result<usize, AgentError> {
         loop {
-            self.wait()?;
+            wait(&self.input, PollFlags::IN, self.timeout).map_err(|_| AgentError::Gone)?;
             match self.input.read(&mut self.piece) {
                 Ok(0) => return Err(AgentError::Gone),
                 Ok(count) => return Ok(count),
@@ -124,19 +151,6 @@ impl Conversation {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return Err(AgentError::Gone),
             }
-        }
-    }
-
-    fn wait(&self) -> Result<(), AgentError> {
-        let limit = Timespec {
-            tv_sec: self.timeout.as_secs() as _,
-            tv_nsec: self.timeout.subsec_nanos() as _,
-        };
-        let mut fds = [PollFd::from_borrowed_fd(self.input.as_fd(), PollFlags::IN)];
-        match poll(&mut fds, Some(&limit)) {
-            Ok(0) => Err(AgentError::Gone),
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(_) => Err(AgentError::Gone),
         }
     }
 
@@ -171,18 +185,18 @@ impl Conversation {
 
 impl Drop for Conversation {
     fn drop(&mut self) {
-        self.output.lock().unwrap_or_else(PoisonError::into_inner).done = true;
+        self.done.store(true, Ordering::Relaxed);
     }
 }
 
 /// Writes a heartbeat whenever nothing else was written for a while, until the conversation ends.
-fn show_signs_of_life(output: &Mutex<Output>, every: Duration) {
+fn show_signs_of_life(output: &Mutex<Output>, done: &AtomicBool, every: Duration) {
     let mut frame = Vec::new();
     put_frame(&mut frame, FrameKind::Heartbeat, &[]);
-    loop {
+    while !done.load(Ordering::Relaxed) {
         std::thread::sleep(every / 2);
         let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
-        if output.done || (output.last.elapsed() >= every && output.write(&frame).is_err()) {
+        if output.last.elapsed() >= every && output.write(&frame).is_err() {
             return;
         }
     }

@@ -154,6 +154,8 @@ impl Agent {
         let count = leftovers.len() as u32;
         let mut book = Book::receive(first, records, count, &spool_dir(work), &mut self.talk)?;
         stage.sync_each = book.orders.len() <= FEW_FILES;
+        let used = book.used_leftovers()?;
+        stage.drop_unused(&leftovers, &used).map_err(AgentError::Own)?;
         check_room(&mut book, tree)?;
         let mut applier = Applier { book: &mut book, stage, tree, leftovers: &leftovers };
         let staged = applier.run(&mut self.talk);
@@ -196,11 +198,11 @@ impl Applier<'_, '_> {
     /// Stages everything; `true` when the sender then wants it published.
     fn run(&mut self, talk: &mut Conversation) -> Result<bool, AgentError> {
         self.copy_known()?;
-        let mut first = None;
+        let (mut first, mut failed) = (None, 0);
         loop {
-            let publish = self.receive_content(first.take(), talk)?;
+            let publish = self.receive_content(first.take(), failed > 0, talk)?;
             self.copy_planned()?;
-            let failed = self.report(talk)?;
+            failed = self.report(talk)?;
             if publish && failed == 0 {
                 return Ok(true);
             }
@@ -213,7 +215,7 @@ impl Applier<'_, '_> {
                         break;
                     }
                     Message::Amend { action, size, mtime, digest } if failed > 0 => {
-                        self.book.amend(action, book::Amended { size, mtime, digest });
+                        self.book.amend(action, book::Amended { size, mtime, digest })?;
                     }
                     other => return Err(AgentError::Protocol(format!("{other:?} after staging"))),
                 }

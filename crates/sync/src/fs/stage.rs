@@ -4,6 +4,7 @@
 //! the name `DIGEST.RUN.ACTION`. Whatever has such a name was verified, so the next push can use it if this
 //! one is interrupted.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
@@ -92,9 +93,39 @@ impl<'w> Stage<'w> {
         Some(LeftoverFile { digest, run, action, size })
     }
 
-    /// Opens a leftover to copy from it.
-    pub fn open_leftover(&self, leftover: &LeftoverFile) -> io::Result<File> {
-        open_file(self.work.stage(), leftover.name().as_bytes())
+    /// Makes a leftover the staged file of an action; `false` if it is gone or not what its name says.
+    pub fn adopt(
+        &mut self,
+        leftover: &LeftoverFile,
+        action: u32,
+        digest: &Digest,
+        mode: u32,
+        mtime: Mtime,
+    ) -> io::Result<bool> {
+        let name = leftover.name();
+        let Ok(file) = open_file(self.work.stage(), name.as_bytes()) else { return Ok(false) };
+        self.buffer.resize(BUFFER_BYTES, 0);
+        let (content, _) = Digest::of_reader(&file, &mut self.buffer)?;
+        if content != *digest {
+            return Ok(false);
+        }
+        set_mode(&file, mode)?;
+        set_mtime(&file, mtime)?;
+        if self.sync_each {
+            file.sync_all()?;
+        }
+        renameat(self.work.stage(), &name, self.work.stage(), self.name(digest, action))?;
+        Ok(true)
+    }
+
+    /// Removes the leftovers that a plan has no use for, so that they take no room.
+    pub fn drop_unused(&self, leftovers: &[LeftoverFile], used: &HashSet<u32>) -> io::Result<()> {
+        for (position, leftover) in leftovers.iter().enumerate() {
+            if !used.contains(&(position as u32)) {
+                remove_staged(self.work, &leftover.name())?;
+            }
+        }
+        Ok(())
     }
 
     /// Opens a file this push has staged, to copy from it.
@@ -178,7 +209,7 @@ impl<'w> Stage<'w> {
 
 fn digest_from_hex(digits: &str) -> Option<Digest> {
     let mut digest = [0; 32];
-    if digits.len() != 64 || !digits.is_ascii() {
+    if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
     for (byte, pair) in digest.iter_mut().zip(digits.as_bytes().chunks(2)) {

@@ -84,6 +84,9 @@ impl Hello {
 }
 
 fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    if !digits.len().is_multiple_of(2) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
     let pairs = digits.as_bytes().chunks(2);
     pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
@@ -105,6 +108,8 @@ mod tests {
     fn other_lines_are_refused() {
         assert_eq!(Hello::parse(b"GET / HTTP/1.1"), Err(HelloError::NotHello));
         assert_eq!(Hello::parse(b"assetsync 1 0g"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 1 +1+2"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 1 000"), Err(HelloError::NotHello));
         assert_eq!(Hello::parse(b"assetsync 2 00"), Err(HelloError::Version { theirs: 2 }));
         assert!(matches!(Hello::parse(b"assetsync 1 0000"), Err(HelloError::Decode(_))));
     }

@@ -40,8 +40,10 @@ impl Contents {
     }
 
     /// Notes that the action at `position` of the plan brings this content, so that files with the same
-    /// content later in the plan copy it.
+    /// content later in the plan copy it. A leftover is moved to its place, so it can be used only once.
     pub fn will_have(&mut self, key: ContentKey, position: u32) {
-        self.0.entry(key).or_insert(Basis::Planned(position));
+        if !matches!(self.0.get(&key), Some(Basis::Known(_) | Basis::Planned(_))) {
+            self.0.insert(key, Basis::Planned(position));
+        }
     }
 }

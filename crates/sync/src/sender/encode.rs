@@ -34,9 +34,10 @@ pub struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    /// Encodes the file of the action at `position`, by its recipe.
-    pub fn encode(&mut self, position: u32, action: &Action) -> Result<(), PushError> {
-        let Some(file) = action.file() else { return Ok(()) };
+    /// Encodes the file of the action at `position`, by its recipe; `false` if it is not what was planned any
+    /// more.
+    pub fn encode(&mut self, position: u32, action: &Action) -> Result<bool, PushError> {
+        let Some(file) = action.file() else { return Ok(true) };
         match (file.recipe, signature_of(self.answers, file)) {
             (Recipe::Delta { .. }, Some(signature)) => {
                 self.file(position, &action.path, file, |encoder, source| {
@@ -47,9 +48,9 @@ impl Encoder<'_> {
         }
     }
 
-    /// Encodes the file of an action as a whole.
-    pub fn encode_whole(&mut self, position: u32, action: &Action) -> Result<(), PushError> {
-        let Some(file) = action.file() else { return Ok(()) };
+    /// Encodes the file of an action as a whole; `false` if it is not what was planned any more.
+    pub fn encode_whole(&mut self, position: u32, action: &Action) -> Result<bool, PushError> {
+        let Some(file) = action.file() else { return Ok(true) };
         let stored = is_precompressed(action.path.as_bytes());
         self.file(position, &action.path, file, |encoder, source| encoder.whole(source, stored))
     }
@@ -62,14 +63,15 @@ impl Encoder<'_> {
         path: &RelPath,
         file: &FileAction,
         content: impl FnOnce(&mut Self, &mut Hashed) -> Result<io::Result<()>, PushError>,
-    ) -> Result<(), PushError> {
+    ) -> Result<bool, PushError> {
         self.wire.send(&Message::FileStart { action: position })?;
         let opened = self.tree.open_file(path).map(|source| Hashed::new(source, file.size));
         let as_planned = match opened {
             Ok(mut source) => content(self, &mut source)?.is_ok() && source.is_as_planned(file),
             Err(_) => false,
         };
-        self.wire.send(if as_planned { &Message::FileEnd } else { &Message::FileAbort })
+        self.wire.send(if as_planned { &Message::FileEnd } else { &Message::FileAbort })?;
+        Ok(as_planned)
     }
 
     fn whole(&mut self, source: &mut Hashed, stored: bool) -> Result<io::Result<()>, PushError> {

@@ -123,6 +123,12 @@ impl<'a> Comparison<'a> {
         asks.into_values().collect()
     }
 
+    /// The size of a file of the state, in bytes.
+    pub fn known_bytes(&self, known: u32) -> u64 {
+        let remote = self.state.entries.get(known as usize);
+        remote.and_then(|remote| remote.entry.file_size()).unwrap_or(0)
+    }
+
     /// The plan, once everything is answered; or what stands in its way.
     pub fn plan(&self, answers: &Answers) -> Result<Plan, Vec<InTheWay>> {
         let mut planning = Planning {

@@ -12,10 +12,12 @@ use super::planner::{Answer, Answers, Comparison, content_order};
 use super::source::{Source, read_again};
 use super::wire::Wire;
 use crate::delta::Signature;
+use crate::entry::{Entry, Kind};
 use crate::limits;
-use crate::plan::{Action, Plan, What};
+use crate::plan::{Action, FileAction, Plan, What};
 use crate::proto::{Ask, Hello, Message, Vitals};
-use crate::state::State;
+use crate::recipe::{Basis, Recipe};
+use crate::state::{Leftover, State};
 
 /// How to reach a destination and what to expect of it.
 #[derive(Clone)]
@@ -41,6 +43,7 @@ pub struct Session<'a> {
     wire: Wire,
     monitor: &'a dyn Monitor,
     vitals: Vitals,
+    leftovers: Vec<Leftover>,
     started: Instant,
 }
 
@@ -78,21 +81,23 @@ impl<'a> Session<'a> {
             monitor.event(Event::AgentInstalled);
         }
         let wire = Wire::new(agent, line.len(), connection.timeout, connection.bytes_per_second)?;
-        Ok(Session { wire, monitor, vitals: Vitals::default(), started })
+        Ok(Session { wire, monitor, vitals: Vitals::default(), leftovers: Vec::new(), started })
     }
 
     /// Hears what stands at the destination.
     pub fn survey(&mut self) -> Result<State, PushError> {
-        let mut state = State::default();
+        let (mut state, mut bytes) = (State::default(), 0);
         loop {
             match self.wire.receive()? {
                 Message::Entry(entry) => {
                     check_order(&state, &entry.entry.path)?;
+                    bytes += entry_bytes(&entry.entry);
                     state.entries.push(entry);
                 }
                 Message::Leftover(leftover) => state.leftovers.push(leftover),
                 Message::StateEnd(vitals) => {
                     self.vitals = vitals;
+                    self.leftovers.clone_from(&state.leftovers);
                     let (paths, leftovers) = (state.entries.len(), state.leftovers.len());
                     let (paths, leftovers) = (paths as u64, leftovers as u64);
                     self.monitor.event(Event::Surveyed { paths, leftovers });
@@ -100,7 +105,8 @@ impl<'a> Session<'a> {
                 }
                 other => return Err(out_of_place(&other)),
             }
-            if (state.entries.len() + state.leftovers.len()) as u64 > limits::ENTRIES {
+            let items = (state.entries.len() + state.leftovers.len()) as u64;
+            if items > limits::ENTRIES || bytes > limits::STATE_BYTES {
                 return Err(PushError::Protocol("too many paths".into()));
             }
         }
@@ -119,7 +125,8 @@ impl<'a> Session<'a> {
         self.wire.flush()?;
         let mut answers = Answers::new();
         for ask in &asks {
-            answers.insert(ask.known, self.answer(ask)?);
+            let most = comparison.known_bytes(ask.known);
+            answers.insert(ask.known, self.answer(ask, most)?);
         }
         match self.wire.receive()? {
             Message::AnswerEnd => Ok(answers),
@@ -127,12 +134,14 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn answer(&mut self, ask: &Ask) -> Result<Answer, PushError> {
+    fn answer(&mut self, ask: &Ask, most: u64) -> Result<Answer, PushError> {
         match self.wire.receive()? {
             Message::Compared(true) if ask.expected.is_some() => Ok(Answer::Same),
             Message::Compared(false) => Ok(Answer::Different),
             Message::Gone => Ok(Answer::Gone),
-            Message::Signature { basis_bytes } => self.signature(ask, basis_bytes),
+            Message::Signature { basis_bytes } if basis_bytes <= most => {
+                self.signature(ask, basis_bytes)
+            }
             other => Err(out_of_place(&other)),
         }
     }
@@ -143,7 +152,9 @@ impl<'a> Session<'a> {
         let mut entries = Vec::new();
         while (entries.len() as u64) < needed {
             match self.wire.receive()? {
-                Message::Blocks(piece) if entries.len() as u64 + piece.len() as u64 <= needed => {
+                Message::Blocks(piece)
+                    if !piece.is_empty() && (entries.len() + piece.len()) as u64 <= needed =>
+                {
                     entries.extend_from_slice(piece);
                 }
                 other => return Err(out_of_place(&other)),
@@ -167,7 +178,8 @@ impl<'a> Session<'a> {
         answers: &Answers,
         publish: bool,
     ) -> Result<u64, PushError> {
-        self.check_room(plan)?;
+        let leftovers = std::mem::take(&mut self.leftovers);
+        self.check_room(plan, &leftovers)?;
         let order = content_order(plan);
         let total: u64 = order.iter().map(|&at| content_bytes(&plan.actions[at as usize])).sum();
         self.monitor.event(Event::Planned { files: order.len() as u64, bytes: total });
@@ -191,7 +203,7 @@ impl<'a> Session<'a> {
         self.wire.send(&Message::ContentEnd { publish })?;
         self.wire.flush()?;
         self.monitor.event(Event::Sent);
-        let failed = self.staged()?;
+        let failed = self.staged(plan)?;
         if failed.is_empty() {
             return Ok(0);
         }
@@ -200,7 +212,7 @@ impl<'a> Session<'a> {
     }
 
     /// Which files the agent could not stage.
-    fn staged(&mut self) -> Result<Vec<u32>, PushError> {
+    fn staged(&mut self, plan: &Plan) -> Result<Vec<u32>, PushError> {
         let mut failed = Vec::new();
         loop {
             match self.wire.receive()? {
@@ -208,7 +220,7 @@ impl<'a> Session<'a> {
                 Message::StagedEnd => return Ok(failed),
                 other => return Err(out_of_place(&other)),
             }
-            if failed.len() as u64 > limits::ENTRIES {
+            if failed.len() > plan.actions.len() {
                 return Err(PushError::Protocol("too many failures".into()));
             }
         }
@@ -233,11 +245,14 @@ impl<'a> Session<'a> {
             let progress = &mut |_: u64, _: &Wire| {};
             let wire = &mut self.wire;
             let mut encoder = Encoder { tree: &mut tree, wire, answers: &answers, progress };
-            encoder.encode_whole(position, action)?;
+            if !encoder.encode_whole(position, action)? {
+                let source = std::io::Error::other("it was not the same twice");
+                return Err(PushError::Changing { path: action.path.to_string(), source });
+            }
         }
         self.wire.send(&Message::ContentEnd { publish })?;
         self.wire.flush()?;
-        match self.staged()?.first() {
+        match self.staged(plan)?.first() {
             None => Ok(()),
             Some(&position) => {
                 let action = plan.actions.get(position as usize);
@@ -282,12 +297,30 @@ impl<'a> Session<'a> {
     }
 
     /// Old and new files are there at the same time until the deletes at the end.
-    fn check_room(&self, plan: &Plan) -> Result<(), PushError> {
+    fn check_room(&self, plan: &Plan, leftovers: &[Leftover]) -> Result<(), PushError> {
         let files = plan.actions.iter().filter_map(Action::file);
-        let needed = files.filter(|file| file.digest.is_some()).map(|file| file.size).sum();
-        let free = self.vitals.free_bytes;
+        let needed = files.map(FileAction::staged_bytes).sum();
+        // What the plan does not use of an interrupted push is removed before anything is staged.
+        let free = self.vitals.free_bytes.saturating_add(unused_bytes(plan, leftovers));
         if needed > free { Err(PushError::NoRoom { needed, free }) } else { Ok(()) }
     }
+}
+
+/// Bytes of the leftovers that a plan does not use.
+fn unused_bytes(plan: &Plan, leftovers: &[Leftover]) -> u64 {
+    let all: u64 = leftovers.iter().map(|leftover| leftover.size).sum();
+    let files = plan.actions.iter().filter_map(Action::file);
+    let used = files.filter_map(|file| match file.recipe {
+        Recipe::Copy { from: Basis::Leftover(position) } => leftovers.get(position as usize),
+        _ => None,
+    });
+    all.saturating_sub(used.map(|leftover| leftover.size).sum())
+}
+
+/// What an entry takes in memory beyond its own size, in bytes.
+fn entry_bytes(entry: &Entry) -> usize {
+    let target = if let Kind::Symlink { target } = &entry.kind { target.len() } else { 0 };
+    entry.path.as_bytes().len() + target
 }
 
 fn content_bytes(action: &Action) -> u64 {
@@ -301,7 +334,6 @@ fn amend(
     tree: &mut crate::fs::tree::Tree,
 ) -> Result<Message<'static>, PushError> {
     use crate::compare::SourceEntry;
-    use crate::entry::{Entry, Kind};
     let changing = |path: &crate::path::RelPath, source| PushError::Changing {
         path: path.to_string(),
         source,
