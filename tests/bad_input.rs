@@ -1,1 +1,529 @@
-//! Tests.
+//! Bad input: a clear error that names the thing, exit code 1 or 2, and nothing changed at the destination.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use assetsync_testbed::Sshd;
+
+use super::interruptions::faults::{
+    OnDrop, Outcome, Push, Site, cache, gated_shell, killing_shell, need, run, script, until,
+};
+
+/// A file system that goes away in the end.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn tmpfs(path: &Path, options: &str) -> Mount {
+        need("mount", "mount");
+        let path_text = path.to_str().unwrap();
+        run("mount", ["-t", "tmpfs", "-o", options, "tmpfs", path_text]);
+        Mount(path.into())
+    }
+
+    fn read_only(&self) {
+        run("mount", ["-o", "remount,ro", self.0.to_str().unwrap()]);
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// A site on a host whose file system has these options. The mount must be dropped first.
+fn site_on(options: &str) -> (Mount, Site) {
+    let mut mount = None;
+    let site = Site::on(|host| mount = Some(Mount::tmpfs(host, options)));
+    (mount.unwrap(), site)
+}
+
+/// A remote shell that is this script; it gets the host as `$1` and the command as `$2`.
+fn shell(site: &Site, lines: &str) -> PathBuf {
+    let path = site.dir.join("shell");
+    script(&path, &format!("#!/bin/sh\n{lines}\n"));
+    path
+}
+
+fn code(outcome: &Outcome, code: i32) {
+    assert_eq!(outcome.code, Some(code), "{outcome:#?}");
+}
+
+// ---- the source ----
+
+#[test]
+fn a_missing_source() {
+    let site = Site::new();
+    let outcome = Push::new(&site.dir.join("nothing"), site.destination()).with(["--delete"]).run();
+    outcome.assert_failed(&["nothing", "No such file"]);
+    code(&outcome, 2);
+    site.check_untouched("no source");
+    assert!(!site.work().exists());
+}
+
+#[test]
+fn a_source_that_is_a_file() {
+    let site = Site::new();
+    let outcome = Push::new(&site.source().join("style.css"), site.destination()).run();
+    outcome.assert_failed(&["style.css", "ot a directory"]);
+    code(&outcome, 2);
+    site.check_untouched("a file as source");
+}
+
+#[test]
+fn an_empty_source_empties_only_if_that_is_allowed() {
+    let site = Site::new();
+    let empty = site.dir.join("empty");
+    fs::create_dir(&empty).unwrap();
+    let push = || Push::new(&empty, site.destination());
+    push().run().assert_ok();
+    site.check_untouched("nothing to do");
+    let outcome = push().with(["--delete"]).run();
+    outcome.assert_failed(&["empty", "--allow-empty"]);
+    assert!(matches!(outcome.code, Some(1 | 2)));
+    site.check_untouched("empty source");
+    push().with(["--delete", "--allow-empty"]).run().assert_ok();
+    assert!(site.standing().is_empty());
+}
+
+#[test]
+fn a_source_file_that_can_not_be_read() {
+    let site = Site::new();
+    let secret = site.source().join("style.css");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
+    // Root can read anything.
+    let words = as_nobody();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = site.push().under(&words).run();
+    outcome.assert_failed(&["style.css", "Permission denied"]);
+    site.check_untouched("unreadable");
+}
+
+#[test]
+fn a_source_file_that_changes_before_it_is_sent_arrives_as_it_is_then() {
+    let site = Site::new();
+    let (file, gone) = (site.source().join("style.css"), site.source().join("touched.txt"));
+    let (shell, gate) = gated_shell(&site.dir);
+    let push_with_change = |change: &dyn Fn()| {
+        site.reset();
+        let push = site.push_by(&shell).env("FAULT_BYTES", "300").env("FAULT_GATE", &gate);
+        let running = push.start();
+        // Scanned, and waiting for the agent.
+        until("the lock", || site.work().join("lock").exists().then_some(()));
+        change();
+        fs::write(&gate, "go\n").unwrap();
+        running.wait()
+    };
+    push_with_change(&|| fs::write(&file, "changed".repeat(9000)).unwrap()).assert_ok();
+    site.check_equal("grown");
+    push_with_change(&|| fs::write(&file, "less").unwrap()).assert_ok();
+    site.check_equal("shrunk");
+    fs::write(&file, "and again").unwrap();
+    let outcome = push_with_change(&|| fs::remove_file(&file).unwrap());
+    outcome.assert_failed(&["style.css", "No such file"]);
+    site.check_untouched("vanished");
+    fs::write(&file, "and again").unwrap();
+    let outcome = push_with_change(&|| {
+        fs::remove_file(&file).unwrap();
+        symlink("/etc/passwd", &file).unwrap();
+    });
+    outcome.assert_failed(&["style.css"]);
+    site.check_untouched("became a link");
+    assert!(gone.exists());
+}
+
+#[test]
+fn a_source_file_that_never_stops_changing_is_never_mixed() {
+    let site = Site::new();
+    let file = site.source().join("style.css");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _leave = OnDrop(|| done.store(true, Ordering::Relaxed));
+        fs::write(&file, vec![b'a'; 300_000]).unwrap();
+        let (file, done) = (&file, &done);
+        scope.spawn(move || {
+            use std::os::unix::fs::FileExt;
+            let open = fs::OpenOptions::new().write(true).open(file).unwrap();
+            for letter in (b'a'..=b'z').cycle().take_while(|_| !done.load(Ordering::Relaxed)) {
+                for at in 0..30 {
+                    open.write_all_at(&[letter; 10_000], at * 10_000).unwrap();
+                }
+            }
+        });
+        let mut ends = [0, 0];
+        for _ in 0..20 {
+            let outcome = site.push().run();
+            outcome.assert_no_panic();
+            ends[usize::from(outcome.ok())] += 1;
+            if !outcome.ok() {
+                outcome.assert_failed(&["style.css", "changes while"]);
+            }
+            let there = fs::read(site.destination().join("style.css")).unwrap();
+            let old = there.len() < 300_000;
+            assert!(old || there.iter().all(|byte| *byte == there[0]), "mixed content, {ends:?}");
+        }
+    });
+}
+
+// ---- the destination ----
+
+#[test]
+fn destinations_that_can_not_be_read() {
+    let site = Site::new();
+    for destination in ["", "host:", "ssh://host", "ssh://host:0/x", "user@:/x", "host::module", "-x:/y"] {
+        let outcome = Push::new(&site.source(), destination).run();
+        outcome.assert_failed(&[]);
+        code(&outcome, 2);
+        assert!(destination.is_empty() || outcome.stderr.contains(destination), "{outcome:#?}");
+    }
+}
+
+#[test]
+fn a_destination_where_nobody_listens() {
+    let site = Site::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let outcome = Push::new(&site.source(), format!("ssh://127.0.0.1:{port}/x")).run();
+    outcome.assert_failed(&["127.0.0.1", &port.to_string(), "refused"]);
+    code(&outcome, 1);
+}
+
+#[test]
+fn a_host_that_does_not_exist() {
+    let site = Site::new();
+    let outcome = Push::new(&site.source(), "no-such-host.invalid:/x").run();
+    outcome.assert_failed(&["no-such-host.invalid"]);
+    code(&outcome, 1);
+}
+
+/// A push to a site over an sshd, which `spoil` has done something to.
+fn push_over_ssh(site: &Site, sshd: &Sshd) -> Outcome {
+    let destination = format!("testbed:{}", site.destination().display());
+    let push = Push::new(&site.source(), destination).with(["--delete", "-F"]);
+    push.with([sshd.ssh_config()]).run()
+}
+
+#[test]
+fn a_host_that_refuses_the_key() {
+    let (site, sshd) = (Site::new(), Sshd::start().unwrap());
+    fs::write(sshd.dir().join("authorized_keys"), "").unwrap();
+    let outcome = push_over_ssh(&site, &sshd);
+    outcome.assert_failed(&["127.0.0.1", "refused to log in", sshd.user()]);
+    code(&outcome, 1);
+    site.check_untouched("refused");
+}
+
+#[test]
+fn a_host_whose_key_is_not_known() {
+    let (site, sshd) = (Site::new(), Sshd::start().unwrap());
+    fs::write(sshd.known_hosts(), "").unwrap();
+    let outcome = push_over_ssh(&site, &sshd);
+    outcome.assert_failed(&["127.0.0.1", "not known", "SHA256:", "ssh-keyscan"]);
+    code(&outcome, 1);
+    site.check_untouched("unknown host");
+}
+
+#[test]
+fn a_host_whose_key_has_changed() {
+    let (site, sshd) = (Site::new(), Sshd::start().unwrap());
+    let other = fs::read_to_string(sshd.client_key().with_extension("pub")).unwrap();
+    fs::write(sshd.known_hosts(), format!("[127.0.0.1]:{} {other}", sshd.port())).unwrap();
+    let outcome = push_over_ssh(&site, &sshd);
+    outcome.assert_failed(&["127.0.0.1", "HAS CHANGED", "SHA256:", "ssh-keygen -R"]);
+    code(&outcome, 1);
+    site.check_untouched("changed host key");
+}
+
+#[test]
+fn a_destination_that_is_a_file_or_below_one() {
+    let site = Site::new();
+    let file = site.dir.join("host/outside/secret");
+    for destination in [file.clone(), file.join("below")] {
+        for push in [
+            Push::new(&site.source(), &destination),
+            site.push_by_to(&shell(&site, "exec /bin/sh -c \"$2\""), &destination),
+        ] {
+            let outcome = push.run();
+            outcome.assert_failed(&["secret"]);
+            assert!(matches!(outcome.code, Some(1 | 2)));
+            site.check_untouched("a file as destination");
+        }
+    }
+}
+
+/// Words that run a program as the user nobody.
+fn as_nobody() -> Vec<String> {
+    need("setpriv", "util-linux");
+    // A cache of its own: agents must belong to who runs them.
+    let own = cache().join("nobody");
+    fs::create_dir_all(&own).unwrap();
+    chown(&own, Some(65534), Some(65534)).unwrap();
+    let cache = format!("XDG_CACHE_HOME={}", own.display());
+    let words =
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/", &cache];
+    words.map(str::to_owned).to_vec()
+}
+
+/// A remote shell whose commands run as the user nobody.
+fn nobodys_shell(site: &Site) -> PathBuf {
+    shell(site, &format!("exec {} /bin/sh -c \"$2\"", as_nobody().join(" ")))
+}
+
+fn give_to_nobody(path: &Path) {
+    run("chown", ["-R", "-h", "65534:65534", path.to_str().unwrap()]);
+}
+
+#[test]
+fn a_destination_that_can_not_be_written() {
+    let site = Site::new();
+    let outcome = site.push_by(&nobodys_shell(&site)).run();
+    outcome.assert_failed(&["site", "Permission denied"]);
+    code(&outcome, 1);
+    site.check_untouched("not writable");
+    assert!(!site.work().exists());
+}
+
+#[test]
+fn a_destination_in_a_directory_that_can_not_be_written_is_fine() {
+    let site = Site::new();
+    give_to_nobody(&site.destination());
+    site.push_by(&nobodys_shell(&site)).run().assert_ok();
+    let inside = site.destination().join(".assetsync");
+    assert!(inside.is_dir());
+    fs::remove_dir_all(inside).unwrap();
+    site.check_equal("work directory inside");
+}
+
+#[test]
+fn a_destination_of_which_a_part_can_not_be_written() {
+    let site = Site::new();
+    give_to_nobody(&site.destination());
+    chown(site.destination().join("assets"), Some(0), Some(0)).unwrap();
+    let outcome = site.push_by(&nobodys_shell(&site)).run();
+    outcome.assert_failed(&["assets", "Permission denied"]);
+    code(&outcome, 1);
+    let _ = fs::remove_dir_all(site.destination().join(".assetsync"));
+    site.check_untouched("partly writable");
+}
+
+#[test]
+fn a_full_destination_is_named_and_stays_as_it_was() {
+    let (_mount, site) = site_on("size=1300k");
+    let outcome = site.push().run();
+    outcome.assert_failed(&["Disk full", "free"]);
+    code(&outcome, 1);
+    site.check_untouched("full");
+    assert!(site.staged().is_empty(), "{:?}", site.staged());
+}
+
+#[test]
+fn a_destination_without_room_for_a_single_name() {
+    let count = 1 + walk(&Site::new().dir.join("host"));
+    for spare in [0, 1, 2, 3, 4, 6, 12, 20] {
+        let (_mount, site) = site_on(&format!("nr_inodes={}", count + spare));
+        let outcome = site.push().run();
+        if outcome.ok() {
+            site.check_equal("enough names");
+            continue;
+        }
+        assert!(spare < 20, "{outcome:#?}");
+        outcome.assert_failed(&[]);
+        let said = &outcome.stderr;
+        assert!(said.contains("Disk full") || said.contains("No space left"), "{outcome:#?}");
+        site.check_untouched("no inodes");
+        assert!(site.staged().is_empty(), "{:?}", site.staged());
+    }
+}
+
+/// Number of paths at and below one.
+fn walk(path: &Path) -> usize {
+    let meta = fs::symlink_metadata(path).unwrap();
+    let below = meta.is_dir().then(|| fs::read_dir(path).unwrap());
+    1 + below.into_iter().flatten().map(|item| walk(&item.unwrap().path())).sum::<usize>()
+}
+
+#[test]
+fn what_an_interrupted_push_left_does_not_stand_in_the_way_of_the_next() {
+    let (_mount, site) = site_on("size=1900k");
+    let total = site.push().run().number("bytes_sent");
+    site.reset();
+    for part in [70, 80, 90, 95] {
+        let push = site.push_by(&killing_shell(&site.dir));
+        push.env("FAULT_BYTES", (total * part / 100).to_string()).run();
+        site.wait_alone();
+    }
+    assert!(!site.staged().is_empty());
+    site.push_again();
+    site.check_equal("after leftovers");
+}
+
+#[test]
+fn a_read_only_destination() {
+    let (mount, site) = site_on("size=10m");
+    mount.read_only();
+    let outcome = site.push().run();
+    outcome.assert_failed(&["site", "Read-only file system"]);
+    code(&outcome, 1);
+    site.check_untouched("read-only");
+}
+
+// ---- the way there ----
+
+#[test]
+fn a_login_shell_that_prints_a_little_is_warned_of_and_one_that_prints_much_is_refused() {
+    let site = Site::new();
+    let sshd = Sshd::builder().noise(3000).start().unwrap();
+    let outcome = push_over_ssh(&site, &sshd);
+    outcome.assert_ok();
+    assert!(outcome.stderr.contains("####") || outcome.stdout.contains("####"), "{outcome:#?}");
+    site.check_equal("a little noise");
+    site.reset();
+    let sshd = Sshd::builder().noise(1_000_000).start().unwrap();
+    let outcome = push_over_ssh(&site, &sshd);
+    outcome.assert_failed(&["prints more than", "####"]);
+    code(&outcome, 1);
+    site.check_untouched("much noise");
+    let outcome = site.push_by(&shell(&site, "exec yes noise")).run();
+    outcome.assert_failed(&["somewhere", "prints more than", "noise"]);
+    site.check_untouched("endless noise");
+}
+
+#[test]
+fn an_installed_agent_that_is_damaged_is_installed_again() {
+    let site = Site::new();
+    let own = cache().join(format!("damaged-{}", std::process::id()));
+    let _remove = OnDrop(|| drop(fs::remove_dir_all(&own)));
+    fs::create_dir(&own).unwrap();
+    let push = || site.push().env("XDG_CACHE_HOME", &own).run();
+    push().assert_ok();
+    let agent = only_agent(&own);
+    let good = fs::read(&agent).unwrap();
+    let mut flipped = good.clone();
+    flipped[good.len() / 2] ^= 1;
+    for bad in [&flipped[..], &good[..good.len() / 2], b"", b"#!/bin/sh\ntouch /tmp/should-not-run\n"] {
+        fs::write(&agent, bad).unwrap();
+        site.reset();
+        push().assert_ok();
+        site.check_equal("with an agent installed again");
+        assert!(fs::read(&agent).unwrap() == good, "the agent is as it was");
+    }
+    assert!(!Path::new("/tmp/should-not-run").exists());
+    // A link is not followed, be it to a good agent.
+    let elsewhere = site.dir.join("elsewhere");
+    fs::rename(&agent, &elsewhere).unwrap();
+    symlink(&elsewhere, &agent).unwrap();
+    site.reset();
+    push().assert_ok();
+    assert!(!fs::symlink_metadata(&agent).unwrap().is_symlink());
+}
+
+fn only_agent(cache: &Path) -> PathBuf {
+    let items = fs::read_dir(cache.join("assetsync")).unwrap();
+    let names: Vec<PathBuf> = items.map(|item| item.unwrap().path()).collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    names[0].clone()
+}
+
+/// A remote shell on a machine of another kind.
+fn strange_machine(site: &Site) -> PathBuf {
+    let programs = site.dir.join("programs");
+    fs::create_dir_all(&programs).unwrap();
+    // Where nothing can be started the shell would find the real one.
+    script(&programs.join("uname"), "#!/bin/sh\necho Linux faketron\n");
+    shell(site, &format!("PATH='{}':$PATH exec /bin/sh -c \"$2\"", programs.display()))
+}
+
+#[test]
+fn agent_bytes_that_are_damaged_or_not_there() {
+    let site = Site::new();
+    let strange = strange_machine(&site);
+    let outcome = site.push_by(&strange).run();
+    outcome.assert_failed(&["somewhere", "Linux-faketron"]);
+    code(&outcome, 1);
+    site.check_untouched("no agent");
+    let agents = site.dir.join("agents");
+    fs::create_dir(&agents).unwrap();
+    fs::write(agents.join("assetsync-agent-Linux-faketron"), "no program at all").unwrap();
+    let outcome = site.push_by(&strange).env("ASSETSYNC_AGENTS", &agents).run();
+    outcome.assert_failed(&["somewhere", "agent"]);
+    code(&outcome, 1);
+    site.check_untouched("a damaged agent");
+}
+
+#[test]
+fn another_version_of_the_protocol() {
+    let site = Site::new();
+    let own = cache().join(format!("version-{}", std::process::id()));
+    let _remove = OnDrop(|| drop(fs::remove_dir_all(&own)));
+    fs::create_dir(&own).unwrap();
+    site.push().env("XDG_CACHE_HOME", &own).run().assert_ok();
+    let agent = only_agent(&own);
+    let mut command = Command::new(&agent);
+    command.arg("00ff").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut started = command.spawn().unwrap();
+    use std::io::Write;
+    started.stdin.take().unwrap().write_all(b"assetsync 99 00\n").unwrap();
+    let output = started.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.starts_with("assetsync:00ff:ready\n"), "{said:?}");
+    assert!(said.contains("version 99") && !output.status.success(), "{said:?}");
+    // What a sender makes of such an agent: it says the very same, as a failure.
+    let answer = site.dir.join("answer");
+    fs::write(&answer, &output.stdout["assetsync:00ff:ready\n".len()..]).unwrap();
+    let lines = format!("{NONCE}echo assetsync:$1:ready; cat '{}'; cat > /dev/null", answer.display());
+    site.reset();
+    let outcome = site.push_by(&shell(&site, &lines)).run();
+    outcome.assert_failed(&["version 99"]);
+    site.check_untouched("another version");
+}
+
+/// Makes `$1` the nonce.
+const NONCE: &str = "set -- ${2#*\"' sh \"}\n";
+
+#[test]
+fn a_way_that_goes_silent() {
+    let site = Site::new();
+    for (lines, said) in [
+        ("exec sleep 600".to_owned(), "did not answer within 1 s"),
+        (format!("{NONCE}echo assetsync:$1:ready; exec sleep 600"), "No answer for 1 s"),
+    ] {
+        let outcome = site.push_by(&shell(&site, &lines)).with(["--timeout", "1"]).run();
+        outcome.assert_failed(&[said]);
+        code(&outcome, 1);
+        site.check_untouched("silent");
+    }
+}
+
+#[test]
+fn a_remote_shell_that_does_not_exist_or_ends() {
+    let site = Site::new();
+    let destination = format!("somewhere:{}", site.destination().display());
+    let push = |command: &str| Push::new(&site.source(), &destination).with(["-e", command]).run();
+    let outcome = push("/no/such/program -x");
+    outcome.assert_failed(&["/no/such/program", "No such file"]);
+    let outcome = push("ssh 'open");
+    outcome.assert_failed(&["ssh 'open"]);
+    code(&outcome, 2);
+    let outcome = push("/bin/sh -c 'echo my own reason >&2; exit 7'");
+    outcome.assert_failed(&["somewhere", "my own reason", "7"]);
+    site.check_untouched("no remote shell");
+}
+
+#[test]
+fn an_agent_that_breaks_a_limit() {
+    let site = Site::new();
+    for (bytes, said) in [
+        ("\\115\\000\\000\\000", "unknown kind 77"),
+        ("\\001\\377\\377\\377", "too long"),
+        ("\\003\\001\\000\\000x", "too long"),
+        ("\\001\\004\\000\\000abcd", "damaged"),
+    ] {
+        let lines = format!("{NONCE}echo assetsync:$1:ready; printf '{bytes}'; cat > /dev/null");
+        let outcome = site.push_by(&shell(&site, &lines)).run();
+        outcome.assert_failed(&[said]);
+        code(&outcome, 1);
+        site.check_untouched(said);
+    }
+}

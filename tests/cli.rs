@@ -303,6 +303,7 @@ fn bad_usage_ends_with_2_and_changes_nothing() {
         ("@src", "DEST"),
         ("@missing @dest", "Can't use source"),
         ("@src/a.txt @dest", "Can't use source"),
+        ("host:src @dest", "hint: SRC is a directory of this machine"),
         ("--delete @empty @dest", "--allow-empty"),
         ("@src host:", "Cannot read destination"),
         ("@src ssh://host", "Cannot read destination"),
@@ -464,7 +465,9 @@ fn completions_and_the_manual_page_render() {
         assert!(ran.code() == Some(0) && ran.stdout().contains("max-delete"), "{shell}");
     }
     let page = machine.run(["man"]).stdout();
-    for part in [".TH assetsync", "--bwlimit", "Examples:", "Exit status: 0 done"] {
+    for part in
+        [".TH assetsync", "--bwlimit", ".SH EXAMPLES", ".SH \"EXIT STATUS\"", "public/assets"]
+    {
         assert!(page.replace("\\-", "-").contains(part), "{part}: {page}");
     }
     assert!(!page.contains("archive"), "hidden options are not in the page");

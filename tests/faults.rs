@@ -117,7 +117,7 @@ impl Outcome {
         self.assert_no_panic();
         assert!(matches!(self.code, Some(1..=3)), "{self:?}");
         for word in words {
-            assert!(self.stderr.contains(word), "{word:?} is not in {self:?}");
+            assert!(self.stderr.contains(word), "{word:?} is not in {self:#?}");
         }
         let control = |c: char| c.is_control() && c != '\n';
         assert!(!self.stderr.contains(control), "raw control characters: {self:?}");
@@ -212,6 +212,40 @@ pub fn script(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// Passes on `FAULT_BYTES` of what the sender says, then kills the sender.
+pub fn killing_shell(dir: &Dir) -> PathBuf {
+    let path = dir.join("killing");
+    script(
+        &path,
+        "#!/bin/sh\n\
+         { dd bs=64k count=\"$FAULT_BYTES\" iflag=count_bytes 2>&-; kill -9 $PPID; } |\n\
+         /bin/sh -c \"$2\"\n",
+    );
+    path
+}
+
+/// Lets the agent have `FAULT_BYTES`, then waits for a line from the FIFO `FAULT_GATE`.
+pub fn gated_shell(dir: &Dir) -> (PathBuf, PathBuf) {
+    let (path, gate) = (dir.join("gated"), dir.join("gate"));
+    run("mkfifo", [&gate]);
+    script(
+        &path,
+        "#!/bin/sh\nshift\n\
+         { dd bs=64k count=\"$FAULT_BYTES\" iflag=count_bytes 2>&-; read -r go < \"$FAULT_GATE\"; cat; } |\n\
+         /bin/sh -c \"$1\"\n",
+    );
+    (path, gate)
+}
+
+/// Does something in the end, however that comes.
+pub struct OnDrop<F: Fn()>(pub F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 /// A destination with a build of a site on it, and the next build at the source.
 #[derive(Debug)]
 pub struct Site {
@@ -227,18 +261,21 @@ pub struct Site {
 impl Site {
     /// The second build at the source, the first at the destination.
     pub fn new() -> Site {
-        Site::of(&build(1), &build(2))
+        Site::on(|_| {})
     }
 
-    pub fn of(old: &Tree, new: &Tree) -> Site {
-        let dir = Dir::new();
+    /// The same, on a host whose directory is made ready by `prepare`.
+    pub fn on(prepare: impl FnOnce(&Path)) -> Site {
+        let (old, new, dir) = (build(1), build(2), Dir::new());
         new.write_to(&dir.join("src")).unwrap();
-        fs::create_dir_all(dir.join("host/outside")).unwrap();
+        fs::create_dir(dir.join("host")).unwrap();
+        prepare(&dir.join("host"));
+        fs::create_dir(dir.join("host/outside")).unwrap();
         fs::write(dir.join("host/outside/secret"), "not to be touched").unwrap();
         let wanted = snapshot(&dir.join("src")).unwrap();
         let mut site = Site {
             dir,
-            old: old.clone(),
+            old,
             before: Snapshot::new(),
             wanted,
             outside: Snapshot::new(),
@@ -294,8 +331,15 @@ impl Site {
 
     /// A push with `--delete` through `-e`: the script gets the host and the command to run.
     pub fn push_by(&self, remote_shell: &Path) -> Push {
-        let destination = format!("somewhere:{}", self.destination().display());
-        self.push_to(destination).with([OsStr::new("-e"), remote_shell.as_os_str()])
+        self.push_by_to(remote_shell, &self.destination())
+    }
+
+    /// The same to another path.
+    pub fn push_by_to(&self, remote_shell: &Path, destination: &Path) -> Push {
+        let destination = format!("somewhere:{}", destination.display());
+        // Run by name, as scripts can't be started where nothing can.
+        let shell = format!("/bin/sh {}", remote_shell.display());
+        self.push_to(destination).with(["-e", &shell])
     }
 
     /// Pushes without faults until no leftover of an interrupted push holds the lock any more; gives the

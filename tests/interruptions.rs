@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use assetsync_testbed::{Direction, Link, LinkSpec, Sshd};
 
-use self::faults::{
+use self::faults::{ OnDrop, gated_shell, killing_shell,
     Dir, ENTRY_POINTS, Outcome, Push, Site, build, fingerprint, need, run, script, until,
 };
 
@@ -38,18 +38,6 @@ fn traced_agent(dir: &Dir) -> PathBuf {
          agent=$XDG_CACHE_HOME/assetsync/agent-$here-$hash\n\
          test -x \"$agent\" || { echo \"no $agent\" >&2; exit 1; }\n\
          exec strace -f -qq -o \"$FAULT_LOG\" $FAULT \"$agent\" \"$nonce\"\n",
-    );
-    path
-}
-
-/// Passes on `FAULT_BYTES` of what the sender says, then kills the sender.
-fn killing_shell(dir: &Dir) -> PathBuf {
-    let path = dir.join("killing");
-    script(
-        &path,
-        "#!/bin/sh\n\
-         { dd bs=64k count=\"$FAULT_BYTES\" iflag=count_bytes 2>&-; kill -9 $PPID; } |\n\
-         /bin/sh -c \"$2\"\n",
     );
     path
 }
@@ -319,19 +307,6 @@ fn check_recovery_while_locked(site: &Site, when: &str) {
     site.check_equal(when);
 }
 
-/// Lets the agent have `FAULT_BYTES`, then waits for a line from the FIFO `FAULT_GATE`.
-fn gated_shell(dir: &Dir) -> (PathBuf, PathBuf) {
-    let (path, gate) = (dir.join("gated"), dir.join("gate"));
-    run("mkfifo", [&gate]);
-    script(
-        &path,
-        "#!/bin/sh\nshift\n\
-         { dd bs=64k count=\"$FAULT_BYTES\" iflag=count_bytes 2>&-; read -r go < \"$FAULT_GATE\"; cat; } |\n\
-         /bin/sh -c \"$1\"\n",
-    );
-    (path, gate)
-}
-
 #[test]
 fn of_two_pushes_to_one_destination_the_second_is_refused_until_the_first_is_gone() {
     let site = Site::new();
@@ -362,14 +337,6 @@ fn of_two_pushes_to_one_destination_the_second_is_refused_until_the_first_is_gon
     fs::write(&gate, "go\n").unwrap();
     first.wait().assert_failed(&[]);
     site.check_equal("after the first one's end");
-}
-
-struct OnDrop<F: Fn()>(F);
-
-impl<F: Fn()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
 }
 
 /// Reads the entry point and every file it names, as a visitor would; `true` if all were there.

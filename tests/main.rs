@@ -1,6 +1,7 @@
 //! The command against the real thing: a real sshd on loopback, real rsync as referee, published bundles.
 
 mod bad_input;
+mod bench;
 mod budgets;
 mod cli;
 mod interruptions;

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::bench::{self, BenchArguments};
 use super::help;
 use super::rate::Rate;
 
 /// Push compiled web assets to servers: only what changed travels, and nothing is half published
 #[derive(Debug, Parser)]
-#[command(name = "assetsync", version, max_term_width = 100, after_help = help::EXIT)]
+#[command(name = "assetsync", version, max_term_width = 100, after_help = help::end())]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -21,7 +22,17 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make the contents of DEST the contents of SRC
+    #[command(long_about = help::PUSH)]
     Push(Box<PushArguments>),
+    /// Race against rsync with builds of your own
+    #[command(long_about = bench::ABOUT)]
+    Bench(Box<BenchArguments>),
+    /// What sshd runs on the far side of a race
+    #[command(hide = true)]
+    BenchFarSide {
+        /// Where to note what commands take
+        log: PathBuf,
+    },
     /// Print a script that completes this command's words in a shell
     Completions {
         /// The shell
@@ -33,7 +44,7 @@ pub enum Command {
 
 /// What `assetsync push` is told.
 #[derive(Debug, Args)]
-#[command(long_about = help::PUSH, after_help = help::SHORT, after_long_help = help::EXAMPLES)]
+#[command(after_help = help::SHORT, after_long_help = help::long_end())]
 pub struct PushArguments {
     /// The directory to push; a slash at its end makes no difference
     #[arg(value_name = "SRC", value_hint = ValueHint::DirPath)]

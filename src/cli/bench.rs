@@ -9,7 +9,7 @@ use clap::{ArgAction, Args, ValueHint};
 
 /// What `assetsync bench` is told.
 #[derive(Debug, Args)]
-#[command(long_about = ABOUT, after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct BenchArguments {
     /// The older of two builds of the same assets
     #[arg(required_unless_present = "from_json", value_hint = ValueHint::DirPath)]
@@ -62,7 +62,7 @@ pub struct BenchArguments {
 }
 
 /// What `bench` does.
-const ABOUT: &str = "\
+pub const ABOUT: &str = "\
 Race against rsync with builds of your own
 
 In every scenario of a deploy's life, from the first push to a rollback, each competitor brings the \

@@ -14,23 +14,29 @@ Regular files, directories, symbolic links, permission bits and times are carrie
 /// The end of the short help.
 pub const SHORT: &str = "'assetsync push --help' says more and gives examples.";
 
-/// Examples and exit codes: the end of the long help.
-pub const EXAMPLES: &str = "\
-Examples:
-  See what a deploy would change:
-    assetsync push -n --delete public/assets deploy@web1:/srv/app/shared/public/assets
+/// Examples of `push`.
+pub const EXAMPLES: &str = "  See what a deploy would change:
+    assetsync push -n --delete public/assets web1:/srv/app/public/assets
 
   The same key and options as with rsync:
-    assetsync push --delete -e \"ssh -i ~/.ssh/deploy\" public/assets web1:/srv/app/assets
+    assetsync push --delete -e \"ssh -i KEY\" public/assets web1:/srv/assets
 
   Three hosts at once, with numbers for a script:
     assetsync push --json public/assets web1:assets web2:assets web3:assets
 
-  Leave source maps at home, and publish boot.js after the files it names:
-    assetsync push --exclude '*.map' --entry-point boot.js dist web1:/srv/www
+  Leave source maps at home, and publish boot.js after what it names:
+    assetsync push --exclude '*.map' --entry-point boot.js dist web1:/srv/www";
 
-Exit status: 0 done, 1 failed, 2 bad usage or configuration, 3 some destinations failed.";
+/// The exit codes.
+pub const EXIT_CODES: &str =
+    "0 done, 1 failed, 2 bad usage or configuration, 3 some destinations failed.";
 
 /// The end of the program's help.
-pub const EXIT: &str = "\
-Exit status: 0 done, 1 failed, 2 bad usage or configuration, 3 some destinations failed.";
+pub fn end() -> String {
+    format!("Exit status: {EXIT_CODES}")
+}
+
+/// The end of the long help.
+pub fn long_end() -> String {
+    format!("Examples:\n{EXAMPLES}\n\n{}", end())
+}

@@ -1,7 +1,8 @@
 //! The command line: as typed ([`args`]), and what it comes to ([`options`]).
 
 pub mod args;
-mod help;
+pub mod bench;
+pub mod help;
 pub mod options;
 pub mod rate;
 mod rules;

@@ -89,11 +89,7 @@ fn ssh_options(given: &BenchArguments) -> SshOptions {
     }
 }
 
-fn show(
-    given: &BenchArguments,
-    console: &Console,
-    records: &[Record],
-) -> Result<(), CommandError> {
+fn show(given: &BenchArguments, console: &Console, records: &[Record]) -> Result<(), CommandError> {
     if let Some(path) = &given.svg {
         write(path, &chart(records, Competitor::OURS))?;
     }
@@ -113,15 +109,15 @@ fn beside(page: &Path, other: &Path) -> String {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CommandError> {
-    let failed =
-        |error| CommandError::failed(format!("Can't write {}: {error}", path.display()));
+    let failed = |error| CommandError::failed(format!("Can't write {}: {error}", path.display()));
     fs::write(path, text).map_err(failed)
 }
 
 /// That another competitor did wrong is a result; that this one did is a failure.
 fn verdict(records: &[Record]) -> Exit {
     let heats = records.iter().flat_map(|record| &record.races).flat_map(|race| &race.heats);
-    let ours = heats.flat_map(|heat| &heat.entries).filter(|one| one.competitor == Competitor::OURS);
+    let ours =
+        heats.flat_map(|heat| &heat.entries).filter(|one| one.competitor == Competitor::OURS);
     let mut runs = ours.flat_map(|entry| &entry.runs);
     if runs.any(|run| run.outcome.fault().is_some()) { Exit::Failed } else { Exit::Done }
 }

@@ -4,8 +4,10 @@ use std::io;
 
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::cli::args::Arguments;
+use crate::cli::help;
 use crate::error::{CommandError, Exit};
 use crate::ui::console::{print, report};
 
@@ -21,15 +23,42 @@ fn page() -> io::Result<Vec<u8>> {
     let mut whole = Arguments::command();
     whole.build();
     let push = whole.find_subcommand("push").cloned().unwrap_or_else(|| Command::new("push"));
-    let (whole, push) = (Man::new(whole).manual("assetsync"), Man::new(push));
+    let ending = ending(&whole);
+    let (whole, push) = (Man::new(whole), Man::new(push));
     let mut page = Vec::new();
     whole.render_title(&mut page)?;
     whole.render_name_section(&mut page)?;
-    push.render_synopsis_section(&mut page)?;
+    synopsis().to_writer(&mut page)?;
     push.render_description_section(&mut page)?;
     push.render_options_section(&mut page)?;
-    push.render_extra_section(&mut page)?;
-    whole.render_subcommands_section(&mut page)?;
+    ending.to_writer(&mut page)?;
     whole.render_version_section(&mut page)?;
     Ok(page)
+}
+
+fn synopsis() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]);
+    roff.text([bold("assetsync push"), roman(" [OPTIONS] SRC DEST...")]);
+    roff
+}
+
+/// The sections that come after the options.
+fn ending(whole: &Command) -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["OTHER COMMANDS"]);
+    let is_other = |command: &&Command| {
+        !command.is_hide_set() && !["push", "help"].contains(&command.get_name())
+    };
+    for command in whole.get_subcommands().filter(is_other) {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        roff.control("TP", []).text([bold(format!("assetsync {}", command.get_name()))]);
+        roff.text([roman(about)]);
+    }
+    roff.control("SH", ["EXAMPLES"]).control("nf", []);
+    for line in help::EXAMPLES.lines() {
+        roff.text([roman(line)]);
+    }
+    roff.control("fi", []).control("SH", ["EXIT STATUS"]).text([roman(help::EXIT_CODES)]);
+    roff
 }

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod bench;
 mod completions;
 mod man;
 mod push;
@@ -17,6 +18,8 @@ pub fn run(matches: &ArgMatches, arguments: Arguments) -> Exit {
             let matches = matches.subcommand_matches("push").unwrap_or(matches);
             push::run(matches, *arguments)
         }
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::BenchFarSide { log } => bench::far_side(&log),
         Command::Completions { shell } => completions::run(shell),
         Command::Man => man::run(),
     }

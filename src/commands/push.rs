@@ -1,5 +1,6 @@
 //! `assetsync push`: one scanned source, any number of destinations side by side.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use assetsync_sync::sender::{Connection, Event, Monitor, PushError, Report, Source, push};
@@ -66,11 +67,20 @@ fn prepare(
     console: &Console,
 ) -> Result<(PushOptions, Source), CommandError> {
     let options = PushOptions::new(matches, arguments, console.is_interactive())?;
-    let source = Source::scan(&options.source, &options.options.policy.filter)?;
+    let source = Source::scan(&options.source, &options.options.policy.filter)
+        .map_err(|error| hint_at_pulling(error.into(), &options.source))?;
     if !console.output.json {
         source.specials.iter().for_each(|special| console.warn(&not_carried(special)));
     }
     Ok((options, source))
+}
+
+/// Who names a host first may want to pull.
+fn hint_at_pulling(mut error: CommandError, source: &Path) -> CommandError {
+    if matches!(Target::parse(source.as_os_str()), Ok(Target::Remote(_))) {
+        error.hints.push("SRC is a directory of this machine: files are pushed, never pulled");
+    }
+    error
 }
 
 /// Pushes everywhere at once; gives what it all comes to.
@@ -134,7 +144,7 @@ fn carry_out(
         Err(PushError::Transport(error)) if can_fall_back(target, &error) => error,
         other => return other,
     };
-    let notice = format!("no agent can run there, so whole files go over SFTP: {refused}");
+    let notice = format!("no agent can run there, so SFTP is used: {refused}");
     monitor.event(Event::Notice(&notice));
     match over_sftp() {
         // Where SFTP is not to be had either, the first reason is the one to mend.

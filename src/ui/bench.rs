@@ -24,7 +24,10 @@ impl<'a> BenchWatch<'a> {
     /// ends it at once.
     pub fn new(console: &'a Console) -> BenchWatch<'a> {
         let bar = console.bars().add(ProgressBar::new_spinner());
-        bar.set_style(ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or(ProgressStyle::default_spinner()));
+        bar.set_style(
+            ProgressStyle::with_template("{spinner} {wide_msg}")
+                .unwrap_or(ProgressStyle::default_spinner()),
+        );
         bar.enable_steady_tick(Duration::from_millis(250));
         let stop = Arc::new(AtomicBool::new(false));
         if let Err(error) = heed_signals(&stop) {

@@ -115,6 +115,6 @@ mod tests {
     #[test]
     fn long_labels_keep_their_end() {
         assert_eq!(shortened("web1:/srv", 18), "web1:/srv");
-        assert_eq!(shortened("deploy@web1:/srv/www/assets", 18), "...:/srv/www/assets");
+        assert_eq!(shortened("deploy@web1:/srv/www/assets", 18), ".../srv/www/assets");
     }
 }

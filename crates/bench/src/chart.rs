@@ -8,8 +8,7 @@ use crate::stats::summary;
 use crate::units::{bytes, seconds};
 
 /// The scenarios that a chart shows, as far as they were raced.
-const SHOWN: [Scenario; 4] =
-    [Scenario::First, Scenario::Unchanged, Scenario::Update, Scenario::Rollback];
+const SHOWN: [Scenario; 3] = [Scenario::First, Scenario::Unchanged, Scenario::Update];
 
 /// The picture's width, in pixels at its own size.
 const WIDTH: u32 = 860;
@@ -145,7 +144,7 @@ impl Picture<'_> {
     }
 }
 
-/// The bars of a competitor that did right and moves assets; the floor is no competitor.
+/// The bars of a competitor that did right.
 fn bars(entry: &crate::record::Entry) -> Option<Bars<'_>> {
     let summary = summary(entry).ok()?;
     Some(Bars { name: &entry.competitor, values: [summary.wall.median, summary.bytes] })

@@ -7,11 +7,18 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::path::Path;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
+#[cfg(target_os = "linux")]
+use std::{
+    os::fd::AsRawFd,
+    path::PathBuf,
+    process::{Child, Stdio},
+};
 
 use nix::sys::resource::{UsageWho, getrusage};
+#[cfg(target_os = "linux")]
 use rustix::process::{
     Pid, WaitId, WaitIdOptions, WaitOptions, getpid, set_child_subreaper, waitid, waitpid,
 };
@@ -28,31 +35,52 @@ pub(crate) struct FarUsage {
     pub(crate) peak: u64,
 }
 
-/// Starts the command of the session in the background, with this process's own standard input,
-/// and writes its number to `$1`. sshd names SFTP as if it were a command.
-const START: &str = "exec 3<&0; case $SSH_ORIGINAL_COMMAND in internal-sftp*) \
+/// Starts the command of the session in the background, to run with standard input from `$2` once a
+/// line came on this shell's own, and writes its number to `$1`. sshd names SFTP as if it were a
+/// command.
+#[cfg(target_os = "linux")]
+const START: &str = "exec 9<&0; case $SSH_ORIGINAL_COMMAND in internal-sftp*) \
     for s in /usr/lib/openssh/sftp-server /usr/libexec/openssh/sftp-server /usr/lib/ssh/sftp-server \
     /usr/libexec/sftp-server; do [ -x $s ] && SSH_ORIGINAL_COMMAND=\"exec $s\" && break; done ;; esac; \
-    /bin/sh -c \"$SSH_ORIGINAL_COMMAND\" <&3 3<&- & exec 3<&-; echo $! > \"$1\"";
+    { read go <&9; exec /bin/sh -c \"$SSH_ORIGINAL_COMMAND\" <&$2 3<&- 4<&- 9<&-; } & \
+    echo $! > \"$1\"";
+
+/// The line that a session begins with in the log.
+const BEGUN: &str = "begun";
 
 /// Runs the command that an SSH client asked for, as sshd's `ForceCommand`, and adds a line about
 /// what it took to `log`. Gives its exit code.
 pub fn far_side(log: &Path) -> Result<i32> {
-    // Where this is refused, the command is lost to another parent and only its numbers are missing.
-    let _ = set_child_subreaper(Some(getpid()));
-    let number = pid_file(log);
-    let mut shell = Command::new("/bin/sh");
-    let starter = shell.arg("-c").arg(START).arg("sh").arg(&number);
-    let starter = starter.spawn().doing("run", "/bin/sh")?;
-    let status = wait_for_command(&starter, &number);
-    let _ = fs::remove_file(&number);
-    if status.is_some() {
-        note(log).doing("write", log)?;
-    }
+    add_line(log, BEGUN).doing("write", log)?;
+    let status = run_command(log).doing("run", "/bin/sh")?;
+    add_line(log, &told()).doing("write", log)?;
     Ok(status.map_or(255, exit_code))
 }
 
+/// Runs the command of the session as an adopted child.
+#[cfg(target_os = "linux")]
+fn run_command(log: &Path) -> io::Result<Option<ExitStatus>> {
+    set_child_subreaper(Some(getpid()))?;
+    let number = pid_file(log);
+    let input = rustix::io::dup(io::stdin())?;
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(START).arg("sh").arg(&number).arg(input.as_raw_fd().to_string());
+    let mut starter = shell.stdin(Stdio::piped()).spawn()?;
+    drop(input);
+    let status = wait_for_command(&mut starter, &number);
+    let _ = fs::remove_file(&number);
+    Ok(status)
+}
+
+/// Runs the command of the session as an ordinary child: nobody can adopt here.
+#[cfg(not(target_os = "linux"))]
+fn run_command(_: &Path) -> io::Result<Option<ExitStatus>> {
+    let command = std::env::var_os("SSH_ORIGINAL_COMMAND").unwrap_or_default();
+    Command::new("/bin/sh").arg("-c").arg(command).status().map(Some)
+}
+
 /// A file of this process alone, beside `log`.
+#[cfg(target_os = "linux")]
 fn pid_file(log: &Path) -> PathBuf {
     let mut name = log.as_os_str().to_os_string();
     name.push(format!(".{}", std::process::id()));
@@ -60,10 +88,13 @@ fn pid_file(log: &Path) -> PathBuf {
 }
 
 /// Waits for the command, but never for the shell that started it, so that only the command counts.
-fn wait_for_command(starter: &Child, number: &Path) -> Option<ExitStatus> {
+/// The command begins when that shell has ended, as it might take note of the command's end itself.
+#[cfg(target_os = "linux")]
+fn wait_for_command(starter: &mut Child, number: &Path) -> Option<ExitStatus> {
     let shell = Pid::from_child(starter);
     waitid(WaitId::Pid(shell), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).ok()?;
     let number: i32 = fs::read_to_string(number).ok()?.trim().parse().ok()?;
+    starter.stdin.take()?.write_all(b"\n").ok()?;
     let (_, status) = waitpid(Pid::from_raw(number), WaitOptions::empty()).ok()??;
     Some(ExitStatus::from_raw(status.as_raw()))
 }
@@ -72,12 +103,26 @@ fn exit_code(status: ExitStatus) -> i32 {
     status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(255)
 }
 
-/// Adds what the ended children took: CPU microseconds and peak kilobytes.
-fn note(log: &Path) -> io::Result<()> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+/// Bytes in what the system counts memory in.
+const UNIT: u64 = if cfg!(target_os = "macos") { 1 } else { 1024 };
+
+/// What the ended children took: CPU microseconds and peak memory in [`UNIT`]s.
+fn told() -> String {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_CHILDREN) else { return "unknown".into() };
     let cpu = duration(usage.user_time()) + duration(usage.system_time());
-    let line = format!("{} {}\n", cpu.as_micros(), usage.max_rss());
-    OpenOptions::new().append(true).create(true).open(log)?.write_all(line.as_bytes())
+    format!("{} {}", cpu.as_micros(), usage.max_rss())
+}
+
+fn add_line(log: &Path, line: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).create(true).open(log)?;
+    file.write_all(format!("{line}\n").as_bytes())
+}
+
+/// Whether every session that has begun has ended, too. A client may be gone before its command is.
+pub(crate) fn all_ended(log: &Path) -> bool {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let (begun, ended): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| *line == BEGUN);
+    begun.len() == ended.len()
 }
 
 /// What the sessions since the last [`clear`] took together; nothing if none could be watched.
@@ -93,8 +138,8 @@ pub(crate) fn usage(log: &Path) -> Option<FarUsage> {
 
 fn read_line(line: &str) -> Option<FarUsage> {
     let (cpu, peak) = line.split_once(' ')?;
-    let peak_kib: u64 = peak.parse().ok()?;
-    Some(FarUsage { cpu: Duration::from_micros(cpu.parse().ok()?), peak: peak_kib * 1024 })
+    let peak: u64 = peak.parse().ok()?;
+    Some(FarUsage { cpu: Duration::from_micros(cpu.parse().ok()?), peak: peak * UNIT })
 }
 
 /// Forgets all sessions.
@@ -112,10 +157,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("log");
         assert_eq!(usage(&log), None);
-        fs::write(&log, "1500 2000\n500 3000\nnonsense\n").unwrap();
-        let expected = FarUsage { cpu: Duration::from_millis(2), peak: 3000 * 1024 };
+        fs::write(&log, "begun\n1500 2000\nbegun\n").unwrap();
+        assert!(!all_ended(&log));
+        add_line(&log, "500 3000").unwrap();
+        assert!(all_ended(&log));
+        let expected = FarUsage { cpu: Duration::from_millis(2), peak: 3000 * UNIT };
         assert_eq!(usage(&log), Some(expected));
         clear(&log);
-        assert_eq!(usage(&log), None);
+        assert_eq!((usage(&log), all_ended(&log)), (None, true));
     }
 }

@@ -133,9 +133,9 @@ impl Ground {
 
     /// What they took since then, once all have ended; nothing where they can't be watched.
     pub(crate) fn usage(&self) -> Option<FarUsage> {
-        let Kind::ThrowAway { sshd, log } = &self.kind else { return None };
+        let Kind::ThrowAway { log, .. } = &self.kind else { return None };
         let deadline = Instant::now() + PATIENCE;
-        while !sshd.session_pids().is_empty() && Instant::now() < deadline {
+        while !far_side::all_ended(log) && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(2));
         }
         far_side::usage(log)
