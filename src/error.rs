@@ -1,6 +1,7 @@
 //! What ends a command, which exit code that is, and what may help.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use assetsync_sync::proto::FailureCode;
 use assetsync_sync::sender::{PushError, SourceError};
@@ -73,7 +74,7 @@ impl From<&PushError> for CommandError {
 
 impl From<SourceError> for CommandError {
     fn from(error: SourceError) -> CommandError {
-        CommandError::from(&PushError::from(error))
+        CommandError::from(&PushError::from(Arc::new(error)))
     }
 }
 
@@ -82,7 +83,8 @@ impl From<SourceError> for CommandError {
 /// A command of `-e` that does not exist counts as a failure (1): the same line works where it is installed.
 fn exit_of(error: &PushError) -> Exit {
     match error {
-        PushError::EmptySource(_) | PushError::Source(SourceError::Root { .. }) => Exit::Usage,
+        PushError::EmptySource(_) => Exit::Usage,
+        PushError::Source(error) if matches!(**error, SourceError::Root { .. }) => Exit::Usage,
         PushError::Transport(
             TransportError::Target { .. }
             | TransportError::RemoteShell { .. }
@@ -95,7 +97,7 @@ fn exit_of(error: &PushError) -> Exit {
 
 fn hint_of(error: &PushError) -> Option<&'static str> {
     match error {
-        PushError::Source(SourceError::Unreadable(_)) => {
+        PushError::Source(error) if matches!(**error, SourceError::Unreadable(_)) => {
             Some("--exclude leaves out what needs not be pushed")
         }
         PushError::TooManyDeletes { .. } => {

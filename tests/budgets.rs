@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use assetsync_testbed::{Link, LinkSpec, Route, Sshd};
 
-use crate::support::{Done, Machine, OrFail, Way, assert_equal, fresh_corpus, scratch, sshd};
+use crate::support::{Done, Machine, OrFail, Way, assert_equal, fresh_corpus, scratch, sshd, tell};
 
 /// A server that counts.
 struct Counted {
@@ -56,7 +56,7 @@ fn redeploy(old: &str, new: &str) -> (Done, u64) {
 /// Checks the bytes, and that the report is of the same push: SSH adds to what it counts, and every file of the
 /// source came by some recipe.
 fn assert_within(name: &str, (done, bytes): &(Done, u64), budget: u64) {
-    eprintln!("{name}: {bytes} bytes both ways of {budget} allowed; {done:?}");
+    tell(&format!("{name}: {bytes} bytes both ways of {budget} allowed; {done:?}"));
     let told = done.bytes_sent + done.bytes_received;
     assert!(told < *bytes && told > bytes / 2, "{name}: {told} reported, {bytes} counted");
     let by_recipe = done.recipes.values().map(|count| count["files"].as_u64().unwrap_or(0));

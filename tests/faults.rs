@@ -273,13 +273,7 @@ impl Site {
         fs::create_dir(dir.join("host/outside")).unwrap();
         fs::write(dir.join("host/outside/secret"), "not to be touched").unwrap();
         let wanted = snapshot(&dir.join("src")).unwrap();
-        let mut site = Site {
-            dir,
-            old,
-            before: Snapshot::new(),
-            wanted,
-            outside: Snapshot::new(),
-        };
+        let mut site = Site { dir, old, before: Snapshot::new(), wanted, outside: Snapshot::new() };
         site.reset();
         site.before = site.standing();
         site.outside = site.elsewhere();

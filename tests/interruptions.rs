@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use assetsync_testbed::{Direction, Link, LinkSpec, Sshd};
 
-use self::faults::{ OnDrop, gated_shell, killing_shell,
-    Dir, ENTRY_POINTS, Outcome, Push, Site, build, fingerprint, need, run, script, until,
+use self::faults::{
+    Dir, ENTRY_POINTS, OnDrop, Outcome, Push, Site, build, fingerprint, gated_shell, killing_shell,
+    need, run, script, until,
 };
 
 /// The agent's calls that change something, somewhere.
@@ -112,6 +113,66 @@ fn an_agent_killed_at_any_change_leaves_a_whole_site_that_the_next_push_complete
         check_recovery(&site, &format!("agent killed at {call} number {nth} of {}", all.len()));
     }
     assert!(killed >= 50, "only {killed} kills, of {} calls", all.len());
+}
+
+/// Leaves a site as a sender killed towards the end of a push leaves it: much is staged, nothing published.
+fn interrupt(site: &Site, total: u64) {
+    site.reset();
+    let push = site.push_by(&killing_shell(&site.dir));
+    push.env("FAULT_BYTES", (total * 9 / 10).to_string()).run();
+    site.wait_alone();
+    site.check_untouched("interrupted");
+    assert!(site.staged().len() >= 5, "{:?}", site.staged());
+}
+
+#[test]
+fn an_agent_killed_while_it_uses_what_an_interrupted_push_left_loses_nothing_of_it() {
+    let site = Site::new();
+    let agent = traced_agent(&site.dir);
+    site.push().run().assert_ok();
+    site.reset();
+    let total = site.push().run().number("bytes_sent");
+    interrupt(&site, total);
+    trace(&site, &agent, &format!("-e trace={MUTATING}")).assert_ok();
+    let all = points(&site.dir.join("strace.log"));
+    let mut killed = 0;
+    for Point { call, nth } in spread(&all, 50) {
+        interrupt(&site, total);
+        let missing = site.missing_contents();
+        let fault = format!("-e trace={call} -e inject={call}:signal=SIGKILL:when={nth}");
+        let outcome = trace(&site, &agent, &fault);
+        outcome.assert_no_panic();
+        killed += u32::from(!outcome.ok());
+        let when = format!("second agent killed at {call} number {nth} of {}", all.len());
+        assert!(site.missing_contents() <= missing, "{when}: lost what was staged");
+        check_recovery(&site, &when);
+    }
+    assert!(killed >= 40, "only {killed} kills of {} calls", all.len());
+}
+
+#[test]
+fn what_an_interrupted_push_left_is_not_trusted() {
+    let site = Site::new();
+    site.push().run().assert_ok();
+    site.reset();
+    let total = site.push().run().number("bytes_sent");
+    // As a host that loses power may leave them: cut off, empty, or with blocks that were never written.
+    let spoil: [&dyn Fn(Vec<u8>) -> Vec<u8>; 4] = [
+        &|bytes| bytes[..bytes.len() / 2].to_vec(),
+        &|_| Vec::new(),
+        &|bytes| vec![0; bytes.len()],
+        &|bytes| [&bytes[..], b"more"].concat(),
+    ];
+    for (number, spoil) in spoil.iter().enumerate() {
+        interrupt(&site, total);
+        for name in site.staged() {
+            let path = site.work().join("stage").join(name);
+            let bytes = fs::read(&path).unwrap();
+            fs::write(&path, spoil(bytes)).unwrap();
+        }
+        site.push_again();
+        site.check_equal(&format!("damage {number}"));
+    }
 }
 
 #[test]
@@ -271,11 +332,12 @@ fn a_connection_cut_after_any_byte_leaves_a_whole_site_that_the_next_push_comple
 #[test]
 fn a_bit_that_flips_below_ssh_publishes_nothing() {
     let remote = Remote::new();
-    for (direction, total) in
-        [(Direction::Sent, remote.sent), (Direction::Received, remote.received)]
+    // After the key exchange, whose padding nothing protects, and before the last content and answers.
+    for (direction, total, percents) in
+        [(Direction::Sent, remote.sent, 10..70), (Direction::Received, remote.received, 50..75)]
     {
-        for step in 1..=6 {
-            let offset = total / 2 * step / 6;
+        for percent in percents.step_by(5) {
+            let offset = total * percent / 100;
             remote.start_over();
             remote.link.flip_bit(direction, offset);
             let outcome = remote.push().with(["--timeout", "5"]).run();

@@ -10,7 +10,7 @@ use assetsync_testbed::Sshd;
 use assetsync_testbed::memory::Cgroup;
 
 use crate::support::{
-    Done, Machine, OrFail, Way, assert_equal, fresh_corpus, scratch, scratch_on_disk, sshd,
+    Done, Machine, OrFail, Way, assert_equal, fresh_corpus, scratch, scratch_on_disk, sshd, tell,
 };
 
 /// The most an agent may take.
@@ -18,7 +18,7 @@ const PEAK: u64 = 16 << 20;
 
 fn assert_flat(what: &str, done: &Done) {
     let peak = done.agent_peak_rss_bytes;
-    eprintln!("{what}: agent peak {:.1} MiB; {done:?}", peak as f64 / f64::from(1 << 20));
+    tell(&format!("{what}: agent peak {:.1} MiB; {done:?}", peak as f64 / f64::from(1 << 20)));
     assert!(peak > 0, "{what}: the peak is not known");
     assert!(peak <= PEAK, "{what}: the agent took {peak} bytes, {PEAK} are allowed");
 }
@@ -129,7 +129,7 @@ fn a_hundred_thousand_small_files_within_64_mib() {
     assert_flat("100,000 files, nothing changed", &again);
     assert_eq!((again.files_total, again.files_sent), (FILES, 0));
     if let Some(group) = group {
-        eprintln!("100,000 files: the cgroup's peak was {:?} bytes", group.peak());
+        tell(&format!("100,000 files: the cgroup's peak was {:?} bytes", group.peak()));
         assert_eq!(group.oom_kills(), 0);
         assert!(group.peak().is_none_or(|peak| peak > 1 << 20), "nothing ran in the cgroup");
     }
@@ -141,7 +141,7 @@ fn group(limit: u64) -> Option<Cgroup> {
     match Cgroup::new(limit) {
         Ok(group) => Some(group),
         Err(error) if std::env::var_os(KNOWN).is_some() => {
-            eprintln!("SKIPPED, as {KNOWN} is set: the limit of {limit} bytes ({error})");
+            tell(&format!("SKIPPED, as {KNOWN} is set: the limit of {limit} bytes ({error})"));
             None
         }
         Err(error) => panic!("{error}; run as root, or set {KNOWN}=1 to go without this check"),

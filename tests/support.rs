@@ -30,6 +30,12 @@ impl<T, E: Display> OrFail<T> for Result<T, E> {
     }
 }
 
+/// Shows a figure to whoever runs the tests with `--nocapture`.
+#[expect(clippy::print_stderr, reason = "tests are read on a terminal")]
+pub fn tell(text: &str) {
+    eprintln!("{text}");
+}
+
 /// A directory that goes when the test ends.
 pub fn scratch() -> TempDir {
     tempfile::Builder::new().prefix("assetsync-test-").tempdir().or_fail()

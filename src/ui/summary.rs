@@ -36,7 +36,7 @@ pub fn summary(label: &str, report: &Report, dry_run: bool) -> String {
 /// More numbers, for `--stats`.
 pub fn stats(report: &Report, source: &Source) -> String {
     let of_kind = |wanted: fn(&Kind) -> bool| {
-        source.entries.iter().filter(|local| wanted(&local.entry.kind)).count() as u64
+        source.entries.iter().filter(|entry| wanted(&entry.kind)).count() as u64
     };
     let rate = report.bytes_sent as f64 / report.elapsed.as_secs_f64().max(0.001);
     let rows = [

@@ -24,6 +24,7 @@ mod competitor;
 mod error;
 mod far;
 mod far_side;
+mod gaps;
 mod ground;
 mod host;
 mod lane;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::competitor::Competitor;
+use crate::gaps::gaps;
 use crate::record::{Heat, Race, Record};
 use crate::stats::{Summary, summary};
 use crate::table::{about, plural, range, trees};
@@ -37,6 +39,20 @@ counts.
     scripts/benchmarks                        # this page
     assetsync bench OLD NEW                   # any two builds of yours
     assetsync bench OLD NEW --to HOST:DIR     # against your own server
+
+## The JSON
+
+`assetsync bench --json` prints one object, of which `--from-json FILE` makes table, page and chart again. Times are \
+whole microseconds, sizes whole bytes.
+
+- `schema`: 1; `machine`: `cpu`, `cores`, `kernel`; `programs`: versions by name; `destination`; `runs`
+- `old`, `new`: `name`, `files`, `bytes`
+- `competitors`: `name` and `command` of each, in order
+- `races`, one for each `link`: its `heats`, one for each `scenario` (`first`, `unchanged`, `touched`, `update`, \
+`rollback`, `fresh`): its `entries`, one for each `competitor`: its `runs`, each with
+  - `outcome`: `right`; `wrong`, with `differences` and the `first` of them; or `failed`, with what it `said`
+  - `wall_us`, `cpu_us`, `far_cpu_us`, `far_peak_bytes`, `sent_bytes`, `received_bytes`; the two of the far side are \
+absent where it can't be watched
 ";
 
 /// The page that shows `records`, with the picture at `chart` if there is one.
@@ -49,6 +65,7 @@ pub fn markdown(records: &[Record], chart: Option<&str>) -> String {
     for record in records {
         push_record(&mut page, record);
     }
+    push_gaps(&mut page, records);
     push_commands(&mut page, records);
     page.push('\n');
     page.push_str(METHOD);
@@ -105,6 +122,18 @@ fn cells(of: &Summary, reference: Option<&Summary>) -> String {
         of.far_peak.map_or("-".into(), bytes),
     ]
     .join(" | ")
+}
+
+/// What is to be done better.
+fn push_gaps(page: &mut String, records: &[Record]) {
+    let gaps = gaps(records, Competitor::OURS, 3);
+    if gaps.is_empty() {
+        return;
+    }
+    page.push_str("\n## Where assetsync is furthest from the best\n\n");
+    for gap in gaps {
+        let _ = writeln!(page, "- {}", escaped(&gap.words));
+    }
 }
 
 /// Every command that raced, once.

@@ -40,7 +40,11 @@ fn resolve(asked: &[u8]) -> PathBuf {
 
 fn open_dir(path: &Path, create: bool) -> io::Result<Option<Destination>> {
     if create {
-        std::fs::create_dir_all(path)?;
+        std::fs::create_dir_all(path).map_err(|error| match error.kind() {
+            // What exists and can't be made a directory is a file.
+            io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+            _ => error,
+        })?;
     }
     let path = match std::fs::canonicalize(path) {
         Ok(path) => path,

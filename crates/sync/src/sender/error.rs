@@ -1,5 +1,6 @@
 //! Why a push failed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use assetsync_transport::TransportError;
@@ -14,7 +15,7 @@ use crate::proto::{Failure, InboxError};
 pub enum PushError {
     /// The source can't be read.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Source(#[from] Arc<SourceError>),
     /// The source is empty and the push would delete everything.
     #[error(
         "Source {0} is empty, and --delete would empty the destination; \

@@ -45,28 +45,38 @@ pub fn push(
     options: &Options,
     monitor: &dyn Monitor,
 ) -> Result<Report, PushError> {
+    check_source(source, options)?;
+    // The source is read while the destination is reached and surveyed.
+    std::thread::scope(|scope| {
+        scope.spawn(|| source.hashed().is_ok());
+        let mut session = Session::connect(target, connection, monitor)?;
+        let state = session.survey()?;
+        let entries = source.hashed()?;
+        let comparison = Comparison::new(entries, &state, &options.policy);
+        let answers = session.ask(&comparison)?;
+        let mut plan = comparison.plan(&answers).map_err(PushError::InTheWay)?;
+        check_deletes(&plan, options)?;
+        let mut retried = 0;
+        if connection.dry_run || !session.has_work(&plan) {
+            session.bye()?;
+        } else {
+            retried = session.stage(&mut plan, source, &answers, true)?;
+            session.published()?;
+        }
+        let mut report = Report::of(plan, entries);
+        report.retried = retried;
+        (report.bytes_sent, report.bytes_received, report.elapsed, report.agent_peak_rss_bytes) =
+            session.measures();
+        Ok(report)
+    })
+}
+
+/// A build that failed may leave an empty directory; it shall not empty the destination too.
+pub(crate) fn check_source(source: &Source, options: &Options) -> Result<(), PushError> {
     if source.entries.is_empty() && options.policy.delete && !options.allow_empty {
         return Err(PushError::EmptySource(source.path().display().to_string()));
     }
-    let mut session = Session::connect(target, connection, monitor)?;
-    let state = session.survey()?;
-    let comparison = Comparison::new(&source.entries, &state, &options.policy);
-    let answers = session.ask(&comparison)?;
-    let mut plan = comparison.plan(&answers).map_err(PushError::InTheWay)?;
-    check_deletes(&plan, options)?;
-    let mut retried = 0;
-    if connection.dry_run || !session.has_work(&plan) {
-        session.bye()?;
-    } else {
-        retried = session.stage(&mut plan, source, &answers, true)?;
-        session.published()?;
-    }
-    let (files, bytes) = source.totals();
-    let mut report = Report::of(plan, Count { files, bytes });
-    report.retried = retried;
-    (report.bytes_sent, report.bytes_received, report.elapsed, report.agent_peak_rss_bytes) =
-        session.measures();
-    Ok(report)
+    Ok(())
 }
 
 pub(crate) fn check_deletes(plan: &Plan, options: &Options) -> Result<(), PushError> {

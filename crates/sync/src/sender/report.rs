@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::compare::SourceEntry;
 use crate::plan::{Plan, What};
 use crate::recipe::Recipe;
 
@@ -45,8 +46,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// What carrying out `plan` comes to.
-    pub fn of(plan: Plan, total: Count) -> Report {
+    /// What carrying out `plan` from `source` comes to.
+    pub fn of(plan: Plan, source: &[SourceEntry]) -> Report {
+        let sizes = source.iter().filter_map(|local| local.entry.file_size());
+        let total = sizes.fold(Count::default(), |sum, size| Count {
+            files: sum.files + 1,
+            bytes: sum.bytes + size,
+        });
         let mut report = Report { total, ..Report::default() };
         report.count(Recipe::Keep.name(), Count { files: plan.kept_files, bytes: plan.kept_bytes });
         for action in &plan.actions {

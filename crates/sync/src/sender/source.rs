@@ -1,10 +1,11 @@
-//! The source: a directory on this machine, scanned and hashed.
+//! The source: a directory on this machine, listed at once and hashed while the destination is reached.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 use walkdir::WalkDir;
@@ -28,10 +29,11 @@ const READ_BYTES: usize = 256 * 1024;
 pub struct Source {
     root: OwnedFd,
     path: PathBuf,
-    /// Everything that is carried, in tree order.
-    pub entries: Vec<SourceEntry>,
+    /// Everything that is carried, in tree order, as it was listed.
+    pub entries: Vec<Entry>,
     /// FIFOs, sockets and devices: reported, never opened.
     pub specials: Vec<RelPath>,
+    hashed: OnceLock<Result<Vec<SourceEntry>, Arc<SourceError>>>,
 }
 
 /// Why a source can't be pushed.
@@ -71,29 +73,29 @@ fn list(unreadable: &[Unreadable]) -> String {
 }
 
 impl Source {
-    /// Scans `path` and hashes every file, on all cores.
+    /// Lists `path`. Its files are read when [`hashed`](Source::hashed) is first called.
     pub fn scan(path: &Path, filter: &Filter) -> Result<Source, SourceError> {
         let failed = |source: io::Error| SourceError::Root { path: path.into(), source };
         let root = OwnedFd::from(File::open(path).map_err(failed)?);
         if !File::from(root.try_clone().map_err(failed)?).metadata().map_err(failed)?.is_dir() {
             return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
-        let mut source =
-            Source { root, path: path.into(), entries: Vec::new(), specials: Vec::new() };
-        let mut unreadable = source.list(filter);
-        unreadable.extend(source.hash());
+        let (entries, specials, hashed) = (Vec::new(), Vec::new(), OnceLock::new());
+        let mut source = Source { root, path: path.into(), entries, specials, hashed };
+        let unreadable = source.list(filter);
         if unreadable.is_empty() { Ok(source) } else { Err(SourceError::Unreadable(unreadable)) }
+    }
+
+    /// The entries with the digests of all files. The first to ask has them read, on all cores; whoever asks
+    /// meanwhile waits. A file that changed since it was listed is taken as it is when it is read.
+    pub fn hashed(&self) -> Result<&[SourceEntry], Arc<SourceError>> {
+        let hashed = self.hashed.get_or_init(|| self.hash().map_err(Arc::new));
+        hashed.as_deref().map_err(Arc::clone)
     }
 
     /// The source's path, as it was given.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Number of regular files and their bytes.
-    pub fn totals(&self) -> (u64, u64) {
-        let sizes = self.entries.iter().filter_map(|local| local.entry.file_size());
-        sizes.fold((0, 0), |(files, bytes), size| (files + 1, bytes + size))
     }
 
     /// Lists the tree; gives what could not be listed.
@@ -114,30 +116,33 @@ impl Source {
             });
             match listed {
                 Ok(Entry { path, kind: Kind::Special, .. }) => self.specials.push(path),
-                Ok(entry) => self.entries.push(SourceEntry { entry, digest: None }),
+                Ok(entry) => self.entries.push(entry),
                 Err(source) => unreadable.push(unreadable_at(source)),
             }
         }
         // A sorted walk is in tree order already; this makes sure of it.
-        self.entries.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+        self.entries.sort_by(|a, b| a.path.cmp(&b.path));
         unreadable
     }
 
-    /// Hashes all files; gives those that could not be read.
-    fn hash(&mut self) -> Vec<Unreadable> {
+    fn hash(&self) -> Result<Vec<SourceEntry>, SourceError> {
         let root = self.root.as_fd();
-        let files = self.entries.par_iter_mut().filter(|local| local.entry.file_size().is_some());
-        let hashed = files.map_init(
+        let listed =
+            self.entries.iter().map(|entry| SourceEntry { entry: entry.clone(), digest: None });
+        let mut entries: Vec<_> = listed.collect();
+        let files = entries.par_iter_mut().filter(|local| local.entry.file_size().is_some());
+        let read = files.map_init(
             || (root.try_clone_to_owned().map(Tree::new), vec![0; READ_BYTES]),
             |(tree, buffer), local| {
-                match tree {
-                    Ok(tree) => read_again(tree, local, buffer).err(),
-                    Err(error) => Some(error.kind().into()),
-                }
-                .map(|source| Unreadable { path: local.entry.path.to_string(), source })
+                let read = match tree {
+                    Ok(tree) => read_again(tree, local, buffer),
+                    Err(error) => Err(error.kind().into()),
+                };
+                read.err().map(|source| Unreadable { path: local.entry.path.to_string(), source })
             },
         );
-        hashed.flatten().collect()
+        let unreadable: Vec<_> = read.flatten().collect();
+        if unreadable.is_empty() { Ok(entries) } else { Err(SourceError::Unreadable(unreadable)) }
     }
 
     /// A view of the tree for one reader.

@@ -55,8 +55,8 @@ use crate::compare::{Clock, SourceEntry};
 use crate::entry::{Kind, Mtime};
 use crate::plan::Plan;
 use crate::sender::{
-    Answers, Comparison, Connection, Count, Event, Monitor, Options, Policy, PushError, Report,
-    Source, check_deletes,
+    Answers, Comparison, Connection, Event, Monitor, Options, Policy, PushError, Report, Source,
+    check_deletes, check_source,
 };
 use crate::state::State;
 
@@ -72,9 +72,7 @@ pub fn push(
     options: &Options,
     monitor: &dyn Monitor,
 ) -> Result<Report, PushError> {
-    if source.entries.is_empty() && options.policy.delete && !options.allow_empty {
-        return Err(PushError::EmptySource(source.path().display().to_string()));
-    }
+    check_source(source, options)?;
     let Target::Remote(target) = target else { return Err(remote::no_host()) };
     let started = Instant::now();
     let remote = Remote::connect(target, connection, monitor)?;
@@ -123,8 +121,7 @@ impl Push<'_> {
         {
             uploaded = self.carry_out(&root, &mut plan, &survey.state)?;
         }
-        let (files, bytes) = self.source.totals();
-        let mut report = Report::of(plan, Count { files, bytes });
+        let mut report = Report::of(plan, self.source.hashed()?);
         (report.bytes_sent, report.retried) = (uploaded.bytes, uploaded.retried);
         report.bytes_received = survey.bytes;
         Ok(report)
@@ -199,7 +196,7 @@ impl Push<'_> {
 /// What there is to do. Nobody can be asked, so a file that only reading would tell about is different.
 fn plan(source: &Source, state: &State, policy: &Policy) -> Result<Plan, PushError> {
     let policy = Policy { clock: Clock::Seconds, ..policy.clone() };
-    let entries: Vec<_> = source.entries.iter().map(as_carried).collect();
+    let entries: Vec<_> = source.hashed()?.iter().map(as_carried).collect();
     let comparison = Comparison::new(&entries, state, &policy);
     let mut plan = comparison.plan(&Answers::new()).map_err(PushError::InTheWay)?;
     only_uploads(&mut plan);
