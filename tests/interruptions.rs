@@ -119,10 +119,10 @@ fn an_agent_killed_at_any_change_leaves_a_whole_site_that_the_next_push_complete
 fn interrupt(site: &Site, total: u64) {
     site.reset();
     let push = site.push_by(&killing_shell(&site.dir));
-    push.env("FAULT_BYTES", (total * 9 / 10).to_string()).run();
+    push.env("FAULT_BYTES", (total * 19 / 20).to_string()).run();
     site.wait_alone();
     site.check_untouched("interrupted");
-    assert!(site.staged().len() >= 5, "{:?}", site.staged());
+    assert!(site.staged().len() >= 3, "{:?}", site.staged());
 }
 
 #[test]

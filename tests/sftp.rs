@@ -357,6 +357,7 @@ fn a_file_that_changed_since_the_scan_is_sent_as_it_is_now() {
     let host = Host::new("");
     let dir = written(&tree_of(&["grown", "shrunk", "same"], "scanned"));
     let source = Source::scan(dir.path(), &Filter::default()).or_fail();
+    source.hashed().or_fail();
     fs::write(dir.path().join("grown"), "scanned grown and then some").or_fail();
     fs::write(dir.path().join("shrunk"), "less").or_fail();
     let to = host.assets();

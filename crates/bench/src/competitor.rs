@@ -14,7 +14,7 @@ pub enum Role {
 /// A competitor: a line of shell in which `{src}`, `{dest}` and so on stand for the places of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Competitor {
-    /// At most [`NAME_WIDTH`] characters, unlike any other's.
+    /// What tables call it: at most 17 characters, unlike any other's.
     pub name: String,
     /// The command, with placeholders.
     pub command: String,

@@ -48,6 +48,9 @@ pub enum AgentError {
         /// Why.
         source: io::Error,
     },
+    /// Parts of the destination belong to somebody else.
+    #[error("Permission denied: {} can not be changed; give it to the user that logs in", .0.join(", "))]
+    NotOurs(Vec<String>),
     /// Publishing failed half way.
     #[error("{0}; what was published before stays, every path is whole, run the push again")]
     Publish(#[from] PublishError),
@@ -71,7 +74,9 @@ impl AgentError {
             | AgentError::Protocol(_)
             | AgentError::TooMuch(_) => FailureCode::Protocol,
             AgentError::Work(WorkError::Locked { .. }) => FailureCode::Locked,
-            AgentError::Work(WorkError::Foreign { .. }) => FailureCode::Permission,
+            AgentError::Work(WorkError::Foreign { .. }) | AgentError::NotOurs(_) => {
+                FailureCode::Permission
+            }
             AgentError::Work(WorkError::Io { source, .. })
             | AgentError::Destination { source, .. }
             | AgentError::Scan(ScanError { source, .. })

@@ -23,6 +23,7 @@ use self::book::Book;
 use self::conversation::Conversation;
 pub use self::error::AgentError;
 use self::survey::{Survey, Surveyor};
+use crate::fs::preflight;
 use crate::fs::publish::Publisher;
 use crate::fs::stage::Stage;
 use crate::fs::tree::Tree;
@@ -157,6 +158,7 @@ impl Agent {
         let used = book.used_leftovers()?;
         stage.drop_unused(&leftovers, &used).map_err(AgentError::Own)?;
         check_room(&mut book, tree)?;
+        check_rights(&mut book, tree)?;
         let mut applier = Applier { book: &mut book, stage, tree, leftovers: &leftovers };
         let staged = applier.run(&mut self.talk);
         if staged.as_ref().is_err_and(AgentError::is_no_space) {
@@ -233,6 +235,14 @@ fn check_room(book: &mut Book, tree: &Tree) -> Result<(), AgentError> {
     let text = format!("Disk full: the push needs {needed} bytes, {free} are free");
     let source = std::io::Error::new(std::io::ErrorKind::StorageFull, text);
     Err(AgentError::Destination { path: ".".into(), source })
+}
+
+/// Refuses a plan that this user can't publish.
+fn check_rights(book: &mut Book, tree: &mut Tree) -> Result<(), AgentError> {
+    let count = book.orders.len();
+    let refused = preflight::not_ours(book, count, tree)
+        .map_err(|source| AgentError::Destination { path: "the destination".into(), source })?;
+    if refused.is_empty() { Ok(()) } else { Err(AgentError::NotOurs(refused)) }
 }
 
 fn spool_dir(work: &Work) -> PathBuf {

@@ -1,6 +1,7 @@
 //! The destination's file system: the only place where the agent touches it.
 
 pub mod index;
+pub mod preflight;
 pub mod publish;
 pub mod record;
 pub mod scan;

@@ -1,0 +1,81 @@
+//! Checks, before anything is staged, that a plan can be published: a push that must fail half way fails at
+//! once instead, and names everything that is in its way.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use rustix::fs::{Access, AtFlags, accessat, fstat, statat};
+use rustix::process::geteuid;
+
+use super::publish::Actions;
+use super::tree::Tree;
+use crate::path::RelPath;
+use crate::plan::{Action, What};
+use crate::recipe::Recipe;
+
+/// Most paths that are named.
+const NAMED: usize = 10;
+
+/// Paths, relative to the destination, that this user may not change.
+pub fn not_ours(
+    actions: &mut impl Actions,
+    count: u32,
+    tree: &mut Tree,
+) -> io::Result<Vec<String>> {
+    let (mut refused, mut last) = (Vec::new(), None);
+    for position in 0..count {
+        let Some(action) = actions.action(position)? else { break };
+        if is_touch(&action) {
+            refused.extend((!may_touch(tree, &action.path)?).then(|| action.path.to_string()));
+        } else if last != Some(action.path.parent()) {
+            let parent = action.path.parent();
+            refused.extend((!may_fill(tree, parent.as_ref())?).then(|| match &parent {
+                Some(parent) => parent.to_string(),
+                None => "the destination itself".into(),
+            }));
+            last = Some(parent);
+        }
+        if refused.len() >= NAMED {
+            break;
+        }
+    }
+    Ok(refused)
+}
+
+fn is_touch(action: &Action) -> bool {
+    matches!(&action.what, What::File(file) if file.recipe == Recipe::Touch)
+}
+
+/// Whether names in a directory can be changed; one that is not there (yet) is the plan's own.
+fn may_fill(tree: &mut Tree, dir: Option<&RelPath>) -> io::Result<bool> {
+    let dir = match tree.dir(dir) {
+        Ok(dir) => dir,
+        Err(error) if is_gone(&error) => return Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match accessat(dir, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+        Ok(()) => Ok(true),
+        // The owner can let himself in.
+        Err(rustix::io::Errno::ACCESS) => Ok(is_ours(dir)?),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Only the owner of a file can set its mode and times.
+fn may_touch(tree: &mut Tree, path: &RelPath) -> io::Result<bool> {
+    let stat = match tree.parent(path) {
+        Ok(parent) => statat(parent, path.file_name(), AtFlags::SYMLINK_NOFOLLOW)?,
+        Err(error) if is_gone(&error) => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    Ok(geteuid().is_root() || stat.st_uid == geteuid().as_raw())
+}
+
+fn is_ours(dir: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(fstat(dir)?.st_uid == geteuid().as_raw())
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
