@@ -10,6 +10,13 @@ use std::process::Command;
 
 const NAME: &str = "assetsync-agent";
 
+/// The agent compresses little, and at a low level: zstd's slower searches, which are most of its code, stay out.
+/// (`ZSTD_EXCLUDE_*` are zstd's own switches, described in its `lib/README.md`.)
+const LEAN_ZSTD: &str = "-DZSTD_EXCLUDE_GREEDY_BLOCK_COMPRESSOR \
+    -DZSTD_EXCLUDE_LAZY_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_LAZY2_BLOCK_COMPRESSOR \
+    -DZSTD_EXCLUDE_BTLAZY2_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_BTOPT_BLOCK_COMPRESSOR \
+    -DZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR";
+
 fn main() {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     for part in ["crates/agent", "crates/sync", "Cargo.toml", "Cargo.lock"] {
@@ -33,6 +40,7 @@ fn build(root: &Path, target: &str) -> PathBuf {
         let flags = format!("target.{target}.rustflags=[\"-C\",\"target-feature=+crt-static\"]");
         cargo.args(["--config", &flags]);
     }
+    cargo.env(format!("CFLAGS_{}", target.replace('-', "_")), LEAN_ZSTD);
     // What the outer cargo set for this build does not concern the agent's.
     for outer in
         ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"]

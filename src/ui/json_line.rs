@@ -129,6 +129,10 @@ pub struct Done<'a> {
     pub seconds: f64,
     /// The agent's peak memory; 0 where there is no agent or it is not known.
     pub agent_peak_rss_bytes: u64,
+    /// Files of the destination that the agent read.
+    pub agent_files_read: u64,
+    /// How often an answer was waited for after connecting.
+    pub round_trips: u32,
     /// Files that arrived damaged and were sent again.
     pub retried: u64,
     /// Files and bytes of content by recipe.
@@ -195,6 +199,8 @@ impl<'a> Done<'a> {
             bytes_received: report.bytes_received,
             seconds: (report.elapsed.as_secs_f64() * 1e6).round() / 1e6,
             agent_peak_rss_bytes: report.agent_peak_rss_bytes,
+            agent_files_read: report.agent_files_read,
+            round_trips: report.round_trips,
             retried: report.retried,
             recipes: report.recipes.iter().map(|(name, count)| (*name, count.into())).collect(),
             error: None,

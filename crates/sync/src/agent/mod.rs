@@ -111,6 +111,7 @@ impl Agent {
         };
         let mut tree = Tree::new(destination.dir);
         let mut survey = surveyor.survey(Some(tree.root()), leftovers, &mut self.talk)?;
+        let surveyed = survey.files_read;
         let published = match self.next_wish(&mut survey, &mut tree)? {
             Wish::Bye => false,
             Wish::Ask(_) => return Err(AgentError::protocol("questions after questions")),
@@ -119,7 +120,8 @@ impl Agent {
         // Whoever hears of the end may push again at once.
         drop(work);
         if published {
-            self.talk.send(&Message::Published(vitals::read(Some(tree.root()))))?;
+            let read = surveyed + tree.opened_files();
+            self.talk.send(&Message::Published(vitals::read(Some(tree.root()), read)))?;
         }
         self.talk.flush()
     }
@@ -228,7 +230,7 @@ impl Applier<'_, '_> {
 
 /// Refuses a plan that can't fit before anything of it is written.
 fn check_room(book: &mut Book, tree: &Tree) -> Result<(), AgentError> {
-    let (needed, free) = (book.staged_bytes()?, vitals::read(Some(tree.root())).free_bytes);
+    let (needed, free) = (book.staged_bytes()?, vitals::read(Some(tree.root()), 0).free_bytes);
     if needed <= free {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! Writes the index anew after a push: what was known, less what is gone, with what was published.
 
 use super::book::{Book, is_file};
-use super::survey::{file_system_now, is_settled};
+use super::survey::{file_system_now, is_settled, settled_now};
 use crate::digest::Digest;
 use crate::entry::{Entry, Mtime};
 use crate::fs::index::IndexWriter;
@@ -15,7 +15,7 @@ use crate::plan::{Action, What};
 /// Saves the index. Files whose digest nobody knows are read for it, once, so that from now on a changed
 /// file is noticed whatever its size and mtime.
 pub fn save_index(book: &mut Book, tree: &mut Tree, work: &Work) -> std::io::Result<()> {
-    let clock = file_system_now(work)?;
+    let clock = if book.orders.is_empty() { file_system_now(work)? } else { settled_now(work)? };
     let mut keeper =
         Keeper { tree, clock, buffer: vec![0; 64 * 1024], index: IndexWriter::create(work.dir())? };
     let (mut at_record, mut at_action) = (0, 0);

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use super::conversation::Conversation;
 use super::error::AgentError;
@@ -24,6 +25,8 @@ pub struct Survey {
     pub records: Spool<Record>,
     /// What an interrupted push left.
     pub leftovers: Vec<LeftoverFile>,
+    /// Files that were read.
+    pub files_read: u64,
     /// The index on disk does not say all that is known now, or some file's digest is not known.
     pub index_is_stale: bool,
 }
@@ -49,14 +52,14 @@ impl Surveyor<'_> {
         talk: &mut Conversation,
     ) -> Result<Survey, AgentError> {
         let records = Spool::new(self.spool_dir);
-        let mut survey = Survey { records, leftovers, index_is_stale: false };
+        let mut survey = Survey { records, leftovers, files_read: 0, index_is_stale: false };
         if let Some(root) = root {
             self.scan(root, &mut survey, talk)?;
         }
         for leftover in &survey.leftovers {
             talk.send(&Message::Leftover(leftover.leftover()))?;
         }
-        let mut vitals = vitals::read(root.or(self.work));
+        let mut vitals = vitals::read(root.or(self.work), survey.files_read);
         vitals.index_is_stale = survey.index_is_stale;
         talk.send(&Message::StateEnd(vitals))?;
         talk.flush()?;
@@ -108,6 +111,7 @@ impl Surveyor<'_> {
             (record.digest, record.settled) = (Some(digest), true);
         } else if size.is_some() && (has_index || self.checksum) {
             survey.index_is_stale = true;
+            survey.files_read += 1;
             // One that can't be read stays unknown; if it has to be replaced, renaming will do.
             let read = open_file(found.parent, record.entry.path.file_name())
                 .and_then(|file| Digest::of_reader(file, buffer));
@@ -126,14 +130,27 @@ pub fn leftovers(stage: Option<&Stage<'_>>) -> Result<Vec<LeftoverFile>, AgentEr
 
 /// How old a version must be, by the file system's own clock, before any change is sure to show in its ctime.
 ///
-/// Linux stamps files with the time of the last timer tick, at most 10 ms ago; file systems without
-/// fractions of a second need two whole ones.
+/// Systems stamp files with the time of the last timer tick, at most 10 ms ago; file systems without fractions of
+/// a second need two whole ones.
+fn margin(ctime: Mtime) -> Duration {
+    if ctime.nanos == 0 { Duration::from_secs(2) } else { Duration::from_millis(12) }
+}
+
+/// Whether a version is old enough at `now` to be told from any later one.
 pub fn is_settled(ctime: Mtime, now: Mtime) -> bool {
-    const TICK_NANOS: i128 = 20_000_000;
-    const COARSE_NANOS: i128 = 2_000_000_000;
     let nanos = |time: Mtime| i128::from(time.secs) * 1_000_000_000 + i128::from(time.nanos);
-    let margin = if ctime.nanos == 0 { COARSE_NANOS } else { TICK_NANOS };
-    nanos(ctime) + margin < nanos(now)
+    nanos(ctime) + (margin(ctime).as_nanos() as i128) < nanos(now)
+}
+
+/// The file system's clock, once everything done until now is settled; where that would take seconds, at once.
+pub fn settled_now(work: &Work) -> std::io::Result<Mtime> {
+    let done = file_system_now(work)?;
+    let mut now = done;
+    while done.nanos != 0 && !is_settled(done, now) {
+        std::thread::sleep(Duration::from_millis(2));
+        now = file_system_now(work)?;
+    }
+    Ok(now)
 }
 
 /// The file system's clock: the ctime of a file written just now.
@@ -155,8 +172,8 @@ mod tests {
     fn young_versions_are_not_settled() {
         let at = |secs, nanos| Mtime { secs, nanos };
         assert!(!is_settled(at(10, 5), at(10, 5)));
-        assert!(!is_settled(at(10, 5), at(10, 10_000_005)));
-        assert!(is_settled(at(10, 5), at(10, 20_000_006)));
+        assert!(!is_settled(at(10, 5), at(10, 12_000_005)));
+        assert!(is_settled(at(10, 5), at(10, 12_000_006)));
         assert!(!is_settled(at(10, 0), at(11, 900_000_000)));
         assert!(is_settled(at(10, 0), at(12, 1)));
         assert!(!is_settled(at(20, 5), at(10, 5)));

@@ -4,11 +4,16 @@ use std::os::fd::BorrowedFd;
 
 use crate::proto::Vitals;
 
-/// Peak memory, and room on the file system of `dir`.
-pub fn read(dir: Option<BorrowedFd<'_>>) -> Vitals {
+/// Peak memory, room on the file system of `dir`, and the number of files read, which the caller counts.
+pub fn read(dir: Option<BorrowedFd<'_>>, files_read: u64) -> Vitals {
     let stat = dir.and_then(|dir| rustix::fs::fstatvfs(dir).ok());
     let free_bytes = stat.map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-    Vitals { peak_rss_bytes: peak_rss_bytes().unwrap_or(0), free_bytes, index_is_stale: false }
+    Vitals {
+        peak_rss_bytes: peak_rss_bytes().unwrap_or(0),
+        free_bytes,
+        files_read,
+        index_is_stale: false,
+    }
 }
 
 /// `VmHWM` of this process in bytes.

@@ -21,6 +21,7 @@ pub struct Tree {
     root: OwnedFd,
     /// Open directories from the top down, with their names.
     open: Vec<(Box<[u8]>, OwnedFd)>,
+    opened_files: u64,
 }
 
 /// What identifies a version of a file without reading it.
@@ -48,12 +49,17 @@ pub struct Facts {
 impl Tree {
     /// A tree below an open directory.
     pub fn new(root: OwnedFd) -> Tree {
-        Tree { root, open: Vec::new() }
+        Tree { root, open: Vec::new(), opened_files: 0 }
     }
 
     /// The root.
     pub fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
+    }
+
+    /// How many files were opened.
+    pub fn opened_files(&self) -> u64 {
+        self.opened_files
     }
 
     /// Forgets open directories. Needed after a directory was moved or replaced.
@@ -92,6 +98,7 @@ impl Tree {
 
     /// Opens the regular file at `path` for reading.
     pub fn open_file(&mut self, path: &RelPath) -> io::Result<std::fs::File> {
+        self.opened_files += 1;
         open_file(self.parent(path)?, path.file_name())
     }
 

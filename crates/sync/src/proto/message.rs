@@ -113,6 +113,8 @@ pub struct Vitals {
     pub peak_rss_bytes: u64,
     /// Bytes free for the user on the destination's file system.
     pub free_bytes: u64,
+    /// Files of the destination that the agent has read so far.
+    pub files_read: u64,
     /// The agent could make its index better, if it is told to publish, be it nothing.
     pub index_is_stale: bool,
 }
@@ -341,12 +343,14 @@ fn decode_amend<'a>(fields: &mut Fields<'a>) -> Result<Message<'a>, DecodeError>
 fn put_vitals(out: &mut Vec<u8>, vitals: &Vitals) {
     put_number(out, vitals.peak_rss_bytes);
     put_number(out, vitals.free_bytes);
+    put_number(out, vitals.files_read);
     out.push(u8::from(vitals.index_is_stale));
 }
 
 fn decode_vitals(fields: &mut Fields<'_>) -> Result<Vitals, DecodeError> {
     let (peak_rss_bytes, free_bytes) = (fields.number()?, fields.number()?);
-    Ok(Vitals { peak_rss_bytes, free_bytes, index_is_stale: decode_bool(fields)? })
+    let (files_read, index_is_stale) = (fields.number()?, decode_bool(fields)?);
+    Ok(Vitals { peak_rss_bytes, free_bytes, files_read, index_is_stale })
 }
 
 #[cfg(test)]
@@ -385,7 +389,8 @@ mod tests {
         let spec = SignatureSpec { block_bytes: 1024, strong_bytes: 2 };
         let short = ShortDigest([0xee; 16]);
         let (d32, e16) = ([0xdd; 32], [0xee; 16]);
-        let vitals = Vitals { peak_rss_bytes: 1, free_bytes: 128, index_is_stale: true };
+        let vitals =
+            Vitals { peak_rss_bytes: 1, free_bytes: 128, files_read: 9, index_is_stale: true };
         let order = |place, what| Message::Action(Order { place, what });
         let delta = Recipe::Delta { basis: Basis::Leftover(2), block_bytes: 1024 };
         vec![
@@ -430,7 +435,7 @@ mod tests {
                 vec![32, 2, 0, 2, b'a', b'b', 0xa4, 3, 2, 0xac, 2, 1, b't'],
             ),
             (Message::Leftover(Leftover { digest: short, size: 1 }), [&[33, 1][..], &e16].concat()),
-            (Message::StateEnd(vitals), vec![34, 1, 0x80, 1, 1]),
+            (Message::StateEnd(vitals), vec![34, 1, 0x80, 1, 9, 1]),
             (Message::Compared(true), vec![35, 1]),
             (Message::Signature { basis_bytes: 2 }, vec![36, 2]),
             (Message::Blocks(b"x"), vec![37, 1, b'x']),
@@ -439,7 +444,7 @@ mod tests {
             (Message::Failed { action: 4 }, vec![40, 4]),
             (Message::StagedEnd, vec![41]),
             (Message::Notice(b"n"), vec![42, 1, b'n']),
-            (Message::Published(Vitals::default()), vec![43, 0, 0, 0]),
+            (Message::Published(Vitals::default()), vec![43, 0, 0, 0, 0]),
         ]
     }
 

@@ -1,6 +1,7 @@
 //! The sender: scans the source, compares, plans, encodes. It runs where there is memory.
 
 mod basis;
+mod effort;
 mod encode;
 mod error;
 mod monitor;
@@ -65,8 +66,7 @@ pub fn push(
         }
         let mut report = Report::of(plan, entries);
         report.retried = retried;
-        (report.bytes_sent, report.bytes_received, report.elapsed, report.agent_peak_rss_bytes) =
-            session.measures();
+        session.measure(&mut report);
         Ok(report)
     })
 }

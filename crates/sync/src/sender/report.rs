@@ -33,10 +33,14 @@ pub struct Report {
     pub bytes_sent: u64,
     /// Bytes read from the channel.
     pub bytes_received: u64,
+    /// How often an answer was waited for; connecting and installing the agent not counted.
+    pub round_trips: u32,
     /// Wall time from connecting to the last answer.
     pub elapsed: Duration,
     /// The agent's peak resident memory in bytes; 0 where unknown.
     pub agent_peak_rss_bytes: u64,
+    /// Files of the destination that the agent read.
+    pub agent_files_read: u64,
     /// Files by recipe name.
     pub recipes: BTreeMap<&'static str, Count>,
     /// Files that did not arrive as they were sent and were sent again.

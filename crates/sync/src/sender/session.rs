@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use assetsync_transport::{Agents, Prompt, SshOptions, Target, bootstrap, connect};
 
+use super::effort::{Effort, Verdict};
 use super::encode::Encoder;
 use super::error::PushError;
 use super::monitor::{Event, Monitor};
 use super::planner::{Answer, Answers, Comparison, content_order};
+use super::report::Report;
 use super::source::{Source, read_again};
 use super::wire::Wire;
 use crate::delta::Signature;
@@ -183,8 +185,8 @@ impl<'a> Session<'a> {
         let order = content_order(plan);
         let total: u64 = order.iter().map(|&at| content_bytes(&plan.actions[at as usize])).sum();
         self.monitor.event(Event::Planned { files: order.len() as u64, bytes: total });
-        let (level, window_log) = effort(total);
-        self.wire.compress_at(level, window_log)?;
+        let mut effort = Effort::for_content(total);
+        self.wire.compress_at(effort.level(), effort.window_log())?;
         for action in &plan.actions {
             self.wire.send(&Message::Action(action.order()))?;
         }
@@ -197,8 +199,10 @@ impl<'a> Session<'a> {
         };
         let wire = &mut self.wire;
         let mut encoder = Encoder { tree: &mut tree, wire, answers, progress: &mut progress };
+        let mut judged = Judged::new(encoder.wire);
         for &position in &order {
             encoder.encode(position, &plan.actions[position as usize])?;
+            judged.judge(&mut effort, encoder.wire)?;
         }
         self.wire.send(&Message::ContentEnd { publish })?;
         self.wire.flush()?;
@@ -290,10 +294,14 @@ impl<'a> Session<'a> {
         self.wire.flush()
     }
 
-    /// Bytes sent, bytes received, time since connecting began, the agent's peak memory in bytes.
-    pub fn measures(&self) -> (u64, u64, Duration, u64) {
-        let elapsed = self.started.elapsed();
-        (self.wire.sent, self.wire.received, elapsed, self.vitals.peak_rss_bytes)
+    /// Writes into the report what the conversation came to.
+    pub fn measure(&self, report: &mut Report) {
+        report.bytes_sent = self.wire.sent;
+        report.bytes_received = self.wire.received;
+        report.round_trips = self.wire.round_trips;
+        report.elapsed = self.started.elapsed();
+        report.agent_peak_rss_bytes = self.vitals.peak_rss_bytes;
+        report.agent_files_read = self.vitals.files_read;
     }
 
     /// Old and new files are there at the same time until the deletes at the end.
@@ -353,12 +361,25 @@ fn amend(
     Ok(Message::Amend { action: position, size, mtime: file.mtime, digest })
 }
 
-/// How hard so much content is compressed: little is squeezed well, much is sent quickly. The window is what
-/// the agent holds in memory.
-fn effort(bytes: u64) -> (i32, u32) {
-    match bytes {
-        0..0x40_0000 => (9, 22),
-        _ => (3, 23),
+/// When the link was judged last.
+struct Judged {
+    at: Instant,
+    blocked: Duration,
+}
+
+impl Judged {
+    fn new(wire: &Wire) -> Judged {
+        Judged { at: Instant::now(), blocked: wire.blocked }
+    }
+
+    fn judge(&mut self, effort: &mut Effort, wire: &mut Wire) -> Result<(), PushError> {
+        match effort.adapt(self.at.elapsed(), wire.blocked - self.blocked) {
+            Verdict::TooEarly => return Ok(()),
+            Verdict::Stay => {}
+            Verdict::Change => wire.compress_at(effort.level(), effort.window_log())?,
+        }
+        *self = Judged::new(wire);
+        Ok(())
     }
 }
 

@@ -30,6 +30,11 @@ pub struct Wire {
     rate: Option<Rate>,
     piece: Vec<u8>,
     last_write: Instant,
+    /// Time spent waiting for the link to take what was written.
+    pub blocked: Duration,
+    /// How often an answer was waited for after something had been said.
+    pub round_trips: u32,
+    said_something: bool,
     /// Bytes written so far.
     pub sent: u64,
     /// Bytes read so far.
@@ -57,6 +62,9 @@ impl Wire {
             rate: bytes_per_second.map(Rate::new),
             piece: vec![0; READ_BYTES],
             last_write: Instant::now(),
+            blocked: Duration::ZERO,
+            round_trips: 0,
+            said_something: true,
             sent: first_line as u64,
             received: started.leftover.len() as u64,
         })
@@ -69,6 +77,7 @@ impl Wire {
 
     /// What the agent says next.
     pub fn receive(&mut self) -> Result<Message<'_>, PushError> {
+        self.round_trips += u32::from(std::mem::take(&mut self.said_something));
         while !self.inbox.ready()? {
             self.read_some()?;
         }
@@ -129,6 +138,8 @@ impl Wire {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), PushError> {
+        self.said_something = true;
+        let started = Instant::now();
         for piece in bytes.chunks(limits::FRAME_BYTES) {
             if let Some(rate) = &mut self.rate {
                 rate.pace(piece.len());
@@ -139,6 +150,7 @@ impl Wire {
             self.sent += piece.len() as u64;
         }
         self.last_write = Instant::now();
+        self.blocked += self.last_write - started;
         Ok(())
     }
 

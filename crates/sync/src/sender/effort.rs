@@ -1,0 +1,97 @@
+//! How hard content is compressed: as hard as the link leaves time for.
+//!
+//! While the link is the slower one, the encoder is blocked writing most of the time, and could as well have
+//! compressed harder; while the encoder is the slower one, it hardly ever is.
+
+use std::time::Duration;
+
+/// zstd levels in use, from quick to thorough.
+const LEVELS: [i32; 4] = [3, 6, 9, 12];
+
+/// Time over which the link is judged before the level is changed (again).
+const PERIOD: Duration = Duration::from_millis(150);
+
+/// Up to so many bytes of content are compressed well from the start: it takes no time to speak of.
+const LITTLE: u64 = 4 << 20;
+
+/// A level, and what speaks for another one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effort {
+    step: usize,
+    little: bool,
+}
+
+impl Effort {
+    /// Where to start with so many bytes of content.
+    pub fn for_content(bytes: u64) -> Effort {
+        let little = bytes <= LITTLE;
+        Effort { step: if little { 2 } else { 0 }, little }
+    }
+
+    /// The zstd level.
+    pub fn level(&self) -> i32 {
+        LEVELS[self.step]
+    }
+
+    /// The window's size as a power of two: what the other side must hold in memory.
+    pub fn window_log(&self) -> u32 {
+        if self.little { 22 } else { 23 }
+    }
+
+    /// Judges the last `elapsed`, of which the encoder was `blocked` by the link. Unless it is too early, a new
+    /// period begins.
+    pub fn adapt(&mut self, elapsed: Duration, blocked: Duration) -> Verdict {
+        if elapsed < PERIOD {
+            return Verdict::TooEarly;
+        }
+        let share = blocked.as_secs_f64() / elapsed.as_secs_f64();
+        let step = match share {
+            0.7.. => (self.step + 2).min(LEVELS.len() - 1),
+            0.4.. => (self.step + 1).min(LEVELS.len() - 1),
+            ..0.1 if !self.little => self.step.saturating_sub(1),
+            _ => self.step,
+        };
+        let changed = step != self.step;
+        self.step = step;
+        if changed { Verdict::Change } else { Verdict::Stay }
+    }
+}
+
+/// What came of judging the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not enough time has passed.
+    TooEarly,
+    /// The level is right.
+    Stay,
+    /// The level is another one now.
+    Change,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_slow_link_raises_the_level_and_a_quick_one_lowers_it() {
+        let mut effort = Effort::for_content(100 << 20);
+        let rows =
+            [(900, 9), (900, 12), (900, 12), (200, 12), (0, 9), (50, 6), (0, 3), (0, 3), (500, 6)];
+        for (blocked, level) in rows {
+            effort.adapt(SECOND, Duration::from_millis(blocked));
+            assert_eq!(effort.level(), level, "blocked for {blocked} ms of a second");
+        }
+    }
+
+    #[test]
+    fn nothing_changes_early_and_little_content_is_always_compressed_well() {
+        let mut effort = Effort::for_content(100 << 20);
+        let early = effort.adapt(Duration::from_millis(149), Duration::from_millis(149));
+        assert_eq!((early, effort.level()), (Verdict::TooEarly, 3));
+        let mut little = Effort::for_content(1000);
+        assert_eq!(little.adapt(SECOND, Duration::ZERO), Verdict::Stay);
+        assert_eq!(little.level(), 9);
+    }
+}

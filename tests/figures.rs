@@ -1,0 +1,114 @@
+//! Promise: no change makes a push worse unnoticed. For each scenario the exact figures of one push are written
+//! down here: bytes both ways, round trips, files the agent reads, its peak memory. One that is more than 5 % worse
+//! fails, with both figures; one that is better should be written down.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Machine, OrFail, Way, fresh_corpus, scratch, tell};
+
+/// What is counted, and by how much it may wander before anybody has to look, in its own unit.
+///
+/// Bytes depend a little on the clock (times travel), memory on the allocator and the kernel.
+const COUNTED: [(&str, u64); 4] = [
+    ("bytes", 512),
+    ("round_trips", 0),
+    ("agent_files_read", 0),
+    ("agent_peak_rss_bytes", 256 * 1024),
+];
+
+/// One push to a destination that the scenario before has left, and its figures in the order of [`COUNTED`].
+struct Scenario {
+    name: &'static str,
+    source: Build,
+    figures: [u64; 4],
+}
+
+/// Which files are pushed: a release, every time freshly written.
+#[derive(Clone, Copy)]
+enum Build {
+    Old,
+    New,
+    /// The one before, not written again.
+    Same,
+}
+
+const N8N: [Scenario; 5] = [
+    Scenario { name: "first push", source: Build::Old, figures: [10_443_000, 2, 0, 12_300_000] },
+    Scenario { name: "nothing changed", source: Build::Same, figures: [42_500, 1, 0, 2_800_000] },
+    Scenario { name: "only times changed", source: Build::Old, figures: [46_500, 2, 0, 3_200_000] },
+    Scenario { name: "update", source: Build::New, figures: [456_500, 3, 1002, 5_300_000] },
+    Scenario { name: "rollback", source: Build::Old, figures: [456_500, 3, 1002, 5_300_000] },
+];
+
+const HOME_ASSISTANT: [Scenario; 3] = [
+    Scenario { name: "first push", source: Build::Old, figures: [69_186_000, 2, 0, 12_350_000] },
+    Scenario { name: "nothing changed", source: Build::Same, figures: [320_000, 1, 0, 3_900_000] },
+    Scenario { name: "update", source: Build::New, figures: [7_180_000, 3, 4061, 7_250_000] },
+];
+
+#[test]
+fn n8n() {
+    check("n8n-2.40.2", "n8n-2.40.3", &N8N);
+}
+
+#[test]
+fn home_assistant() {
+    check("home-assistant-20250109.1", "home-assistant-20250109.2", &HOME_ASSISTANT);
+}
+
+/// Runs the scenarios one after the other and compares.
+fn check(old: &str, new: &str, scenarios: &[Scenario]) {
+    let dir = scratch();
+    let destination = dir.path().join("srv/assets");
+    let machine = Machine::new();
+    // Installs the agent, so that the first push of all is like that of any other release.
+    push(&machine, &source(dir.path(), "none"), &dir.path().join("other"));
+    let (mut last, mut worse) = (dir.path().join("0"), Vec::new());
+    for (number, scenario) in scenarios.iter().enumerate() {
+        let fresh = dir.path().join(number.to_string());
+        match scenario.source {
+            Build::Old => last = fresh_corpus(old, &fresh),
+            Build::New => last = fresh_corpus(new, &fresh),
+            Build::Same => {}
+        }
+        let found = figures(&push(&machine, &last, &destination));
+        tell(&format!("{old}, {}: figures: {found:?}", scenario.name));
+        worse.extend(compare(scenario, found));
+    }
+    assert!(worse.is_empty(), "{}", worse.join("\n"));
+}
+
+/// A source with one small file.
+fn source(dir: &Path, name: &str) -> std::path::PathBuf {
+    let path = dir.join(name);
+    std::fs::create_dir(&path).or_fail();
+    std::fs::write(path.join("robots.txt"), "User-agent: *").or_fail();
+    path
+}
+
+fn push(machine: &Machine, source: &Path, destination: &Path) -> Value {
+    let ran = machine.try_push(&Way::local(destination), &["--delete"], source);
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    ran.done_events().remove(0)
+}
+
+fn figures(done: &Value) -> [u64; 4] {
+    let number = |name: &str| done[name].as_u64().unwrap_or_else(|| panic!("no {name} in {done}"));
+    COUNTED.map(|(name, _)| match name {
+        "bytes" => number("bytes_sent") + number("bytes_received"),
+        name => number(name),
+    })
+}
+
+/// What is worse than written down, in words.
+fn compare(scenario: &Scenario, found: [u64; 4]) -> Vec<String> {
+    let mut worse = Vec::new();
+    for (((name, slack), known), found) in COUNTED.iter().zip(scenario.figures).zip(found) {
+        if found > known + (known / 20).max(*slack) {
+            worse.push(format!("{}: {name} was {known}, is {found}", scenario.name));
+        }
+    }
+    worse
+}
