@@ -5,8 +5,13 @@
 //! Agents for other platforms are found at run time (see `docs/agents.md`).
 
 use std::env;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 const NAME: &str = "assetsync-agent";
 
@@ -25,6 +30,7 @@ fn main() {
     let target = variable("TARGET");
     let built = build(&root, &target);
     println!("cargo::rustc-env=ASSETSYNC_AGENT={}", built.display());
+    println!("cargo::rustc-env=ASSETSYNC_AGENT_GZIPPED={}", gzip(&built).display());
     println!("cargo::rustc-env=ASSETSYNC_AGENT_KERNEL={}", kernel());
     println!("cargo::rustc-env=ASSETSYNC_AGENT_ARCH={}", arch());
 }
@@ -50,6 +56,18 @@ fn build(root: &Path, target: &str) -> PathBuf {
     let status = cargo.status().unwrap_or_else(|error| panic!("can't run cargo: {error}"));
     assert!(status.success(), "the agent does not build: {status}");
     folder.join(target).join("agent").join(NAME)
+}
+
+/// Compresses the agent, so that no push has to.
+fn gzip(agent: &Path) -> PathBuf {
+    let packed = PathBuf::from(variable("OUT_DIR")).join("agent.gz");
+    let write = || -> std::io::Result<()> {
+        let mut encoder = GzEncoder::new(File::create(&packed)?, Compression::best());
+        encoder.write_all(&fs::read(agent)?)?;
+        encoder.finish().map(drop)
+    };
+    write().unwrap_or_else(|error| panic!("can't compress {}: {error}", agent.display()));
+    packed
 }
 
 /// The folder all builds share: OUT_DIR is `<target>/<profile>/build/<package>/out`, below a triple when

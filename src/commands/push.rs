@@ -22,6 +22,9 @@ use crate::ui::{interrupt, outcome};
 /// The agent for this platform, carried by the command.
 static AGENT: &[u8] = include_bytes!(env!("ASSETSYNC_AGENT"));
 
+/// The same, compressed as it travels.
+static AGENT_GZIPPED: &[u8] = include_bytes!(env!("ASSETSYNC_AGENT_GZIPPED"));
+
 /// Pushes as the arguments say.
 pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
     let console = Arc::new(Console::new(output(&arguments.output)));
@@ -161,5 +164,6 @@ fn can_fall_back(target: &Target, error: &TransportError) -> bool {
 fn agents() -> Agents {
     let (kernel, arch) =
         (env!("ASSETSYNC_AGENT_KERNEL").into(), env!("ASSETSYNC_AGENT_ARCH").into());
-    Agents::new(vec![Agent { kernel, arch, bytes: AGENT.into() }]).search()
+    let gzipped = Some(AGENT_GZIPPED.into());
+    Agents::new(vec![Agent { kernel, arch, bytes: AGENT.into(), gzipped }]).search()
 }

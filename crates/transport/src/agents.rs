@@ -28,6 +28,8 @@ pub struct Agent {
     pub arch: String,
     /// The program.
     pub bytes: Cow<'static, [u8]>,
+    /// The program compressed by gzip, where that is at hand; otherwise it is done when it is needed.
+    pub gzipped: Option<Cow<'static, [u8]>>,
 }
 
 /// The agents at hand, at most one for a platform; the first one given or found counts.
@@ -64,7 +66,7 @@ impl Agents {
             let missing = |(kernel, arch): &(String, String)| self.find(kernel, arch).is_none();
             let Some((kernel, arch)) = platform.filter(missing) else { continue };
             if let Ok(bytes) = read_limited(&path) {
-                self.add(Agent { kernel, arch, bytes: bytes.into() });
+                self.add(Agent { kernel, arch, bytes: bytes.into(), gzipped: None });
             }
         }
         self
@@ -105,10 +107,13 @@ impl Agent {
         format!("{}={}.{crc}.{size}", self.platform(), &hash[..32])
     }
 
-    pub(crate) fn gzipped(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn gzipped(&self) -> io::Result<Cow<'_, [u8]>> {
+        if let Some(gzipped) = &self.gzipped {
+            return Ok(Cow::Borrowed(gzipped));
+        }
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&self.bytes)?;
-        encoder.finish()
+        encoder.finish().map(Cow::Owned)
     }
 }
 
@@ -163,7 +168,7 @@ mod tests {
             fs::write(directory.path().join(format!("{FILE_PREFIX}{name}")), name).unwrap();
         }
         let (kernel, arch) = ("Linux".to_owned(), "x86_64".to_owned());
-        let carried = Agent { kernel, arch, bytes: b"carried".as_slice().into() };
+        let carried = Agent { kernel, arch, bytes: b"carried".as_slice().into(), gzipped: None };
         let agents = Agents::new(vec![carried]).search_in(directory.path());
         assert_eq!(agents.pairs().len(), 2);
         assert_eq!(*agents.for_platform("Linux-x86_64").unwrap().bytes, *b"carried");

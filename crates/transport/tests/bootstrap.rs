@@ -28,9 +28,9 @@ fn platform() -> (String, String) {
 
 fn agents_of(program: &str) -> Agents {
     let (kernel, arch) = platform();
-    let other = Agent { kernel: "Other".into(), arch: "cpu".into(), bytes: vec![1].into() };
+    let other = Agent { kernel: "Other".into(), arch: "cpu".into(), bytes: vec![1].into(), gzipped: None };
     let bytes = program.as_bytes().to_vec().into();
-    Agents::new(vec![other, Agent { kernel, arch, bytes }])
+    Agents::new(vec![other, Agent { kernel, arch, bytes, gzipped: None }])
 }
 
 fn agents() -> Agents {
@@ -212,7 +212,7 @@ fn at_most_two_older_agents_are_kept() {
 
 #[test]
 fn a_platform_without_an_agent_is_named() {
-    let other = Agent { kernel: "Other".into(), arch: "cpu".into(), bytes: vec![1].into() };
+    let other = Agent { kernel: "Other".into(), arch: "cpu".into(), bytes: vec![1].into(), gzipped: None };
     let error = Home::new().start_with("sh", &Agents::new(vec![other])).unwrap_err();
     let (kernel, arch) = platform();
     let expected = format!("No agent build for {kernel}-{arch} ");

@@ -187,10 +187,35 @@ impl<'a> Session<'a> {
         self.monitor.event(Event::Planned { files: order.len() as u64, bytes: total });
         let mut effort = Effort::for_content(total);
         self.wire.compress_at(effort.level(), effort.window_log())?;
+        self.send_plan(plan)?;
+        self.send_content(plan, &order, total, &mut effort, source, answers)?;
+        self.wire.send(&Message::ContentEnd { publish })?;
+        self.wire.flush()?;
+        self.monitor.event(Event::Sent);
+        let failed = self.staged(plan)?;
+        if !failed.is_empty() {
+            self.retry(&failed, plan, source, publish)?;
+        }
+        Ok(failed.len() as u64)
+    }
+
+    fn send_plan(&mut self, plan: &Plan) -> Result<(), PushError> {
         for action in &plan.actions {
             self.wire.send(&Message::Action(action.order()))?;
         }
-        self.wire.send(&Message::PlanEnd)?;
+        self.wire.send(&Message::PlanEnd)
+    }
+
+    /// Sends the content of the actions in `order`, `total` bytes of it.
+    fn send_content(
+        &mut self,
+        plan: &Plan,
+        order: &[u32],
+        total: u64,
+        effort: &mut Effort,
+        source: &Source,
+        answers: &Answers,
+    ) -> Result<(), PushError> {
         let mut tree = source.tree().map_err(PushError::Io)?;
         let (mut done, monitor) = (0, self.monitor);
         let mut progress = |bytes: u64, wire: &Wire| {
@@ -200,19 +225,11 @@ impl<'a> Session<'a> {
         let wire = &mut self.wire;
         let mut encoder = Encoder { tree: &mut tree, wire, answers, progress: &mut progress };
         let mut judged = Judged::new(encoder.wire);
-        for &position in &order {
+        for &position in order {
             encoder.encode(position, &plan.actions[position as usize])?;
-            judged.judge(&mut effort, encoder.wire)?;
+            judged.judge(effort, encoder.wire)?;
         }
-        self.wire.send(&Message::ContentEnd { publish })?;
-        self.wire.flush()?;
-        self.monitor.event(Event::Sent);
-        let failed = self.staged(plan)?;
-        if failed.is_empty() {
-            return Ok(0);
-        }
-        self.retry(&failed, plan, source, publish)?;
-        Ok(failed.len() as u64)
+        Ok(())
     }
 
     /// Which files the agent could not stage.
