@@ -28,7 +28,8 @@ fn platform() -> (String, String) {
 
 fn agents_of(program: &str) -> Agents {
     let (kernel, arch) = platform();
-    let other = Agent { kernel: "Other".into(), arch: "cpu".into(), bytes: vec![1].into(), gzipped: None };
+    let other =
+        Agent { kernel: "Other".into(), arch: "cpu".into(), bytes: vec![1].into(), gzipped: None };
     let bytes = program.as_bytes().to_vec().into();
     Agents::new(vec![other, Agent { kernel, arch, bytes, gzipped: None }])
 }
@@ -212,7 +213,8 @@ fn at_most_two_older_agents_are_kept() {
 
 #[test]
 fn a_platform_without_an_agent_is_named() {
-    let other = Agent { kernel: "Other".into(), arch: "cpu".into(), bytes: vec![1].into(), gzipped: None };
+    let other =
+        Agent { kernel: "Other".into(), arch: "cpu".into(), bytes: vec![1].into(), gzipped: None };
     let error = Home::new().start_with("sh", &Agents::new(vec![other])).unwrap_err();
     let (kernel, arch) = platform();
     let expected = format!("No agent build for {kernel}-{arch} ");
