@@ -1,5 +1,8 @@
 //! The command line: as typed ([`args`]), and what it comes to ([`options`]).
 
+// The comments of arguments are the help that users read; its brackets are no links.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 pub mod args;
 pub mod bench;
 pub mod help;
