@@ -1,1 +1,1 @@
-//! Deploy steps over the assetsync engine: configuration, hosts, rollout, retention.
+//! The place of the deploy steps over the engine: configuration, hosts, rollout, retention. Nothing is in it yet.

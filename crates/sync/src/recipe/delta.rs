@@ -18,18 +18,11 @@ pub(super) fn offer(situation: &Situation<'_>) -> Option<Offer> {
 /// matches; but in large media and archives it may not, and there a signature is a small bet.
 const SMALLEST_COMPRESSED: u64 = 1 << 20;
 
-/// What a sender wants to know of a file at the destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
-    /// The signature to ask for, if a delta against it can pay.
-    pub signature: Option<SignatureSpec>,
-}
-
-/// Whether a delta from a basis of `basis_bytes` to a file of `size` bytes can pay, and with which signature.
-pub fn wanted(basis_bytes: u64, size: u64, compressed: bool) -> Wanted {
+/// The signature to ask for, if a delta from a basis of `basis_bytes` to a file of `size` bytes can pay.
+pub fn wanted(basis_bytes: u64, size: u64, compressed: bool) -> Option<SignatureSpec> {
     let smallest = if compressed { SMALLEST_COMPRESSED } else { SMALLEST };
     let pays = size.min(basis_bytes) >= smallest;
-    Wanted { signature: pays.then(|| SignatureSpec::for_basis(basis_bytes, size)) }
+    pays.then(|| SignatureSpec::for_basis(basis_bytes, size))
 }
 
 #[cfg(test)]
@@ -46,7 +39,7 @@ mod tests {
             (2_000_000, 2_000_000, true, true),
         ];
         for (basis, size, compressed, expected) in rows {
-            let asked = wanted(basis, size, compressed).signature.is_some();
+            let asked = wanted(basis, size, compressed).is_some();
             assert_eq!(asked, expected, "{basis} {size} {compressed}");
         }
     }

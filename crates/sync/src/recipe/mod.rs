@@ -101,7 +101,7 @@ impl Recipe {
 }
 
 pub use copy::Contents;
-pub use delta::{Wanted, wanted};
+pub use delta::wanted;
 
 /// The digest under which content is looked up at a destination.
 pub type ContentKey = (ShortDigest, u64);

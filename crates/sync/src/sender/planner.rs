@@ -98,7 +98,7 @@ impl<'a> Comparison<'a> {
             let basis = standing.or_else(|| bases.find(&local.entry, &self.policy.names))?;
             let basis_bytes = self.state.entries.get(basis as usize)?.entry.file_size()?;
             let compressed = is_precompressed(local.entry.path.as_bytes());
-            Some((basis, wanted(basis_bytes, size, compressed).signature?))
+            Some((basis, wanted(basis_bytes, size, compressed)?))
         };
         (0..self.source.len()).map(choose).collect()
     }

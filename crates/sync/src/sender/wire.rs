@@ -126,7 +126,11 @@ impl Wire {
         }
         let mut frame = Vec::new();
         put_frame(&mut frame, FrameKind::Heartbeat, &[]);
-        self.write(&frame)
+        // Nobody answers a heartbeat, so it begins no round trip.
+        let said_something = self.said_something;
+        self.write(&frame)?;
+        self.said_something = said_something;
+        Ok(())
     }
 
     fn write_if(&mut self, least: usize) -> Result<(), PushError> {
