@@ -9,7 +9,7 @@ use std::path::Path;
 
 use assetsync_sync::agent;
 use assetsync_sync::compare::SourceEntry;
-use assetsync_sync::delta::{Matcher, Op, Signature, SignatureSpec, sign};
+use assetsync_sync::delta::{Matcher, Op, Signature, SignatureSpec, exact, sign};
 use assetsync_sync::digest::Digest;
 use assetsync_sync::entry::{Entry, Kind, Mtime};
 use assetsync_sync::filter::Filter;
@@ -162,18 +162,34 @@ fn search(signature: &Signature, data: &[u8]) -> usize {
     literals
 }
 
+/// A file that shares no block with `constant`, where every byte is the same, but all weak sums: one more, two less
+/// and one more at neighbouring bytes change neither half of them.
+fn twin(constant: &[u8], spec: SignatureSpec) -> Vec<u8> {
+    let mut bytes = constant.to_vec();
+    for (number, block) in bytes.chunks_exact_mut(spec.block_bytes as usize).enumerate() {
+        let place = number % (block.len() - 2);
+        block[place] += 1;
+        block[place + 1] -= 2;
+        block[place + 2] += 1;
+    }
+    bytes
+}
+
 fn matching(c: &mut Criterion) {
     let basis = noise(BASIS, 1);
     let mut edited = basis.clone();
     (0..BASIS).step_by(100_000).for_each(|at| edited[at] ^= 1);
     let zeros = vec![0; BASIS];
-    let cases: [(&str, &[u8], &[u8]); 4] = [
+    let constant = vec![100; BASIS];
+    let spec = SignatureSpec::for_basis(BASIS as u64, BASIS as u64);
+    let cases: [(&str, &[u8], &[u8]); 6] = [
         ("equal", &basis, &basis),
         ("edited", &basis, &edited),
         ("unrelated", &basis, &noise(BASIS, 2)),
+        ("unrelated script", &script(BASIS), &script(2 * BASIS)[BASIS..]),
         ("zeros", &zeros, &zeros),
+        ("equal weak sums", &twin(&constant, spec), &constant),
     ];
-    let spec = SignatureSpec::for_basis(BASIS as u64, BASIS as u64);
     for (name, basis, new) in cases {
         let mut group = c.benchmark_group(format!("match {name}"));
         group.sample_size(10).throughput(Throughput::Bytes(new.len() as u64));
@@ -187,6 +203,9 @@ fn matching(c: &mut Criterion) {
                 fast_rsync::diff(&index, new, &mut delta).unwrap();
                 delta.len()
             });
+        });
+        group.bench_function("assetsync, both in memory", |b| {
+            b.iter(|| exact::compare(basis, new, 64).len());
         });
         group.finish();
     }
@@ -237,7 +256,7 @@ fn decoded(bytes: &[u8]) -> usize {
 /// All a sender says in a first push of 1,000 files to `destination`.
 fn conversation(destination: &Path, content: &[u8]) -> Vec<u8> {
     let destination = destination.as_os_str().as_encoded_bytes().to_vec();
-    let hello = Hello { destination, dry_run: false, checksum: false, timeout_ms: 60_000 };
+    let hello = Hello { destination, dry_run: false, checksum: false, timeout_ms: 60_000, remembered: None };
     let mut outbox = Outbox::with_window(3, Some(23)).unwrap();
     let size = content.len() as u64;
     let file = FileAction {

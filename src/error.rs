@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use assetsync_sync::proto::FailureCode;
 use assetsync_sync::sender::{PushError, SourceError};
+use assetsync_sync::store::StoreError;
 use assetsync_sync::transport::TransportError;
 
 /// How a command ended; scripts rely on the numbers.
@@ -75,6 +76,20 @@ impl From<&PushError> for CommandError {
 impl From<SourceError> for CommandError {
     fn from(error: SourceError) -> CommandError {
         CommandError::from(&PushError::from(Arc::new(error)))
+    }
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> CommandError {
+        let exit = match error {
+            StoreError::Foreign(_) => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        let hints = match error {
+            StoreError::Busy(_) => Vec::new(),
+            _ => vec!["--store DIR names another directory"],
+        };
+        CommandError { exit, message: chain(&error), hints }
     }
 }
 

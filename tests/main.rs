@@ -9,5 +9,6 @@ mod interruptions;
 mod memory;
 mod referee;
 mod sftp;
+mod store;
 mod support;
 mod transports;

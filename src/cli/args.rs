@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use super::bench::{self, BenchArguments};
 use super::help;
 use super::rate::Rate;
+use super::store::{self, StoreArguments};
 
 /// Push compiled web assets to servers: only what changed travels, and nothing is half published
 #[derive(Debug, Parser)]
@@ -27,6 +28,9 @@ pub enum Command {
     /// Race against rsync with builds of your own
     #[command(long_about = bench::ABOUT)]
     Bench(Box<BenchArguments>),
+    /// See what was kept of earlier pushes, or drop what is not needed
+    #[command(long_about = store::ABOUT)]
+    Store(StoreArguments),
     /// What sshd runs on the far side of a race
     #[command(hide = true)]
     BenchFarSide {
@@ -55,6 +59,9 @@ pub struct PushArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub choice: ChoiceArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub memory: MemoryArguments,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub ssh: SshArguments,
@@ -103,6 +110,38 @@ pub struct ChoiceArguments {
     /// Take files of the same size to be the same
     #[arg(long, conflicts_with = "checksum")]
     pub size_only: bool,
+}
+
+/// What is remembered, and how files may be sent.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is remembered")]
+pub struct MemoryArguments {
+    /// Keep contents and states of destinations in DIR, for smaller pushes later
+    #[arg(long, value_name = "DIR", env = "ASSETSYNC_STORE", value_hint = ValueHint::DirPath)]
+    pub store: Option<PathBuf>,
+    /// Remember nothing, and use nothing that is remembered
+    #[arg(long, conflicts_with = "store")]
+    pub no_store: bool,
+    /// Send files only in these ways (all of them unless given), or none of them: "none"
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
+    pub recipes: Option<Vec<RecipeArgument>>,
+}
+
+/// Ways to send a file that can be switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RecipeArgument {
+    /// Content that is at the destination under another name
+    Copy,
+    /// Content with other fingerprints in it
+    Rewrite,
+    /// Differences to content in the store
+    Patch,
+    /// Differences to content at the destination
+    Delta,
+    /// A .gz from its plain sibling
+    Regzip,
+    /// None of these: whole files
+    None,
 }
 
 /// How hosts are reached.

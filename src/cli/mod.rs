@@ -9,6 +9,7 @@ pub mod help;
 pub mod options;
 pub mod rate;
 mod rules;
+pub mod store;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 

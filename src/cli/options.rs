@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use assetsync_sync::compare::Rule;
 use assetsync_sync::entry_points::{DEFAULT_PATTERNS, EntryPoints};
+use assetsync_sync::recipe::Recipes;
 use assetsync_sync::sender::{Options, Policy};
 use assetsync_sync::text::printable;
 use assetsync_sync::transport::{SshOptions, Target, TransportKind};
 use clap::ArgMatches;
 
-use super::args::{ChoiceArguments, PushArguments, SshArguments, TransportArgument};
+use super::args::{
+    ChoiceArguments, MemoryArguments, PushArguments, RecipeArgument, SshArguments, TransportArgument,
+};
 use super::rules;
 use crate::error::CommandError;
 
@@ -34,6 +37,8 @@ pub struct PushOptions {
     pub dry_run: bool,
     /// Compare all content.
     pub checksum: bool,
+    /// Where contents and states are remembered.
+    pub store: Option<PathBuf>,
 }
 
 /// A place to push to.
@@ -52,12 +57,12 @@ impl PushOptions {
         arguments: PushArguments,
         interactive: bool,
     ) -> Result<PushOptions, CommandError> {
-        let PushArguments { source, destinations, choice, ssh, .. } = arguments;
+        let PushArguments { source, destinations, choice, memory, ssh, .. } = arguments;
         let destinations = self::destinations(&destinations)?;
         if choice.delete {
             destinations.iter().try_for_each(|destination| refuse_around(&source, destination))?;
         }
-        let options = push_options(matches, &choice)?;
+        let options = push_options(matches, &choice, &memory)?;
         let (timeout, bytes_per_second) =
             (seconds(ssh.timeout), ssh.bwlimit.and_then(|rate| rate.bytes_per_second()));
         let ssh = ssh_options(ssh, interactive);
@@ -71,6 +76,7 @@ impl PushOptions {
             bytes_per_second,
             dry_run,
             checksum,
+            store: store_path(memory),
         })
     }
 }
@@ -106,7 +112,11 @@ fn refuse_around(source: &Path, destination: &Destination) -> Result<(), Command
     }
 }
 
-fn push_options(matches: &ArgMatches, choice: &ChoiceArguments) -> Result<Options, CommandError> {
+fn push_options(
+    matches: &ArgMatches,
+    choice: &ChoiceArguments,
+    memory: &MemoryArguments,
+) -> Result<Options, CommandError> {
     let own = choice.entry_point.iter().map(|pattern| pattern.as_bytes());
     let all = DEFAULT_PATTERNS.iter().map(|pattern| pattern.as_bytes()).chain(own);
     let policy = Policy {
@@ -114,9 +124,33 @@ fn push_options(matches: &ArgMatches, choice: &ChoiceArguments) -> Result<Option
         rule: if choice.size_only { Rule::SizeOnly } else { Rule::Content },
         filter: rules::filter(matches, choice)?,
         entry_points: EntryPoints::new(all).map_err(CommandError::usage)?,
+        recipes: memory.recipes.as_deref().map_or(Recipes::ALL, recipes),
         ..Policy::default()
     };
     Ok(Options { policy, max_delete: choice.max_delete, allow_empty: choice.allow_empty })
+}
+
+fn recipes(given: &[RecipeArgument]) -> Recipes {
+    let has = |recipe| given.contains(&recipe);
+    Recipes {
+        copy: has(RecipeArgument::Copy),
+        rewrite: has(RecipeArgument::Rewrite),
+        patch: has(RecipeArgument::Patch),
+        delta: has(RecipeArgument::Delta),
+        regzip: has(RecipeArgument::Regzip),
+    }
+}
+
+/// Where the store is, unless there shall be none.
+fn store_path(memory: MemoryArguments) -> Option<PathBuf> {
+    if memory.no_store { None } else { memory.store.or_else(default_store) }
+}
+
+/// `assetsync/store` in the user's cache directory.
+fn default_store() -> Option<PathBuf> {
+    let home = std::env::home_dir()?;
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    Some(cache.unwrap_or_else(|| home.join(".cache")).join("assetsync/store"))
 }
 
 fn ssh_options(given: SshArguments, interactive: bool) -> SshOptions {

@@ -4,6 +4,7 @@ mod bench;
 mod completions;
 mod man;
 mod push;
+mod store;
 
 use clap::ArgMatches;
 
@@ -20,6 +21,7 @@ pub fn run(matches: &ArgMatches, arguments: Arguments) -> Exit {
         }
         Command::Bench(arguments) => bench::run(&arguments),
         Command::BenchFarSide { log } => bench::far_side(&log),
+        Command::Store(arguments) => store::run(&arguments),
         Command::Completions { shell } => completions::run(shell),
         Command::Man => man::run(),
     }

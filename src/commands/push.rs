@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use assetsync_sync::sender::{Connection, Event, Monitor, PushError, Report, Source, push};
 use assetsync_sync::sftp;
+use assetsync_sync::store::Store;
 use assetsync_sync::transport::{
     Agent, Agents, NoPrompt, Prompt, Target, TransportError, TransportKind,
 };
@@ -24,6 +25,9 @@ static AGENT: &[u8] = include_bytes!(env!("ASSETSYNC_AGENT"));
 
 /// The same, compressed as it travels.
 static AGENT_GZIPPED: &[u8] = include_bytes!(env!("ASSETSYNC_AGENT_GZIPPED"));
+
+/// Most bytes the store may take (2 GiB).
+const STORE_BYTES: u64 = 2 << 30;
 
 /// Pushes as the arguments say.
 pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
@@ -89,6 +93,7 @@ fn hint_at_pulling(mut error: CommandError, source: &Path) -> CommandError {
 /// Pushes everywhere at once; gives what it all comes to.
 fn push_all(options: &PushOptions, source: &Source, console: &Console) -> Exit {
     let (agents, person) = (agents(), Person::new(console));
+    let store = open_store(options, console);
     let connection = Connection {
         agents: &agents,
         ssh: &options.ssh,
@@ -97,6 +102,7 @@ fn push_all(options: &PushOptions, source: &Source, console: &Console) -> Exit {
         bytes_per_second: options.bytes_per_second,
         dry_run: options.dry_run,
         checksum: options.checksum,
+        store: store.as_ref(),
     };
     let push_one = &|destination| {
         let asker = person.asker();
@@ -111,6 +117,12 @@ fn push_all(options: &PushOptions, source: &Source, console: &Console) -> Exit {
     });
     outcome::all(console, &options.destinations, &exits);
     Exit::of_all(&exits)
+}
+
+/// A store that can't be opened costs bytes, no more.
+fn open_store(options: &PushOptions, console: &Console) -> Option<Store> {
+    let opened = Store::open(options.store.as_ref()?, STORE_BYTES);
+    opened.map_err(|error| console.warn(&error.to_string())).ok()
 }
 
 /// Pushes to one destination and reports on it.

@@ -47,7 +47,7 @@ fn file_code(file: &FileAction, is_new: bool) -> &'static str {
 mod tests {
     use assetsync_sync::entry::Mtime;
     use assetsync_sync::path::RelPath;
-    use assetsync_sync::recipe::Basis;
+    use assetsync_sync::recipe::{Basis, Ground};
 
     use super::*;
 
@@ -61,7 +61,10 @@ mod tests {
         let link = || What::Symlink { target: b"to\x1b".to_vec(), mtime: Mtime::default() };
         let (copy, delta) = (
             Recipe::Copy { from: Basis::Known(0) },
-            Recipe::Delta { basis: Basis::Known(0), block_bytes: 1024 },
+            Recipe::Delta {
+                ground: Ground { basis: Basis::Known(0), rewritten: false },
+                block_bytes: 1024,
+            },
         );
         let rows = [
             (None, file(Recipe::Whole), "<f+++++++++ a\\nb"),

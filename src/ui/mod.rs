@@ -13,5 +13,6 @@ mod pace;
 mod progress;
 pub mod prompt;
 mod steps;
+pub mod store;
 mod summary;
 mod units;

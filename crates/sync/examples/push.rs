@@ -41,6 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         bytes_per_second: None,
         dry_run: false,
         checksum: false,
+        store: None,
     };
     let mut options = Options::default();
     options.policy.delete = true;

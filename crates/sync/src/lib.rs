@@ -32,11 +32,18 @@ pub mod path;
 pub mod plan;
 pub mod proto;
 pub mod recipe;
+pub mod regzip;
+pub mod renaming;
+pub mod rewrite;
 #[cfg(feature = "sender")]
 pub mod sender;
 #[cfg(feature = "sender")]
 pub mod sftp;
+#[cfg(feature = "sender")]
+pub mod sketch;
 pub mod state;
+#[cfg(feature = "sender")]
+pub mod store;
 pub mod text;
 
 #[cfg(feature = "sender")]

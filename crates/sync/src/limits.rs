@@ -4,7 +4,7 @@
 //! A number that exceeds its bound is refused before anything is allocated, indexed or looped over.
 
 /// Version of the wire format. Both sides must speak the same one.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// Longest first line (the hexadecimal *Hello*), in bytes, with its newline.
 pub const HELLO_LINE_BYTES: usize = 16 * 1024;
@@ -49,4 +49,27 @@ pub const ERROR_BYTES: usize = 4096;
 pub const BLOCK_BYTES: std::ops::RangeInclusive<u32> = 256..=1 << 20;
 
 /// Bytes of the strong hash kept per block of a signature (MD4 has 16).
-pub const STRONG_BYTES: std::ops::RangeInclusive<u8> = 2..=16;
+pub const STRONG_BYTES: std::ops::RangeInclusive<u8> = 1..=16;
+
+/// Most names that are told as successors of others, in one push.
+pub const RENAMES: usize = 65_536;
+
+/// Longest fingerprint in a name, and longest text that is rewritten, in bytes.
+pub const FINGERPRINT_BYTES: usize = 128;
+
+/// Most texts that are rewritten beside fingerprints.
+pub const SUBSTITUTES: usize = 256;
+
+/// Most bytes of bases that a zstd frame may have as its prefix (1 MiB).
+pub const PREFIX_BYTES: usize = 1 << 20;
+
+/// Most parts a prefix may be put together from.
+pub const PREFIX_PARTS: usize = 16 * 1024;
+
+/// Most bytes of corrections for one rebuilt `.gz` (1 MiB).
+pub const CORRECTION_BYTES: usize = 1 << 20;
+
+/// Most bytes of the signed content of a rewritten file of `size` bytes.
+pub const fn rewritten_bytes(size: u64) -> u64 {
+    size.saturating_mul(2).saturating_add(64 * 1024)
+}

@@ -6,7 +6,7 @@
 use crate::digest::Digest;
 use crate::entry::Mtime;
 use crate::path::RelPath;
-use crate::recipe::{Basis, Recipe};
+use crate::recipe::{Basis, Ground, Recipe};
 
 /// Actions in tree order of their paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +17,25 @@ pub struct Plan {
     pub kept_files: u64,
     /// Bytes of content of the files that stay.
     pub kept_bytes: u64,
+    /// New paths that succeed old ones, in tree order of the new ones.
+    pub renames: Vec<(RelPath, Rename)>,
+}
+
+impl Plan {
+    /// The actions as they travel.
+    pub fn orders(&self) -> impl Iterator<Item = Order> {
+        let mut renames = self.renames.iter().enumerate().peekable();
+        self.actions.iter().map(move |action| {
+            while renames.next_if(|(_, (path, _))| *path < action.path).is_some() {}
+            let renamed = renames.next_if(|(_, (path, _))| *path == action.path);
+            let place = match (action.known, renamed) {
+                (Some(known), _) => Place::Known(known),
+                (None, Some((at, _))) => Place::Renamed(at as u32),
+                (None, None) => Place::New(action.path.clone()),
+            };
+            Order { place, what: action.what.clone() }
+        })
+    }
 }
 
 /// One path and what shall stand there.
@@ -84,18 +103,53 @@ pub enum Place {
     New(RelPath),
     /// The path at this position of the [`State`](crate::state::State).
     Known(u32),
+    /// The new path of the [`Rename`] at this position of the push's list.
+    Renamed(u32),
+}
+
+/// A piece of a ground that a zstd frame has in its prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Of which file.
+    pub ground: Ground,
+    /// First byte in it.
+    pub offset: u64,
+    /// Bytes.
+    pub length: u64,
+}
+
+/// A path that succeeds another: the same logical file under a new fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rename {
+    /// Position of the old path in the [`State`](crate::state::State).
+    pub known: u32,
+    /// Where in the old path the fingerprint starts, in bytes.
+    pub start: u16,
+    /// How long it is there, in bytes.
+    pub length: u8,
+    /// The new fingerprint.
+    pub new: Vec<u8>,
+}
+
+impl Rename {
+    /// The old fingerprint, if `path` has one where this says.
+    pub fn old<'p>(&self, path: &'p RelPath) -> Option<&'p [u8]> {
+        path.as_bytes().get(self.range())
+    }
+
+    /// The path that succeeds `path`, if that is a path and the fingerprint is where this says.
+    pub fn successor(&self, path: &RelPath) -> Option<RelPath> {
+        let (bytes, range) = (path.as_bytes(), self.range());
+        let (before, after) = (bytes.get(..range.start)?, bytes.get(range.end..)?);
+        RelPath::new(&[before, &self.new, after].concat()).ok()
+    }
+
+    fn range(&self) -> std::ops::Range<usize> {
+        usize::from(self.start)..usize::from(self.start) + usize::from(self.length)
+    }
 }
 
 impl Action {
-    /// The action as it travels.
-    pub fn order(&self) -> Order {
-        let place = match self.known {
-            Some(known) => Place::Known(known),
-            None => Place::New(self.path.clone()),
-        };
-        Order { place, what: self.what.clone() }
-    }
-
     /// The file, if the action makes one stand at its path.
     pub fn file(&self) -> Option<&FileAction> {
         match &self.what {

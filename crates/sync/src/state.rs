@@ -1,5 +1,7 @@
 //! What the destination holds, as its agent reports it.
 
+use std::fmt;
+
 use crate::digest::ShortDigest;
 use crate::entry::Entry;
 
@@ -28,4 +30,24 @@ pub struct State {
     pub entries: Vec<RemoteEntry>,
     /// What an interrupted push left behind, by position too.
     pub leftovers: Vec<Leftover>,
+}
+
+/// Names what stands at a destination: the first 16 bytes of the BLAKE3 of all its entries, encoded as they
+/// travel (see [`StateHasher`](crate::proto::StateHasher)).
+///
+/// Both sides compute it for themselves after a push. Where they agree, the next push names the id, and only
+/// differences travel.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StateId(pub [u8; 16]);
+
+impl fmt::Display for StateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for StateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }

@@ -21,7 +21,7 @@ use assetsync_sync::proto::{
     Failure, FrameKind, Hello, Inbox, Message, Outbox, Received, Vitals, put_bytes, put_frame,
     put_number,
 };
-use assetsync_sync::recipe::{Basis, Recipe};
+use assetsync_sync::recipe::{Basis, Ground, Recipe};
 use assetsync_sync::sender::{Connection, Options, PushError, Report, Silent, Source, push};
 use assetsync_sync::state::RemoteEntry;
 use assetsync_sync::transport::{Agents, NoPrompt, SshOptions, Target};
@@ -67,7 +67,7 @@ impl Host {
 
     fn hello(&self) -> Hello {
         let destination = self.at("dest").into_os_string().into_encoded_bytes();
-        Hello { destination, dry_run: false, checksum: false, timeout_ms: 1000 }
+        Hello { destination, dry_run: false, checksum: false, timeout_ms: 1000, remembered: None }
     }
 
     /// Everything there is but the agent's own: path, permission bits, content or target.
@@ -223,7 +223,7 @@ fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
     let (end, publish) = (PlanEnd, ContentEnd { publish: true });
     let content = |messages: &[Message<'static>]| [&[whole("x"), PlanEnd], messages].concat();
     let ask =
-        |known, spec| Ask(assetsync_sync::proto::Ask { known, expected: None, signature: spec });
+        |known, spec| Ask(assetsync_sync::proto::Ask { known, expected: None, signature: spec, rewritten: false });
     let dir = || What::Dir { mode: 0o755 };
     let link = || What::Symlink { target: b"/etc".to_vec(), mtime: MTIME };
     vec![
@@ -390,14 +390,19 @@ fn bytes_that_are_no_messages_are_refused() {
         .iter()
         .map(|name| (name.escape_ascii().to_string(), packed_raw(&raw_dir(name))))
         .collect();
-    let raw: [(&str, Vec<u8>); 13] = [
+    let raw: [(&str, Vec<u8>); 18] = [
         ("mode of 13 bits", raw_file(0o10000, 1)),
         ("size over the limit", raw_file(0o644, (1 << 44) + 1)),
         ("size of 64 bits", raw_file(0o644, u64::MAX)),
-        ("unknown message", vec![15]),
+        ("unknown message", vec![19]),
         ("message 0", vec![0]),
-        ("unknown flags", vec![3, 0x80]),
-        ("unknown question", vec![1, 4]),
+        ("two places at once", vec![3, 0xc0]),
+        ("rename over its limit", vec![15, 0, 0, 8, 0x81, 1]),
+        ("rename from beyond a path", vec![15, 0, 0x80, 0x20, 8, 1]),
+        ("text over its limit", vec![16, 0x81, 1]),
+        ("part over its limit", vec![17, 0, 0, 0, 0, 0x81, 0x80, 0x80, 1]),
+        ("part of an unknown ground", vec![17, 1, 0, 0]),
+        ("unknown question", vec![1, 8]),
         ("blocks of 2^31", vec![1, 2, 0, 31, 8]),
         ("hash of no bytes", vec![1, 2, 0, 12, 0]),
         ("position below 0", vec![1, 0, 1]),
@@ -444,10 +449,10 @@ fn first_lines_that_are_none_are_refused() {
         (&endless, "first line does not end"),
         (b"GET / HTTP/1.1\n", "not assetsync's"),
         (b"assetsync 99 00\n", "version 99"),
-        (b"assetsync 1 zz\n", "not assetsync's"),
-        (b"assetsync 1 +1\n", "not assetsync's"),
-        (b"assetsync 1 ff\n", "ends too early"),
-        (b"assetsync 1 00ff00\n", "unknown"),
+        (b"assetsync 2 zz\n", "not assetsync's"),
+        (b"assetsync 2 +1\n", "not assetsync's"),
+        (b"assetsync 2 ff\n", "ends too early"),
+        (b"assetsync 2 00ff00\n", "unknown"),
     ];
     for (line, expected) in cases {
         let heard = host.hear(line.to_vec());
@@ -464,7 +469,8 @@ fn content_that_is_not_what_was_planned_is_never_published() {
     let before = host.contents();
     let (start, publish) = (FileStart { action: 0 }, ContentEnd { publish: true });
     let delta = |basis| {
-        let recipe = Recipe::Delta { basis, block_bytes: 1024 };
+        let ground = Ground { basis, rewritten: false };
+        let recipe = Recipe::Delta { ground, block_bytes: 1024 };
         new("x", file(recipe, b"content"))
     };
     let part = Copy { offset: 0, length: 7 };
@@ -691,6 +697,7 @@ impl Client {
                 bytes_per_second: None,
                 dry_run: false,
                 checksum: false,
+                store: None,
             };
             let target = Target::parse("fake:/dest".as_ref()).unwrap();
             let mut options = Options::default();
@@ -897,6 +904,7 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
         bytes_per_second: None,
         dry_run: false,
         checksum: false,
+        store: None,
     };
     let mut options = Options::default();
     options.policy.delete = true;
@@ -910,7 +918,7 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
     };
     host.reset();
     (
-        after_line(fs::read(up).unwrap(), b"assetsync 1 "),
+        after_line(fs::read(up).unwrap(), b"assetsync 2 "),
         after_line(fs::read(down).unwrap(), b":ready"),
     )
 }

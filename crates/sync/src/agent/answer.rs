@@ -1,10 +1,12 @@
 //! Answers the sender's questions about files it may take as bases.
 
-use std::fs::File;
-use std::io;
+use std::io::{self, Seek, SeekFrom};
+use std::path::Path;
 
 use super::conversation::Conversation;
 use super::error::AgentError;
+use super::ground::Ground;
+use super::renaming::Renaming;
 use crate::delta::{SignatureSpec, sign};
 use crate::digest::Digest;
 use crate::fs::record::Record;
@@ -17,7 +19,9 @@ use crate::proto::{Ask, Message};
 pub fn answer_all(
     first: Ask,
     records: &mut Spool<Record>,
+    renaming: &mut Renaming,
     tree: &mut Tree,
+    spool_dir: &Path,
     talk: &mut Conversation,
 ) -> Result<(), AgentError> {
     let asks = read_questions(first, records.len(), talk)?;
@@ -25,7 +29,17 @@ pub fn answer_all(
     for ask in asks {
         let record = records.get(ask.known).map_err(AgentError::Own)?;
         let record = record.ok_or_else(|| AgentError::protocol("question out of range"))?;
-        answer(&ask, &record, tree, &mut buffer, talk)?;
+        let size = record.entry.file_size().unwrap_or(0);
+        let ground = match tree.open_file(&record.entry.path) {
+            Ok(mut file) if ask.rewritten => {
+                Ground::rewritten(&mut file, renaming.rewriter(records)?, spool_dir)
+            }
+            opened => opened.map(Ground::File),
+        };
+        match ground {
+            Ok(ground) => answer(&ask, size, ground, &mut buffer, talk)?,
+            Err(_) => talk.send(&Message::Gone)?,
+        }
     }
     talk.send(&Message::AnswerEnd)?;
     talk.flush()
@@ -45,15 +59,14 @@ fn read_questions(first: Ask, count: u32, talk: &mut Conversation) -> Result<Vec
 
 fn answer(
     ask: &Ask,
-    record: &Record,
-    tree: &mut Tree,
+    surveyed: u64,
+    mut ground: Ground,
     buffer: &mut [u8],
     talk: &mut Conversation,
 ) -> Result<(), AgentError> {
-    let Ok(file) = tree.open_file(&record.entry.path) else { return talk.send(&Message::Gone) };
     let same = match ask.expected {
         None => false,
-        Some(expected) => match Digest::of_reader(&file, buffer) {
+        Some(expected) => match ground.rewind().and_then(|()| Digest::of_reader(&mut ground, buffer)) {
             Ok((digest, _)) => digest.short() == expected,
             Err(_) => return talk.send(&Message::Gone),
         },
@@ -61,23 +74,27 @@ fn answer(
     match ask.signature {
         _ if same => talk.send(&Message::Compared(true)),
         None => talk.send(&Message::Compared(false)),
-        Some(spec) => send_signature(file, record.entry.file_size().unwrap_or(0), spec, talk),
+        Some(spec) if ask.rewritten => {
+            send_signature(ground, limits::rewritten_bytes(surveyed), spec, talk)
+        }
+        Some(spec) => send_signature(ground, surveyed, spec, talk),
     }
 }
 
-/// Sends the signature of `file`, of which the sender knows that it has (or had) `surveyed` bytes.
+/// Sends the signature of `ground`, of which the sender knows that it has (or had) `surveyed` bytes.
 fn send_signature(
-    mut file: File,
+    mut ground: Ground,
     surveyed: u64,
     spec: SignatureSpec,
     talk: &mut Conversation,
 ) -> Result<(), AgentError> {
-    let size = io::Seek::rewind(&mut file).and_then(|()| file.metadata()).map(|meta| meta.len());
+    let size = ground.seek(SeekFrom::End(0));
+    let size = size.and_then(|size| ground.rewind().map(|()| size));
     let Ok(size) = size else { return talk.send(&Message::Gone) };
     let basis_bytes = size.min(surveyed);
     talk.send(&Message::Signature { basis_bytes })?;
     let (mut left, mut broken) = (spec.signature_bytes(basis_bytes), None);
-    let limited = io::Read::take(&mut file, basis_bytes);
+    let limited = io::Read::take(&mut ground, basis_bytes);
     let signed = sign(limited, spec, |entries| {
         for piece in entries.chunks(limits::LITERAL_BYTES) {
             left = left.saturating_sub(piece.len() as u64);

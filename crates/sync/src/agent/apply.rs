@@ -2,17 +2,21 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 
 use super::book::{Amended, Book};
+use super::build::{Build, BuildError, With};
 use super::conversation::Conversation;
 use super::error::AgentError;
+use super::ground::{self, Ground};
+use super::prefix::Prefix;
 use crate::digest::Digest;
 use crate::fs::publish::Actions;
 use crate::fs::stage::{LeftoverFile, Stage, StagedFile};
 use crate::fs::tree::Tree;
 use crate::plan::{Action, FileAction};
-use crate::proto::{Message, Received};
-use crate::recipe::{Basis, Recipe};
+use crate::proto::Message;
+use crate::recipe::{self, Basis, Recipe};
 
 /// What it takes to apply a plan.
 pub struct Applier<'a, 'w> {
@@ -24,26 +28,33 @@ pub struct Applier<'a, 'w> {
     pub tree: &'a mut Tree,
     /// Verified files of interrupted pushes.
     pub leftovers: &'a [LeftoverFile],
+    /// Where rewritten grounds may overflow to.
+    pub spool_dir: &'a Path,
+    /// The parts of the next frame's prefix.
+    pub prefix: Prefix,
 }
 
 impl Applier<'_, '_> {
-    /// Builds the files whose content is here already: at the destination or left over.
-    pub fn copy_known(&mut self) -> Result<(), AgentError> {
-        self.copy_each(|basis| !matches!(basis, Basis::Planned(_)))
+    /// Builds the files whose content is here already: at the destination, maybe under old names, or left over.
+    pub fn make_known(&mut self) -> Result<(), AgentError> {
+        self.make_each(|basis| !matches!(basis, Basis::Planned(_)))
     }
 
     /// Builds the files that are the same as others of this plan, once those are staged.
-    pub fn copy_planned(&mut self) -> Result<(), AgentError> {
-        self.copy_each(|basis| matches!(basis, Basis::Planned(_)))
+    pub fn make_planned(&mut self) -> Result<(), AgentError> {
+        self.make_each(|basis| matches!(basis, Basis::Planned(_)))
     }
 
-    fn copy_each(&mut self, now: impl Fn(Basis) -> bool) -> Result<(), AgentError> {
+    fn make_each(&mut self, now: impl Fn(Basis) -> bool) -> Result<(), AgentError> {
         for position in 0..self.book.orders.len() {
             let Some(action) = self.book.file_action(position)? else { continue };
             let Some(file) = action.file() else { continue };
             match file.recipe {
                 Recipe::Copy { from } if now(from) && !self.book.is_staged(position) => {
                     self.copy(position, &action, file, from)?;
+                }
+                Recipe::Rewrite { basis } if now(basis) && !self.book.is_staged(position) => {
+                    self.rewrite(position, &action, file, basis)?;
                 }
                 _ => {}
             }
@@ -68,6 +79,31 @@ impl Applier<'_, '_> {
         match copied.map_err(|error| stage_error(action, error))? {
             true => self.finish(position, action, file, staged),
             false => self.discard(action, staged),
+        }
+    }
+
+    /// A rewritten basis that is not the content is not staged, and so reported as failed.
+    fn rewrite(
+        &mut self,
+        position: u32,
+        action: &Action,
+        file: &FileAction,
+        basis: Basis,
+    ) -> Result<(), AgentError> {
+        let Ok(mut basis) = self.open_basis(basis) else { return Ok(()) };
+        let mut staged = self.create(position, action, file)?;
+        let mut failed = None;
+        let rewritten = ground::rewrite(&mut basis, self.book.rewriter()?, &mut |piece| {
+            staged.expect(piece.len() as u64).map_err(io::Error::other)?;
+            staged.write(piece).map_err(|error| {
+                failed = Some(error);
+                io::ErrorKind::Other.into()
+            })
+        });
+        match (failed, rewritten) {
+            (Some(error), _) => Err(stage_error(action, error)),
+            (None, Ok(())) => self.finish(position, action, file, staged),
+            (None, Err(_)) => self.discard(action, staged),
         }
     }
 
@@ -105,6 +141,23 @@ impl Applier<'_, '_> {
         }
     }
 
+    /// Opens what ranges are copied from.
+    fn open_ground(&mut self, ground: recipe::Ground) -> Result<Option<Ground>, AgentError> {
+        let Ok(mut basis) = self.open_basis(ground.basis) else { return Ok(None) };
+        if !ground.rewritten {
+            return Ok(Some(Ground::File(basis)));
+        }
+        let rewriter = self.book.rewriter()?;
+        Ok(Ground::rewritten(&mut basis, rewriter, self.spool_dir).ok())
+    }
+
+    /// Has the next zstd frame begin with the parts named.
+    fn use_prefix(&mut self, check: [u8; 8], talk: &mut Conversation) -> Result<(), AgentError> {
+        let mut prefix = std::mem::take(&mut self.prefix);
+        let loaded = prefix.load(check, |ground| self.open_ground(ground)?.ok_or(AgentError::Basis));
+        talk.expect_prefix(loaded?)
+    }
+
     /// Builds files from what the sender says, until it says that there is no more, and whether to publish.
     pub fn receive_content(
         &mut self,
@@ -118,6 +171,8 @@ impl Applier<'_, '_> {
             }
             match talk.message()? {
                 Message::FileStart { action } => first = Some(action),
+                Message::Part(part) => self.prefix.add(part)?,
+                Message::Prefix { check } => self.use_prefix(check, talk)?,
                 Message::Amend { action, size, mtime, digest } if may_amend => {
                     self.book.amend(action, Amended { size, mtime, digest })?;
                 }
@@ -134,19 +189,58 @@ impl Applier<'_, '_> {
         if self.book.is_staged(position) {
             return Err(AgentError::Protocol(format!("{} came twice", action.path)));
         }
-        // A basis that is gone makes the digest wrong, and so the file is asked for as a whole.
-        let basis = match file.recipe {
-            Recipe::Delta { basis, .. } => self.open_basis(basis).ok(),
-            _ => None,
-        };
+        let with = self.with(file)?;
         let staged = self.create(position, &action, file)?;
-        let mut build = Build { staged, basis, action: &action, is_broken: false };
-        let whole = build.receive(talk)?;
+        let mut build = Build { staged, with, is_broken: false };
+        let whole = self.receive_operations(&mut build, &action, talk)?;
+        if whole {
+            build.complete().map_err(|error| stage_error(&action, error))?;
+        }
         let Build { staged, is_broken, .. } = build;
         if whole && !is_broken {
             self.finish(position, &action, file, staged)
         } else {
             self.discard(&action, staged)
+        }
+    }
+
+    /// What a file is made from besides what the sender says. If that is gone, the file is asked for as a whole.
+    fn with(&mut self, file: &FileAction) -> Result<With, AgentError> {
+        Ok(match file.recipe {
+            Recipe::Delta { ground, .. } | Recipe::Patch { ground } => {
+                With::Ground(self.open_ground(ground)?)
+            }
+            Recipe::Regzip { plain } => With::Plain(self.open_basis(plain).ok(), Vec::new()),
+            _ => With::Nothing,
+        })
+    }
+
+    /// Carries out operations to the end of the file; `false` if the sender gave the file up.
+    fn receive_operations(
+        &mut self,
+        build: &mut Build,
+        action: &Action,
+        talk: &mut Conversation,
+    ) -> Result<bool, AgentError> {
+        loop {
+            let done = match talk.message()? {
+                Message::FileEnd => return Ok(true),
+                Message::FileAbort => return Ok(false),
+                Message::Part(part) => {
+                    self.prefix.add(part)?;
+                    continue;
+                }
+                Message::Prefix { check } => {
+                    self.use_prefix(check, talk)?;
+                    continue;
+                }
+                Message::Stored { length } => build.store(length, talk),
+                message => build.operation(&message),
+            };
+            done.map_err(|error| match error {
+                BuildError::Agent(error) => error,
+                BuildError::Io(error) => stage_error(action, error),
+            })?;
         }
     }
 
@@ -195,63 +289,4 @@ impl Applier<'_, '_> {
 
 fn stage_error(action: &Action, source: io::Error) -> AgentError {
     AgentError::Stage { path: action.path.to_string(), source }
-}
-
-/// One file being built from content operations.
-struct Build<'a> {
-    staged: StagedFile,
-    basis: Option<File>,
-    action: &'a Action,
-    /// The basis was not what the sender took it for; the rest is read and thrown away.
-    is_broken: bool,
-}
-
-impl Build<'_> {
-    /// Carries out operations to the end of the file; `false` if the sender gave the file up.
-    fn receive(&mut self, talk: &mut Conversation) -> Result<bool, AgentError> {
-        loop {
-            match talk.message()? {
-                Message::Literal(bytes) => {
-                    self.staged.expect(bytes.len() as u64)?;
-                    let written = self.staged.write(bytes);
-                    written.map_err(|error| stage_error(self.action, error))?;
-                }
-                Message::Copy { offset, length } => self.copy(offset, length)?,
-                Message::Stored { length } => self.store(length, talk)?,
-                Message::FileEnd => return Ok(true),
-                Message::FileAbort => return Ok(false),
-                other => return Err(AgentError::Protocol(format!("{other:?} inside a file"))),
-            }
-        }
-    }
-
-    fn copy(&mut self, offset: u64, length: u64) -> Result<(), AgentError> {
-        self.staged.expect(length)?;
-        if length == 0 {
-            return Err(AgentError::protocol("copy of nothing"));
-        }
-        let Some(basis) = &mut self.basis else {
-            self.is_broken = true;
-            return Ok(());
-        };
-        let copied = self.staged.copy(basis, offset, length);
-        self.is_broken |= !copied.map_err(|error| stage_error(self.action, error))?;
-        Ok(())
-    }
-
-    fn store(&mut self, length: u64, talk: &mut Conversation) -> Result<(), AgentError> {
-        self.staged.expect(length)?;
-        let mut left = length;
-        while left > 0 {
-            let Received::Stored(bytes) = talk.receive()? else {
-                return Err(AgentError::protocol("stored content is missing"));
-            };
-            left = left
-                .checked_sub(bytes.len() as u64)
-                .filter(|_| !bytes.is_empty())
-                .ok_or_else(|| AgentError::protocol("stored content of a wrong length"))?;
-            self.staged.write(bytes).map_err(|error| stage_error(self.action, error))?;
-        }
-        Ok(())
-    }
 }

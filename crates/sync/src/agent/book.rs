@@ -5,6 +5,7 @@ use std::io;
 
 use super::conversation::Conversation;
 use super::error::AgentError;
+use super::renaming::Renaming;
 use crate::digest::Digest;
 use crate::entry::{Kind, Mtime};
 use crate::fs::publish::Actions;
@@ -14,7 +15,8 @@ use crate::limits;
 use crate::path::RelPath;
 use crate::plan::{Action, FileAction, Order, Place, What};
 use crate::proto::Message;
-use crate::recipe::{Basis, Recipe};
+use crate::recipe::{Basis, Ground, Recipe};
+use crate::rewrite::Rewriter;
 
 /// The plan and its progress.
 pub struct Book {
@@ -22,6 +24,8 @@ pub struct Book {
     pub orders: Spool<Order>,
     /// What stands at the destination.
     pub records: Spool<Record>,
+    /// Which paths succeed which.
+    renaming: Renaming,
     /// Which actions have their file staged.
     staged: Vec<bool>,
     /// New measures of files that changed at the source after they were planned.
@@ -45,6 +49,7 @@ impl Book {
     pub fn receive(
         first: Option<Order>,
         records: Spool<Record>,
+        renaming: Renaming,
         leftovers: u32,
         spool_dir: &std::path::Path,
         talk: &mut Conversation,
@@ -52,6 +57,7 @@ impl Book {
         let mut book = Book {
             orders: Spool::new(spool_dir),
             records,
+            renaming,
             staged: Vec::new(),
             amended: HashMap::new(),
         };
@@ -82,8 +88,17 @@ impl Book {
                 let record = record.ok_or_else(|| io::Error::other("position out of range"))?;
                 (record.entry.path, Some(known))
             }
+            Place::Renamed(renamed) => {
+                let path = self.renaming.path(renamed, &mut self.records)?;
+                (path.ok_or_else(|| io::Error::other("rename to what is no path"))?, None)
+            }
         };
         Ok(Action { path, known, what: order.what })
+    }
+
+    /// What rewrites old contents.
+    pub fn rewriter(&mut self) -> Result<&Rewriter, AgentError> {
+        self.renaming.rewriter(&mut self.records)
     }
 
     /// Takes note of new measures of a file that could not be staged.
@@ -188,7 +203,11 @@ impl Check {
             What::File(file) => match file.recipe {
                 Recipe::Keep | Recipe::Touch => action.known.is_some(),
                 Recipe::Whole => true,
-                Recipe::Copy { from: basis } | Recipe::Delta { basis, .. } => match basis {
+                Recipe::Copy { from: basis }
+                | Recipe::Rewrite { basis }
+                | Recipe::Regzip { plain: basis }
+                | Recipe::Patch { ground: Ground { basis, .. } }
+                | Recipe::Delta { ground: Ground { basis, .. }, .. } => match basis {
                     Basis::Known(known) => known < records,
                     Basis::Leftover(leftover) => leftover < self.leftovers,
                     Basis::Planned(planned) => planned < position,

@@ -132,6 +132,11 @@ impl Conversation {
         Ok(self.inbox.pop()?)
     }
 
+    /// Has the next zstd frame begin with `prefix`.
+    pub fn expect_prefix(&mut self, prefix: Vec<u8>) -> Result<(), AgentError> {
+        Ok(self.inbox.expect_prefix(prefix)?)
+    }
+
     /// The sender's next message; anything else is a breach.
     pub fn message(&mut self) -> Result<Message<'_>, AgentError> {
         match self.receive()? {

@@ -48,6 +48,9 @@ pub enum AgentError {
         /// Why.
         source: io::Error,
     },
+    /// What content builds on is not what the sender takes it for.
+    #[error("Files at the destination are not what they were; run the push again")]
+    Basis,
     /// Parts of the destination belong to somebody else.
     #[error("Permission denied: {} can not be changed; give it to the user that logs in", .0.join(", "))]
     NotOurs(Vec<String>),
@@ -73,6 +76,7 @@ impl AgentError {
             | AgentError::Inbox(_)
             | AgentError::Protocol(_)
             | AgentError::TooMuch(_) => FailureCode::Protocol,
+            AgentError::Basis => FailureCode::Basis,
             AgentError::Work(WorkError::Locked { .. }) => FailureCode::Locked,
             AgentError::Work(WorkError::Foreign { .. }) | AgentError::NotOurs(_) => {
                 FailureCode::Permission

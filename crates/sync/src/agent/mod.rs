@@ -7,21 +7,28 @@
 mod answer;
 mod apply;
 mod book;
+mod build;
 mod conversation;
 mod destination;
 mod error;
+mod ground;
+mod prefix;
 mod record_keeping;
+mod renaming;
 mod survey;
+mod telling;
 mod vitals;
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use self::apply::Applier;
 use self::book::Book;
 use self::conversation::Conversation;
 pub use self::error::AgentError;
+use self::prefix::Prefix;
+use self::renaming::Renaming;
 use self::survey::{Survey, Surveyor};
 use crate::fs::preflight;
 use crate::fs::publish::Publisher;
@@ -29,7 +36,8 @@ use crate::fs::stage::Stage;
 use crate::fs::tree::Tree;
 use crate::fs::work::Work;
 use crate::plan::Order;
-use crate::proto::{Ask, Hello, Message};
+use crate::proto::{Ask, Hello, Message, Vitals};
+use crate::state::StateId;
 
 /// How long an agent waits for the first line.
 const FIRST_LINE: Duration = Duration::from_secs(60);
@@ -82,6 +90,7 @@ impl Agent {
             work: work.as_ref().map(AsFd::as_fd),
             checksum: hello.checksum,
             clock: None,
+            remembered: hello.remembered,
         };
         let root = destination.as_ref().map(|destination| destination.dir.as_fd());
         let mut survey = surveyor.survey(root, Vec::new(), &mut self.talk)?;
@@ -91,7 +100,7 @@ impl Agent {
             None => open_dir(&spool_dir)?,
         };
         let mut tree = Tree::new(dir);
-        match self.next_wish(&mut survey, &mut tree)? {
+        match self.next_wish(&mut survey, &mut Renaming::default(), &mut tree, &spool_dir)? {
             Wish::Bye => Ok(()),
             _ => Err(AgentError::protocol("a plan in a dry run")),
         }
@@ -108,70 +117,87 @@ impl Agent {
             work: Some(work.dir()),
             checksum: hello.checksum,
             clock: Some(survey::file_system_now(&work).map_err(AgentError::Own)?),
+            remembered: hello.remembered,
         };
         let mut tree = Tree::new(destination.dir);
         let mut survey = surveyor.survey(Some(tree.root()), leftovers, &mut self.talk)?;
         let surveyed = survey.files_read;
-        let published = match self.next_wish(&mut survey, &mut tree)? {
-            Wish::Bye => false,
+        let mut renaming = Renaming::default();
+        let wish = self.next_wish(&mut survey, &mut renaming, &mut tree, work.path())?;
+        let published = match wish {
+            Wish::Bye => None,
             Wish::Ask(_) => return Err(AgentError::protocol("questions after questions")),
-            Wish::Plan(first) => self.carry_out(first, survey, &mut stage, &mut tree, &work)?,
+            Wish::Plan(first) => {
+                self.carry_out(first, survey, renaming, &mut stage, &mut tree, &work)?
+            }
         };
         // Whoever hears of the end may push again at once.
         drop(work);
-        if published {
+        if let Some(Published { state }) = published {
             let read = surveyed + tree.opened_files();
-            self.talk.send(&Message::Published(vitals::read(Some(tree.root()), read)))?;
+            let vitals = Vitals { state, ..vitals::read(Some(tree.root()), read) };
+            self.talk.send(&Message::Published(vitals))?;
         }
         self.talk.flush()
     }
 
-    /// Answers questions, if any, and gives what comes after.
-    fn next_wish(&mut self, survey: &mut Survey, tree: &mut Tree) -> Result<Wish, AgentError> {
-        let wish = self.wish()?;
+    /// Takes note of renames, answers questions, if any, and gives what comes after.
+    fn next_wish(
+        &mut self,
+        survey: &mut Survey,
+        renaming: &mut Renaming,
+        tree: &mut Tree,
+        spool_dir: &Path,
+    ) -> Result<Wish, AgentError> {
+        let wish = self.wish(renaming)?;
         let Wish::Ask(first) = wish else { return Ok(wish) };
-        answer::answer_all(first, &mut survey.records, tree, &mut self.talk)?;
-        self.wish()
+        let records = &mut survey.records;
+        answer::answer_all(first, records, renaming, tree, spool_dir, &mut self.talk)?;
+        self.wish(&mut Renaming::default())
     }
 
-    fn wish(&mut self) -> Result<Wish, AgentError> {
-        match self.talk.message()? {
-            Message::Ask(ask) => Ok(Wish::Ask(ask)),
-            Message::Action(order) => Ok(Wish::Plan(Some(order))),
-            Message::PlanEnd => Ok(Wish::Plan(None)),
-            Message::Bye => Ok(Wish::Bye),
-            other => Err(AgentError::Protocol(format!("{other:?} instead of a plan"))),
+    fn wish(&mut self, renaming: &mut Renaming) -> Result<Wish, AgentError> {
+        loop {
+            match self.talk.message()? {
+                Message::Rename(rename) => renaming.rename(rename)?,
+                Message::Substitute { old, new } => renaming.substitute(old, new)?,
+                Message::Ask(ask) => return Ok(Wish::Ask(ask)),
+                Message::Action(order) => return Ok(Wish::Plan(Some(order))),
+                Message::PlanEnd => return Ok(Wish::Plan(None)),
+                Message::Bye => return Ok(Wish::Bye),
+                other => return Err(AgentError::Protocol(format!("{other:?} instead of a plan"))),
+            }
         }
     }
 
-    /// Stages a plan and publishes it; `false` if the sender then did not want it.
+    /// Stages a plan and publishes it; `None` if the sender then did not want it.
     fn carry_out(
         &mut self,
         first: Option<Order>,
         survey: Survey,
+        renaming: Renaming,
         stage: &mut Stage<'_>,
         tree: &mut Tree,
         work: &Work,
-    ) -> Result<bool, AgentError> {
+    ) -> Result<Option<Published>, AgentError> {
         let Survey { records, leftovers, .. } = survey;
         let count = leftovers.len() as u32;
-        let mut book = Book::receive(first, records, count, &spool_dir(work), &mut self.talk)?;
+        let spool_dir = work.path();
+        let talk = &mut self.talk;
+        let mut book = Book::receive(first, records, renaming, count, spool_dir, talk)?;
         stage.sync_each = book.orders.len() <= FEW_FILES;
         let used = book.used_leftovers()?;
         stage.drop_unused(&leftovers, &used).map_err(AgentError::Own)?;
         check_room(&mut book, tree)?;
         check_rights(&mut book, tree)?;
-        let mut applier = Applier { book: &mut book, stage, tree, leftovers: &leftovers };
+        let (book, leftovers, prefix) = (&mut book, &leftovers[..], Prefix::default());
+        let mut applier = Applier { book, stage, tree, leftovers, spool_dir, prefix };
         let staged = applier.run(&mut self.talk);
         if staged.as_ref().is_err_and(AgentError::is_no_space) {
             // What is staged would keep the disk full for everyone else on the server.
             stage.clear().map_err(AgentError::Own)?;
         }
-        let publish = staged?;
-        if publish {
-            self.publish(&mut book, stage, tree, work)?;
-        }
-        Ok(publish)
+        if staged? { self.publish(book, stage, tree, work).map(Some) } else { Ok(None) }
     }
 
     fn publish(
@@ -180,7 +206,7 @@ impl Agent {
         stage: &Stage<'_>,
         tree: &mut Tree,
         work: &Work,
-    ) -> Result<(), AgentError> {
+    ) -> Result<Published, AgentError> {
         let count = book.orders.len();
         let mut publisher = Publisher::new(tree, stage, work);
         publisher.publish(book, count)?;
@@ -188,24 +214,32 @@ impl Agent {
         tree.forget();
         let kept = stage.clear().and_then(|()| record_keeping::save_index(book, tree, work));
         // The push is done; without an index the next one reads more.
-        notices.extend(kept.err().map(|error| format!("Can't keep the index: {error}")));
+        let state = kept
+            .map_err(|error| notices.push(format!("Can't keep the index: {error}")))
+            .ok();
         for notice in &notices {
             let text = notice.as_bytes();
             self.talk
                 .send(&Message::Notice(&text[..text.len().min(crate::limits::ERROR_BYTES)]))?;
         }
-        Ok(())
+        Ok(Published { state })
     }
+}
+
+/// What came of publishing.
+struct Published {
+    /// The id of what stands at the destination now, if it could be kept.
+    state: Option<StateId>,
 }
 
 impl Applier<'_, '_> {
     /// Stages everything; `true` when the sender then wants it published.
     fn run(&mut self, talk: &mut Conversation) -> Result<bool, AgentError> {
-        self.copy_known()?;
+        self.make_known()?;
         let (mut first, mut failed) = (None, 0);
         loop {
             let publish = self.receive_content(first.take(), failed > 0, talk)?;
-            self.copy_planned()?;
+            self.make_planned()?;
             failed = self.report(talk)?;
             if publish && failed == 0 {
                 return Ok(true);
@@ -245,10 +279,6 @@ fn check_rights(book: &mut Book, tree: &mut Tree) -> Result<(), AgentError> {
     let refused = preflight::not_ours(book, count, tree)
         .map_err(|source| AgentError::Destination { path: "the destination".into(), source })?;
     if refused.is_empty() { Ok(()) } else { Err(AgentError::NotOurs(refused)) }
-}
-
-fn spool_dir(work: &Work) -> PathBuf {
-    work.path().to_path_buf()
 }
 
 fn open_dir(path: &Path) -> Result<OwnedFd, AgentError> {

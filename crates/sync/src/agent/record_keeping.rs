@@ -11,10 +11,11 @@ use crate::fs::tree::{Facts, Tree, facts_of_open};
 use crate::fs::work::Work;
 use crate::path::RelPath;
 use crate::plan::{Action, What};
+use crate::state::StateId;
 
 /// Saves the index. Files whose digest nobody knows are read for it, once, so that from now on a changed
-/// file is noticed whatever its size and mtime.
-pub fn save_index(book: &mut Book, tree: &mut Tree, work: &Work) -> std::io::Result<()> {
+/// file is noticed whatever its size and mtime. Gives the id of what the index tells.
+pub fn save_index(book: &mut Book, tree: &mut Tree, work: &Work) -> std::io::Result<StateId> {
     let clock = if book.orders.is_empty() { file_system_now(work)? } else { settled_now(work)? };
     let mut keeper =
         Keeper { tree, clock, buffer: vec![0; 64 * 1024], index: IndexWriter::create(work.dir())? };

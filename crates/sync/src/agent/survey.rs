@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::conversation::Conversation;
 use super::error::AgentError;
+use super::telling::Telling;
 use super::vitals;
 use crate::digest::Digest;
 use crate::entry::Mtime;
@@ -18,6 +19,7 @@ use crate::fs::tree::open_file;
 use crate::fs::work::Work;
 use crate::limits;
 use crate::proto::Message;
+use crate::state::StateId;
 
 /// What the agent found.
 pub struct Survey {
@@ -29,6 +31,8 @@ pub struct Survey {
     pub files_read: u64,
     /// The index on disk does not say all that is known now, or some file's digest is not known.
     pub index_is_stale: bool,
+    /// The id of what was found, where the index knows it.
+    pub state: Option<StateId>,
 }
 
 /// How a survey is made.
@@ -41,6 +45,8 @@ pub struct Surveyor<'a> {
     pub checksum: bool,
     /// The file system's clock before the survey; `None` where nothing may be written to read it.
     pub clock: Option<Mtime>,
+    /// What the sender remembers.
+    pub remembered: Option<StateId>,
 }
 
 impl Surveyor<'_> {
@@ -52,7 +58,8 @@ impl Surveyor<'_> {
         talk: &mut Conversation,
     ) -> Result<Survey, AgentError> {
         let records = Spool::new(self.spool_dir);
-        let mut survey = Survey { records, leftovers, files_read: 0, index_is_stale: false };
+        let mut survey =
+            Survey { records, leftovers, files_read: 0, index_is_stale: false, state: None };
         if let Some(root) = root {
             self.scan(root, &mut survey, talk)?;
         }
@@ -61,6 +68,7 @@ impl Surveyor<'_> {
         }
         let mut vitals = vitals::read(root.or(self.work), survey.files_read);
         vitals.index_is_stale = survey.index_is_stale;
+        vitals.state = survey.state;
         talk.send(&Message::StateEnd(vitals))?;
         talk.flush()?;
         Ok(survey)
@@ -73,23 +81,35 @@ impl Surveyor<'_> {
         talk: &mut Conversation,
     ) -> Result<(), AgentError> {
         let mut index = self.work.and_then(IndexReader::open);
+        let state = index.as_ref().map(|index| index.state);
+        let mut telling = Telling::new(talk, state.is_some() && state == self.remembered);
         let mut buffer = vec![0; 64 * 1024];
         let mut broken = None;
         let scanned = scan(root, &mut |found| {
-            let record = self.record(found, index.as_mut(), survey, &mut buffer)?;
+            let (passed, indexed) = match &mut index {
+                Some(index) => index.take(&found.entry.path),
+                None => (0, None),
+            };
+            let has_index = state.is_some();
+            let record = self.record(found, indexed.as_ref(), has_index, survey, &mut buffer)?;
             survey.records.push(&record)?;
             if u64::from(survey.records.len()) > limits::ENTRIES {
                 return Err(std::io::Error::other(format!("more than {} paths", limits::ENTRIES)));
             }
-            talk.send(&Message::Entry(record.remote())).map_err(|error| {
+            let told = telling.dropped(passed);
+            told.and_then(|()| telling.found(&record, indexed.as_ref())).map_err(|error| {
                 broken = Some(error);
                 std::io::Error::other("the sender is gone")
             })
         });
-        match (broken, scanned) {
-            (Some(error), _) => Err(error),
-            (None, scanned) => Ok(scanned?),
+        if let Some(error) = broken {
+            return Err(error);
         }
+        scanned?;
+        telling.dropped(index.map_or(0, IndexReader::rest))?;
+        telling.end_run()?;
+        survey.state = state.filter(|_| telling.as_indexed);
+        Ok(())
     }
 
     /// What is known of a path: its digest from the index where that still holds. Else it is read, if this
@@ -98,15 +118,16 @@ impl Surveyor<'_> {
     fn record(
         &self,
         found: Found<'_>,
-        index: Option<&mut IndexReader>,
+        indexed: Option<&Record>,
+        has_index: bool,
         survey: &mut Survey,
         buffer: &mut [u8],
     ) -> std::io::Result<Record> {
         let stamp = found.facts.stamp;
         let mut record = Record { entry: found.entry, stamp, digest: None, settled: false };
         let size = record.entry.file_size();
-        let has_index = index.is_some();
-        let known = index.and_then(|index| index.find(&record)).and_then(|known| known.digest);
+        let sure = indexed.filter(|indexed| indexed.settled && indexed.same_version(&record));
+        let known = sure.and_then(|known| known.digest);
         if let (Some(digest), false) = (known, self.checksum) {
             (record.digest, record.settled) = (Some(digest), true);
         } else if size.is_some() && (has_index || self.checksum) {

@@ -13,6 +13,7 @@ pub fn read(dir: Option<BorrowedFd<'_>>, files_read: u64) -> Vitals {
         free_bytes,
         files_read,
         index_is_stale: false,
+        state: None,
     }
 }
 

@@ -2,21 +2,21 @@
 //!
 //! The new file is pushed through in pieces; a window of one block rolls over it. At each position the weak
 //! sum is looked up in an index of the signature; only where it hits is the MD4 computed. Work is bounded
-//! whatever the data: few blocks are compared per hit, and MD4s that lead to nothing are rationed, so that
-//! neither equal weak sums nor a hostile signature make it quadratic.
+//! whatever the data: MD4s that lead to nothing are rationed, so that neither equal weak sums nor a hostile
+//! signature make it quadratic.
 
-use super::rolling::Rolling;
+use super::index::{Index, Sifted};
+use super::rolling::{Sums, WeakSum};
 use super::signature::{Signature, StrongHash};
 
-/// Most blocks compared for one weak sum.
-const CANDIDATES: usize = 32;
-
-/// MD4s in vain that are always allowed, and how many windows of input earn another one.
+/// MD4s in vain that are always allowed; each block's length of input earns another one.
 const FREE_MISSES: u64 = 1024;
-const MISSES_PER_BLOCK: u64 = 4;
 
 /// Most blocks that are compared at once where one follows the other.
 const MOST_AHEAD: usize = 32;
+
+/// How many blocks `fast_rsync` hashes side by side, in little more time than one.
+const LANES: usize = 8;
 
 /// One operation of a delta, in the order of the new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub struct Matcher<'s> {
     pending: Option<(u64, u64)>,
     /// The block that would continue the last copy.
     next: usize,
-    /// How many blocks to compare at once while one follows the other.
-    ahead: usize,
+    /// Whether so many blocks as are ever compared at once were the next ones.
+    steady: bool,
     missed: u64,
     scanned: u64,
 }
@@ -51,7 +51,7 @@ impl<'s> Matcher<'s> {
     /// Indexes `signature`.
     pub fn new(signature: &'s Signature) -> Matcher<'s> {
         let index = Index::of(signature);
-        Matcher { signature, index, pending: None, next: 0, ahead: 1, missed: 0, scanned: 0 }
+        Matcher { signature, index, pending: None, next: 0, steady: false, missed: 0, scanned: 0 }
     }
 
     /// Scans `data`, emits what is certain and returns how many bytes that covers; the rest must come again
@@ -60,7 +60,7 @@ impl<'s> Matcher<'s> {
         let block = self.block_bytes();
         let (mut literal, mut at) = (0, 0);
         while data.len() - at >= block {
-            let (run, found) = match self.follow(&data[at..], literal == at) {
+            let (run, found) = match self.follow(&data[at..]) {
                 0 => (1, self.seek(data, &mut at)),
                 run => (run, Some(self.next)),
             };
@@ -98,58 +98,98 @@ impl<'s> Matcher<'s> {
 
     fn is_tail(&self, bytes: &[u8]) -> bool {
         let block = self.signature.blocks() - 1;
-        Rolling::over(bytes).value() == self.signature.weak(block)
+        WeakSum::over(bytes).value() == self.signature.weak(block)
             && self.equals(block, &self.signature.spec().strong(bytes))
     }
 
     /// How many blocks at the front of `data` are those that continue the last copy. After a copy that is the
     /// likely case, and comparing several at once is far quicker than searching.
-    fn follow(&mut self, data: &[u8], after_copy: bool) -> usize {
-        let left = self.index.full_blocks.saturating_sub(self.next);
-        let blocks = left.min(self.ahead).min(data.len() / self.block_bytes());
-        if !after_copy || blocks == 0 {
+    fn follow(&mut self, data: &[u8]) -> usize {
+        let left = self.index.full_blocks().saturating_sub(self.next);
+        let whole = data.len() / self.block_bytes();
+        let most = left.min(whole).min(MOST_AHEAD);
+        let blocks = if self.steady { most } else { self.alike(data, most) };
+        if blocks == 0 {
             return 0;
         }
-        let entries = self.signature.spec().entries(&data[..blocks * self.block_bytes()]);
-        let run = self.signature.equal_run(self.next, &entries);
-        self.ahead = if run == blocks { (self.ahead * 2).min(MOST_AHEAD) } else { 1 };
+        let hashed = blocks.next_multiple_of(LANES).min(whole) * self.block_bytes();
+        let entries = self.signature.spec().entries(&data[..hashed]);
+        let run = self.signature.equal_run(self.next, &entries).min(left);
+        self.steady = run == MOST_AHEAD;
         run
+    }
+
+    /// How many blocks at the front of `data`, of `most`, have the weak sums of the next ones. Where changes are
+    /// frequent this saves the MD4s of what comes behind one.
+    fn alike(&self, data: &[u8], most: usize) -> usize {
+        let blocks = data.chunks_exact(self.block_bytes()).take(most).zip(self.next..);
+        let alike = |&(bytes, block): &(&[u8], usize)| {
+            WeakSum::over(bytes).value() == self.signature.weak(block)
+        };
+        blocks.take_while(alike).count()
     }
 
     /// Moves `at` on to the next window that is a block, and gives the block; without one, to the last window.
     fn seek(&mut self, data: &[u8], at: &mut usize) -> Option<usize> {
-        let block = self.block_bytes();
-        let mut sum = Rolling::over(&data[*at..*at + block]);
+        let last = data.len() - self.block_bytes();
         loop {
-            *at += self.index.skip(&mut sum, &data[*at..], &data[*at + block..]);
-            let found = self.find(sum.value(), &data[*at..*at + block], *at);
-            if found.is_some() {
+            *at = self.allowed().max(*at).min(last);
+            let found = self.seek_allowed(data, at);
+            if found.is_some() || *at == last {
                 return found;
             }
-            sum.roll(data[*at], *data.get(*at + block)?);
-            *at += 1;
         }
+    }
+
+    /// Seeks only as far as MD4s are not rationed.
+    fn seek_allowed(&mut self, data: &[u8], at: &mut usize) -> Option<usize> {
+        let block = self.block_bytes();
+        let first = WeakSum::over(&data[*at..*at + block]);
+        let found = self.find(first.value(), &data[*at..*at + block], *at);
+        if found.is_some() {
+            return found;
+        }
+        let (mut sums, mut sifted) = (Sums::new(first, block), Sifted::default());
+        while *at >= self.allowed() {
+            let count = sums.roll(&data[*at..], &data[*at + block..]);
+            for &window in self.index.sift(&sums, count, &mut sifted) {
+                let start = *at + 1 + usize::from(window);
+                let weak = sums.value(usize::from(window));
+                if let Some(found) = self.find(weak, &data[start..start + block], start) {
+                    *at = start;
+                    return Some(found);
+                }
+            }
+            *at += count;
+            if count == 0 {
+                break;
+            }
+        }
+        None
     }
 
     /// The block whose content `window` is.
     fn find(&mut self, weak: u32, window: &[u8], at: usize) -> Option<usize> {
         let candidates = self.index.candidates(weak);
-        if candidates.is_empty() || self.is_rationed(at) {
+        if candidates.is_empty() || at < self.allowed() {
             return None;
         }
         let strong = self.signature.spec().strong(window);
-        if self.next < self.index.full_blocks && self.equals(self.next, &strong) {
+        if self.next < self.index.full_blocks() && self.equals(self.next, &strong) {
             return Some(self.next);
         }
-        let mut found = candidates.iter().map(|&(_, block)| block as usize);
-        let found = found.find(|&block| self.equals(block, &strong));
-        self.missed += u64::from(found.is_none());
-        found
+        let known = &strong[..self.signature.spec().strong_bytes.into()];
+        let order = |&(_, block): &(u32, u32)| self.signature.strong(block as usize).cmp(known);
+        let found = candidates.binary_search_by(order);
+        self.missed += u64::from(found.is_err());
+        found.ok().map(|place| candidates[place].1 as usize)
     }
 
-    fn is_rationed(&self, at: usize) -> bool {
-        let windows = (self.scanned + at as u64) / u64::from(self.signature.spec().block_bytes);
-        self.missed > FREE_MISSES + windows * MISSES_PER_BLOCK
+    /// From where in the data on another MD4 may be in vain.
+    fn allowed(&self) -> usize {
+        let blocks = self.missed.saturating_sub(FREE_MISSES);
+        let bytes = blocks.saturating_mul(self.signature.spec().block_bytes.into());
+        usize::try_from(bytes.saturating_sub(self.scanned)).unwrap_or(usize::MAX)
     }
 
     fn equals(&self, block: usize, strong: &StrongHash) -> bool {
@@ -180,100 +220,6 @@ impl<'s> Matcher<'s> {
         if let Some((offset, length)) = self.pending.take() {
             emit(Op::Copy { offset, length });
         }
-    }
-}
-
-/// Weak sums to blocks: a bitmap that answers most misses from cache, then buckets.
-#[derive(Debug)]
-struct Index {
-    bitmap: Vec<u64>,
-    bitmap_shift: u32,
-    /// Weak sums and blocks, by hash of the weak sum; of blocks that are equal only the first.
-    blocks: Vec<(u32, u32)>,
-    /// Where each bucket of `blocks` starts, by the first bits of the hash; one more at the end.
-    starts: Vec<u32>,
-    starts_shift: u32,
-    full_blocks: usize,
-}
-
-/// Multiplying spreads the sums (Knuth, 6.4); the high bits are the well mixed ones.
-#[inline]
-fn hash(weak: u32) -> u32 {
-    weak.wrapping_mul(0x9e37_79b1)
-}
-
-impl Index {
-    fn of(signature: &Signature) -> Index {
-        let full_blocks = signature.blocks() - usize::from(signature.short_tail() > 0);
-        let mut blocks: Vec<(u32, u32)> =
-            (0..full_blocks).map(|block| (signature.weak(block), block as u32)).collect();
-        let key =
-            |&(weak, block): &(u32, u32)| (hash(weak), signature.strong(block as usize), block);
-        blocks.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
-        blocks.dedup_by(|b, a| key(a).0 == key(b).0 && key(a).1 == key(b).1);
-        // Sixty-four bits a block: one random position in sixty-four is looked up in vain.
-        let bitmap_bits = (blocks.len().max(64) * 64).next_power_of_two().ilog2().min(26);
-        let starts_bits = blocks.len().max(2).next_power_of_two().ilog2().min(24);
-        let mut index = Index {
-            bitmap: vec![0; 1 << (bitmap_bits - 6)],
-            bitmap_shift: 32 - bitmap_bits,
-            starts: Vec::with_capacity((1 << starts_bits) + 1),
-            starts_shift: 32 - starts_bits,
-            blocks,
-            full_blocks,
-        };
-        index.fill(1 << starts_bits);
-        index
-    }
-
-    fn fill(&mut self, buckets: u32) {
-        for at in 0..self.blocks.len() {
-            let (word, bit) = self.slot(self.blocks[at].0);
-            self.bitmap[word] |= bit;
-        }
-        let bucket = |entry: &(u32, u32)| hash(entry.0) >> self.starts_shift;
-        let mut at = 0;
-        for number in 0..=buckets {
-            while self.blocks.get(at).is_some_and(|entry| bucket(entry) < number) {
-                at += 1;
-            }
-            self.starts.push(at as u32);
-        }
-    }
-
-    #[inline]
-    fn slot(&self, weak: u32) -> (usize, u64) {
-        let hash = hash(weak) >> self.bitmap_shift;
-        ((hash >> 6) as usize, 1 << (hash & 63))
-    }
-
-    #[inline]
-    fn may_have(&self, weak: u32) -> bool {
-        let (word, bit) = self.slot(weak);
-        self.bitmap[word] & bit != 0
-    }
-
-    /// Rolls on until a window may be a block, or no more bytes come; gives the number of bytes rolled.
-    fn skip(&self, sum: &mut Rolling, gone: &[u8], come: &[u8]) -> usize {
-        let mut rolled = 0;
-        for (&gone, &come) in gone.iter().zip(come) {
-            if self.may_have(sum.value()) {
-                break;
-            }
-            sum.roll(gone, come);
-            rolled += 1;
-        }
-        rolled
-    }
-
-    fn candidates(&self, weak: u32) -> &[(u32, u32)] {
-        let bucket = (hash(weak) >> self.starts_shift) as usize;
-        let (start, end) = (self.starts[bucket] as usize, self.starts[bucket + 1] as usize);
-        let bucket = &self.blocks[start..end];
-        // The hash is a permutation, so equal sums, and no others, stand side by side.
-        let first = bucket.partition_point(|entry| hash(entry.0) < hash(weak));
-        let same = bucket[first..].iter().take_while(|entry| entry.0 == weak);
-        &bucket[first..first + same.take(CANDIDATES).count()]
     }
 }
 
@@ -351,6 +297,15 @@ mod tests {
         assert!(literals <= 2 * 256, "{literals}");
     }
 
+    /// Bytes of the delta of `fast_rsync`, which has all literals in it.
+    fn theirs(basis: &[u8], new: &[u8]) -> usize {
+        let options = fast_rsync::SignatureOptions { block_size: 256, crypto_hash_size: 8 };
+        let signature = fast_rsync::Signature::calculate(basis, options);
+        let mut delta = Vec::new();
+        fast_rsync::diff(&signature.index(), new, &mut delta).unwrap();
+        delta.len()
+    }
+
     #[test]
     fn literals_are_no_more_than_those_of_fast_rsync() {
         let data = noise(60_000, 11);
@@ -359,11 +314,60 @@ mod tests {
             edited.splice(at..at + 2, *b"xyz");
         }
         let (_, ours) = rebuild(&data, &edited, SPEC, 1 << 20);
-        let options = fast_rsync::SignatureOptions { block_size: 256, crypto_hash_size: 8 };
-        let signature = fast_rsync::Signature::calculate(&data, options);
-        let mut theirs = Vec::new();
-        fast_rsync::diff(&signature.index(), &edited, &mut theirs).unwrap();
-        assert!(ours <= theirs.len(), "{ours} literals, fast_rsync's delta {}", theirs.len());
+        assert!(ours <= theirs(&data, &edited), "{ours}");
+    }
+
+    /// Blocks of which no two are equal, and all have the same weak sum: one more, two less and one more at
+    /// neighbouring bytes change neither half of it.
+    fn twins(count: usize) -> Vec<Vec<u8>> {
+        let twin = |number: usize| {
+            let mut block = vec![100; 256];
+            for (place, step) in [number % 250, number / 250 * 3].into_iter().zip([1, 4]) {
+                block[place] += step;
+                block[place + 1] -= 2 * step;
+                block[place + 2] += step;
+            }
+            block
+        };
+        (0..count).map(twin).collect()
+    }
+
+    #[test]
+    fn blocks_of_equal_weak_sums_are_told_apart() {
+        let twins = twins(1500);
+        let weak = WeakSum::over(&twins[0]).value();
+        assert!(twins.iter().all(|twin| WeakSum::over(twin).value() == weak));
+        let basis = twins.concat();
+        let new: Vec<u8> = (0..1500).flat_map(|at| twins[at * 7 % 1500].clone()).collect();
+        assert_eq!(rebuild(&basis, &new, SPEC, 1 << 20), (new.clone(), 0));
+        let edited = [&new[..100_000], b"edit", &new[100_000..]].concat();
+        let (rebuilt, ours) = rebuild(&basis, &edited, SPEC, 1 << 20);
+        assert_eq!(rebuilt, edited);
+        assert!(ours <= theirs(&basis, &edited), "{ours}");
+    }
+
+    #[test]
+    fn after_misses_were_rationed_blocks_are_found_again() {
+        let basis = [&twins(200).concat(), &noise(20_000, 5)[..]].concat();
+        // Windows by the thousand that have the weak sum of two hundred blocks, and the content of none.
+        let alike = vec![100; 3000 * 256];
+        let new = [&alike, &noise(20_000, 5)[..]].concat();
+        for piece in [1000, 1 << 20] {
+            let (rebuilt, literals) = rebuild(&basis, &new, SPEC, piece);
+            assert!(rebuilt == new);
+            assert!(literals <= alike.len() + 2 * 256, "{literals}");
+        }
+    }
+
+    #[test]
+    fn long_runs_end_where_the_files_differ() {
+        let data = noise(256 * 200 + 77, 13);
+        for at in [0, 255, 256, 256 * 33, 256 * 40 + 3, 256 * 199, 256 * 200 + 76] {
+            let mut edited = data.clone();
+            edited[at] ^= 1;
+            let block = if at < 256 * 200 { 256 } else { 77 };
+            assert_eq!(rebuild(&data, &edited, SPEC, 1 << 20), (edited, block), "{at}");
+        }
     }
 
     #[test]
@@ -398,7 +402,23 @@ mod tests {
                 let end = (at + length / 2).min(new.len());
                 new.splice(at..end, noise(length, u32::from(seed)));
             }
-            let (rebuilt, _) = rebuild(&basis, &new, SPEC, piece);
+            let (rebuilt, ours) = rebuild(&basis, &new, SPEC, piece);
+            prop_assert!(ours <= theirs(&basis, &new), "{} literals", ours);
+            prop_assert_eq!(rebuilt, new);
+        }
+
+        #[test]
+        fn whatever_was_moved_literals_are_no_more_than_those_of_fast_rsync(
+            basis in proptest::collection::vec(0..40_usize, 0..40),
+            new in proptest::collection::vec((0..40_usize, 0..300_usize), 0..40),
+            piece in 300..3000_usize,
+        ) {
+            let twins = twins(40);
+            let basis: Vec<u8> = basis.into_iter().flat_map(|twin| twins[twin].clone()).collect();
+            let cut = |(twin, length): (usize, usize)| twins[twin][..length.min(256)].to_vec();
+            let new: Vec<u8> = new.into_iter().flat_map(cut).collect();
+            let (rebuilt, ours) = rebuild(&basis, &new, SPEC, piece);
+            prop_assert!(ours <= theirs(&basis, &new), "{} literals", ours);
             prop_assert_eq!(rebuilt, new);
         }
     }

@@ -73,7 +73,7 @@ impl SignatureSpec {
         let root = basis_bytes.isqrt().next_power_of_two().clamp(1024, 1 << 20);
         let blocks = basis_bytes.div_ceil(root).max(1);
         let bits = 10 + size.max(1).ilog2() + blocks.ilog2();
-        let strong = bits.saturating_sub(32).div_ceil(8).clamp(2, 16);
+        let strong = bits.saturating_sub(32).div_ceil(8).clamp(1, 16);
         SignatureSpec { block_bytes: root as u32, strong_bytes: strong as u8 }
     }
 

@@ -3,7 +3,8 @@
 //! It is a hint. A damaged or missing index costs reading files again, never a wrong result: an entry counts
 //! only while size, mtime, inode and ctime of its file are unchanged.
 //!
-//! Format: 16 bytes of magic, records in tree order, the BLAKE3 of all that.
+//! Format: 16 bytes of magic, records in tree order, the [`StateId`] of what they tell a sender, the BLAKE3 of all
+//! that.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Take, Write};
@@ -14,11 +15,14 @@ use rustix::fs::{Mode, OFlags, openat, renameat};
 use super::record::Record;
 use super::spool::Chunk;
 use super::tree::open_file;
-use crate::proto::Memory;
+use crate::path::RelPath;
+use crate::proto::{Memory, StateHasher};
+use crate::state::StateId;
 
-const MAGIC: &[u8; 16] = b"assetsync-index1";
+const MAGIC: &[u8; 16] = b"assetsync-index2";
 const NAME: &str = "index";
 const NEW_NAME: &str = "index.new";
+const STATE_BYTES: u64 = 16;
 const DIGEST_BYTES: u64 = 32;
 
 /// An index that is being read, in tree order.
@@ -27,25 +31,44 @@ pub struct IndexReader {
     chunk: Chunk,
     /// The record that the next look-up starts with.
     next: Option<Record>,
+    /// What the records tell a sender.
+    pub state: StateId,
 }
 
 impl IndexReader {
     /// Opens the index in a work directory; `None` where there is none that is whole.
     pub fn open(work: BorrowedFd<'_>) -> Option<IndexReader> {
         let mut file = open_file(work, NAME.as_bytes()).ok()?;
-        let body = verify(&mut file).ok()??;
-        let mut reader = IndexReader { rest: file.take(body), chunk: Chunk::default(), next: None };
+        let (body, state) = verify(&mut file).ok()??;
+        let (rest, chunk) = (file.take(body), Chunk::default());
+        let mut reader = IndexReader { rest, chunk, next: None, state };
         reader.step();
         Some(reader)
     }
 
-    /// The record of the same version of the same path as `found`, if it is sure to be the same. Calls must be
-    /// in tree order.
-    pub fn find(&mut self, found: &Record) -> Option<&Record> {
-        while self.next.as_ref().is_some_and(|next| next.entry.path < found.entry.path) {
+    /// Takes the record of `path`, if there is one, and counts the records before it that nobody took. Calls must
+    /// be in tree order.
+    pub fn take(&mut self, path: &RelPath) -> (u32, Option<Record>) {
+        let mut passed = 0;
+        while self.next.as_ref().is_some_and(|next| next.entry.path < *path) {
+            self.step();
+            passed += 1;
+        }
+        let taken = self.next.take_if(|next| next.entry.path == *path);
+        if taken.is_some() {
             self.step();
         }
-        self.next.as_ref().filter(|next| next.settled && next.same_version(found))
+        (passed, taken)
+    }
+
+    /// Counts the records that nobody took.
+    pub fn rest(mut self) -> u32 {
+        let mut left = 0;
+        while self.next.is_some() {
+            self.step();
+            left += 1;
+        }
+        left
     }
 
     /// A record that can't be read ends the index.
@@ -54,19 +77,24 @@ impl IndexReader {
     }
 }
 
-/// Checks magic and digest; leaves the file at its first record and gives the length of all records.
-fn verify(file: &mut File) -> io::Result<Option<u64>> {
+/// Checks magic and digest; leaves the file at its first record and gives the length of all records, and what
+/// they tell a sender.
+fn verify(file: &mut File) -> io::Result<Option<(u64, StateId)>> {
     let length = file.metadata()?.len();
-    let Some(body) = length.checked_sub(MAGIC.len() as u64 + DIGEST_BYTES) else { return Ok(None) };
+    let around = MAGIC.len() as u64 + STATE_BYTES + DIGEST_BYTES;
+    let Some(body) = length.checked_sub(around) else { return Ok(None) };
     let mut buffer = vec![0; 64 * 1024];
     let hashed = Read::by_ref(file).take(length - DIGEST_BYTES);
     let (digest, _) = crate::digest::Digest::of_reader(hashed, &mut buffer)?;
     let mut stored = [0; DIGEST_BYTES as usize];
     file.read_exact(&mut stored)?;
+    let mut state = [0; STATE_BYTES as usize];
+    file.seek(SeekFrom::End(-((STATE_BYTES + DIGEST_BYTES) as i64)))?;
+    file.read_exact(&mut state)?;
     let mut magic = [0; MAGIC.len()];
     file.seek(SeekFrom::Start(0))?;
     file.read_exact(&mut magic)?;
-    Ok((digest.0 == stored && &magic == MAGIC).then_some(body))
+    Ok((digest.0 == stored && &magic == MAGIC).then_some((body, StateId(state))))
 }
 
 /// An index that is being written; it replaces the old one when it is finished.
@@ -74,6 +102,7 @@ pub struct IndexWriter<'w> {
     work: BorrowedFd<'w>,
     file: BufWriter<File>,
     hasher: blake3::Hasher,
+    state: StateHasher,
     memory: Memory,
     line: Vec<u8>,
 }
@@ -88,6 +117,7 @@ impl<'w> IndexWriter<'w> {
             work,
             file: BufWriter::with_capacity(64 * 1024, file),
             hasher: blake3::Hasher::new(),
+            state: StateHasher::default(),
             memory: Memory::default(),
             line: MAGIC.to_vec(),
         };
@@ -98,6 +128,7 @@ impl<'w> IndexWriter<'w> {
     /// Adds a record; they come in tree order.
     pub fn push(&mut self, record: &Record) -> io::Result<()> {
         record.put(&mut self.line, &mut self.memory);
+        self.state.push(&record.remote());
         self.write_line()
     }
 
@@ -108,11 +139,16 @@ impl<'w> IndexWriter<'w> {
         Ok(())
     }
 
-    /// Puts the index in place. It is not synced: one that is cut short is noticed and ignored.
-    pub fn finish(mut self) -> io::Result<()> {
+    /// Puts the index in place and gives the id of what it tells. It is not synced: one that is cut short is noticed
+    /// and ignored.
+    pub fn finish(mut self) -> io::Result<StateId> {
+        let state = self.state.finish();
+        self.line.extend_from_slice(&state.0);
+        self.write_line()?;
         let digest = *self.hasher.finalize().as_bytes();
         self.file.write_all(&digest)?;
         self.file.flush()?;
-        Ok(renameat(self.work, NEW_NAME, self.work, NAME)?)
+        renameat(self.work, NEW_NAME, self.work, NAME)?;
+        Ok(state)
     }
 }

@@ -262,7 +262,12 @@ impl StagedFile {
     }
 
     /// Appends a range of `basis`; `false` if the basis ends before it does.
-    pub fn copy(&mut self, basis: &mut File, offset: u64, length: u64) -> io::Result<bool> {
+    pub fn copy(
+        &mut self,
+        basis: &mut (impl Read + Seek),
+        offset: u64,
+        length: u64,
+    ) -> io::Result<bool> {
         basis.seek(SeekFrom::Start(offset))?;
         let mut left = length;
         let mut piece = [0; limits::LITERAL_BYTES];

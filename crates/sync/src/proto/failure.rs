@@ -21,11 +21,13 @@ pub enum FailureCode {
     InTheWay,
     /// Nothing came from the other side for too long.
     Silence,
+    /// A file that content is built on is not what it was when the destination was surveyed.
+    Basis,
     /// Any other failure of the system.
     Other,
 }
 
-const CODES: [(FailureCode, u8); 9] = [
+const CODES: [(FailureCode, u8); 10] = [
     (FailureCode::Protocol, 1),
     (FailureCode::Locked, 2),
     (FailureCode::NotADirectory, 3),
@@ -34,6 +36,7 @@ const CODES: [(FailureCode, u8); 9] = [
     (FailureCode::ReadOnly, 6),
     (FailureCode::InTheWay, 7),
     (FailureCode::Silence, 8),
+    (FailureCode::Basis, 9),
     (FailureCode::Other, 255),
 ];
 

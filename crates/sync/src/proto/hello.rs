@@ -5,6 +5,7 @@
 
 use super::codec::{DecodeError, Fields, put_bytes, put_number};
 use crate::limits;
+use crate::state::StateId;
 
 /// What the sender wants of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Hello {
     pub checksum: bool,
     /// After how many milliseconds without a sign of life either side gives up.
     pub timeout_ms: u32,
+    /// What the sender remembers to stand there; the agent answers with differences if it remembers the same.
+    pub remembered: Option<StateId>,
 }
 
 /// Why a first line is not a *Hello*.
@@ -42,6 +45,7 @@ pub enum HelloError {
 const WORD: &[u8] = b"assetsync ";
 const DRY_RUN: u8 = 1;
 const CHECKSUM: u8 = 2;
+const REMEMBERED: u8 = 4;
 
 impl Hello {
     /// The line, with its newline.
@@ -50,8 +54,10 @@ impl Hello {
         put_bytes(&mut body, &self.destination);
         let dry_run = if self.dry_run { DRY_RUN } else { 0 };
         let checksum = if self.checksum { CHECKSUM } else { 0 };
-        body.push(dry_run | checksum);
+        let remembered = if self.remembered.is_some() { REMEMBERED } else { 0 };
+        body.push(dry_run | checksum | remembered);
         put_number(&mut body, u64::from(self.timeout_ms));
+        body.extend(self.remembered.iter().flat_map(|state| state.0));
         let digits = body.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         format!("assetsync {} {digits}\n", limits::PROTOCOL_VERSION).into_bytes()
     }
@@ -73,13 +79,17 @@ impl Hello {
     fn decode(fields: &mut Fields<'_>) -> Result<Hello, DecodeError> {
         let destination = fields.bytes("destination length", limits::PATH_BYTES)?.to_vec();
         let flags = fields.byte()?;
-        if flags & !(DRY_RUN | CHECKSUM) != 0 || destination.contains(&0) {
+        if flags & !(DRY_RUN | CHECKSUM | REMEMBERED) != 0 || destination.contains(&0) {
             return Err(DecodeError::Unknown { what: "hello flags", value: u64::from(flags) });
         }
         let timeout_ms = fields.bounded("timeout", u64::from(u32::MAX))? as u32;
+        let remembered = match flags & REMEMBERED {
+            0 => None,
+            _ => Some(StateId(fields.array()?)),
+        };
         fields.end()?;
         let (dry_run, checksum) = (flags & DRY_RUN != 0, flags & CHECKSUM != 0);
-        Ok(Hello { destination, dry_run, checksum, timeout_ms })
+        Ok(Hello { destination, dry_run, checksum, timeout_ms, remembered })
     }
 }
 
@@ -98,7 +108,9 @@ mod tests {
     #[test]
     fn hello_survives() {
         let destination = b"/srv/a\nb \xff".to_vec();
-        let hello = Hello { destination, dry_run: true, checksum: false, timeout_ms: 60_000 };
+        let remembered = Some(StateId([0x80; 16]));
+        let hello =
+            Hello { destination, dry_run: true, checksum: false, timeout_ms: 60_000, remembered };
         let line = hello.line();
         assert!(line.is_ascii() && line.ends_with(b"\n") && line.len() <= limits::HELLO_LINE_BYTES);
         assert_eq!(Hello::parse(&line), Ok(hello));
@@ -107,10 +119,10 @@ mod tests {
     #[test]
     fn other_lines_are_refused() {
         assert_eq!(Hello::parse(b"GET / HTTP/1.1"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 1 0g"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 1 +1+2"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 1 000"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 2 00"), Err(HelloError::Version { theirs: 2 }));
-        assert!(matches!(Hello::parse(b"assetsync 1 0000"), Err(HelloError::Decode(_))));
+        assert_eq!(Hello::parse(b"assetsync 2 0g"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 2 +1+2"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 2 000"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 1 00"), Err(HelloError::Version { theirs: 1 }));
+        assert!(matches!(Hello::parse(b"assetsync 2 0000"), Err(HelloError::Decode(_))));
     }
 }

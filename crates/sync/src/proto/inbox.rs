@@ -40,6 +40,9 @@ pub enum InboxError {
     /// A stored frame came in the middle of a message.
     #[error("Stored content came in the middle of a message")]
     Torn,
+    /// A zstd frame goes on after the message that should have been its last.
+    #[error("A prefix came in the middle of a frame")]
+    Endless,
 }
 
 /// What [`Inbox::pop`] will give.
@@ -61,6 +64,12 @@ pub struct Inbox {
     /// What is left of the packed frame at `raw_at`.
     packed_left: usize,
     inflater: Decoder<'static>,
+    /// A zstd frame is begun and not ended.
+    in_frame: bool,
+    /// What the decompressor is to begin the next frame with, once this one has ended.
+    next_prefix: Option<Vec<u8>>,
+    /// The frame that is being decompressed has a prefix.
+    has_prefix: bool,
     /// The decompressor filled its output and may hold more.
     inflater_full: bool,
     plain: Vec<u8>,
@@ -74,13 +83,14 @@ pub struct Inbox {
 impl Inbox {
     /// An inbox for one direction of one conversation.
     pub fn new() -> std::io::Result<Inbox> {
-        let mut inflater = Decoder::new()?;
-        inflater.set_parameter(DParameter::WindowLogMax(limits::WINDOW_LOG))?;
         Ok(Inbox {
             raw: Vec::new(),
             raw_at: 0,
             packed_left: 0,
-            inflater,
+            inflater: decompressor(&[])?,
+            in_frame: false,
+            next_prefix: None,
+            has_prefix: false,
             inflater_full: false,
             plain: Vec::with_capacity(PLAIN_BYTES + limits::MESSAGE_BYTES),
             plain_at: 0,
@@ -88,6 +98,16 @@ impl Inbox {
             memory: Memory::default(),
             front: None,
         })
+    }
+
+    /// Has the next zstd frame begin with `prefix`: [`Message::Prefix`] was popped last.
+    pub fn expect_prefix(&mut self, prefix: Vec<u8>) -> Result<(), InboxError> {
+        if self.plain_at < self.plain.len() || self.next_prefix.is_some() {
+            return Err(InboxError::Endless);
+        }
+        self.next_prefix = Some(prefix);
+        self.needs_plain = true;
+        Ok(())
     }
 
     /// Takes bytes from the wire, in pieces of any size.
@@ -160,6 +180,9 @@ impl Inbox {
         if here == 0 && !self.inflater_full {
             return Ok(false);
         }
+        if !self.in_frame {
+            self.begin_frame().map_err(InboxError::Packed)?;
+        }
         self.plain.drain(..self.plain_at);
         self.plain_at = 0;
         let before = self.plain.len();
@@ -170,9 +193,25 @@ impl Inbox {
         self.plain.truncate(before + status.bytes_written);
         self.raw_at += status.bytes_read;
         self.packed_left -= status.bytes_read;
-        self.inflater_full = status.bytes_written == PLAIN_BYTES;
+        if self.next_prefix.is_some() && status.bytes_written > 0 && self.in_frame {
+            return Err(InboxError::Endless);
+        }
+        self.in_frame = status.remaining > 0;
+        self.inflater_full = self.in_frame && status.bytes_written == PLAIN_BYTES;
         self.needs_plain = status.bytes_written == 0;
         Ok(true)
+    }
+
+    /// A prefix holds for one frame.
+    fn begin_frame(&mut self) -> std::io::Result<()> {
+        if let Some(prefix) = self.next_prefix.take() {
+            self.inflater = decompressor(&prefix)?;
+            self.has_prefix = true;
+        } else if std::mem::take(&mut self.has_prefix) {
+            self.inflater = decompressor(&[])?;
+        }
+        self.in_frame = true;
+        Ok(())
     }
 
     /// Whether a whole message is at the front of what is decompressed.
@@ -196,6 +235,12 @@ impl Inbox {
         self.plain_at += before - fields.0.len();
         Ok(message)
     }
+}
+
+fn decompressor(prefix: &[u8]) -> std::io::Result<Decoder<'static>> {
+    let mut inflater = Decoder::with_dictionary(prefix)?;
+    inflater.set_parameter(DParameter::WindowLogMax(limits::WINDOW_LOG))?;
+    Ok(inflater)
 }
 
 #[cfg(test)]
@@ -255,6 +300,54 @@ mod tests {
             damaged[at / 8] ^= 1 << (at % 8);
             let _ = deliver(&damaged, 64);
         }
+    }
+
+    #[test]
+    fn a_prefix_holds_for_one_frame() {
+        let prefix = b"\0a text that only the prefix has, so that little travels";
+        let mut outbox = Outbox::new(3).unwrap();
+        outbox.send(&Message::Bye);
+        outbox.send(&Message::Prefix { check: [0; 8] });
+        outbox.tune_with_prefix(19, 22, prefix).unwrap();
+        outbox.send(&Message::Literal(&prefix[1..]));
+        outbox.flush();
+        assert!(outbox.waiting() < 60, "{}", outbox.waiting());
+        outbox.tune(3, 22).unwrap();
+        outbox.send(&Message::Literal(&prefix[1..]));
+        outbox.flush();
+        let bytes = outbox.take();
+        for piece in [1, 5, 1000] {
+            let (mut inbox, mut seen) = (Inbox::new().unwrap(), Vec::new());
+            for piece in bytes.chunks(piece) {
+                inbox.receive(piece);
+                while inbox.ready().unwrap() {
+                    let received = inbox.pop().unwrap();
+                    let is_prefix = matches!(received, Received::Message(Message::Prefix { .. }));
+                    seen.push(format!("{received:?}"));
+                    if is_prefix {
+                        inbox.expect_prefix(prefix.to_vec()).unwrap();
+                    }
+                }
+            }
+            let literal = format!("{:?}", Received::Message(Message::Literal(&prefix[1..])));
+            let expected = ["Message(Bye)", "Message(Prefix { check: [0, 0, 0, 0, 0, 0, 0, 0] })", &literal, &literal];
+            assert_eq!(seen, expected, "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_goes_on_after_its_prefix_is_refused() {
+        let mut outbox = Outbox::new(3).unwrap();
+        outbox.send(&Message::Prefix { check: [0; 8] });
+        outbox.flush();
+        outbox.send(&Message::Bye);
+        outbox.flush();
+        let mut inbox = Inbox::new().unwrap();
+        inbox.receive(&outbox.take());
+        assert!(inbox.ready().unwrap());
+        inbox.pop().unwrap();
+        let refused = inbox.expect_prefix(vec![0; 10]).and_then(|()| inbox.ready());
+        assert!(matches!(refused, Err(InboxError::Endless)), "{refused:?}");
     }
 
     #[test]

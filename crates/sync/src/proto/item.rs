@@ -6,8 +6,8 @@ use crate::digest::{Digest, ShortDigest};
 use crate::entry::{Entry, Kind, Mtime};
 use crate::limits;
 use crate::path::RelPath;
-use crate::plan::{FileAction, Order, Place, What};
-use crate::recipe::{Basis, Recipe};
+use crate::plan::{FileAction, Order, Part, Place, Rename, What};
+use crate::recipe::{Basis, Ground, Recipe};
 use crate::state::RemoteEntry;
 
 /// What one direction of a conversation remembers of the items before.
@@ -17,6 +17,7 @@ pub struct Memory {
     mode: u32,
     mtime: Mtime,
     known: u32,
+    renamed: u32,
     /// Where the last [`Copy`](super::Message::Copy) ended in its basis.
     pub(super) copied_to: u64,
 }
@@ -27,8 +28,9 @@ const SAME_MODE: u8 = 1 << 3;
 const SAME_MTIME: u8 = 1 << 4;
 const ENTRY_POINT: u8 = 1 << 5;
 const IS_KNOWN: u8 = 1 << 6;
+const IS_RENAMED: u8 = 1 << 7;
 const ENTRY_FLAGS: u8 = KIND | HAS_DIGEST | SAME_MODE | SAME_MTIME;
-const ORDER_FLAGS: u8 = KIND | SAME_MODE | SAME_MTIME | ENTRY_POINT | IS_KNOWN;
+const ORDER_FLAGS: u8 = KIND | SAME_MODE | SAME_MTIME | ENTRY_POINT | IS_KNOWN | IS_RENAMED;
 
 const FILE: u8 = 0;
 const DIR: u8 = 1;
@@ -61,13 +63,20 @@ impl Memory {
     }
 
     fn known(&mut self, fields: &mut Fields<'_>) -> Result<u32, DecodeError> {
-        let value = u64::from(self.known).wrapping_add_signed(fields.signed()?);
-        if value > limits::ENTRIES {
-            let limit = limits::ENTRIES;
-            return Err(DecodeError::OverLimit { what: "position", value, limit });
-        }
-        self.known = value as u32;
+        self.known = position_after(self.known, limits::ENTRIES, fields)?;
         Ok(self.known)
+    }
+
+    /// A position in the list of renames, as the distance from the one that would be next.
+    fn put_renamed(&mut self, out: &mut Vec<u8>, renamed: u32) {
+        put_signed(out, i64::from(renamed) - i64::from(self.renamed));
+        self.renamed = renamed.saturating_add(1);
+    }
+
+    fn renamed(&mut self, fields: &mut Fields<'_>) -> Result<u32, DecodeError> {
+        let renamed = position_after(self.renamed, limits::RENAMES as u64, fields)?;
+        self.renamed = renamed.saturating_add(1);
+        Ok(renamed)
     }
 
     /// Reads a position and gives the memory as it shall be once the whole message has been read.
@@ -114,6 +123,15 @@ impl Memory {
         }
         Ok(self.mtime)
     }
+}
+
+/// A position that is coded as the distance from another.
+fn position_after(from: u32, limit: u64, fields: &mut Fields<'_>) -> Result<u32, DecodeError> {
+    let value = u64::from(from).wrapping_add_signed(fields.signed()?);
+    if value > limit {
+        return Err(DecodeError::OverLimit { what: "position", value, limit });
+    }
+    Ok(value as u32)
 }
 
 /// Appends an entry.
@@ -166,10 +184,15 @@ pub(crate) fn decode_entry(
 
 /// Appends an action as it travels.
 pub(crate) fn put_order(out: &mut Vec<u8>, order: &Order, memory: &mut Memory) {
-    let known = if matches!(order.place, Place::Known(_)) { IS_KNOWN } else { 0 };
-    out.push(known | order_flags(&order.what, memory));
+    let place = match order.place {
+        Place::Known(_) => IS_KNOWN,
+        Place::Renamed(_) => IS_RENAMED,
+        Place::New(_) => 0,
+    };
+    out.push(place | order_flags(&order.what, memory));
     match &order.place {
         Place::Known(known) => memory.put_known(out, *known),
+        Place::Renamed(renamed) => memory.put_renamed(out, *renamed),
         Place::New(path) => memory.put_path(out, path),
     }
     match &order.what {
@@ -212,9 +235,11 @@ pub(crate) fn decode_order(
 ) -> Result<Order, DecodeError> {
     let mut memory = kept.clone();
     let flags = known_flags(fields.byte()?, ORDER_FLAGS)?;
-    let place = match flags & IS_KNOWN {
+    let place = match flags & (IS_KNOWN | IS_RENAMED) {
         0 => Place::New(memory.path(fields)?),
-        _ => Place::Known(memory.known(fields)?),
+        IS_KNOWN => Place::Known(memory.known(fields)?),
+        IS_RENAMED => Place::Renamed(memory.renamed(fields)?),
+        _ => return Err(DecodeError::Unknown { what: "flags", value: u64::from(flags) }),
     };
     let what = match flags & KIND {
         DIR => What::Dir { mode: memory.mode(flags, fields)? },
@@ -271,6 +296,11 @@ const TOUCH: u8 = 1;
 const COPY: u8 = 2;
 const DELTA: u8 = 3;
 const WHOLE: u8 = 4;
+const REWRITE: u8 = 5;
+const PATCH: u8 = 6;
+const REGZIP: u8 = 7;
+/// Added to a recipe whose ground is a rewritten basis.
+const REWRITTEN: u8 = 8;
 
 fn put_recipe(out: &mut Vec<u8>, recipe: Recipe) {
     match recipe {
@@ -280,27 +310,93 @@ fn put_recipe(out: &mut Vec<u8>, recipe: Recipe) {
             out.push(COPY);
             put_basis(out, from);
         }
-        Recipe::Delta { basis, block_bytes } => {
-            out.push(DELTA);
+        Recipe::Rewrite { basis } => {
+            out.push(REWRITE);
             put_basis(out, basis);
+        }
+        Recipe::Patch { ground } => put_ground(out, PATCH, ground),
+        Recipe::Delta { ground, block_bytes } => {
+            put_ground(out, DELTA, ground);
             put_number(out, u64::from(block_bytes));
+        }
+        Recipe::Regzip { plain } => {
+            out.push(REGZIP);
+            put_basis(out, plain);
         }
         Recipe::Whole => out.push(WHOLE),
     }
 }
 
 fn decode_recipe(fields: &mut Fields<'_>) -> Result<Recipe, DecodeError> {
-    Ok(match fields.byte()? {
+    const REWRITTEN_PATCH: u8 = PATCH | REWRITTEN;
+    const REWRITTEN_DELTA: u8 = DELTA | REWRITTEN;
+    let tag = fields.byte()?;
+    let rewritten = tag & REWRITTEN != 0;
+    Ok(match tag {
         TOUCH => Recipe::Touch,
         COPY => Recipe::Copy { from: decode_basis(fields)? },
-        DELTA => {
-            let basis = decode_basis(fields)?;
-            let most = u64::from(*limits::BLOCK_BYTES.end());
-            Recipe::Delta { basis, block_bytes: fields.bounded("block size", most)? as u32 }
+        REWRITE => Recipe::Rewrite { basis: decode_basis(fields)? },
+        PATCH | REWRITTEN_PATCH => {
+            Recipe::Patch { ground: Ground { basis: decode_basis(fields)?, rewritten } }
         }
+        DELTA | REWRITTEN_DELTA => {
+            let ground = Ground { basis: decode_basis(fields)?, rewritten };
+            let most = u64::from(*limits::BLOCK_BYTES.end());
+            Recipe::Delta { ground, block_bytes: fields.bounded("block size", most)? as u32 }
+        }
+        REGZIP => Recipe::Regzip { plain: decode_basis(fields)? },
         WHOLE => Recipe::Whole,
         other => return Err(DecodeError::Unknown { what: "recipe", value: u64::from(other) }),
     })
+}
+
+fn put_ground(out: &mut Vec<u8>, tag: u8, ground: Ground) {
+    out.push(tag | if ground.rewritten { REWRITTEN } else { 0 });
+    put_basis(out, ground.basis);
+}
+
+/// Appends a rename; they come in tree order of their new paths.
+pub(super) fn put_rename(out: &mut Vec<u8>, rename: &Rename, memory: &mut Memory) {
+    memory.put_known(out, rename.known);
+    put_number(out, u64::from(rename.start));
+    out.push(rename.length);
+    put_bytes(out, &rename.new);
+}
+
+/// Reads a rename; `kept` changes only if it is complete.
+pub(super) fn decode_rename(
+    fields: &mut Fields<'_>,
+    kept: &mut Memory,
+) -> Result<Rename, DecodeError> {
+    let mut memory = kept.clone();
+    let known = memory.known(fields)?;
+    let start = fields.bounded("fingerprint position", limits::PATH_BYTES as u64)? as u16;
+    let length = fields.byte()?;
+    let new = fields.bytes("fingerprint length", limits::FINGERPRINT_BYTES)?.to_vec();
+    *kept = memory;
+    Ok(Rename { known, start, length, new })
+}
+
+/// Appends a part of a prefix.
+pub(super) fn put_part(out: &mut Vec<u8>, part: &Part) {
+    let rewritten = if part.ground.rewritten { REWRITTEN } else { 0 };
+    out.push(rewritten);
+    put_basis(out, part.ground.basis);
+    put_number(out, part.offset);
+    put_number(out, part.length);
+}
+
+/// Reads a part of a prefix.
+pub(super) fn decode_part(fields: &mut Fields<'_>) -> Result<Part, DecodeError> {
+    let rewritten = match fields.byte()? {
+        0 => false,
+        REWRITTEN => true,
+        other => return Err(DecodeError::Unknown { what: "ground", value: u64::from(other) }),
+    };
+    let ground = Ground { basis: decode_basis(fields)?, rewritten };
+    let offset = fields.bounded("part offset", limits::FILE_BYTES)?;
+    let length = fields.bounded("part length", limits::PREFIX_BYTES as u64)?;
+    Ok(Part { ground, offset, length })
 }
 
 fn put_basis(out: &mut Vec<u8>, basis: Basis) {
@@ -382,11 +478,21 @@ mod tests {
                 entry_point: true,
             })
         };
-        let delta = Recipe::Delta { basis: Basis::Known(7), block_bytes: 1024 };
+        let ground = Ground { basis: Basis::Known(7), rewritten: true };
+        let delta = Recipe::Delta { ground, block_bytes: 1024 };
         let orders = [
             Order { place: Place::New(path("d")), what: What::Dir { mode: 0o700 } },
             Order { place: Place::New(path("d/x")), what: file(Recipe::Whole, 1) },
             Order { place: Place::Known(70_000), what: file(delta, 1) },
+            Order { place: Place::Renamed(5), what: file(Recipe::Patch { ground }, 1) },
+            Order {
+                place: Place::Renamed(6),
+                what: file(Recipe::Rewrite { basis: Basis::Known(1) }, 1),
+            },
+            Order {
+                place: Place::Renamed(2),
+                what: file(Recipe::Regzip { plain: Basis::Planned(2) }, 1),
+            },
             Order { place: Place::Known(3), what: file(Recipe::Touch, 0) },
             Order {
                 place: Place::New(path("e")),

@@ -1,17 +1,29 @@
 //! Messages: what the two sides say to each other, field by field. `docs/protocol.md` shows the bytes.
 
 use super::codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
-use super::item::{Memory, decode_entry, decode_order, put_entry, put_order};
+use super::item::{
+    Memory, decode_entry, decode_order, decode_part, decode_rename, put_entry, put_order, put_part,
+    put_rename,
+};
 use crate::delta::SignatureSpec;
 use crate::digest::{Digest, ShortDigest};
 use crate::entry::Mtime;
 use crate::limits;
-use crate::plan::Order;
-use crate::state::{Leftover, RemoteEntry};
+use crate::plan::{Order, Part, Rename};
+use crate::state::{Leftover, RemoteEntry, StateId};
 
 /// A message in either direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message<'a> {
+    /// To the agent: the next new path that succeeds an old one.
+    Rename(Rename),
+    /// To the agent: a text that is rewritten, like an old fingerprint is to a new one.
+    Substitute {
+        /// The old text.
+        old: &'a [u8],
+        /// The new text.
+        new: &'a [u8],
+    },
     /// To the agent: a question about the file at a position of the state.
     Ask(Ask),
     /// To the agent: all questions are asked.
@@ -20,6 +32,13 @@ pub enum Message<'a> {
     Action(Order),
     /// To the agent: the plan is complete; content follows.
     PlanEnd,
+    /// To the agent: the next part of the prefix of the zstd frame to come.
+    Part(Part),
+    /// To the agent: the zstd frame ends with this; the next one has a zero and the parts as its prefix.
+    Prefix {
+        /// The first bytes of the prefix's BLAKE3.
+        check: [u8; 8],
+    },
     /// To the agent: content operations for this action follow.
     FileStart {
         /// Position in the plan.
@@ -65,6 +84,16 @@ pub enum Message<'a> {
     Bye,
     /// To the sender: the next path at the destination.
     Entry(RemoteEntry),
+    /// To the sender: the next paths are as in the state that *Hello* named.
+    Kept {
+        /// How many; never 0.
+        count: u32,
+    },
+    /// To the sender: the next paths of the state that *Hello* named are gone, or other entries take their place.
+    Dropped {
+        /// How many; never 0.
+        count: u32,
+    },
     /// To the sender: a verified file of an interrupted push.
     Leftover(Leftover),
     /// To the sender: the state is complete.
@@ -104,6 +133,8 @@ pub struct Ask {
     pub expected: Option<ShortDigest>,
     /// The signature wanted if it is not the same.
     pub signature: Option<SignatureSpec>,
+    /// The file's content counts as it is after rewriting.
+    pub rewritten: bool,
 }
 
 /// What an agent tells of itself.
@@ -117,6 +148,8 @@ pub struct Vitals {
     pub files_read: u64,
     /// The agent could make its index better, if it is told to publish, be it nothing.
     pub index_is_stale: bool,
+    /// Under which id the agent will know what stands there, if it will.
+    pub state: Option<StateId>,
 }
 
 const ASK: u8 = 1;
@@ -133,6 +166,10 @@ const CONTENT_END: u8 = 11;
 const AMEND: u8 = 12;
 const PUBLISH: u8 = 13;
 const BYE: u8 = 14;
+const RENAME: u8 = 15;
+const SUBSTITUTE: u8 = 16;
+const PART: u8 = 17;
+const PREFIX: u8 = 18;
 const ENTRY: u8 = 32;
 const LEFTOVER: u8 = 33;
 const STATE_END: u8 = 34;
@@ -145,11 +182,26 @@ const FAILED: u8 = 40;
 const STAGED_END: u8 = 41;
 const NOTICE: u8 = 42;
 const PUBLISHED: u8 = 43;
+const KEPT: u8 = 44;
+const DROPPED: u8 = 45;
 
 impl Message<'_> {
     /// Appends the message; `memory` is this direction's.
     pub fn encode(&self, out: &mut Vec<u8>, memory: &mut Memory) {
         match self {
+            Message::Rename(rename) => tagged(out, RENAME, |out| put_rename(out, rename, memory)),
+            Message::Substitute { old, new } => tagged(out, SUBSTITUTE, |out| {
+                put_bytes(out, old);
+                put_bytes(out, new);
+            }),
+            Message::Part(part) => tagged(out, PART, |out| put_part(out, part)),
+            Message::Prefix { check } => tagged(out, PREFIX, |out| out.extend_from_slice(check)),
+            Message::Kept { count } => {
+                tagged(out, KEPT, |out| put_number(out, u64::from(*count)));
+            }
+            Message::Dropped { count } => {
+                tagged(out, DROPPED, |out| put_number(out, u64::from(*count)));
+            }
             Message::Ask(ask) => put_ask(out, ask, memory),
             Message::Action(order) => tagged(out, ACTION, |out| put_order(out, order, memory)),
             Message::PlanEnd => out.push(PLAN_END),
@@ -206,7 +258,7 @@ impl Message<'_> {
         memory: &mut Memory,
     ) -> Result<Message<'a>, DecodeError> {
         match fields.byte()? {
-            tag @ ASK..=BYE => decode_for_agent(tag, fields, memory),
+            tag @ ASK..=PREFIX => decode_for_agent(tag, fields, memory),
             tag => decode_for_sender(tag, fields, memory),
         }
     }
@@ -236,7 +288,14 @@ fn decode_for_agent<'a>(
         CONTENT_END => Message::ContentEnd { publish: decode_bool(fields)? },
         AMEND => decode_amend(fields)?,
         PUBLISH => Message::Publish,
-        _ => Message::Bye,
+        BYE => Message::Bye,
+        RENAME => Message::Rename(decode_rename(fields, memory)?),
+        SUBSTITUTE => Message::Substitute {
+            old: fields.bytes("text length", limits::FINGERPRINT_BYTES)?,
+            new: fields.bytes("text length", limits::FINGERPRINT_BYTES)?,
+        },
+        PART => Message::Part(decode_part(fields)?),
+        _ => Message::Prefix { check: fields.array()? },
     })
 }
 
@@ -252,6 +311,8 @@ fn decode_for_sender<'a>(
             Message::Leftover(Leftover { size, digest: ShortDigest(fields.array()?) })
         }
         STATE_END => Message::StateEnd(decode_vitals(fields)?),
+        KEPT => Message::Kept { count: decode_count(fields)? },
+        DROPPED => Message::Dropped { count: decode_count(fields)? },
         COMPARED => Message::Compared(decode_bool(fields)?),
         SIGNATURE => {
             let basis_bytes = fields.bounded("basis size", limits::FILE_BYTES)?;
@@ -273,17 +334,24 @@ fn position(fields: &mut Fields<'_>) -> Result<u32, DecodeError> {
     Ok(fields.bounded("position", limits::ENTRIES)? as u32)
 }
 
+/// How many entries.
+fn decode_count(fields: &mut Fields<'_>) -> Result<u32, DecodeError> {
+    Ok(fields.bounded("count", limits::ENTRIES)? as u32)
+}
+
 fn decode_bool(fields: &mut Fields<'_>) -> Result<bool, DecodeError> {
     Ok(fields.bounded("flag", 1)? == 1)
 }
 
 const ASK_EXPECTED: u8 = 1;
 const ASK_SIGNATURE: u8 = 2;
+const ASK_REWRITTEN: u8 = 4;
 
 fn put_ask(out: &mut Vec<u8>, ask: &Ask, memory: &mut Memory) {
     let expected = if ask.expected.is_some() { ASK_EXPECTED } else { 0 };
     let signature = if ask.signature.is_some() { ASK_SIGNATURE } else { 0 };
-    out.extend([ASK, expected | signature]);
+    let rewritten = if ask.rewritten { ASK_REWRITTEN } else { 0 };
+    out.extend([ASK, expected | signature | rewritten]);
     memory.put_known(out, ask.known);
     if let Some(digest) = ask.expected {
         out.extend_from_slice(&digest.0);
@@ -296,7 +364,7 @@ fn put_ask(out: &mut Vec<u8>, ask: &Ask, memory: &mut Memory) {
 
 fn decode_ask(fields: &mut Fields<'_>, memory: &mut Memory) -> Result<Ask, DecodeError> {
     let flags = fields.byte()?;
-    if flags & !(ASK_EXPECTED | ASK_SIGNATURE) != 0 {
+    if flags & !(ASK_EXPECTED | ASK_SIGNATURE | ASK_REWRITTEN) != 0 {
         return Err(DecodeError::Unknown { what: "question", value: u64::from(flags) });
     }
     let (known, kept) = memory.peek_known(fields)?;
@@ -309,7 +377,7 @@ fn decode_ask(fields: &mut Fields<'_>, memory: &mut Memory) -> Result<Ask, Decod
         _ => Some(decode_spec(fields)?),
     };
     *memory = kept;
-    Ok(Ask { known, expected, signature })
+    Ok(Ask { known, expected, signature, rewritten: flags & ASK_REWRITTEN != 0 })
 }
 
 fn decode_spec(fields: &mut Fields<'_>) -> Result<SignatureSpec, DecodeError> {
@@ -340,17 +408,28 @@ fn decode_amend<'a>(fields: &mut Fields<'a>) -> Result<Message<'a>, DecodeError>
     Ok(Message::Amend { action, size, mtime: Mtime { secs, nanos }, digest })
 }
 
+const VITALS_STALE: u8 = 1;
+const VITALS_STATE: u8 = 2;
+
 fn put_vitals(out: &mut Vec<u8>, vitals: &Vitals) {
     put_number(out, vitals.peak_rss_bytes);
     put_number(out, vitals.free_bytes);
     put_number(out, vitals.files_read);
-    out.push(u8::from(vitals.index_is_stale));
+    let stale = if vitals.index_is_stale { VITALS_STALE } else { 0 };
+    out.push(stale | if vitals.state.is_some() { VITALS_STATE } else { 0 });
+    out.extend(vitals.state.iter().flat_map(|state| state.0));
 }
 
 fn decode_vitals(fields: &mut Fields<'_>) -> Result<Vitals, DecodeError> {
     let (peak_rss_bytes, free_bytes) = (fields.number()?, fields.number()?);
-    let (files_read, index_is_stale) = (fields.number()?, decode_bool(fields)?);
-    Ok(Vitals { peak_rss_bytes, free_bytes, files_read, index_is_stale })
+    let files_read = fields.number()?;
+    let flags = fields.bounded("vitals flags", u64::from(VITALS_STALE | VITALS_STATE))? as u8;
+    let state = match flags & VITALS_STATE {
+        0 => None,
+        _ => Some(StateId(fields.array()?)),
+    };
+    let index_is_stale = flags & VITALS_STALE != 0;
+    Ok(Vitals { peak_rss_bytes, free_bytes, files_read, index_is_stale, state })
 }
 
 #[cfg(test)]
@@ -359,7 +438,7 @@ mod tests {
     use crate::entry::{Entry, Kind};
     use crate::path::RelPath;
     use crate::plan::{FileAction, Place, What};
-    use crate::recipe::{Basis, Recipe};
+    use crate::recipe::{Basis, Ground, Recipe};
 
     const MTIME: Mtime = Mtime { secs: 1, nanos: 300 };
 
@@ -389,14 +468,29 @@ mod tests {
         let spec = SignatureSpec { block_bytes: 1024, strong_bytes: 2 };
         let short = ShortDigest([0xee; 16]);
         let (d32, e16) = ([0xdd; 32], [0xee; 16]);
-        let vitals =
-            Vitals { peak_rss_bytes: 1, free_bytes: 128, files_read: 9, index_is_stale: true };
+        let state = Some(StateId([0xaa; 16]));
+        let vitals = Vitals {
+            peak_rss_bytes: 1,
+            free_bytes: 128,
+            files_read: 9,
+            index_is_stale: true,
+            state,
+        };
         let order = |place, what| Message::Action(Order { place, what });
-        let delta = Recipe::Delta { basis: Basis::Leftover(2), block_bytes: 1024 };
+        let ground = Ground { basis: Basis::Leftover(2), rewritten: false };
+        let delta = Recipe::Delta { ground, block_bytes: 1024 };
+        let rewritten = Ground { basis: Basis::Known(2), rewritten: true };
+        let rename = Rename { known: 3, start: 5, length: 2, new: b"xyz".to_vec() };
+        let part = Part { ground: rewritten, offset: 300, length: 9 };
         vec![
             (
-                Message::Ask(Ask { known: 3, expected: Some(short), signature: Some(spec) }),
-                [&[1, 3, 6][..], &e16, &[10, 2]].concat(),
+                Message::Ask(Ask {
+                    known: 3,
+                    expected: Some(short),
+                    signature: Some(spec),
+                    rewritten: true,
+                }),
+                [&[1, 7, 6][..], &e16, &[10, 2]].concat(),
             ),
             (Message::AskEnd, vec![2]),
             (
@@ -410,6 +504,18 @@ mod tests {
             (
                 order(Place::Known(0), file(delta)),
                 [&[3, 96, 0, 0xa4, 3, 2, 0xac, 2, 3, 1, 2, 0x80, 8, 5][..], &d32].concat(),
+            ),
+            (
+                order(Place::Renamed(1), file(Recipe::Patch { ground: rewritten })),
+                [&[3, 160, 2, 0xa4, 3, 2, 0xac, 2, 14, 0, 2, 5][..], &d32].concat(),
+            ),
+            (
+                order(Place::Known(0), file(Recipe::Rewrite { basis: Basis::Known(2) })),
+                [&[3, 96, 0, 0xa4, 3, 2, 0xac, 2, 5, 0, 2, 5][..], &d32].concat(),
+            ),
+            (
+                order(Place::Known(0), file(Recipe::Regzip { plain: Basis::Planned(2) })),
+                [&[3, 96, 0, 0xa4, 3, 2, 0xac, 2, 7, 2, 2, 5][..], &d32].concat(),
             ),
             (order(Place::Known(1), What::Delete), vec![3, 67, 2]),
             (Message::PlanEnd, vec![4]),
@@ -426,6 +532,10 @@ mod tests {
             ),
             (Message::Publish, vec![13]),
             (Message::Bye, vec![14]),
+            (Message::Rename(rename), vec![15, 6, 5, 2, 3, b'x', b'y', b'z']),
+            (Message::Substitute { old: b"a", new: b"bc" }, vec![16, 1, b'a', 2, b'b', b'c']),
+            (Message::Part(part), vec![17, 8, 0, 2, 0xac, 2, 9]),
+            (Message::Prefix { check: [7; 8] }, [&[18][..], &[7; 8]].concat()),
             (
                 Message::Entry(entry(Kind::File { size: 9 })),
                 vec![32, 0, 0, 2, b'a', b'b', 0xa4, 3, 2, 0xac, 2, 9],
@@ -435,7 +545,7 @@ mod tests {
                 vec![32, 2, 0, 2, b'a', b'b', 0xa4, 3, 2, 0xac, 2, 1, b't'],
             ),
             (Message::Leftover(Leftover { digest: short, size: 1 }), [&[33, 1][..], &e16].concat()),
-            (Message::StateEnd(vitals), vec![34, 1, 0x80, 1, 9, 1]),
+            (Message::StateEnd(vitals), [&[34, 1, 0x80, 1, 9, 3][..], &[0xaa; 16]].concat()),
             (Message::Compared(true), vec![35, 1]),
             (Message::Signature { basis_bytes: 2 }, vec![36, 2]),
             (Message::Blocks(b"x"), vec![37, 1, b'x']),
@@ -445,6 +555,8 @@ mod tests {
             (Message::StagedEnd, vec![41]),
             (Message::Notice(b"n"), vec![42, 1, b'n']),
             (Message::Published(Vitals::default()), vec![43, 0, 0, 0, 0]),
+            (Message::Kept { count: 300 }, vec![44, 0xac, 2]),
+            (Message::Dropped { count: 1 }, vec![45, 1]),
         ]
     }
 
@@ -480,7 +592,7 @@ mod tests {
             &[6, 0x81, 0x80, 2],                                        // literal over 32,768 bytes
             &[8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], // stored over 16 TiB
             &[1, 2, 0, 5, 2],                                           // blocks of 32 bytes
-            &[1, 4, 0],                                                 // unknown question
+            &[1, 8, 0],                                                 // unknown question
             &[5, 0xff, 0xff, 0xff, 0xff, 0xf],                          // position over ten million
             &[11, 2],                                                   // flag that is neither
         ];

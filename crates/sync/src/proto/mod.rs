@@ -12,6 +12,7 @@ mod inbox;
 pub(crate) mod item;
 mod message;
 mod outbox;
+mod state_hasher;
 
 pub use codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
 pub use failure::{Failure, FailureCode};
@@ -21,3 +22,4 @@ pub use inbox::{Inbox, InboxError, Received};
 pub(crate) use item::{Memory, decode_entry, decode_order, put_entry, put_order};
 pub use message::{Ask, Message, Vitals};
 pub use outbox::Outbox;
+pub use state_hasher::StateHasher;

@@ -41,9 +41,20 @@ impl Outbox {
 
     /// Chooses level and window anew: what follows is a new zstd frame of the same stream.
     pub fn tune(&mut self, level: i32, window_log: u32) -> io::Result<()> {
+        self.end_frame();
+        self.deflater = compressor(level, window_log)?;
+        Ok(())
+    }
+
+    fn end_frame(&mut self) {
         self.compress();
         while self.run(|deflater, out| deflater.finish(out, true)) > 0 {}
-        self.deflater = compressor(level, window_log)?;
+    }
+
+    /// Chooses level, window and prefix anew: [`Message::Prefix`] was the last message of the frame before.
+    pub fn tune_with_prefix(&mut self, level: i32, window_log: u32, prefix: &[u8]) -> io::Result<()> {
+        self.end_frame();
+        self.deflater = with_parameters(Encoder::with_dictionary(level, prefix)?, window_log)?;
         Ok(())
     }
 
@@ -125,7 +136,13 @@ impl Outbox {
 }
 
 fn compressor(level: i32, window_log: u32) -> io::Result<Encoder<'static>> {
-    let mut deflater = Encoder::new(level)?;
+    with_parameters(Encoder::new(level)?, window_log)
+}
+
+fn with_parameters(
+    mut deflater: Encoder<'static>,
+    window_log: u32,
+) -> io::Result<Encoder<'static>> {
     deflater.set_parameter(CParameter::ContentSizeFlag(false))?;
     deflater.set_parameter(CParameter::WindowLog(window_log.min(limits::WINDOW_LOG)))?;
     Ok(deflater)

@@ -8,10 +8,10 @@ use crate::delta::SignatureSpec;
 const SMALLEST: u64 = 1536;
 
 pub(super) fn offer(situation: &Situation<'_>) -> Option<Offer> {
-    let (basis, block_bytes) = situation.signed?;
+    let (ground, block_bytes) = situation.signed?;
     // The signature has been paid for; what remains are the changed blocks.
     let cost = 32 + situation.size / 8;
-    Some(Offer { recipe: Recipe::Delta { basis, block_bytes }, cost })
+    Some(Offer { recipe: Recipe::Delta { ground, block_bytes }, cost })
 }
 
 /// The same for content that is compressed already, where a change usually moves every following bit and no block

@@ -7,6 +7,9 @@
 mod copy;
 mod delta;
 mod keep;
+mod patch;
+mod regzip;
+mod rewrite;
 mod touch;
 mod whole;
 
@@ -25,12 +28,27 @@ pub enum Recipe {
         /// Where the content is.
         from: Basis,
     },
+    /// A basis with its old fingerprints rewritten to the new ones is the content.
+    Rewrite {
+        /// The file that is rewritten.
+        basis: Basis,
+    },
+    /// Ranges of a basis the sender has too, and literal bytes compressed against what was near them.
+    Patch {
+        /// What the ranges are taken from.
+        ground: Ground,
+    },
     /// Ranges of a basis and literal bytes, found by rolling checksum.
     Delta {
-        /// The file the ranges are taken from.
-        basis: Basis,
+        /// What the ranges are taken from.
+        ground: Ground,
         /// Bytes a block of the basis' signature.
         block_bytes: u32,
+    },
+    /// A `.gz` made from its plain sibling and corrections.
+    Regzip {
+        /// The plain sibling.
+        plain: Basis,
     },
     /// The whole content travels.
     Whole,
@@ -45,6 +63,62 @@ pub enum Basis {
     Leftover(u32),
     /// The file made by the action at this position of the same plan; that action travels with content.
     Planned(u32),
+}
+
+/// Which recipes may be chosen; `Keep`, `Touch` and `Whole` always may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recipes {
+    /// [`Recipe::Copy`], except from leftovers, which always may.
+    pub copy: bool,
+    /// [`Recipe::Rewrite`], and rewritten grounds.
+    pub rewrite: bool,
+    /// [`Recipe::Patch`].
+    pub patch: bool,
+    /// [`Recipe::Delta`].
+    pub delta: bool,
+    /// [`Recipe::Regzip`].
+    pub regzip: bool,
+}
+
+impl Recipes {
+    /// All of them.
+    pub const ALL: Recipes =
+        Recipes { copy: true, rewrite: true, patch: true, delta: true, regzip: true };
+    /// Only those that always may.
+    pub const NONE: Recipes =
+        Recipes { copy: false, rewrite: false, patch: false, delta: false, regzip: false };
+
+    /// Whether names that succeed others are of any use.
+    pub fn follow_names(self) -> bool {
+        self.rewrite || self.patch || self.delta
+    }
+
+    fn allow(self, recipe: Recipe) -> bool {
+        match recipe {
+            Recipe::Keep | Recipe::Touch | Recipe::Whole => true,
+            Recipe::Copy { from: Basis::Leftover(_) } => true,
+            Recipe::Copy { .. } => self.copy,
+            Recipe::Rewrite { .. } => self.rewrite,
+            Recipe::Patch { .. } => self.patch,
+            Recipe::Delta { .. } => self.delta,
+            Recipe::Regzip { .. } => self.regzip,
+        }
+    }
+}
+
+impl Default for Recipes {
+    fn default() -> Recipes {
+        Recipes::ALL
+    }
+}
+
+/// What ranges are copied from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ground {
+    /// The file.
+    pub basis: Basis,
+    /// Its content counts as it is after old fingerprints are rewritten to new ones.
+    pub rewritten: bool,
 }
 
 /// A recipe that would do, and its price.
@@ -71,21 +145,40 @@ pub struct Situation<'a> {
     pub same_time: bool,
     /// The same content somewhere else at the destination.
     pub elsewhere: Option<Basis>,
-    /// A basis whose signature is at hand, and that signature's block size.
-    pub signed: Option<(Basis, u32)>,
+    /// A basis that is the content once it is rewritten.
+    pub rewritten: Option<Basis>,
+    /// A ground the sender has compared with the content, and about how many bytes must travel then.
+    pub patched: Option<(Ground, u64)>,
+    /// The plain sibling of a `.gz`, and the bytes of the corrections.
+    pub regzipped: Option<(Basis, u64)>,
+    /// A ground whose signature is at hand, and that signature's block size.
+    pub signed: Option<(Ground, u32)>,
 }
 
 impl Recipe {
-    /// The cheapest recipe for a file.
-    pub fn choose(situation: &Situation<'_>) -> Recipe {
-        let offers = [keep::offer, touch::offer, copy::offer, delta::offer, whole::offer];
+    /// The cheapest of the `allowed` recipes for a file.
+    pub fn choose(situation: &Situation<'_>, allowed: Recipes) -> Recipe {
+        let offers = [
+            keep::offer,
+            touch::offer,
+            copy::offer,
+            rewrite::offer,
+            patch::offer,
+            delta::offer,
+            regzip::offer,
+            whole::offer,
+        ];
         let offers = offers.iter().filter_map(|offer| offer(situation));
+        let offers = offers.filter(|offer| allowed.allow(offer.recipe));
         offers.min_by_key(|offer| offer.cost).map_or(Recipe::Whole, |offer| offer.recipe)
     }
 
     /// Whether content operations for the file travel.
     pub fn has_content(&self) -> bool {
-        matches!(self, Recipe::Delta { .. } | Recipe::Whole)
+        matches!(
+            self,
+            Recipe::Patch { .. } | Recipe::Delta { .. } | Recipe::Regzip { .. } | Recipe::Whole
+        )
     }
 
     /// The recipe's name in reports: lower case, stable.
@@ -94,7 +187,10 @@ impl Recipe {
             Recipe::Keep => "keep",
             Recipe::Touch => "touch",
             Recipe::Copy { .. } => "copy",
+            Recipe::Rewrite { .. } => "rewrite",
+            Recipe::Patch { .. } => "patch",
             Recipe::Delta { .. } => "delta",
+            Recipe::Regzip { .. } => "regzip",
             Recipe::Whole => "whole",
         }
     }

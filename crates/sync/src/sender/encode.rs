@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use super::drafts::Regzip;
 use super::error::PushError;
 use super::planner::{Answer, Answers};
 use super::wire::Wire;
@@ -36,13 +37,25 @@ pub struct Encoder<'a> {
 impl Encoder<'_> {
     /// Encodes the file of the action at `position`, by its recipe; `false` if it is not what was planned any
     /// more.
-    pub fn encode(&mut self, position: u32, action: &Action) -> Result<bool, PushError> {
+    pub fn encode(
+        &mut self,
+        position: u32,
+        action: &Action,
+        regzip: Option<&Regzip>,
+    ) -> Result<bool, PushError> {
         let Some(file) = action.file() else { return Ok(true) };
-        match (file.recipe, signature_of(self.answers, file)) {
-            (Recipe::Delta { .. }, Some(signature)) => {
+        match (file.recipe, signature_of(self.answers, file), regzip) {
+            (Recipe::Delta { .. }, Some(signature), _) => {
                 self.file(position, &action.path, file, |encoder, source| {
                     encoder.delta(source, signature)
                 })
+            }
+            (Recipe::Regzip { .. }, _, Some(regzip)) => {
+                self.wire.send(&Message::FileStart { action: position })?;
+                literals(self.wire, &regzip.corrections)?;
+                self.wire.send(&Message::FileEnd)?;
+                (self.progress)(file.size, self.wire);
+                Ok(true)
             }
             _ => self.encode_whole(position, action),
         }
@@ -125,7 +138,8 @@ impl Encoder<'_> {
 
 /// The signature of the basis of a delta.
 fn signature_of<'a>(answers: &'a Answers, file: &FileAction) -> Option<&'a Signature> {
-    let Recipe::Delta { basis: Basis::Known(known), .. } = file.recipe else { return None };
+    let Recipe::Delta { ground, .. } = file.recipe else { return None };
+    let Basis::Known(known) = ground.basis else { return None };
     match answers.get(&known) {
         Some(Answer::Signed(signature)) => Some(signature),
         _ => None,
@@ -139,7 +153,7 @@ fn say(wire: &mut Wire, op: Op<'_>) -> Result<(), PushError> {
     }
 }
 
-fn literals(wire: &mut Wire, bytes: &[u8]) -> Result<(), PushError> {
+pub(super) fn literals(wire: &mut Wire, bytes: &[u8]) -> Result<(), PushError> {
     bytes.chunks(limits::LITERAL_BYTES).try_for_each(|piece| wire.send(&Message::Literal(piece)))
 }
 

@@ -1,11 +1,17 @@
 //! The sender: scans the source, compares, plans, encodes. It runs where there is memory.
 
 mod basis;
+pub mod drafts;
 mod effort;
 mod encode;
 mod error;
+mod groups;
+mod memory;
 mod monitor;
+mod outcome;
+mod patching;
 pub mod planner;
+pub mod renames;
 mod report;
 mod session;
 mod source;
@@ -13,16 +19,21 @@ mod wire;
 
 use assetsync_transport::Target;
 
+use self::drafts::Drafts;
+use self::memory::Memory;
+use self::outcome::outcome;
+
 pub use self::error::PushError;
 pub use self::monitor::{Event, Monitor, Silent};
 pub use self::planner::{Answers, Comparison, Policy};
 pub use self::report::{Count, Report};
 pub(crate) use self::session::nonce;
-pub use self::session::{Connection, Session};
+pub use self::session::{Connection, Materials, Session};
 pub(crate) use self::source::read_again;
 pub use self::source::{Source, SourceError, Unreadable};
 pub(crate) use self::wire::Rate;
 use crate::plan::{Plan, What};
+use crate::proto::FailureCode;
 
 /// What a push may do at its destination.
 #[derive(Debug, Clone, Default)]
@@ -47,13 +58,34 @@ pub fn push(
     monitor: &dyn Monitor,
 ) -> Result<Report, PushError> {
     check_source(source, options)?;
+    match attempt(source, target, connection, options, monitor) {
+        // Content was built on a file that had changed behind its size and times: this time, read them all.
+        Err(PushError::Agent(failure)) if failure.code == FailureCode::Basis => {
+            let connection = Connection { checksum: true, ..connection.clone() };
+            attempt(source, target, &connection, options, monitor)
+        }
+        done => done,
+    }
+}
+
+fn attempt(
+    source: &Source,
+    target: &Target,
+    connection: &Connection<'_>,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<Report, PushError> {
+    let (memory, remembered) = Memory::of(target, connection)?;
     // The source is read while the destination is reached and surveyed.
     std::thread::scope(|scope| {
         scope.spawn(|| source.hashed().is_ok());
-        let mut session = Session::connect(target, connection, monitor)?;
-        let state = session.survey()?;
+        let mut session = Session::connect(target, connection, memory.id(), monitor)?;
+        let state = session.survey(remembered)?;
         let entries = source.hashed()?;
         let comparison = Comparison::new(entries, &state, &options.policy);
+        let recipes = session.worthwhile(options.policy.recipes);
+        let drafts = Drafts::make(&comparison, source, memory.contents(), recipes);
+        let comparison = comparison.with(drafts);
         let answers = session.ask(&comparison)?;
         let mut plan = comparison.plan(&answers).map_err(PushError::InTheWay)?;
         check_deletes(&plan, options)?;
@@ -61,8 +93,16 @@ pub fn push(
         if connection.dry_run || !session.has_work(&plan) {
             session.bye()?;
         } else {
-            retried = session.stage(&mut plan, source, &answers, true)?;
+            let (comparison, old) = (&comparison, memory.contents());
+            let materials = Materials { source, comparison, answers: &answers, old };
+            session.send(&plan, &materials, true)?;
+            let keeping = scope.spawn(|| memory.keep_contents(source, entries));
+            retried = session.confirm(&mut plan, source, true)?;
             session.published()?;
+            let _ = keeping.join();
+        }
+        if !connection.dry_run {
+            memory.keep_state(session.state(), &outcome(&state, &plan, entries));
         }
         let mut report = Report::of(plan, entries);
         report.retried = retried;

@@ -1,8 +1,9 @@
 //! The planner: a pure function of the source, the destination's state and the answers to its questions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::basis::Bases;
+use super::drafts::{Draft, Drafts};
 use crate::compare::{Clock, Rule, Same, SourceEntry, same_content};
 use crate::compressed_names::is_precompressed;
 use crate::delta::{Signature, SignatureSpec};
@@ -12,7 +13,7 @@ use crate::filter::Filter;
 use crate::path::RelPath;
 use crate::plan::{Action, FileAction, Plan, What};
 use crate::proto::Ask;
-use crate::recipe::{Basis, Contents, Recipe, Situation, wanted};
+use crate::recipe::{Basis, Contents, Ground, Recipe, Recipes, Situation, wanted};
 use crate::state::State;
 
 /// What the planner is told besides the two trees.
@@ -30,6 +31,8 @@ pub struct Policy {
     pub entry_points: EntryPoints,
     /// How fingerprints look.
     pub names: crate::logical_name::Rules,
+    /// Which ways files may take.
+    pub recipes: Recipes,
 }
 
 /// The answer to a question about a file at the destination.
@@ -64,8 +67,25 @@ pub struct Comparison<'a> {
     /// For each source entry, the position of its path in the state.
     known: Vec<Option<u32>>,
     same: Vec<Same>,
-    /// For each source entry, the basis a delta could use and the signature to ask for.
-    bases: Vec<Option<(u32, SignatureSpec)>>,
+    contents: Contents,
+    names: Bases<'a>,
+    /// What the sender knows of changed files by itself.
+    drafts: Drafts,
+    /// For each source entry, the basis to ask about.
+    bases: Vec<Option<Asked>>,
+}
+
+/// A basis that the destination is asked about.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// Position in the state.
+    known: u32,
+    /// As it is after rewriting.
+    rewritten: bool,
+    /// Whether the rewritten basis is this very content is asked, too.
+    expects: bool,
+    /// The signature to ask for, if a delta can pay.
+    spec: Option<SignatureSpec>,
 }
 
 impl<'a> Comparison<'a> {
@@ -79,28 +99,105 @@ impl<'a> Comparison<'a> {
                 None => Same::No,
             })
             .collect();
-        let mut comparison = Comparison { source, state, policy, known, same, bases: Vec::new() };
+        let contents = Contents::of(state);
+        let names = Bases::of(state, &policy.names);
+        let (drafts, bases) = (Drafts::default(), Vec::new());
+        let mut comparison =
+            Comparison { source, state, policy, known, same, contents, names, drafts, bases };
         comparison.bases = comparison.choose_bases();
         comparison
     }
 
-    fn choose_bases(&self) -> Vec<Option<(u32, SignatureSpec)>> {
-        let contents = Contents::of(self.state);
-        let bases = Bases::of(self.state, &self.policy.names);
-        let choose = |at: usize| {
+    /// Takes what the sender knows of changed files: about those the destination is not asked.
+    pub fn with(mut self, drafts: Drafts) -> Comparison<'a> {
+        self.drafts = drafts;
+        self.bases = self.choose_bases();
+        self
+    }
+
+    /// What the sender knows by itself.
+    pub fn drafts(&self) -> &Drafts {
+        &self.drafts
+    }
+
+    /// The source's entries, in tree order.
+    pub fn source(&self) -> &'a [SourceEntry] {
+        self.source
+    }
+
+    /// The destination's state.
+    pub fn state(&self) -> &'a State {
+        self.state
+    }
+
+    /// What the planner was told.
+    pub fn policy(&self) -> &'a Policy {
+        self.policy
+    }
+
+    /// The path at a position of the state.
+    pub fn known_path(&self, known: u32) -> Option<&'a RelPath> {
+        self.state.entries.get(known as usize).map(|remote| &remote.entry.path)
+    }
+
+    /// Positions of the source's files whose content the destination is known to lack.
+    pub fn changed(&self) -> Vec<usize> {
+        (0..self.source.len()).filter(|&at| self.same[at] == Same::No && self.is_new(at)).collect()
+    }
+
+    /// Whether a source entry is a file with content that is nowhere at the destination, as far as it is known.
+    fn is_new(&self, at: usize) -> bool {
+        let local = &self.source[at];
+        let key = local.digest.map(|digest| digest.short()).zip(local.entry.file_size());
+        key.is_some_and(|key| !self.policy.recipes.copy || self.contents.find(key).is_none())
+    }
+
+    /// Where in the state a regular file stands at the path of a source file.
+    pub fn standing_position(&self, at: usize) -> Option<u32> {
+        self.standing(at).and(self.known[at])
+    }
+
+    /// The file of the state with the same logical name as a source file.
+    pub fn same_logical_name(&self, at: usize) -> Option<u32> {
+        self.names.find(&self.source[at].entry, &self.policy.names)
+    }
+
+    /// Positions of the state's files that the source does not have.
+    pub fn surplus(&self) -> impl Iterator<Item = u32> {
+        let mut known = self.known.iter().flatten().peekable();
+        (0..self.state.entries.len() as u32).filter(move |at| known.next_if_eq(&at).is_none())
+    }
+
+    fn choose_bases(&self) -> Vec<Option<Asked>> {
+        let renames = self.drafts.renames.iter();
+        let renamed: HashMap<&RelPath, u32> =
+            renames.map(|(path, rename)| (path, rename.known)).collect();
+        // Whether these are the same as they are is asked already.
+        let asked = self.known.iter().zip(&self.same).filter(|(_, same)| **same == Same::Ask);
+        let asked: HashSet<u32> = asked.filter_map(|(known, _)| *known).collect();
+        let mut expected = HashSet::new();
+        let mut choose = |at: usize| {
             let local = &self.source[at];
-            let size = local.entry.file_size()?;
-            let copied = contents.find((local.digest?.short(), size)).is_some();
-            if self.same[at] == Same::Yes || copied {
+            let drafted = self.drafts.files.contains_key(&at) || self.drafts.regzips.contains_key(&at);
+            if self.same[at] == Same::Yes || drafted || !self.is_new(at) {
                 return None;
             }
-            let standing = self.standing(at).map(|_| self.known[at]).unwrap_or_default();
-            let basis = standing.or_else(|| bases.find(&local.entry, &self.policy.names))?;
-            let basis_bytes = self.state.entries.get(basis as usize)?.entry.file_size()?;
+            let known = self
+                .standing_position(at)
+                .or_else(|| renamed.get(&local.entry.path).copied())
+                .or_else(|| self.same_logical_name(at))?;
+            let basis_bytes = self.state.entries.get(known as usize)?.entry.file_size()?;
             let compressed = is_precompressed(local.entry.path.as_bytes());
-            Some((basis, wanted(basis_bytes, size, compressed)?))
+            let spec = wanted(basis_bytes, local.entry.file_size()?, compressed);
+            let spec = spec.filter(|_| self.policy.recipes.delta);
+            let rewritten = self.drafts.rewriter.is_some()
+                && self.policy.recipes.rewrite
+                && !asked.contains(&known)
+                && !compressed;
+            let expects = rewritten && expected.insert(known);
+            (expects || spec.is_some()).then_some(Asked { known, rewritten, expects, spec })
         };
-        (0..self.source.len()).map(choose).collect()
+        (0..self.source.len()).map(&mut choose).collect()
     }
 
     /// The regular file that stands at the path of a source file.
@@ -113,14 +210,24 @@ impl<'a> Comparison<'a> {
     pub fn questions(&self) -> Vec<Ask> {
         let mut asks = BTreeMap::new();
         for (at, local) in self.source.iter().enumerate() {
-            if let Some((known, spec)) = self.bases[at] {
-                ask(&mut asks, known).signature = Some(spec);
+            if let Some(Asked { known, rewritten, expects, spec }) = self.bases[at] {
+                let ask = ask(&mut asks, known);
+                ask.signature = spec.or(ask.signature);
+                ask.rewritten |= rewritten;
+                if expects {
+                    ask.expected = local.digest.map(|digest| digest.short());
+                }
             }
             if let (Same::Ask, Some(known)) = (self.same[at], self.known[at]) {
                 ask(&mut asks, known).expected = local.digest.map(|digest| digest.short());
             }
         }
         asks.into_values().collect()
+    }
+
+    /// The position in the source of a path.
+    pub fn position_of(&self, path: &RelPath) -> Option<usize> {
+        self.source.binary_search_by(|local| local.entry.path.cmp(path)).ok()
     }
 
     /// The size of a file of the state, in bytes.
@@ -135,7 +242,8 @@ impl<'a> Comparison<'a> {
             comparison: self,
             answers,
             contents: Contents::of(self.state),
-            plan: Plan::default(),
+            positions: HashMap::new(),
+            plan: Plan { renames: self.drafts.renames.clone(), ..Plan::default() },
             in_the_way: Vec::new(),
         };
         planning.run();
@@ -144,7 +252,7 @@ impl<'a> Comparison<'a> {
 }
 
 fn ask(asks: &mut BTreeMap<u32, Ask>, known: u32) -> &mut Ask {
-    asks.entry(known).or_insert(Ask { known, expected: None, signature: None })
+    asks.entry(known).or_insert(Ask { known, expected: None, signature: None, rewritten: false })
 }
 
 /// For each source entry, where its path is in the state: a merge of two sorted lists.
@@ -164,6 +272,8 @@ struct Planning<'c, 'a> {
     comparison: &'c Comparison<'a>,
     answers: &'c Answers,
     contents: Contents,
+    /// Where in the plan source files are, by position.
+    positions: HashMap<usize, u32>,
     plan: Plan,
     in_the_way: Vec<InTheWay>,
 }
@@ -255,14 +365,18 @@ impl Planning<'_, '_> {
             same_content: self.is_same(at),
             same_time: self.is_same_time(at),
             elsewhere: self.contents.find((digest.short(), size)),
+            rewritten: self.rewritten(at),
+            patched: self.patched(at),
+            regzipped: self.regzipped(at),
             signed: self.signed(at),
         };
-        let recipe = Recipe::choose(&situation);
+        let recipe = Recipe::choose(&situation, comparison.policy.recipes);
         if recipe == Recipe::Keep {
             self.plan.kept_files += 1;
             self.plan.kept_bytes += size;
             return None;
         }
+        self.positions.insert(at, position);
         let makes_content = recipe != Recipe::Touch;
         if makes_content {
             self.contents.will_have((digest.short(), size), position);
@@ -294,12 +408,47 @@ impl Planning<'_, '_> {
         self.comparison.standing(at).is_some_and(|there| clock.same(there.mtime, local.mtime))
     }
 
-    fn signed(&self, at: usize) -> Option<(Basis, u32)> {
-        let (known, _) = self.comparison.bases[at]?;
-        match self.answers.get(&known)? {
-            Answer::Signed(signature) => Some((Basis::Known(known), signature.spec().block_bytes)),
+    fn signed(&self, at: usize) -> Option<(Ground, u32)> {
+        let asked = self.comparison.bases[at]?;
+        let ground = Ground { basis: Basis::Known(asked.known), rewritten: asked.rewritten };
+        match self.answers.get(&asked.known)? {
+            Answer::Signed(signature) => Some((ground, signature.spec().block_bytes)),
             _ => None,
         }
+    }
+
+    /// A basis that is the content once it is rewritten: known here, or so answered.
+    fn rewritten(&self, at: usize) -> Option<Basis> {
+        if let Some(Draft::Rewritten(known)) = self.comparison.drafts.files.get(&at) {
+            return Some(Basis::Known(*known));
+        }
+        let asked = self.comparison.bases[at].filter(|asked| asked.expects)?;
+        let is_same = self.answers.get(&asked.known)? == &Answer::Same;
+        is_same.then_some(Basis::Known(asked.known))
+    }
+
+    fn patched(&self, at: usize) -> Option<(Ground, u64)> {
+        match self.comparison.drafts.files.get(&at)? {
+            draft @ Draft::Compared { ground, .. } => Some((*ground, draft.bytes())),
+            Draft::Rewritten(_) => None,
+        }
+    }
+
+    /// Where the plain sibling will be, and what else must travel.
+    fn regzipped(&self, at: usize) -> Option<(Basis, u64)> {
+        let regzip = self.comparison.drafts.regzips.get(&at)?;
+        let Some(&position) = self.positions.get(&regzip.plain) else {
+            let kept = self.comparison.known.get(regzip.plain).copied().flatten();
+            return Some((Basis::Known(kept?), regzip.corrections.len() as u64));
+        };
+        let recipe = self.plan.actions.get(position as usize)?.file()?.recipe;
+        let basis = match recipe {
+            Recipe::Keep | Recipe::Touch => Basis::Known(self.comparison.known[regzip.plain]?),
+            // It is copied only once all content has come.
+            Recipe::Copy { from: Basis::Planned(planned) } => Basis::Planned(planned),
+            _ => Basis::Planned(position),
+        };
+        Some((basis, regzip.corrections.len() as u64))
     }
 
     fn is_entry_point(&self, entry: &Entry) -> bool {
@@ -312,8 +461,9 @@ fn dir(local: &Entry, standing: Option<&Entry>) -> Option<What> {
     (!same).then_some(What::Dir { mode: local.mode })
 }
 
-/// Positions of the actions whose content travels, in the order in which it compresses best: what is alike
-/// side by side, what is compressed already at the end.
+/// Positions of the actions whose content travels, in the order in which it compresses best: patches first, what
+/// is alike side by side, what is made from other files of the push after those, what is compressed already at the
+/// end.
 pub fn content_order(plan: &Plan) -> Vec<u32> {
     let mut order: Vec<u32> = (0..plan.actions.len() as u32)
         .filter(|&at| {
@@ -324,7 +474,14 @@ pub fn content_order(plan: &Plan) -> Vec<u32> {
         let path = &plan.actions[at as usize].path;
         let name = path.file_name();
         let dot = name.iter().rposition(|&byte| byte == b'.').unwrap_or(name.len());
-        (is_precompressed(path.as_bytes()), name[dot..].to_vec(), at)
+        let recipe = plan.actions[at as usize].file().map(|file| file.recipe);
+        let rank = match recipe {
+            Some(Recipe::Patch { .. }) => 0,
+            Some(Recipe::Regzip { .. }) => 2,
+            _ if is_precompressed(path.as_bytes()) => 3,
+            _ => 1,
+        };
+        (rank, name[dot..].to_vec(), at)
     });
     order
 }
@@ -397,7 +554,7 @@ mod tests {
             What::Delete => "delete".into(),
             What::File(file) => match file.recipe {
                 Recipe::Copy { from } => format!("copy {from:?}"),
-                Recipe::Delta { basis, .. } => format!("delta {basis:?}"),
+                Recipe::Delta { ground, .. } => format!("delta {:?}", ground.basis),
                 other => other.name().into(),
             },
         };

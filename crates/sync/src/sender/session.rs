@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use assetsync_transport::{Agents, Prompt, SshOptions, Target, bootstrap, connect};
 
+use super::drafts::{Drafts, OldContents};
 use super::effort::{Effort, Verdict};
 use super::encode::Encoder;
 use super::error::PushError;
 use super::monitor::{Event, Monitor};
+use super::patching::Patching;
 use super::planner::{Answer, Answers, Comparison, content_order};
 use super::report::Report;
 use super::source::{Source, read_again};
@@ -18,8 +20,9 @@ use crate::entry::{Entry, Kind};
 use crate::limits;
 use crate::plan::{Action, FileAction, Plan, What};
 use crate::proto::{Ask, Hello, Message, Vitals};
-use crate::recipe::{Basis, Recipe};
-use crate::state::{Leftover, State};
+use crate::recipe::{Basis, Recipe, Recipes};
+use crate::state::{Leftover, RemoteEntry, State, StateId};
+use crate::store::Store;
 
 /// How to reach a destination and what to expect of it.
 #[derive(Clone)]
@@ -38,6 +41,8 @@ pub struct Connection<'a> {
     pub dry_run: bool,
     /// Let the agent read every file, whatever its index says.
     pub checksum: bool,
+    /// Where contents and states of destinations are remembered.
+    pub store: Option<&'a Store>,
 }
 
 /// A conversation with a started agent.
@@ -46,7 +51,20 @@ pub struct Session<'a> {
     monitor: &'a dyn Monitor,
     vitals: Vitals,
     leftovers: Vec<Leftover>,
+    told_renames: bool,
     started: Instant,
+}
+
+/// What content is made from.
+pub struct Materials<'m> {
+    /// The files to send.
+    pub source: &'m Source,
+    /// What they are compared with.
+    pub comparison: &'m Comparison<'m>,
+    /// What the destination said of its files.
+    pub answers: &'m Answers,
+    /// Contents the destination had.
+    pub old: &'m dyn OldContents,
 }
 
 impl<'a> Session<'a> {
@@ -54,6 +72,7 @@ impl<'a> Session<'a> {
     pub fn connect(
         target: &Target,
         connection: &Connection<'_>,
+        remembered: Option<StateId>,
         monitor: &'a dyn Monitor,
     ) -> Result<Session<'a>, PushError> {
         let started = Instant::now();
@@ -63,6 +82,7 @@ impl<'a> Session<'a> {
             dry_run: connection.dry_run,
             checksum: connection.checksum,
             timeout_ms: connection.timeout.as_millis().try_into().unwrap_or(u32::MAX),
+            remembered,
         };
         let channel = match target {
             Target::Local(_) => bootstrap::local(&nonce, connection.agents)?,
@@ -83,12 +103,14 @@ impl<'a> Session<'a> {
             monitor.event(Event::AgentInstalled);
         }
         let wire = Wire::new(agent, line.len(), connection.timeout, connection.bytes_per_second)?;
-        Ok(Session { wire, monitor, vitals: Vitals::default(), leftovers: Vec::new(), started })
+        let (vitals, leftovers, told_renames) = (Vitals::default(), Vec::new(), false);
+        Ok(Session { wire, monitor, vitals, leftovers, told_renames, started })
     }
 
-    /// Hears what stands at the destination.
-    pub fn survey(&mut self) -> Result<State, PushError> {
+    /// Hears what stands at the destination: in full, or how it differs from what is `remembered`.
+    pub fn survey(&mut self, remembered: Vec<RemoteEntry>) -> Result<State, PushError> {
         let (mut state, mut bytes) = (State::default(), 0);
+        let mut remembered = Remembered::new(remembered);
         loop {
             match self.wire.receive()? {
                 Message::Entry(entry) => {
@@ -96,8 +118,17 @@ impl<'a> Session<'a> {
                     bytes += entry_bytes(&entry.entry);
                     state.entries.push(entry);
                 }
+                Message::Kept { count } => {
+                    for entry in remembered.next(count)? {
+                        check_order(&state, &entry.entry.path)?;
+                        bytes += entry_bytes(&entry.entry);
+                        state.entries.push(entry);
+                    }
+                }
+                Message::Dropped { count } => drop(remembered.next(count)?),
                 Message::Leftover(leftover) => state.leftovers.push(leftover),
                 Message::StateEnd(vitals) => {
+                    remembered.end()?;
                     self.vitals = vitals;
                     self.leftovers.clone_from(&state.leftovers);
                     let (paths, leftovers) = (state.entries.len(), state.leftovers.len());
@@ -120,6 +151,7 @@ impl<'a> Session<'a> {
         if asks.is_empty() {
             return Ok(Answers::new());
         }
+        self.tell_renames(comparison.drafts())?;
         for ask in &asks {
             self.wire.send(&Message::Ask(*ask))?;
         }
@@ -127,13 +159,26 @@ impl<'a> Session<'a> {
         self.wire.flush()?;
         let mut answers = Answers::new();
         for ask in &asks {
-            let most = comparison.known_bytes(ask.known);
+            let size = comparison.known_bytes(ask.known);
+            let most = if ask.rewritten { limits::rewritten_bytes(size) } else { size };
             answers.insert(ask.known, self.answer(ask, most)?);
         }
         match self.wire.receive()? {
             Message::AnswerEnd => Ok(answers),
             other => Err(out_of_place(&other)),
         }
+    }
+
+    /// Tells which paths succeed which, once.
+    fn tell_renames(&mut self, drafts: &Drafts) -> Result<(), PushError> {
+        if std::mem::replace(&mut self.told_renames, true) {
+            return Ok(());
+        }
+        for (old, new) in &drafts.substitutes {
+            self.wire.send(&Message::Substitute { old, new })?;
+        }
+        let mut renames = drafts.renames.iter();
+        renames.try_for_each(|(_, rename)| self.wire.send(&Message::Rename(rename.clone())))
     }
 
     fn answer(&mut self, ask: &Ask, most: u64) -> Result<Answer, PushError> {
@@ -171,15 +216,13 @@ impl<'a> Session<'a> {
         !plan.actions.is_empty() || self.vitals.index_is_stale
     }
 
-    /// Sends the plan and its content; when this returns, everything is staged and verified, and published
-    /// too if `publish` says so. Gives the number of files that had to be sent again.
-    pub fn stage(
+    /// Sends the plan and its content. If `publish` says so, the agent publishes once everything is staged.
+    pub fn send(
         &mut self,
-        plan: &mut Plan,
-        source: &Source,
-        answers: &Answers,
+        plan: &Plan,
+        materials: &Materials<'_>,
         publish: bool,
-    ) -> Result<u64, PushError> {
+    ) -> Result<(), PushError> {
         let leftovers = std::mem::take(&mut self.leftovers);
         self.check_room(plan, &leftovers)?;
         let order = content_order(plan);
@@ -187,11 +230,22 @@ impl<'a> Session<'a> {
         self.monitor.event(Event::Planned { files: order.len() as u64, bytes: total });
         let mut effort = Effort::for_content(total);
         self.wire.compress_at(effort.level(), effort.window_log())?;
+        self.tell_renames(materials.comparison.drafts())?;
         self.send_plan(plan)?;
-        self.send_content(plan, &order, total, &mut effort, source, answers)?;
+        self.send_content(plan, &order, total, &mut effort, materials)?;
         self.wire.send(&Message::ContentEnd { publish })?;
         self.wire.flush()?;
         self.monitor.event(Event::Sent);
+        Ok(())
+    }
+
+    /// Waits until everything is staged and verified; what failed is sent again. Gives the number of those files.
+    pub fn confirm(
+        &mut self,
+        plan: &mut Plan,
+        source: &Source,
+        publish: bool,
+    ) -> Result<u64, PushError> {
         let failed = self.staged(plan)?;
         if !failed.is_empty() {
             self.retry(&failed, plan, source, publish)?;
@@ -199,9 +253,14 @@ impl<'a> Session<'a> {
         Ok(failed.len() as u64)
     }
 
+    /// Which of the `allowed` recipes pay on this link.
+    pub fn worthwhile(&self, allowed: Recipes) -> Recipes {
+        allowed
+    }
+
     fn send_plan(&mut self, plan: &Plan) -> Result<(), PushError> {
-        for action in &plan.actions {
-            self.wire.send(&Message::Action(action.order()))?;
+        for order in plan.orders() {
+            self.wire.send(&Message::Action(order))?;
         }
         self.wire.send(&Message::PlanEnd)
     }
@@ -213,20 +272,29 @@ impl<'a> Session<'a> {
         order: &[u32],
         total: u64,
         effort: &mut Effort,
-        source: &Source,
-        answers: &Answers,
+        materials: &Materials<'_>,
     ) -> Result<(), PushError> {
-        let mut tree = source.tree().map_err(PushError::Io)?;
+        let mut tree = materials.source.tree().map_err(PushError::Io)?;
         let (mut done, monitor) = (0, self.monitor);
         let mut progress = |bytes: u64, wire: &Wire| {
             done += bytes;
             monitor.event(Event::Progress { done, total, sent: wire.sent });
         };
         let wire = &mut self.wire;
-        let mut encoder = Encoder { tree: &mut tree, wire, answers, progress: &mut progress };
+        let answers = materials.answers;
+        let drafts = materials.comparison.drafts();
+        let patches = order.iter().take_while(|&&at| is_patch(&plan.actions[at as usize])).count();
+        let (patches, order) = order.split_at(patches);
+        let encoder = Encoder { tree: &mut tree, wire, answers, progress: &mut progress };
+        let mut patching = Patching { encoder, plan, materials, new_bytes: 0 };
+        patching.encode(patches, effort)?;
+        let mut encoder = patching.encoder;
         let mut judged = Judged::new(encoder.wire);
         for &position in order {
-            encoder.encode(position, &plan.actions[position as usize])?;
+            let action = &plan.actions[position as usize];
+            let regzip = materials.comparison.position_of(&action.path);
+            let regzip = regzip.and_then(|at| drafts.regzips.get(&at));
+            encoder.encode(position, action, regzip)?;
             judged.judge(effort, encoder.wire)?;
         }
         Ok(())
@@ -305,6 +373,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Under which id the agent knows what stands at the destination now, if it does.
+    pub fn state(&self) -> Option<StateId> {
+        self.vitals.state
+    }
+
     /// Ends the conversation without (further) work.
     pub fn bye(&mut self) -> Result<(), PushError> {
         self.wire.send(&Message::Bye)?;
@@ -346,6 +419,40 @@ fn unused_bytes(plan: &Plan, leftovers: &[Leftover]) -> u64 {
 fn entry_bytes(entry: &Entry) -> usize {
     let target = if let Kind::Symlink { target } = &entry.kind { target.len() } else { 0 };
     entry.path.as_bytes().len() + target
+}
+
+fn is_patch(action: &Action) -> bool {
+    action.file().is_some_and(|file| matches!(file.recipe, Recipe::Patch { .. }))
+}
+
+/// What is remembered, being confirmed or dropped by the agent.
+struct Remembered {
+    rest: std::vec::IntoIter<RemoteEntry>,
+    is_used: bool,
+}
+
+impl Remembered {
+    fn new(entries: Vec<RemoteEntry>) -> Remembered {
+        Remembered { rest: entries.into_iter(), is_used: false }
+    }
+
+    /// The next `count` entries.
+    fn next(&mut self, count: u32) -> Result<Vec<RemoteEntry>, PushError> {
+        self.is_used = true;
+        let count = count as usize;
+        if count == 0 || count > self.rest.len() {
+            return Err(PushError::Protocol("it remembers another state".into()));
+        }
+        Ok(self.rest.by_ref().take(count).collect())
+    }
+
+    /// An agent that tells differences accounts for every entry.
+    fn end(&mut self) -> Result<(), PushError> {
+        if self.is_used && self.rest.len() > 0 {
+            return Err(PushError::Protocol("it forgot part of the state".into()));
+        }
+        Ok(())
+    }
 }
 
 fn content_bytes(action: &Action) -> u64 {
@@ -416,7 +523,7 @@ fn out_of_place(message: &Message<'_>) -> PushError {
 }
 
 /// A local path is made absolute: an agent starts wherever it is put.
-fn destination_bytes(target: &Target) -> Result<Vec<u8>, PushError> {
+pub(super) fn destination_bytes(target: &Target) -> Result<Vec<u8>, PushError> {
     match target {
         Target::Local(path) => {
             let path = std::path::absolute(path).map_err(PushError::Io)?;

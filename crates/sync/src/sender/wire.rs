@@ -75,6 +75,16 @@ impl Wire {
         self.outbox.tune(level, window_log).map_err(PushError::Io)
     }
 
+    /// The same, with a prefix for what follows: [`Message::Prefix`] was said last.
+    pub fn compress_with(
+        &mut self,
+        level: i32,
+        window_log: u32,
+        prefix: &[u8],
+    ) -> Result<(), PushError> {
+        self.outbox.tune_with_prefix(level, window_log, prefix).map_err(PushError::Io)
+    }
+
     /// What the agent says next.
     pub fn receive(&mut self) -> Result<Message<'_>, PushError> {
         self.round_trips += u32::from(std::mem::take(&mut self.said_something));

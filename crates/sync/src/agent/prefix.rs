@@ -1,0 +1,56 @@
+//! The parts of grounds that a zstd frame has as its prefix.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use super::error::AgentError;
+use super::ground::Ground;
+use crate::limits;
+use crate::plan::Part;
+use crate::recipe;
+
+/// The parts named so far.
+#[derive(Default)]
+pub struct Prefix {
+    parts: Vec<Part>,
+    bytes: u64,
+}
+
+impl Prefix {
+    /// Adds a part.
+    pub fn add(&mut self, part: Part) -> Result<(), AgentError> {
+        self.bytes += part.length;
+        if self.parts.len() >= limits::PREFIX_PARTS || self.bytes > limits::PREFIX_BYTES as u64 {
+            return Err(AgentError::protocol("prefix over its limit"));
+        }
+        self.parts.push(part);
+        Ok(())
+    }
+
+    /// Reads the parts and forgets them. The leading zero keeps zstd from taking the prefix for a dictionary in its
+    /// own format. If it is not what `check` says, what follows can't be read.
+    pub fn load(
+        &mut self,
+        check: [u8; 8],
+        mut open: impl FnMut(recipe::Ground) -> Result<Ground, AgentError>,
+    ) -> Result<Vec<u8>, AgentError> {
+        let Prefix { parts, bytes } = std::mem::take(self);
+        let mut prefix = Vec::with_capacity(bytes as usize + 1);
+        prefix.push(0);
+        let mut opened: Option<(recipe::Ground, Ground)> = None;
+        for part in parts {
+            let ground = match opened.take_if(|(which, _)| *which == part.ground) {
+                Some((_, ground)) => ground,
+                None => open(part.ground)?,
+            };
+            let (_, ground) = opened.insert((part.ground, ground));
+            let sought = ground.seek(SeekFrom::Start(part.offset));
+            let read = sought.and_then(|_| ground.take(part.length).read_to_end(&mut prefix));
+            read.map_err(|_| AgentError::Basis)?;
+        }
+        if blake3::hash(&prefix).as_bytes()[..check.len()] == check {
+            Ok(prefix)
+        } else {
+            Err(AgentError::Basis)
+        }
+    }
+}

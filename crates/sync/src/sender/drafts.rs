@@ -1,0 +1,253 @@
+//! Drafts: what the sender finds out by itself about files that changed, before it asks the destination anything.
+//!
+//! Names of one logical file give the fingerprints that are rewritten in old contents; where the store has an old
+//! content, the sender compares it with the new one byte for byte; a `.gz` is taken apart into its plain sibling
+//! and corrections.
+
+mod basis;
+mod old;
+mod regzips;
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+pub(super) use self::basis::{new_content, old_content, read};
+pub use self::old::{NoContents, OldContents};
+use super::planner::Comparison;
+use super::renames;
+use super::source::Source;
+use crate::compressed_names::is_precompressed;
+use crate::delta::exact::{Piece, compare};
+use crate::digest::Digest;
+use crate::path::RelPath;
+use crate::plan::Rename;
+use crate::recipe::{Ground, Recipes};
+use crate::renaming::pairs;
+use crate::rewrite::Rewriter;
+
+/// Files over this are not compared in memory, in bytes; a delta has to do.
+pub const LARGEST: u64 = 64 << 20;
+
+/// Copies shorter than this are left to the compressor, in bytes.
+const SHORTEST_COPY: usize = 64;
+
+/// About what a copy costs on the wire, in bytes.
+const COPY_BYTES: u64 = 6;
+
+/// How many files are looked at for texts that changed in several of them.
+const SAMPLES: usize = 200;
+
+/// Longest content that is looked at for such texts, in bytes.
+const SAMPLE_BYTES: usize = 256 * 1024;
+
+/// What is known of the files that changed.
+#[derive(Debug, Default)]
+pub struct Drafts {
+    /// New paths that succeed old ones, in tree order of the new ones.
+    pub renames: Vec<(RelPath, Rename)>,
+    /// Texts that are rewritten besides the fingerprints of renames.
+    pub substitutes: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What rewrites old contents; `None` where there is nothing to rewrite.
+    pub rewriter: Option<Rewriter>,
+    /// What is known of source files, by position.
+    pub files: HashMap<usize, Draft>,
+    /// Corrections of `.gz` files, by position in the source.
+    pub regzips: HashMap<usize, Regzip>,
+}
+
+/// What is known of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Draft {
+    /// The file at this position of the state, rewritten, is the content.
+    Rewritten(u32),
+    /// The content, compared with a ground.
+    Compared {
+        /// The ground.
+        ground: Ground,
+        /// The differences.
+        pieces: Vec<Piece>,
+    },
+}
+
+/// A `.gz` taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Regzip {
+    /// Position of the plain sibling in the source.
+    pub plain: usize,
+    /// What makes the `.gz` of it.
+    pub corrections: Vec<u8>,
+}
+
+impl Draft {
+    /// About how many bytes must travel.
+    pub fn bytes(&self) -> u64 {
+        let Draft::Compared { pieces, .. } = self else { return 0 };
+        let cost = |piece: &Piece| match piece {
+            Piece::Copy { .. } => COPY_BYTES,
+            // Compressed, with what was near it at hand.
+            Piece::New { range, .. } => 2 + range.len() as u64 / 4,
+        };
+        pieces.iter().map(cost).sum()
+    }
+}
+
+impl Drafts {
+    /// Finds out what can be found out here. `old` gives contents the destination has; `recipes` says which ways are
+    /// open.
+    pub fn make(
+        comparison: &Comparison<'_>,
+        source: &Source,
+        old: &dyn OldContents,
+        recipes: Recipes,
+    ) -> Drafts {
+        let mut drafts = Drafts::default();
+        let changed = comparison.changed();
+        if changed.is_empty() {
+            return drafts;
+        }
+        let drafting = Drafting { comparison, source, old, changed: &changed };
+        if recipes.follow_names() {
+            drafting.rename(&mut drafts);
+        }
+        if recipes.patch || recipes.rewrite {
+            drafting.compare(&mut drafts, recipes);
+        }
+        if recipes.regzip {
+            drafts.regzips = regzips::take_apart(comparison, source, &changed);
+        }
+        drafts
+    }
+
+    fn build_rewriter(&mut self, comparison: &Comparison<'_>) {
+        let fingerprints: Vec<_> = self
+            .renames
+            .iter()
+            .filter_map(|(_, rename)| {
+                let old = rename.old(comparison.known_path(rename.known)?)?;
+                Some((old.to_vec(), rename.new.clone()))
+            })
+            .collect();
+        let pairs = pairs(&self.substitutes, &fingerprints);
+        // Names that can't be searched for are renamed all the same.
+        self.rewriter = Rewriter::new(pairs.iter().copied()).ok().filter(|_| !pairs.is_empty());
+    }
+}
+
+struct Drafting<'d, 'a> {
+    comparison: &'d Comparison<'a>,
+    source: &'d Source,
+    old: &'d dyn OldContents,
+    /// Positions of source files whose content the destination lacks.
+    changed: &'d [usize],
+}
+
+/// A changed file, its new content and what it is made from.
+struct Case {
+    at: usize,
+    known: u32,
+    /// The old content, rewritten.
+    ground: Vec<u8>,
+    is_rewritten: bool,
+    new: Vec<u8>,
+}
+
+impl Drafting<'_, '_> {
+    /// Finds the names that succeed others.
+    fn rename(&self, drafts: &mut Drafts) {
+        let resemblance = basis::Resemblance::new(self.comparison, self.source, self.old);
+        let found = renames::find(
+            self.comparison.state(),
+            self.comparison.source(),
+            &self.comparison.policy().names,
+            &|known, at| resemblance.of(known, at),
+        );
+        let found = found.into_iter().take(crate::limits::RENAMES);
+        drafts.renames = found.filter_map(|found| self.told(&found)).collect();
+        drafts.build_rewriter(self.comparison);
+    }
+
+    /// A rename as it is told, if it can be.
+    fn told(&self, found: &renames::Rename) -> Option<(RelPath, Rename)> {
+        let path = &self.comparison.source().get(found.local)?.entry.path;
+        let rename = Rename {
+            known: found.known,
+            start: u16::try_from(found.old.start).ok()?,
+            length: u8::try_from(found.old.len()).ok()?,
+            new: path.as_bytes().get(found.new.clone())?.to_vec(),
+        };
+        let told = rename.successor(self.comparison.known_path(found.known)?)?;
+        let fits = rename.new.len() <= crate::limits::FINGERPRINT_BYTES && told == *path;
+        fits.then_some((told, rename))
+    }
+
+    /// Compares all changed files whose old content is at hand.
+    fn compare(&self, drafts: &mut Drafts, recipes: Recipes) {
+        let bases = basis::choose(self.comparison, self.source, self.old, self.changed, drafts);
+        if recipes.rewrite {
+            drafts.substitutes = self.learn(&bases, drafts);
+            if !drafts.substitutes.is_empty() {
+                drafts.build_rewriter(self.comparison);
+            }
+        }
+        let rewriter = drafts.rewriter.as_ref().filter(|_| recipes.rewrite);
+        let compared = bases.par_iter().filter_map(|&(at, known)| {
+            let case = self.case(at, known, rewriter)?;
+            Some((case.at, self.draft(&case, recipes)?))
+        });
+        drafts.files = compared.collect();
+    }
+
+    fn case(&self, at: usize, known: u32, rewriter: Option<&Rewriter>) -> Option<Case> {
+        let old = old_content(self.comparison, self.old, known)?;
+        let new = new_content(self.comparison, self.source, at)?;
+        let rewritten = rewriter.map(|rewriter| rewriter.rewrite(&old));
+        let (ground, is_rewritten) = match rewritten {
+            Some(rewritten) if rewritten != old => (rewritten, true),
+            _ => (old, false),
+        };
+        Some(Case { at, known, ground, is_rewritten, new })
+    }
+
+    fn draft(&self, case: &Case, recipes: Recipes) -> Option<Draft> {
+        if case.is_rewritten && case.ground == case.new {
+            return Some(Draft::Rewritten(case.known));
+        }
+        let basis = crate::recipe::Basis::Known(case.known);
+        let ground = Ground { basis, rewritten: case.is_rewritten };
+        recipes.patch.then(|| Draft::Compared {
+            ground,
+            pieces: compare(&case.ground, &case.new, SHORTEST_COPY),
+        })
+    }
+
+    /// Texts that changed in the same way in several files, such as a version number.
+    fn learn(&self, bases: &[(usize, u32)], drafts: &Drafts) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let rewriter = drafts.rewriter.as_ref();
+        let small = bases.iter().filter(|(at, _)| {
+            let size = self.comparison.source()[*at].entry.file_size();
+            size.is_some_and(|size| size <= SAMPLE_BYTES as u64)
+        });
+        let cases: Vec<Case> = small
+            .take(SAMPLES)
+            .collect::<Vec<_>>()
+            .par_iter()
+            .filter_map(|&&(at, known)| self.case(at, known, rewriter))
+            .filter(|case| case.ground != case.new)
+            .collect();
+        let samples = cases.iter().map(|case| (&case.ground[..], &case.new[..]));
+        let mut learned = renames::learn(samples);
+        learned.truncate(crate::limits::SUBSTITUTES);
+        learned
+    }
+}
+
+/// Whether a file's content is compared with old ones at all.
+fn is_comparable(path: &RelPath, size: u64) -> bool {
+    size <= LARGEST && !is_precompressed(path.as_bytes())
+}
+
+/// Whether a file's content is what was planned.
+pub(super) fn is_as_planned(content: &[u8], digest: Option<Digest>) -> bool {
+    digest == Some(Digest::of(content))
+}

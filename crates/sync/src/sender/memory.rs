@@ -1,0 +1,88 @@
+//! What the sender remembers of a destination: its state and the contents it has, in the [store](crate::store).
+//!
+//! All of it is a help, none of it is needed: what can't be read or written here costs bytes in the next push.
+
+use assetsync_transport::Target;
+
+use super::drafts::{NoContents, OldContents, read};
+use super::error::PushError;
+use super::session::{Connection, destination_bytes};
+use super::source::Source;
+use crate::compare::SourceEntry;
+use crate::compressed_names::is_precompressed;
+use crate::digest::{Digest, ShortDigest};
+use crate::proto::StateHasher;
+use crate::state::{RemoteEntry, StateId};
+use crate::store::{DestinationKey, Store};
+
+/// The memory of one destination.
+pub struct Memory<'s> {
+    store: Option<&'s Store>,
+    key: DestinationKey,
+    name: String,
+    id: Option<StateId>,
+}
+
+impl<'s> Memory<'s> {
+    /// The memory of `target`, and the entries of its remembered state.
+    pub fn of(
+        target: &Target,
+        connection: &Connection<'s>,
+    ) -> Result<(Memory<'s>, Vec<RemoteEntry>), PushError> {
+        let (store, path) = (connection.store, destination_bytes(target)?);
+        let name = match target {
+            Target::Local(_) => crate::text::printable(&path),
+            Target::Remote(remote) => remote.to_string(),
+        };
+        let key = DestinationKey::new(target, connection.ssh.port);
+        let remembered = store.and_then(|store| store.state(&key));
+        let (id, entries) = remembered.map_or((None, Vec::new()), |(id, list)| (Some(id), list));
+        Ok((Memory { store, key, name, id }, entries))
+    }
+
+    /// The id of the remembered state.
+    pub fn id(&self) -> Option<StateId> {
+        self.id
+    }
+
+    /// Contents that destinations had.
+    pub fn contents(&self) -> &dyn OldContents {
+        match self.store {
+            Some(store) => store,
+            None => &NoContents,
+        }
+    }
+
+    /// Keeps the source's contents that later ones may be compared with.
+    pub fn keep_contents(&self, source: &Source, entries: &[SourceEntry]) {
+        let Some(store) = self.store else { return };
+        let files = entries.iter().filter_map(|local| {
+            let size = local.entry.file_size()?;
+            let kept = !is_precompressed(local.entry.path.as_bytes());
+            kept.then_some((local, (local.digest?, size)))
+        });
+        let (files, wanted): (Vec<&SourceEntry>, Vec<(Digest, u64)>) = files.unzip();
+        let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        let read = |at: usize| read(source, files[at]).ok_or_else(missing);
+        let _ = store.add(&wanted, &read);
+    }
+
+    /// Keeps what stands at the destination now, if both sides see the same.
+    pub fn keep_state(&self, theirs: Option<StateId>, entries: &[RemoteEntry]) {
+        let Some(store) = self.store else { return };
+        let ours = StateHasher::id(entries);
+        if theirs == Some(ours) {
+            let _ = store.remember(&self.key, &self.name, &ours, entries);
+        }
+    }
+}
+
+impl OldContents for Store {
+    fn has(&self, digest: ShortDigest, size: u64) -> bool {
+        Store::has(self, digest, size)
+    }
+
+    fn get(&self, digest: ShortDigest, size: u64) -> Option<Vec<u8>> {
+        Store::get(self, digest, size)
+    }
+}

@@ -1,0 +1,53 @@
+//! Why a store can't be used. None of it makes a push wrong: without a store a push sends more.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a store can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The directory is somebody else's: in a store files are deleted.
+    #[error("{} holds other files and is no store; name a new or an empty directory", .0.display())]
+    Foreign(PathBuf),
+    /// Another process holds the lock.
+    #[error("Another process is pruning the store {}; try again when it has ended", .0.display())]
+    Busy(PathBuf),
+    /// The system says no.
+    #[error("Can't {doing} {}: {source}; see to its rights and room, or name another directory", path.display())]
+    Io {
+        /// What was to be done with it.
+        doing: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    /// For `map_err`: what was being done with which path.
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+        move |source| StoreError::Io { doing, path: path.into(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_say_what_where_why_and_what_to_do() {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let text = StoreError::io("write", Path::new("/s/packs"))(full).to_string();
+        assert_eq!(
+            text,
+            "Can't write /s/packs: no storage space; see to its rights and room, or name another directory"
+        );
+        let text = StoreError::Foreign("/home".into()).to_string();
+        assert_eq!(
+            text,
+            "/home holds other files and is no store; name a new or an empty directory"
+        );
+    }
+}

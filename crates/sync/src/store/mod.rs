@@ -1,0 +1,302 @@
+//! The sender's store: contents that were pushed, and what every destination held after its last push.
+//!
+//! With them the next push makes patches instead of asking for signatures, and both sides speak of differences
+//! instead of lists. Everything here is a hint: a content counts only if its BLAKE3 is right, a state only if
+//! the destination has it too. What is lost or damaged costs bytes, never correctness.
+//!
+//! Contents are in packs, one for each push that brought some; a state is a file of its own. All is
+//! written under another name and then renamed, so any number of pushes can use a store at once, and prune it
+//! meanwhile.
+
+mod destination;
+mod error;
+mod pack;
+mod pack_index;
+mod place;
+mod prune;
+mod shelf;
+mod state_file;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, SystemTime};
+
+use rayon::prelude::*;
+
+use self::pack::{PackWriter, Packer};
+use self::place::Place;
+use self::shelf::Shelf;
+use self::state_file::StateFile;
+use crate::digest::{Digest, ShortDigest};
+use crate::state::{RemoteEntry, StateId};
+
+pub use self::destination::DestinationKey;
+pub use self::error::StoreError;
+pub use self::pack::CONTENT_BYTES;
+pub use self::prune::Pruned;
+pub use self::status::{Remembered, Status};
+
+/// Bytes a store may take where nothing else is said (2 GiB).
+pub const LIMIT_BYTES: u64 = 2 << 30;
+
+/// How often a store is pruned that has no other need of it.
+const PRUNED_EVERY: Duration = Duration::from_secs(24 * 3600);
+
+/// An open store. Threads can share it.
+#[derive(Debug)]
+pub struct Store {
+    place: Place,
+    limit_bytes: u64,
+    shelf: RwLock<Shelf>,
+    /// Held while contents are added: pushes of one source to several destinations bring the same ones.
+    adding: Mutex<()>,
+}
+
+/// What was added.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Added {
+    /// Contents.
+    pub contents: u64,
+    /// Bytes of these contents.
+    pub bytes: u64,
+    /// Bytes they take in the store.
+    pub packed_bytes: u64,
+}
+
+impl Store {
+    /// Opens the store in the directory `path`, and makes it if there is none. It is to take `limit_bytes` at
+    /// most, but for what the pushes of the last hour added.
+    pub fn open(path: &Path, limit_bytes: u64) -> Result<Store, StoreError> {
+        Store::at(Place::create(path)?, limit_bytes)
+    }
+
+    /// Opens a store that is there already; nothing is made.
+    pub fn open_existing(path: &Path, limit_bytes: u64) -> Result<Option<Store>, StoreError> {
+        Place::find(path)?.map(|place| Store::at(place, limit_bytes)).transpose()
+    }
+
+    fn at(place: Place, limit_bytes: u64) -> Result<Store, StoreError> {
+        let store =
+            Store { place, limit_bytes, shelf: RwLock::default(), adding: Mutex::default() };
+        store.refresh()?;
+        Ok(store)
+    }
+
+    /// The store's directory.
+    pub fn path(&self) -> &Path {
+        self.place.root()
+    }
+
+    /// Whether a content should be here, by its short digest and its size in bytes.
+    pub fn has(&self, digest: ShortDigest, size: u64) -> bool {
+        self.shelf().has(digest, size)
+    }
+
+    /// A content, checked against its whole digest; `None` if it is not here or damaged.
+    pub fn get(&self, digest: ShortDigest, size: u64) -> Option<Vec<u8>> {
+        let content = self.shelf().get(digest, size);
+        if content.is_none() && self.has(digest, size) {
+            self.shelf_mut().note_damaged(digest);
+        }
+        content
+    }
+
+    /// Adds contents, given by digest and size in bytes, as far as they are not here yet: they become one pack.
+    ///
+    /// `read` gives a content by its position in `wanted`; threads of rayon's pool call it, several at once.
+    /// Whoever adds meanwhile waits, and so must not be a thread of that pool itself. Left out are
+    /// contents that can't be read or are not what was said, empty ones, those larger than
+    /// [`CONTENT_BYTES`], and what would be over the store's limit all by itself.
+    pub fn add(
+        &self,
+        wanted: &[(Digest, u64)],
+        read: &(dyn Fn(usize) -> io::Result<Vec<u8>> + Sync),
+    ) -> Result<Added, StoreError> {
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        self.refresh()?;
+        let missing = self.missing(wanted);
+        if missing.is_empty() {
+            return Ok(Added::default());
+        }
+        let packs = self.place.packs_dir();
+        let (added, packed_bytes) = self
+            .write_pack(&packs, wanted, missing, read)
+            .map_err(StoreError::io("write to", &packs))?;
+        self.refresh()?;
+        self.shelf_mut().note_added(added.iter().map(|&position| wanted[position].0.short()));
+        let bytes = added.iter().map(|&position| wanted[position].1).sum();
+        Ok(Added { contents: added.len() as u64, bytes, packed_bytes })
+    }
+
+    /// Gives the positions of what was written, and the bytes it takes.
+    fn write_pack(
+        &self,
+        dir: &Path,
+        wanted: &[(Digest, u64)],
+        missing: Vec<usize>,
+        read: &(dyn Fn(usize) -> io::Result<Vec<u8>> + Sync),
+    ) -> io::Result<(Vec<usize>, u64)> {
+        let writer = PackWriter::create(dir)?;
+        let limit = prune::contents_limit(self.limit_bytes);
+        let add = |packer: &mut Packer, position: usize| {
+            let (digest, size) = wanted[position];
+            let content = if writer.bytes() < limit { read(position).ok() } else { None };
+            let Some(content) = content.filter(|content| is(content, digest, size)) else {
+                return Ok(None);
+            };
+            writer.append(digest, size as u32, packer.pack(&content)?)?;
+            Ok(Some(position))
+        };
+        let added =
+            missing.into_par_iter().map_init(Packer::new, |packer, position| match packer {
+                Ok(packer) => add(packer, position),
+                Err(error) => Err(error.kind().into()),
+            });
+        let added: Vec<usize> = added.filter_map(Result::transpose).collect::<io::Result<_>>()?;
+        let packed_bytes = writer.bytes();
+        writer.finish(None)?;
+        Ok((added, packed_bytes))
+    }
+
+    /// The positions of what could be added, each content once.
+    fn missing(&self, wanted: &[(Digest, u64)]) -> Vec<usize> {
+        let (shelf, mut seen) = (self.shelf(), HashSet::new());
+        let is_missing = |&position: &usize| {
+            let (digest, size) = wanted[position];
+            (1..=CONTENT_BYTES).contains(&size)
+                && !shelf.has(digest.short(), size)
+                && seen.insert(digest)
+        };
+        (0..wanted.len()).filter(is_missing).collect()
+    }
+
+    /// Sees which packs are there now.
+    fn refresh(&self) -> Result<(), StoreError> {
+        self.shelf_mut().refresh(&self.place)
+    }
+
+    /// What a destination held after the last push to it: the state's id, and all entries in tree order.
+    pub fn state(&self, destination: &DestinationKey) -> Option<(StateId, Vec<RemoteEntry>)> {
+        let bytes = fs::read(self.state_path(destination)).ok()?;
+        let file = StateFile::open(&bytes)?;
+        Some((file.id, file.entries()?))
+    }
+
+    /// Remembers what a destination holds now: all its entries, in tree order. `name` is the destination as
+    /// people write it.
+    pub fn remember(
+        &self,
+        destination: &DestinationKey,
+        name: &str,
+        id: &StateId,
+        entries: &[RemoteEntry],
+    ) -> Result<(), StoreError> {
+        let path = self.state_path(destination);
+        if is_remembered(&path, name, id) {
+            return touch(&path).map_err(StoreError::io("touch", &path));
+        }
+        let write = || {
+            let mut file = place::new_file(&self.place.states_dir())?;
+            file.write_all(&state_file::encode(name, id, entries)?)?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(StoreError::io("write", &path))
+    }
+
+    /// Forgets a destination; `false` if it was not known.
+    pub fn forget(&self, destination: &DestinationKey) -> Result<bool, StoreError> {
+        let path = self.state_path(destination);
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(StoreError::io("delete", &path)(error)),
+        }
+    }
+
+    fn state_path(&self, destination: &DestinationKey) -> PathBuf {
+        self.place.states_dir().join(destination.to_string())
+    }
+
+    /// What the store holds.
+    pub fn status(&self) -> Result<Status, StoreError> {
+        status::status(&self.place, self.limit_bytes)
+    }
+
+    /// Drops contents that no destination has any more, destinations that nobody pushed to for 90 days, and
+    /// what is over the limit: then contents go that only those destinations have that were not pushed to for
+    /// longest. What was added in the last hour stays.
+    pub fn prune(&self) -> Result<Pruned, StoreError> {
+        self.prune_at(SystemTime::now())
+    }
+
+    /// Forgets everything, also what was added just now.
+    pub fn clear(&self) -> Result<Pruned, StoreError> {
+        let _lock = self.lock()?;
+        let pruned = prune::clear(&self.place);
+        self.refresh()?;
+        pruned
+    }
+
+    /// Prunes if it is time to, and if nobody else is about it; for the end of every push.
+    pub fn prune_if_due(&self) -> Result<Option<Pruned>, StoreError> {
+        let now = SystemTime::now();
+        if !self.is_due(now)? {
+            return Ok(None);
+        }
+        match self.prune_at(now) {
+            Err(StoreError::Busy(_)) => Ok(None),
+            pruned => pruned.map(Some),
+        }
+    }
+
+    fn prune_at(&self, now: SystemTime) -> Result<Pruned, StoreError> {
+        let lock = self.lock()?;
+        let pruned = prune::prune(&self.place, self.limit_bytes, now);
+        self.refresh()?;
+        // Where that fails, the next push prunes again.
+        let _ = lock.set_modified(now);
+        pruned
+    }
+
+    fn is_due(&self, now: SystemTime) -> Result<bool, StoreError> {
+        let is_old = |then: SystemTime, limit: Duration| place::age(now, then) >= limit;
+        let packs = self.place.packs()?;
+        let old_packs = packs.iter().filter(|found| is_old(found.modified, prune::GRACE)).count();
+        Ok(old_packs > prune::MOST_PACKS
+            || self.place.pruned().is_none_or(|then| is_old(then, PRUNED_EVERY))
+            || prune::bytes(&self.place)? > self.limit_bytes)
+    }
+
+    fn lock(&self) -> Result<File, StoreError> {
+        self.place.try_lock()?.ok_or_else(|| StoreError::Busy(self.path().into()))
+    }
+
+    fn shelf(&self) -> RwLockReadGuard<'_, Shelf> {
+        self.shelf.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shelf_mut(&self) -> RwLockWriteGuard<'_, Shelf> {
+        self.shelf.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is(content: &[u8], digest: Digest, size: u64) -> bool {
+    content.len() as u64 == size && Digest::of(content) == digest
+}
+
+/// Whether exactly this stands there: a push that changed nothing needs not write it again.
+fn is_remembered(path: &Path, name: &str, id: &StateId) -> bool {
+    let Ok(bytes) = fs::read(path) else { return false };
+    StateFile::open(&bytes).is_some_and(|file| file.name == name && file.id == *id)
+}
+
+fn touch(path: &Path) -> io::Result<()> {
+    File::options().write(true).open(path)?.set_modified(SystemTime::now())
+}

@@ -1,0 +1,53 @@
+//! `assetsync store`: what is kept of earlier pushes.
+
+use std::path::{Path, PathBuf};
+
+use assetsync_sync::store::{LIMIT_BYTES, Pruned, Status, Store};
+
+use crate::cli::store::{PruneArguments, StatusArguments, StoreArgs, StoreArguments, StoreCommand};
+use crate::error::{CommandError, Exit};
+use crate::ui::console::{Console, report};
+use crate::ui::output::Output;
+use crate::ui::store;
+
+/// Looks at the store, or prunes it. Where there is none yet, it is empty, and none is made.
+pub fn run(arguments: &StoreArguments) -> Exit {
+    match &arguments.command {
+        StoreCommand::Status(given) => show(given.json, status(given)),
+        StoreCommand::Prune(given) => show(given.json, prune(given)),
+    }
+}
+
+fn show(json: bool, text: Result<String, CommandError>) -> Exit {
+    let console = Console::new(Output { json, ..Output::default() });
+    let shown = text.map(|text| console.say(&text)).map(|()| Exit::Done);
+    console.finish(shown.unwrap_or_else(|error| report(&error)))
+}
+
+fn status(given: &StatusArguments) -> Result<String, CommandError> {
+    let path = path(&given.place)?;
+    let status = match open(&path)? {
+        Some(store) => store.status()?,
+        None => Status { path, limit_bytes: LIMIT_BYTES, ..Status::default() },
+    };
+    Ok(if given.json { store::status_json(&status) } else { store::status(&status) })
+}
+
+fn prune(given: &PruneArguments) -> Result<String, CommandError> {
+    let path = path(&given.place)?;
+    let pruned = match open(&path)? {
+        Some(store) if given.all => store.clear()?,
+        Some(store) => store.prune()?,
+        None => Pruned::default(),
+    };
+    Ok(if given.json { store::pruned_json(&path, &pruned) } else { store::pruned(&path, &pruned) })
+}
+
+fn path(given: &StoreArgs) -> Result<PathBuf, CommandError> {
+    let unknown = "It is not known where your cache directory is; name the store with --store DIR";
+    given.path().ok_or_else(|| CommandError::usage(unknown))
+}
+
+fn open(path: &Path) -> Result<Option<Store>, CommandError> {
+    Ok(Store::open_existing(path, LIMIT_BYTES)?)
+}

@@ -1,0 +1,261 @@
+//! `assetsync store`: what it says of a store, what it drops, and what it leaves alone.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use assetsync_sync::digest::Digest;
+use assetsync_sync::entry::{Entry, Kind, Mtime};
+use assetsync_sync::path::RelPath;
+use assetsync_sync::state::{RemoteEntry, StateId};
+use assetsync_sync::store::{DestinationKey, LIMIT_BYTES, Store};
+use assetsync_sync::transport::Target;
+use assetsync_testbed::corpora;
+use serde_json::{Value, json};
+
+use crate::support::{Machine, OrFail, Ran, tell, text};
+
+/// A machine whose store holds what a push brought.
+struct Shop {
+    machine: Machine,
+}
+
+impl Shop {
+    fn new() -> Shop {
+        let shop = Shop { machine: Machine::new() };
+        shop.push("web1:/srv/assets", &["one", "two"]);
+        shop
+    }
+
+    /// Where the store is unless something else is said.
+    fn path(&self) -> PathBuf {
+        self.machine.home().join(".cache/assetsync/store")
+    }
+
+    /// Leaves in the store what a push of `contents` leaves.
+    fn push(&self, destination: &str, contents: &[&str]) {
+        let store = Store::open(&self.path(), LIMIT_BYTES).or_fail();
+        let digest = |content: &&str| (Digest::of(content.as_bytes()), content.len() as u64);
+        let wanted: Vec<_> = contents.iter().map(digest).collect();
+        store.add(&wanted, &|at| Ok(contents[at].as_bytes().to_vec())).or_fail();
+        let key = DestinationKey::new(&Target::parse(OsStr::new(destination)).or_fail(), None);
+        let entries: Vec<_> = contents.iter().map(|content| entry(content)).collect();
+        store.remember(&key, destination, &StateId([1; 16]), &entries).or_fail();
+    }
+
+    /// Makes all that is in the store older.
+    fn pass(&self, time: Duration) {
+        for dir in ["packs", "states"].map(|name| self.path().join(name)) {
+            for file in fs::read_dir(dir).or_fail() {
+                let file = File::options().write(true).open(file.or_fail().path()).or_fail();
+                let modified = file.metadata().or_fail().modified().or_fail();
+                file.set_modified(modified - time).or_fail();
+            }
+        }
+    }
+
+    #[track_caller]
+    fn done(&self, words: &str) -> Ran {
+        let ran = self.machine.run(words.split_whitespace());
+        assert_eq!((ran.code(), ran.stderr().as_str()), (Some(0), ""), "{words}");
+        ran
+    }
+
+    #[track_caller]
+    fn json(&self, words: &str) -> Value {
+        let stdout = self.done(words).stdout();
+        assert_eq!(stdout.lines().count(), 1, "{stdout}");
+        serde_json::from_str(&stdout).or_fail()
+    }
+}
+
+/// A file of this content.
+fn entry(content: &str) -> RemoteEntry {
+    let (path, digest) =
+        (RelPath::new(content.as_bytes()).or_fail(), Digest::of(content.as_bytes()));
+    let kind = Kind::File { size: content.len() as u64 };
+    let entry = Entry { path, kind, mode: 0o644, mtime: Mtime::default() };
+    RemoteEntry { entry, digest: Some(digest.short()) }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn status_is_a_table() {
+    let shop = Shop::new();
+    shop.pass(HOUR);
+    shop.push("web2:/srv/assets", &["one"]);
+    let said = shop.done("store status").stdout();
+    let head = format!(
+        "{}\n  size         # B of at most 2.1 GB\n  contents     2 (6 B unpacked) in 1 pack\n\n",
+        text(&shop.path())
+    );
+    let (found_head, table) = said.split_at(said.find("  last pushed").expect("a table"));
+    let size = found_head.split_whitespace().nth(2).expect("a size");
+    assert_eq!(found_head, head.replace('#', size));
+    let rows: Vec<&str> = table.lines().collect();
+    assert_eq!(rows[0], "  last pushed (UTC)     files       size  destination");
+    assert!(rows[1].ends_with("          1        3 B  web2:/srv/assets"), "{table}");
+    assert!(rows[2].ends_with("          2        6 B  web1:/srv/assets"), "{table}");
+    assert_eq!(rows.len(), 3);
+    assert!(said.lines().skip(1).all(|line| line.chars().count() <= 80), "{said}");
+}
+
+#[test]
+fn status_is_json() {
+    let shop = Shop::new();
+    let said = shop.json("store status --json");
+    let expected = json!({
+        "store": text(&shop.path()),
+        "limit_bytes": LIMIT_BYTES,
+        "bytes": said["bytes"],
+        "contents": 2,
+        "contents_bytes": 6,
+        "packs": 1,
+        "damaged": 0,
+        "destinations": [{
+            "destination": "web1:/srv/assets",
+            "pushed": said["destinations"][0]["pushed"],
+            "files": 2,
+            "bytes": 6,
+        }],
+    });
+    assert_eq!(said, expected);
+    let pushed = said["destinations"][0]["pushed"].as_str().unwrap_or_default();
+    assert!(pushed.len() == 20 && pushed.ends_with('Z'), "{pushed}");
+}
+
+#[test]
+fn where_no_store_is_none_is_made() {
+    let machine = Machine::new();
+    let at = |name: &str| text(&machine.home().join(name));
+    let said = machine.run(["store", "status", "--store", &at("mine"), "--json"]).stdout();
+    assert!(said.contains("\"contents\":0") && said.contains("\"destinations\":[]"), "{said}");
+    for words in [&["status"][..], &["prune"], &["prune", "--all"]] {
+        let ran = machine.run(["store"].iter().chain(words));
+        assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    }
+    let said = machine.run(["store", "prune"]).stdout();
+    assert_eq!(said, format!("{}\n  nothing to drop\n", at(".cache/assetsync/store")));
+    assert_eq!(fs::read_dir(machine.home()).or_fail().count(), 0);
+}
+
+#[test]
+fn the_directory_is_named_by_option_then_environment_then_system() {
+    let shop = Shop::new();
+    let status = |option: &[&str], variable: Option<&str>| {
+        let mut command = shop.machine.command(["store", "status", "--json"].iter().chain(option));
+        variable.map(|value| command.env("ASSETSYNC_STORE", value));
+        let ran = Ran(command.output().or_fail());
+        let said: Value = serde_json::from_str(&ran.stdout()).or_fail();
+        said["store"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(status(&["--store", "/a"], Some("/b")), "/a");
+    assert_eq!(status(&[], Some("/b")), "/b");
+    assert_eq!(status(&[], None), text(&shop.path()));
+    assert_eq!(status(&[], Some("")), text(&shop.path()));
+}
+
+#[test]
+fn pruning_drops_what_nobody_has() {
+    let shop = Shop::new();
+    shop.push("web1:/srv/assets", &["two", "three"]);
+    assert_eq!(
+        shop.done("store prune").stdout(),
+        format!("{}\n  nothing to drop\n", text(&shop.path()))
+    );
+    shop.pass(HOUR);
+    let said = shop.json("store prune --json");
+    assert_eq!((&said["contents"], &said["destinations"]), (&json!(1), &json!(0)));
+    assert_eq!(shop.json("store status --json")["contents"], 2);
+    let bytes = shop.json("store status --json")["bytes"].clone();
+    let said = shop.json("store prune --all --json");
+    let expected = json!({
+        "store": text(&shop.path()),
+        "freed_bytes": bytes,
+        "contents": 2,
+        "destinations": 1,
+    });
+    assert_eq!(said, expected);
+    let said = shop.done("store prune --all").stdout();
+    assert!(said.ends_with("  nothing to drop\n"), "{said}");
+}
+
+#[test]
+fn damage_is_shown_and_goes() {
+    let shop = Shop::new();
+    for file in fs::read_dir(shop.path().join("packs")).or_fail() {
+        fs::write(file.or_fail().path(), "rubbish").or_fail();
+    }
+    let said = shop.done("store status").stdout();
+    assert!(said.contains("  damaged      1 file, of no use: pruning deletes them\n"), "{said}");
+    shop.pass(HOUR);
+    shop.done("store prune");
+    let said = shop.json("store status --json");
+    assert_eq!((&said["damaged"], &said["destinations"][0]["files"]), (&json!(0), &json!(2)));
+}
+
+#[test]
+fn what_is_no_store_is_left_alone() {
+    let machine = Machine::new();
+    let path = machine.home().join("documents");
+    fs::create_dir(&path).or_fail();
+    fs::write(path.join("thesis.txt"), "x").or_fail();
+    let ran = machine.run(["store", "prune", "--all", "--store", &text(&path)]);
+    assert_eq!((ran.code(), ran.stderr().as_str()), (Some(0), ""), "there is no store in it");
+    assert!(path.join("thesis.txt").exists());
+    let ran = machine.run(["store", "status", "--store", &text(&path.join("thesis.txt"))]);
+    assert_eq!(ran.code(), Some(1));
+    assert!(ran.stderr().starts_with("assetsync: Can't look into "), "{}", ran.stderr());
+    assert!(ran.stderr().ends_with("hint: --store DIR names another directory\n"));
+}
+
+#[test]
+fn a_store_that_is_being_pruned_is_not_pruned() {
+    let shop = Shop::new();
+    let lock = File::open(shop.path().join("assetsync-store.lock")).or_fail();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).or_fail();
+    let ran = shop.machine.run(["store", "prune"]);
+    assert_eq!(ran.code(), Some(1));
+    assert!(ran.stderr().contains("Another process is pruning the store"), "{}", ran.stderr());
+    shop.done("store status");
+}
+
+/// Files of a tree, with digests and sizes.
+fn files(root: &Path) -> (Vec<PathBuf>, Vec<(Digest, u64)>) {
+    let mut paths = Vec::new();
+    let mut dirs = vec![root.to_path_buf()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).or_fail() {
+            let path = entry.or_fail().path();
+            if path.is_dir() { dirs.push(path) } else { paths.push(path) }
+        }
+    }
+    let digest = |path: &PathBuf| {
+        let content = fs::read(path).or_fail();
+        (Digest::of(&content), content.len() as u64)
+    };
+    let wanted = paths.iter().map(digest).collect();
+    (paths, wanted)
+}
+
+/// Two releases of a real bundle: the second costs what is new in it, and all of both comes back.
+#[test]
+fn real_bundles_are_kept_small() {
+    let shop = Shop { machine: Machine::new() };
+    let store = Store::open(&shop.path(), LIMIT_BYTES).or_fail();
+    let mut all = Vec::new();
+    for (name, most) in [("n8n-2.40.2", 13_000_000), ("n8n-2.40.3", 6_500_000)] {
+        let (paths, wanted) = files(&corpora::path(name).or_fail());
+        let began = Instant::now();
+        let added = store.add(&wanted, &|at| fs::read(&paths[at])).or_fail();
+        tell(&format!("{name}: {added:?} in {:?}", began.elapsed()));
+        assert!(added.packed_bytes < most, "{name}: {added:?}");
+        all.extend(wanted);
+    }
+    for (digest, size) in all.into_iter().filter(|(_, size)| *size > 0) {
+        let content = store.get(digest.short(), size);
+        assert_eq!(content.map(|content| Digest::of(&content)), Some(digest));
+    }
+}
