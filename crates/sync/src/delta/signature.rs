@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn blocks_grow_with_the_basis() {
-        let rows = [(2_000, 1024, 2), (1 << 20, 1024, 2), (1 << 24, 4096, 2), (1 << 30, 32_768, 3)];
+        let rows = [(2_000, 1024, 1), (1 << 20, 1024, 2), (1 << 24, 4096, 2), (1 << 30, 32_768, 3)];
         for (basis, block_bytes, strong_bytes) in rows {
             let spec = SignatureSpec::for_basis(basis, basis);
             assert_eq!(spec, SignatureSpec { block_bytes, strong_bytes }, "{basis}");

@@ -129,7 +129,8 @@ pub enum Message<'a> {
 pub struct Ask {
     /// Position in the state.
     pub known: u32,
-    /// The digest it would have if it were the same; then the answer is [`Message::Compared`].
+    /// The digest it would have if it were the same; then the answer is [`Message::Compared`]. For a rewritten
+    /// file only the first eight bytes travel, the others are zero.
     pub expected: Option<ShortDigest>,
     /// The signature wanted if it is not the same.
     pub signature: Option<SignatureSpec>,
@@ -354,7 +355,7 @@ fn put_ask(out: &mut Vec<u8>, ask: &Ask, memory: &mut Memory) {
     out.extend([ASK, expected | signature | rewritten]);
     memory.put_known(out, ask.known);
     if let Some(digest) = ask.expected {
-        out.extend_from_slice(&digest.0);
+        out.extend_from_slice(&digest.0[..expected_bytes(ask.rewritten)]);
     }
     if let Some(spec) = ask.signature {
         put_number(out, u64::from(spec.block_bytes.ilog2()));
@@ -368,16 +369,29 @@ fn decode_ask(fields: &mut Fields<'_>, memory: &mut Memory) -> Result<Ask, Decod
         return Err(DecodeError::Unknown { what: "question", value: u64::from(flags) });
     }
     let (known, kept) = memory.peek_known(fields)?;
+    let rewritten = flags & ASK_REWRITTEN != 0;
     let expected = match flags & ASK_EXPECTED {
         0 => None,
-        _ => Some(ShortDigest(fields.array()?)),
+        _ => Some(decode_expected(rewritten, fields)?),
     };
     let signature = match flags & ASK_SIGNATURE {
         0 => None,
         _ => Some(decode_spec(fields)?),
     };
     *memory = kept;
-    Ok(Ask { known, expected, signature, rewritten: flags & ASK_REWRITTEN != 0 })
+    Ok(Ask { known, expected, signature, rewritten })
+}
+
+/// What a rewritten file is taken for is checked by its whole digest before it is published; here less will do.
+fn expected_bytes(rewritten: bool) -> usize {
+    if rewritten { 8 } else { 16 }
+}
+
+fn decode_expected(rewritten: bool, fields: &mut Fields<'_>) -> Result<ShortDigest, DecodeError> {
+    let mut digest = ShortDigest([0; 16]);
+    let bytes = expected_bytes(rewritten);
+    digest.0[..bytes].copy_from_slice(fields.take(bytes)?);
+    Ok(digest)
 }
 
 fn decode_spec(fields: &mut Fields<'_>) -> Result<SignatureSpec, DecodeError> {
@@ -467,6 +481,7 @@ mod tests {
     fn golden() -> Vec<(Message<'static>, Vec<u8>)> {
         let spec = SignatureSpec { block_bytes: 1024, strong_bytes: 2 };
         let short = ShortDigest([0xee; 16]);
+        let eight = ShortDigest([[0xee; 8], [0; 8]].concat().try_into().unwrap());
         let (d32, e16) = ([0xdd; 32], [0xee; 16]);
         let state = Some(StateId([0xaa; 16]));
         let vitals = Vitals {
@@ -488,9 +503,18 @@ mod tests {
                     known: 3,
                     expected: Some(short),
                     signature: Some(spec),
+                    rewritten: false,
+                }),
+                [&[1, 3, 6][..], &e16, &[10, 2]].concat(),
+            ),
+            (
+                Message::Ask(Ask {
+                    known: 3,
+                    expected: Some(eight),
+                    signature: None,
                     rewritten: true,
                 }),
-                [&[1, 7, 6][..], &e16, &[10, 2]].concat(),
+                [&[1, 5, 6][..], &[0xee; 8]].concat(),
             ),
             (Message::AskEnd, vec![2]),
             (
