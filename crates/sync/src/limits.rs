@@ -49,7 +49,7 @@ pub const ERROR_BYTES: usize = 4096;
 pub const BLOCK_BYTES: std::ops::RangeInclusive<u32> = 256..=1 << 20;
 
 /// Bytes of the strong hash kept per block of a signature (MD4 has 16).
-pub const STRONG_BYTES: std::ops::RangeInclusive<u8> = 1..=16;
+pub const STRONG_BYTES: std::ops::RangeInclusive<u8> = 2..=16;
 
 /// Most names that are told as successors of others, in one push.
 pub const RENAMES: usize = 65_536;

@@ -254,6 +254,9 @@ mod tests {
             ("r6rJ7lEE", "not again"),
             ("aaaaaa", "bbbbbb"),
             ("kept-as-it-is", "kept-as-it-is"),
+            ("shared", "SHARED"),
+            ("shared-a1", "first child"),
+            ("shared-b2", "second child"),
         ];
         let pairs = pairs.map(|(old, new)| (old.as_bytes().to_vec(), new.as_bytes().to_vec()));
         let rows = [
@@ -266,6 +269,7 @@ mod tests {
             ("JmK1Qw-leg", "Jmnot me, inside", 1),
             ("aaaaaaaaaaaaaa", "bbbbbbbbbbbbaa", 2),
             ("kept-as-it-is", "kept-as-it-is", 1),
+            ("shared-b9shared-b2", "SHARED-b9second child", 2),
         ];
         let rewriter = rewriter(&pairs);
         for (content, expected, replaced) in rows {

@@ -109,9 +109,12 @@ impl Build {
         Ok(())
     }
 
-    /// Completes the file. One that can't be made is broken; the sender will send it whole.
+    /// Completes the file. A `.gz` without corrections is what came in stored frames. One that can't be made is broken; the sender will send it whole.
     pub fn complete(&mut self) -> io::Result<()> {
         let With::Plain(plain, corrections) = &mut self.with else { return Ok(()) };
+        if corrections.is_empty() {
+            return Ok(());
+        }
         let Some(plain) = plain else {
             self.is_broken = true;
             return Ok(());

@@ -175,7 +175,7 @@ impl<'s> Matcher<'s> {
             return None;
         }
         let strong = self.signature.spec().strong(window);
-        if self.next < self.index.full_blocks() && self.equals(self.next, &strong) {
+        if self.is_next(weak, &strong) {
             return Some(self.next);
         }
         let known = &strong[..self.signature.spec().strong_bytes.into()];
@@ -183,6 +183,13 @@ impl<'s> Matcher<'s> {
         let found = candidates.binary_search_by(order);
         self.missed += u64::from(found.is_err());
         found.ok().map(|place| candidates[place].1 as usize)
+    }
+
+    /// Whether the sums are those of the block that continues the last copy.
+    fn is_next(&self, weak: u32, strong: &StrongHash) -> bool {
+        self.next < self.index.full_blocks()
+            && self.signature.weak(self.next) == weak
+            && self.equals(self.next, strong)
     }
 
     /// From where in the data on another MD4 may be in vain.
@@ -357,6 +364,23 @@ mod tests {
             assert!(rebuilt == new);
             assert!(literals <= alike.len() + 2 * 256, "{literals}");
         }
+    }
+
+    #[test]
+    fn the_next_block_must_have_both_sums() {
+        let block = noise(256, 21);
+        let entry = signed(&block, SPEC).weak(0).to_be_bytes();
+        let strong = SPEC.strong(&block);
+        let other = (u32::from_be_bytes(entry) ^ 1).to_be_bytes();
+        let entries = [&entry[..], &strong[..8], &other, &strong[..8]].concat();
+        let signature = Signature::new(SPEC, 512, entries).unwrap();
+        let mut copies = Vec::new();
+        Matcher::new(&signature).scan(&block.repeat(2), true, &mut |op| {
+            if let Op::Copy { offset, length } = op {
+                copies.push((offset, length));
+            }
+        });
+        assert_eq!(copies, [(0, 256), (0, 256)]);
     }
 
     #[test]

@@ -71,9 +71,19 @@ impl SignatureSpec {
     /// (rsync's rule, `BLOCKSUM_BIAS`); what slips through is caught by the file's BLAKE3.
     pub fn for_basis(basis_bytes: u64, size: u64) -> SignatureSpec {
         let root = basis_bytes.isqrt().next_power_of_two().clamp(1024, 1 << 20);
+        SignatureSpec::with_blocks(root, basis_bytes, size)
+    }
+
+    /// The same for a basis whose fingerprints were rewritten: few edits are left, so blocks are larger.
+    pub fn for_rewritten(basis_bytes: u64, size: u64) -> SignatureSpec {
+        let root = basis_bytes.saturating_mul(8).isqrt().next_power_of_two().clamp(1024, 1 << 20);
+        SignatureSpec::with_blocks(root, basis_bytes, size)
+    }
+
+    fn with_blocks(root: u64, basis_bytes: u64, size: u64) -> SignatureSpec {
         let blocks = basis_bytes.div_ceil(root).max(1);
         let bits = 10 + size.max(1).ilog2() + blocks.ilog2();
-        let strong = bits.saturating_sub(32).div_ceil(8).clamp(1, 16);
+        let strong = bits.saturating_sub(32).div_ceil(8).clamp(2, 16);
         SignatureSpec { block_bytes: root as u32, strong_bytes: strong as u8 }
     }
 
@@ -255,7 +265,7 @@ mod tests {
 
     #[test]
     fn blocks_grow_with_the_basis() {
-        let rows = [(2_000, 1024, 1), (1 << 20, 1024, 2), (1 << 24, 4096, 2), (1 << 30, 32_768, 3)];
+        let rows = [(2_000, 1024, 2), (1 << 20, 1024, 2), (1 << 24, 4096, 2), (1 << 30, 32_768, 3)];
         for (basis, block_bytes, strong_bytes) in rows {
             let spec = SignatureSpec::for_basis(basis, basis);
             assert_eq!(spec, SignatureSpec { block_bytes, strong_bytes }, "{basis}");

@@ -19,10 +19,18 @@ pub(super) fn offer(situation: &Situation<'_>) -> Option<Offer> {
 const SMALLEST_COMPRESSED: u64 = 1 << 20;
 
 /// The signature to ask for, if a delta from a basis of `basis_bytes` to a file of `size` bytes can pay.
-pub fn wanted(basis_bytes: u64, size: u64, compressed: bool) -> Option<SignatureSpec> {
+pub fn wanted(
+    basis_bytes: u64,
+    size: u64,
+    compressed: bool,
+    rewritten: bool,
+) -> Option<SignatureSpec> {
     let smallest = if compressed { SMALLEST_COMPRESSED } else { SMALLEST };
     let pays = size.min(basis_bytes) >= smallest;
-    pays.then(|| SignatureSpec::for_basis(basis_bytes, size))
+    pays.then(|| match rewritten {
+        true => SignatureSpec::for_rewritten(basis_bytes, size),
+        false => SignatureSpec::for_basis(basis_bytes, size),
+    })
 }
 
 #[cfg(test)]
@@ -39,7 +47,7 @@ mod tests {
             (2_000_000, 2_000_000, true, true),
         ];
         for (basis, size, compressed, expected) in rows {
-            let asked = wanted(basis, size, compressed).is_some();
+            let asked = wanted(basis, size, compressed, false).is_some();
             assert_eq!(asked, expected, "{basis} {size} {compressed}");
         }
     }

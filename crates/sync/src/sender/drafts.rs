@@ -6,7 +6,6 @@
 
 mod basis;
 mod old;
-mod regzips;
 
 use std::collections::HashMap;
 
@@ -23,6 +22,7 @@ use crate::digest::Digest;
 use crate::path::RelPath;
 use crate::plan::Rename;
 use crate::recipe::{Ground, Recipes};
+use crate::regzip;
 use crate::renaming::pairs;
 use crate::rewrite::Rewriter;
 
@@ -34,6 +34,9 @@ const SHORTEST_COPY: usize = 64;
 
 /// About what a copy costs on the wire, in bytes.
 const COPY_BYTES: u64 = 6;
+
+/// Smaller `.gz` files are sent as they are, in bytes: they are hardly more than their corrections would be.
+const SMALLEST_GZ: u64 = 512;
 
 /// How many files are looked at for texts that changed in several of them.
 const SAMPLES: usize = 200;
@@ -52,8 +55,8 @@ pub struct Drafts {
     pub rewriter: Option<Rewriter>,
     /// What is known of source files, by position.
     pub files: HashMap<usize, Draft>,
-    /// Corrections of `.gz` files, by position in the source.
-    pub regzips: HashMap<usize, Regzip>,
+    /// For `.gz` files, by position in the source: the position of the plain sibling.
+    pub regzips: HashMap<usize, usize>,
 }
 
 /// What is known of one file.
@@ -68,15 +71,6 @@ pub enum Draft {
         /// The differences.
         pieces: Vec<Piece>,
     },
-}
-
-/// A `.gz` taken apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Regzip {
-    /// Position of the plain sibling in the source.
-    pub plain: usize,
-    /// What makes the `.gz` of it.
-    pub corrections: Vec<u8>,
 }
 
 impl Draft {
@@ -114,7 +108,8 @@ impl Drafts {
             drafting.compare(&mut drafts, recipes);
         }
         if recipes.regzip {
-            drafts.regzips = regzips::take_apart(comparison, source, &changed);
+            let pairs = changed.iter().filter_map(|&at| Some((at, plain_sibling(comparison, at)?)));
+            drafts.regzips = pairs.collect();
         }
         drafts
     }
@@ -240,6 +235,31 @@ impl Drafting<'_, '_> {
         learned.truncate(crate::limits::SUBSTITUTES);
         learned
     }
+}
+
+/// The position of `app.js`, if `at` is `app.js.gz` and worth taking apart.
+fn plain_sibling(comparison: &Comparison<'_>, at: usize) -> Option<usize> {
+    let entry = &comparison.source()[at].entry;
+    let plain = RelPath::new(entry.path.as_bytes().strip_suffix(b".gz")?).ok()?;
+    let found = comparison.position_of(&plain)?;
+    let plain_size = comparison.source()[found].entry.file_size()?;
+    let fits = (SMALLEST_GZ..=LARGEST).contains(&entry.file_size()?) && plain_size <= LARGEST;
+    fits.then_some(found)
+}
+
+/// The corrections that make the source file `at` of its plain sibling, if there are such.
+pub(super) fn take_apart(
+    comparison: &Comparison<'_>,
+    source: &Source,
+    at: usize,
+    plain: usize,
+) -> Option<Vec<u8>> {
+    let content = |at: usize| {
+        let local = comparison.source().get(at)?;
+        read(source, local).filter(|content| is_as_planned(content, local.digest))
+    };
+    let corrections = regzip::split(&content(at)?, &content(plain)?)?;
+    (corrections.len() <= crate::limits::CORRECTION_BYTES).then_some(corrections)
 }
 
 /// Whether a file's content is compared with old ones at all.

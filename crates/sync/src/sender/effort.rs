@@ -6,7 +6,12 @@
 use std::time::Duration;
 
 /// zstd levels in use, from quick to thorough.
-const LEVELS: [i32; 4] = [3, 6, 9, 12];
+const LEVELS: [i32; 5] = [1, 3, 6, 9, 12];
+
+/// Where to start on the way to a host that is near, and to one that is far: there the first megabytes, which the
+/// buffers on the way swallow, must not look like a quick link.
+const NEAR: usize = 0;
+const FAR: usize = 3;
 
 /// Time over which the link is judged before the level is changed (again).
 const PERIOD: Duration = Duration::from_millis(150);
@@ -23,9 +28,9 @@ pub struct Effort {
 
 impl Effort {
     /// Where to start with so many bytes of content.
-    pub fn for_content(bytes: u64) -> Effort {
+    pub fn new(bytes: u64, is_near: bool) -> Effort {
         let little = bytes <= LITTLE;
-        Effort { step: if little { 2 } else { 0 }, little }
+        Effort { step: if is_near && !little { NEAR } else { FAR }, little }
     }
 
     /// The zstd level.
@@ -76,9 +81,19 @@ mod tests {
 
     #[test]
     fn a_slow_link_raises_the_level_and_a_quick_one_lowers_it() {
-        let mut effort = Effort::for_content(100 << 20);
-        let rows =
-            [(900, 9), (900, 12), (900, 12), (200, 12), (0, 9), (50, 6), (0, 3), (0, 3), (500, 6)];
+        let mut effort = Effort::new(100 << 20, true);
+        let rows = [
+            (900, 6),
+            (900, 12),
+            (900, 12),
+            (200, 12),
+            (0, 9),
+            (50, 6),
+            (0, 3),
+            (0, 1),
+            (0, 1),
+            (500, 3),
+        ];
         for (blocked, level) in rows {
             effort.adapt(SECOND, Duration::from_millis(blocked));
             assert_eq!(effort.level(), level, "blocked for {blocked} ms of a second");
@@ -86,11 +101,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_changes_early_and_little_content_is_always_compressed_well() {
-        let mut effort = Effort::for_content(100 << 20);
+    fn nothing_changes_early_and_far_or_little_content_is_compressed_well() {
+        let mut effort = Effort::new(100 << 20, false);
+        assert_eq!(effort.level(), 9);
         let early = effort.adapt(Duration::from_millis(149), Duration::from_millis(149));
-        assert_eq!((early, effort.level()), (Verdict::TooEarly, 3));
-        let mut little = Effort::for_content(1000);
+        assert_eq!((early, effort.level()), (Verdict::TooEarly, 9));
+        let mut little = Effort::new(1000, true);
         assert_eq!(little.adapt(SECOND, Duration::ZERO), Verdict::Stay);
         assert_eq!(little.level(), 9);
     }

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use super::drafts::Regzip;
 use super::error::PushError;
 use super::planner::{Answer, Answers};
 use super::wire::Wire;
@@ -41,24 +40,31 @@ impl Encoder<'_> {
         &mut self,
         position: u32,
         action: &Action,
-        regzip: Option<&Regzip>,
     ) -> Result<bool, PushError> {
         let Some(file) = action.file() else { return Ok(true) };
-        match (file.recipe, signature_of(self.answers, file), regzip) {
-            (Recipe::Delta { .. }, Some(signature), _) => {
+        match (file.recipe, signature_of(self.answers, file)) {
+            (Recipe::Delta { .. }, Some(signature)) => {
                 self.file(position, &action.path, file, |encoder, source| {
                     encoder.delta(source, signature)
                 })
             }
-            (Recipe::Regzip { .. }, _, Some(regzip)) => {
-                self.wire.send(&Message::FileStart { action: position })?;
-                literals(self.wire, &regzip.corrections)?;
-                self.wire.send(&Message::FileEnd)?;
-                (self.progress)(file.size, self.wire);
-                Ok(true)
-            }
             _ => self.encode_whole(position, action),
         }
+    }
+
+    /// Encodes what makes a `.gz` of its plain sibling; the file as it is if it can't be made so.
+    pub fn encode_regzip(
+        &mut self,
+        position: u32,
+        action: &Action,
+        corrections: Option<&[u8]>,
+    ) -> Result<bool, PushError> {
+        let Some(corrections) = corrections else { return self.encode_whole(position, action) };
+        self.wire.send(&Message::FileStart { action: position })?;
+        literals(self.wire, corrections)?;
+        self.wire.send(&Message::FileEnd)?;
+        (self.progress)(action.file().map_or(0, |file| file.size), self.wire);
+        Ok(true)
     }
 
     /// Encodes the file of an action as a whole; `false` if it is not what was planned any more.

@@ -12,6 +12,7 @@ mod outcome;
 mod patching;
 pub mod planner;
 pub mod renames;
+mod regzips;
 mod report;
 mod session;
 mod source;
@@ -19,7 +20,7 @@ mod wire;
 
 use assetsync_transport::Target;
 
-use self::drafts::Drafts;
+use self::drafts::{Drafts, OldContents};
 use self::memory::Memory;
 use self::outcome::outcome;
 
@@ -34,6 +35,7 @@ pub use self::source::{Source, SourceError, Unreadable};
 pub(crate) use self::wire::Rate;
 use crate::plan::{Plan, What};
 use crate::proto::FailureCode;
+use crate::state::{RemoteEntry, State};
 
 /// What a push may do at its destination.
 #[derive(Debug, Clone, Default)]
@@ -78,13 +80,20 @@ fn attempt(
     let (memory, remembered) = Memory::of(target, connection)?;
     // The source is read while the destination is reached and surveyed.
     std::thread::scope(|scope| {
-        scope.spawn(|| source.hashed().is_ok());
+        let remembered = &remembered;
+        let early = scope.spawn(|| early_drafts(source, remembered, options, memory.contents()));
         let mut session = Session::connect(target, connection, memory.id(), monitor)?;
-        let state = session.survey(remembered)?;
+        let state = session.survey(remembered.clone())?;
         let entries = source.hashed()?;
         let comparison = Comparison::new(entries, &state, &options.policy);
+        let early = if state.entries == *remembered { early.join().ok().flatten() } else { None };
         let recipes = session.worthwhile(options.policy.recipes);
-        let drafts = Drafts::make(&comparison, source, memory.contents(), recipes);
+        let mut drafts = early.unwrap_or_else(|| {
+            Drafts::make(&comparison, source, memory.contents(), recipes)
+        });
+        if !recipes.regzip {
+            drafts.regzips.clear();
+        }
         let comparison = comparison.with(drafts);
         let answers = session.ask(&comparison)?;
         let mut plan = comparison.plan(&answers).map_err(PushError::InTheWay)?;
@@ -109,6 +118,23 @@ fn attempt(
         session.measure(&mut report);
         Ok(report)
     })
+}
+
+/// What can be found out about the source while the destination is reached, if that is as it was. In any case the
+/// source is read.
+fn early_drafts(
+    source: &Source,
+    remembered: &[RemoteEntry],
+    options: &Options,
+    old: &dyn OldContents,
+) -> Option<Drafts> {
+    let entries = source.hashed().ok()?;
+    if remembered.is_empty() {
+        return None;
+    }
+    let state = State { entries: remembered.to_vec(), leftovers: Vec::new() };
+    let comparison = Comparison::new(entries, &state, &options.policy);
+    Some(Drafts::make(&comparison, source, old, options.policy.recipes))
 }
 
 /// A build that failed may leave an empty directory; it shall not empty the destination too.

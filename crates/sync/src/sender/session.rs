@@ -5,16 +5,18 @@ use std::time::{Duration, Instant};
 
 use assetsync_transport::{Agents, Prompt, SshOptions, Target, bootstrap, connect};
 
-use super::drafts::{Drafts, OldContents};
+use super::drafts::{Drafts, OldContents, take_apart};
 use super::effort::{Effort, Verdict};
 use super::encode::Encoder;
 use super::error::PushError;
 use super::monitor::{Event, Monitor};
 use super::patching::Patching;
 use super::planner::{Answer, Answers, Comparison, content_order};
+use super::regzips::{Job, Outcome, Regzips};
 use super::report::Report;
 use super::source::{Source, read_again};
 use super::wire::Wire;
+use crate::compressed_names::is_precompressed;
 use crate::delta::Signature;
 use crate::entry::{Entry, Kind};
 use crate::limits;
@@ -23,6 +25,9 @@ use crate::proto::{Ask, Hello, Message, Vitals};
 use crate::recipe::{Basis, Recipe, Recipes};
 use crate::state::{Leftover, RemoteEntry, State, StateId};
 use crate::store::Store;
+
+/// A host whose agent answers within this is near: one round trip and the start of a shell.
+const NEAR: Duration = Duration::from_millis(30);
 
 /// How to reach a destination and what to expect of it.
 #[derive(Clone)]
@@ -52,6 +57,8 @@ pub struct Session<'a> {
     vitals: Vitals,
     leftovers: Vec<Leftover>,
     told_renames: bool,
+    /// The destination is on this machine or next to it.
+    is_near: bool,
     started: Instant,
 }
 
@@ -95,6 +102,7 @@ impl<'a> Session<'a> {
         };
         let line = hello.line();
         let patience = connection.timeout;
+        let asked = Instant::now();
         let agent = bootstrap::start(channel, &nonce, connection.agents, &line, patience)?;
         if !agent.noise.is_empty() {
             monitor.event(Event::Noise(&agent.noise));
@@ -103,8 +111,9 @@ impl<'a> Session<'a> {
             monitor.event(Event::AgentInstalled);
         }
         let wire = Wire::new(agent, line.len(), connection.timeout, connection.bytes_per_second)?;
+        let is_near = matches!(target, Target::Local(_)) || asked.elapsed() < NEAR;
         let (vitals, leftovers, told_renames) = (Vitals::default(), Vec::new(), false);
-        Ok(Session { wire, monitor, vitals, leftovers, told_renames, started })
+        Ok(Session { wire, monitor, vitals, leftovers, told_renames, is_near, started })
     }
 
     /// Hears what stands at the destination: in full, or how it differs from what is `remembered`.
@@ -228,7 +237,7 @@ impl<'a> Session<'a> {
         let order = content_order(plan);
         let total: u64 = order.iter().map(|&at| content_bytes(&plan.actions[at as usize])).sum();
         self.monitor.event(Event::Planned { files: order.len() as u64, bytes: total });
-        let mut effort = Effort::for_content(total);
+        let mut effort = Effort::new(expected_bytes(plan), self.is_near);
         self.wire.compress_at(effort.level(), effort.window_log())?;
         self.tell_renames(materials.comparison.drafts())?;
         self.send_plan(plan)?;
@@ -253,9 +262,10 @@ impl<'a> Session<'a> {
         Ok(failed.len() as u64)
     }
 
-    /// Which of the `allowed` recipes pay on this link.
+    /// Which of the `allowed` recipes pay on this link: next door a `.gz` travels in less time than it is taken
+    /// apart.
     pub fn worthwhile(&self, allowed: Recipes) -> Recipes {
-        allowed
+        Recipes { regzip: allowed.regzip && !self.is_near, ..allowed }
     }
 
     fn send_plan(&mut self, plan: &Plan) -> Result<(), PushError> {
@@ -282,22 +292,26 @@ impl<'a> Session<'a> {
         };
         let wire = &mut self.wire;
         let answers = materials.answers;
-        let drafts = materials.comparison.drafts();
         let patches = order.iter().take_while(|&&at| is_patch(&plan.actions[at as usize])).count();
         let (patches, order) = order.split_at(patches);
+        let (order, regzips) = regzip_jobs(plan, order, materials);
+        let regzips = Regzips::new(regzips);
         let encoder = Encoder { tree: &mut tree, wire, answers, progress: &mut progress };
         let mut patching = Patching { encoder, plan, materials, new_bytes: 0 };
         patching.encode(patches, effort)?;
-        let mut encoder = patching.encoder;
-        let mut judged = Judged::new(encoder.wire);
-        for &position in order {
-            let action = &plan.actions[position as usize];
-            let regzip = materials.comparison.position_of(&action.path);
-            let regzip = regzip.and_then(|at| drafts.regzips.get(&at));
-            encoder.encode(position, action, regzip)?;
-            judged.judge(effort, encoder.wire)?;
-        }
-        Ok(())
+        let encoder = patching.encoder;
+        std::thread::scope(|scope| {
+            for _ in 0..rayon::current_num_threads() {
+                scope.spawn(|| {
+                    regzips.work(|job| {
+                        take_apart(materials.comparison, materials.source, job.at, job.plain)
+                    });
+                });
+            }
+            let sent = send_files(encoder, plan, order, effort, &regzips);
+            regzips.stop();
+            sent
+        })
     }
 
     /// Which files the agent could not stage.
@@ -419,6 +433,75 @@ fn unused_bytes(plan: &Plan, leftovers: &[Leftover]) -> u64 {
 fn entry_bytes(entry: &Entry) -> usize {
     let target = if let Kind::Symlink { target } = &entry.kind { target.len() } else { 0 };
     entry.path.as_bytes().len() + target
+}
+
+/// Sends the files of the actions in `order`, and those of `regzips` as they get ready.
+fn send_files(
+    mut encoder: Encoder<'_>,
+    plan: &Plan,
+    order: &[u32],
+    effort: &mut Effort,
+    regzips: &Regzips,
+) -> Result<(), PushError> {
+    /// How long to wait for a file before showing a sign of life.
+    const PATIENCE: Duration = Duration::from_millis(200);
+    let action = |position: u32| &plan.actions[position as usize];
+    let mut judged = Judged::new(encoder.wire);
+    for &position in order {
+        // Their plain siblings are made of content that has been sent by now.
+        if is_precompressed(action(position).path.as_bytes()) {
+            while let Some((job, made)) = regzips.ready() {
+                encoder.encode_regzip(job.position, action(job.position), made.as_deref())?;
+            }
+        }
+        encoder.encode(position, action(position))?;
+        judged.judge(effort, encoder.wire)?;
+    }
+    loop {
+        match regzips.next(PATIENCE) {
+            Outcome::Done(job, made) => {
+                encoder.encode_regzip(job.position, action(job.position), made.as_deref())?;
+            }
+            Outcome::Left(job) => {
+                encoder.encode_regzip(job.position, action(job.position), None)?;
+            }
+            Outcome::Wait => {
+                encoder.wire.flush()?;
+                encoder.wire.tick()?;
+            }
+            Outcome::Over => return Ok(()),
+        }
+    }
+}
+
+/// Splits off, from the end of `order`, what is made from plain siblings.
+fn regzip_jobs<'o>(
+    plan: &Plan,
+    order: &'o [u32],
+    materials: &Materials<'_>,
+) -> (&'o [u32], Vec<Job>) {
+    let comparison = materials.comparison;
+    let job = |&position: &u32| {
+        let action = &plan.actions[position as usize];
+        let Recipe::Regzip { .. } = action.file()?.recipe else { return None };
+        let at = comparison.position_of(&action.path)?;
+        let plain = *comparison.drafts().regzips.get(&at)?;
+        Some(Job { position, at, plain, size: content_bytes(action) })
+    };
+    let first = order.iter().position(|position| job(position).is_some()).unwrap_or(order.len());
+    let (order, regzips) = order.split_at(first);
+    (order, regzips.iter().filter_map(job).collect())
+}
+
+/// About how many bytes of content are to be compressed.
+fn expected_bytes(plan: &Plan) -> u64 {
+    let files = plan.actions.iter().filter_map(Action::file);
+    let bytes = files.map(|file| match file.recipe {
+        Recipe::Whole => file.size,
+        Recipe::Patch { .. } | Recipe::Delta { .. } => file.size / 8,
+        _ => 0,
+    });
+    bytes.sum()
 }
 
 fn is_patch(action: &Action) -> bool {

@@ -1,0 +1,184 @@
+//! Takes `.gz` files apart on all cores while other content is sent.
+//!
+//! It is worth about as much time as it saves on an ordinary link. So that neither waits for the other, the cores
+//! work through the files from the front, and where there are very many, the link takes those at the back as they
+//! are.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// As long as so much is left that nobody has begun, the link does not wait for it, in bytes.
+const MUCH: u64 = 8 << 20;
+
+/// A `.gz` file of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Job {
+    /// Position in the plan.
+    pub position: u32,
+    /// Position in the source.
+    pub at: usize,
+    /// Position of the plain sibling in the source.
+    pub plain: usize,
+    /// Bytes of the `.gz`.
+    pub size: u64,
+}
+
+/// What came of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Corrections, or none if it can't be made from its plain sibling.
+    Done(Job, Option<Vec<u8>>),
+    /// There was no time for it.
+    Left(Job),
+    /// Nothing yet.
+    Wait,
+    /// There are no more.
+    Over,
+}
+
+/// Files to take apart, and those that are.
+#[derive(Debug)]
+pub struct Regzips {
+    desk: Mutex<Desk>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Desk {
+    waiting: VecDeque<Job>,
+    waiting_bytes: u64,
+    done: VecDeque<(Job, Option<Vec<u8>>)>,
+    in_work: usize,
+}
+
+impl Regzips {
+    /// These files, in this order.
+    pub fn new(jobs: Vec<Job>) -> Regzips {
+        let waiting_bytes = jobs.iter().map(|job| job.size).sum();
+        let (done, in_work) = (VecDeque::new(), 0);
+        let desk = Desk { waiting: jobs.into(), waiting_bytes, done, in_work };
+        Regzips { desk: Mutex::new(desk), changed: Condvar::new() }
+    }
+
+    /// Takes files apart until none is left; any number of threads may.
+    pub fn work(&self, take_apart: impl Fn(&Job) -> Option<Vec<u8>>) {
+        while let Some(job) = self.begin() {
+            let corrections = take_apart(&job);
+            let mut desk = self.desk();
+            desk.in_work -= 1;
+            desk.done.push_back((job, corrections));
+            self.changed.notify_all();
+        }
+    }
+
+    fn begin(&self) -> Option<Job> {
+        let mut desk = self.desk();
+        let job = desk.waiting.pop_front()?;
+        desk.waiting_bytes -= job.size;
+        desk.in_work += 1;
+        Some(job)
+    }
+
+    /// A file that is ready, if there is one.
+    pub fn ready(&self) -> Option<(Job, Option<Vec<u8>>)> {
+        self.desk().done.pop_front()
+    }
+
+    /// The next file, now that there is nothing else to send: one that is ready, one that will have no time, or,
+    /// after `patience`, none.
+    pub fn next(&self, patience: Duration) -> Outcome {
+        let mut desk = self.desk();
+        if desk.done.is_empty() && desk.waiting_bytes <= MUCH && desk.in_work > 0 {
+            let waited = self.changed.wait_timeout(desk, patience);
+            desk = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if let Some((job, corrections)) = desk.done.pop_front() {
+            return Outcome::Done(job, corrections);
+        }
+        if desk.waiting_bytes > MUCH || desk.in_work == 0 {
+            return match desk.waiting.pop_back() {
+                Some(job) => {
+                    desk.waiting_bytes -= job.size;
+                    Outcome::Left(job)
+                }
+                None if desk.in_work == 0 => Outcome::Over,
+                None => Outcome::Wait,
+            };
+        }
+        Outcome::Wait
+    }
+
+    /// Nobody begins another one.
+    pub fn stop(&self) {
+        let mut desk = self.desk();
+        desk.waiting.clear();
+        desk.waiting_bytes = 0;
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jobs(count: u32, size: u64) -> Vec<Job> {
+        let job = |position| Job { position, at: position as usize, plain: 0, size };
+        (0..count).map(job).collect()
+    }
+
+    /// Everything that comes, with `work` done beforehand by nobody.
+    fn drain(regzips: &Regzips) -> Vec<Outcome> {
+        let next = || Some(regzips.next(Duration::ZERO)).filter(|next| *next != Outcome::Over);
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn what_is_taken_apart_comes_once_and_in_order() {
+        let regzips = Regzips::new(jobs(3, 100));
+        regzips.work(|job| (job.position != 1).then(|| vec![job.position as u8]));
+        let first = regzips.ready();
+        assert_eq!(first.map(|(job, made)| (job.position, made)), Some((0, Some(vec![0]))));
+        let rest = drain(&regzips).into_iter().map(|outcome| match outcome {
+            Outcome::Done(job, made) => (job.position, made),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(rest.collect::<Vec<_>>(), [(1, None), (2, Some(vec![2]))]);
+    }
+
+    #[test]
+    fn the_link_takes_the_last_ones_where_there_are_many() {
+        let regzips = Regzips::new(jobs(30, 1 << 20));
+        let left = (0..5).map(|_| regzips.next(Duration::ZERO));
+        let left: Vec<_> = left
+            .map(|outcome| match outcome {
+                Outcome::Left(job) => job.position,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(left, [29, 28, 27, 26, 25]);
+        regzips.work(|_| Some(Vec::new()));
+        assert_eq!(drain(&regzips).len(), 25);
+    }
+
+    #[test]
+    fn all_of_them_come_whatever_the_threads_do() {
+        let regzips = Regzips::new(jobs(200, 100));
+        let mut seen = std::thread::scope(|scope| {
+            (0..3).for_each(|_| drop(scope.spawn(|| regzips.work(|_| None))));
+            let mut seen = Vec::new();
+            loop {
+                match regzips.next(Duration::from_secs(1)) {
+                    Outcome::Done(job, _) | Outcome::Left(job) => seen.push(job.position),
+                    Outcome::Wait => {}
+                    Outcome::Over => return seen,
+                }
+            }
+        });
+        seen.sort_unstable();
+        assert_eq!(seen, (0..200).collect::<Vec<_>>());
+    }
+}
