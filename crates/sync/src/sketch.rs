@@ -246,6 +246,17 @@ mod tests {
     }
 
     #[test]
+    fn a_sketch_is_the_smallest_hashes_of_all_windows() {
+        for bytes in [16, 70, 300, 5000, 100_000] {
+            let content = noise(bytes as u64, bytes);
+            let hash = |window: &[u8]| window.iter().fold(0, |hash, &byte| roll(hash, byte));
+            let all: std::collections::BTreeSet<u64> = content.windows(WINDOW).map(hash).collect();
+            let smallest: Vec<u64> = all.into_iter().take(HASHES).collect();
+            assert_eq!(*Sketch::of(&content).hashes, smallest);
+        }
+    }
+
+    #[test]
     fn repeated_content_has_a_short_sketch() {
         assert_eq!(Sketch::of(&[0; 1 << 20]).hashes.len(), 1);
         assert_eq!(Sketch::of(&b"abc".repeat(100_000)).hashes.len(), 3);

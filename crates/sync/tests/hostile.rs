@@ -222,8 +222,9 @@ fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
     let literal = || Literal(b"content");
     let (end, publish) = (PlanEnd, ContentEnd { publish: true });
     let content = |messages: &[Message<'static>]| [&[whole("x"), PlanEnd], messages].concat();
-    let ask =
-        |known, spec| Ask(assetsync_sync::proto::Ask { known, expected: None, signature: spec, rewritten: false });
+    let ask = |known, spec| {
+        Ask(assetsync_sync::proto::Ask { known, expected: None, signature: spec, rewritten: false })
+    };
     let dir = || What::Dir { mode: 0o755 };
     let link = || What::Symlink { target: b"/etc".to_vec(), mtime: MTIME };
     vec![

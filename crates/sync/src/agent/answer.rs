@@ -66,11 +66,13 @@ fn answer(
 ) -> Result<(), AgentError> {
     let same = match ask.expected {
         None => false,
-        Some(expected) => match ground.rewind().and_then(|()| Digest::of_reader(&mut ground, buffer)) {
-            Ok((digest, _)) if ask.rewritten => digest.0[..8] == expected.0[..8],
-            Ok((digest, _)) => digest.short() == expected,
-            Err(_) => return talk.send(&Message::Gone),
-        },
+        Some(expected) => {
+            match ground.rewind().and_then(|()| Digest::of_reader(&mut ground, buffer)) {
+                Ok((digest, _)) if ask.rewritten => digest.0[..8] == expected.0[..8],
+                Ok((digest, _)) => digest.short() == expected,
+                Err(_) => return talk.send(&Message::Gone),
+            }
+        }
     };
     match ask.signature {
         _ if same => talk.send(&Message::Compared(true)),

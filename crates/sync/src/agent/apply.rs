@@ -154,7 +154,8 @@ impl Applier<'_, '_> {
     /// Has the next zstd frame begin with the parts named.
     fn use_prefix(&mut self, check: [u8; 8], talk: &mut Conversation) -> Result<(), AgentError> {
         let mut prefix = std::mem::take(&mut self.prefix);
-        let loaded = prefix.load(check, |ground| self.open_ground(ground)?.ok_or(AgentError::Basis));
+        let loaded =
+            prefix.load(check, |ground| self.open_ground(ground)?.ok_or(AgentError::Basis));
         talk.expect_prefix(loaded?)
     }
 

@@ -24,7 +24,11 @@ pub enum Ground {
 
 impl Ground {
     /// Rewrites all of `basis`.
-    pub fn rewritten(basis: &mut File, rewriter: &Rewriter, spool_dir: &Path) -> io::Result<Ground> {
+    pub fn rewritten(
+        basis: &mut File,
+        rewriter: &Rewriter,
+        spool_dir: &Path,
+    ) -> io::Result<Ground> {
         let mut spool = tempfile::spooled_tempfile_in(IN_MEMORY, spool_dir);
         rewrite(basis, rewriter, &mut |piece| spool.write_all(piece))?;
         Ok(Ground::Rewritten(spool))

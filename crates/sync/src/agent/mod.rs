@@ -214,9 +214,8 @@ impl Agent {
         tree.forget();
         let kept = stage.clear().and_then(|()| record_keeping::save_index(book, tree, work));
         // The push is done; without an index the next one reads more.
-        let state = kept
-            .map_err(|error| notices.push(format!("Can't keep the index: {error}")))
-            .ok();
+        let state =
+            kept.map_err(|error| notices.push(format!("Can't keep the index: {error}"))).ok();
         for notice in &notices {
             let text = notice.as_bytes();
             self.talk

@@ -330,7 +330,12 @@ mod tests {
                 }
             }
             let literal = format!("{:?}", Received::Message(Message::Literal(&prefix[1..])));
-            let expected = ["Message(Bye)", "Message(Prefix { check: [0, 0, 0, 0, 0, 0, 0, 0] })", &literal, &literal];
+            let expected = [
+                "Message(Bye)",
+                "Message(Prefix { check: [0, 0, 0, 0, 0, 0, 0, 0] })",
+                &literal,
+                &literal,
+            ];
             assert_eq!(seen, expected, "pieces of {piece}");
         }
     }

@@ -52,7 +52,12 @@ impl Outbox {
     }
 
     /// Chooses level, window and prefix anew: [`Message::Prefix`] was the last message of the frame before.
-    pub fn tune_with_prefix(&mut self, level: i32, window_log: u32, prefix: &[u8]) -> io::Result<()> {
+    pub fn tune_with_prefix(
+        &mut self,
+        level: i32,
+        window_log: u32,
+        prefix: &[u8],
+    ) -> io::Result<()> {
         self.end_frame();
         self.deflater = with_parameters(Encoder::with_dictionary(level, prefix)?, window_log)?;
         Ok(())

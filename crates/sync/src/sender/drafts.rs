@@ -8,6 +8,7 @@ mod basis;
 mod old;
 
 use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
@@ -55,8 +56,8 @@ pub struct Drafts {
     pub rewriter: Option<Rewriter>,
     /// What is known of source files, by position.
     pub files: HashMap<usize, Draft>,
-    /// For `.gz` files, by position in the source: the position of the plain sibling.
-    pub regzips: HashMap<usize, usize>,
+    /// `.gz` files that may be made from their plain siblings, by position in the source.
+    pub regzips: Arc<HashMap<usize, Regzip>>,
 }
 
 /// What is known of one file.
@@ -109,7 +110,8 @@ impl Drafts {
         }
         if recipes.regzip {
             let pairs = changed.iter().filter_map(|&at| Some((at, plain_sibling(comparison, at)?)));
-            drafts.regzips = pairs.collect();
+            let regzip = |(at, plain)| (at, Regzip { plain, corrections: OnceLock::new() });
+            drafts.regzips = Arc::new(pairs.map(regzip).collect());
         }
         drafts
     }
@@ -247,15 +249,26 @@ fn plain_sibling(comparison: &Comparison<'_>, at: usize) -> Option<usize> {
     fits.then_some(found)
 }
 
-/// The corrections that make the source file `at` of its plain sibling, if there are such.
-pub(super) fn take_apart(
-    comparison: &Comparison<'_>,
-    source: &Source,
-    at: usize,
-    plain: usize,
-) -> Option<Vec<u8>> {
+/// A `.gz` that may be made from its plain sibling.
+#[derive(Debug)]
+pub struct Regzip {
+    /// Position of the plain sibling in the source.
+    pub plain: usize,
+    corrections: OnceLock<Option<Vec<u8>>>,
+}
+
+impl Regzip {
+    /// The corrections that make the source file `at` of its plain sibling, if there are such. Whoever asks first
+    /// works them out.
+    pub fn corrections(&self, source: &Source, at: usize) -> Option<&[u8]> {
+        self.corrections.get_or_init(|| take_apart(source, at, self.plain)).as_deref()
+    }
+}
+
+fn take_apart(source: &Source, at: usize, plain: usize) -> Option<Vec<u8>> {
+    let entries = source.hashed().ok()?;
     let content = |at: usize| {
-        let local = comparison.source().get(at)?;
+        let local = entries.get(at)?;
         read(source, local).filter(|content| is_as_planned(content, local.digest))
     };
     let corrections = regzip::split(&content(at)?, &content(plain)?)?;

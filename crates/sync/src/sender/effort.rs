@@ -16,21 +16,33 @@ const FAR: usize = 3;
 /// Time over which the link is judged before the level is changed (again).
 const PERIOD: Duration = Duration::from_millis(150);
 
+/// The buffers on the way swallow about so many bytes before the link shows what it can do.
+const SWALLOWED: u64 = 4 << 20;
+
 /// Up to so many bytes of content are compressed well from the start: it takes no time to speak of.
 const LITTLE: u64 = 4 << 20;
+
+/// From so many bytes of content on the highest level is worth a change.
+const MUCH: u64 = 96 << 20;
 
 /// A level, and what speaks for another one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Effort {
     step: usize,
+    /// The last step that is worth a change: a new level begins a new frame, which knows nothing of the content
+    /// before, and that costs more than the last levels save on a few megabytes.
+    most: usize,
     little: bool,
+    is_far: bool,
 }
 
 impl Effort {
     /// Where to start with so many bytes of content.
     pub fn new(bytes: u64, is_near: bool) -> Effort {
         let little = bytes <= LITTLE;
-        Effort { step: if is_near && !little { NEAR } else { FAR }, little }
+        let most = if bytes > MUCH { LEVELS.len() - 1 } else { FAR };
+        let step = if is_near && !little { NEAR } else { FAR };
+        Effort { step, most, little, is_far: !is_near }
     }
 
     /// The zstd level.
@@ -43,16 +55,17 @@ impl Effort {
         if self.little { 22 } else { 23 }
     }
 
-    /// Judges the last `elapsed`, of which the encoder was `blocked` by the link. Unless it is too early, a new
-    /// period begins.
-    pub fn adapt(&mut self, elapsed: Duration, blocked: Duration) -> Verdict {
-        if elapsed < PERIOD {
+    /// Judges the last `elapsed`, of which the encoder was `blocked` by the link, after `sent` bytes in all. Unless it
+    /// is too early, a new period begins.
+    pub fn adapt(&mut self, elapsed: Duration, blocked: Duration, sent: u64) -> Verdict {
+        let quick = blocked < elapsed.mul_f64(0.4);
+        if elapsed < PERIOD || (self.is_far && quick && sent < SWALLOWED) {
             return Verdict::TooEarly;
         }
         let share = blocked.as_secs_f64() / elapsed.as_secs_f64();
         let step = match share {
-            0.7.. => (self.step + 2).min(LEVELS.len() - 1),
-            0.4.. => (self.step + 1).min(LEVELS.len() - 1),
+            0.7.. => (self.step + 2).min(self.most),
+            0.4.. => (self.step + 1).min(self.most),
             ..0.1 if !self.little => self.step.saturating_sub(1),
             _ => self.step,
         };
@@ -95,7 +108,7 @@ mod tests {
             (500, 3),
         ];
         for (blocked, level) in rows {
-            effort.adapt(SECOND, Duration::from_millis(blocked));
+            effort.adapt(SECOND, Duration::from_millis(blocked), 0);
             assert_eq!(effort.level(), level, "blocked for {blocked} ms of a second");
         }
     }
@@ -104,10 +117,13 @@ mod tests {
     fn nothing_changes_early_and_far_or_little_content_is_compressed_well() {
         let mut effort = Effort::new(100 << 20, false);
         assert_eq!(effort.level(), 9);
-        let early = effort.adapt(Duration::from_millis(149), Duration::from_millis(149));
+        let early = effort.adapt(Duration::from_millis(149), Duration::from_millis(149), 9 << 20);
         assert_eq!((early, effort.level()), (Verdict::TooEarly, 9));
+        assert_eq!(effort.adapt(SECOND, Duration::ZERO, 1 << 20), Verdict::TooEarly);
+        assert_eq!(effort.adapt(SECOND, Duration::ZERO, 9 << 20), Verdict::Change);
+        assert_eq!(effort.level(), 6);
         let mut little = Effort::new(1000, true);
-        assert_eq!(little.adapt(SECOND, Duration::ZERO), Verdict::Stay);
+        assert_eq!(little.adapt(SECOND, Duration::ZERO, 9 << 20), Verdict::Stay);
         assert_eq!(little.level(), 9);
     }
 }

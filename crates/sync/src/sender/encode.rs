@@ -36,11 +36,7 @@ pub struct Encoder<'a> {
 impl Encoder<'_> {
     /// Encodes the file of the action at `position`, by its recipe; `false` if it is not what was planned any
     /// more.
-    pub fn encode(
-        &mut self,
-        position: u32,
-        action: &Action,
-    ) -> Result<bool, PushError> {
+    pub fn encode(&mut self, position: u32, action: &Action) -> Result<bool, PushError> {
         let Some(file) = action.file() else { return Ok(true) };
         match (file.recipe, signature_of(self.answers, file)) {
             (Recipe::Delta { .. }, Some(signature)) => {

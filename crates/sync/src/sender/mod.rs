@@ -11,16 +11,21 @@ mod monitor;
 mod outcome;
 mod patching;
 pub mod planner;
-pub mod renames;
 mod regzips;
+pub mod renames;
 mod report;
 mod session;
 mod source;
 mod wire;
 
-use assetsync_transport::Target;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use self::drafts::{Drafts, OldContents};
+use assetsync_transport::Target;
+use rayon::prelude::*;
+
+use self::drafts::{Drafts, OldContents, Regzip};
 use self::memory::Memory;
 use self::outcome::outcome;
 
@@ -78,21 +83,27 @@ fn attempt(
     monitor: &dyn Monitor,
 ) -> Result<Report, PushError> {
     let (memory, remembered) = Memory::of(target, connection)?;
+    let (remembered, is_reached) = (&remembered, &AtomicBool::new(false));
     // The source is read while the destination is reached and surveyed.
     std::thread::scope(|scope| {
-        let remembered = &remembered;
-        let early = scope.spawn(|| early_drafts(source, remembered, options, memory.contents()));
-        let mut session = Session::connect(target, connection, memory.id(), monitor)?;
+        let early = scope.spawn(|| {
+            let drafts = early_drafts(source, remembered, options, memory.contents())?;
+            let regzips = Arc::clone(&drafts.regzips);
+            scope.spawn(move || take_apart_until(is_reached, &regzips, source));
+            Some(drafts)
+        });
+        let connected = Session::connect(target, connection, memory.id(), monitor);
+        is_reached.store(true, Ordering::Relaxed);
+        let mut session = connected?;
         let state = session.survey(remembered.clone())?;
         let entries = source.hashed()?;
         let comparison = Comparison::new(entries, &state, &options.policy);
         let early = if state.entries == *remembered { early.join().ok().flatten() } else { None };
         let recipes = session.worthwhile(options.policy.recipes);
-        let mut drafts = early.unwrap_or_else(|| {
-            Drafts::make(&comparison, source, memory.contents(), recipes)
-        });
+        let mut drafts =
+            early.unwrap_or_else(|| Drafts::make(&comparison, source, memory.contents(), recipes));
         if !recipes.regzip {
-            drafts.regzips.clear();
+            drafts.regzips = Arc::default();
         }
         let comparison = comparison.with(drafts);
         let answers = session.ask(&comparison)?;
@@ -135,6 +146,15 @@ fn early_drafts(
     let state = State { entries: remembered.to_vec(), leftovers: Vec::new() };
     let comparison = Comparison::new(entries, &state, &options.policy);
     Some(Drafts::make(&comparison, source, old, options.policy.recipes))
+}
+
+/// Begins to take `.gz` files apart while a far host is being reached; a near one is reached before this begins.
+fn take_apart_until(is_reached: &AtomicBool, regzips: &HashMap<usize, Regzip>, source: &Source) {
+    regzips.par_iter().for_each(|(&at, regzip)| {
+        if !is_reached.load(Ordering::Relaxed) {
+            regzip.corrections(source, at);
+        }
+    });
 }
 
 /// A build that failed may leave an empty directory; it shall not empty the destination too.

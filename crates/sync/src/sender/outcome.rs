@@ -24,7 +24,8 @@ pub fn outcome(state: &State, plan: &Plan, source: &[SourceEntry]) -> Vec<Remote
             (None, Some(_)) => (actions.next(), None),
             (Some(_), _) => (None, standing.next()),
         };
-        let path = action.0.map(|action| &action.path).or(action.1.map(|remote| &remote.entry.path));
+        let path =
+            action.0.map(|action| &action.path).or(action.1.map(|remote| &remote.entry.path));
         let Some(path) = path else { return entries };
         while source.next_if(|local| local.entry.path < *path).is_some() {}
         let local = source.peek().filter(|local| local.entry.path == *path).copied();

@@ -37,7 +37,8 @@ impl Patching<'_, '_> {
         let drafts: Vec<_> = drafts.collect();
         let pieces = drafts.iter().flat_map(|(_, _, pieces)| *pieces);
         self.new_bytes = pieces.map(|piece| new_bytes(piece) as u64).sum();
-        let mut groups = group(drafts.iter().map(|(_, ground, pieces)| (*ground, *pieces))).into_iter();
+        let mut groups =
+            group(drafts.iter().map(|(_, ground, pieces)| (*ground, *pieces))).into_iter();
         let mut left = 0;
         for (position, _, pieces) in &drafts {
             let action = &self.plan.actions[*position as usize];

@@ -178,7 +178,8 @@ impl<'a> Comparison<'a> {
         let mut expected = HashSet::new();
         let mut choose = |at: usize| {
             let local = &self.source[at];
-            let drafted = self.drafts.files.contains_key(&at) || self.drafts.regzips.contains_key(&at);
+            let drafted =
+                self.drafts.files.contains_key(&at) || self.drafts.regzips.contains_key(&at);
             if self.same[at] == Same::Yes || drafted || !self.is_new(at) {
                 return None;
             }
@@ -437,7 +438,7 @@ impl Planning<'_, '_> {
     /// Where the plain sibling will be, and what else must travel.
     fn regzipped(&self, at: usize, size: u64) -> Option<(Basis, u64)> {
         // Not taken apart yet: a zopfli's corrections are a tenth of the file, zlib's a hundredth.
-        let (plain, bytes) = (*self.comparison.drafts.regzips.get(&at)?, size / 10);
+        let (plain, bytes) = (self.comparison.drafts.regzips.get(&at)?.plain, size / 10);
         let Some(&position) = self.positions.get(&plain) else {
             let kept = self.comparison.known.get(plain).copied().flatten();
             return Some((Basis::Known(kept?), bytes));

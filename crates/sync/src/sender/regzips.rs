@@ -18,8 +18,6 @@ pub struct Job {
     pub position: u32,
     /// Position in the source.
     pub at: usize,
-    /// Position of the plain sibling in the source.
-    pub plain: usize,
     /// Bytes of the `.gz`.
     pub size: u64,
 }
@@ -27,8 +25,8 @@ pub struct Job {
 /// What came of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Corrections, or none if it can't be made from its plain sibling.
-    Done(Job, Option<Vec<u8>>),
+    /// It has been taken apart, or can't be.
+    Done(Job),
     /// There was no time for it.
     Left(Job),
     /// Nothing yet.
@@ -48,7 +46,7 @@ pub struct Regzips {
 struct Desk {
     waiting: VecDeque<Job>,
     waiting_bytes: u64,
-    done: VecDeque<(Job, Option<Vec<u8>>)>,
+    done: VecDeque<Job>,
     in_work: usize,
 }
 
@@ -62,12 +60,12 @@ impl Regzips {
     }
 
     /// Takes files apart until none is left; any number of threads may.
-    pub fn work(&self, take_apart: impl Fn(&Job) -> Option<Vec<u8>>) {
+    pub fn work(&self, take_apart: impl Fn(&Job)) {
         while let Some(job) = self.begin() {
-            let corrections = take_apart(&job);
+            take_apart(&job);
             let mut desk = self.desk();
             desk.in_work -= 1;
-            desk.done.push_back((job, corrections));
+            desk.done.push_back(job);
             self.changed.notify_all();
         }
     }
@@ -81,7 +79,7 @@ impl Regzips {
     }
 
     /// A file that is ready, if there is one.
-    pub fn ready(&self) -> Option<(Job, Option<Vec<u8>>)> {
+    pub fn ready(&self) -> Option<Job> {
         self.desk().done.pop_front()
     }
 
@@ -93,8 +91,8 @@ impl Regzips {
             let waited = self.changed.wait_timeout(desk, patience);
             desk = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        if let Some((job, corrections)) = desk.done.pop_front() {
-            return Outcome::Done(job, corrections);
+        if let Some(job) = desk.done.pop_front() {
+            return Outcome::Done(job);
         }
         if desk.waiting_bytes > MUCH || desk.in_work == 0 {
             return match desk.waiting.pop_back() {
@@ -126,7 +124,7 @@ mod tests {
     use super::*;
 
     fn jobs(count: u32, size: u64) -> Vec<Job> {
-        let job = |position| Job { position, at: position as usize, plain: 0, size };
+        let job = |position| Job { position, at: position as usize, size };
         (0..count).map(job).collect()
     }
 
@@ -139,14 +137,13 @@ mod tests {
     #[test]
     fn what_is_taken_apart_comes_once_and_in_order() {
         let regzips = Regzips::new(jobs(3, 100));
-        regzips.work(|job| (job.position != 1).then(|| vec![job.position as u8]));
-        let first = regzips.ready();
-        assert_eq!(first.map(|(job, made)| (job.position, made)), Some((0, Some(vec![0]))));
+        regzips.work(|_| {});
+        assert_eq!(regzips.ready().map(|job| job.position), Some(0));
         let rest = drain(&regzips).into_iter().map(|outcome| match outcome {
-            Outcome::Done(job, made) => (job.position, made),
+            Outcome::Done(job) => job.position,
             other => panic!("{other:?}"),
         });
-        assert_eq!(rest.collect::<Vec<_>>(), [(1, None), (2, Some(vec![2]))]);
+        assert_eq!(rest.collect::<Vec<_>>(), [1, 2]);
     }
 
     #[test]
@@ -160,7 +157,7 @@ mod tests {
             })
             .collect();
         assert_eq!(left, [29, 28, 27, 26, 25]);
-        regzips.work(|_| Some(Vec::new()));
+        regzips.work(|_| {});
         assert_eq!(drain(&regzips).len(), 25);
     }
 
@@ -168,11 +165,11 @@ mod tests {
     fn all_of_them_come_whatever_the_threads_do() {
         let regzips = Regzips::new(jobs(200, 100));
         let mut seen = std::thread::scope(|scope| {
-            (0..3).for_each(|_| drop(scope.spawn(|| regzips.work(|_| None))));
+            (0..3).for_each(|_| drop(scope.spawn(|| regzips.work(|_| {}))));
             let mut seen = Vec::new();
             loop {
                 match regzips.next(Duration::from_secs(1)) {
-                    Outcome::Done(job, _) | Outcome::Left(job) => seen.push(job.position),
+                    Outcome::Done(job) | Outcome::Left(job) => seen.push(job.position),
                     Outcome::Wait => {}
                     Outcome::Over => return seen,
                 }

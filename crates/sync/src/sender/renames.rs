@@ -368,8 +368,8 @@ mod tests {
             "c-1aaaaaa1.js > c-4bbbbbb4.js",
             "c-1aaaaaa1.js.gz > c-4bbbbbb4.js.gz",
         ];
-        let sized = |paths: [&'static str; 4]| paths.map(|path| (path, 50));
-        assert_eq!(words(&sized(old), &sized(new), &alike), expected);
+        let sized = |paths: [&'static str; 4], size| paths.map(|path| (path, size));
+        assert_eq!(words(&sized(old, 50), &sized(new, 150), &alike), expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use assetsync_transport::{Agents, Prompt, SshOptions, Target, bootstrap, connect};
 
-use super::drafts::{Drafts, OldContents, take_apart};
+use super::drafts::{Drafts, OldContents};
 use super::effort::{Effort, Verdict};
 use super::encode::Encoder;
 use super::error::PushError;
@@ -262,6 +262,11 @@ impl<'a> Session<'a> {
         Ok(failed.len() as u64)
     }
 
+    /// Whether the destination is on this machine or next to it.
+    pub fn is_near(&self) -> bool {
+        self.is_near
+    }
+
     /// Which of the `allowed` recipes pay on this link: next door a `.gz` travels in less time than it is taken
     /// apart.
     pub fn worthwhile(&self, allowed: Recipes) -> Recipes {
@@ -304,11 +309,11 @@ impl<'a> Session<'a> {
             for _ in 0..rayon::current_num_threads() {
                 scope.spawn(|| {
                     regzips.work(|job| {
-                        take_apart(materials.comparison, materials.source, job.at, job.plain)
+                        corrections(materials, job);
                     });
                 });
             }
-            let sent = send_files(encoder, plan, order, effort, &regzips);
+            let sent = send_files(encoder, plan, order, effort, &regzips, materials);
             regzips.stop();
             sent
         })
@@ -442,6 +447,7 @@ fn send_files(
     order: &[u32],
     effort: &mut Effort,
     regzips: &Regzips,
+    materials: &Materials<'_>,
 ) -> Result<(), PushError> {
     /// How long to wait for a file before showing a sign of life.
     const PATIENCE: Duration = Duration::from_millis(200);
@@ -450,8 +456,9 @@ fn send_files(
     for &position in order {
         // Their plain siblings are made of content that has been sent by now.
         if is_precompressed(action(position).path.as_bytes()) {
-            while let Some((job, made)) = regzips.ready() {
-                encoder.encode_regzip(job.position, action(job.position), made.as_deref())?;
+            while let Some(job) = regzips.ready() {
+                let made = corrections(materials, &job);
+                encoder.encode_regzip(job.position, action(job.position), made)?;
             }
         }
         encoder.encode(position, action(position))?;
@@ -459,8 +466,9 @@ fn send_files(
     }
     loop {
         match regzips.next(PATIENCE) {
-            Outcome::Done(job, made) => {
-                encoder.encode_regzip(job.position, action(job.position), made.as_deref())?;
+            Outcome::Done(job) => {
+                let made = corrections(materials, &job);
+                encoder.encode_regzip(job.position, action(job.position), made)?;
             }
             Outcome::Left(job) => {
                 encoder.encode_regzip(job.position, action(job.position), None)?;
@@ -474,6 +482,11 @@ fn send_files(
     }
 }
 
+fn corrections<'m>(materials: &'m Materials<'_>, job: &Job) -> Option<&'m [u8]> {
+    let regzip = materials.comparison.drafts().regzips.get(&job.at)?;
+    regzip.corrections(materials.source, job.at)
+}
+
 /// Splits off, from the end of `order`, what is made from plain siblings.
 fn regzip_jobs<'o>(
     plan: &Plan,
@@ -485,8 +498,7 @@ fn regzip_jobs<'o>(
         let action = &plan.actions[position as usize];
         let Recipe::Regzip { .. } = action.file()?.recipe else { return None };
         let at = comparison.position_of(&action.path)?;
-        let plain = *comparison.drafts().regzips.get(&at)?;
-        Some(Job { position, at, plain, size: content_bytes(action) })
+        Some(Job { position, at, size: content_bytes(action) })
     };
     let first = order.iter().position(|position| job(position).is_some()).unwrap_or(order.len());
     let (order, regzips) = order.split_at(first);
@@ -580,7 +592,7 @@ impl Judged {
     }
 
     fn judge(&mut self, effort: &mut Effort, wire: &mut Wire) -> Result<(), PushError> {
-        match effort.adapt(self.at.elapsed(), wire.blocked - self.blocked) {
+        match effort.adapt(self.at.elapsed(), wire.blocked - self.blocked, wire.sent) {
             Verdict::TooEarly => return Ok(()),
             Verdict::Stay => {}
             Verdict::Change => wire.compress_at(effort.level(), effort.window_log())?,

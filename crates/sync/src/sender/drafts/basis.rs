@@ -98,11 +98,14 @@ fn most_similar(
     if left.is_empty() {
         return Vec::new();
     }
-    let candidates: Vec<u32> =
-        comparison.surplus().filter(|&known| has_old(comparison, old, known)).take(SKETCHED).collect();
-    let sketched = candidates.par_iter().filter_map(|&known| {
-        Some((known, Sketch::of(&old_content(comparison, old, known)?)))
-    });
+    let candidates: Vec<u32> = comparison
+        .surplus()
+        .filter(|&known| has_old(comparison, old, known))
+        .take(SKETCHED)
+        .collect();
+    let sketched = candidates
+        .par_iter()
+        .filter_map(|&known| Some((known, Sketch::of(&old_content(comparison, old, known)?))));
     let mut sketches = Sketches::default();
     for (known, sketch) in sketched.collect::<Vec<_>>() {
         sketches.insert(known, sketch);

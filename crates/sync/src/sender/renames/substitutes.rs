@@ -253,8 +253,7 @@ fn change<'s>(
     let wider = word.start.checked_sub(1)?..word.end + 1;
     let padded =
         (old.get(wider.clone())?, new.get(new_word.start.checked_sub(1)?..new_word.end + 1)?);
-    let is_padding = padded.0.first() == padded.1.first() && padded.0.last() == padded.1.last();
-    (is_padding && fits(padded.0, padded.1)).then_some((wider, padded))
+    fits(padded.0, padded.1).then_some((wider, padded))
 }
 
 #[cfg(test)]
@@ -332,6 +331,23 @@ mod tests {
         let samples: Vec<_> = (0..8).map(|at| (old(at), new(at))).collect();
         let expected = ["./a-11111111.js > ./a-33333333.js", "./b-22222222.js > ./b-4444-444.js"];
         assert_eq!(words(&samples), expected);
+    }
+
+    #[test]
+    fn of_two_successors_the_more_frequent_one_is_learned() {
+        let mut samples = samples(9, "n8n@2.40.2", "n8n@2.40.3");
+        samples.extend(self::samples(4, "n8n@2.40.2", "n8n@2.40.4"));
+        assert_eq!(words(&samples), ["n8n@2.40.2 > n8n@2.40.3"]);
+    }
+
+    #[test]
+    fn surroundings_end_where_the_next_difference_begins() {
+        let (old, new) = (b"x1-0123456789abcdef-1", b"x22-0123456789abcdef-2");
+        let found = differences(old, new);
+        assert_eq!(found, [(1..2, 1..3), (20..21, 21..22)]);
+        assert_eq!(surroundings(old, new, &found[0], REACHES[1]), (1, 18));
+        assert_eq!(surroundings(old, new, &found[1], REACHES[1]), (18, 0));
+        assert_eq!(surroundings(old, new, &found[1], REACHES[0]), (0, 0));
     }
 
     #[test]
