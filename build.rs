@@ -5,22 +5,18 @@
 //! Agents for other platforms are found at run time (see `docs/agents.md`).
 
 use std::env;
-use std::fs::{self, File};
-use std::io::Write;
+use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use libdeflater::{CompressionLvl, Compressor};
 
 const NAME: &str = "assetsync-agent";
 
-/// The agent compresses little, and at a low level: zstd's slower searches, which are most of its code, stay out.
-/// (`ZSTD_EXCLUDE_*` are zstd's own switches, described in its `lib/README.md`.)
-const LEAN_ZSTD: &str = "-DZSTD_EXCLUDE_GREEDY_BLOCK_COMPRESSOR \
-    -DZSTD_EXCLUDE_LAZY_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_LAZY2_BLOCK_COMPRESSOR \
-    -DZSTD_EXCLUDE_BTLAZY2_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_BTOPT_BLOCK_COMPRESSOR \
-    -DZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR";
+/// Switches of zstd's own (described in its `lib/README.md`). The agent compresses little, and at a low level: slower
+/// searches stay out. Of several ways to decompress one is enough, as all are quick.
+const LEAN_ZSTD: &str = include_str!("crates/agent/zstd.flags");
 
 fn main() {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
@@ -46,7 +42,7 @@ fn build(root: &Path, target: &str) -> PathBuf {
         let flags = format!("target.{target}.rustflags=[\"-C\",\"target-feature=+crt-static\"]");
         cargo.args(["--config", &flags]);
     }
-    cargo.env(format!("CFLAGS_{}", target.replace('-', "_")), LEAN_ZSTD);
+    cargo.env(format!("CFLAGS_{}", target.replace('-', "_")), LEAN_ZSTD.replace('\n', " "));
     // What the outer cargo set for this build does not concern the agent's.
     for outer in
         ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"]
@@ -58,15 +54,16 @@ fn build(root: &Path, target: &str) -> PathBuf {
     folder.join(target).join("agent").join(NAME)
 }
 
-/// Compresses the agent, so that no push has to.
+/// Compresses the agent as well as gzip's format allows, so that no push has to.
 fn gzip(agent: &Path) -> PathBuf {
     let packed = PathBuf::from(variable("OUT_DIR")).join("agent.gz");
-    let write = || -> std::io::Result<()> {
-        let mut encoder = GzEncoder::new(File::create(&packed)?, Compression::best());
-        encoder.write_all(&fs::read(agent)?)?;
-        encoder.finish().map(drop)
+    let compress = || -> Result<(), Box<dyn Error>> {
+        let (plain, mut compressor) = (fs::read(agent)?, Compressor::new(CompressionLvl::best()));
+        let mut room = vec![0; compressor.gzip_compress_bound(plain.len())];
+        let length = compressor.gzip_compress(&plain, &mut room)?;
+        Ok(fs::write(&packed, &room[..length])?)
     };
-    write().unwrap_or_else(|error| panic!("can't compress {}: {error}", agent.display()));
+    compress().unwrap_or_else(|error| panic!("can't compress {}: {error}", agent.display()));
     packed
 }
 

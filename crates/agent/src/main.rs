@@ -3,6 +3,10 @@
 //! It is started as `assetsync-agent NONCE` with the conversation on standard input and output.
 //! `assetsync-agent --probe` does nothing, successfully: it tells whether the binary runs on this machine.
 
+// Elsewhere the names are others, or belong to the system.
+#[cfg(all(panic = "abort", target_os = "linux"))]
+mod unwinding;
+
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
