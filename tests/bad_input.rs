@@ -434,7 +434,10 @@ fn an_installed_agent_that_is_damaged_is_installed_again() {
 
 fn only_agent(cache: &Path) -> PathBuf {
     let items = fs::read_dir(cache.join("assetsync")).unwrap();
-    let names: Vec<PathBuf> = items.map(|item| item.unwrap().path()).collect();
+    let paths = items.map(|item| item.unwrap().path());
+    let is_agent =
+        |path: &PathBuf| path.file_name().unwrap().as_encoded_bytes().starts_with(b"agent-");
+    let names: Vec<PathBuf> = paths.filter(is_agent).collect();
     assert_eq!(names.len(), 1, "{names:?}");
     names[0].clone()
 }

@@ -111,6 +111,7 @@ impl Host {
             bytes_per_second: None,
             dry_run: how.dry_run,
             checksum: how.checksum,
+            store: None,
         };
         let mut target = Route::ALIAS.as_bytes().to_vec();
         target.push(b':');

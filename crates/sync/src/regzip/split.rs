@@ -14,7 +14,7 @@ use super::window::Window;
 use super::{VERSION, rebuild};
 
 /// Plain text on which presets are compared: all of them on a little, the best of these on more, in bytes.
-const SAMPLES: [usize; 2] = [4 * 1024, 48 * 1024];
+const SAMPLES: [usize; 2] = [4 * 1024, 64 * 1024];
 
 /// So many bytes of corrections more than the best still come into the next comparison.
 const NEAR_BEST: usize = 8;
