@@ -1,1 +1,6 @@
-//! The place of the deploy steps over the engine: configuration, hosts, rollout, retention. Nothing is in it yet.
+//! Deploy steps over the engine: configuration, hosts, rollout, retention.
+
+pub mod capistrano;
+pub mod command;
+pub mod config;
+pub mod history;

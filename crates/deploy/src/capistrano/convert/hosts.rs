@@ -1,0 +1,101 @@
+//! The hosts, how they are reached, and the environment of commands on them.
+
+use super::super::Value;
+use super::super::recipe::StageRecipe;
+use super::super::server::{Server, port};
+use super::Draft;
+use crate::config::secret::is_secret;
+use crate::config::starter::Line;
+use crate::config::text::quoted;
+use crate::config::value_is_fine;
+
+const ONLY_RUBY: &str = "has a value that only Ruby knows";
+
+impl Draft {
+    pub(super) fn ssh(&mut self, stage: &StageRecipe) {
+        let Some(Value::Hash(options)) = stage.get("ssh_options") else { return };
+        for (name, value) in options {
+            match (name.as_str(), value) {
+                ("user" | "port" | "keys", value) if value.is_unknown() => {
+                    self.notes.push(format!("ssh_options: {name} {ONLY_RUBY}"));
+                }
+                ("user", Value::Text(user)) => self.text("ssh.user", &user),
+                ("port", value) => {
+                    let port = port(value).map(|port| port.to_string());
+                    if let Some(value) = port {
+                        self.line(Line { key: "ssh.port".into(), value });
+                    }
+                }
+                ("keys", value) => {
+                    self.list("ssh.identities", value.into_texts().unwrap_or_default());
+                }
+                ("proxy", _) => self.remarks.push((
+                    "ssh",
+                    "The recipe's proxy belongs into ~/.ssh/config, as ProxyJump.".to_owned(),
+                )),
+                _ => {}
+            }
+        }
+    }
+
+    /// SSHKit writes the names in capitals.
+    pub(super) fn environment(&mut self, stage: &StageRecipe) {
+        let Some(Value::Hash(variables)) = stage.get("default_env") else { return };
+        for (name, value) in variables {
+            let name = name.to_ascii_uppercase();
+            match value.into_text() {
+                None if is_secret(&name) => self.variable("environment", &name, ""),
+                Some(value) => self.variable("environment", &name, &value),
+                None => self.notes.push(format!("default_env: {name} {ONLY_RUBY}")),
+            }
+        }
+    }
+
+    pub(super) fn hosts(&mut self, stage: &StageRecipe) {
+        let keys = self.common_keys(&stage.servers);
+        for server in &stage.servers {
+            if server.no_release {
+                self.notes.push(format!("{} has no_release: no assets go there", server.address));
+                continue;
+            }
+            match host(server, &keys) {
+                Ok(host) => self.hosts.push(host),
+                Err(problem) => self.notes.push(problem),
+            }
+        }
+    }
+    /// The keys that all servers have, as one setting.
+    fn common_keys(&mut self, servers: &[Server]) -> Vec<String> {
+        let Some(first) = servers.first() else { return Vec::new() };
+        let is_set = self.lines.iter().any(|line| line.key == "ssh.identities");
+        if is_set || servers.iter().any(|server| server.keys != first.keys) {
+            return Vec::new();
+        }
+        self.list("ssh.identities", first.keys.clone());
+        first.keys.clone()
+    }
+}
+
+/// A host in TOML, if our own reader takes all of it; `keys` are set elsewhere.
+fn host(server: &Server, keys: &[String]) -> Result<String, String> {
+    value_is_fine("hosts", &server.address)?;
+    let mut parts = vec![format!("address = {}", quoted(&server.address))];
+    if let Some(user) = &server.user {
+        value_is_fine("ssh.user", user)?;
+        parts.push(format!("user = {}", quoted(user)));
+    }
+    parts.extend(server.port.map(|port| format!("port = {port}")));
+    if !server.roles.is_empty() {
+        server.roles.iter().try_for_each(|role| value_is_fine("assets.roles", role))?;
+        parts.push(format!("roles = {}", list(&server.roles)));
+    }
+    if !server.keys.is_empty() && server.keys != keys {
+        server.keys.iter().try_for_each(|key| value_is_fine("ssh.identities", key))?;
+        parts.push(format!("identities = {}", list(&server.keys)));
+    }
+    Ok(format!("{{ {} }}", parts.join(", ")))
+}
+
+fn list(items: &[String]) -> String {
+    Line::list("", items).value
+}

@@ -1,0 +1,58 @@
+//! Composes what is run: shell lines for hosts as Capistrano 3.17 with SSHKit composes them, and argument lists for the
+//! local build.
+//!
+//! ```text
+//! cd DIR && umask MASK && ( export A="x" ; sudo -u USER A="x" -- sh -c COMMAND )
+//! ```
+//!
+//! A [`CommandMap`] knows which programs run through a version manager and through bundler; an [`Invocation`] is one
+//! command with its surroundings; [`line()`] makes the text that is run, [`redacted`] the text that may be shown. Nothing
+//! here runs anything.
+//!
+//! Where SSHKit leaves a user's text unquoted, it is quoted here: arguments, and what would be a command substitution or
+//! end the quotes in an environment value. For text without such characters the lines are equal, character for character.
+
+mod compose;
+mod environment;
+mod invocation;
+mod local;
+mod manager;
+mod map;
+mod passenger;
+mod puma;
+mod quote;
+mod secrets;
+mod systemd;
+mod text;
+
+pub use compose::{line, redacted, shown};
+pub use environment::{Environment, Value};
+pub use invocation::{Invocation, Program, Umask, Word};
+pub use local::{Build, LocalCommand, LocalManager, LocalTools};
+pub use manager::{Bundler, Chruby, Manager, Rbenv, Rvm};
+pub use map::CommandMap;
+pub use passenger::Passenger;
+pub use puma::Pumactl;
+pub use secrets::Secrets;
+pub use systemd::{Scope, Systemd};
+
+/// Why something is no command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// Nothing to run.
+    #[error("Command is empty")]
+    Empty,
+    /// A NUL byte, which no shell line can hold.
+    #[error("Command holds a NUL character")]
+    Nul,
+    /// Not a name of an environment variable: a letter or `_`, then letters, digits and `_`.
+    #[error("'{0}' is no name of an environment variable")]
+    VariableName(String),
+    /// Not one to four octal digits.
+    #[error("'{0}' is no umask: one to four octal digits are needed")]
+    Umask(String),
+    /// Quotes that are not closed.
+    #[error("Quotes in '{0}' are not closed")]
+    OpenQuotes(String),
+}

@@ -1,0 +1,53 @@
+//! A command as a user writes it in one line: plain words, or something only a shell can read.
+
+use super::CommandError;
+
+/// What a line is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Words without any meaning to a shell beside their quotes.
+    Words(Vec<String>),
+    /// Text for a shell.
+    Script,
+}
+
+/// Characters that a shell acts on. Brackets are not among them: in `rake assets:clean[2]` they are meant as they are.
+const ACTIVE: &[char] =
+    &['|', '&', ';', '<', '>', '(', ')', '$', '`', '*', '?', '{', '}', '~', '#', '!', '\n'];
+
+/// Reads a line.
+pub(super) fn read(text: &str) -> Result<Reading, CommandError> {
+    if text.contains(ACTIVE) {
+        return Ok(Reading::Script);
+    }
+    let words = shlex::split(text).ok_or_else(|| CommandError::OpenQuotes(text.to_owned()))?;
+    match words.first() {
+        None => Err(CommandError::Empty),
+        Some(first) if first.contains('=') => Ok(Reading::Script),
+        Some(_) => Ok(Reading::Words(words)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_scripts() {
+        let words = |words: &[&str]| {
+            Ok(Reading::Words(words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>()))
+        };
+        let table = [
+            ("rake assets:clean[2]", words(&["rake", "assets:clean[2]"])),
+            ("  npm  run 'a b' \"c\"", words(&["npm", "run", "a b", "c"])),
+            ("rake a && rake b", Ok(Reading::Script)),
+            ("RAILS_ENV=production rake a", Ok(Reading::Script)),
+            ("rm -f ~/x", Ok(Reading::Script)),
+            ("echo 'a", Err(CommandError::OpenQuotes("echo 'a".into()))),
+            (" ", Err(CommandError::Empty)),
+        ];
+        for (text, expected) in table {
+            assert_eq!(read(text), expected, "{text}");
+        }
+    }
+}

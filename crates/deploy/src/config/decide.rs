@@ -1,0 +1,196 @@
+//! Settings to a [`Deployment`]: what is missing or contradicts itself is said here, all at once.
+
+mod assets;
+mod hosts;
+
+use super::deployment::{Build, Deployment, Hooks, Restart, RestartHow, Timeouts};
+use super::layer::Item;
+use super::place::{Origin, Place};
+use super::problem::{Diagnostic, Problem, Problems};
+use super::secret;
+use super::settings::{Settings, Values};
+use super::value::Datum;
+use crate::command::{Environment, Value as Setting};
+
+impl Settings {
+    /// The deployment of the stage.
+    pub fn deployment(&self) -> Result<Deployment, Problems> {
+        let mut decision = Decision { settings: self, problems: Vec::new() };
+        let deployment = decision.deployment();
+        let mut problems = decision.problems;
+        problems.sort_by_key(|one| one.place.as_ref().map(|place| place.span.start));
+        match deployment {
+            Some(deployment) if problems.is_empty() => Ok(deployment),
+            _ => Err(Problems(problems)),
+        }
+    }
+}
+
+/// A deployment in the making.
+struct Decision<'a> {
+    settings: &'a Settings,
+    problems: Vec<Diagnostic>,
+}
+
+impl Decision<'_> {
+    fn deployment(&mut self) -> Option<Deployment> {
+        let Some((stage, place)) = self.settings.stage.clone() else {
+            let known = self.settings.stages.clone();
+            let problem =
+                if known.is_empty() { Problem::NoStages } else { Problem::StageNeeded { known } };
+            self.problems.push(Diagnostic::nowhere(problem));
+            return None;
+        };
+        if self.settings.hosts.is_empty() {
+            self.problems.push(Diagnostic::at(Problem::NoHosts(stage), place));
+            return None;
+        }
+        let application = self.application();
+        let hosts = self.hosts();
+        let (assets, hooks, restart) = (self.assets(), self.hooks(), self.restart());
+        let values = &self.settings.values;
+        Some(Deployment {
+            stage,
+            application: application?,
+            hosts,
+            build: build(values),
+            assets,
+            hooks,
+            restart,
+            timeouts: Timeouts {
+                connect: values.age("timeouts.connect", None),
+                silence: values.age("timeouts.silence", None),
+                command: values.age("timeouts.command", None),
+                build: values.age("timeouts.build", None),
+            },
+            max_parallel: values.count("max_parallel", None).map_or(1, |count| count as usize),
+        })
+    }
+
+    fn application(&mut self) -> Option<String> {
+        let application = self.settings.values.text("application").map(str::to_owned);
+        if application.is_none() {
+            let example = "application = \"shop\" at the top";
+            self.missing("application", String::new(), example, None);
+        }
+        application
+    }
+
+    fn missing(&mut self, key: &str, scope: String, example: &'static str, place: Option<Place>) {
+        let problem = Problem::Missing { key: key.to_owned(), scope, example };
+        self.problems.push(Diagnostic { place, ..Diagnostic::nowhere(problem) });
+    }
+
+    fn hooks(&mut self) -> Hooks {
+        const NAMES: [&str; 5] = [
+            "hooks.before_build",
+            "hooks.after_build",
+            "hooks.before_publish",
+            "hooks.after_publish",
+            "hooks.on_failure",
+        ];
+        let values = &self.settings.values;
+        for name in NAMES {
+            for item in values.items(name, None) {
+                let Datum::Hook(hook) = &item.datum else { continue };
+                for role in &hook.roles {
+                    self.require_role(role, name, item);
+                }
+            }
+        }
+        let [before_build, after_build, before_publish, after_publish, on_failure] =
+            NAMES.map(|name| values.hooks(name));
+        Hooks { before_build, after_build, before_publish, after_publish, on_failure }
+    }
+
+    fn restart(&mut self) -> Restart {
+        const BOTH: &str = "a preset is a command that is known; take one of them out";
+        let values = &self.settings.values;
+        let phased = values.flag("restart.phased");
+        let preset = match values.text("restart.preset") {
+            Some("pumactl") => RestartHow::Pumactl { phased },
+            Some("systemd") => RestartHow::Systemd { phased },
+            Some("passenger") => RestartHow::Passenger,
+            Some("passenger-touch") => RestartHow::PassengerTouch,
+            _ => RestartHow::None,
+        };
+        let how = match (values.text("restart.command"), preset) {
+            (Some(command), RestartHow::None) => RestartHow::Command(command.to_owned()),
+            (Some(_), preset) => {
+                self.conflict("restart.preset", "restart.command", BOTH);
+                preset
+            }
+            (None, preset) => preset,
+        };
+        if how != RestartHow::None {
+            self.require_roles("restart.roles", None);
+        }
+        Restart { how, roles: values.texts("restart.roles", None) }
+    }
+
+    /// Two settings of the stage of which one should not be there; the place of the second is shown first.
+    fn conflict(&mut self, first: &str, second: &str, advice: &'static str) {
+        let place = |name| self.settings.values.get(name, None)?.origin.place().cloned();
+        let (first_place, second_place) = (place(first), place(second));
+        let (first, second) = (first.to_owned(), second.to_owned());
+        let label = format!("'{first}' is set here");
+        let problem = Problem::Conflict { first, second, advice };
+        let diagnostic = Diagnostic { place: second_place, ..Diagnostic::nowhere(problem) };
+        self.problems.push(diagnostic.with(first_place, label));
+    }
+
+    /// Every role of a list that somebody wrote must have a host; of the built-in ones, one must.
+    fn require_roles(&mut self, name: &str, set: Option<&str>) {
+        let items = self.settings.values.items(name, set);
+        let (given, built_in): (Vec<&Item>, Vec<&Item>) =
+            items.iter().partition(|item| item.origin.place().is_some());
+        for item in given {
+            self.require_role(&item.datum.plain(), name, item);
+        }
+        if let Some(item) = built_in.first().filter(|_| built_in.len() == items.len()) {
+            self.require_role(&item.datum.plain(), name, item);
+        }
+    }
+
+    fn require_role(&mut self, role: &str, key: &str, item: &Item) {
+        let mut known: Vec<String> = Vec::new();
+        for host in &self.settings.hosts {
+            let roles = host.roles.iter().map(|role| role.datum.plain());
+            let new: Vec<String> = roles.filter(|role| !known.contains(role)).collect();
+            known.extend(new);
+        }
+        if known.iter().any(|known| known == role) {
+            return;
+        }
+        let Some((stage, stage_place)) = self.settings.stage.clone() else { return };
+        let (role, key) = (role.to_owned(), key.to_owned());
+        let note = match item.origin {
+            Origin::BuiltIn(_) => Some(format!("{key} = [\"{role}\"] is built in")),
+            Origin::Given(_) => None,
+        };
+        let problem = Problem::RoleWithoutHosts { role, key, stage, known };
+        let place = item.origin.place().cloned().unwrap_or(stage_place);
+        self.problems.push(Diagnostic { note, ..Diagnostic::at(problem, place) });
+    }
+}
+
+fn build(values: &Values) -> Build {
+    Build {
+        command: values.text("build.command").map(str::to_owned),
+        environment: environment(values, "build.environment"),
+        cleanup: values.flag("build.cleanup"),
+    }
+}
+
+/// The variables of a group. `$NAME` in a value stands for another variable, as in `/opt/ruby/bin:$PATH`, but
+/// never in a secret, which may hold any character.
+fn environment(values: &Values, group: &str) -> Environment {
+    let mut environment = Environment::new();
+    for (name, value) in values.variables(group) {
+        let is_secret = secret::is_secret(&name) || secret::holds_password(&value);
+        let value = if is_secret { Setting::Text(value) } else { Setting::Expanding(value) };
+        // The names were checked when they were read, by the same rule.
+        let _ = environment.set(&name, value);
+    }
+    environment
+}

@@ -1,0 +1,202 @@
+//! What a deploy needs to know, with every choice made.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use super::value::Hook;
+use crate::command::{Bundler, Environment, Manager, Pumactl, Systemd};
+
+/// A stage's deployment, checked: every directory is set, every role has hosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// The stage's name: letters, digits, `-` and `_`.
+    pub stage: String,
+    /// The application's name, one word.
+    pub application: String,
+    /// The hosts, at least one, none twice.
+    pub hosts: Vec<Host>,
+    /// What makes the assets, on this machine.
+    pub build: Build,
+    /// The sets of assets, at least one; no destination is inside another one.
+    pub assets: Vec<AssetSet>,
+    /// What runs besides.
+    pub hooks: Hooks,
+    /// What makes the application see the new assets.
+    pub restart: Restart,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// With how many hosts there is a connection at one time, from 1 to 1000.
+    pub max_parallel: usize,
+}
+
+/// A host and what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// A name, an alias of ssh's configuration, or an address; an IPv6 address has no brackets.
+    pub address: String,
+    /// Its roles, at least one.
+    pub roles: Vec<String>,
+    /// How it is reached.
+    pub ssh: Ssh,
+    /// The application's directory; like the others absolute, or below the login directory.
+    pub deploy_to: String,
+    /// What releases share; assets go below it.
+    pub shared_path: String,
+    /// The release that is served; commands run there.
+    pub current_path: String,
+    /// What commands find in their environment.
+    pub environment: Environment,
+    /// Through what programs of Ruby are run.
+    pub manager: Manager,
+    /// What is run by `bundle exec`.
+    pub bundler: Bundler,
+    /// Where puma is, for [`RestartHow::Pumactl`].
+    pub puma: Pumactl,
+    /// The unit, for [`RestartHow::Systemd`].
+    pub systemd: Systemd,
+}
+
+/// How a host is reached. What is not set is as the user's own `ssh` has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ssh {
+    /// The user to log in as.
+    pub user: Option<String>,
+    /// The port, from 1.
+    pub port: Option<u16>,
+    /// Private keys to use and no others.
+    pub identities: Vec<PathBuf>,
+    /// The file read in place of `~/.ssh/config`.
+    pub config: Option<PathBuf>,
+    /// The command that reaches hosts, as rsync's `-e`.
+    pub rsh: Option<String>,
+    /// The way to hosts.
+    pub transport: Option<Transport>,
+}
+
+/// The ways to hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// SSH inside this program.
+    Ssh2,
+    /// The `ssh` program.
+    Openssh,
+    /// Files over SFTP only.
+    Sftp,
+}
+
+/// What makes the assets, on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// The line for a shell; none if somebody else has built them.
+    pub command: Option<String>,
+    /// What it finds in its environment.
+    pub environment: Environment,
+    /// Whether what it made is deleted here after a deploy that went well everywhere.
+    pub cleanup: bool,
+}
+
+/// A directory of this machine and its place on hosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssetSet {
+    /// Its name in the file; `assets` for the one without a name.
+    pub name: String,
+    /// The directory, absolute or below the project's.
+    pub source: PathBuf,
+    /// The directory below a host's `shared_path`.
+    pub destination: String,
+    /// Hosts with one of these roles get it.
+    pub roles: Vec<String>,
+    /// Patterns of files published last, as rsync writes patterns.
+    pub entry_points: Vec<String>,
+    /// Regular expressions whose one group is a name's fingerprint, tried before the engine's own.
+    pub fingerprints: Vec<String>,
+    /// Patterns of what is not pushed.
+    pub exclude: Vec<String>,
+    /// What happens to files that are no longer built.
+    pub delete: Delete,
+    /// How the new files take the old ones' place.
+    pub publish: Publish,
+}
+
+/// What happens to files that are no longer built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delete {
+    /// They stay until they are past both bounds.
+    Retain {
+        /// This many earlier deploys keep their files, besides the one that is live.
+        keep: u32,
+        /// A file used by a deploy that was live since then stays, too.
+        max_age: Duration,
+    },
+    /// They go with the push that does not have them, as with rsync's `--delete`.
+    Mirror,
+}
+
+/// How the new files take the old ones' place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Publish {
+    /// Each by a rename, those that name others last.
+    Files,
+    /// All in one exchange of directories.
+    Directory,
+}
+
+/// What runs at each moment, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hooks {
+    /// Before the build.
+    pub before_build: Vec<Hook>,
+    /// After the build, before anything is sent.
+    pub after_build: Vec<Hook>,
+    /// When all hosts have everything, before it is published.
+    pub before_publish: Vec<Hook>,
+    /// After it is published everywhere, before the restart.
+    pub after_publish: Vec<Hook>,
+    /// After a deploy that failed, wherever it did.
+    pub on_failure: Vec<Hook>,
+}
+
+/// What makes the application see the new assets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restart {
+    /// How it restarts.
+    pub how: RestartHow,
+    /// Hosts with one of these roles run it.
+    pub roles: Vec<String>,
+}
+
+/// How an application restarts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestartHow {
+    /// Not at all.
+    None,
+    /// Puma, told by `pumactl`.
+    Pumactl {
+        /// One worker after the other.
+        phased: bool,
+    },
+    /// A unit of systemd.
+    Systemd {
+        /// By a reload, which for puma is one worker after the other.
+        phased: bool,
+    },
+    /// Passenger, told by `passenger-config`.
+    Passenger,
+    /// Passenger, told by the time of `tmp/restart.txt`.
+    PassengerTouch,
+    /// By this line for a shell.
+    Command(String),
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Reaching a host and logging in.
+    pub connect: Duration,
+    /// A host's silence during a push.
+    pub silence: Duration,
+    /// A hook or a restart.
+    pub command: Duration,
+    /// The build.
+    pub build: Duration,
+}

@@ -1,0 +1,131 @@
+//! Every value that counts, and where it came from; secrets stay hidden.
+
+use super::layer::Item;
+use super::place::Origin;
+use super::schema::Key;
+use super::secret::{HIDDEN, holds_password, is_secret};
+use super::settings::{HostSettings, Settings, Value};
+use super::text::key_part;
+use super::value::Datum;
+
+/// A setting as it counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// Its key in dotted TOML, as in `assets.retention.keep`; of a host, `hosts."web1.example.com".ssh.port`.
+    pub key: String,
+    /// Whether it is a list.
+    pub is_list: bool,
+    /// The value, or the list's items, each with its own origin.
+    pub parts: Vec<Part>,
+    /// Where it was assigned or changed last.
+    pub origin: Origin,
+}
+
+/// One value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What it is; nothing if it must not be shown.
+    pub datum: Option<Datum>,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl Settings {
+    /// The stage these are for.
+    pub fn stage(&self) -> Option<&str> {
+        self.stage.as_ref().map(|(name, _)| name.as_str())
+    }
+
+    /// Every setting that has a value: those of the stage, then each host's address, roles, and where it differs.
+    /// What only has defaults and belongs to a program that is not used is left out.
+    pub fn explain(&self) -> Vec<Explained> {
+        let used = self.values.0.iter().filter(|(key, _)| !self.is_idle(key));
+        let common = used.map(|(key, value)| explained(key.to_string(), key, value));
+        common.chain(self.hosts.iter().flat_map(|host| self.explain_host(host))).collect()
+    }
+
+    /// Whether a setting belongs to a program that nothing names and nobody has set anything for.
+    fn is_idle(&self, key: &Key) -> bool {
+        const BY_CHOICE: [(&str, &str); 5] = [
+            ("rbenv", "version_manager"),
+            ("rvm", "version_manager"),
+            ("chruby", "version_manager"),
+            ("puma", "restart.preset"),
+            ("systemd", "restart.preset"),
+        ];
+        let group = key.setting.name.split('.').next().unwrap_or_default();
+        let Some((_, choice)) = BY_CHOICE.iter().find(|(name, _)| *name == group) else {
+            return false;
+        };
+        let is_named = self.values.text(choice).is_some_and(|choice| choice.starts_with(group));
+        let all = self.hosts.iter().map(|host| &host.values).chain([&self.values]);
+        let mut of_group = all
+            .flat_map(|values| &values.0)
+            .filter(|(key, _)| key.setting.name.split('.').next() == Some(group));
+        !is_named && !of_group.any(|(_, value)| value.origin.place().is_some())
+    }
+
+    fn explain_host(&self, host: &HostSettings) -> Vec<Explained> {
+        let name = format!("hosts.{}", key_part(&self.label(host)));
+        let origin = Origin::Given(host.place.clone());
+        let address = Datum::Text(host.address.clone());
+        let address = Item { datum: address, origin: origin.clone() };
+        let mut all = vec![Explained {
+            key: format!("{name}.address"),
+            is_list: false,
+            parts: vec![part(&address, false)],
+            origin,
+        }];
+        all.extend(host.roles.first().map(|first| Explained {
+            key: format!("{name}.roles"),
+            is_list: true,
+            parts: host.roles.iter().map(|role| part(role, false)).collect(),
+            origin: first.origin.clone(),
+        }));
+        let own = host.values.0.iter().filter(|pair| !self.values.0.contains(pair));
+        all.extend(own.map(|(key, value)| explained(format!("{name}.{key}"), key, value)));
+        all
+    }
+
+    /// The host's address, with its port if the stage has another host there.
+    fn label(&self, host: &HostSettings) -> String {
+        let others = self.hosts.iter().filter(|other| other.address == host.address).count();
+        match host.values.count("ssh.port", None) {
+            Some(port) if others > 1 => format!("{}:{port}", host.address),
+            _ => host.address.clone(),
+        }
+    }
+}
+
+impl Explained {
+    /// The value in TOML; what must not be shown is `"(hidden)"`.
+    pub fn to_toml(&self) -> String {
+        let parts: Vec<String> = self.parts.iter().map(Part::to_toml).collect();
+        if self.is_list { format!("[{}]", parts.join(", ")) } else { parts.concat() }
+    }
+}
+
+impl Part {
+    /// The value in TOML; what must not be shown is `"(hidden)"`.
+    pub fn to_toml(&self) -> String {
+        let hidden = || format!("\"{HIDDEN}\"");
+        self.datum.as_ref().map_or_else(hidden, Datum::to_toml)
+    }
+}
+
+fn explained(name: String, key: &Key, value: &Value) -> Explained {
+    let is_hidden =
+        name.contains("environment.") && is_secret(name.rsplit('.').next().unwrap_or_default());
+    Explained {
+        key: name,
+        is_list: key.setting.is_list,
+        parts: value.items.iter().map(|item| part(item, is_hidden)).collect(),
+        origin: value.origin.clone(),
+    }
+}
+
+fn part(item: &Item, is_hidden: bool) -> Part {
+    let is_hidden = is_hidden || holds_password(&item.datum.plain());
+    let datum = (!is_hidden).then(|| item.datum.clone());
+    Part { datum, origin: item.origin.clone() }
+}

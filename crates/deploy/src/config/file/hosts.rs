@@ -1,0 +1,264 @@
+//! The hosts of a stage: `"user@host:port"`, or a table with an address.
+
+use super::super::layer::{Change, Entry as Changed, Item, Layer};
+use super::super::place::Place;
+use super::super::problem::{Diagnostic, Expected, Problem};
+use super::super::schema::{Found, Key, Kind, children, find};
+use super::super::tree::{Content, Entry, Node};
+use super::super::value::{Datum, refused, word};
+use super::FileHost;
+use super::lists::LIST;
+use super::reader::{Reader, Spot};
+
+/// What a host's table has besides settings; those of `[ssh]` may stand in it without `ssh.`.
+pub(super) const HOST_KEYS: [&str; 2] = ["address", "roles"];
+
+const HOSTS: Expected =
+    Expected { what: "a list", example: "[\"deploy@web1.example.com\"] or [[stages.NAME.hosts]]" };
+const HOST: Expected = Expected {
+    what: "a host",
+    example: "\"user@host\" or { address = \"host\", roles = [\"web\"] }",
+};
+
+/// The parts of `user@host:port`.
+#[derive(Debug, PartialEq, Eq)]
+struct Address {
+    user: Option<String>,
+    host: String,
+    port: Option<u64>,
+}
+
+impl Reader {
+    pub(super) fn hosts(&mut self, stage: &str, node: &Node) -> Vec<FileHost> {
+        let Content::List(nodes) = &node.content else {
+            self.wrong_type(&format!("stages.{stage}.hosts"), HOSTS, node);
+            return Vec::new();
+        };
+        let mut hosts: Vec<FileHost> = Vec::new();
+        for node in nodes {
+            let Some(host) = self.host(stage, node) else { continue };
+            match hosts.iter().find(|other| is_same(other, &host)) {
+                Some(first) => self.duplicate(stage, &host, first.place.clone()),
+                None => hosts.push(host),
+            }
+        }
+        hosts
+    }
+
+    fn duplicate(&mut self, stage: &str, host: &FileHost, first: Place) {
+        let (host, place) = (host.address.clone(), host.place.clone());
+        let problem = Problem::DuplicateHost { host, stage: stage.to_owned() };
+        self.problems.push(Diagnostic::at(problem, place).with(Some(first), "first here"));
+    }
+
+    fn host(&mut self, stage: &str, node: &Node) -> Option<FileHost> {
+        let mut host = FileHost {
+            address: String::new(),
+            place: self.place(&node.span),
+            roles: None,
+            layer: Layer::default(),
+        };
+        match &node.content {
+            Content::Text(_) => self.address(&mut host, "hosts", node)?,
+            Content::Table(entries) => self.host_table(&mut host, stage, node, entries)?,
+            _ => {
+                self.wrong_type(&format!("stages.{stage}.hosts"), HOST, node);
+                return None;
+            }
+        }
+        Some(host)
+    }
+
+    fn host_table(
+        &mut self,
+        host: &mut FileHost,
+        stage: &str,
+        node: &Node,
+        entries: &[Entry],
+    ) -> Option<()> {
+        for entry in entries {
+            match entry.key.as_str() {
+                "address" => self.address(host, "address", &entry.node)?,
+                "roles" => host.roles = Some(self.roles(entry)?),
+                _ => self.host_setting(host, stage, entry),
+            }
+        }
+        if !entries.iter().any(|entry| entry.key == "address") {
+            self.problem(&node.span, Problem::NoAddress(stage.to_owned()));
+            return None;
+        }
+        Some(())
+    }
+
+    /// A setting of this host; what two keys set is an error, as both were meant.
+    fn host_setting(&mut self, host: &mut FileHost, stage: &str, entry: &Entry) {
+        let spot = Spot { stage: Some(stage), is_host: true, set: None };
+        let group = if children("ssh").contains(&entry.key) { "ssh" } else { "" };
+        let mut layer = Layer::default();
+        self.entry(group, spot, entry, &mut layer);
+        for changed in layer.0 {
+            self.add(host, changed);
+        }
+    }
+
+    fn add(&mut self, host: &mut FileHost, changed: Changed) {
+        match host.layer.0.iter().find(|other| other.key == changed.key) {
+            Some(first) => {
+                let problem = Problem::DuplicateKey(changed.key.to_string());
+                let first = Some(first.place.clone());
+                self.problems
+                    .push(Diagnostic::at(problem, changed.place).with(first, "first here"));
+            }
+            None => host.layer.0.push(changed),
+        }
+    }
+
+    fn roles(&mut self, entry: &Entry) -> Option<Vec<Item>> {
+        let Content::List(nodes) = &entry.node.content else {
+            self.wrong_type("roles", LIST, &entry.node);
+            return None;
+        };
+        if nodes.is_empty() {
+            self.problem(&entry.node.span, Problem::Empty("roles".into()));
+            return None;
+        }
+        let mut roles = Vec::new();
+        for node in nodes {
+            let role = self.checked(Kind::Word, "roles", node)?;
+            roles.push(self.item(role, node));
+        }
+        Some(roles)
+    }
+
+    /// Takes an address apart; user and port become the host's settings.
+    fn address(&mut self, host: &mut FileHost, key: &str, node: &Node) -> Option<()> {
+        let text = match self.checked(Kind::Text, key, node)? {
+            Datum::Text(text) => text,
+            _ => return None,
+        };
+        let address = match parse(key, &text) {
+            Ok(address) => address,
+            Err(problem) => {
+                self.problem(&node.span, problem);
+                return None;
+            }
+        };
+        host.address = address.host;
+        let parts = [
+            ("ssh.user", address.user.map(Datum::Text)),
+            ("ssh.port", address.port.map(Datum::Count)),
+        ];
+        for (name, datum) in parts {
+            if let (Found::Setting(setting), Some(datum)) = (find(name), datum) {
+                let change = Change::Assign(vec![self.item(datum, node)]);
+                let place = self.place(&node.span);
+                self.add(host, Changed { key: Key::new(setting, name), change, place });
+            }
+        }
+        Some(())
+    }
+}
+
+/// Whether two hosts are one: the same address, reached by the same port.
+fn is_same(one: &FileHost, other: &FileHost) -> bool {
+    let port = |host: &FileHost| {
+        let entry = host.layer.0.iter().find(|entry| entry.key.setting.name == "ssh.port")?;
+        match &entry.change {
+            Change::Assign(items) => items.first().map(|item| item.datum.clone()),
+            Change::Amend { .. } => None,
+        }
+    };
+    one.address.eq_ignore_ascii_case(&other.address) && port(one) == port(other)
+}
+
+/// Whether `text` can be a host's address; if not, why.
+pub(crate) fn is_address(text: &str) -> Result<(), Problem> {
+    let address = parse("address", text)?;
+    match address.user.is_none() && address.port.is_none() {
+        true => Ok(()),
+        false => Err(refused("address", "has a user or a port in it", "set them on their own")),
+    }
+}
+
+/// Reads `[user@]host[:port]`; an IPv6 address with a port has brackets.
+fn parse(key: &str, text: &str) -> Result<Address, Problem> {
+    const ADVICE: &str = "write \"user@host\" or \"user@host:port\", an IPv6 address in brackets";
+    let (user, rest) = match text.rsplit_once('@') {
+        Some((user, rest)) => (Some(user), rest),
+        None => (None, text),
+    };
+    let (host, port) = host_and_port(rest).ok_or_else(|| refused(key, "is no address", ADVICE))?;
+    for part in user.into_iter().chain([host]) {
+        word(key, part)?;
+        if part.is_empty() || part.contains(['/', '@', '[', ']']) {
+            return Err(refused(key, "is no address", ADVICE));
+        }
+    }
+    let port = port.map(|port| match port.parse() {
+        Ok(port @ 1..=65_535) => Ok(port),
+        _ => Err(refused(key, "has no port from 1 to 65535 after its colon", ADVICE)),
+    });
+    Ok(Address { user: user.map(str::to_owned), host: host.to_owned(), port: port.transpose()? })
+}
+
+fn host_and_port(text: &str) -> Option<(&str, Option<&str>)> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (host, after) = rest.split_once(']')?;
+        return match after {
+            "" => Some((host, None)),
+            after => Some((host, Some(after.strip_prefix(':')?))),
+        };
+    }
+    match text.matches(':').count() {
+        1 => text.split_once(':').map(|(host, port)| (host, Some(port))),
+        _ => Some((text, None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let rows = [
+            ("web1", (None, "web1", None)),
+            ("deploy@web1.example.com", (Some("deploy"), "web1.example.com", None)),
+            ("a@b@web1:2222", (None, "", None)),
+            ("deploy@web1:2222", (Some("deploy"), "web1", Some(2222))),
+            ("[::1]:22", (None, "::1", Some(22))),
+            ("[::1]", (None, "::1", None)),
+            ("::1", (None, "::1", None)),
+        ];
+        for (text, (user, host, port)) in rows {
+            match parse("address", text) {
+                Ok(address) => {
+                    let (user, host) = (user.map(str::to_owned), host.to_owned());
+                    assert_eq!(address, Address { user, host, port }, "{text}");
+                }
+                Err(_) => assert_eq!(host, "", "{text}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_address() {
+        let rows = [
+            ("", "'address' is no address"),
+            ("a b", "'address' has a space in it"),
+            ("-oProxyCommand=x", "'address' begins with '-'"),
+            ("-x@web", "'address' begins with '-'"),
+            ("@web", "'address' is no address"),
+            ("web:", "'address' has no port from 1 to 65535 after its colon"),
+            ("web:0", "'address' has no port from 1 to 65535 after its colon"),
+            ("web:99999", "'address' has no port from 1 to 65535 after its colon"),
+            ("[::1", "'address' is no address"),
+            ("[::1]x", "'address' is no address"),
+            ("ssh://web/x", "'address' has no port from 1 to 65535 after its colon"),
+            ("web:/srv", "'address' has no port from 1 to 65535 after its colon"),
+        ];
+        for (text, message) in rows {
+            assert_eq!(parse("address", text).unwrap_err().to_string(), message, "{text}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What the environment and the command line say: one layer each, above all that files say.
+//!
+//! A setting `assets.retention.keep` is `ASSETSYNC_ASSETS_RETENTION_KEEP` there and
+//! `--set assets.retention.keep=5` here. Items of a list stand between commas; a list is extended and shortened
+//! under its name with `append` or `remove` behind it.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::layer::{Change, Entry, Item, Layer};
+use super::nearest::nearest;
+use super::place::{Origin, Place, Source, SourceKind};
+use super::problem::{Diagnostic, Problem};
+use super::schema::{Key, Kind, SETTINGS, names};
+use super::secret::HIDDEN;
+
+/// What every variable's name begins with.
+const PREFIX: &str = "ASSETSYNC_";
+
+/// What a caller knows besides the file.
+///
+/// Shown without values, of which any may be a secret.
+#[derive(Clone, Default)]
+pub struct Overrides {
+    /// Environment variables, any; of use are `HOME` and those that begin with `ASSETSYNC_`. An empty one counts
+    /// as not set.
+    pub environment: Vec<(String, String)>,
+    /// `key=value`, each from one `--set`; the last one for a key counts.
+    pub arguments: Vec<String>,
+}
+
+impl fmt::Debug for Overrides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Overrides(..)")
+    }
+}
+
+/// What is done to a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Assign,
+    Append,
+    Remove,
+}
+
+/// A setting's value as text, and where that stands in its source.
+struct Given {
+    key: Key,
+    manner: Manner,
+    source: Arc<Source>,
+    value: Range<usize>,
+}
+
+/// The layer of the environment, for a file with these sets of assets.
+pub(crate) fn environment(overrides: &Overrides, sets: &[String]) -> (Layer, Vec<Diagnostic>) {
+    let candidates = candidates(sets);
+    let (mut layer, mut problems) = (Layer::default(), Vec::new());
+    for (name, value) in overrides.environment.iter().filter(|(_, value)| !value.is_empty()) {
+        let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+        let Some((key, manner)) = of_variable(rest, &candidates) else {
+            problems.extend(unknown_variable(name, value, &candidates));
+            continue;
+        };
+        let source = source(SourceKind::Variable, name, format!("{name}={value}"));
+        let value = name.len() + 1..source.text.len();
+        read(Given { key, manner, source, value }, &mut layer, &mut problems);
+    }
+    (layer, problems)
+}
+
+/// The layer of the arguments, for a file with these sets of assets.
+pub(crate) fn arguments(overrides: &Overrides, sets: &[String]) -> (Layer, Vec<Diagnostic>) {
+    const OPTION: &str = "--set ";
+    let (mut layer, mut problems) = (Layer::default(), Vec::new());
+    for argument in &overrides.arguments {
+        let (name, is_assigned) = match argument.split_once('=') {
+            Some((name, _)) => (name, true),
+            None => (argument.as_str(), false),
+        };
+        let text = format!("{OPTION}{argument}");
+        let source = source(SourceKind::Argument, &format!("{OPTION}{name}"), text);
+        let name_span = OPTION.len()..OPTION.len() + name.len();
+        let value = (name_span.end + 1).min(source.text.len())..source.text.len();
+        let problem = match of_argument(name, sets) {
+            _ if !is_assigned => Problem::NotAssigned(name.to_owned()),
+            None => unknown_key(name),
+            Some((key, manner)) => {
+                read(Given { key, manner, source, value }, &mut layer, &mut problems);
+                continue;
+            }
+        };
+        problems.push(Diagnostic::at(problem, Place::new(&source, name_span)));
+    }
+    (layer, problems)
+}
+
+fn source(kind: SourceKind, name: &str, text: String) -> Arc<Source> {
+    Arc::new(Source { kind, name: name.to_owned(), text })
+}
+
+/// Every setting's key and the name of its variable, without the prefix; wildcards end in `*`.
+fn candidates(sets: &[String]) -> Vec<(String, Key)> {
+    let keys = SETTINGS.iter().flat_map(|setting| {
+        let key = Key::new(setting, setting.name);
+        let of_sets = sets.iter().filter(|_| key.is_of_assets()).map(|set| key.clone().of_set(set));
+        let of_sets: Vec<Key> = of_sets.collect();
+        std::iter::once(key).chain(of_sets)
+    });
+    let name = |key: &Key| key.to_string().to_ascii_uppercase().replace(['.', '-'], "_");
+    keys.map(|key| (name(&key), key)).collect()
+}
+
+fn of_variable(name: &str, candidates: &[(String, Key)]) -> Option<(Key, Manner)> {
+    let exact = |wanted: &str| candidates.iter().find(|(name, _)| name == wanted);
+    if let Some((_, key)) = exact(name) {
+        return Some((key.clone(), Manner::Assign));
+    }
+    for (ending, manner) in [("_APPEND", Manner::Append), ("_REMOVE", Manner::Remove)] {
+        let list = name.strip_suffix(ending).and_then(exact);
+        if let Some((_, key)) = list.filter(|(_, key)| key.setting.is_list) {
+            return Some((key.clone(), manner));
+        }
+    }
+    candidates.iter().find_map(|(pattern, key)| {
+        let wild = name.strip_prefix(pattern.strip_suffix('*')?)?;
+        let key = Key::parse(&key.setting.name.replace('*', wild), &[])?;
+        Some((key, Manner::Assign))
+    })
+}
+
+/// A variable that looks like one of ours, but for a letter; others with our prefix are none of our business.
+fn unknown_variable(name: &str, value: &str, candidates: &[(String, Key)]) -> Option<Diagnostic> {
+    let names: Vec<String> =
+        candidates.iter().map(|(candidate, _)| format!("{PREFIX}{candidate}")).collect();
+    let rest = name.strip_prefix(PREFIX)?;
+    let short: Vec<&str> = names.iter().map(|name| &name[PREFIX.len()..]).collect();
+    let nearest = nearest(rest, &short).map(|found| format!("{PREFIX}{found}"))?;
+    let hidden = if super::secret::is_secret(name) { HIDDEN } else { value };
+    let source = source(SourceKind::Variable, name, format!("{name}={hidden}"));
+    let place = Place::new(&source, 0..name.len());
+    let problem = Problem::UnknownVariable { name: name.to_owned(), nearest: Some(nearest) };
+    Some(Diagnostic::at(problem, place))
+}
+
+fn of_argument(name: &str, sets: &[String]) -> Option<(Key, Manner)> {
+    if let Some(key) = Key::parse(name, sets) {
+        return Some((key, Manner::Assign));
+    }
+    let (list, ending) = name.rsplit_once('.')?;
+    let manner = match ending {
+        "append" => Manner::Append,
+        "remove" => Manner::Remove,
+        _ => return None,
+    };
+    Key::parse(list, sets).filter(|key| key.setting.is_list).map(|key| (key, manner))
+}
+
+fn unknown_key(name: &str) -> Problem {
+    let known = names();
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let same_end = || known.iter().find(|known| known.rsplit('.').next() == Some(last));
+    let nearest = nearest(name, &known).or_else(|| same_end().map(|name| (*name).to_owned()));
+    let known = super::schema::children("");
+    Problem::UnknownKey { key: name.to_owned(), table: String::new(), nearest, known }
+}
+
+/// Checks what is given and adds it to the layer.
+fn read(given: Given, layer: &mut Layer, problems: &mut Vec<Diagnostic>) {
+    let kind = given.key.setting.kind;
+    let spans = if given.key.setting.is_list && kind != Kind::Hook {
+        split(&given.source.text, given.value.clone())
+    } else {
+        vec![given.value.clone()]
+    };
+    let mut items = Vec::new();
+    for span in spans {
+        let place = Place::new(&given.source, span);
+        let text = &given.source.text[place.span.clone()];
+        match kind.check_word(&given.key.to_string(), text) {
+            Ok(datum) => items.push(Item { datum, origin: Origin::Given(place) }),
+            Err(problem) => return problems.push(Diagnostic::at(problem, place)),
+        }
+    }
+    let change = match given.manner {
+        Manner::Assign => Change::Assign(items),
+        Manner::Append => Change::Amend { append: items, remove: Vec::new() },
+        Manner::Remove => Change::Amend { append: Vec::new(), remove: items },
+    };
+    let place = Place::new(&given.source, given.value);
+    // Of two arguments for one key the last counts, as in a layer the last change does.
+    layer.0.push(Entry { key: given.key, change, place });
+}
+
+/// The parts of `text[range]` between commas, without spaces around them; empty ones are left out.
+fn split(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
+    let mut at = range.start;
+    let mut parts = Vec::new();
+    for part in text[range].split(',') {
+        let start = at + (part.len() - part.trim_start().len());
+        at += part.len() + 1;
+        if !part.trim().is_empty() {
+            parts.push(start..start + part.trim().len());
+        }
+    }
+    parts
+}

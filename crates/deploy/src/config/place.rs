@@ -1,0 +1,145 @@
+//! Where a value came from: a spot in a file, a variable or an argument, or nowhere but this program.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::text::shown;
+
+/// What kind of thing a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A file of settings.
+    File,
+    /// An environment variable, as `NAME=value`.
+    Variable,
+    /// An argument of the command line, as `--set key=value`.
+    Argument,
+}
+
+/// A text that settings are read from. It may hold secrets, so it is never shown whole.
+#[derive(PartialEq, Eq)]
+pub struct Source {
+    /// What it is.
+    pub kind: SourceKind,
+    /// How it is named to people: a file's path, a variable's name, an argument without its value.
+    pub name: String,
+    /// All of it.
+    pub text: String,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("kind", &self.kind).field("name", &self.name).finish()
+    }
+}
+
+/// A range of bytes in a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The text.
+    pub source: Arc<Source>,
+    /// Which part of it; both ends lie in the text, between characters.
+    pub span: Range<usize>,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// This program's own default; where it is made of other settings, how.
+    BuiltIn(Option<&'static str>),
+    /// Somebody wrote it.
+    Given(Place),
+}
+
+impl Place {
+    /// A place in `source`, cut to what the text has.
+    pub fn new(source: &Arc<Source>, span: Range<usize>) -> Place {
+        let start = floor(&source.text, span.start);
+        let end = floor(&source.text, span.end).max(start);
+        Place { source: Arc::clone(source), span: start..end }
+    }
+
+    /// The line, from 1.
+    pub fn line(&self) -> usize {
+        self.before().matches('\n').count() + 1
+    }
+
+    /// The column in characters, from 1.
+    pub fn column(&self) -> usize {
+        self.before().chars().rev().take_while(|&character| character != '\n').count() + 1
+    }
+
+    fn before(&self) -> &str {
+        self.source.text.get(..self.span.start).unwrap_or_default()
+    }
+}
+
+/// The nearest end of a character at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+}
+
+impl Origin {
+    /// The spot somebody wrote it at.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Origin::BuiltIn(_) => None,
+            Origin::Given(place) => Some(place),
+        }
+    }
+}
+
+/// `assetsync.toml:3:13`, `ASSETSYNC_DEPLOY_TO` or `--set deploy_to`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = shown(&self.source.name);
+        match self.source.kind {
+            SourceKind::File => write!(f, "{name}:{}:{}", self.line(), self.column()),
+            SourceKind::Variable | SourceKind::Argument => f.write_str(&name),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::BuiltIn(None) => f.write_str("built in"),
+            Origin::BuiltIn(Some(template)) => write!(f, "built in: {template}"),
+            Origin::Given(place) => place.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(kind: SourceKind, name: &str, text: &str) -> Arc<Source> {
+        Arc::new(Source { kind, name: name.into(), text: text.into() })
+    }
+
+    #[test]
+    fn places_are_named_as_editors_name_them() {
+        let file = source(SourceKind::File, "a.toml", "ä = 1\r\nüb = 2\n");
+        for (span, name) in [
+            (0..2, "a.toml:1:1"),
+            (5..6, "a.toml:1:5"),
+            (13..14, "a.toml:2:5"),
+            (99..99, "a.toml:3:1"),
+        ] {
+            assert_eq!(Place::new(&file, span).to_string(), name);
+        }
+        let argument = source(SourceKind::Argument, "--set a", "--set a=1");
+        assert_eq!(Origin::Given(Place::new(&argument, 8..9)).to_string(), "--set a");
+        assert_eq!(Origin::BuiltIn(Some("{a}/b")).to_string(), "built in: {a}/b");
+    }
+
+    #[test]
+    fn no_place_cuts_a_character() {
+        let file = source(SourceKind::File, "a", "ä");
+        assert_eq!(Place::new(&file, 1..1).span, 0..0);
+        assert_eq!(Place::new(&file, 5..9).span, 2..2);
+    }
+}

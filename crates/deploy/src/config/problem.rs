@@ -1,0 +1,239 @@
+//! What can be wrong with a configuration, or odd about it: as values, each with its place and advice.
+
+use std::fmt;
+
+use super::place::Place;
+use super::render;
+use super::text::{enumerated, shown};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Nothing is done until it is mended.
+    Error,
+    /// It works, and may not be what was meant.
+    Warning,
+}
+
+/// What a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// In words.
+    pub what: &'static str,
+    /// How it is written.
+    pub example: &'static str,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The text is no TOML.
+    #[error("Not valid TOML: {0}")]
+    Syntax(String),
+    /// A key stands twice in one table.
+    #[error("Key '{}' is given twice", shown(.0))]
+    DuplicateKey(String),
+    /// Two stages have one name.
+    #[error("Stage '{}' is defined twice", shown(.0))]
+    DuplicateStage(String),
+    /// No setting has this name.
+    #[error("Unknown key '{}'{table}", shown(.key))]
+    UnknownKey {
+        /// The key as written.
+        key: String,
+        /// Where it stands, as in ` in [assets]`.
+        table: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+        /// What may stand there.
+        known: Vec<String>,
+    },
+    /// The value is of another type.
+    #[error("'{}' must be {}, not {found}", shown(.key), .expected.what)]
+    WrongType {
+        /// The setting.
+        key: String,
+        /// What it takes.
+        expected: Expected,
+        /// What stands there.
+        found: &'static str,
+    },
+    /// Nothing stands between the quotes.
+    #[error("'{}' is empty", shown(.0))]
+    Empty(String),
+    /// The value can't be used.
+    #[error("'{}' {why}", shown(.key))]
+    Refused {
+        /// The setting.
+        key: String,
+        /// What is wrong with its value.
+        why: String,
+        /// What helps.
+        advice: &'static str,
+    },
+    /// The value is none of a few words.
+    #[error("'{}' can't be '{}'", shown(.key), shown(.found))]
+    NotOneOf {
+        /// The setting.
+        key: String,
+        /// What stands there.
+        found: String,
+        /// The words.
+        choices: Vec<String>,
+    },
+    /// A setting that is the same for all hosts stands in one host.
+    #[error("'{0}' can't differ between hosts")]
+    NotPerHost(String),
+    /// A host says not where it is.
+    #[error("A host of stage '{0}' has no address")]
+    NoAddress(String),
+    /// A host is there twice.
+    #[error("Host {host} is in stage '{stage}' twice")]
+    DuplicateHost {
+        /// The host.
+        host: String,
+        /// The stage.
+        stage: String,
+    },
+    /// There is nowhere to deploy to.
+    #[error("No stage is defined")]
+    NoStages,
+    /// No stage was named.
+    #[error("A stage must be named")]
+    StageNeeded {
+        /// The stages that are there.
+        known: Vec<String>,
+    },
+    /// The stage asked for is not there.
+    #[error("There is no stage '{}'", shown(.stage))]
+    UnknownStage {
+        /// What was asked for.
+        stage: String,
+        /// The stages that are there.
+        known: Vec<String>,
+    },
+    /// A stage is empty.
+    #[error("Stage '{0}' has no hosts")]
+    NoHosts(String),
+    /// A setting without default is not set.
+    #[error("'{key}' is not set{scope}")]
+    Missing {
+        /// The setting.
+        key: String,
+        /// For what, as in ` for host web1`.
+        scope: String,
+        /// A line that sets it.
+        example: &'static str,
+    },
+    /// Something is to happen on hosts of a role that no host has.
+    #[error("No host of '{stage}' has the role '{}' of '{key}'", shown(.role))]
+    RoleWithoutHosts {
+        /// The role.
+        role: String,
+        /// The setting that names it.
+        key: String,
+        /// The stage.
+        stage: String,
+        /// The roles its hosts have.
+        known: Vec<String>,
+    },
+    /// Settings that exclude each other are both set.
+    #[error("Both '{first}' and '{second}' are set")]
+    Conflict {
+        /// One setting.
+        first: String,
+        /// The other one.
+        second: String,
+        /// Which is to go.
+        advice: &'static str,
+    },
+    /// One directory of the server belongs to two sets of assets, or one set's is inside another's.
+    #[error("The sets '{first}' and '{second}' share a destination")]
+    SharedDestination {
+        /// One set.
+        first: String,
+        /// The other one.
+        second: String,
+    },
+    /// An argument is no `key=value`.
+    #[error("'{}' is not of the form key=value", shown(.0))]
+    NotAssigned(String),
+    /// A variable has our prefix and names no setting.
+    #[error("{} names no setting", shown(.name))]
+    UnknownVariable {
+        /// The variable.
+        name: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+    },
+    /// A list is assigned anew, and what it had before is lost.
+    #[error("Assigning '{key}' drops {}", shown(&enumerated(.dropped)))]
+    ListReplaced {
+        /// The list.
+        key: String,
+        /// What is lost.
+        dropped: Vec<String>,
+        /// What is new.
+        added: Vec<String>,
+    },
+}
+
+impl Problem {
+    /// How bad it is.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Problem::ListReplaced { .. } | Problem::UnknownVariable { .. } => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+}
+
+/// A problem, where it is, and what else belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What is wrong.
+    pub problem: Problem,
+    /// Where.
+    pub place: Option<Place>,
+    /// Other places, and what each has to do with it.
+    pub related: Vec<(Place, String)>,
+    /// More to know, where no place can be named.
+    pub note: Option<String>,
+}
+
+impl Diagnostic {
+    /// A problem at a place.
+    pub(crate) fn at(problem: Problem, place: Place) -> Diagnostic {
+        Diagnostic { problem, place: Some(place), related: Vec::new(), note: None }
+    }
+
+    /// A problem of something that is not there.
+    pub(crate) fn nowhere(problem: Problem) -> Diagnostic {
+        Diagnostic { problem, place: None, related: Vec::new(), note: None }
+    }
+
+    /// The same with another place that belongs to it.
+    pub(crate) fn with(mut self, place: Option<Place>, label: impl Into<String>) -> Diagnostic {
+        self.related.extend(place.map(|place| (place, label.into())));
+        self
+    }
+
+    /// What helps, in a sentence.
+    pub fn advice(&self) -> Option<String> {
+        super::advice::of(self)
+    }
+}
+
+/// The problem with an excerpt of its place and advice, in lines of at most 80 columns where that is possible;
+/// no secret is in them.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&render::diagnostic(self))
+    }
+}
+
+/// Everything that is wrong, at least one thing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(Diagnostic::to_string).collect::<Vec<_>>().join("\n\n"))]
+pub struct Problems(pub Vec<Diagnostic>);

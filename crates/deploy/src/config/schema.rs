@@ -1,0 +1,78 @@
+//! The settings there are: their names, what they take, their defaults, and whether hosts may differ in them.
+//!
+//! Everything that knows settings by name reads this table: the file's reader, the environment, arguments,
+//! the suggestions in messages. A setting is added here and where it is used.
+
+mod lookup;
+mod table;
+
+pub(crate) use lookup::{Found, Key, children, find, names};
+pub(crate) use table::SETTINGS;
+
+/// What a setting takes; for a list, what each item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Any text of one line.
+    Text,
+    /// A name without spaces that no program takes for an option.
+    Word,
+    /// A line for a shell.
+    Command,
+    /// What an environment variable is set to.
+    Variable,
+    /// A directory of a host.
+    ServerDir,
+    /// A file or directory of this machine.
+    LocalPath,
+    /// A directory of this machine whose contents are pushed.
+    SourceDir,
+    /// A path below another directory.
+    Below,
+    /// A whole number from the first to the second.
+    Count(u64, u64),
+    /// `true` or `false`.
+    Flag,
+    /// A length of time.
+    Age,
+    /// One of some words.
+    Choice(&'static [&'static str]),
+    /// A command and where it runs.
+    Hook,
+}
+
+/// Who can differ in a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// It is one for all hosts of a stage.
+    Stage,
+    /// Each host can have its own.
+    Host,
+}
+
+/// A built-in default, as an argument would give it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Default {
+    /// There is none.
+    None,
+    /// A value; for a list, items between commas.
+    Value(&'static str),
+    /// Text with other settings' names in braces.
+    Template(&'static str),
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// Its key, dotted; `*` at its end stands for any name.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// Whether it is a list.
+    pub is_list: bool,
+    /// Who can differ in it.
+    pub scope: Scope,
+    /// Its default.
+    pub default: Default,
+    /// Whether what the default lists is missed where an assignment drops it.
+    pub is_guarded: bool,
+}

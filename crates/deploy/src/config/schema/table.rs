@@ -1,0 +1,115 @@
+//! The table of settings, in the order in which they are shown.
+
+use super::{Default, Kind, Scope, Setting};
+
+/// What `sh` finds a program by, run through a version manager: Capistrano's lists, with what its plugins append.
+const RBENV_BINS: &str = "rake,gem,bundle,ruby,rails,puma,pumactl";
+const RVM_BINS: &str = "gem,rake,ruby,bundle,puma,pumactl";
+const CHRUBY_BINS: &str = "rake,gem,bundle,ruby,puma,pumactl";
+const BUNDLE_BINS: &str = "gem,rake,rails,puma,pumactl";
+
+/// The engine's own patterns of files that name other files; a test of the command keeps them equal.
+pub(crate) const ENTRY_POINTS: &str = ".sprockets-manifest-*.json,manifest*.json,.manifest.json,\
+    asset-manifest.json,*.html,*.htm,sw.js,service_worker.js,service-worker.js";
+
+const MANAGERS: &[&str] = &["none", "rbenv", "rvm", "chruby"];
+const TRANSPORTS: &[&str] = &["ssh2", "openssh", "sftp"];
+const DELETES: &[&str] = &["retain", "mirror"];
+const PUBLISHES: &[&str] = &["files", "directory"];
+const RESTARTS: &[&str] = &["none", "pumactl", "systemd", "passenger", "passenger-touch"];
+const UNIT_SCOPES: &[&str] = &["user", "system"];
+
+/// All settings.
+pub(crate) static SETTINGS: &[Setting] = &[
+    stage("application", Kind::Word),
+    host("deploy_to", Kind::ServerDir),
+    host("shared_path", Kind::ServerDir).template("{deploy_to}/shared"),
+    host("current_path", Kind::ServerDir).template("{deploy_to}/current"),
+    stage("max_parallel", Kind::Count(1, 1000)).value("8"),
+    // What is built, and what becomes of it.
+    stage("build.command", Kind::Command),
+    stage("build.cleanup", Kind::Flag).value("true"),
+    stage("build.environment.RAILS_ENV", Kind::Variable).value("production"),
+    stage("build.environment.NODE_ENV", Kind::Variable).value("production"),
+    stage("build.environment.*", Kind::Variable),
+    stage("assets.source", Kind::SourceDir).value("public/assets"),
+    stage("assets.destination", Kind::Below).template("{assets.source}"),
+    stage("assets.roles", Kind::Word).list().value("web"),
+    stage("assets.entry_points", Kind::Text).list().value(ENTRY_POINTS).guarded(),
+    stage("assets.fingerprints", Kind::Text).list(),
+    stage("assets.exclude", Kind::Text).list(),
+    stage("assets.delete", Kind::Choice(DELETES)).value("retain"),
+    stage("assets.retention.keep", Kind::Count(0, 10_000)).value("3"),
+    stage("assets.retention.max_age", Kind::Age).value("7d"),
+    stage("assets.publish", Kind::Choice(PUBLISHES)).value("files"),
+    // What runs besides.
+    stage("hooks.before_build", Kind::Hook).list(),
+    stage("hooks.after_build", Kind::Hook).list(),
+    stage("hooks.before_publish", Kind::Hook).list(),
+    stage("hooks.after_publish", Kind::Hook).list(),
+    stage("hooks.on_failure", Kind::Hook).list(),
+    stage("restart.preset", Kind::Choice(RESTARTS)).value("none"),
+    stage("restart.command", Kind::Command),
+    stage("restart.phased", Kind::Flag).value("false"),
+    stage("restart.roles", Kind::Word).list().value("app"),
+    // How long things may take; seconds are the finest.
+    stage("timeouts.connect", Kind::Age).value("15s"),
+    stage("timeouts.silence", Kind::Age).value("60s"),
+    stage("timeouts.command", Kind::Age).value("5m"),
+    stage("timeouts.build", Kind::Age).value("1h"),
+    // How a host is reached, and what commands find there.
+    host("ssh.user", Kind::Word),
+    host("ssh.port", Kind::Count(1, 65_535)),
+    host("ssh.identities", Kind::LocalPath).list(),
+    host("ssh.config", Kind::LocalPath),
+    host("ssh.rsh", Kind::Command),
+    host("ssh.transport", Kind::Choice(TRANSPORTS)),
+    host("environment.*", Kind::Variable),
+    host("version_manager", Kind::Choice(MANAGERS)),
+    host("rbenv.ruby", Kind::Word),
+    host("rbenv.path", Kind::Text).value("$HOME/.rbenv"),
+    host("rbenv.prefix", Kind::Text),
+    host("rbenv.map_bins", Kind::Word).list().value(RBENV_BINS).guarded(),
+    host("rvm.ruby", Kind::Word).value("default"),
+    host("rvm.path", Kind::Text).value("~/.rvm"),
+    host("rvm.map_bins", Kind::Word).list().value(RVM_BINS).guarded(),
+    host("chruby.ruby", Kind::Word),
+    host("chruby.exec", Kind::Text).value("/usr/local/bin/chruby-exec"),
+    host("chruby.map_bins", Kind::Word).list().value(CHRUBY_BINS).guarded(),
+    host("bundler.bins", Kind::Word).list().value(BUNDLE_BINS).guarded(),
+    host("puma.state", Kind::Text).template("{shared_path}/tmp/pids/puma.state"),
+    host("puma.config", Kind::Text).template("{shared_path}/puma.rb"),
+    host("puma.rack_env", Kind::Word),
+    host("puma.user", Kind::Word),
+    host("systemd.unit", Kind::Word).template("{application}_puma_{stage}"),
+    host("systemd.scope", Kind::Choice(UNIT_SCOPES)).value("user"),
+    host("systemd.systemctl", Kind::Text).value("/bin/systemctl"),
+    host("systemd.runtime_dir", Kind::Flag).value("false"),
+];
+
+const fn stage(name: &'static str, kind: Kind) -> Setting {
+    let (is_list, is_guarded) = (false, false);
+    Setting { name, kind, is_list, scope: Scope::Stage, default: Default::None, is_guarded }
+}
+
+const fn host(name: &'static str, kind: Kind) -> Setting {
+    Setting { scope: Scope::Host, ..stage(name, kind) }
+}
+
+impl Setting {
+    const fn value(self, text: &'static str) -> Setting {
+        Setting { default: Default::Value(text), ..self }
+    }
+
+    const fn template(self, text: &'static str) -> Setting {
+        Setting { default: Default::Template(text), ..self }
+    }
+
+    const fn list(self) -> Setting {
+        Setting { is_list: true, ..self }
+    }
+
+    const fn guarded(self) -> Setting {
+        Setting { is_guarded: true, ..self }
+    }
+}

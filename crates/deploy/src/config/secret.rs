@@ -1,0 +1,85 @@
+//! What must never be printed: values whose names say that they are secrets.
+
+/// What is shown in a secret's place.
+pub(crate) const HIDDEN: &str = "(hidden)";
+
+/// Parts of names that make a value a secret, wherever they stand. Rather one too many is hidden.
+const PARTS: [&str; 7] =
+    ["KEY", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIAL"];
+
+/// Whether an environment variable's value is to be hidden; case makes no difference.
+pub(crate) fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    PARTS.iter().any(|part| name.contains(part))
+}
+
+/// Whether a value gives itself away: a URL with a password in it.
+pub(crate) fn holds_password(value: &str) -> bool {
+    let Some((_, rest)) = value.split_once("://") else { return false };
+    let authority = rest.split('/').next().unwrap_or_default();
+    authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+}
+
+/// A line of a file as it may be shown: what a secret's name is set to is hidden up to the line's end.
+///
+/// Names are told from any other text by what follows them: an `=`, after spaces and quotes at most.
+pub(crate) fn masked(line: &str) -> String {
+    let ends = line.char_indices().filter(|(_, character)| *character == '=').map(|(at, _)| at);
+    for equals in ends {
+        let before = line[..equals].trim_end_matches([' ', '\t', '"', '\'']);
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let start = before.rfind(|c| !is_part(c)).map_or(0, |at| at + width(before, at));
+        if is_secret(&before[start..]) {
+            return format!("{}= {HIDDEN}", &line[..equals]);
+        }
+    }
+    if holds_password(line) { HIDDEN.to_owned() } else { line.to_owned() }
+}
+
+/// How many bytes the character at `at` has.
+fn width(text: &str, at: usize) -> usize {
+    text[at..].chars().next().map_or(1, char::len_utf8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets() {
+        for name in [
+            "RAILS_MASTER_KEY",
+            "npm_token",
+            "TOKEN",
+            "PGPASSWORD",
+            "SECRET_KEY_BASE",
+            "KEY_PASSPHRASE",
+            "aws.credentials",
+        ] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in ["RAILS_ENV", "PASS", "PORT", ""] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn lines_lose_their_secrets() {
+        let rows = [
+            ("RAILS_ENV = \"x\"", "RAILS_ENV = \"x\""),
+            ("API_KEY = \"x\" # y", "API_KEY = (hidden)"),
+            ("\"API_KEY\"=7", "\"API_KEY\"= (hidden)"),
+            (
+                "environment = { A = 1, ä.MY_TOKEN = 'x' }",
+                "environment = { A = 1, ä.MY_TOKEN = (hidden)",
+            ),
+            ("--set environment.DB_PASSWORD=x", "--set environment.DB_PASSWORD= (hidden)"),
+            ("CACHE = \"redis://u:p@h/0\"", "(hidden)"),
+            ("CACHE = \"redis://h/0\"", "CACHE = \"redis://h/0\""),
+            ("é= == =", "é= == ="),
+        ];
+        for (line, expected) in rows {
+            assert_eq!(masked(line), expected);
+        }
+    }
+}

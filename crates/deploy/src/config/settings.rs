@@ -1,0 +1,152 @@
+//! Resolved settings: every value of a stage and its hosts, each with its origin.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::layer::Item;
+use super::place::{Origin, Place};
+use super::problem::Diagnostic;
+use super::schema::{Key, SETTINGS};
+use super::value::{Datum, Hook};
+
+/// A setting's value; one that is no list has one item.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Value {
+    /// The value, or the list's items in order.
+    pub items: Vec<Item>,
+    /// Where it was assigned or changed last.
+    pub origin: Origin,
+}
+
+/// All values that hold for a stage, or for one of its hosts.
+#[derive(Clone, Default)]
+pub(crate) struct Values(pub Vec<(Key, Value)>);
+
+/// Resolved settings. Shown without values, of which any may be a secret.
+pub struct Settings {
+    /// The user's directory, for paths that begin with `~/`.
+    pub(crate) home: Option<String>,
+    /// The names of all stages.
+    pub(crate) stages: Vec<String>,
+    /// The stage's name, and where that stands.
+    pub(crate) stage: Option<(String, Place)>,
+    /// The names of the sets of assets; none if `[assets]` is the only one.
+    pub(crate) sets: Vec<String>,
+    pub(crate) values: Values,
+    pub(crate) hosts: Vec<HostSettings>,
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+/// Resolved settings of one host: those of the stage, and its own over them.
+pub(crate) struct HostSettings {
+    pub address: String,
+    pub place: Place,
+    pub roles: Vec<Item>,
+    pub values: Values,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("stage", &self.stage()).finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// The names of all stages of the file, in its order.
+    pub fn stages(&self) -> impl Iterator<Item = &str> {
+        self.stages.iter().map(String::as_str)
+    }
+
+    /// What works, and may not be what was meant.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+}
+
+impl Values {
+    /// Puts a value in the place of the one that was there; none leaves that.
+    pub fn set(&mut self, key: Key, value: Option<Value>) {
+        let Some(value) = value else { return };
+        match self.0.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, known)) => *known = value,
+            None => self.0.push((key, value)),
+        }
+    }
+
+    /// The value of `name`; of an asset's setting, that of `set`.
+    pub fn get(&self, name: &str, set: Option<&str>) -> Option<&Value> {
+        debug_assert!(SETTINGS.iter().any(|setting| setting.name == name), "{name}");
+        let set = set.filter(|_| name.starts_with("assets."));
+        let found = self.0.iter().find(|(key, _)| {
+            key.setting.name == name && key.set.as_deref() == set && key.wild.is_none()
+        });
+        found.map(|(_, value)| value)
+    }
+
+    fn datum(&self, name: &str, set: Option<&str>) -> Option<&Datum> {
+        Some(&self.get(name, set)?.items.first()?.datum)
+    }
+
+    /// A text of a set of assets, or of the stage.
+    pub fn text_of_set(&self, name: &str, set: Option<&str>) -> Option<&str> {
+        match self.datum(name, set)? {
+            Datum::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.text_of_set(name, None)
+    }
+
+    /// A number.
+    pub fn count(&self, name: &str, set: Option<&str>) -> Option<u64> {
+        match self.datum(name, set)? {
+            Datum::Count(count) => Some(*count),
+            _ => None,
+        }
+    }
+
+    /// Yes or no; no if it is not set.
+    pub fn flag(&self, name: &str) -> bool {
+        matches!(self.datum(name, None), Some(Datum::Flag(true)))
+    }
+
+    /// A length of time; none at all if it is not set.
+    pub fn age(&self, name: &str, set: Option<&str>) -> Duration {
+        match self.datum(name, set) {
+            Some(Datum::Age(age, _)) => *age,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// The items of a list.
+    pub fn items(&self, name: &str, set: Option<&str>) -> &[Item] {
+        self.get(name, set).map_or(&[], |value| &value.items)
+    }
+
+    /// The texts of a list.
+    pub fn texts(&self, name: &str, set: Option<&str>) -> Vec<String> {
+        self.items(name, set).iter().map(|item| item.datum.plain()).collect()
+    }
+
+    /// The hooks of a list.
+    pub fn hooks(&self, name: &str) -> Vec<Hook> {
+        let hooks = self.items(name, None).iter().filter_map(|item| match &item.datum {
+            Datum::Hook(hook) => Some(hook.clone()),
+            _ => None,
+        });
+        hooks.collect()
+    }
+
+    /// The variables of a group, `environment` or `build.environment`, in order.
+    pub fn variables(&self, group: &str) -> Vec<(String, String)> {
+        let variables = self.0.iter().filter_map(|(key, value)| {
+            let full = key.to_string();
+            let name = full.strip_prefix(group)?.strip_prefix('.')?.to_owned();
+            Some((name, value.items.first()?.datum.plain()))
+        });
+        variables.collect()
+    }
+}

@@ -1,0 +1,241 @@
+//! A commented `assetsync.toml` to begin with: values that are known, and the defaults people ask for as comments.
+
+mod layout;
+
+use std::fmt::Write;
+
+use self::layout::{ENDING, HEADING, SECTIONS, Section};
+use super::schema::{Found, find};
+use super::text::{key_part, quoted, shown, wrapped};
+
+/// How wide comments are, with their `# `.
+const COLUMNS: usize = 80;
+
+/// A setting and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// The dotted key.
+    pub key: String,
+    /// The value, in TOML.
+    pub value: String,
+}
+
+/// A stage to begin with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct StarterStage {
+    /// Its name.
+    pub name: String,
+    /// What differs from other stages.
+    pub lines: Vec<Line>,
+    /// Its hosts, each in TOML.
+    pub hosts: Vec<String>,
+}
+
+/// What the file is to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Starter {
+    /// The files that were read for it.
+    pub(crate) sources: Vec<String>,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) stages: Vec<StarterStage>,
+    /// What to say in a section.
+    pub(crate) remarks: Vec<(&'static str, String)>,
+    /// What was not understood.
+    pub(crate) notes: Vec<String>,
+}
+
+/// A project without any configuration to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Project {
+    /// The name of its folder.
+    pub folder: String,
+    /// Whether it has `bin/rails`.
+    pub has_rails: bool,
+    /// Whether it has `package.json`.
+    pub has_package: bool,
+}
+
+impl Line {
+    /// A text setting.
+    pub(crate) fn text(key: &str, text: &str) -> Line {
+        Line { key: key.to_owned(), value: quoted(text) }
+    }
+
+    /// A list of texts.
+    pub(crate) fn list(key: &str, items: &[String]) -> Line {
+        let items: Vec<String> = items.iter().map(|item| quoted(item)).collect();
+        Line { key: key.to_owned(), value: format!("[{}]", items.join(", ")) }
+    }
+}
+
+impl Starter {
+    /// What a project without configuration begins with: three lines of it are to be changed.
+    pub fn of_project(project: &Project) -> Starter {
+        let name = application(&project.folder);
+        let mut lines = vec![
+            Line::text("application", &name),
+            Line::text("deploy_to", &format!("/var/www/{name}")),
+        ];
+        let (command, source) = match (project.has_rails, project.has_package) {
+            (true, _) => ("bin/rails assets:precompile", "public/assets"),
+            (false, true) => ("npm run build", "dist"),
+            (false, false) => ("rake assets:precompile", "public/assets"),
+        };
+        lines.push(Line::text("build.command", command));
+        lines.push(Line::text("assets.source", source));
+        let hosts =
+            vec![format!("{{ address = \"web1.example.com\", user = \"deploy\", {ROLES} }}")];
+        let stage = StarterStage { name: "production".into(), hosts, ..StarterStage::default() };
+        Starter { lines, stages: vec![stage], ..Starter::default() }
+    }
+
+    /// The files it was made from, if any.
+    pub fn sources(&self) -> &[String] {
+        &self.sources
+    }
+
+    /// What was not understood, a line each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The file's text.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        let stage = self.stages.first().map_or("STAGE", |stage| &stage.name);
+        comment(&mut text, &HEADING.replace("{stage}", stage));
+        if !self.sources.is_empty() {
+            let sources = super::text::enumerated(&self.sources);
+            text.push_str("#\n");
+            comment(
+                &mut text,
+                &format!("Made from {}, of which nothing was run.", shown(&sources)),
+            );
+        }
+        for section in SECTIONS {
+            self.section(&mut text, section);
+        }
+        self.stages.iter().for_each(|stage| stage.write(&mut text));
+        self.ending(&mut text);
+        text
+    }
+
+    fn section(&self, text: &mut String, section: &Section) {
+        let lines: Vec<&Line> =
+            self.lines.iter().filter(|line| group_of(&line.key) == section.name).collect();
+        let remarks: Vec<&str> = self.remarks_on(section.name).collect();
+        if lines.is_empty() && remarks.is_empty() && section.only_if_used {
+            return;
+        }
+        text.push('\n');
+        comment(text, section.about);
+        remarks.into_iter().for_each(|remark| comment(text, remark));
+        let sets = sets_of(&lines);
+        if !section.name.is_empty() {
+            let _ = writeln!(text, "[{}]", section.name);
+        }
+        for line in lines.iter().filter(|line| set_of(line).is_none()) {
+            write_line(text, line, section.name);
+        }
+        for default in section.defaults {
+            write_default(text, default, &lines, section.name);
+        }
+        for set in sets {
+            let _ = writeln!(text, "\n[assets.{}]", key_part(set));
+            for line in lines.iter().filter(|line| set_of(line) == Some(set)) {
+                write_line(text, line, &format!("assets.{set}"));
+            }
+        }
+    }
+
+    fn remarks_on<'a>(&'a self, section: &'a str) -> impl Iterator<Item = &'a str> {
+        let on = self.remarks.iter().filter(move |(name, _)| *name == section);
+        on.map(|(_, remark)| remark.as_str())
+    }
+
+    fn ending(&self, text: &mut String) {
+        if self.notes.is_empty() {
+            return;
+        }
+        text.push('\n');
+        comment(text, ENDING);
+        for note in &self.notes {
+            let _ = writeln!(text, "#   {}", shown(note));
+        }
+    }
+}
+
+/// The roles of a server that does everything.
+const ROLES: &str = "roles = [\"app\", \"web\"]";
+
+/// A folder's name as an application's: letters, digits, `-` and `_`.
+fn application(folder: &str) -> String {
+    let keep = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
+    let name: String = folder.chars().map(keep).collect();
+    let name = name.trim_start_matches(['-', '_']);
+    if name.is_empty() { "app".to_owned() } else { name.to_owned() }
+}
+
+/// The section a key stands in.
+fn group_of(key: &str) -> &str {
+    key.split_once('.').map_or("", |(group, _)| group)
+}
+
+/// The set of assets a line is about, if it is one with a name.
+fn set_of(line: &Line) -> Option<&str> {
+    if !matches!(find(&line.key), Found::Nothing) {
+        return None;
+    }
+    line.key.strip_prefix("assets.")?.split_once('.').map(|(set, _)| set)
+}
+
+fn sets_of<'a>(lines: &[&'a Line]) -> Vec<&'a str> {
+    let mut sets: Vec<&str> = lines.iter().filter_map(|line| set_of(line)).collect();
+    sets.dedup();
+    sets
+}
+
+fn write_line(text: &mut String, line: &Line, section: &str) {
+    let key =
+        line.key.strip_prefix(section).map_or(line.key.as_str(), |key| key.trim_start_matches('.'));
+    let _ = writeln!(text, "{key} = {}", line.value);
+}
+
+/// A default as a comment, unless the setting has a value above. What is no setting explains those below it.
+fn write_default(text: &mut String, default: &str, lines: &[&Line], section: &str) {
+    let key = default.split(" = ").next().unwrap_or_default();
+    let key = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+    let is_same = |line: &&Line| line.key == key || line.key.starts_with(&format!("{key}."));
+    if !lines.iter().any(is_same) {
+        let _ = writeln!(text, "# {default}");
+    }
+}
+
+/// `about` as comment lines.
+fn comment(text: &mut String, about: &str) {
+    for paragraph in about.lines() {
+        // What is set apart by spaces keeps its shape.
+        let is_shaped = paragraph.starts_with(' ');
+        let shape = if is_shaped { paragraph.to_owned() } else { wrapped(paragraph, COLUMNS - 2) };
+        for line in shape.split('\n') {
+            let _ = writeln!(text, "{}", format!("# {line}").trim_end());
+        }
+    }
+}
+
+impl StarterStage {
+    fn write(&self, text: &mut String) {
+        let _ = writeln!(text, "\n[stages.{}]", key_part(&self.name));
+        self.lines.iter().for_each(|line| write_line(text, line, ""));
+        if self.hosts.is_empty() {
+            let _ =
+                writeln!(text, "hosts = [] # none was found; write [\"deploy@web1.example.com\"]");
+            return;
+        }
+        text.push_str("hosts = [\n");
+        for host in &self.hosts {
+            let _ = writeln!(text, "    {host},");
+        }
+        text.push_str("]\n");
+    }
+}

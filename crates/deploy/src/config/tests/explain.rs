@@ -1,0 +1,54 @@
+//! What `assetsync config` lists.
+
+use super::settings;
+
+#[test]
+fn every_value_with_its_origin() {
+    let text = "\
+application = \"shop\"
+deploy_to = \"/srv/shop\"
+[hooks]
+after_publish = [\"a\", { run = \"b\", roles = [\"app\"], timeout = \"1m\" }]
+[stages.production]
+hosts = [{ address = \"web1.example.com\", roles = [\"app\", \"web\"], port = 22 }]
+";
+    let lines: Vec<String> = settings(text)
+        .explain()
+        .iter()
+        .map(|one| format!("{} = {} # {}", one.key, one.to_toml(), one.origin))
+        .collect();
+    let entry_points = "[\".sprockets-manifest-*.json\", \"manifest*.json\", \".manifest.json\", \
+         \"asset-manifest.json\", \"*.html\", \"*.htm\", \"sw.js\", \"service_worker.js\", \"service-worker.js\"]";
+    let expected = format!(
+        "\
+application = \"shop\" # assetsync.toml:1:15
+deploy_to = \"/srv/shop\" # assetsync.toml:2:13
+shared_path = \"/srv/shop/shared\" # built in: {{deploy_to}}/shared
+current_path = \"/srv/shop/current\" # built in: {{deploy_to}}/current
+max_parallel = 8 # built in
+build.cleanup = true # built in
+build.environment.RAILS_ENV = \"production\" # built in
+build.environment.NODE_ENV = \"production\" # built in
+assets.source = \"public/assets\" # built in
+assets.destination = \"public/assets\" # built in: {{assets.source}}
+assets.roles = [\"web\"] # built in
+assets.entry_points = {entry_points} # built in
+assets.delete = \"retain\" # built in
+assets.retention.keep = 3 # built in
+assets.retention.max_age = \"7d\" # built in
+assets.publish = \"files\" # built in
+hooks.after_publish = [\"a\", {{ run = \"b\", roles = [\"app\"], timeout = \"1m\" }}] # assetsync.toml:4:17
+restart.preset = \"none\" # built in
+restart.phased = false # built in
+restart.roles = [\"app\"] # built in
+timeouts.connect = \"15s\" # built in
+timeouts.silence = \"60s\" # built in
+timeouts.command = \"5m\" # built in
+timeouts.build = \"1h\" # built in
+bundler.bins = [\"gem\", \"rake\", \"rails\", \"puma\", \"pumactl\"] # built in
+hosts.\"web1.example.com\".address = \"web1.example.com\" # assetsync.toml:6:10
+hosts.\"web1.example.com\".roles = [\"app\", \"web\"] # assetsync.toml:6:51
+hosts.\"web1.example.com\".ssh.port = 22 # assetsync.toml:6:73"
+    );
+    assert_eq!(lines.join("\n"), expected);
+}

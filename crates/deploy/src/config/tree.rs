@@ -1,0 +1,167 @@
+//! TOML as a tree of values that know where they stand.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::place::{Place, Source};
+use super::problem::{Diagnostic, Problem};
+use super::value::Scalar;
+
+/// The largest file that is read, in bytes: a hundred times what any team writes.
+pub const MAX_FILE: usize = 1 << 20;
+
+/// A value and where it stands.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// The bytes it takes; of a table with a header, the header.
+    pub span: Range<usize>,
+    /// What it is.
+    pub content: Content,
+}
+
+/// What a value is.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// Keys and their values, in the file's order.
+    Table(Vec<Entry>),
+    /// Values in order.
+    List(Vec<Node>),
+    /// Text.
+    Text(String),
+    /// A whole number.
+    Integer(i128),
+    /// Yes or no.
+    Flag(bool),
+    /// A type that no setting takes, in words.
+    Other(&'static str),
+}
+
+/// A key and its value.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// The key, one part of it.
+    pub key: String,
+    /// Where that stands.
+    pub key_span: Range<usize>,
+    /// Its value.
+    pub node: Node,
+}
+
+impl Node {
+    /// The value as far as it is a single one.
+    pub fn scalar(&self) -> Scalar<'_> {
+        match &self.content {
+            Content::Table(_) => Scalar::Other("a table"),
+            Content::List(_) => Scalar::Other("a list"),
+            Content::Text(text) => Scalar::Text(text),
+            Content::Integer(number) => Scalar::Integer(*number),
+            Content::Flag(flag) => Scalar::Flag(*flag),
+            Content::Other(kind) => Scalar::Other(kind),
+        }
+    }
+}
+
+/// Reads a file; where it is no TOML, says all that is wrong with it.
+pub(crate) fn parse(source: &Arc<Source>) -> Result<Vec<Entry>, Vec<Diagnostic>> {
+    if source.text.len() > MAX_FILE {
+        let text = format!("it has {} bytes, more than {MAX_FILE}", source.text.len());
+        return Err(vec![Diagnostic::at(Problem::Syntax(text), Place::new(source, 0..0))]);
+    }
+    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    if errors.is_empty() {
+        return Ok(entries(table.get_ref()));
+    }
+    let mut found: Vec<Diagnostic> = errors
+        .iter()
+        .map(|error| syntax(source, error.message(), error.span().unwrap_or_default()))
+        .collect();
+    found.sort_by_key(|one| one.place.as_ref().map(|place| place.span.start));
+    // In a table that is there twice every key may be: then the table is to be told.
+    if found.iter().any(|one| !one.related.is_empty()) {
+        let is_follow_up = |one: &Diagnostic| {
+            matches!(one.problem, Problem::DuplicateKey(_)) && one.related.is_empty()
+        };
+        found.retain(|one| !is_follow_up(one));
+    }
+    Err(found)
+}
+
+fn entries(table: &DeTable<'_>) -> Vec<Entry> {
+    let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
+        let key: &toml::Spanned<std::borrow::Cow<'_, str>> = key;
+        Entry { key: key.get_ref().to_string(), key_span: key.span(), node: node(value) }
+    };
+    table.iter().map(entry).collect()
+}
+
+fn node(value: &toml::Spanned<DeValue<'_>>) -> Node {
+    let content = match value.get_ref() {
+        DeValue::Table(table) => Content::Table(entries(table)),
+        DeValue::Array(array) => Content::List(items(array)),
+        DeValue::String(text) => Content::Text(text.to_string()),
+        DeValue::Boolean(flag) => Content::Flag(*flag),
+        DeValue::Integer(number) => i128::from_str_radix(number.as_str(), number.radix())
+            .map_or(Content::Other("so large a number"), Content::Integer),
+        DeValue::Float(_) => Content::Other("a number with a point"),
+        DeValue::Datetime(_) => Content::Other("a date"),
+    };
+    Node { span: value.span(), content }
+}
+
+fn items(array: &DeArray<'_>) -> Vec<Node> {
+    array.iter().map(node).collect()
+}
+
+/// A syntax error; what is there twice is told with the place of the first.
+fn syntax(source: &Arc<Source>, message: &str, span: Range<usize>) -> Diagnostic {
+    let place = Place::new(source, span);
+    if message != "duplicate key" {
+        return Diagnostic::at(Problem::Syntax(short(message).to_owned()), place);
+    }
+    let key = source.text[place.span.clone()].trim_matches(['"', '\'']).to_owned();
+    let (line, before) = line_at(&source.text, place.span.start);
+    let problem = match line.trim_start().strip_prefix("[stages.") {
+        Some(rest) if rest.starts_with(&source.text[place.span.clone()]) => {
+            Problem::DuplicateStage(key)
+        }
+        _ => Problem::DuplicateKey(key),
+    };
+    let first = first_like(before, line).map(|span| Place::new(source, span));
+    Diagnostic::at(problem, place).with(first, "first here")
+}
+
+/// A message without a long list of what could stand there.
+fn short(message: &str) -> &str {
+    const ENOUGH: usize = 60;
+    match message.split_once(", expected") {
+        Some((short, _)) if message.len() > ENOUGH => short,
+        _ => message,
+    }
+}
+
+/// The line around `at`, and all text before it.
+fn line_at(text: &str, at: usize) -> (&str, &str) {
+    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    (text[start..].lines().next().unwrap_or_default(), &text[..start])
+}
+
+/// The first line of `before` that sets what `line` sets: a table by its header, a key in the same table.
+fn first_like(before: &str, line: &str) -> Option<Range<usize>> {
+    let is_header = line.trim_start().starts_with('[');
+    let table = if is_header { 0 } else { before.rfind("\n[").map_or(0, |at| at + 1) };
+    let wanted = name_of(line);
+    let mut at = table;
+    before[table..].split_inclusive('\n').find_map(|line| {
+        let start = at + (line.len() - line.trim_start().len());
+        at += line.len();
+        (name_of(line) == wanted).then(|| start..start + wanted.len())
+    })
+}
+
+/// What a line sets: its header, or what stands before the `=`.
+fn name_of(line: &str) -> &str {
+    let line = line.split('#').next().unwrap_or_default();
+    line.split('=').next().unwrap_or_default().trim()
+}

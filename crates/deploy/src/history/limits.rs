@@ -1,0 +1,20 @@
+//! Bounds of a history. What comes from a host's disk can't raise them.
+
+/// Most deploys. One more, and the oldest is forgotten whatever the policy says: eleven days of a deploy every four
+/// minutes.
+pub const DEPLOYS: usize = 4096;
+
+/// Most files in the tree of one deploy.
+pub const FILES: usize = 1_000_000;
+
+/// Most versions of files in one history.
+pub const VERSIONS: usize = 4_000_000;
+
+/// Longest name of a user, host or tool, in bytes.
+pub const NAME_BYTES: usize = 256;
+
+/// Largest part of a history after decompression, in bytes.
+pub const PART_BYTES: usize = 256 << 20;
+
+/// Most versions looked at while a history is read, all deploys together: what bounds the time it takes.
+pub const WORK: u64 = 1 << 31;

@@ -1,0 +1,111 @@
+//! The history of deploys, as it is kept on each host, and all that follows from it: which old files stay, what a
+//! rollback needs, and what is live.
+//!
+//! ```text
+//! bytes -> decode -> History -> retention, rollback, status
+//!                    History + new deploy -> Step -> bytes to append
+//! ```
+//!
+//! Everything here is a function of values: what the host's history holds, what stands at the destination, what is
+//! wanted, and what the clocks say. Nothing reads a file or a clock, and nothing deletes.
+//!
+//! Words: a deploy is *kept* as long as the [`Policy`] protects the files it used; a file is *retained* if it is not
+//! wanted any more but stays; *foreign* is what no deploy brought; content is *set aside* if publishing would lose it
+//! though a rollback to a kept deploy needs it.
+
+mod clock;
+mod codec;
+mod decoder;
+mod deploys;
+mod id;
+#[cfg(test)]
+mod laws;
+pub mod limits;
+mod names;
+mod policy;
+mod retention;
+mod rollback;
+mod set_aside;
+mod standing;
+mod status;
+mod step;
+#[cfg(test)]
+mod testing;
+mod tree;
+
+pub use clock::Now;
+pub use codec::{Checksum, encode};
+pub use decoder::{Decoded, decode};
+pub use deploys::{Deploy, History, Origin};
+pub use id::DeployId;
+pub use names::competing_manifests;
+pub use policy::{Delete, Foreign, Policy};
+pub use retention::{Fate, Removed, Retained, Retention, retention};
+pub use rollback::{Piece, Rollback, Source, Target, find, rollback};
+pub use set_aside::{SetAside, outdated, set_aside};
+pub use status::{Drift, Kept, Status, status};
+pub use step::Step;
+pub use tree::{Content, FileRecord, Stamp, Tree};
+
+/// Why a history can't be read, or not be continued.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// Not a history at all.
+    #[error("This is no history of deploys")]
+    Magic,
+    /// Written by a later version.
+    #[error("History of deploys has format {0}, this version reads format 1")]
+    Format(char),
+    /// The checksum of a part is wrong.
+    #[error("History of deploys is damaged: the checksum is wrong")]
+    Checksum,
+    /// A part can't be decompressed to the size it names.
+    #[error("History of deploys is damaged: it can't be decompressed")]
+    Compression,
+    /// A part can't be decoded.
+    #[error("History of deploys is damaged: {0}")]
+    Decode(#[from] assetsync_sync::proto::DecodeError),
+    /// Two files at one path, or a file below another.
+    #[error("Tree has two files at or below '{0}'")]
+    Clash(String),
+    /// Two deploys of one id.
+    #[error("Deploy {0} is in the history already")]
+    Repeated(DeployId),
+    /// More than a history may hold.
+    #[error("History of deploys is too large: more than {limit} {what}")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there may be.
+        limit: u64,
+    },
+}
+
+/// Why there is nothing to roll back to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RollbackError {
+    /// No deploy yet.
+    #[error("Nothing was deployed here yet")]
+    NoDeploys,
+    /// Fewer different deploys than were asked for.
+    #[error("There are only {available} deploys to go back, {asked} were asked for")]
+    TooFew {
+        /// How many steps back were asked for.
+        asked: u32,
+        /// How many there are.
+        available: u32,
+    },
+    /// No such id.
+    #[error("No deploy has an id that begins with '{0}'")]
+    Unknown(String),
+    /// The beginning of several ids.
+    #[error("{count} deploys have ids that begin with '{id}'")]
+    Ambiguous {
+        /// What was given.
+        id: String,
+        /// How many deploys it may mean.
+        count: usize,
+    },
+}

@@ -1,0 +1,61 @@
+//! Which deploys are kept.
+
+use super::clock::{self, Now};
+use super::deploys::History;
+use super::tree::Tree;
+
+/// What happens to files that are not wanted any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// How many different deploys are kept whatever their age, the live one counted; 0 means 1. A deploy with the same
+    /// content as the one before it is not a different one.
+    pub keep: u32,
+    /// For how many seconds a deploy is kept after it was live. Files stay until both this and `keep` let them go.
+    pub max_age: u64,
+    /// What becomes of old files.
+    pub delete: Delete,
+    /// What becomes of files that no deploy brought.
+    pub foreign: Foreign,
+}
+
+/// What becomes of old files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Delete {
+    /// They stay while a kept deploy used them.
+    #[default]
+    Retain,
+    /// All that is not wanted goes, as by `rsync --delete`.
+    Mirror,
+}
+
+/// What becomes of files that no deploy brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Foreign {
+    /// They stay.
+    #[default]
+    Leave,
+    /// They go.
+    Remove,
+}
+
+/// The oldest deploy that is kept once `wanted` is live; the number of deploys if none of them is.
+pub(super) fn first_kept(history: &History, wanted: &Tree, policy: &Policy, now: Now) -> usize {
+    let ages = clock::ages(history, now);
+    let young = ages.partition_point(|age| *age >= policy.max_age);
+    young.min(first_of_newest(history, wanted, policy.keep.max(1)))
+}
+
+/// The first of the newest `keep` different deploys, of which `wanted` is one.
+fn first_of_newest(history: &History, wanted: &Tree, keep: u32) -> usize {
+    let count = history.deploys().len();
+    let mut differs = history.differs_from_previous();
+    differs.push(history.live().is_some_and(|live| !same_content(&history.tree(live), wanted)));
+    let begins = (0..=count).rev().filter(|&deploy| deploy == 0 || differs[deploy]);
+    begins.take(keep as usize).last().unwrap_or(count)
+}
+
+/// Whether two trees differ in nothing but times and permissions.
+pub(super) fn same_content(one: &Tree, other: &Tree) -> bool {
+    let contents = |tree| Tree::files(tree).iter().map(|file| (&file.path, &file.content));
+    contents(one).eq(contents(other))
+}

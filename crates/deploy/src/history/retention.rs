@@ -1,0 +1,236 @@
+//! Which of the files that stand at a destination stay, and which go.
+
+use std::collections::{BTreeSet, HashMap};
+
+use assetsync_sync::entry::Kind;
+use assetsync_sync::path::RelPath;
+use assetsync_sync::state::RemoteEntry;
+
+use super::clock::Now;
+use super::deploys::History;
+use super::names::{is_sprockets_manifest, leader};
+use super::policy::{Delete, Foreign, Policy, first_kept};
+use super::standing::{find, has_content};
+use super::tree::{Content, Tree, add_parents};
+
+/// What becomes of something that stands and is not wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays.
+    Retain(Retained),
+    /// It goes.
+    Remove(Removed),
+}
+
+/// Why something stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retained {
+    /// A kept deploy used it; this is the last one that did.
+    Used {
+        /// The deploy's position.
+        deploy: usize,
+    },
+    /// It is the `.gz`, `.br`, `.zst` or `.map` of a wanted file whose content does not change.
+    BesideItsFile,
+    /// No deploy brought it.
+    Foreign,
+}
+
+/// Why something goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// A wanted file is where it stands, or above or below.
+    InTheWay,
+    /// It is a Sprockets manifest beside the wanted one.
+    StaleManifest,
+    /// It is the `.gz`, `.br`, `.zst` or `.map` of a wanted file whose content changes: it would be served in its place.
+    StaleSibling,
+    /// No kept deploy used it.
+    Expired,
+    /// All that is not wanted goes.
+    Mirror,
+    /// No deploy brought it, and such files are to go.
+    Foreign,
+    /// A directory in which nothing is left.
+    Emptied,
+}
+
+impl Removed {
+    /// Whether it must go in the moment of publishing. All else goes later, when the new tree has proved itself.
+    pub fn at_publishing(self) -> bool {
+        matches!(self, Removed::InTheWay | Removed::StaleManifest | Removed::StaleSibling)
+    }
+}
+
+/// What becomes of a destination's files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// All that stands and is not wanted, in tree order. Directories that stay are not among them.
+    pub fates: Vec<(RelPath, Fate)>,
+    /// The oldest deploy that is kept; what [`History::step`] wants to know.
+    pub first_kept: usize,
+}
+
+impl Retention {
+    /// What goes, in tree order.
+    pub fn removed(&self) -> impl DoubleEndedIterator<Item = (&RelPath, Removed)> {
+        self.fates.iter().filter_map(|(path, fate)| match fate {
+            Fate::Remove(why) => Some((path, *why)),
+            Fate::Retain(_) => None,
+        })
+    }
+
+    /// The fate of a path.
+    pub fn fate(&self, path: &RelPath) -> Option<Fate> {
+        let found = self.fates.binary_search_by(|(known, _)| known.cmp(path)).ok()?;
+        Some(self.fates[found].1)
+    }
+}
+
+/// Decides what stays and what goes when `wanted` becomes live, or is so already.
+///
+/// `standing` is what stands at the destination now, in tree order.
+pub fn retention(
+    history: &History,
+    wanted: &Tree,
+    standing: &[RemoteEntry],
+    policy: &Policy,
+    now: Now,
+) -> Retention {
+    let first_kept = first_kept(history, wanted, policy, now);
+    let judge = Judge::new(history, wanted, standing, policy, first_kept);
+    let mut fates: Vec<(RelPath, Fate)> = standing
+        .iter()
+        .filter(|remote| remote.entry.kind != Kind::Dir)
+        .map(|remote| &remote.entry.path)
+        .filter(|path| wanted.get(path).is_none())
+        .map(|path| (path.clone(), judge.fate(path)))
+        .collect();
+    fates.extend(judge.directories(&fates));
+    fates.sort_by(|a, b| a.0.cmp(&b.0));
+    Retention { fates, first_kept }
+}
+
+/// What decides a fate.
+struct Judge<'a> {
+    history: &'a History,
+    wanted: &'a Tree,
+    standing: &'a [RemoteEntry],
+    policy: &'a Policy,
+    first_kept: usize,
+    /// By leader, the last deploy that used it or anything that follows it; `None` if all those are forgotten.
+    brought: HashMap<RelPath, Option<usize>>,
+    /// The directories of wanted Sprockets manifests.
+    manifests: BTreeSet<Option<RelPath>>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(
+        history: &'a History,
+        wanted: &'a Tree,
+        standing: &'a [RemoteEntry],
+        policy: &'a Policy,
+        first_kept: usize,
+    ) -> Judge<'a> {
+        let manifests = wanted.files().iter().filter(|file| is_sprockets_manifest(&file.path));
+        let manifests = manifests.map(|file| file.path.parent()).collect();
+        let brought = brought(history);
+        Judge { history, wanted, standing, policy, first_kept, brought, manifests }
+    }
+
+    /// The first rule that applies decides.
+    fn fate(&self, path: &RelPath) -> Fate {
+        let leader = leader(path);
+        if self.is_in_the_way(path) {
+            return Fate::Remove(Removed::InTheWay);
+        }
+        if self.is_stale_manifest(&leader) {
+            return Fate::Remove(Removed::StaleManifest);
+        }
+        if self.policy.delete == Delete::Mirror {
+            return Fate::Remove(Removed::Mirror);
+        }
+        if let Some(led) = self.wanted.get(&leader) {
+            return self.fate_beside(path, &leader, &led.content);
+        }
+        match self.brought.get(&leader) {
+            Some(&Some(deploy)) if deploy >= self.first_kept => {
+                Fate::Retain(Retained::Used { deploy })
+            }
+            Some(_) => Fate::Remove(Removed::Expired),
+            None if self.policy.foreign == Foreign::Remove => Fate::Remove(Removed::Foreign),
+            None => Fate::Retain(Retained::Foreign),
+        }
+    }
+
+    fn is_in_the_way(&self, path: &RelPath) -> bool {
+        self.is_below_wanted(path) || self.wanted.has_below(path)
+    }
+
+    fn is_below_wanted(&self, path: &RelPath) -> bool {
+        let above = std::iter::successors(path.parent(), RelPath::parent);
+        above.into_iter().any(|directory| self.wanted.get(&directory).is_some())
+    }
+
+    /// A manifest that no deploy brought competes as well, so it goes too where there is a wanted one.
+    fn is_stale_manifest(&self, leader: &RelPath) -> bool {
+        is_sprockets_manifest(leader)
+            && self.wanted.get(leader).is_none()
+            && (self.brought.contains_key(leader) || self.manifests.contains(&leader.parent()))
+    }
+
+    /// The fate of what follows a wanted file. It stays only if that file surely keeps the content it was made from.
+    fn fate_beside(&self, path: &RelPath, leader: &RelPath, wanted: &Content) -> Fate {
+        let made_from = self.history.last_use(path);
+        let made_from = made_from.and_then(|deploy| self.history.content_at(leader, deploy));
+        let unchanged = match made_from {
+            Some(content) => content == wanted,
+            None => {
+                let beside = find(self.standing, leader);
+                beside.and_then(|remote| has_content(remote, wanted)).unwrap_or(false)
+            }
+        };
+        match unchanged {
+            true => Fate::Retain(Retained::BesideItsFile),
+            false => Fate::Remove(Removed::StaleSibling),
+        }
+    }
+
+    /// The fates of directories that go: those in the way, and those that lose all that was in them. One that was empty
+    /// already is nobody's business, unless everything is.
+    fn directories(&self, fates: &[(RelPath, Fate)]) -> Vec<(RelPath, Fate)> {
+        let mut needed = self.wanted.directories();
+        let mut losing = BTreeSet::new();
+        for (path, fate) in fates {
+            let above = if matches!(fate, Fate::Retain(_)) { &mut needed } else { &mut losing };
+            add_parents(above, path);
+        }
+        let directories = self.standing.iter().filter(|remote| remote.entry.kind == Kind::Dir);
+        let all_go = self.policy.delete == Delete::Mirror || self.policy.foreign == Foreign::Remove;
+        let fate = |path: &RelPath| {
+            let in_the_way = self.wanted.get(path).is_some() || self.is_below_wanted(path);
+            match in_the_way {
+                true => Some(Removed::InTheWay),
+                false if needed.contains(path) => None,
+                false if losing.contains(path) || all_go => Some(Removed::Emptied),
+                false => None,
+            }
+        };
+        let paths = directories.map(|remote| &remote.entry.path);
+        paths.filter_map(|path| Some((path.clone(), Fate::Remove(fate(path)?)))).collect()
+    }
+}
+
+/// Everything that deploys brought, by leader.
+fn brought(history: &History) -> HashMap<RelPath, Option<usize>> {
+    let mut brought: HashMap<RelPath, Option<usize>> =
+        history.leavings.iter().map(|path| (leader(path), None)).collect();
+    for span in &history.spans {
+        let last = brought.entry(leader(&span.path)).or_default();
+        *last = (*last).max(Some(span.last as usize));
+    }
+    brought
+}
+
+#[cfg(test)]
+mod tests;

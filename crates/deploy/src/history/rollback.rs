@@ -1,0 +1,168 @@
+//! Back to an earlier deploy.
+
+use std::collections::{HashMap, HashSet};
+
+use assetsync_sync::digest::{Digest, ShortDigest};
+use assetsync_sync::path::RelPath;
+use assetsync_sync::state::RemoteEntry;
+
+use super::RollbackError;
+use super::deploys::History;
+use super::standing;
+use super::tree::{Content, FileRecord, Tree};
+
+/// Which deploy is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// So many steps back: 1 is what was live before. A deploy that brought nothing new is no step, and a rollback counts
+    /// as the deploy it brought back, so going back by 1 twice is going back by 2. 0 is what is live.
+    Back(u32),
+    /// The deploy whose id begins so.
+    Id(&'a str),
+}
+
+/// Where a file's content can come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// It stands where it belongs.
+    InPlace,
+    /// It stands at another path.
+    At(RelPath),
+    /// It was set aside on the host.
+    SetAside,
+    /// It is a symbolic link, which needs none.
+    Link,
+    /// It is gone from the host, and must be sent.
+    Missing,
+}
+
+/// One file of the tree that is to come back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// The file as it was.
+    pub file: FileRecord,
+    /// Where its content is.
+    pub source: Source,
+}
+
+/// A tree that is to come back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollback {
+    /// The position of its deploy.
+    pub deploy: usize,
+    /// All its files, in tree order.
+    pub pieces: Vec<Piece>,
+}
+
+impl Rollback {
+    /// The tree as it was.
+    pub fn tree(&self) -> Tree {
+        // They are those of a tree in the history.
+        Tree::of_sorted(self.pieces.iter().map(|piece| piece.file.clone()).collect())
+    }
+
+    /// The files whose content must be sent, in tree order.
+    pub fn missing(&self) -> impl Iterator<Item = &FileRecord> {
+        let missing = self.pieces.iter().filter(|piece| piece.source == Source::Missing);
+        missing.map(|piece| &piece.file)
+    }
+}
+
+/// The position of the deploy that is meant.
+pub fn find(history: &History, target: Target<'_>) -> Result<usize, RollbackError> {
+    match target {
+        Target::Back(steps) => go_back(history, steps),
+        Target::Id(beginning) => find_id(history, beginning),
+    }
+}
+
+fn find_id(history: &History, beginning: &str) -> Result<usize, RollbackError> {
+    let ids = history.deploys().iter().enumerate();
+    let matches = ids.filter(|(_, deploy)| deploy.id.to_string().starts_with(beginning));
+    let found: Vec<usize> = matches.map(|(at, _)| at).collect();
+    match found[..] {
+        [] => Err(RollbackError::Unknown(beginning.to_owned())),
+        [one] => Ok(one),
+        _ => Err(RollbackError::Ambiguous { id: beginning.to_owned(), count: found.len() }),
+    }
+}
+
+fn go_back(history: &History, steps: u32) -> Result<usize, RollbackError> {
+    let live = history.live().ok_or(RollbackError::NoDeploys)?;
+    let mut at = original(history, live);
+    for taken in 0..steps {
+        let too_few = RollbackError::TooFew { asked: steps, available: taken };
+        at = one_back(history, at).ok_or(too_few)?;
+    }
+    Ok(at)
+}
+
+/// The newest deploy before `from` that had other content, as the deploy it brought back if it is a rollback.
+fn one_back(history: &History, from: usize) -> Option<usize> {
+    let differs = history.differs_from_previous();
+    let same_since = (1..=from).rev().find(|&deploy| differs[deploy])?;
+    Some(original(history, same_since - 1))
+}
+
+/// The deploy that `deploy` brought back, or itself. One that was forgotten can't be it.
+fn original(history: &History, deploy: usize) -> usize {
+    let mut at = deploy;
+    while let Some(restored) = history.deploys()[at].restores {
+        match history.deploys()[..at].iter().position(|earlier| earlier.id == restored) {
+            Some(earlier) => at = earlier,
+            None => break,
+        }
+    }
+    at
+}
+
+/// What it takes to bring `target` back, given what stands at the destination (in tree order) and what was set aside.
+pub fn rollback(
+    history: &History,
+    target: Target<'_>,
+    standing: &[RemoteEntry],
+    kept_aside: &[Digest],
+) -> Result<Rollback, RollbackError> {
+    let deploy = find(history, target)?;
+    Ok(Rollback { deploy, pieces: Stock::new(standing, kept_aside).pieces(&history.tree(deploy)) })
+}
+
+/// All content that a host has.
+pub(super) struct Stock<'a> {
+    standing: &'a [RemoteEntry],
+    by_content: HashMap<(u64, ShortDigest), &'a RelPath>,
+    aside: HashSet<Digest>,
+}
+
+impl<'a> Stock<'a> {
+    pub(super) fn new(standing: &'a [RemoteEntry], kept_aside: &[Digest]) -> Stock<'a> {
+        let known = standing.iter().filter_map(|remote| {
+            let key = (remote.entry.file_size()?, remote.digest?);
+            Some((key, &remote.entry.path))
+        });
+        let aside = kept_aside.iter().copied().collect();
+        Stock { standing, by_content: known.collect(), aside }
+    }
+
+    pub(super) fn pieces(&self, tree: &Tree) -> Vec<Piece> {
+        let piece = |file: &FileRecord| Piece { file: file.clone(), source: self.source(file) };
+        tree.files().iter().map(piece).collect()
+    }
+
+    pub(super) fn source(&self, file: &FileRecord) -> Source {
+        let in_place = standing::find(self.standing, &file.path);
+        if in_place.is_some_and(|remote| standing::is_file(remote, file)) {
+            return Source::InPlace;
+        }
+        let Content::File { digest, .. } = &file.content else { return Source::Link };
+        let key = standing::key(&file.content);
+        match key.and_then(|key| self.by_content.get(&key)) {
+            Some(&path) => Source::At(path.clone()),
+            None if self.aside.contains(digest) => Source::SetAside,
+            None => Source::Missing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

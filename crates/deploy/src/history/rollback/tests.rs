@@ -1,0 +1,106 @@
+use super::super::deploys::Deploy;
+use super::super::testing::{Host, at, deploy, file, path, policy, remote, tree};
+use super::*;
+
+/// A history of trees, each with the number of the deploy it restores.
+fn history(made: &[(&str, Option<u32>)]) -> History {
+    (0..).zip(made).fold(History::new(), |history, (number, (name, restored))| {
+        let restores = restored.map(|number| deploy(number, i64::from(number)).id);
+        let deploy = Deploy { restores, ..deploy(number, i64::from(number)) };
+        let step = history.step(deploy, &tree(&[name]), 0, std::iter::empty());
+        history.apply(step).expect("a good step")
+    })
+}
+
+#[test]
+fn steps_back() {
+    let simple = history(&[("a", None), ("b", None), ("c", None)]);
+    let repeated = history(&[("a", None), ("b", None), ("b", None), ("c", None), ("c", None)]);
+    let rolled_back = history(&[("a", None), ("b", None), ("c", None), ("b", Some(1))]);
+    let fixed = history(&[("a", None), ("b", None), ("c", None), ("b", Some(1)), ("d", None)]);
+    let there_and_back = history(&[("a", None), ("b", None), ("a", None)]);
+    let table = [
+        ("the live one", &simple, 0, Ok(2)),
+        ("the one before", &simple, 1, Ok(1)),
+        ("the first", &simple, 2, Ok(0)),
+        ("too far", &simple, 3, Err(RollbackError::TooFew { asked: 3, available: 2 })),
+        ("repeats are no steps", &repeated, 1, Ok(2)),
+        ("nor these", &repeated, 2, Ok(0)),
+        ("a rollback stands for its deploy", &rolled_back, 0, Ok(1)),
+        ("so the next goes further", &rolled_back, 1, Ok(0)),
+        ("before the fix the old one was live", &fixed, 1, Ok(1)),
+        ("and before that the first", &fixed, 2, Ok(0)),
+        ("the same content, later", &there_and_back, 1, Ok(1)),
+        ("the same content, earlier", &there_and_back, 2, Ok(0)),
+        ("no deploys", &History::new(), 1, Err(RollbackError::NoDeploys)),
+    ];
+    for (what, history, steps, expected) in table {
+        assert_eq!(find(history, Target::Back(steps)), expected, "{what}");
+    }
+}
+
+#[test]
+fn restored_deploys_that_are_not_there() {
+    // Forgotten, itself, or later: what only a damaged history says.
+    for restored in [77, 1, 2] {
+        let odd = history(&[("a", None), ("b", Some(restored)), ("c", None)]);
+        assert_eq!(find(&odd, Target::Back(1)), Ok(1));
+        assert_eq!(find(&odd, Target::Back(2)), Ok(0));
+    }
+}
+
+#[test]
+fn ids() {
+    let history = history(&[("a", None), ("b", None), ("c", None)]);
+    let table = [
+        ("19700101T000001Z-00000001", Ok(1)),
+        ("19700101T000002Z", Ok(2)),
+        ("2026", Err("No deploy has an id that begins with '2026'".to_owned())),
+        ("1970", Err("3 deploys have ids that begin with '1970'".to_owned())),
+    ];
+    for (id, expected) in table {
+        let found = find(&history, Target::Id(id)).map_err(|refused| refused.to_string());
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn where_content_comes_from() {
+    let mut host = Host::default();
+    let old = tree(&["app-1.js=1", "index.html=2", "logo-1.png=3", "gone.js=4", "quick.js=5"]);
+    host.deploy(&old, &policy(9, 0), at(0));
+    host.deploy(&tree(&["index.html=6", "logo-2.png=3"]), &policy(9, 0), at(1));
+    host.standing.retain(|remote| {
+        let name = remote.entry.path.to_string();
+        !["gone.js", "logo-1.png"].contains(&name.as_str())
+    });
+    for remote in host.standing.iter_mut().filter(|r| r.entry.path == path("quick.js")) {
+        remote.digest = None;
+    }
+    let back =
+        rollback(&host.history, Target::Back(1), &host.standing, &host.aside).expect("a target");
+    let sources: Vec<_> =
+        back.pieces.iter().map(|p| (p.file.path.to_string(), p.source.clone())).collect();
+    let expected = [
+        ("app-1.js", Source::InPlace),
+        ("gone.js", Source::Missing),
+        ("index.html", Source::SetAside),
+        ("logo-1.png", Source::At(path("logo-2.png"))),
+        ("quick.js", Source::InPlace),
+    ];
+    assert_eq!(sources, expected.map(|(name, source)| (name.to_owned(), source)));
+    assert_eq!(back.tree(), old);
+    assert_eq!(back.missing().collect::<Vec<_>>(), [&file("gone.js", 4)]);
+}
+
+#[test]
+fn links_need_no_content() {
+    let link = |target: &[u8]| {
+        let content = Content::Symlink { target: target.to_vec() };
+        FileRecord { path: path("current.js"), content, ..file("current.js", 0) }
+    };
+    let standing = [remote(&link(b"app-2.js"))];
+    let stock = Stock::new(&standing, &[]);
+    assert_eq!(stock.source(&link(b"app-2.js")), Source::InPlace);
+    assert_eq!(stock.source(&link(b"app-1.js")), Source::Link);
+}

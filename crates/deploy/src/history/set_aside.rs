@@ -1,0 +1,118 @@
+//! Content that publishing would lose though a rollback needs it: the old `index.html`, the old manifest. It is kept
+//! under its digest, out of the web server's sight.
+
+use std::collections::HashSet;
+
+use assetsync_sync::digest::Digest;
+use assetsync_sync::path::RelPath;
+use assetsync_sync::state::RemoteEntry;
+
+use super::deploys::{History, Span};
+use super::policy::{Delete, Policy};
+use super::retention::{Fate, Retention};
+use super::standing::has_content;
+use super::tree::{Content, Tree};
+
+/// A file to set aside before publishing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// Where it stands.
+    pub path: RelPath,
+    /// The digest of its content.
+    pub digest: Digest,
+}
+
+/// What to set aside before `wanted` is published, in tree order. A mirror keeps nothing.
+pub fn set_aside(
+    history: &History,
+    wanted: &Tree,
+    standing: &[RemoteEntry],
+    policy: &Policy,
+    retention: &Retention,
+) -> Vec<SetAside> {
+    if policy.delete == Delete::Mirror {
+        return Vec::new();
+    }
+    let lost = standing.iter().filter(|remote| is_lost(remote, wanted, retention));
+    let needed = lost.filter_map(|remote| {
+        let path = remote.entry.path.clone();
+        let digest = needed_digest(history, remote, retention.first_kept)?;
+        Some(SetAside { path, digest })
+    });
+    needed.collect()
+}
+
+/// Of the contents that were set aside, those that no deploy in the history had. Deploys that aren't kept leave it with
+/// the next [`Step`](super::Step).
+pub fn outdated(history: &History, kept_aside: &[Digest]) -> Vec<Digest> {
+    let needed: HashSet<Digest> =
+        history.spans.iter().filter_map(|span| digest(&span.content)).collect();
+    kept_aside.iter().filter(|digest| !needed.contains(digest)).copied().collect()
+}
+
+fn is_lost(remote: &RemoteEntry, wanted: &Tree, retention: &Retention) -> bool {
+    match wanted.get(&remote.entry.path) {
+        Some(file) => has_content(remote, &file.content) != Some(true),
+        None => matches!(retention.fate(&remote.entry.path), Some(Fate::Remove(_))),
+    }
+}
+
+/// The digest of what stands, if a kept deploy had it at this path. Where it isn't known, it is taken for what the last
+/// deploy put there: whoever sets it aside finds out.
+fn needed_digest(history: &History, remote: &RemoteEntry, first_kept: usize) -> Option<Digest> {
+    let versions = history.versions(&remote.entry.path);
+    let newest = versions.last()?.last;
+    let stands = |span: &&Span| has_content(remote, &span.content).unwrap_or(span.last == newest);
+    let mut kept = versions.iter().filter(|span| span.last as usize >= first_kept);
+    kept.find(stands).and_then(|span| digest(&span.content))
+}
+
+fn digest(content: &Content) -> Option<Digest> {
+    match content {
+        Content::File { digest, .. } => Some(*digest),
+        Content::Symlink { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::policy::Policy;
+    use super::super::retention::retention;
+    use super::super::testing::{Host, at, policy, tree};
+    use super::*;
+
+    fn names(host: &Host, wanted: &Tree, policy: &Policy) -> Vec<String> {
+        let made = retention(&host.history, wanted, &host.standing, policy, at(100));
+        let aside = set_aside(&host.history, wanted, &host.standing, policy, &made);
+        aside.iter().map(|aside| aside.path.to_string()).collect()
+    }
+
+    #[test]
+    fn what_publishing_would_lose() {
+        let mut host = Host::default();
+        let deployed = [".sprockets-manifest-1111.json", "app-1.js", "index.html=1", "same.txt"];
+        host.deploy(&tree(&deployed), &policy(2, 0), at(0));
+        let wanted = tree(&["index.html=2", "same.txt"]);
+        let lost = [".sprockets-manifest-1111.json", "index.html"];
+        assert_eq!(names(&host, &wanted, &policy(2, 0)), lost);
+        assert_eq!(names(&host, &wanted, &policy(1, 0)), [""; 0]);
+        assert_eq!(
+            names(&host, &wanted, &Policy { delete: Delete::Mirror, ..policy(2, 0) }),
+            [""; 0]
+        );
+        // Where digests are unknown, all that was put there may still be there.
+        host.standing.iter_mut().for_each(|remote| remote.digest = None);
+        let unsure = [".sprockets-manifest-1111.json", "index.html", "same.txt"];
+        assert_eq!(names(&host, &wanted, &policy(2, 0)), unsure);
+    }
+
+    #[test]
+    fn contents_that_nobody_needs() {
+        let mut host = Host::default();
+        for version in 1..=4 {
+            host.deploy(&tree(&[&format!("index.html={version}")]), &policy(2, 0), at(version));
+        }
+        assert_eq!(host.aside, [Digest::of(&[3])]);
+        assert_eq!(outdated(&History::new(), &host.aside), host.aside);
+    }
+}

@@ -1,0 +1,44 @@
+//! What stands at a destination, compared with what the history says.
+
+use assetsync_sync::digest::ShortDigest;
+use assetsync_sync::entry::Kind;
+use assetsync_sync::path::RelPath;
+use assetsync_sync::state::RemoteEntry;
+
+use super::tree::{Content, FileRecord};
+
+/// The entry at a path, of a state in tree order.
+pub(super) fn find<'a>(standing: &'a [RemoteEntry], path: &RelPath) -> Option<&'a RemoteEntry> {
+    let found = standing.binary_search_by(|remote| remote.entry.path.cmp(path)).ok()?;
+    Some(&standing[found])
+}
+
+/// Whether an entry has this content; `None` where only its digest could tell, and it isn't known.
+pub(super) fn has_content(remote: &RemoteEntry, content: &Content) -> Option<bool> {
+    match (&remote.entry.kind, content) {
+        (Kind::File { size }, Content::File { size: expected, .. }) if size != expected => {
+            Some(false)
+        }
+        (Kind::File { .. }, Content::File { digest, .. }) => {
+            remote.digest.map(|known| known == digest.short())
+        }
+        (Kind::Symlink { target }, Content::Symlink { target: expected }) => {
+            Some(target == expected)
+        }
+        _ => Some(false),
+    }
+}
+
+/// Whether an entry is this file: by content, or by size and time where its digest isn't known.
+pub(super) fn is_file(remote: &RemoteEntry, file: &FileRecord) -> bool {
+    let unchanged = || remote.entry.mtime == file.stamp.mtime;
+    has_content(remote, &file.content).unwrap_or_else(unchanged)
+}
+
+/// What a whole content is known by in a state.
+pub(super) fn key(content: &Content) -> Option<(u64, ShortDigest)> {
+    match content {
+        Content::File { size, digest } => Some((*size, digest.short())),
+        Content::Symlink { .. } => None,
+    }
+}

@@ -1,0 +1,135 @@
+//! What is live at a destination, what is kept, and what was changed by hand.
+
+use assetsync_sync::digest::Digest;
+use assetsync_sync::entry::Kind;
+use assetsync_sync::path::RelPath;
+use assetsync_sync::state::RemoteEntry;
+
+use super::clock::Now;
+use super::deploys::{Deploy, History};
+use super::policy::Policy;
+use super::retention::{Fate, Removed, Retained, retention};
+use super::rollback::{Source, Stock};
+use super::standing;
+use super::tree::{FileRecord, Tree};
+
+/// What can be said of a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status<'a> {
+    /// The deploy that is live, with the time it was published.
+    pub live: Option<&'a Deploy>,
+    /// The deploys that are kept, oldest first, the live one among them.
+    pub kept: Vec<Kept<'a>>,
+    /// Where the destination differs from the live deploy, in tree order.
+    pub drift: Vec<(RelPath, Drift)>,
+    /// Files that are not live but stay for earlier deploys' sake.
+    pub retained_files: u64,
+    /// Their bytes.
+    pub retained_bytes: u64,
+    /// Files that no deploy brought.
+    pub foreign_files: u64,
+    /// Files that the next pruning removes.
+    pub prunable_files: u64,
+    /// Sprockets manifests beside the live one, in tree order: somebody else put them there.
+    pub stale_manifests: Vec<RelPath>,
+}
+
+/// A deploy that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept<'a> {
+    /// The deploy.
+    pub deploy: &'a Deploy,
+    /// How many files it had.
+    pub files: usize,
+    /// How many of them a rollback would have to send.
+    pub missing: usize,
+}
+
+/// How a file differs from what was deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drift {
+    /// It is gone.
+    Missing,
+    /// Its content was changed, or it is no file any more.
+    Changed,
+    /// Its permissions were changed.
+    Mode,
+}
+
+/// What can be said of a destination, given what stands there (in tree order) and what was set aside.
+pub fn status<'a>(
+    history: &'a History,
+    standing: &[RemoteEntry],
+    kept_aside: &[Digest],
+    policy: &Policy,
+    now: Now,
+) -> Status<'a> {
+    let live_tree = history.live().map_or_else(Tree::default, |live| history.tree(live));
+    let retention = retention(history, &live_tree, standing, policy, now);
+    let mut status = Status {
+        live: history.live().map(|live| &history.deploys()[live]),
+        kept: kept(history, retention.first_kept, standing, kept_aside),
+        drift: drift(&live_tree, standing),
+        retained_files: 0,
+        retained_bytes: 0,
+        foreign_files: 0,
+        prunable_files: 0,
+        stale_manifests: Vec::new(),
+    };
+    for (path, fate) in &retention.fates {
+        status.count(*fate, standing::find(standing, path));
+    }
+    status
+}
+
+impl Status<'_> {
+    fn count(&mut self, fate: Fate, remote: Option<&RemoteEntry>) {
+        let Some(remote) = remote.filter(|remote| remote.entry.kind != Kind::Dir) else { return };
+        match fate {
+            Fate::Retain(Retained::Foreign) => self.foreign_files += 1,
+            Fate::Retain(_) => {
+                self.retained_files += 1;
+                self.retained_bytes += remote.entry.file_size().unwrap_or(0);
+            }
+            Fate::Remove(Removed::StaleManifest) => {
+                self.stale_manifests.push(remote.entry.path.clone());
+            }
+            Fate::Remove(_) => self.prunable_files += 1,
+        }
+    }
+}
+
+fn kept<'a>(
+    history: &'a History,
+    first_kept: usize,
+    standing: &[RemoteEntry],
+    kept_aside: &[Digest],
+) -> Vec<Kept<'a>> {
+    let stock = Stock::new(standing, kept_aside);
+    let first = first_kept.min(history.live().unwrap_or(0));
+    let kept = history.deploys().iter().enumerate().skip(first);
+    kept.map(|(at, deploy)| {
+        let tree = history.tree(at);
+        let is_missing = |file: &&FileRecord| stock.source(file) == Source::Missing;
+        let missing = tree.files().iter().filter(is_missing).count();
+        Kept { deploy, files: tree.files().len(), missing }
+    })
+    .collect()
+}
+
+fn drift(live: &Tree, standing: &[RemoteEntry]) -> Vec<(RelPath, Drift)> {
+    let drift = |file: &FileRecord| {
+        let Some(remote) = standing::find(standing, &file.path) else {
+            return Some(Drift::Missing);
+        };
+        if !standing::is_file(remote, file) {
+            return Some(Drift::Changed);
+        }
+        let is_link = matches!(remote.entry.kind, Kind::Symlink { .. });
+        (!is_link && remote.entry.mode != file.stamp.mode).then_some(Drift::Mode)
+    };
+    live.files().iter().filter_map(|file| Some((file.path.clone(), drift(file)?))).collect()
+}
+
+#[cfg(test)]
+mod tests;

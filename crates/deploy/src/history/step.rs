@@ -1,0 +1,192 @@
+//! From one deploy to the next: what changes in the history, small enough to travel and to be appended.
+
+use std::collections::HashSet;
+
+use assetsync_sync::path::RelPath;
+use assetsync_sync::proto::DecodeError;
+
+use super::HistoryError;
+use super::deploys::{Deploy, History, Span, position};
+use super::limits;
+use super::tree::{FileRecord, Stamp, Tree, check_paths};
+
+/// One more deploy in a history, as differences from its newest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// How many of the oldest deploys are forgotten first.
+    pub(super) forgotten: u32,
+    /// The history's leavings from now on, in tree order.
+    pub(super) leavings: Vec<RelPath>,
+    pub(super) deploy: Deploy,
+    /// What the newest tree had and this one has not, by position in it, rising.
+    pub(super) removed: Vec<u32>,
+    /// What has the same content but another stamp, by position in the newest tree, rising.
+    pub(super) restamped: Vec<(u32, Stamp)>,
+    /// What this tree has and the newest had not, in tree order.
+    pub(super) added: Vec<FileRecord>,
+}
+
+impl Step {
+    /// From one tree to another: both are walked together, in tree order.
+    pub(super) fn between(deploy: Deploy, newest: &Tree, wanted: &Tree) -> Step {
+        let (mut removed, mut restamped, mut added) = (Vec::new(), Vec::new(), Vec::new());
+        let mut old = (0..).zip(newest.files()).peekable();
+        for file in wanted.files() {
+            while let Some((at, _)) = old.next_if(|(_, known)| known.path < file.path) {
+                removed.push(at);
+            }
+            match old.next_if(|(_, known)| known.path == file.path) {
+                Some((_, known)) if known == file => {}
+                Some((at, known)) if known.content == file.content => {
+                    restamped.push((at, file.stamp));
+                }
+                other => {
+                    removed.extend(other.map(|(at, _)| at));
+                    added.push(file.clone());
+                }
+            }
+        }
+        removed.extend(old.map(|(at, _)| at));
+        Step { forgotten: 0, leavings: Vec::new(), deploy, removed, restamped, added }
+    }
+}
+
+impl History {
+    /// The step that records `deploy` with the tree `wanted`.
+    ///
+    /// Deploys before `first_kept` are forgotten (see [`Retention`](super::Retention)), though never the newest; those of
+    /// their files that are among `standing` and that no other deploy used are remembered, so that they will still go.
+    pub fn step<'a>(
+        &self,
+        deploy: Deploy,
+        wanted: &Tree,
+        first_kept: usize,
+        standing: impl Iterator<Item = &'a RelPath>,
+    ) -> Step {
+        let newest = self.live().map_or_else(Tree::default, |live| self.tree(live));
+        let too_many = (self.deploys.len() + 1).saturating_sub(limits::DEPLOYS);
+        let forgotten = first_kept.max(too_many).min(self.live().unwrap_or(0));
+        Step {
+            forgotten: position(forgotten),
+            leavings: self.leavings_after(forgotten, wanted, standing),
+            ..Step::between(deploy, &newest, wanted)
+        }
+    }
+
+    /// What stands, was brought by a deploy, and belongs to none that is left.
+    fn leavings_after<'a>(
+        &self,
+        forgotten: usize,
+        wanted: &Tree,
+        standing: impl Iterator<Item = &'a RelPath>,
+    ) -> Vec<RelPath> {
+        let before: HashSet<&RelPath> = self.leavings.iter().collect();
+        let is_left = |path: &&RelPath| match self.last_use(path) {
+            Some(last) => last < forgotten,
+            None => before.contains(path),
+        };
+        let mut leavings: Vec<RelPath> =
+            standing.filter(|path| wanted.get(path).is_none()).filter(is_left).cloned().collect();
+        leavings.sort();
+        leavings.dedup();
+        leavings
+    }
+
+    /// Takes a step; what a hostile one would break is refused.
+    pub fn apply(mut self, step: Step) -> Result<History, HistoryError> {
+        if let Some(repeated) = self.deploys.iter().find(|known| known.id == step.deploy.id) {
+            return Err(HistoryError::Repeated(repeated.id));
+        }
+        self.forget(step.forgotten)?;
+        let new = position(self.deploys.len());
+        self.continue_spans(&step, new)?;
+        self.leavings = step.leavings;
+        self.spans.extend(step.added.into_iter().map(|file| Span::starting(file, new)));
+        self.spans.sort_by(|a, b| a.path.cmp(&b.path).then(a.first.cmp(&b.first)));
+        self.deploys.push(step.deploy);
+        self.check_sizes()?;
+        check_paths(self.spans.iter().filter(|span| span.covers(new)).map(|span| &span.path))?;
+        Ok(self)
+    }
+
+    fn check_sizes(&self) -> Result<(), HistoryError> {
+        at_most("deploys", self.deploys.len(), limits::DEPLOYS)?;
+        at_most("versions of files", self.spans.len(), limits::VERSIONS)
+    }
+
+    /// The newest deploy is never forgotten: the next one is told as differences from it.
+    fn forget(&mut self, count: u32) -> Result<(), HistoryError> {
+        at_most("deploys forgotten", count as usize, self.live().unwrap_or(0))?;
+        if count == 0 {
+            return Ok(());
+        }
+        self.deploys.drain(..count as usize);
+        self.spans.retain(|span| span.last >= count);
+        self.spans.iter_mut().for_each(|span| span.forget(count));
+        Ok(())
+    }
+
+    /// All files of the newest tree live on in deploy `new`, but those that `step` removes.
+    fn continue_spans(&mut self, step: &Step, new: u32) -> Result<(), HistoryError> {
+        let mut removed = step.removed.iter().peekable();
+        let mut restamped = step.restamped.iter().peekable();
+        let newest = self.spans.iter_mut().filter(|span| span.last.checked_add(1) == Some(new));
+        for (at, span) in (0..).zip(newest) {
+            if removed.next_if_eq(&&at).is_some() {
+                continue;
+            }
+            span.last = new;
+            if let Some((_, stamp)) = restamped.next_if(|(position, _)| *position == at) {
+                span.stamps.push((new, *stamp));
+            }
+        }
+        // Positions that don't rise, name the same file twice, or name none.
+        match removed.next().or(restamped.next().map(|(at, _)| at)) {
+            None => Ok(()),
+            Some(&at) => Err(DecodeError::Unknown { what: "file", value: u64::from(at) }.into()),
+        }
+    }
+}
+
+impl Span {
+    fn starting(file: FileRecord, deploy: u32) -> Span {
+        let FileRecord { path, content, stamp } = file;
+        Span { path, content, first: deploy, last: deploy, stamps: vec![(deploy, stamp)] }
+    }
+
+    /// Counts deploys anew from `count` on.
+    fn forget(&mut self, count: u32) {
+        self.first = self.first.saturating_sub(count);
+        self.last = self.last.saturating_sub(count);
+        let past = self.stamps.partition_point(|(from, _)| *from <= count).saturating_sub(1);
+        self.stamps.drain(..past);
+        self.stamps.iter_mut().for_each(|(from, _)| *from = from.saturating_sub(count));
+    }
+}
+
+fn at_most(what: &'static str, count: usize, limit: usize) -> Result<(), HistoryError> {
+    if count > limit {
+        return Err(HistoryError::TooLarge { what, limit: limit as u64 });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{deploy, tree};
+    use super::*;
+
+    #[test]
+    fn no_history_is_longer_than_it_may_be() {
+        let one_more = |history: History, number: u32| {
+            let name = format!("app-{number}.js");
+            let step = history.step(deploy(number, 0), &tree(&[&name]), 0, std::iter::empty());
+            history.apply(step).expect("a good step")
+        };
+        let most = position(limits::DEPLOYS);
+        let full = (0..most + 2).fold(History::new(), one_more);
+        assert_eq!(full.deploys().len(), limits::DEPLOYS);
+        assert_eq!(full.deploys()[0].id.nonce(), 2);
+        assert_eq!(full.tree(0), tree(&["app-2.js"]));
+    }
+}

@@ -1,0 +1,116 @@
+//! Values for tests.
+
+use assetsync_sync::digest::Digest;
+use assetsync_sync::entry::{Entry, Kind, Mtime};
+use assetsync_sync::path::RelPath;
+use assetsync_sync::state::RemoteEntry;
+
+use super::clock::Now;
+use super::deploys::{Deploy, History, Origin};
+use super::id::DeployId;
+use super::policy::{Delete, Foreign, Policy};
+use super::retention::{Retention, retention};
+use super::set_aside::{outdated, set_aside};
+use super::tree::{Content, FileRecord, Stamp, Tree};
+
+pub(super) fn path(text: &str) -> RelPath {
+    RelPath::new(text.as_bytes()).expect("a good path")
+}
+
+/// A file whose content is told by a number.
+pub(super) fn file(name: &str, version: u8) -> FileRecord {
+    let content = Content::File { size: 100, digest: Digest::of(&[version]) };
+    let mtime = Mtime { secs: 1_700_000_000, nanos: u32::from(version) };
+    FileRecord {
+        path: path(name),
+        content,
+        stamp: Stamp { mode: 0o644, mtime, entry_point: false },
+    }
+}
+
+/// A tree of `name` or `name=version`.
+pub(super) fn tree(names: &[&str]) -> Tree {
+    let files = names.iter().map(|text| match text.split_once('=') {
+        Some((name, version)) => file(name, version.parse().expect("a number")),
+        None => file(text, 0),
+    });
+    Tree::new(files.collect()).expect("a good tree")
+}
+
+pub(super) fn deploy(number: u32, published: i64) -> Deploy {
+    let origin = Origin { user: "ann".into(), host: "laptop".into(), tool: "assetsync 0.1".into() };
+    Deploy { id: DeployId::new(published, number), published, origin, restores: None }
+}
+
+pub(super) fn remote(file: &FileRecord) -> RemoteEntry {
+    let (kind, digest) = match &file.content {
+        Content::File { size, digest } => (Kind::File { size: *size }, Some(digest.short())),
+        Content::Symlink { target } => (Kind::Symlink { target: target.clone() }, None),
+    };
+    let Stamp { mode, mtime, .. } = file.stamp;
+    RemoteEntry { entry: Entry { path: file.path.clone(), kind, mode, mtime }, digest }
+}
+
+pub(super) fn directory(name: &str) -> RemoteEntry {
+    let entry = Entry { path: path(name), kind: Kind::Dir, mode: 0o755, mtime: Mtime::default() };
+    RemoteEntry { entry, digest: None }
+}
+
+pub(super) fn at(secs: i64) -> Now {
+    Now { host: secs, sender: secs }
+}
+
+pub(super) fn policy(keep: u32, max_age: u64) -> Policy {
+    Policy { keep, max_age, delete: Delete::Retain, foreign: Foreign::Leave }
+}
+
+/// A host that does what it is told: a model of a destination over several deploys.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Host {
+    pub(super) history: History,
+    /// In tree order.
+    pub(super) standing: Vec<RemoteEntry>,
+    pub(super) aside: Vec<Digest>,
+    deployed: u32,
+}
+
+impl Host {
+    /// Deploys a tree by clocks that say `now`, and prunes at once.
+    pub(super) fn deploy(&mut self, wanted: &Tree, policy: &Policy, now: Now) -> Retention {
+        let made = retention(&self.history, wanted, &self.standing, policy, now);
+        let aside = set_aside(&self.history, wanted, &self.standing, policy, &made);
+        self.aside.extend(aside.into_iter().map(|aside| aside.digest));
+        self.deployed += 1;
+        let id = DeployId::new(now.sender, self.deployed);
+        let deploy = Deploy { id, published: now.host, ..deploy(0, 0) };
+        let paths = self.standing.iter().map(|remote| &remote.entry.path);
+        let step = self.history.step(deploy, wanted, made.first_kept, paths);
+        self.history = self.history.clone().apply(step).expect("a good step");
+        for digest in outdated(&self.history, &self.aside) {
+            self.aside.retain(|known| *known != digest);
+        }
+        self.remove(&made);
+        self.put(wanted);
+        made
+    }
+
+    pub(super) fn remove(&mut self, retention: &Retention) {
+        let gone: Vec<&RelPath> = retention.removed().map(|(path, _)| path).collect();
+        self.standing.retain(|remote| !gone.contains(&&remote.entry.path));
+    }
+
+    fn put(&mut self, wanted: &Tree) {
+        self.standing.retain(|remote| wanted.get(&remote.entry.path).is_none());
+        self.standing.extend(wanted.files().iter().map(remote));
+        self.sort();
+    }
+
+    pub(super) fn sort(&mut self) {
+        self.standing.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    }
+
+    /// The names of all that stands.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.standing.iter().map(|remote| remote.entry.path.to_string()).collect()
+    }
+}
