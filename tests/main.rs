@@ -4,6 +4,7 @@ mod bad_input;
 mod bench;
 mod budgets;
 mod cli;
+mod config;
 mod figures;
 mod interruptions;
 mod memory;

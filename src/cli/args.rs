@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::bench::{self, BenchArguments};
+use super::config::{self, ConfigArguments};
 use super::help;
+use super::init::{self, InitArguments};
 use super::rate::Rate;
-use super::store::{self, StoreArguments};
+use super::store::{self, StoreArgs, StoreArguments};
 
 /// Push compiled web assets to servers: only what changed travels, and nothing is half published
 #[derive(Debug, Parser)]
@@ -25,6 +27,12 @@ pub enum Command {
     /// Make the contents of DEST the contents of SRC
     #[command(long_about = help::PUSH)]
     Push(Box<PushArguments>),
+    /// Write an assetsync.toml to begin with, from Capistrano's files where there are any
+    #[command(long_about = init::ABOUT)]
+    Init(InitArguments),
+    /// Show the settings that count, and where each comes from
+    #[command(long_about = config::ABOUT)]
+    Config(ConfigArguments),
     /// Race against rsync with builds of your own
     #[command(long_about = bench::ABOUT)]
     Bench(Box<BenchArguments>),
@@ -116,11 +124,11 @@ pub struct ChoiceArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What is remembered")]
 pub struct MemoryArguments {
-    /// Keep contents and states of destinations in DIR, for smaller pushes later
-    #[arg(long, value_name = "DIR", env = "ASSETSYNC_STORE", value_hint = ValueHint::DirPath)]
-    pub store: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub place: StoreArgs,
     /// Remember nothing, and use nothing that is remembered
-    #[arg(long, conflicts_with = "store")]
+    #[arg(long)]
     pub no_store: bool,
     /// Send files only in these ways (all of them unless given), or none of them: "none"
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]

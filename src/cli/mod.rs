@@ -5,7 +5,9 @@
 
 pub mod args;
 pub mod bench;
+pub mod config;
 pub mod help;
+pub mod init;
 pub mod options;
 pub mod rate;
 mod rules;

@@ -14,7 +14,8 @@ use assetsync_sync::transport::{SshOptions, Target, TransportKind};
 use clap::ArgMatches;
 
 use super::args::{
-    ChoiceArguments, MemoryArguments, PushArguments, RecipeArgument, SshArguments, TransportArgument,
+    ChoiceArguments, MemoryArguments, PushArguments, RecipeArgument, SshArguments,
+    TransportArgument,
 };
 use super::rules;
 use crate::error::CommandError;
@@ -76,7 +77,7 @@ impl PushOptions {
             bytes_per_second,
             dry_run,
             checksum,
-            store: store_path(memory),
+            store: store_path(&memory),
         })
     }
 }
@@ -142,15 +143,8 @@ fn recipes(given: &[RecipeArgument]) -> Recipes {
 }
 
 /// Where the store is, unless there shall be none.
-fn store_path(memory: MemoryArguments) -> Option<PathBuf> {
-    if memory.no_store { None } else { memory.store.or_else(default_store) }
-}
-
-/// `assetsync/store` in the user's cache directory.
-fn default_store() -> Option<PathBuf> {
-    let home = std::env::home_dir()?;
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    Some(cache.unwrap_or_else(|| home.join(".cache")).join("assetsync/store"))
+fn store_path(memory: &MemoryArguments) -> Option<PathBuf> {
+    if memory.no_store { None } else { memory.place.path() }
 }
 
 fn ssh_options(given: SshArguments, interactive: bool) -> SshOptions {

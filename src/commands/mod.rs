@@ -2,6 +2,8 @@
 
 mod bench;
 mod completions;
+mod config;
+mod init;
 mod man;
 mod push;
 mod store;
@@ -20,6 +22,8 @@ pub fn run(matches: &ArgMatches, arguments: Arguments) -> Exit {
             push::run(matches, *arguments)
         }
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments),
         Command::BenchFarSide { log } => bench::far_side(&log),
         Command::Store(arguments) => store::run(&arguments),
         Command::Completions { shell } => completions::run(shell),

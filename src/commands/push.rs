@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use assetsync_sync::sender::{Connection, Event, Monitor, PushError, Report, Source, push};
 use assetsync_sync::sftp;
-use assetsync_sync::store::Store;
+use assetsync_sync::store::{LIMIT_BYTES, Store};
 use assetsync_sync::transport::{
     Agent, Agents, NoPrompt, Prompt, Target, TransportError, TransportKind,
 };
@@ -25,9 +25,6 @@ static AGENT: &[u8] = include_bytes!(env!("ASSETSYNC_AGENT"));
 
 /// The same, compressed as it travels.
 static AGENT_GZIPPED: &[u8] = include_bytes!(env!("ASSETSYNC_AGENT_GZIPPED"));
-
-/// Most bytes the store may take (2 GiB).
-const STORE_BYTES: u64 = 2 << 30;
 
 /// Pushes as the arguments say.
 pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
@@ -115,14 +112,25 @@ fn push_all(options: &PushOptions, source: &Source, console: &Console) -> Exit {
         let threads: Vec<_> = options.destinations.iter().map(spawn).collect();
         threads.into_iter().map(|thread| thread.join().unwrap_or(Exit::Failed)).collect()
     });
+    if let Some(store) = store.as_ref().filter(|_| !options.dry_run) {
+        // What can't be cleared up now is next time.
+        let _ = store.prune_if_due();
+    }
     outcome::all(console, &options.destinations, &exits);
     Exit::of_all(&exits)
 }
 
-/// A store that can't be opened costs bytes, no more.
+/// A store that can't be opened costs bytes, no more. A dry run makes none.
 fn open_store(options: &PushOptions, console: &Console) -> Option<Store> {
-    let opened = Store::open(options.store.as_ref()?, STORE_BYTES);
-    opened.map_err(|error| console.warn(&error.to_string())).ok()
+    let path = options.store.as_ref()?;
+    let opened = match options.dry_run {
+        true => Store::open_existing(path, LIMIT_BYTES),
+        false => Store::open(path, LIMIT_BYTES).map(Some),
+    };
+    opened.unwrap_or_else(|error| {
+        console.warn(&error.to_string());
+        None
+    })
 }
 
 /// Pushes to one destination and reports on it.

@@ -1,6 +1,7 @@
 //! Everything a person or a script reads. The engine reports events and values; words are chosen here.
 
 pub mod bench;
+pub mod config;
 pub mod console;
 pub mod interrupt;
 mod itemize;

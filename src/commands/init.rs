@@ -1,0 +1,79 @@
+//! `assetsync init`: a file to begin with, made from what is here.
+
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use assetsync_deploy::capistrano;
+use assetsync_deploy::config::{ConfigFile, FILE_NAME, Overrides, Problems, Project, Starter};
+
+use crate::cli::init::InitArguments;
+use crate::error::{CommandError, Exit};
+use crate::ui::config as shown;
+use crate::ui::console::{Console, report};
+use crate::ui::output::Output;
+
+/// Writes the file and says what it is made from, and what is left to do.
+pub fn run(arguments: &InitArguments) -> Exit {
+    let console = Console::new(Output::default());
+    let written = env::current_dir().map_err(CommandError::failed).and_then(|folder| {
+        let starter = starter(&folder)?;
+        write(&folder, &starter.to_toml(), arguments.force)?;
+        Ok(starter)
+    });
+    let exit = match written {
+        Ok(starter) => {
+            console.say(&shown::begun(&starter, left_to_do(&starter).as_ref()));
+            Exit::Done
+        }
+        Err(error) => report(&error),
+    };
+    console.finish(exit)
+}
+
+fn starter(folder: &Path) -> Result<Starter, CommandError> {
+    let files = capistrano::find(folder)
+        .map_err(|error| CommandError::failed(format!("Can't read {error}")))?;
+    if !files.is_empty() {
+        return Ok(capistrano::convert(&files));
+    }
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok(Starter::of_project(&Project {
+        folder: name.unwrap_or_default(),
+        has_rails: folder.join("bin/rails").exists(),
+        has_package: folder.join("package.json").exists(),
+    }))
+}
+
+/// Writes all of the file or nothing; one that is there is only replaced with `force`.
+fn write(folder: &Path, text: &str, force: bool) -> Result<(), CommandError> {
+    let path = folder.join(FILE_NAME);
+    let failed = |error| CommandError::failed(format!("Can't write {FILE_NAME}: {error}"));
+    if force {
+        let new = folder.join(format!("{FILE_NAME}.new"));
+        fs::write(&new, text).map_err(failed)?;
+        return fs::rename(&new, &path).map_err(failed);
+    }
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).open(&path).map_err(|error| {
+            if error.kind() != ErrorKind::AlreadyExists {
+                return failed(error);
+            }
+            let there = CommandError::usage(format!("{FILE_NAME} is there already"));
+            CommandError { hints: vec!["--force replaces it"], ..there }
+        })?;
+    file.write_all(text.as_bytes()).map_err(failed)
+}
+
+/// What keeps the stages from being deployed as they are.
+fn left_to_do(starter: &Starter) -> Option<Problems> {
+    let file = match ConfigFile::parse(FILE_NAME, &starter.to_toml()) {
+        Ok(file) => file,
+        Err(problems) => return Some(problems),
+    };
+    let check = |stage| file.resolve(Some(stage), &Overrides::default())?.deployment().map(drop);
+    let wrong: Vec<_> =
+        file.stages().filter_map(|stage| check(stage).err()).flat_map(|found| found.0).collect();
+    (!wrong.is_empty()).then_some(Problems(wrong))
+}

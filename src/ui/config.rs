@@ -1,0 +1,218 @@
+//! Settings for people, as TOML that can be pasted, and for scripts, as JSON.
+
+use assetsync_deploy::config::{
+    Datum, Diagnostic, Explained, FILE_NAME, Origin, Part, Place, Problems, Settings, Severity,
+    SourceKind, Starter,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Where origins stand, if the value leaves room for them.
+const ORIGIN_COLUMN: usize = 44;
+
+/// What a terminal shows in a line.
+const COLUMNS: usize = 80;
+
+/// All settings, a line each; with `origin`, each with where it comes from.
+pub fn toml(file: &str, settings: &Settings, origin: bool) -> String {
+    let mut text = match settings.stage() {
+        Some(stage) => format!("# {file}, stage {stage}\n"),
+        None => {
+            let stages: Vec<&str> = settings.stages().collect();
+            format!("# {file}, what is common to the stages {}\n", stages.join(", "))
+        }
+    };
+    for explained in settings.explain() {
+        text.push_str(&lines(&explained, origin));
+    }
+    text
+}
+
+/// The lines of one setting: a list that is too long, or whose items come from several lines, has a line for each.
+fn lines(explained: &Explained, origin: bool) -> String {
+    let whole = format!("{} = {}", explained.key, explained.to_toml());
+    let first = explained.parts.first().map_or(&explained.origin, |part| &part.origin);
+    let one = line(&whole, origin.then_some(first));
+    let is_short = one.lines().count() == 1 && whole.chars().count() <= COLUMNS;
+    let is_of_one_line = explained.parts.iter().all(|part| is_near(&part.origin, first));
+    if !explained.is_list || is_short && (is_of_one_line || !origin) {
+        return one;
+    }
+    let mut text = format!("{} = [\n", explained.key);
+    for part in &explained.parts {
+        text.push_str(&line(&format!("  {},", part.to_toml()), origin.then_some(&part.origin)));
+    }
+    text + "]\n"
+}
+
+/// Whether two values come from one line.
+fn is_near(one: &Origin, other: &Origin) -> bool {
+    match (one, other) {
+        (Origin::Given(one), Origin::Given(other)) => {
+            one.source == other.source && one.line() == other.line()
+        }
+        (one, other) => one == other,
+    }
+}
+
+/// A line with an origin behind it, or below it where there is no room.
+fn line(text: &str, origin: Option<&Origin>) -> String {
+    let Some(origin) = origin else { return format!("{text}\n") };
+    let line = format!("{text:<ORIGIN_COLUMN$}  # {origin}");
+    if line.chars().count() <= COLUMNS { line + "\n" } else { format!("{text}\n  # {origin}\n") }
+}
+
+/// What was written to begin with, and what is left to do.
+pub fn begun(starter: &Starter, left: Option<&Problems>) -> String {
+    let made = match starter.sources() {
+        [] => format!("Wrote {FILE_NAME}; application, deploy_to and hosts are to be filled in\n"),
+        sources => format!("Wrote {FILE_NAME}, made from {}\n", sources.join(", ")),
+    };
+    let not_understood = match starter.notes().len() {
+        0 => String::new(),
+        1 => "  1 statement was not understood; it is at the end of the file\n".to_owned(),
+        count => {
+            format!("  {count} statements were not understood; they are at the end of the file\n")
+        }
+    };
+    let left = left.map(|left| format!("\nBefore a deploy:\n\n{left}\n\n")).unwrap_or_default();
+    format!("{made}{not_understood}{left}  assetsync config --origin shows what it comes to\n")
+}
+
+/// The object of `--json`, a contract with scripts: fields are added, never renamed or removed.
+#[derive(Serialize)]
+struct SettingsObject<'a> {
+    /// Whether all is well.
+    ok: bool,
+    /// The file, as messages name it.
+    file: &'a str,
+    /// The stage; null for what all stages have in common.
+    stage: Option<&'a str>,
+    /// All stages of the file.
+    stages: Vec<&'a str>,
+    /// Every setting that has a value.
+    settings: Vec<SettingObject>,
+    /// What may not be what was meant.
+    warnings: Vec<ProblemObject>,
+}
+
+/// One setting.
+#[derive(Serialize)]
+struct SettingObject {
+    /// Its dotted key.
+    key: String,
+    /// Its value; null where it must not be shown.
+    value: Value,
+    /// Where it was assigned or changed last.
+    origin: Value,
+    /// Of a list, where each item comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origins: Option<Vec<Value>>,
+}
+
+/// What `--json` prints where the settings can't be used.
+#[derive(Serialize)]
+struct FailureObject<'a> {
+    /// Whether all is well: it is not.
+    ok: bool,
+    /// The file, as messages name it.
+    file: &'a str,
+    /// What is wrong.
+    errors: Vec<ProblemObject>,
+}
+
+/// One problem.
+#[derive(Serialize)]
+struct ProblemObject {
+    /// `error` or `warning`.
+    severity: &'static str,
+    /// What is wrong.
+    message: String,
+    /// What helps.
+    hint: Option<String>,
+    /// Where it is.
+    origin: Value,
+}
+
+/// All settings as JSON.
+pub fn json(file: &str, settings: &Settings) -> String {
+    serialized(&SettingsObject {
+        ok: true,
+        file,
+        stage: settings.stage(),
+        stages: settings.stages().collect(),
+        settings: settings.explain().iter().map(setting).collect(),
+        warnings: settings.warnings().iter().map(problem).collect(),
+    })
+}
+
+/// What is wrong as JSON.
+pub fn problems_json(file: &str, problems: &Problems) -> String {
+    let errors = problems.0.iter().map(problem).collect();
+    serialized(&FailureObject { ok: false, file, errors })
+}
+
+/// Nothing in these structures can fail to be JSON: keys are text.
+fn serialized(object: &impl Serialize) -> String {
+    serde_json::to_string(object).map(|line| line + "\n").unwrap_or_default()
+}
+
+fn setting(explained: &Explained) -> SettingObject {
+    let values = explained.parts.iter().map(value);
+    SettingObject {
+        key: explained.key.clone(),
+        value: if explained.is_list { values.collect() } else { values.last().unwrap_or_default() },
+        origin: origin(&explained.origin),
+        origins: explained
+            .is_list
+            .then(|| explained.parts.iter().map(|part| origin(&part.origin)).collect()),
+    }
+}
+
+fn value(part: &Part) -> Value {
+    match &part.datum {
+        None => Value::Null,
+        Some(Datum::Count(count)) => json!(count),
+        Some(Datum::Flag(flag)) => json!(flag),
+        Some(Datum::Text(text) | Datum::Age(_, text)) => json!(text),
+        Some(Datum::Hook(hook)) => json!({
+            "run": hook.run,
+            "roles": hook.roles,
+            "timeout_seconds": hook.timeout.map(|timeout| timeout.as_secs_f64()),
+        }),
+    }
+}
+
+fn origin(origin: &Origin) -> Value {
+    match origin {
+        Origin::BuiltIn(None) => json!({ "kind": "built_in" }),
+        Origin::BuiltIn(Some(template)) => json!({ "kind": "built_in", "from": template }),
+        Origin::Given(given) => place(given),
+    }
+}
+
+fn place(place: &Place) -> Value {
+    let name = &place.source.name;
+    match place.source.kind {
+        SourceKind::File => json!({
+            "kind": "file",
+            "file": name,
+            "line": place.line(),
+            "column": place.column(),
+        }),
+        SourceKind::Variable => json!({ "kind": "variable", "name": name }),
+        SourceKind::Argument => json!({ "kind": "argument", "name": name }),
+    }
+}
+
+fn problem(diagnostic: &Diagnostic) -> ProblemObject {
+    ProblemObject {
+        severity: match diagnostic.problem.severity() {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
+        message: diagnostic.problem.to_string(),
+        hint: diagnostic.advice(),
+        origin: diagnostic.place.as_ref().map_or(Value::Null, place),
+    }
+}
