@@ -158,10 +158,10 @@ fn serialized(object: &impl Serialize) -> String {
 }
 
 fn setting(explained: &Explained) -> SettingObject {
-    let values = explained.parts.iter().map(value);
+    let mut values = explained.parts.iter().map(value);
     SettingObject {
         key: explained.key.clone(),
-        value: if explained.is_list { values.collect() } else { values.last().unwrap_or_default() },
+        value: if explained.is_list { values.collect() } else { values.next().unwrap_or_default() },
         origin: origin(&explained.origin),
         origins: explained
             .is_list

@@ -24,7 +24,6 @@ fn literals() {
         ("set :x, 'a'", text("a")),
         ("set(:x, \"a\\tb\\\"\\\\ \\#{c}\")", text("a\tb\"\\ #{c}")),
         ("set :x, 'a\\'b\\n'", text("a'b\\n")),
-        ("set 'x', :a", text("a")),
         ("set :x, :\"a b\"", text("a b")),
         ("set :x, 1_000", Some(Value::Number(1000))),
         ("set :x, -3", Some(Value::Number(-3))),
