@@ -26,8 +26,8 @@ use crate::recipe::{Basis, Recipe, Recipes};
 use crate::state::{Leftover, RemoteEntry, State, StateId};
 use crate::store::Store;
 
-/// A host whose agent answers within this is near: one round trip and the start of a shell.
-const NEAR: Duration = Duration::from_millis(30);
+/// A host that answers within this is near: one round trip and the start of a shell.
+const NEAR: Duration = Duration::from_millis(40);
 
 /// How to reach a destination and what to expect of it.
 #[derive(Clone)]
@@ -102,7 +102,6 @@ impl<'a> Session<'a> {
         };
         let line = hello.line();
         let patience = connection.timeout;
-        let asked = Instant::now();
         let agent = bootstrap::start(channel, &nonce, connection.agents, &line, patience)?;
         if !agent.noise.is_empty() {
             monitor.event(Event::Noise(&agent.noise));
@@ -110,8 +109,9 @@ impl<'a> Session<'a> {
         if agent.installed {
             monitor.event(Event::AgentInstalled);
         }
+        let first_word = agent.first_word;
         let wire = Wire::new(agent, line.len(), connection.timeout, connection.bytes_per_second)?;
-        let is_near = matches!(target, Target::Local(_)) || asked.elapsed() < NEAR;
+        let is_near = matches!(target, Target::Local(_)) || first_word < NEAR;
         let (vitals, leftovers, told_renames) = (Vitals::default(), Vec::new(), false);
         Ok(Session { wire, monitor, vitals, leftovers, told_renames, is_near, started })
     }
