@@ -1016,13 +1016,11 @@ fn no_mutation_of_an_agents_answers_breaks_a_sender() {
     let (_, down) = record(&client, &host);
     let plain = plain(&down);
     let mut random = Random(2);
-    let (mut well, mut ill) = (0, 0);
-    for _ in 0..1000 {
-        let script = random.of(&down, &plain);
-        match client.hear(&script, "exec >&-; cat > /dev/null") {
-            Ok(_) => well += 1,
-            Err(_) => ill += 1,
-        }
-    }
-    assert!(ill > 300 && well > 0, "{well} went well, {ill} did not");
+    // Few mutations leave a conversation that makes sense, in some recordings none; the recording itself does.
+    let unchanged = client.hear(&down, "exec >&-; cat > /dev/null");
+    assert!(unchanged.is_ok(), "{unchanged:?}");
+    let scripts = (0..1000).map(|_| random.of(&down, &plain));
+    let ill = scripts.filter(|script| client.hear(script, "exec >&-; cat > /dev/null").is_err());
+    let ill = ill.count();
+    assert!(ill > 300, "only {ill} were refused");
 }
