@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::bench::{self, BenchArguments};
-use super::config::{self, ConfigArguments};
+use super::config::{self, ConfigArguments, SettingsArguments};
 use super::help;
 use super::init::{self, InitArguments};
 use super::rate::Rate;
+use super::rollout::{
+    self, DeployArguments, HostsArguments, PruneArguments, RollbackArguments, StatusArguments,
+};
 use super::store::{self, StoreArgs, StoreArguments};
 
 /// Push compiled web assets to servers: only what changed travels, and nothing is half published
@@ -27,6 +30,18 @@ pub enum Command {
     /// Make the contents of DEST the contents of SRC
     #[command(long_about = help::PUSH)]
     Push(Box<PushArguments>),
+    /// Build, and bring what was built to every host of a stage, all or none
+    #[command(long_about = rollout::DEPLOY)]
+    Deploy(Box<DeployArguments>),
+    /// Bring an earlier deploy's exact files back, on all hosts or none
+    #[command(long_about = rollout::ROLLBACK)]
+    Rollback(Box<RollbackArguments>),
+    /// Show, for each host, what is live, what is kept, and what was changed by hand
+    #[command(long_about = rollout::STATUS)]
+    Status(Box<StatusArguments>),
+    /// Delete old files that retention lets go, on every host
+    #[command(long_about = rollout::PRUNE)]
+    Prune(Box<PruneArguments>),
     /// Write an assetsync.toml to begin with, from Capistrano's files where there are any
     #[command(long_about = init::ABOUT)]
     Init(InitArguments),
@@ -58,11 +73,11 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = help::SHORT, after_long_help = help::long_end())]
 pub struct PushArguments {
-    /// The directory to push; a slash at its end makes no difference
+    /// The directory to push; a slash at its end makes no difference. Alone: a stage of assetsync.toml
     #[arg(value_name = "SRC", value_hint = ValueHint::DirPath)]
     pub source: PathBuf,
     /// [user@]host:path, ssh://[user@]host[:port]/path, or a local path; several at once work
-    #[arg(value_name = "DEST", required = true, value_hint = ValueHint::Other)]
+    #[arg(value_name = "DEST", value_hint = ValueHint::Other)]
     pub destinations: Vec<OsString>,
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -70,6 +85,12 @@ pub struct PushArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub memory: MemoryArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub hosts: HostsArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub settings: SettingsArguments,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub ssh: SshArguments,

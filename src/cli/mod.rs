@@ -10,7 +10,9 @@ pub mod help;
 pub mod init;
 pub mod options;
 pub mod rate;
+pub mod rollout;
 mod rules;
+pub mod stage_options;
 pub mod store;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};

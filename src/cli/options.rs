@@ -125,10 +125,20 @@ fn push_options(
         rule: if choice.size_only { Rule::SizeOnly } else { Rule::Content },
         filter: rules::filter(matches, choice)?,
         entry_points: EntryPoints::new(all).map_err(CommandError::usage)?,
-        recipes: memory.recipes.as_deref().map_or(Recipes::ALL, recipes),
+        recipes: chosen_recipes(memory),
         ..Policy::default()
     };
-    Ok(Options { policy, max_delete: choice.max_delete, allow_empty: choice.allow_empty })
+    Ok(Options {
+        policy,
+        max_delete: choice.max_delete,
+        allow_empty: choice.allow_empty,
+        ..Options::default()
+    })
+}
+
+/// The ways that files may take.
+pub fn chosen_recipes(memory: &MemoryArguments) -> Recipes {
+    memory.recipes.as_deref().map_or(Recipes::ALL, recipes)
 }
 
 fn recipes(given: &[RecipeArgument]) -> Recipes {
@@ -143,7 +153,7 @@ fn recipes(given: &[RecipeArgument]) -> Recipes {
 }
 
 /// Where the store is, unless there shall be none.
-fn store_path(memory: &MemoryArguments) -> Option<PathBuf> {
+pub fn store_path(memory: &MemoryArguments) -> Option<PathBuf> {
     if memory.no_store { None } else { memory.place.path() }
 }
 

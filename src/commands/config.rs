@@ -1,29 +1,19 @@
 //! `assetsync config`: what the settings come to, and where each comes from.
 
-use std::env;
-use std::path::Path;
+use assetsync_deploy::config::Problems;
 
-use assetsync_deploy::config::{self, ConfigFile, FindError, Found, Overrides, Problems, Settings};
-
-use crate::cli::config::{ConfigArguments, SettingsArguments};
-use crate::error::{CommandError, Exit};
+use super::project::Project;
+use crate::cli::config::ConfigArguments;
+use crate::error::Exit;
 use crate::ui::config as shown;
 use crate::ui::console::Console;
 use crate::ui::output::Output;
-
-/// A project's file, and what goes over it.
-struct Project {
-    /// How messages name the file.
-    name: String,
-    file: Result<ConfigFile, Problems>,
-    overrides: Overrides,
-}
 
 /// Shows the settings; whatever is wrong with the file is told, too.
 pub fn run(arguments: &ConfigArguments) -> Exit {
     let console = Console::new(Output { json: arguments.json, ..Output::default() });
     let exit = match Project::open(&arguments.settings) {
-        Ok(project) => project.show(arguments, &console),
+        Ok(project) => show(&project, arguments, &console),
         Err(error) => {
             console.error(None, &error);
             error.exit
@@ -32,97 +22,25 @@ pub fn run(arguments: &ConfigArguments) -> Exit {
     console.finish(exit)
 }
 
-impl Project {
-    fn open(given: &SettingsArguments) -> Result<Project, CommandError> {
-        let found = found(given.file.as_deref())?;
-        let name = name(&found);
-        let file = ConfigFile::parse(&name, &found.text);
-        // What is no text can't be a setting of ours, and names of variables are ours only as text.
-        let environment = env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
-        let overrides =
-            Overrides { environment: environment.collect(), arguments: given.set.clone() };
-        Ok(Project { name, file, overrides })
-    }
-
-    fn show(&self, arguments: &ConfigArguments, console: &Console) -> Exit {
-        let settings = match self.settings(arguments.stage.as_deref()) {
-            Ok(settings) => settings,
-            Err(problems) => return self.fail(&problems, console),
-        };
-        if arguments.json {
-            console.say(&shown::json(&self.name, &settings));
-        } else {
-            settings.warnings().iter().for_each(|warning| console.tell(&format!("{warning}\n")));
-            console.say(&shown::toml(&self.name, &settings, arguments.origin));
-        }
-        Exit::Done
-    }
-
-    /// The settings of a stage that could be deployed; without a name those of the only one, or else what all have
-    /// in common, provided that each could be deployed.
-    fn settings(&self, stage: Option<&str>) -> Result<Settings, Problems> {
-        let file = self.file.as_ref().map_err(Problems::clone)?;
-        let stages: Vec<&str> = match stage {
-            Some(stage) => vec![stage],
-            None => file.stages().collect(),
-        };
-        let mut checked = Vec::new();
-        let mut wrong = Vec::new();
-        for stage in stages {
-            let settings = file.resolve(Some(stage), &self.overrides);
-            match settings.and_then(|settings| settings.deployment().map(|_| settings)) {
-                Ok(settings) => checked.push(settings),
-                Err(problems) => wrong.extend(problems.0),
-            }
-        }
-        wrong.dedup();
-        match (wrong.is_empty(), checked.len()) {
-            (false, _) => Err(Problems(wrong)),
-            (true, 1) => Ok(checked.remove(0)),
-            (true, _) => file.resolve(None, &self.overrides),
-        }
-    }
-
-    fn fail(&self, problems: &Problems, console: &Console) -> Exit {
-        console.tell(&format!("{problems}\n"));
-        let count = match problems.0.len() {
-            1 => "1 error".to_owned(),
-            count => format!("{count} errors"),
-        };
-        let error = CommandError::usage(format!("{}: {count}", self.name));
-        console.error(None, &error);
-        if console.output.json {
-            console.say(&shown::problems_json(&self.name, problems));
-        }
-        error.exit
-    }
-}
-
-fn found(given: Option<&Path>) -> Result<Found, CommandError> {
-    let found = match given {
-        Some(path) => config::read(path),
-        None => config::find(&env::current_dir().map_err(CommandError::failed)?),
+fn show(project: &Project, arguments: &ConfigArguments, console: &Console) -> Exit {
+    let settings = match project.settings(arguments.stage.as_deref()) {
+        Ok(settings) => settings,
+        Err(problems) => return fail(project, &problems, console),
     };
-    found.map_err(|error| CommandError {
-        hints: match error {
-            FindError::Nowhere(_) => vec!["assetsync init writes one"],
-            _ => Vec::new(),
-        },
-        ..CommandError::usage(&error)
-    })
+    if arguments.json {
+        console.say(&shown::json(&project.name, &settings));
+    } else {
+        settings.warnings().iter().for_each(|warning| console.tell(&format!("{warning}\n")));
+        console.say(&shown::toml(&project.name, &settings, arguments.origin));
+    }
+    Exit::Done
 }
 
-/// The file's path from here: `assetsync.toml`, `../../assetsync.toml`.
-fn name(found: &Found) -> String {
-    let here = env::current_dir().unwrap_or_default();
-    let above = here.strip_prefix(&found.folder).ok().filter(|_| found.folder.is_absolute());
-    match (above, found.path.file_name()) {
-        (Some(below), Some(name)) => {
-            let up = "../".repeat(below.components().count());
-            format!("{up}{}", name.to_string_lossy())
-        }
-        _ => found.path.to_string_lossy().into_owned(),
+/// Tells what is wrong with a project's settings.
+fn fail(project: &Project, problems: &Problems, console: &Console) -> Exit {
+    let exit = project.tell(problems, console);
+    if console.output.json {
+        console.say(&shown::problems_json(&project.name, problems));
     }
+    exit
 }

@@ -3,9 +3,12 @@
 mod bench;
 mod completions;
 mod config;
+mod engine;
 mod init;
 mod man;
+mod project;
 mod push;
+mod rollout;
 mod store;
 
 use clap::ArgMatches;
@@ -21,6 +24,10 @@ pub fn run(matches: &ArgMatches, arguments: Arguments) -> Exit {
             let matches = matches.subcommand_matches("push").unwrap_or(matches);
             push::run(matches, *arguments)
         }
+        Command::Deploy(arguments) => rollout::deploy(&arguments),
+        Command::Rollback(arguments) => rollout::rollback(&arguments),
+        Command::Status(arguments) => rollout::status(&arguments),
+        Command::Prune(arguments) => rollout::prune(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),

@@ -5,29 +5,26 @@ use std::sync::Arc;
 
 use assetsync_sync::sender::{Connection, Event, Monitor, PushError, Report, Source, push};
 use assetsync_sync::sftp;
-use assetsync_sync::store::{LIMIT_BYTES, Store};
-use assetsync_sync::transport::{
-    Agent, Agents, NoPrompt, Prompt, Target, TransportError, TransportKind,
-};
+use assetsync_sync::transport::{NoPrompt, Prompt, Target, TransportError, TransportKind};
 use clap::ArgMatches;
 
+use super::engine::{agents, open_store};
+use super::rollout;
 use crate::cli::args::{OutputArguments, PushArguments};
 use crate::cli::options::{Destination, PushOptions, labels};
+use crate::cli::stage_options;
 use crate::error::{CommandError, Exit};
-use crate::ui::console::Console;
+use crate::ui::console::{Console, report};
 use crate::ui::monitor::{Watch, not_carried};
 use crate::ui::output::Output;
 use crate::ui::prompt::Person;
 use crate::ui::{interrupt, outcome};
 
-/// The agent for this platform, carried by the command.
-static AGENT: &[u8] = include_bytes!(env!("ASSETSYNC_AGENT"));
-
-/// The same, compressed as it travels.
-static AGENT_GZIPPED: &[u8] = include_bytes!(env!("ASSETSYNC_AGENT_GZIPPED"));
-
 /// Pushes as the arguments say.
 pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
+    if arguments.destinations.is_empty() {
+        return push_stage(matches, &arguments);
+    }
     let console = Arc::new(Console::new(output(&arguments.output)));
     let (labels, dry_run) = (labels(&arguments.destinations), arguments.choice.dry_run);
     interrupt::watch(&console);
@@ -40,6 +37,14 @@ pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
         }
     };
     console.finish(exit)
+}
+
+/// `assetsync push STAGE`: what goes where is said in the project's file.
+fn push_stage(matches: &ArgMatches, arguments: &PushArguments) -> Exit {
+    match stage_options::stage(matches, arguments) {
+        Ok(stage) => rollout::push(&stage, arguments),
+        Err(error) => report(&error),
+    }
 }
 
 fn output(given: &OutputArguments) -> Output {
@@ -70,6 +75,7 @@ fn prepare(
     arguments: PushArguments,
     console: &Console,
 ) -> Result<(PushOptions, Source), CommandError> {
+    stage_options::refuse(matches)?;
     let options = PushOptions::new(matches, arguments, console.is_interactive())?;
     let source = Source::scan(&options.source, &options.options.policy.filter)
         .map_err(|error| hint_at_pulling(error.into(), &options.source))?;
@@ -88,9 +94,10 @@ fn hint_at_pulling(mut error: CommandError, source: &Path) -> CommandError {
 }
 
 /// Pushes everywhere at once; gives what it all comes to.
-fn push_all(options: &PushOptions, source: &Source, console: &Console) -> Exit {
-    let (agents, person) = (agents(), Person::new(console));
-    let store = open_store(options, console);
+fn push_all(options: &PushOptions, source: &Source, console: &Arc<Console>) -> Exit {
+    let (agents, person) = (agents(), Person::new(Arc::clone(console)));
+    let store = options.store.as_deref();
+    let store = store.and_then(|path| open_store(path, options.dry_run, console));
     let connection = Connection {
         agents: &agents,
         ssh: &options.ssh,
@@ -118,19 +125,6 @@ fn push_all(options: &PushOptions, source: &Source, console: &Console) -> Exit {
     }
     outcome::all(console, &options.destinations, &exits);
     Exit::of_all(&exits)
-}
-
-/// A store that can't be opened costs bytes, no more. A dry run makes none.
-fn open_store(options: &PushOptions, console: &Console) -> Option<Store> {
-    let path = options.store.as_ref()?;
-    let opened = match options.dry_run {
-        true => Store::open_existing(path, LIMIT_BYTES),
-        false => Store::open(path, LIMIT_BYTES).map(Some),
-    };
-    opened.unwrap_or_else(|error| {
-        console.warn(&error.to_string());
-        None
-    })
 }
 
 /// Pushes to one destination and reports on it.
@@ -178,12 +172,4 @@ fn carry_out(
 
 fn can_fall_back(target: &Target, error: &TransportError) -> bool {
     matches!(target, Target::Remote(_)) && error.suggests_sftp()
-}
-
-/// The agent in this program, and those found in the usual places.
-fn agents() -> Agents {
-    let (kernel, arch) =
-        (env!("ASSETSYNC_AGENT_KERNEL").into(), env!("ASSETSYNC_AGENT_ARCH").into());
-    let gzipped = Some(AGENT_GZIPPED.into());
-    Agents::new(vec![Agent { kernel, arch, bytes: AGENT.into(), gzipped }]).search()
 }

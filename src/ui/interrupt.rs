@@ -6,6 +6,7 @@
 use std::io;
 use std::sync::Arc;
 
+use assetsync_deploy::rollout::Cancel;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -23,6 +24,24 @@ pub fn watch(console: &Arc<Console>) {
         for signal in signals.forever() {
             // Nothing can draw while this holds the lines of progress, which ends with the process.
             console.bars().suspend(|| end(&console, terminal.as_ref(), signal));
+        }
+    });
+}
+
+/// The first signal asks a rollout to stop; the second does what it always does.
+pub fn cancel(console: &Arc<Console>, cancel: &Cancel) {
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+    let (console, cancel) = (Arc::clone(console), cancel.clone());
+    let terminal = tcgetattr(io::stdin()).ok();
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if cancel.is_cancelled() {
+                console.bars().suspend(|| end(&console, terminal.as_ref(), signal));
+            }
+            cancel.cancel();
+            if !console.output.quiet {
+                console.tell("assetsync: stopping; the same again ends at once");
+            }
         }
     });
 }

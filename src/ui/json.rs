@@ -15,10 +15,15 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 /// Prints the `done` line of a success, in a dry run after its plan.
 pub fn done(console: &Console, destination: &str, report: &Report, dry_run: bool) {
     if dry_run {
-        let planned = report.plan.actions.iter().map(PlannedAction::new);
-        planned.for_each(|planned| print(console, destination, Body::Action(planned)));
+        plan(console, destination, report);
     }
     print(console, destination, Body::Done(Done::success(report, dry_run)));
+}
+
+/// Prints a line for each action of a plan.
+pub fn plan(console: &Console, destination: &str, report: &Report) {
+    let planned = report.plan.actions.iter().map(PlannedAction::new);
+    planned.for_each(|planned| print(console, destination, Body::Action(planned)));
 }
 
 /// Prints the `done` line of a failure.
@@ -34,22 +39,14 @@ fn print(console: &Console, destination: &str, body: Body<'_>) {
     }
 }
 
-/// Prints events as they happen.
-pub struct JsonLines<'a> {
-    console: &'a Console,
-    destination: &'a str,
-    last_progress: Mutex<Option<Instant>>,
-}
+/// Keeps `progress` lines of one destination rare.
+#[derive(Default)]
+pub struct Pace(Mutex<Option<Instant>>);
 
-impl<'a> JsonLines<'a> {
-    /// Lines about one destination.
-    pub fn new(console: &'a Console, destination: &'a str) -> JsonLines<'a> {
-        JsonLines { console, destination, last_progress: Mutex::new(None) }
-    }
-
+impl Pace {
     /// Whether it is time for a `progress` line.
     fn is_due(&self) -> bool {
-        let mut last = self.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let due = last.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY);
         if due {
             *last = Some(Instant::now());
@@ -58,28 +55,47 @@ impl<'a> JsonLines<'a> {
     }
 }
 
+/// Prints events as they happen.
+pub struct JsonLines<'a> {
+    console: &'a Console,
+    destination: &'a str,
+    pace: Pace,
+}
+
+impl<'a> JsonLines<'a> {
+    /// Lines about one destination.
+    pub fn new(console: &'a Console, destination: &'a str) -> JsonLines<'a> {
+        JsonLines { console, destination, pace: Pace::default() }
+    }
+}
+
 impl Monitor for JsonLines<'_> {
     fn event(&self, event: Event<'_>) {
-        let special;
-        let body = match event {
-            Event::Connected { how } => Body::Connected { how },
-            Event::AgentInstalled => Body::AgentInstalled,
-            Event::Noise(text) => Body::Noise { text },
-            Event::Special(path) => {
-                special = not_carried(path);
-                Body::Notice { message: &special }
-            }
-            Event::Surveyed { paths, leftovers } => Body::Surveyed { paths, leftovers },
-            Event::Planned { files, bytes } => Body::Planned { files, bytes },
-            Event::Progress { done, total, sent } if self.is_due() => {
-                Body::Progress { done, total, sent }
-            }
-            Event::Retrying { files } => Body::Retrying { files },
-            Event::Sent => Body::Sent,
-            Event::Published => Body::Published,
-            Event::Notice(message) => Body::Notice { message },
-            _ => return,
-        };
-        print(self.console, self.destination, body);
+        happened(self.console, self.destination, event, &self.pace);
     }
+}
+
+/// Prints the line of an event, if it has one.
+pub fn happened(console: &Console, destination: &str, event: Event<'_>, pace: &Pace) {
+    let special;
+    let body = match event {
+        Event::Connected { how } => Body::Connected { how },
+        Event::AgentInstalled => Body::AgentInstalled,
+        Event::Noise(text) => Body::Noise { text },
+        Event::Special(path) => {
+            special = not_carried(path);
+            Body::Notice { message: &special }
+        }
+        Event::Surveyed { paths, leftovers } => Body::Surveyed { paths, leftovers },
+        Event::Planned { files, bytes } => Body::Planned { files, bytes },
+        Event::Progress { done, total, sent } if pace.is_due() => {
+            Body::Progress { done, total, sent }
+        }
+        Event::Retrying { files } => Body::Retrying { files },
+        Event::Sent => Body::Sent,
+        Event::Published => Body::Published,
+        Event::Notice(message) => Body::Notice { message },
+        _ => return,
+    };
+    print(console, destination, body);
 }

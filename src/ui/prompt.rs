@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use assetsync_sync::text::printable;
 use assetsync_sync::transport::Prompt;
@@ -14,27 +14,27 @@ use super::console::Console;
 type Answers = HashMap<PathBuf, Option<String>>;
 
 /// The person at the terminal, asked once for each key, however many destinations want it.
-pub struct Person<'a> {
-    console: &'a Console,
+pub struct Person {
+    console: Arc<Console>,
     /// Held while asking, so that only one question stands at a time.
     answers: Mutex<Answers>,
 }
 
 /// Asks on behalf of one destination.
 pub struct Asker<'a> {
-    person: &'a Person<'a>,
+    person: &'a Person,
     /// What this destination was told already: who asks again was told wrong.
     told: Mutex<HashMap<PathBuf, String>>,
 }
 
-impl<'a> Person<'a> {
+impl Person {
     /// Nothing has been asked yet.
-    pub fn new(console: &'a Console) -> Person<'a> {
+    pub fn new(console: Arc<Console>) -> Person {
         Person { console, answers: Mutex::default() }
     }
 
     /// One who asks for one destination.
-    pub fn asker(&'a self) -> Asker<'a> {
+    pub fn asker(&self) -> Asker<'_> {
         Asker { person: self, told: Mutex::default() }
     }
 
@@ -55,6 +55,13 @@ impl<'a> Person<'a> {
         let question = format!("Passphrase of {}: ", printable(key.as_os_str().as_bytes()));
         let answer = self.console.bars().suspend(|| rpassword::prompt_password(question));
         answer.ok().filter(|answer| !answer.is_empty())
+    }
+}
+
+/// For all destinations alike: whoever asks gets what was answered first.
+impl Prompt for Person {
+    fn passphrase(&self, key: &Path) -> Option<String> {
+        self.answer(key, None)
     }
 }
 

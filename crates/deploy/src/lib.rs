@@ -4,3 +4,4 @@ pub mod capistrano;
 pub mod command;
 pub mod config;
 pub mod history;
+pub mod rollout;

@@ -28,12 +28,13 @@ mod text;
 pub use compose::{line, redacted, shown};
 pub use environment::{Environment, Value};
 pub use invocation::{Invocation, Program, Umask, Word};
-pub use local::{Build, LocalCommand, LocalManager, LocalTools};
+pub use local::{LocalManager, LocalTools};
 pub use manager::{Bundler, Chruby, Manager, Rbenv, Rvm};
 pub use map::CommandMap;
 pub use passenger::Passenger;
 pub use puma::Pumactl;
 pub use secrets::Secrets;
+pub(crate) use secrets::{holds_password, names_secret};
 pub use systemd::{Scope, Systemd};
 
 /// Why something is no command.

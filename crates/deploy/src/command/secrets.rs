@@ -19,11 +19,17 @@ const SHORTEST: usize = 6;
 
 /// Whether a variable's value is a secret: by its name, or because it is a URL with a password in it.
 pub(super) fn is_secret(name: &str, value: &Value) -> bool {
-    let name = name.to_ascii_uppercase();
-    TELLING.iter().any(|part| name.contains(part)) || is_url_with_password(value.text())
+    names_secret(name) || holds_password(value.text())
 }
 
-fn is_url_with_password(text: &str) -> bool {
+/// Whether a name tells a secret; case makes no difference.
+pub(crate) fn names_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    TELLING.iter().any(|part| name.contains(part))
+}
+
+/// Whether a text gives itself away: a URL with a password in it.
+pub(crate) fn holds_password(text: &str) -> bool {
     let Some((_, rest)) = text.split_once("://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
@@ -36,10 +42,19 @@ pub struct Secrets(Vec<String>);
 impl Secrets {
     /// The secrets that `invocation` is given, and those of `map`.
     pub fn of(map: &CommandMap, invocation: &Invocation) -> Secrets {
-        let mut texts = secret_values(&compose::environment(map, invocation));
+        let Secrets(mut texts) = Secrets::of_environment(&compose::environment(map, invocation));
         if let Program::Named { args, .. } = &invocation.program {
             texts.extend(args.iter().filter_map(Word::secret).map(str::to_owned));
         }
+        Secrets::sorted(texts)
+    }
+
+    /// The secrets among variables.
+    pub fn of_environment(environment: &Environment) -> Secrets {
+        Secrets::sorted(secret_values(environment))
+    }
+
+    fn sorted(mut texts: Vec<String>) -> Secrets {
         texts.retain(|text| text.len() >= SHORTEST);
         // The longer first: one secret may be part of another.
         texts.sort_by_key(|text| std::cmp::Reverse(text.len()));

@@ -1,24 +1,9 @@
 //! What must never be printed: values whose names say that they are secrets.
 
+pub(crate) use crate::command::{holds_password, names_secret as is_secret};
+
 /// What is shown in a secret's place.
 pub(crate) const HIDDEN: &str = "(hidden)";
-
-/// Parts of names that make a value a secret, wherever they stand. Rather one too many is hidden.
-const PARTS: [&str; 7] =
-    ["KEY", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIAL"];
-
-/// Whether an environment variable's value is to be hidden; case makes no difference.
-pub(crate) fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    PARTS.iter().any(|part| name.contains(part))
-}
-
-/// Whether a value gives itself away: a URL with a password in it.
-pub(crate) fn holds_password(value: &str) -> bool {
-    let Some((_, rest)) = value.split_once("://") else { return false };
-    let authority = rest.split('/').next().unwrap_or_default();
-    authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
-}
 
 /// A line of a file as it may be shown: what a secret's name is set to is hidden up to the line's end.
 ///

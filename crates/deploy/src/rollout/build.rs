@@ -1,0 +1,99 @@
+//! The build on this machine, and what becomes of it afterwards.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::course::Course;
+use super::event::{Event, Phase};
+use super::{Rollout, RolloutError};
+
+impl Course<'_> {
+    /// Runs the build between its hooks.
+    pub(super) fn build(&mut self, command: &str) -> Result<(), RolloutError> {
+        let deployment = self.rollout.deployment;
+        self.hooks("before_build", &deployment.hooks.before_build)?;
+        self.begin(Phase::Build);
+        let local = self.rollout.local(deployment.timeouts.build);
+        local.run(command).map_err(RolloutError::Build)?;
+        self.hooks("after_build", &deployment.hooks.after_build)
+    }
+}
+
+impl Rollout<'_> {
+    /// Deletes what was built. A directory that holds more than a build's output stays.
+    pub(super) fn clean_up(&self) -> Result<(), RolloutError> {
+        for set in &self.deployment.assets {
+            let path = self.project.join(&set.source);
+            match keeps(self.project, &path) {
+                Some(reason) => {
+                    let text = format!("{} is not deleted here: {reason}", path.display());
+                    self.monitor.event(&Event::Notice { place: None, text: &text });
+                }
+                None => {
+                    let removed = fs::remove_dir_all(&path);
+                    removed.map_err(|source| RolloutError::CleanUp { path: path.clone(), source })?;
+                    self.monitor.event(&Event::CleanedUp { path: &path });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a directory must not be deleted, if so.
+fn keeps(project: &Path, path: &Path) -> Option<String> {
+    let (Ok(project), Ok(path)) = (project.canonicalize(), path.canonicalize()) else {
+        return Some("it can't be found".into());
+    };
+    if path == project || !path.starts_with(&project) {
+        return Some("it is not below the project's folder".into());
+    }
+    let repository = repository_of(&project)?;
+    match tracked(&repository, &path) {
+        Some(false) => None,
+        Some(true) => Some("it holds files that are under version control".into()),
+        None => Some("git can't say whether it holds files that are under version control".into()),
+    }
+}
+
+fn repository_of(project: &Path) -> Option<PathBuf> {
+    project.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_path_buf)
+}
+
+/// Whether git keeps a version of anything below `path`; none if git can't be asked.
+fn tracked(repository: &Path, path: &Path) -> Option<bool> {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(repository).args(["ls-files", "-z", "--"]).arg(path);
+    let listed = git.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    listed.status.success().then(|| !listed.stdout.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_output_of_a_build_stays() {
+        let room = tempfile::tempdir().expect("a directory");
+        let project = room.path().join("shop");
+        let assets = project.join("public/assets");
+        fs::create_dir_all(&assets).expect("a directory");
+        assert_eq!(keeps(&project, &assets), None);
+        for outside in [&project, &room.path().to_path_buf(), &project.join("nowhere")] {
+            assert!(keeps(&project, outside).is_some(), "{outside:?}");
+        }
+        let git = |args: &[&str]| {
+            let ran = Command::new("git").arg("-C").arg(&project).args(args).output();
+            assert!(ran.expect("git is installed").status.success(), "git {args:?}");
+        };
+        git(&["init", "-q"]);
+        assert_eq!(keeps(&project, &assets), None);
+        fs::write(project.join("public/404.html"), "gone").expect("a file");
+        fs::write(assets.join("app.js"), "app").expect("a file");
+        git(&["add", "public/404.html"]);
+        assert_eq!(keeps(&project, &assets), None);
+        let why = keeps(&project, &project.join("public")).expect("a reason");
+        assert_eq!(why, "it holds files that are under version control");
+    }
+}

@@ -1,0 +1,338 @@
+//! All places at once: each has a thread of its own, which stages, waits for the word, publishes, waits, prunes. The word
+//! comes from here, once all have got so far.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use assetsync_sync::sender::{
+    self, Connection, Decide, Monitor as _, Options, PushError, Report, Sharing, Source,
+};
+
+use super::cancel::Cancel;
+use super::event::{Event, Monitor};
+use super::outcome::{PlaceError, PlaceOutcome, Stands};
+use super::place::Place;
+use super::{Engine, retry};
+
+/// What is pushed, and by what rules; one for each set of assets.
+pub(super) struct Load {
+    pub source: Source,
+    pub options: Options,
+    pub decide: Box<dyn Decide + Send>,
+}
+
+/// What the threads of all places share.
+pub(super) struct Common {
+    pub engine: Engine,
+    /// By the set's position; none where the set goes nowhere.
+    pub loads: Vec<Option<Load>>,
+    pub monitor: Arc<dyn Monitor>,
+    pub silence: Duration,
+    pub dry_run: bool,
+    pub sharing: Sharing,
+    pub permits: Permits,
+}
+
+/// The places of a rollout, each at some step.
+pub(super) struct Fleet {
+    members: Vec<Member>,
+    news: Receiver<(usize, News)>,
+    monitor: Arc<dyn Monitor>,
+    cancel: Cancel,
+}
+
+struct Member {
+    place: Place,
+    /// Dropping it ends what was not published.
+    orders: Option<Sender<Order>>,
+    step: Step,
+    outcome: PlaceOutcome,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Staging,
+    Staged,
+    Publishing,
+    Published,
+    Ending,
+    /// Well or not, see the outcome.
+    Over,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Publish,
+    Prune,
+    Finish,
+}
+
+enum News {
+    Staged(Box<Report>),
+    Published,
+    Done(Box<Report>),
+    Failed(PlaceError),
+    Cancelled,
+}
+
+/// What a place's thread does with the word it waits for.
+enum Heard {
+    Order(Order),
+    /// Nobody gives orders any more.
+    Nobody,
+}
+
+impl Fleet {
+    /// Has all places begin.
+    pub fn start(common: &Arc<Common>, places: Vec<Place>, cancel: &Cancel) -> Fleet {
+        let (sender, news) = channel();
+        let cancelled = sender.clone();
+        cancel.on_cancel(move || drop(cancelled.send((0, News::Cancelled))));
+        let members = places.into_iter().enumerate().map(|(at, place)| {
+            let (orders, heard) = channel();
+            let outcome = PlaceOutcome::of(&place);
+            let (common, sender) = (Arc::clone(common), sender.clone());
+            let serving = place.clone();
+            // It ends with its connection at the latest; nobody waits for it.
+            std::thread::spawn(move || serve(&common, &serving, &heard, &|news| drop(sender.send((at, news)))));
+            Member { place, orders: Some(orders), step: Step::Staging, outcome }
+        });
+        let members = members.collect();
+        Fleet { members, news, monitor: Arc::clone(&common.monitor), cancel: cancel.clone() }
+    }
+
+    /// Waits until every place is staged or has failed, or the rollout is cancelled.
+    pub fn staged(&mut self) {
+        self.wait_while(|step| step == Step::Staging, true);
+    }
+
+    /// Takes note of places that were lost meanwhile.
+    pub fn catch_up(&mut self) {
+        while let Ok((at, news)) = self.news.try_recv() {
+            self.note(at, news);
+        }
+    }
+
+    /// Has all staged places publish, and waits until they have. Once begun it is not cancelled.
+    pub fn publish(&mut self) {
+        self.order(Step::Staged, Step::Publishing, Order::Publish);
+        self.wait_while(|step| step == Step::Publishing, false);
+    }
+
+    /// Has all published places end, after pruning if that is wanted, and waits until they have.
+    pub fn end(&mut self, prune: bool) {
+        let order = if prune { Order::Prune } else { Order::Finish };
+        self.order(Step::Published, Step::Ending, order);
+        self.wait_while(|step| step == Step::Ending, false);
+    }
+
+    /// Leaves out all places of hosts that have a failed one.
+    pub fn leave_out_failed_hosts(&mut self) {
+        let failed: Vec<usize> = self.failed().map(|member| member.place.host).collect();
+        for member in &mut self.members {
+            if failed.contains(&member.place.host) {
+                member.orders = None;
+            }
+        }
+    }
+
+    fn failed(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.outcome.error.is_some())
+    }
+
+    /// Whether a place has failed.
+    pub fn has_failed(&self) -> bool {
+        self.failed().next().is_some()
+    }
+
+    /// How many places have failed, of how many.
+    pub fn failures(&self) -> (usize, usize) {
+        (self.failed().count(), self.members.len())
+    }
+
+    /// Whether a place of the host has failed.
+    pub fn has_lost(&self, host: usize) -> bool {
+        self.failed().any(|member| member.place.host == host)
+    }
+
+    /// Whether any place is live and still connected.
+    pub fn has_published(&self) -> bool {
+        self.members.iter().any(|member| member.step == Step::Published)
+    }
+
+    /// Whether any place could be published.
+    pub fn has_staged(&self) -> bool {
+        self.members.iter().any(|member| member.step == Step::Staged && member.orders.is_some())
+    }
+
+    /// What has become of every place; what was only staged stays as it was.
+    pub fn outcomes(self) -> Vec<PlaceOutcome> {
+        self.members.into_iter().map(|member| member.outcome).collect()
+    }
+
+    fn order(&mut self, from: Step, to: Step, order: Order) {
+        for member in self.members.iter_mut().filter(|member| member.step == from) {
+            let Some(orders) = &member.orders else { continue };
+            // A thread that has gone said why before.
+            if orders.send(order).is_ok() {
+                member.step = to;
+            }
+        }
+    }
+
+    fn wait_while(&mut self, waits: impl Fn(Step) -> bool, until_cancelled: bool) {
+        while self.members.iter().any(|member| waits(member.step)) {
+            if until_cancelled && self.cancel.is_cancelled() {
+                return;
+            }
+            // All senders are gone only once all threads have ended, and each says how.
+            let Ok((at, news)) = self.news.recv() else { return };
+            self.note(at, news);
+        }
+    }
+
+    fn note(&mut self, at: usize, news: News) {
+        let monitor = Arc::clone(&self.monitor);
+        let Some(member) = self.members.get_mut(at) else { return };
+        let place = member.place.label.as_str();
+        match news {
+            News::Staged(report) => {
+                member.step = Step::Staged;
+                monitor.event(&Event::Staged { place, report: &report });
+                member.outcome.report = Some(*report);
+            }
+            News::Published => {
+                (member.step, member.outcome.stands) = (Step::Published, Stands::New);
+                monitor.event(&Event::Published { place });
+            }
+            News::Done(report) => {
+                if report.pruned > 0 {
+                    monitor.event(&Event::Pruned { place, paths: report.pruned });
+                }
+                (member.step, member.outcome.report) = (Step::Over, Some(*report));
+            }
+            News::Failed(error) => {
+                monitor.event(&Event::Failed { place, reason: &error });
+                if member.step == Step::Publishing {
+                    member.outcome.stands = Stands::Unknown;
+                }
+                (member.step, member.outcome.error) = (Step::Over, Some(error));
+            }
+            News::Cancelled => {}
+        }
+    }
+}
+
+/// The work of one place's thread.
+fn serve(common: &Common, place: &Place, orders: &Receiver<Order>, tell: &dyn Fn(News)) {
+    let served = common.serve(place, orders, tell);
+    if let Err(error) = served {
+        tell(News::Failed(error));
+    }
+}
+
+impl Common {
+    fn serve(
+        &self,
+        place: &Place,
+        orders: &Receiver<Order>,
+        tell: &dyn Fn(News),
+    ) -> Result<(), PlaceError> {
+        let Some(load) = self.loads.get(place.set).and_then(Option::as_ref) else { return Ok(()) };
+        let watch = Watch { place: &place.label, monitor: &*self.monitor };
+        let connection = self.connection(place);
+        let mut staged = {
+            let _permit = self.permits.take();
+            retry::connecting(|| {
+                let Load { source, options, decide } = load;
+                sender::stage(source, &place.target, &connection, options, &**decide, &watch)
+            })?
+        };
+        let every = heartbeat(self.silence);
+        tell(News::Staged(Box::new(staged.report().clone())));
+        if self.dry_run {
+            staged.abandon();
+            return Ok(());
+        }
+        let Heard::Order(Order::Publish) = wait(orders, every, || staged.tick())? else {
+            staged.abandon();
+            return Ok(());
+        };
+        let mut live = staged.publish()?;
+        tell(News::Published);
+        let report = match wait(orders, every, || live.tick())? {
+            Heard::Order(Order::Prune) => live.prune()?,
+            _ => live.finish()?,
+        };
+        tell(News::Done(Box::new(report)));
+        Ok(())
+    }
+
+    fn connection<'a>(&'a self, place: &'a Place) -> Connection<'a> {
+        Connection { sharing: Some(&self.sharing), dry_run: self.dry_run, ..self.engine.connection(place, self.silence) }
+    }
+}
+
+/// Waits for an order, and shows the agent now and then that somebody is there.
+fn wait(
+    orders: &Receiver<Order>,
+    every: Duration,
+    mut tick: impl FnMut() -> Result<(), PushError>,
+) -> Result<Heard, PushError> {
+    loop {
+        match orders.recv_timeout(every) {
+            Ok(order) => return Ok(Heard::Order(order)),
+            Err(RecvTimeoutError::Disconnected) => return Ok(Heard::Nobody),
+            Err(RecvTimeoutError::Timeout) => tick()?,
+        }
+    }
+}
+
+/// How often an agent is shown that its sender lives.
+fn heartbeat(silence: Duration) -> Duration {
+    (silence / 4).clamp(Duration::from_millis(50), Duration::from_secs(1))
+}
+
+/// Tells of the push to one place.
+pub(super) struct Watch<'a> {
+    pub place: &'a str,
+    pub monitor: &'a dyn Monitor,
+}
+
+impl sender::Monitor for Watch<'_> {
+    fn event(&self, event: sender::Event<'_>) {
+        self.monitor.event(&Event::Push { place: self.place, event });
+    }
+}
+
+/// How many may do something at one time.
+pub(super) struct Permits {
+    free: Mutex<usize>,
+    returned: Condvar,
+}
+
+/// Returned when it is dropped.
+pub(super) struct Permit<'a>(&'a Permits);
+
+impl Permits {
+    /// `count` may, at least one.
+    pub fn new(count: usize) -> Permits {
+        Permits { free: Mutex::new(count.max(1)), returned: Condvar::new() }
+    }
+
+    /// Waits until one is free.
+    pub fn take(&self) -> Permit<'_> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.returned.wait_while(free, |free| *free == 0);
+        *waited.unwrap_or_else(PoisonError::into_inner) -= 1;
+        Permit(self)
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.returned.notify_one();
+    }
+}

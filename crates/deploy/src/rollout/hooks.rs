@@ -1,0 +1,172 @@
+//! Commands around a rollout: hooks here and on hosts, and the restart.
+
+use std::time::Duration;
+
+use super::course::Course;
+use super::event::{Event, Phase};
+use super::local::Local;
+use super::outcome::PlaceError;
+use super::place::{has_role, login, named, ssh_options};
+use super::remote::{CommandFailure, Shell, command_map};
+use super::{Rollout, RolloutError};
+use crate::command::{self, Invocation, Passenger};
+use crate::config::{Hook, Host, RestartHow};
+
+/// What went wrong on hosts.
+type Failures = Vec<(String, PlaceError)>;
+
+impl Course<'_> {
+    /// Runs hooks one after the other; each on all its hosts at once.
+    pub(super) fn hooks(&self, moment: &'static str, hooks: &[Hook]) -> Result<(), RolloutError> {
+        hooks.iter().try_for_each(|hook| self.hook(moment, hook))
+    }
+
+    fn hook(&self, moment: &'static str, hook: &Hook) -> Result<(), RolloutError> {
+        let deployment = self.rollout.deployment;
+        let timeout = hook.timeout.unwrap_or(deployment.timeouts.command);
+        if hook.roles.is_empty() {
+            let ran = self.rollout.local(timeout).run(&hook.run);
+            return ran.map_err(|failure| {
+                let command = hook.run.clone();
+                RolloutError::Hook { moment, command, failure }
+            });
+        }
+        let run = |host: &Host| {
+            let invocation = Invocation::from_text(&hook.run)?.within(&host.current_path);
+            self.rollout.run_on(host, &[invocation], timeout)
+        };
+        let failures = self.on_hosts(&hook.roles, run);
+        self.judge(moment, failures)
+    }
+
+    /// Tells the application.
+    pub(super) fn restart(&self) -> Result<(), RolloutError> {
+        let deployment = self.rollout.deployment;
+        let (restart, timeout) = (&deployment.restart, deployment.timeouts.command);
+        if restart.how == RestartHow::None {
+            return Ok(());
+        }
+        self.begin(Phase::Restart);
+        let run = |host: &Host| match &restart.how {
+            RestartHow::Systemd { phased: true } => self.rollout.reload(host, timeout),
+            how => self.rollout.run_on(host, &invocations(how, host)?, timeout),
+        };
+        let failures = self.on_hosts(&restart.roles, run);
+        self.judge("restart", failures)
+    }
+
+    /// Reaches those hosts that get no assets but are to run commands, so that nothing fails for want of them later.
+    pub(super) fn reach_others(&self) -> Result<(), RolloutError> {
+        let deployment = self.rollout.deployment;
+        let hooks = &deployment.hooks;
+        let later = [&hooks.before_publish, &hooks.after_publish].into_iter().flatten();
+        let mut roles: Vec<String> = later.flat_map(|hook| hook.roles.clone()).collect();
+        if deployment.restart.how != RestartHow::None {
+            roles.extend(deployment.restart.roles.clone());
+        }
+        let timeout = deployment.timeouts.command;
+        let reached = |host: &Host| match self.has_place(host) {
+            true => Ok(()),
+            false => self.rollout.run_on(host, &[Invocation::verbatim("true")], timeout),
+        };
+        let failures = self.on_hosts(&roles, reached);
+        self.judge("check", failures)
+    }
+
+    /// Runs something for all hosts with one of `roles` that have not failed, as many at a time as are allowed.
+    fn on_hosts(
+        &self,
+        roles: &[String],
+        run: impl Fn(&Host) -> Result<(), CommandFailure> + Sync,
+    ) -> Vec<(usize, String, PlaceError)> {
+        let hosts: Vec<usize> = self.hosts().filter(|&at| self.is_in_role(at, roles)).collect();
+        let failed = self.rollout.each(&hosts, |&at| {
+            let host = &self.rollout.deployment.hosts[at];
+            let failure = run(host).err()?;
+            let name = named(host, self.rollout.deployment);
+            Some((at, name, PlaceError::Command(failure)))
+        });
+        failed.into_iter().flatten().collect()
+    }
+
+    fn is_in_role(&self, host: usize, roles: &[String]) -> bool {
+        has_role(&self.rollout.deployment.hosts[host], roles)
+    }
+
+    fn judge(
+        &self,
+        moment: &'static str,
+        failures: Vec<(usize, String, PlaceError)>,
+    ) -> Result<(), RolloutError> {
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let failures: Failures =
+            failures.into_iter().map(|(_, name, error)| (name, error)).collect();
+        for (name, error) in &failures {
+            self.rollout.monitor.event(&Event::Failed { place: name, reason: error });
+        }
+        Err(RolloutError::Commands { moment, failures })
+    }
+}
+
+impl Rollout<'_> {
+    /// For commands of this machine.
+    pub(super) fn local(&self, timeout: Duration) -> Local<'_> {
+        Local {
+            project: self.project,
+            environment: &self.deployment.build.environment,
+            timeout,
+            cancel: self.cancel,
+            monitor: &*self.monitor,
+        }
+    }
+
+    fn run_on(
+        &self,
+        host: &Host,
+        invocations: &[Invocation],
+        timeout: Duration,
+    ) -> Result<(), CommandFailure> {
+        let name = named(host, self.deployment);
+        let shell = Shell {
+            name: &name,
+            target: login(host),
+            ssh: ssh_options(host, &self.deployment.timeouts, self.choice.interactive),
+            prompt: &*self.engine.prompt,
+            monitor: &*self.monitor,
+        };
+        let map = command_map(host);
+        invocations.iter().try_for_each(|invocation| shell.run(&map, invocation, timeout))
+    }
+
+    /// A service that does not run can't be reloaded.
+    fn reload(&self, host: &Host, timeout: Duration) -> Result<(), CommandFailure> {
+        let status = self.run_on(host, &[host.systemd.status()], timeout);
+        let next = match status {
+            Ok(()) => host.systemd.reload(),
+            Err(CommandFailure::Status { .. }) => host.systemd.restart(),
+            Err(error) => return Err(error),
+        };
+        self.run_on(host, &[next], timeout)
+    }
+}
+
+/// The commands of a restart.
+fn invocations(how: &RestartHow, host: &Host) -> Result<Vec<Invocation>, command::CommandError> {
+    let passenger = || Passenger {
+        current_path: host.current_path.clone(),
+        deploy_to: host.deploy_to.clone(),
+    };
+    Ok(match how {
+        RestartHow::None => Vec::new(),
+        RestartHow::Pumactl { phased: false } => vec![host.puma.restart()],
+        RestartHow::Pumactl { phased: true } => vec![host.puma.phased_restart()],
+        RestartHow::Systemd { .. } => vec![host.systemd.restart()],
+        RestartHow::Passenger => vec![passenger().restart_app().within(&host.current_path)],
+        RestartHow::PassengerTouch => passenger().touch().to_vec(),
+        RestartHow::Command(text) => {
+            vec![Invocation::from_text(text)?.within(&host.current_path)]
+        }
+    })
+}

@@ -1,0 +1,158 @@
+//! What a deploy decides for one place once that is surveyed: what goes and when, what is set aside, and what the
+//! history says from then on.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use assetsync_sync::compare::SourceEntry;
+use assetsync_sync::digest::Digest;
+use assetsync_sync::entry::Kind;
+use assetsync_sync::entry_points::{EntryPoints, Rank};
+use assetsync_sync::path::RelPath;
+use assetsync_sync::sender::{Decide, Decision, Deletes, HistoryEdit, Survey, When};
+
+use crate::config;
+use crate::history::{
+    self, Content, Decoded, Delete, Deploy, DeployId, FileRecord, Foreign, History, HistoryError,
+    Now, Origin, Policy, Retention, Stamp, Tree,
+};
+
+/// What a rollout does to the histories of hosts.
+#[derive(Debug, Clone)]
+pub(super) struct Keeper {
+    /// Which files names others.
+    pub entry_points: EntryPoints,
+    pub policy: Policy,
+    pub purpose: Purpose,
+}
+
+/// What is wanted of a place.
+#[derive(Debug, Clone)]
+pub(super) enum Purpose {
+    /// That it has the source, as a new deploy.
+    Deploy {
+        id: DeployId,
+        origin: Origin,
+        /// The deploy that is brought back.
+        restores: Option<DeployId>,
+    },
+    /// That it loses what nobody needs; what is live stays.
+    Prune,
+}
+
+impl Decide for Keeper {
+    fn decide(&self, survey: &Survey, wanted: &[SourceEntry]) -> Result<Decision, String> {
+        let known = known(&survey.history)?;
+        match &self.purpose {
+            Purpose::Deploy { id, origin, restores } => {
+                let wanted = tree(wanted, &self.entry_points).map_err(|error| error.to_string())?;
+                let (published, origin) = (survey.vitals.clock_secs, origin.clone());
+                let deploy = Deploy { id: *id, published, origin, restores: *restores };
+                self.deploy(survey, &known, deploy, &wanted)
+            }
+            Purpose::Prune => Ok(self.prune(survey, &known.history)),
+        }
+    }
+}
+
+impl Keeper {
+    fn deploy(
+        &self,
+        survey: &Survey,
+        known: &Decoded,
+        deploy: Deploy,
+        wanted: &Tree,
+    ) -> Result<Decision, String> {
+        let (history, standing) = (&known.history, &survey.state.entries);
+        let retention = self.retention(survey, history, wanted);
+        let aside = history::set_aside(history, wanted, standing, &self.policy, &retention);
+        let paths = standing.iter().map(|remote| &remote.entry.path);
+        let step = history.step(deploy, wanted, retention.first_kept, paths);
+        let edit = HistoryEdit { keep: known.whole_bytes as u64, append: known.append(&step) };
+        let history = history.clone().apply(step).map_err(|error| error.to_string())?;
+        let set_aside = aside.into_iter().map(|file| (file.path, file.digest)).collect();
+        Ok(Decision {
+            deletes: deletes(&retention),
+            set_aside,
+            drop_aside: outdated(&history, survey),
+            history: Some(edit),
+        })
+    }
+
+    /// Nothing is pruned where nothing was ever deployed: all of it is somebody else's.
+    fn prune(&self, survey: &Survey, history: &History) -> Decision {
+        let Some(live) = history.live() else { return Decision::default() };
+        let retention = self.retention(survey, history, &history.tree(live));
+        let (drop_aside, deletes) = (outdated(history, survey), deletes(&retention));
+        Decision { deletes, drop_aside, ..Decision::default() }
+    }
+
+    fn retention(&self, survey: &Survey, history: &History, wanted: &Tree) -> Retention {
+        history::retention(history, wanted, &survey.state.entries, &self.policy, now(survey))
+    }
+}
+
+/// The history in a survey. Damage at its end loses deploys, whose files then stay; what can't be read at all must not
+/// be written over.
+pub(super) fn known(history: &[u8]) -> Result<Decoded, String> {
+    history::decode(history).map_err(|error| match error {
+        HistoryError::Format(_) => format!("{error}; deploy with a newer assetsync"),
+        error => error.to_string(),
+    })
+}
+
+/// The clocks.
+pub(super) fn now(survey: &Survey) -> Now {
+    Now { host: survey.vitals.clock_secs, sender: unix_time() }
+}
+
+/// Seconds since 1970, UTC, by this machine's clock.
+pub(super) fn unix_time() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// What a set of assets is configured to keep.
+pub(super) fn policy(delete: config::Delete) -> Policy {
+    let foreign = Foreign::Leave;
+    match delete {
+        // The live deploy is one of those that the history counts.
+        config::Delete::Retain { keep, max_age } => Policy {
+            keep: keep.saturating_add(1),
+            max_age: max_age.as_secs(),
+            delete: Delete::Retain,
+            foreign,
+        },
+        config::Delete::Mirror => Policy { keep: 1, max_age: 0, delete: Delete::Mirror, foreign },
+    }
+}
+
+/// The files of a source, as the history knows them.
+pub(super) fn tree(
+    entries: &[SourceEntry],
+    entry_points: &EntryPoints,
+) -> Result<Tree, HistoryError> {
+    let files = entries.iter().filter_map(|local| {
+        let content = match &local.entry.kind {
+            Kind::File { size } => Content::File { size: *size, digest: local.digest? },
+            Kind::Symlink { target } => Content::Symlink { target: target.clone() },
+            Kind::Dir | Kind::Special => return None,
+        };
+        let entry_point = entry_points.rank(local.entry.path.as_bytes()) == Rank::EntryPoint;
+        let stamp = Stamp { mode: local.entry.mode, mtime: local.entry.mtime, entry_point };
+        Some(FileRecord { path: local.entry.path.clone(), content, stamp })
+    });
+    Tree::new(files.collect())
+}
+
+fn deletes(retention: &Retention) -> Deletes {
+    let removed = retention.removed().map(|(path, why)| {
+        let when = if why.at_publishing() { When::Publishing } else { When::Pruning };
+        (path.clone(), when)
+    });
+    Deletes::These(removed.collect::<Vec<(RelPath, When)>>())
+}
+
+fn outdated(history: &History, survey: &Survey) -> Vec<Digest> {
+    let kept: Vec<Digest> = survey.aside.iter().map(|aside| aside.digest).collect();
+    history::outdated(history, &kept)
+}

@@ -1,0 +1,88 @@
+//! What is pushed: scanned sources, and by what rules.
+
+use std::path::{Path, PathBuf};
+
+use assetsync_sync::entry_points::EntryPoints;
+use assetsync_sync::filter::{Filter, Rule};
+use assetsync_sync::logical_name::Rules;
+use assetsync_sync::recipe::Recipes;
+use assetsync_sync::sender::{self, Options, Publishing, Source};
+
+use super::RolloutError;
+use super::fleet::Load;
+use super::keeper::{Keeper, Purpose, policy, tree};
+use crate::config::{AssetSet, Publish};
+use crate::history::competing_manifests;
+
+/// The rules of a set of assets.
+pub(super) fn options(set: &AssetSet, recipes: Recipes) -> Result<Options, RolloutError> {
+    let policy = sender::Policy {
+        filter: filter(set)?,
+        entry_points: entry_points(set)?,
+        names: names(set)?,
+        recipes,
+        ..sender::Policy::default()
+    };
+    let publish = match set.publish {
+        Publish::Files => Publishing::Files,
+        Publish::Directory => Publishing::Directory,
+    };
+    Ok(Options { policy, publish, ..Options::default() })
+}
+
+/// What decides for a set of assets.
+pub(super) fn keeper(set: &AssetSet, purpose: Purpose) -> Result<Keeper, RolloutError> {
+    Ok(Keeper { entry_points: entry_points(set)?, policy: policy(set.delete), purpose })
+}
+
+/// What was built, to be deployed.
+pub(super) fn built(
+    project: &Path,
+    set: &AssetSet,
+    recipes: Recipes,
+    purpose: Purpose,
+) -> Result<Load, RolloutError> {
+    let (options, keeper) = (options(set, recipes)?, keeper(set, purpose)?);
+    let path = project.join(&set.source);
+    let source = Source::scan(&path, &options.policy.filter).map_err(std::sync::Arc::new)?;
+    if !source.entries.iter().any(|entry| entry.file_size().is_some()) {
+        return Err(RolloutError::NoFiles(path));
+    }
+    refuse_competing_manifests(&path, &source, &keeper.entry_points)?;
+    Ok(Load { source, options, decide: Box::new(keeper) })
+}
+
+fn refuse_competing_manifests(
+    path: &Path,
+    source: &Source,
+    entry_points: &EntryPoints,
+) -> Result<(), RolloutError> {
+    // No two entries of a directory have one path.
+    let Ok(tree) = tree(source.hashed()?, entry_points) else { return Ok(()) };
+    let Some(competing) = competing_manifests(&tree).into_iter().next() else { return Ok(()) };
+    Err(RolloutError::Manifests {
+        source: PathBuf::from(path),
+        count: competing.len(),
+        manifests: competing.iter().map(ToString::to_string).collect(),
+    })
+}
+
+fn filter(set: &AssetSet) -> Result<Filter, RolloutError> {
+    let rules = set.exclude.iter().map(|pattern| (Rule::Exclude, pattern.as_bytes()));
+    Filter::parse(rules).map_err(|error| refused("exclude", &error))
+}
+
+fn entry_points(set: &AssetSet) -> Result<EntryPoints, RolloutError> {
+    let patterns = set.entry_points.iter().map(String::as_bytes);
+    EntryPoints::new(patterns).map_err(|error| refused("entry_points", &error))
+}
+
+fn names(set: &AssetSet) -> Result<Rules, RolloutError> {
+    let mut rules = set.fingerprints.iter();
+    let all = rules.try_fold(Rules::default(), |known, rule| known.with_own(rule));
+    all.map_err(|error| refused("fingerprints", &error))
+}
+
+fn refused(key: &'static str, reason: &dyn std::fmt::Display) -> RolloutError {
+    RolloutError::Setting { key, reason: reason.to_string() }
+}

@@ -1,0 +1,155 @@
+//! Commands on this machine: the build, and hooks without roles.
+
+use std::io::Read;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use assetsync_sync::text::printable;
+
+use super::cancel::Cancel;
+use super::event::{Event, Monitor};
+use super::lines::Lines;
+use super::remote::CommandFailure;
+use super::tools;
+use crate::command::{self, Environment, Secrets, Value};
+
+/// A line for this machine.
+pub(super) struct Local<'a> {
+    /// The project's folder, where it runs.
+    pub project: &'a Path,
+    /// Variables beside those that are there.
+    pub environment: &'a Environment,
+    pub timeout: Duration,
+    pub cancel: &'a Cancel,
+    pub monitor: &'a dyn Monitor,
+}
+
+/// What is waited for while a command runs.
+enum News {
+    Output(Vec<u8>),
+    /// One of the two outputs has ended.
+    Closed,
+    Cancelled,
+}
+
+impl Local<'_> {
+    /// Runs `line` to its end; what it prints is told line by line.
+    pub fn run(&self, line: &str) -> Result<(), CommandFailure> {
+        let made = tools::find(self.project).command(line)?;
+        let secrets = Secrets::of_environment(self.environment);
+        let (started, shown) = (Instant::now(), secrets.hide(&made.join(" ")));
+        self.monitor.event(&Event::Running { host: None, command: &shown });
+        let mut child = self.spawn(&made)?;
+        let (sender, news) = channel();
+        forward(child.stdout.take(), &sender);
+        forward(child.stderr.take(), &sender);
+        self.cancel.on_cancel(move || drop(sender.send(News::Cancelled)));
+        let mut lines = Lines::default();
+        let mut tell = |line: &[u8]| {
+            let line = secrets.hide(&printable(line));
+            self.monitor.event(&Event::Output { host: None, line: &line });
+        };
+        let heard = hear(&news, started + self.timeout, &mut lines, &mut tell);
+        lines.end(&mut tell);
+        if let Err(end) = heard {
+            stop(&mut child);
+            return Err(match end {
+                End::Cancelled => CommandFailure::Cancelled,
+                End::Timeout => CommandFailure::Timeout(self.timeout),
+            });
+        }
+        let status = child.wait().map_err(CommandFailure::Output)?;
+        judge(status, secrets.hide(&printable(lines.last())))?;
+        let elapsed = started.elapsed();
+        self.monitor.event(&Event::Ran { host: None, command: &shown, elapsed });
+        Ok(())
+    }
+
+    fn spawn(&self, argv: &[String]) -> Result<Child, CommandFailure> {
+        let (program, args) = argv.split_first().ok_or(command::CommandError::Empty)?;
+        let mut command = Command::new(program);
+        command.args(args).current_dir(self.project).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        for (name, value) in self.environment.iter() {
+            command.env(name, expanded(value));
+        }
+        // A group of its own: what it starts can be stopped with it.
+        command.process_group(0);
+        let spawned = command.spawn();
+        spawned.map_err(|source| CommandFailure::Spawn { program: program.clone(), source })
+    }
+}
+
+fn expanded(value: &Value) -> String {
+    match value {
+        Value::Text(text) | Value::Expanding(text) => text.clone(),
+        Value::UserRuntimeDir => {
+            format!("/run/user/{}", rustix::process::getuid().as_raw())
+        }
+    }
+}
+
+enum End {
+    Cancelled,
+    Timeout,
+}
+
+/// Takes what a command prints until both its outputs have ended.
+fn hear(
+    news: &Receiver<News>,
+    deadline: Instant,
+    lines: &mut Lines,
+    tell: &mut impl FnMut(&[u8]),
+) -> Result<(), End> {
+    let mut open = 2;
+    while open > 0 {
+        match news.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(News::Output(bytes)) => lines.take(&bytes, tell),
+            Ok(News::Closed) => open -= 1,
+            Ok(News::Cancelled) => return Err(End::Cancelled),
+            Err(RecvTimeoutError::Timeout) => return Err(End::Timeout),
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// Hands on what one output of a command gives, from a thread of its own.
+fn forward(output: Option<impl Read + Send + 'static>, sender: &Sender<News>) {
+    let (output, sender) = (output, sender.clone());
+    std::thread::spawn(move || {
+        let mut piece = vec![0; 16 * 1024];
+        if let Some(mut output) = output {
+            while let Ok(count @ 1..) = output.read(&mut piece) {
+                if sender.send(News::Output(piece[..count].to_vec())).is_err() {
+                    return;
+                }
+            }
+        }
+        let _ = sender.send(News::Closed);
+    });
+}
+
+/// Ends a command and all it has started.
+fn stop(child: &mut Child) {
+    if let Ok(group) = i32::try_from(child.id())
+        && let Some(group) = rustix::process::Pid::from_raw(group)
+    {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.wait();
+}
+
+fn judge(status: ExitStatus, last_line: String) -> Result<(), CommandFailure> {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => Ok(()),
+        (Some(status), _) => Err(CommandFailure::Status { status, last_line }),
+        (None, signal) => {
+            let signal = signal.map_or_else(|| "unknown".into(), |signal| signal.to_string());
+            Err(CommandFailure::Signal { signal, last_line })
+        }
+    }
+}

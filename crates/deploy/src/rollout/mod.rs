@@ -1,0 +1,256 @@
+//! Rollouts: from one deployment to every host, all or none.
+//!
+//! ```text
+//! check -> build -> stage everywhere -> publish everywhere -> hooks, restart -> prune -> clean up
+//! ```
+//!
+//! Nothing is published before every place (a set of assets on a host) has all its files, staged and verified. A failure
+//! until then leaves every host as it was. [`Rollout`] is the way in; it tells a [`Monitor`] what it does, stops when a
+//! [`Cancel`] is asked, and ends with an [`Outcome`] that says for every place what is served there.
+//!
+//! The connection to each host stays from staging to pruning, and with it the lock on the destination: no other push can
+//! come in between.
+
+mod build;
+mod cancel;
+mod course;
+mod event;
+mod fleet;
+mod hooks;
+mod keeper;
+mod lines;
+mod load;
+mod local;
+mod outcome;
+mod place;
+mod remote;
+mod retry;
+mod rollback;
+mod status;
+mod tools;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use assetsync_sync::recipe::Recipes;
+use assetsync_sync::sender::{Connection, SourceError};
+use assetsync_sync::store::Store;
+use assetsync_sync::transport::{Agents, NoPrompt, Prompt};
+
+pub use self::cancel::Cancel;
+pub use self::event::{Event, Monitor, Phase, Silent};
+pub use self::outcome::{Outcome, PlaceError, PlaceOutcome, Stands, Verdict};
+pub use self::place::Place;
+pub use self::remote::CommandFailure;
+pub use self::status::{KeptDeploy, PlaceStatus, Standing};
+use crate::config::Deployment;
+use crate::history::RollbackError;
+
+/// What pushes are made with.
+#[derive(Clone)]
+pub struct Engine {
+    /// Agent builds at hand.
+    pub agents: Arc<Agents>,
+    /// Where contents and states of destinations are remembered.
+    pub store: Option<Arc<Store>>,
+    /// Who is asked for passphrases.
+    pub prompt: Arc<dyn Prompt + Send + Sync>,
+    /// Which ways files may take.
+    pub recipes: Recipes,
+    /// Most bytes a second to each host.
+    pub bytes_per_second: Option<u64>,
+}
+
+/// Which part of a deployment is rolled out, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// Only hosts with one of these roles; all if there are none.
+    pub roles: Vec<String>,
+    /// Only these hosts, by address or `address:port`; all if there are none.
+    pub hosts: Vec<String>,
+    /// Only find out what would be done: nothing is built, run or changed.
+    pub dry_run: bool,
+    /// Take what is built already.
+    pub skip_build: bool,
+    /// Leave out hosts that fail, and go on with the rest.
+    pub keep_going: bool,
+    /// Whether a person is there to answer questions.
+    pub interactive: bool,
+}
+
+/// One deployment, and how it is to be rolled out.
+pub struct Rollout<'a> {
+    /// What goes where.
+    pub deployment: &'a Deployment,
+    /// The project's folder: sources are below it, and commands of this machine run in it.
+    pub project: &'a Path,
+    /// What pushes are made with.
+    pub engine: &'a Engine,
+    /// Which part, and how.
+    pub choice: &'a Choice,
+    /// Who may stop it.
+    pub cancel: &'a Cancel,
+    /// Who hears of it.
+    pub monitor: Arc<dyn Monitor>,
+}
+
+/// Why a rollout was stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RolloutError {
+    /// No host of the stage gets any assets.
+    #[error("No host of stage '{0}' gets assets: no role of a host is one of assets.roles")]
+    NoPlaces(String),
+    /// No host has the role.
+    #[error("No host of stage '{1}' has the role '{0}'")]
+    UnknownRole(String, String),
+    /// There is no such host.
+    #[error("Stage '{1}' has no host '{0}'")]
+    UnknownHost(String, String),
+    /// A pattern or a fingerprint rule of a set of assets.
+    #[error("assets.{key}: {reason}")]
+    Setting {
+        /// The setting.
+        key: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Some places failed before anything was published.
+    #[error("{failed} of {all} failed, so nothing is published")]
+    NotStaged {
+        /// How many places failed.
+        failed: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// Some places failed while they published.
+    #[error("{failed} of {all} failed while they published")]
+    NotPublished {
+        /// How many places failed.
+        failed: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// All is live, but old files could not be deleted everywhere.
+    #[error("Old files could not be deleted: {failed} of {all} failed")]
+    NotPruned {
+        /// How many places failed.
+        failed: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// The build failed.
+    #[error("The build failed: {0}")]
+    Build(#[source] CommandFailure),
+    /// A hook on this machine failed.
+    #[error("Hook {moment} '{command}' failed: {failure}")]
+    Hook {
+        /// The list it is on.
+        moment: &'static str,
+        /// The command as it may be shown.
+        command: String,
+        /// Why.
+        failure: CommandFailure,
+    },
+    /// Commands on hosts failed.
+    #[error("{moment} failed on {}", hosts(.failures))]
+    Commands {
+        /// What they were to do.
+        moment: &'static str,
+        /// Hosts, and why it failed there.
+        failures: Vec<(String, PlaceError)>,
+    },
+    /// The source can't be read.
+    #[error(transparent)]
+    Source(#[from] Arc<SourceError>),
+    /// There is nothing to push.
+    #[error("There are no files in {}, so nothing is pushed and nothing is deleted", .0.display())]
+    NoFiles(PathBuf),
+    /// Sprockets could take the wrong manifest.
+    #[error(
+        "{} has {count} Sprockets manifests: {}; delete the old ones (rake assets:clobber)",
+        .source.display(), .manifests.join(", ")
+    )]
+    Manifests {
+        /// The source.
+        source: PathBuf,
+        /// How many.
+        count: usize,
+        /// Their paths.
+        manifests: Vec<String>,
+    },
+    /// There is nothing to go back to.
+    #[error("{place}: {reason}")]
+    Rollback {
+        /// The place's label.
+        place: String,
+        /// Why.
+        reason: RollbackError,
+    },
+    /// Going back as many steps would bring different deploys back.
+    #[error("Hosts have different histories: {0}; name the deploy to bring back by its id")]
+    DifferentDeploys(String),
+    /// What is to come back is not whole any more.
+    #[error(
+        "{count} files of deploy {deploy} are missing on {place} and are not kept here either, {example} among them; \
+         deploy that version again"
+    )]
+    Missing {
+        /// The deploy.
+        deploy: String,
+        /// The place's label.
+        place: String,
+        /// How many files.
+        count: usize,
+        /// One of them.
+        example: String,
+    },
+    /// What was built can't be deleted here.
+    #[error("Can't delete {}: {source}", .path.display())]
+    CleanUp {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file of this machine can't be written.
+    #[error("Can't write a temporary file: {0}")]
+    Temporary(#[source] std::io::Error),
+    /// Somebody asked for it.
+    #[error("Cancelled")]
+    Cancelled,
+}
+
+fn hosts(failures: &[(String, PlaceError)]) -> String {
+    let told: Vec<String> =
+        failures.iter().map(|(host, error)| format!("{host}: {error}")).collect();
+    told.join("; ")
+}
+
+impl Engine {
+    /// Agents, and nothing else: no store, nobody to ask.
+    pub fn new(agents: Agents) -> Engine {
+        Engine {
+            agents: Arc::new(agents),
+            store: None,
+            prompt: Arc::new(NoPrompt),
+            recipes: Recipes::ALL,
+            bytes_per_second: None,
+        }
+    }
+
+    fn connection<'a>(&'a self, place: &'a Place, silence: Duration) -> Connection<'a> {
+        Connection {
+            agents: &self.agents,
+            ssh: &place.ssh,
+            prompt: &*self.prompt,
+            timeout: silence,
+            bytes_per_second: self.bytes_per_second,
+            dry_run: false,
+            checksum: false,
+            store: self.store.as_deref(),
+            sharing: None,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What has come of a rollout.
+
+use assetsync_sync::sender::{PushError, Report};
+
+use super::place::Place;
+use super::{CommandFailure, RolloutError};
+use crate::history::DeployId;
+
+/// What has come of a rollout.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The deploy's name, the same on all hosts.
+    pub id: DeployId,
+    /// All places, in the deployment's order.
+    pub places: Vec<PlaceOutcome>,
+    /// What stopped the rollout, beside what places say.
+    pub error: Option<RolloutError>,
+    /// How often content was encoded: once for all places in the same state.
+    pub encodings: u64,
+    /// Whether places that failed were to be left out.
+    pub keep_going: bool,
+}
+
+/// How a rollout ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// All that was wanted is done everywhere.
+    Done,
+    /// All that was wanted is done where it could be, and some places were left out.
+    Partly,
+    /// It was stopped.
+    Failed,
+}
+
+/// What has come of one place.
+#[derive(Debug)]
+pub struct PlaceOutcome {
+    /// The place's label.
+    pub label: String,
+    /// The host's position in the deployment.
+    pub host: usize,
+    /// The set's position in the deployment.
+    pub set: usize,
+    /// What is served there.
+    pub stands: Stands,
+    /// What was sent, once it was staged.
+    pub report: Option<Report>,
+    /// Why it did not go on.
+    pub error: Option<PlaceError>,
+}
+
+/// What is served at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// What was there before.
+    Old,
+    /// What was deployed.
+    New,
+    /// It was lost while it published: either of the two, or on the way from one to the other.
+    Unknown,
+}
+
+/// Why a place can't go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlaceError {
+    /// The push failed.
+    #[error(transparent)]
+    Push(#[from] PushError),
+    /// A command failed on the host.
+    #[error(transparent)]
+    Command(#[from] CommandFailure),
+    /// The user can't write to the destination.
+    #[error("{0} can't be written by the user who logs in")]
+    NotWritable(String),
+    /// The history of deploys there can't be used.
+    #[error("{0}")]
+    History(String),
+}
+
+impl PlaceOutcome {
+    pub(super) fn of(place: &Place) -> PlaceOutcome {
+        PlaceOutcome {
+            label: place.label.clone(),
+            host: place.host,
+            set: place.set,
+            stands: Stands::Old,
+            report: None,
+            error: None,
+        }
+    }
+}
+
+impl Outcome {
+    /// How it ended.
+    pub fn verdict(&self) -> Verdict {
+        let failed = self.places.iter().filter(|place| place.error.is_some()).count();
+        let is_live = self.places.iter().any(|place| place.stands == Stands::New);
+        match (&self.error, failed) {
+            (None, 0) => Verdict::Done,
+            (None, _) if self.keep_going && is_live => Verdict::Partly,
+            _ => Verdict::Failed,
+        }
+    }
+}

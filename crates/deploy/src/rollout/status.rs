@@ -1,0 +1,95 @@
+//! What is live at every place, what is kept, and what was changed by hand.
+
+use assetsync_sync::digest::Digest;
+use assetsync_sync::path::RelPath;
+use assetsync_sync::sender::Survey;
+
+use super::keeper::{known, now, policy};
+use super::outcome::PlaceError;
+use super::{Rollout, RolloutError};
+use crate::config::AssetSet;
+use crate::history::{self, Deploy, Drift};
+
+/// What can be said of one place.
+#[derive(Debug)]
+pub struct PlaceStatus {
+    /// The place's label.
+    pub label: String,
+    /// What stands there, or why that can't be found out.
+    pub standing: Result<Standing, PlaceError>,
+}
+
+/// What stands at a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The deploy that is live, with the time it was published there.
+    pub live: Option<Deploy>,
+    /// The deploys that are kept, oldest first, the live one among them.
+    pub kept: Vec<KeptDeploy>,
+    /// Where the place differs from the live deploy, in tree order.
+    pub drift: Vec<(RelPath, Drift)>,
+    /// Files that are not live but stay for earlier deploys' sake, and their bytes.
+    pub retained: (u64, u64),
+    /// Files that no deploy brought.
+    pub foreign_files: u64,
+    /// Files that the next pruning deletes.
+    pub prunable_files: u64,
+    /// Sprockets manifests beside the live one, in tree order: somebody else put them there.
+    pub stale_manifests: Vec<RelPath>,
+    /// Bytes free for the user on the destination's file system.
+    pub free_bytes: u64,
+    /// The host's clock: seconds since 1970, UTC.
+    pub clock: i64,
+    /// What is wrong with the history: the deploys behind that are unknown.
+    pub damage: Option<String>,
+}
+
+/// A deploy that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptDeploy {
+    /// The deploy.
+    pub deploy: Deploy,
+    /// How many files it had.
+    pub files: usize,
+    /// How many of them a rollback would have to send.
+    pub missing: usize,
+}
+
+impl Rollout<'_> {
+    /// Looks at every place, and changes nothing.
+    pub fn status(&self) -> Result<Vec<PlaceStatus>, RolloutError> {
+        let places = self.places()?;
+        let surveys = self.survey(&places);
+        let statuses = places.iter().zip(surveys).map(|(place, survey)| {
+            let set = &self.deployment.assets[place.set];
+            let standing = survey.and_then(|survey| standing(set, &survey));
+            PlaceStatus { label: place.label.clone(), standing }
+        });
+        Ok(statuses.collect())
+    }
+}
+
+fn standing(set: &AssetSet, survey: &Survey) -> Result<Standing, PlaceError> {
+    let known = known(&survey.history).map_err(PlaceError::History)?;
+    let aside: Vec<Digest> = survey.aside.iter().map(|aside| aside.digest).collect();
+    let entries = &survey.state.entries;
+    let status =
+        history::status(&known.history, entries, &aside, &policy(set.delete), now(survey));
+    let kept = status.kept.iter().map(|kept| KeptDeploy {
+        deploy: kept.deploy.clone(),
+        files: kept.files,
+        missing: kept.missing,
+    });
+    Ok(Standing {
+        live: status.live.cloned(),
+        kept: kept.collect(),
+        drift: status.drift,
+        retained: (status.retained_files, status.retained_bytes),
+        foreign_files: status.foreign_files,
+        prunable_files: status.prunable_files,
+        stale_manifests: status.stale_manifests,
+        free_bytes: survey.vitals.free_bytes,
+        clock: survey.vitals.clock_secs,
+        damage: known.damage.map(|damage| damage.to_string()),
+    })
+}

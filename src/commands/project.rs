@@ -1,0 +1,112 @@
+//! A project: the `assetsync.toml` that commands work by, and what goes over it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use assetsync_deploy::config::{
+    self, ConfigFile, Deployment, FindError, Found, Overrides, Problems, Settings,
+};
+
+use crate::cli::config::SettingsArguments;
+use crate::error::{CommandError, Exit};
+use crate::ui::console::Console;
+
+/// A project's file, and what goes over it.
+pub struct Project {
+    /// How messages name the file.
+    pub name: String,
+    /// The directory that it is in.
+    pub folder: PathBuf,
+    file: Result<ConfigFile, Problems>,
+    overrides: Overrides,
+}
+
+impl Project {
+    /// Finds and reads the file.
+    pub fn open(given: &SettingsArguments) -> Result<Project, CommandError> {
+        let found = found(given.file.as_deref())?;
+        let name = name(&found);
+        let file = ConfigFile::parse(&name, &found.text);
+        // What is no text can't be a setting of ours, and names of variables are ours only as text.
+        let environment = env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        let overrides =
+            Overrides { environment: environment.collect(), arguments: given.set.clone() };
+        Ok(Project { name, folder: found.folder, file, overrides })
+    }
+
+    /// The settings of a stage that could be deployed; without a name those of the only one, or else what all have
+    /// in common, provided that each could be deployed.
+    pub fn settings(&self, stage: Option<&str>) -> Result<Settings, Problems> {
+        let file = self.file.as_ref().map_err(Problems::clone)?;
+        let stages: Vec<&str> = match stage {
+            Some(stage) => vec![stage],
+            None => file.stages().collect(),
+        };
+        let mut checked = Vec::new();
+        let mut wrong = Vec::new();
+        for stage in stages {
+            let settings = file.resolve(Some(stage), &self.overrides);
+            match settings.and_then(|settings| settings.deployment().map(|_| settings)) {
+                Ok(settings) => checked.push(settings),
+                Err(problems) => wrong.extend(problems.0),
+            }
+        }
+        wrong.dedup();
+        match (wrong.is_empty(), checked.len()) {
+            (false, _) => Err(Problems(wrong)),
+            (true, 1) => Ok(checked.remove(0)),
+            (true, _) => file.resolve(None, &self.overrides),
+        }
+    }
+
+    /// What a deploy to a stage needs to know; warnings are told.
+    pub fn deployment(&self, stage: &str, console: &Console) -> Result<Deployment, Exit> {
+        let settings = self.settings(Some(stage)).map_err(|problems| self.tell(&problems, console))?;
+        if !console.output.quiet {
+            let warnings = settings.warnings().iter();
+            warnings.for_each(|warning| console.tell(&format!("{warning}\n")));
+        }
+        settings.deployment().map_err(|problems| self.tell(&problems, console))
+    }
+
+    /// Tells what is wrong.
+    pub fn tell(&self, problems: &Problems, console: &Console) -> Exit {
+        console.tell(&format!("{problems}\n"));
+        let count = match problems.0.len() {
+            1 => "1 error".to_owned(),
+            count => format!("{count} errors"),
+        };
+        let error = CommandError::usage(format!("{}: {count}", self.name));
+        console.error(None, &error);
+        error.exit
+    }
+}
+
+fn found(given: Option<&Path>) -> Result<Found, CommandError> {
+    let found = match given {
+        Some(path) => config::read(path),
+        None => config::find(&env::current_dir().map_err(CommandError::failed)?),
+    };
+    found.map_err(|error| CommandError {
+        hints: match error {
+            FindError::Nowhere(_) => vec!["assetsync init writes one"],
+            _ => Vec::new(),
+        },
+        ..CommandError::usage(&error)
+    })
+}
+
+/// The file's path from here: `assetsync.toml`, `../../assetsync.toml`.
+fn name(found: &Found) -> String {
+    let here = env::current_dir().unwrap_or_default();
+    let above = here.strip_prefix(&found.folder).ok().filter(|_| found.folder.is_absolute());
+    match (above, found.path.file_name()) {
+        (Some(below), Some(name)) => {
+            let up = "../".repeat(below.components().count());
+            format!("{up}{}", name.to_string_lossy())
+        }
+        _ => found.path.to_string_lossy().into_owned(),
+    }
+}

@@ -1,0 +1,207 @@
+//! `assetsync deploy`, `rollback`, `status`, `prune` and `push STAGE`: what is done with a stage's hosts.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use assetsync_deploy::config::Deployment;
+use assetsync_deploy::history::Target;
+use assetsync_deploy::rollout::{Cancel, Choice, Engine, Outcome, Rollout, RolloutError};
+
+use super::engine::{agents, open_store};
+use super::project::Project;
+use crate::cli::args::{MemoryArguments, PushArguments};
+use crate::cli::config::SettingsArguments;
+use crate::cli::options::{chosen_recipes, store_path};
+use crate::cli::rollout::{
+    DeployArguments, HostsArguments, PruneArguments, ReportArguments, RollbackArguments,
+    StatusArguments,
+};
+use crate::error::{CommandError, Exit};
+use crate::ui::console::Console;
+use crate::ui::output::Output;
+use crate::ui::prompt::Person;
+use crate::ui::rollout::{self as shown, About, Watch};
+use crate::ui::{interrupt, status as standing};
+
+/// What is known before a rollout begins.
+struct Prepared {
+    console: Arc<Console>,
+    project: Project,
+    deployment: Deployment,
+    engine: Engine,
+    choice: Choice,
+}
+
+/// Builds and deploys.
+pub fn deploy(arguments: &DeployArguments) -> Exit {
+    let DeployArguments { stage, hosts, settings, memory, report, .. } = arguments;
+    let console = console(report);
+    let choice = Choice {
+        dry_run: arguments.dry_run,
+        skip_build: arguments.skip_build,
+        keep_going: arguments.keep_going,
+        ..chosen(hosts, &console)
+    };
+    let prepared = Prepared::new(&console, stage, settings, memory, choice);
+    roll_out(&console, prepared, "deploy", |rollout| rollout.deploy())
+}
+
+/// Pushes what is built to a stage's hosts.
+pub fn push(stage: &str, arguments: &PushArguments) -> Exit {
+    let output = &arguments.output;
+    let console = Arc::new(Console::new(Output {
+        steps: output.verbose > 0,
+        clock: output.verbose > 1,
+        quiet: output.quiet,
+        json: output.json,
+        ..Output::default()
+    }));
+    let choice =
+        Choice { dry_run: arguments.choice.dry_run, ..chosen(&arguments.hosts, &console) };
+    let (settings, memory) = (&arguments.settings, &arguments.memory);
+    let prepared = Prepared::new(&console, stage, settings, memory, choice);
+    roll_out(&console, prepared, "deploy", |rollout| rollout.push())
+}
+
+/// Brings an earlier deploy back.
+pub fn rollback(arguments: &RollbackArguments) -> Exit {
+    let RollbackArguments { stage, target, hosts, settings, memory, report, .. } = arguments;
+    let console = console(report);
+    let choice = Choice { dry_run: arguments.dry_run, ..chosen(hosts, &console) };
+    let prepared = Prepared::new(&console, stage, settings, memory, choice);
+    // An id is longer than any number of deploys that are kept.
+    let target = match target.parse() {
+        Ok(steps) if target.len() < 6 => Target::Back(steps),
+        _ => Target::Id(target),
+    };
+    roll_out(&console, prepared, "rollback", |rollout| rollout.rollback(target))
+}
+
+/// Deletes old files.
+pub fn prune(arguments: &PruneArguments) -> Exit {
+    let PruneArguments { stage, hosts, settings, memory, report, .. } = arguments;
+    let console = console(report);
+    let choice = Choice { dry_run: arguments.dry_run, ..chosen(hosts, &console) };
+    let prepared = Prepared::new(&console, stage, settings, memory, choice);
+    roll_out(&console, prepared, "prune", |rollout| rollout.prune())
+}
+
+/// Shows what stands at a stage's hosts.
+pub fn status(arguments: &StatusArguments) -> Exit {
+    let StatusArguments { stage, hosts, settings, memory, report } = arguments;
+    let console = console(report);
+    let choice = chosen(hosts, &console);
+    let exit = match Prepared::new(&console, stage, settings, memory, choice) {
+        Err(exit) => exit,
+        Ok(prepared) => prepared.look(),
+    };
+    console.finish(exit)
+}
+
+fn console(report: &ReportArguments) -> Arc<Console> {
+    Arc::new(Console::new(Output {
+        steps: report.verbose > 0,
+        clock: report.verbose > 1,
+        quiet: report.quiet,
+        json: report.json,
+        ..Output::default()
+    }))
+}
+
+fn chosen(hosts: &HostsArguments, console: &Console) -> Choice {
+    Choice {
+        roles: hosts.roles.clone(),
+        hosts: hosts.hosts.clone(),
+        interactive: console.is_interactive(),
+        ..Choice::default()
+    }
+}
+
+fn roll_out(
+    console: &Arc<Console>,
+    prepared: Result<Prepared, Exit>,
+    verb: &str,
+    run: impl FnOnce(&Rollout<'_>) -> Result<Outcome, RolloutError>,
+) -> Exit {
+    let exit = match prepared {
+        Err(exit) => exit,
+        Ok(prepared) => prepared.roll_out(verb, run),
+    };
+    console.finish(exit)
+}
+
+impl Prepared {
+    fn new(
+        console: &Arc<Console>,
+        stage: &str,
+        settings: &SettingsArguments,
+        memory: &MemoryArguments,
+        choice: Choice,
+    ) -> Result<Prepared, Exit> {
+        let project = Project::open(settings).map_err(|error| {
+            console.error(None, &error);
+            error.exit
+        })?;
+        let deployment = project.deployment(stage, console)?;
+        let store = store_path(memory);
+        let store = store.and_then(|path| open_store(&path, choice.dry_run, console));
+        let mut engine = Engine::new(agents());
+        engine.store = store.map(Arc::new);
+        engine.recipes = chosen_recipes(memory);
+        if choice.interactive {
+            engine.prompt = Arc::new(Person::new(Arc::clone(console)));
+        }
+        Ok(Prepared { console: Arc::clone(console), project, deployment, engine, choice })
+    }
+
+    fn roll_out(
+        &self,
+        verb: &str,
+        run: impl FnOnce(&Rollout<'_>) -> Result<Outcome, RolloutError>,
+    ) -> Exit {
+        let (started, cancel) = (Instant::now(), Cancel::new());
+        interrupt::cancel(&self.console, &cancel);
+        let about =
+            About { stage: &self.deployment.stage, verb, dry_run: self.choice.dry_run };
+        let exit = match run(&self.rollout(&cancel)) {
+            Ok(outcome) => shown::end(&self.console, about, started, &outcome),
+            Err(error) => shown::refused(&self.console, about, &error),
+        };
+        if let Some(store) = self.engine.store.as_ref().filter(|_| !self.choice.dry_run) {
+            // What can't be cleared up now is next time.
+            let _ = store.prune_if_due();
+        }
+        exit
+    }
+
+    fn look(&self) -> Exit {
+        let cancel = Cancel::new();
+        let statuses = match self.rollout(&cancel).status() {
+            Ok(statuses) => statuses,
+            Err(error) => {
+                let error = CommandError::usage(&error);
+                self.console.error(None, &error);
+                return error.exit;
+            }
+        };
+        for status in &statuses {
+            self.console.say(&match self.console.output.json {
+                true => standing::json(status),
+                false => standing::words(status),
+            });
+        }
+        let failed = statuses.iter().filter(|status| status.standing.is_err()).count();
+        if failed == 0 { Exit::Done } else { Exit::Failed }
+    }
+
+    fn rollout<'a>(&'a self, cancel: &'a Cancel) -> Rollout<'a> {
+        Rollout {
+            deployment: &self.deployment,
+            project: &self.project.folder,
+            engine: &self.engine,
+            choice: &self.choice,
+            cancel,
+            monitor: Watch::new(&self.console),
+        }
+    }
+}

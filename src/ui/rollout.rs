@@ -1,0 +1,292 @@
+//! How a rollout goes, and what has come of it, in words.
+//!
+//! ```text
+//! stage    web1: 42 of 1,046 files, 46.1 kB
+//! publish  8 places
+//! restart  web1: pumactl -S ... phased-restart
+//! restart  web1: | Command phased-restart sent success
+//! ```
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use assetsync_deploy::rollout::{
+    Event, Monitor, Outcome, Phase, RolloutError, Stands, Verdict,
+};
+use assetsync_sync::sender::{self, Monitor as _};
+
+use super::console::Console;
+use super::itemize;
+use super::progress::ProgressLine;
+use super::rollout_json::JsonLines;
+use super::steps::Steps;
+use super::units::{bytes, number, plural, seconds};
+use crate::error::{CommandError, Exit};
+
+/// So many lines of a build that failed are shown.
+const TAIL: usize = 30;
+
+/// Tells how a rollout goes: in words and lines of progress, or as JSON.
+pub struct Watch {
+    console: Arc<Console>,
+    started: Instant,
+    told: Mutex<Told>,
+}
+
+/// What has been told so far.
+struct Told {
+    phase: &'static str,
+    /// By place, on a terminal.
+    progress: HashMap<String, ProgressLine>,
+    /// The end of what the command that runs here has printed and that was not shown.
+    tail: VecDeque<String>,
+}
+
+impl Watch {
+    /// The clock starts now.
+    pub fn new(console: &Arc<Console>) -> Arc<dyn Monitor> {
+        if console.output.json {
+            return Arc::new(JsonLines::new(console));
+        }
+        let told = Told { phase: "", progress: HashMap::new(), tail: VecDeque::new() };
+        let (console, started) = (Arc::clone(console), Instant::now());
+        Arc::new(Watch { console, started, told: Mutex::new(told) })
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One line, with the phase before it.
+    fn line(&self, told: &Told, text: &str) {
+        if self.console.output.quiet {
+            return;
+        }
+        let clock = match self.console.output.clock {
+            true => format!("{:8.3} s  ", self.started.elapsed().as_secs_f64()),
+            false => String::new(),
+        };
+        self.console.tell(&format!("{clock}{:<8} {text}", told.phase));
+    }
+
+    fn push(&self, place: &str, event: sender::Event<'_>) {
+        let mut told = self.told();
+        if self.console.output.steps || matches!(event, sender::Event::Notice(_)) {
+            Steps::new(&self.console, place).event(event);
+        }
+        let line = || ProgressLine::new(&self.console, place);
+        told.progress.entry(place.to_owned()).or_insert_with(line).event(event);
+    }
+
+    /// What a build prints is long: it is shown with `-v`, or its end if it fails.
+    fn output(&self, host: Option<&str>, line: &str) {
+        let mut told = self.told();
+        match host {
+            Some(host) => self.line(&told, &format!("{host}: | {line}")),
+            None if self.console.output.steps => self.line(&told, &format!("| {line}")),
+            None => {
+                told.tail.push_back(line.to_owned());
+                if told.tail.len() > TAIL {
+                    told.tail.pop_front();
+                }
+            }
+        }
+    }
+}
+
+impl Monitor for Watch {
+    fn event(&self, event: &Event<'_>) {
+        match *event {
+            Event::Phase(phase) => {
+                let mut told = self.told();
+                told.phase = name(phase);
+                if matches!(phase, Phase::Publish | Phase::Check) {
+                    let text = if phase == Phase::Check { "all hosts" } else { "everywhere" };
+                    self.line(&told, text);
+                }
+            }
+            Event::Running { host, command } => {
+                let mut told = self.told();
+                told.tail.clear();
+                let host = host.map(|host| format!("{host}: ")).unwrap_or_default();
+                self.line(&told, &format!("{host}{command}"));
+            }
+            Event::Output { host, line } => self.output(host, line),
+            Event::Push { place, event } => self.push(place, event),
+            Event::Staged { place, report } => {
+                let mut told = self.told();
+                told.progress.remove(place);
+                let (sent, all) = (number(report.files_sent), plural(report.total.files, "file"));
+                let size = bytes(report.bytes_sent);
+                self.line(&told, &format!("{place}: {sent} of {all} sent, {size}"));
+            }
+            Event::Pruned { place, paths } => {
+                let text = format!("{place}: {} deleted", plural(paths, "old path"));
+                self.line(&self.told(), &text);
+            }
+            Event::Failed { place, reason } => {
+                let mut told = self.told();
+                told.progress.remove(place);
+                self.console.tell(&format!("assetsync: {place}: {reason}"));
+            }
+            Event::CleanedUp { path } => {
+                self.line(&self.told(), &format!("{} deleted here", path.display()));
+            }
+            Event::Notice { place, text } => {
+                let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+                self.console.warn(&format!("{place}{text}"));
+            }
+            Event::Published { .. } | Event::Ran { .. } => {}
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.told().progress.clear();
+    }
+}
+
+fn name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Check => "check",
+        Phase::Build => "build",
+        Phase::Stage => "stage",
+        Phase::Publish => "publish",
+        Phase::Restart => "restart",
+        Phase::Prune => "prune",
+        Phase::CleanUp => "clean up",
+    }
+}
+
+/// What a stage's command was about.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// The stage.
+    pub stage: &'a str,
+    /// What was done, as in `deploy ID is live`.
+    pub verb: &'a str,
+    /// Only looked.
+    pub dry_run: bool,
+}
+
+/// Tells what has come of a rollout, and gives the exit code.
+pub fn end(console: &Console, about: About<'_>, started: Instant, outcome: &Outcome) -> Exit {
+    let exit = exit_of(outcome);
+    if console.output.json {
+        super::rollout_json::end(console, about, outcome, exit);
+        return exit;
+    }
+    if let Some(error) = &outcome.error {
+        console.error(None, &CommandError { exit, message: error.to_string(), hints: hints(error) });
+    }
+    match outcome.verdict() {
+        Verdict::Done | Verdict::Partly if !console.output.quiet => {
+            console.say(&success(about, started, outcome));
+        }
+        _ => {}
+    }
+    if exit != Exit::Done && !about.dry_run {
+        console.tell(&whereabouts(outcome));
+    }
+    exit
+}
+
+/// Tells that nothing was begun.
+pub fn refused(console: &Console, about: About<'_>, error: &RolloutError) -> Exit {
+    let exit = exit_of_error(error);
+    if console.output.json {
+        super::rollout_json::refused(console, about.stage, &error.to_string(), exit);
+    }
+    console.error(None, &CommandError { exit, message: error.to_string(), hints: hints(error) });
+    exit
+}
+
+fn success(about: About<'_>, started: Instant, outcome: &Outcome) -> String {
+    let live: Vec<_> = outcome.places.iter().filter(|place| place.error.is_none()).collect();
+    let reports = || live.iter().filter_map(|place| place.report.as_ref());
+    let mut text = String::new();
+    let count = plural(live.len() as u64, "place");
+    if about.dry_run {
+        for place in &live {
+            let Some(report) = &place.report else { continue };
+            let _ = writeln!(text, "{}", place.label);
+            report.plan.actions.iter().for_each(|action| {
+                let _ = writeln!(text, "  {}", itemize::line(action));
+            });
+        }
+        let _ = writeln!(text, "{}: dry run, nothing was changed", about.stage);
+        return text;
+    }
+    let _ = match about.verb {
+        "prune" => writeln!(text, "{}: pruned in {count}", about.stage),
+        verb => writeln!(text, "{}: {verb} {} is live in {count}", about.stage, outcome.id),
+    };
+    let sent: u64 = reports().map(|report| report.bytes_sent).sum();
+    let received: u64 = reports().map(|report| report.bytes_received).sum();
+    let peak = reports().map(|report| report.agent_peak_rss_bytes).max().unwrap_or(0);
+    let _ = writeln!(text, "  sent {}, received {}", bytes(sent), bytes(received));
+    let took = seconds(started.elapsed());
+    let _ = writeln!(text, "  took {took}, server memory peak {}", bytes(peak));
+    text
+}
+
+/// Precisely what is served where.
+fn whereabouts(outcome: &Outcome) -> String {
+    let of = |stands: Stands| -> Vec<&str> {
+        let places = outcome.places.iter().filter(|place| place.stands == stands);
+        places.map(|place| place.label.as_str()).collect()
+    };
+    let mut lines = Vec::new();
+    let (new, old, unknown) = (of(Stands::New), of(Stands::Old), of(Stands::Unknown));
+    if new.is_empty() && unknown.is_empty() {
+        return "assetsync: all hosts serve what they served before".to_owned();
+    }
+    for (what, places) in [
+        (format!("deploy {} is live on", outcome.id), new),
+        ("as before:".to_owned(), old),
+        ("lost while publishing, look with assetsync status:".to_owned(), unknown),
+    ] {
+        if !places.is_empty() {
+            lines.push(format!("assetsync: {what} {}", places.join(", ")));
+        }
+    }
+    lines.join("\n")
+}
+
+/// The exit code of an outcome.
+pub fn exit_of(outcome: &Outcome) -> Exit {
+    match (outcome.verdict(), &outcome.error) {
+        (Verdict::Done, _) => Exit::Done,
+        (Verdict::Partly, _) => Exit::SomeFailed,
+        (Verdict::Failed, Some(error)) => exit_of_error(error),
+        (Verdict::Failed, None) => Exit::Failed,
+    }
+}
+
+fn exit_of_error(error: &RolloutError) -> Exit {
+    match error {
+        RolloutError::NoPlaces(_)
+        | RolloutError::UnknownRole(..)
+        | RolloutError::UnknownHost(..)
+        | RolloutError::Setting { .. } => Exit::Usage,
+        _ => Exit::Failed,
+    }
+}
+
+fn hints(error: &RolloutError) -> Vec<&'static str> {
+    match error {
+        RolloutError::NotStaged { .. } => {
+            vec!["--keep-going leaves out hosts that fail; what was built is kept here for another try"]
+        }
+        RolloutError::Build(_) => vec!["no host was touched"],
+        RolloutError::Commands { moment, .. } if *moment == "restart" => {
+            vec!["the new assets are live; restart the application, or assetsync rollback"]
+        }
+        RolloutError::NotPruned { .. } => vec!["assetsync prune tries that again"],
+        _ => Vec::new(),
+    }
+}

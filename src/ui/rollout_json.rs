@@ -1,0 +1,175 @@
+//! `--json` of commands that work on a stage: one object a line; each place ends with one `done` line, and the whole
+//! with one `rollout` line.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use assetsync_deploy::rollout::{Event, Monitor, Outcome, Stands};
+use assetsync_sync::sender;
+use serde::Serialize;
+
+use super::console::Console;
+use super::json::{self, Pace};
+use super::json_line::Done;
+use super::rollout::About;
+use crate::error::Exit;
+
+/// One line.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Line<'a> {
+    /// The next step begins.
+    Phase { phase: String },
+    /// A command begins; without a host it runs here.
+    Running { host: Option<&'a str>, command: &'a str },
+    /// A command printed a line.
+    Output { host: Option<&'a str>, line: &'a str },
+    /// A command ended well.
+    Ran { host: Option<&'a str>, command: &'a str, seconds: f64 },
+    /// A place has everything, and is as it was.
+    Staged { destination: &'a str, files_sent: u64, bytes_sent: u64 },
+    /// Old files are gone.
+    Pruned { destination: &'a str, paths: u64 },
+    /// A place or a host can't go on.
+    Failed { destination: &'a str, error: String },
+    /// What was built was deleted here.
+    CleanedUp { path: String },
+    /// Something worth knowing.
+    Notice { destination: Option<&'a str>, message: &'a str },
+    /// The end of one place.
+    Done(PlaceDone<'a>),
+    /// The end of all.
+    Rollout(RolloutDone<'a>),
+}
+
+#[derive(Serialize)]
+struct PlaceDone<'a> {
+    destination: &'a str,
+    /// What is served there: `live`, `before` or `unknown`.
+    stands: &'static str,
+    #[serde(flatten)]
+    done: Done<'a>,
+}
+
+#[derive(Serialize)]
+struct RolloutDone<'a> {
+    stage: &'a str,
+    /// The deploy's id; empty if nothing was begun.
+    deploy: String,
+    ok: bool,
+    dry_run: bool,
+    /// The exit status.
+    exit: u8,
+    /// How often content was encoded: once for all places in the same state.
+    encodings: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Prints events as they happen.
+pub struct JsonLines {
+    console: Arc<Console>,
+    /// By place.
+    paces: Mutex<HashMap<String, Pace>>,
+}
+
+impl JsonLines {
+    /// Lines on the console's standard output.
+    pub fn new(console: &Arc<Console>) -> JsonLines {
+        JsonLines { console: Arc::clone(console), paces: Mutex::default() }
+    }
+
+    fn push(&self, place: &str, event: sender::Event<'_>) {
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        json::happened(&self.console, place, event, paces.entry(place.to_owned()).or_default());
+    }
+}
+
+impl Monitor for JsonLines {
+    fn event(&self, event: &Event<'_>) {
+        let line = match *event {
+            Event::Push { place, event } => return self.push(place, event),
+            Event::Phase(phase) => Line::Phase { phase: phase.to_string() },
+            Event::Running { host, command } => Line::Running { host, command },
+            Event::Output { host, line } => Line::Output { host, line },
+            Event::Ran { host, command, elapsed } => {
+                Line::Ran { host, command, seconds: elapsed.as_secs_f64() }
+            }
+            Event::Staged { place, report } => Line::Staged {
+                destination: place,
+                files_sent: report.files_sent,
+                bytes_sent: report.bytes_sent,
+            },
+            Event::Pruned { place, paths } => Line::Pruned { destination: place, paths },
+            Event::Failed { place, reason } => {
+                Line::Failed { destination: place, error: reason.to_string() }
+            }
+            Event::CleanedUp { path } => Line::CleanedUp { path: path.display().to_string() },
+            Event::Notice { place, text } => Line::Notice { destination: place, message: text },
+            // The engine's own event says it.
+            _ => return,
+        };
+        print(&self.console, &line);
+    }
+}
+
+/// Prints the end of every place, and of all.
+pub fn end(console: &Console, about: About<'_>, outcome: &Outcome, exit: Exit) {
+    for place in &outcome.places {
+        if let (Some(report), true) = (&place.report, about.dry_run) {
+            json::plan(console, &place.label, report);
+        }
+        let error = place.error.as_ref().map(ToString::to_string);
+        let done = match (&place.report, &error) {
+            (_, Some(error)) => Done::failure(error, about.dry_run),
+            (Some(report), None) => Done::success(report, about.dry_run),
+            (None, None) => Done::failure("not tried", about.dry_run),
+        };
+        let ok = done.ok && (about.dry_run || place.stands == Stands::New);
+        let done = Done { ok, ..done };
+        let stands = stands(place.stands);
+        print(console, &Line::Done(PlaceDone { destination: &place.label, stands, done }));
+    }
+    print(
+        console,
+        &Line::Rollout(RolloutDone {
+            stage: about.stage,
+            deploy: outcome.id.to_string(),
+            ok: exit == Exit::Done,
+            dry_run: about.dry_run,
+            exit: exit as u8,
+            encodings: outcome.encodings,
+            error: outcome.error.as_ref().map(ToString::to_string),
+        }),
+    );
+}
+
+/// Prints that nothing was begun.
+pub fn refused(console: &Console, stage: &str, error: &str, exit: Exit) {
+    let line = Line::Rollout(RolloutDone {
+        stage,
+        deploy: String::new(),
+        ok: false,
+        dry_run: false,
+        exit: exit as u8,
+        encodings: 0,
+        error: Some(error.to_owned()),
+    });
+    print(console, &line);
+}
+
+fn stands(stands: Stands) -> &'static str {
+    match stands {
+        Stands::Old => "before",
+        Stands::New => "live",
+        Stands::Unknown => "unknown",
+    }
+}
+
+fn print(console: &Console, line: &Line<'_>) {
+    // Nothing in these structures can fail to be JSON: keys are text and numbers finite.
+    if let Ok(mut text) = serde_json::to_string(line) {
+        text.push('\n');
+        console.say(&text);
+    }
+}

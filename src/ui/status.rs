@@ -1,0 +1,245 @@
+//! What stands at the places of a stage, in words or as JSON.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use assetsync_deploy::history::{Deploy, Drift};
+use assetsync_deploy::rollout::{KeptDeploy, PlaceStatus, Standing};
+use serde::Serialize;
+
+use super::units::{bytes, number, plural};
+
+/// So many changed paths are named; the others are counted.
+const SHOWN: usize = 5;
+
+/// What stands at one place, ending in a newline.
+pub fn words(status: &PlaceStatus) -> String {
+    let mut text = format!("{}\n", status.label);
+    match &status.standing {
+        Ok(standing) => describe(&mut text, standing),
+        Err(error) => row(&mut text, "error", &error.to_string()),
+    }
+    text
+}
+
+fn describe(text: &mut String, standing: &Standing) {
+    match &standing.live {
+        None => row(text, "live", "nothing was deployed here yet"),
+        Some(live) => {
+            row(text, "live", &format!("{}, {}", live.id, by(live, standing.clock)));
+            if let Some(restored) = live.restores {
+                row(text, "", &format!("brought back {restored}"));
+            }
+        }
+    }
+    for kept in standing.kept.iter().rev().skip(1) {
+        row(text, "kept", &earlier(kept, standing.clock));
+    }
+    let (files, size) = standing.retained;
+    row(text, "retained", &format!("{}, {}", plural(files, "old file"), bytes(size)));
+    if standing.prunable_files > 0 {
+        let count = plural(standing.prunable_files, "file");
+        row(text, "prunable", &format!("{count}, which assetsync prune deletes"));
+    }
+    if standing.foreign_files > 0 {
+        let count = plural(standing.foreign_files, "file");
+        row(text, "foreign", &format!("{count} that no deploy brought"));
+    }
+    drift(text, standing);
+    for manifest in &standing.stale_manifests {
+        row(text, "manifest", &format!("{manifest} competes with the live one"));
+    }
+    row(text, "free", &bytes(standing.free_bytes));
+    if let Some(damage) = &standing.damage {
+        row(text, "history", damage);
+    }
+}
+
+fn drift(text: &mut String, standing: &Standing) {
+    if standing.live.is_none() {
+        return;
+    }
+    if standing.drift.is_empty() {
+        return row(text, "by hand", "nothing was changed");
+    }
+    for (path, how) in standing.drift.iter().take(SHOWN) {
+        row(text, "by hand", &format!("{path} {}", changed(*how)));
+    }
+    let more = standing.drift.len().saturating_sub(SHOWN);
+    if more > 0 {
+        row(text, "", &format!("and {} more", number(more as u64)));
+    }
+}
+
+fn row(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "  {name:<9} {value}");
+}
+
+fn changed(drift: Drift) -> &'static str {
+    match drift {
+        Drift::Missing => "is missing",
+        Drift::Changed => "was changed",
+        Drift::Mode => "has other permissions",
+    }
+}
+
+/// `2 h ago by deploy@ci`.
+fn by(deploy: &Deploy, clock: i64) -> String {
+    let ago = age(clock.saturating_sub(deploy.published));
+    format!("{ago} by {}@{}", deploy.origin.user, deploy.origin.host)
+}
+
+fn earlier(kept: &KeptDeploy, clock: i64) -> String {
+    let missing = match kept.missing {
+        0 => String::new(),
+        missing => format!(", {} to send for a rollback", plural(missing as u64, "file")),
+    };
+    format!("{}, {}{missing}", kept.deploy.id, by(&kept.deploy, clock))
+}
+
+/// How long ago, in one unit.
+fn age(seconds: i64) -> String {
+    const UNITS: [(u64, &str); 3] = [(86_400, "d"), (3600, "h"), (60, "min")];
+    let Ok(seconds) = u64::try_from(seconds) else { return "in the future".to_owned() };
+    let seconds = Duration::from_secs(seconds).as_secs();
+    match UNITS.iter().find(|(unit, _)| seconds >= 2 * unit) {
+        Some((unit, name)) => format!("{} {name} ago", number(seconds / unit)),
+        None => format!("{seconds} s ago"),
+    }
+}
+
+/// The line of `--json` about one place, ending in a newline.
+pub fn json(status: &PlaceStatus) -> String {
+    let place = &status.label;
+    let line = match &status.standing {
+        Ok(standing) => serde_json::to_string(&Line::of(place, standing)),
+        Err(error) => serde_json::to_string(&Failed {
+            event: "status",
+            destination: place,
+            ok: false,
+            error: error.to_string(),
+        }),
+    };
+    // Nothing in these structures can fail to be JSON.
+    format!("{}\n", line.unwrap_or_default())
+}
+
+#[derive(Serialize)]
+struct Failed<'a> {
+    event: &'static str,
+    destination: &'a str,
+    ok: bool,
+    error: String,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    event: &'static str,
+    destination: &'a str,
+    ok: bool,
+    /// The deploy that is live.
+    live: Option<DeployLine>,
+    /// The deploys that are kept, oldest first, the live one among them.
+    kept: Vec<DeployLine>,
+    /// Where the place differs from the live deploy.
+    changed: Vec<ChangedLine>,
+    retained_files: u64,
+    retained_bytes: u64,
+    foreign_files: u64,
+    prunable_files: u64,
+    stale_manifests: Vec<String>,
+    free_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damage: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct DeployLine {
+    deploy: String,
+    /// The host's clock when it was published: seconds since 1970, UTC.
+    published: i64,
+    user: String,
+    host: String,
+    tool: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restores: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct ChangedLine {
+    path: String,
+    /// `missing`, `changed` or `mode`.
+    how: &'static str,
+}
+
+impl<'a> Line<'a> {
+    fn of(place: &'a str, standing: &'a Standing) -> Line<'a> {
+        let changed = standing.drift.iter().map(|(path, how)| ChangedLine {
+            path: path.to_string(),
+            how: match how {
+                Drift::Missing => "missing",
+                Drift::Changed => "changed",
+                Drift::Mode => "mode",
+            },
+        });
+        let kept = standing.kept.iter().map(|kept| DeployLine {
+            files: Some(kept.files),
+            missing: Some(kept.missing),
+            ..DeployLine::of(&kept.deploy)
+        });
+        Line {
+            event: "status",
+            destination: place,
+            ok: true,
+            live: standing.live.as_ref().map(DeployLine::of),
+            kept: kept.collect(),
+            changed: changed.collect(),
+            retained_files: standing.retained.0,
+            retained_bytes: standing.retained.1,
+            foreign_files: standing.foreign_files,
+            prunable_files: standing.prunable_files,
+            stale_manifests: standing.stale_manifests.iter().map(ToString::to_string).collect(),
+            free_bytes: standing.free_bytes,
+            damage: standing.damage.as_deref(),
+        }
+    }
+}
+
+impl DeployLine {
+    fn of(deploy: &Deploy) -> DeployLine {
+        DeployLine {
+            deploy: deploy.id.to_string(),
+            published: deploy.published,
+            user: deploy.origin.user.clone(),
+            host: deploy.origin.host.clone(),
+            tool: deploy.origin.tool.clone(),
+            restores: deploy.restores.map(|id| id.to_string()),
+            files: None,
+            missing: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages() {
+        let table = [
+            (-5, "in the future"),
+            (0, "0 s ago"),
+            (119, "119 s ago"),
+            (120, "2 min ago"),
+            (7_200, "2 h ago"),
+            (200_000, "2 d ago"),
+        ];
+        for (seconds, expected) in table {
+            assert_eq!(age(seconds), expected, "{seconds}");
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! Deploys to a fleet: all hosts or none, and what is kept of earlier deploys.
+
+use std::fs;
+use std::path::Path;
+
+use assetsync_testbed::Sshd;
+use serde_json::Value;
+
+use crate::fleet::{Fleet, events, rollout};
+use crate::support::{OrFail, assert_equal, fresh_corpus, scratch, text};
+
+/// What a build of version `n` leaves, as Sprockets names it.
+fn version(fleet: &Fleet, n: u32) {
+    let app = format!("app-{n:08x}.js");
+    let manifest = format!(".sprockets-manifest-{n:032x}.json");
+    let entry = format!(r#"{{"assets":{{"app.js":"{app}"}}}}"#);
+    let content = format!("console.log({n});\n").repeat(40);
+    fleet.build(&[(&app, &content), ("same.css", "body{}\n"), (&manifest, &entry)]);
+}
+
+/// The names in a host's directory of assets, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .or_fail()
+        .map(|entry| entry.or_fail().file_name().into_string().unwrap_or_default())
+        .collect();
+    names.sort();
+    names
+}
+
+fn done(events: &[Value]) -> Vec<&Value> {
+    events.iter().filter(|event| event["event"] == "done").collect()
+}
+
+#[test]
+fn eight_hosts_become_equal_and_the_encoding_is_done_once() {
+    let fleet = Fleet::of(8);
+    fresh_corpus("n8n-2.40.2", &fleet.built());
+    let first = fleet.json("deploy production");
+    assert_eq!(done(&first).len(), 8);
+    assert!(done(&first).iter().all(|done| done["ok"] == true && done["stands"] == "live"));
+    assert_eq!(rollout(&first)["encodings"], 1, "{}", rollout(&first));
+    fleet.assert_serves(&fleet.built());
+    fs::remove_dir_all(fleet.built()).or_fail();
+    fresh_corpus("n8n-2.40.3", &fleet.built());
+    let second = fleet.json("deploy production");
+    assert_eq!(rollout(&second)["encodings"], 1, "{}", rollout(&second));
+    for host in &fleet.hosts {
+        for entry in walkdir::WalkDir::new(fleet.built()) {
+            let entry = entry.or_fail();
+            let path = entry.path().strip_prefix(fleet.built()).or_fail();
+            if entry.file_type().is_file() {
+                let (here, there) = (fs::read(entry.path()), fs::read(host.assets().join(path)));
+                assert!(here.or_fail() == there.or_fail(), "{}: {}", host.name, path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_build_runs_here_and_what_it_made_goes_after_success() {
+    let fleet = Fleet::of(2);
+    let build = "mkdir -p public/assets && echo $RAILS_ENV > public/assets/app.js && echo built";
+    fleet.configure(&format!("build.command = '{build}'\n"));
+    let ran = fleet.run("deploy production");
+    assert_eq!(ran.code(), Some(0), "{}{}", ran.stdout(), ran.stderr());
+    for host in &fleet.hosts {
+        assert_eq!(fs::read_to_string(host.assets().join("app.js")).or_fail(), "production\n");
+    }
+    assert!(!fleet.built().exists(), "what was built is deleted here");
+    fleet.configure(&format!("build.command = '{build}'\nbuild.cleanup = false\n"));
+    assert_eq!(fleet.run("deploy production").code(), Some(0));
+    assert!(fleet.built().exists(), "and stays where that is wanted");
+}
+
+#[test]
+fn a_build_that_fails_or_leaves_nothing_touches_no_host() {
+    let fleet = Fleet::of(1);
+    version(&fleet, 1);
+    fleet.json("deploy production");
+    let before = names(&fleet.hosts[0].assets());
+    for (build, said) in [
+        ("echo so it goes; exit 3", "The build failed: it ended with exit status 3: so it goes"),
+        ("kill -9 $$", "signal 9 ended it"),
+        ("rm -rf public/assets; mkdir -p public/assets", "There are no files in"),
+        ("rm -rf public/assets", "Can't use source"),
+        ("no-such-program --now", "no-such-program"),
+    ] {
+        fleet.configure(&format!("build.command = '{build}'\n"));
+        let ran = fleet.run("deploy production");
+        assert_eq!(ran.code(), Some(1), "{build}: {}", ran.stderr());
+        assert!(ran.stderr().contains(said), "{build}: {}", ran.stderr());
+        assert_eq!(names(&fleet.hosts[0].assets()), before, "{build}");
+    }
+}
+
+#[test]
+fn old_files_stay_for_visitors_until_retention_lets_them_go() {
+    let fleet = Fleet::of(1);
+    fleet.configure("assets.retention = { keep = 1, max_age = \"0s\" }\n");
+    let assets = fleet.hosts[0].assets();
+    for n in 1..=4 {
+        version(&fleet, n);
+        fleet.json("deploy production");
+        let mut expected: Vec<String> = (n.max(2) - 1..=n)
+            .map(|n| format!("app-{n:08x}.js"))
+            .chain(["same.css".to_owned(), format!(".sprockets-manifest-{n:032x}.json")])
+            .collect();
+        expected.sort();
+        assert_eq!(names(&assets), expected, "after deploy {n}");
+    }
+    fs::write(assets.join("upload.png"), "by hand").or_fail();
+    version(&fleet, 5);
+    fleet.json("deploy production");
+    assert!(assets.join("upload.png").exists(), "what no deploy brought is left alone");
+}
+
+#[test]
+fn mirror_is_rsyncs_delete() {
+    let fleet = Fleet::of(1);
+    fleet.configure("assets.delete = \"mirror\"\n");
+    fs::create_dir_all(fleet.hosts[0].assets()).or_fail();
+    fs::write(fleet.hosts[0].assets().join("foreign.txt"), "x").or_fail();
+    for n in 1..=2 {
+        version(&fleet, n);
+        fleet.json("deploy production");
+        fleet.assert_serves(&fleet.built());
+    }
+}
+
+#[test]
+fn rollback_restores_each_deploy_byte_for_byte_and_sends_only_what_is_missing() {
+    let fleet = Fleet::of(2);
+    let kept = scratch();
+    for n in 1..=3 {
+        version(&fleet, n);
+        fs::write(fleet.built().join("index.html"), format!("page {n}")).or_fail();
+        let copy = kept.path().join(n.to_string());
+        let mut cp = std::process::Command::new("cp");
+        assert!(cp.arg("-a").arg(fleet.built()).arg(&copy).status().or_fail().success());
+        fleet.json("deploy production");
+    }
+    let status = fleet.json("status production");
+    assert_eq!(status[0]["kept"].as_array().map(Vec::len), Some(3), "{}", status[0]);
+    for n in [2, 1] {
+        let events = fleet.json("rollback production");
+        for done in done(&events) {
+            assert_eq!(done["files_sent"], 0, "{done}");
+        }
+        for host in &fleet.hosts {
+            assert_contains(&kept.path().join(n.to_string()), &host.assets());
+            let manifests = names(&host.assets());
+            let live = manifests.iter().filter(|name| name.starts_with(".sprockets-manifest-"));
+            assert_eq!(live.count(), 1, "{manifests:?}");
+        }
+    }
+    // One file of the newest deploy is lost on one host: that one alone is sent, from the store.
+    fs::remove_file(fleet.hosts[0].assets().join("app-00000003.js")).or_fail();
+    let id = status[0]["live"]["deploy"].as_str().unwrap_or_default().to_owned();
+    let events = fleet.json(&format!("rollback production {id}"));
+    let sent: Vec<_> = done(&events).iter().map(|done| done["files_sent"].clone()).collect();
+    assert_eq!(sent, [1, 0]);
+    for host in &fleet.hosts {
+        assert_contains(&kept.path().join("3"), &host.assets());
+    }
+    let ran = fleet.run("rollback production 99");
+    assert_eq!(ran.code(), Some(1));
+    assert!(ran.stderr().contains("There are only"), "{}", ran.stderr());
+}
+
+/// Every file of `expected` is in `found`, with its content, mode and time.
+#[track_caller]
+fn assert_contains(expected: &Path, found: &Path) {
+    let room = scratch();
+    for name in names(expected) {
+        let to = room.path().join(&name);
+        let mut cp = std::process::Command::new("cp");
+        assert!(cp.arg("-a").arg(found.join(&name)).arg(to).status().or_fail().success(), "{name}");
+    }
+    assert_equal(expected, room.path());
+}
+
+#[test]
+fn one_bad_host_of_four_and_nothing_is_published_anywhere() {
+    let fleet = Fleet::of(4);
+    version(&fleet, 1);
+    fleet.json("deploy production");
+    let before: Vec<_> = fleet.hosts.iter().map(|host| names(&host.assets())).collect();
+    // It refuses the key.
+    let keys = fleet.hosts[2].sshd.dir().join("authorized_keys");
+    let good = fs::read(&keys).or_fail();
+    fs::write(&keys, "").or_fail();
+    version(&fleet, 2);
+    let ran = fleet.run("deploy production");
+    assert_eq!(ran.code(), Some(1), "{}", ran.stderr());
+    assert!(ran.stderr().contains("assetsync: web3: "), "{}", ran.stderr());
+    assert!(ran.stderr().contains("1 of 4 failed, so nothing is published"), "{}", ran.stderr());
+    assert!(fleet.built().join("app-00000002.js").exists());
+    let after: Vec<_> = fleet.hosts.iter().map(|host| names(&host.assets())).collect();
+    assert_eq!(after, before);
+
+    let ran = fleet.run("deploy production --keep-going --json");
+    assert_eq!(ran.code(), Some(3), "{}", ran.stderr());
+    let lines = events(&ran);
+    let stands: Vec<_> = done(&lines).iter().map(|done| done["stands"].clone()).collect();
+    assert_eq!(stands, ["live", "live", "before", "live"]);
+    assert_eq!(rollout(&lines)["exit"], 3);
+
+    fs::write(&keys, good).or_fail();
+    fleet.json("deploy production");
+    for host in &fleet.hosts {
+        assert!(host.assets().join("app-00000002.js").exists(), "{}", host.name);
+    }
+}
+
+#[test]
+fn hooks_and_restart_run_where_they_should_and_their_output_has_the_hosts_name() {
+    let fleet = Fleet::of(2);
+    fleet.configure(
+        "environment.SECRET_TOKEN = \"hunter22\"\n\
+         hooks.before_build = [\"echo never: nothing is built\"]\n\
+         hooks.before_publish = [\"ls public/assets > before.txt\"]\n\
+         hooks.after_publish = [{ run = \"echo $SECRET_TOKEN; pwd\", roles = [\"app\"] }]\n\
+         restart.command = \"touch restarted\"\n",
+    );
+    version(&fleet, 1);
+    let ran = fleet.run("deploy production");
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    assert!(fs::read_to_string(fleet.project().join("before.txt")).or_fail().contains("app-"));
+    for host in &fleet.hosts {
+        let current = text(&host.deploy_to().join("current"));
+        assert!(ran.stderr().contains(&format!("{}: | {current}", host.name)), "{}", ran.stderr());
+        assert!(host.deploy_to().join("current/restarted").exists());
+    }
+    assert!(ran.stderr().contains("| [REDACTED]"), "{}", ran.stderr());
+    assert!(!ran.stderr().contains("hunter22"), "{}", ran.stderr());
+}
+
+#[test]
+fn a_hook_that_fails_says_precisely_what_is_live() {
+    let fleet = Fleet::of(2);
+    version(&fleet, 1);
+    let cases = [
+        ("before_publish", "so nothing", "all hosts serve what they served before", "before"),
+        ("after_publish", "after_publish failed on", "is live on web1, web2", "live"),
+    ];
+    for (moment, _, said, stands) in cases {
+        let hook = "{ run = \"echo oh no; exit 7\", roles = [\"app\"] }";
+        fleet.configure(&format!("hooks.{moment} = [{hook}]\nhooks.on_failure = [\"touch failed\"]\n"));
+        let ran = fleet.run("deploy production");
+        assert_eq!(ran.code(), Some(1), "{}", ran.stderr());
+        let stderr = ran.stderr();
+        assert!(stderr.contains(said), "{moment}: {stderr}");
+        assert!(stderr.contains("exit status 7: oh no"), "{moment}: {stderr}");
+        assert!(fleet.project().join("failed").exists(), "the hook for failures ran");
+        let lines = events(&fleet.run("deploy production --json"));
+        assert!(done(&lines).iter().all(|done| done["stands"] == stands), "{moment}: {lines:?}");
+    }
+}
+
+#[test]
+fn a_second_deploy_meanwhile_is_refused_and_says_why() {
+    let fleet = Fleet::of(1);
+    version(&fleet, 1);
+    // The first one waits in a hook for the second.
+    fleet.configure("hooks.before_publish = [\"while ! test -e second; do :; done\"]\n");
+    let mut first = fleet.command("deploy production");
+    let mut child = first.spawn().or_fail();
+    let lock = fleet.hosts[0].deploy_to().join("shared/public/.assetsync-assets/lock");
+    while !lock.exists() {
+        std::thread::yield_now();
+    }
+    let second = fleet.run("deploy production");
+    fs::write(fleet.project().join("second"), "").or_fail();
+    assert_eq!(second.code(), Some(1), "{}", second.stderr());
+    assert!(second.stderr().contains("Another push to this destination"), "{}", second.stderr());
+    assert!(child.wait().or_fail().success());
+}
+
+#[test]
+fn status_tells_what_is_live_kept_and_changed_by_hand() {
+    let fleet = Fleet::of(1);
+    let ran = fleet.run("status production");
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    assert!(ran.stdout().contains("nothing was deployed here yet"), "{}", ran.stdout());
+    for n in 1..=2 {
+        version(&fleet, n);
+        fleet.json("deploy production");
+    }
+    fs::write(fleet.hosts[0].assets().join("same.css"), "by hand").or_fail();
+    fs::remove_file(fleet.hosts[0].assets().join("app-00000002.js")).or_fail();
+    let status = &fleet.json("status production")[0];
+    assert_eq!(status["live"]["tool"], format!("assetsync {}", env!("CARGO_PKG_VERSION")));
+    let changed: Vec<_> = status["changed"].as_array().into_iter().flatten().collect();
+    assert_eq!(changed.len(), 2, "{status}");
+    // The next deploy puts it right.
+    fleet.json("deploy production");
+    let status = &fleet.json("status production")[0];
+    assert_eq!(status["changed"].as_array().map(Vec::len), Some(0), "{status}");
+}
+
+#[test]
+fn bad_usage_is_told_before_anything_is_done() {
+    let fleet = Fleet::of(1);
+    version(&fleet, 1);
+    for (words, said) in [
+        ("deploy staging", "staging"),
+        ("deploy production --roles db", "No host of stage 'production' has the role 'db'"),
+        ("deploy production --hosts web9", "Stage 'production' has no host 'web9'"),
+        ("push production --delete", "--delete can't be given with a stage"),
+        ("push public/assets", "is no stage"),
+        ("push --roles web public/assets web1:x", "--roles is for assetsync push STAGE"),
+    ] {
+        let ran = fleet.run(words);
+        assert_eq!(ran.code(), Some(2), "{words}: {}", ran.stderr());
+        assert!(ran.stderr().contains(said), "{words}: {}", ran.stderr());
+    }
+    assert!(!fleet.hosts[0].assets().exists());
+}
+
+#[test]
+fn a_dry_run_changes_nothing_and_shows_the_plan() {
+    let fleet = Fleet::of(1);
+    version(&fleet, 1);
+    let ran = fleet.run("deploy production --dry-run");
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    assert!(ran.stdout().contains("app-00000001.js"), "{}", ran.stdout());
+    assert!(!fleet.hosts[0].assets().exists());
+}
+
+#[test]
+fn a_server_that_takes_few_at_a_time_is_tried_again() {
+    let shy = || Sshd::builder().config("MaxStartups 1:100:1").in_home().start().or_fail();
+    let fleet = Fleet::from([shy()]);
+    // Five sets of assets: five connections to one host at once.
+    let sets: String = (1..=5)
+        .map(|n| format!("[assets.set{n}]\nsource = \"public/assets\"\ndestination = \"set{n}\"\n"))
+        .collect();
+    version(&fleet, 1);
+    fleet.configure(&sets);
+    fleet.json("push production");
+    for n in 1..=5 {
+        assert_equal(&fleet.built(), &fleet.hosts[0].deploy_to().join(format!("shared/set{n}")));
+    }
+}
