@@ -15,7 +15,7 @@ pub fn line(action: &Action) -> String {
     match &action.what {
         What::Dir { .. } => format!("{code} {path}/"),
         What::Symlink { target, .. } => format!("{code} {path} -> {}", printable(target)),
-        What::File(_) | What::Delete => format!("{code} {path}"),
+        What::File(_) | What::Delete | What::Prune => format!("{code} {path}"),
     }
 }
 
@@ -23,7 +23,7 @@ pub fn line(action: &Action) -> String {
 pub fn code(action: &Action) -> &'static str {
     let is_new = action.known.is_none();
     match &action.what {
-        What::Delete => "*deleting  ",
+        What::Delete | What::Prune => "*deleting  ",
         What::Dir { .. } if is_new => "cd+++++++++",
         What::Dir { .. } => ".d...p.....",
         What::Symlink { .. } if is_new => "cL+++++++++",

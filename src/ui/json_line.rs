@@ -168,6 +168,7 @@ impl<'a> PlannedAction<'a> {
         };
         match &action.what {
             What::Delete => {}
+            What::Prune => planned.action = "prune",
             What::Dir { .. } => planned.action = "directory",
             What::Symlink { target, .. } => {
                 (planned.action, planned.target) = ("symlink", Some(printable(target)));

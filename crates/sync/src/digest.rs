@@ -38,6 +38,18 @@ impl Digest {
         }
     }
 
+    /// The digest that 64 hexadecimal digits write.
+    pub fn from_hex(digits: &str) -> Option<Digest> {
+        let mut digest = [0; 32];
+        if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (byte, pair) in digest.iter_mut().zip(digits.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(Digest(digest))
+    }
+
     /// The part that travels in lists.
     pub fn short(&self) -> ShortDigest {
         let mut short = [0; 16];

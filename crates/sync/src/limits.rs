@@ -4,7 +4,7 @@
 //! A number that exceeds its bound is refused before anything is allocated, indexed or looped over.
 
 /// Version of the wire format. Both sides must speak the same one.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// Longest first line (the hexadecimal *Hello*), in bytes, with its newline.
 pub const HELLO_LINE_BYTES: usize = 16 * 1024;
@@ -68,6 +68,12 @@ pub const PREFIX_PARTS: usize = 16 * 1024;
 
 /// Most bytes of corrections for one rebuilt `.gz` (1 MiB).
 pub const CORRECTION_BYTES: usize = 1 << 20;
+
+/// Most bytes of a history (64 MiB). An agent hands it on in pieces; a sender holds it.
+pub const HISTORY_BYTES: u64 = 64 << 20;
+
+/// Most contents that are set aside at a destination, as far as a sender hears of them, and most that one push adds.
+pub const ASIDES: usize = 16 * 1024;
 
 /// Most bytes of the signed content of a rewritten file of `size` bytes.
 pub const fn rewritten_bytes(size: u64) -> u64 {

@@ -68,6 +68,8 @@ pub enum What {
     File(FileAction),
     /// Nothing: what stands there is deleted.
     Delete,
+    /// Nothing, but only when the agent is told to prune; until then what stands there stays.
+    Prune,
 }
 
 /// How a regular file comes to stand at a path.

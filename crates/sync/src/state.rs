@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::digest::ShortDigest;
+use crate::digest::{Digest, ShortDigest};
 use crate::entry::Entry;
 
 /// One path at the destination.
@@ -19,6 +19,15 @@ pub struct RemoteEntry {
 pub struct Leftover {
     /// Its content's digest.
     pub digest: ShortDigest,
+    /// Bytes of content.
+    pub size: u64,
+}
+
+/// A content that was set aside at the destination: it stands at no path, but files can be made from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aside {
+    /// The content's digest.
+    pub digest: Digest,
     /// Bytes of content.
     pub size: u64,
 }
@@ -49,5 +58,16 @@ impl fmt::Display for StateId {
 impl fmt::Debug for StateId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
+    }
+}
+
+/// Names the bytes of a history: the first 16 bytes of their BLAKE3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryId(pub [u8; 16]);
+
+impl HistoryId {
+    /// The id of a history.
+    pub fn of(history: &[u8]) -> HistoryId {
+        HistoryId(Digest::of(history).short().0)
     }
 }

@@ -67,7 +67,14 @@ impl Host {
 
     fn hello(&self) -> Hello {
         let destination = self.at("dest").into_os_string().into_encoded_bytes();
-        Hello { destination, dry_run: false, checksum: false, timeout_ms: 1000, remembered: None }
+        Hello {
+            destination,
+            dry_run: false,
+            checksum: false,
+            timeout_ms: 1000,
+            remembered: None,
+            deploy: None,
+        }
     }
 
     /// Everything there is but the agent's own: path, permission bits, content or target.
@@ -395,7 +402,7 @@ fn bytes_that_are_no_messages_are_refused() {
         ("mode of 13 bits", raw_file(0o10000, 1)),
         ("size over the limit", raw_file(0o644, (1 << 44) + 1)),
         ("size of 64 bits", raw_file(0o644, u64::MAX)),
-        ("unknown message", vec![19]),
+        ("unknown message", vec![24]),
         ("message 0", vec![0]),
         ("two places at once", vec![3, 0xc0]),
         ("rename over its limit", vec![15, 0, 0, 8, 0x81, 1]),
@@ -450,10 +457,10 @@ fn first_lines_that_are_none_are_refused() {
         (&endless, "first line does not end"),
         (b"GET / HTTP/1.1\n", "not assetsync's"),
         (b"assetsync 99 00\n", "version 99"),
-        (b"assetsync 2 zz\n", "not assetsync's"),
-        (b"assetsync 2 +1\n", "not assetsync's"),
-        (b"assetsync 2 ff\n", "ends too early"),
-        (b"assetsync 2 00ff00\n", "unknown"),
+        (b"assetsync 3 zz\n", "not assetsync's"),
+        (b"assetsync 3 +1\n", "not assetsync's"),
+        (b"assetsync 3 ff\n", "ends too early"),
+        (b"assetsync 3 00ff00\n", "unknown"),
     ];
     for (line, expected) in cases {
         let heard = host.hear(line.to_vec());
@@ -919,7 +926,7 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
     };
     host.reset();
     (
-        after_line(fs::read(up).unwrap(), b"assetsync 2 "),
+        after_line(fs::read(up).unwrap(), b"assetsync 3 "),
         after_line(fs::read(down).unwrap(), b":ready"),
     )
 }

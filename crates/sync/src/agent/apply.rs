@@ -9,6 +9,7 @@ use super::build::{Build, BuildError, With};
 use super::conversation::Conversation;
 use super::error::AgentError;
 use super::ground::{self, Ground};
+use super::keeping::Keeping;
 use super::prefix::Prefix;
 use crate::digest::Digest;
 use crate::fs::publish::Actions;
@@ -32,6 +33,8 @@ pub struct Applier<'a, 'w> {
     pub spool_dir: &'a Path,
     /// The parts of the next frame's prefix.
     pub prefix: Prefix,
+    /// What a deploy keeps, if the push is part of one.
+    pub keeping: Option<&'a mut Keeping<'w>>,
 }
 
 impl Applier<'_, '_> {
@@ -133,6 +136,7 @@ impl Applier<'_, '_> {
             }
             // Leftovers are adopted, never copied from.
             Basis::Leftover(_) => Err(missing()),
+            Basis::Aside(aside) => self.keeping.as_ref().ok_or_else(missing)?.open(aside),
             Basis::Planned(planned) => {
                 let action = self.book.action(planned)?.ok_or_else(missing)?;
                 let digest = action.file().and_then(|file| file.digest).ok_or_else(missing)?;
@@ -178,7 +182,10 @@ impl Applier<'_, '_> {
                     self.book.amend(action, Amended { size, mtime, digest })?;
                 }
                 Message::ContentEnd { publish } => return Ok(publish),
-                other => return Err(AgentError::Protocol(format!("{other:?} between files"))),
+                other => match &mut self.keeping {
+                    Some(keeping) => keeping.hear(&other, self.book, self.stage)?,
+                    None => return Err(AgentError::Protocol(format!("{other:?} between files"))),
+                },
             }
         }
     }

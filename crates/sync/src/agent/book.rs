@@ -32,6 +32,15 @@ pub struct Book {
     amended: HashMap<u32, Amended>,
 }
 
+/// How much a plan may build on besides what stands at the destination.
+#[derive(Debug, Clone, Copy)]
+pub struct Usable {
+    /// Leftovers of interrupted pushes.
+    pub leftovers: u32,
+    /// Contents that are set aside.
+    pub asides: u32,
+}
+
 /// New measures of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Amended {
@@ -50,7 +59,7 @@ impl Book {
         first: Option<Order>,
         records: Spool<Record>,
         renaming: Renaming,
-        leftovers: u32,
+        usable: Usable,
         spool_dir: &std::path::Path,
         talk: &mut Conversation,
     ) -> Result<Book, AgentError> {
@@ -61,7 +70,7 @@ impl Book {
             staged: Vec::new(),
             amended: HashMap::new(),
         };
-        let mut check = Check { last: None, leftovers };
+        let mut check = Check { last: None, usable };
         let mut next = first;
         while let Some(order) = next {
             let action = book.resolve(order.clone()).map_err(AgentError::protocol)?;
@@ -169,7 +178,7 @@ impl Actions for Book {
 struct Check {
     /// The last path, and whether something can be below it.
     last: Option<(RelPath, bool)>,
-    leftovers: u32,
+    usable: Usable,
 }
 
 impl Check {
@@ -179,7 +188,7 @@ impl Check {
             if path <= last {
                 return Err(AgentError::Protocol(format!("{path} is out of order")));
             }
-            if !holds && path.starts_with(last) && action.what != What::Delete {
+            if !holds && path.starts_with(last) && !is_delete(&action.what) {
                 return Err(AgentError::Protocol(format!("{path} is below what is no directory")));
             }
         }
@@ -199,7 +208,7 @@ impl Check {
 
     fn what(&self, action: &Action, position: u32, records: u32) -> Result<(), AgentError> {
         let fits = match &action.what {
-            What::Delete => action.known.is_some(),
+            What::Delete | What::Prune => action.known.is_some(),
             What::File(file) => match file.recipe {
                 Recipe::Keep | Recipe::Touch => action.known.is_some(),
                 Recipe::Whole => true,
@@ -209,8 +218,9 @@ impl Check {
                 | Recipe::Patch { ground: Ground { basis, .. } }
                 | Recipe::Delta { ground: Ground { basis, .. }, .. } => match basis {
                     Basis::Known(known) => known < records,
-                    Basis::Leftover(leftover) => leftover < self.leftovers,
+                    Basis::Leftover(leftover) => leftover < self.usable.leftovers,
                     Basis::Planned(planned) => planned < position,
+                    Basis::Aside(aside) => aside < self.usable.asides,
                 },
             },
             What::Dir { .. } | What::Symlink { .. } => true,
@@ -226,4 +236,9 @@ impl Check {
 /// Whether a record is a regular file.
 pub fn is_file(record: &Record) -> bool {
     matches!(record.entry.kind, Kind::File { .. })
+}
+
+/// Whether nothing shall stand at a path, now or after pruning.
+fn is_delete(what: &What) -> bool {
+    matches!(what, What::Delete | What::Prune)
 }

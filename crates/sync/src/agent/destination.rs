@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat, open};
 
 use super::error::AgentError;
 
@@ -24,6 +24,30 @@ pub fn open_destination(asked: &[u8], create: bool) -> Result<Option<Destination
     let path = resolve(asked);
     open_dir(&path, create)
         .map_err(|source| AgentError::Destination { path: crate::text::printable(asked), source })
+}
+
+/// Whether this user may publish at `asked`: it, or the nearest directory above it that is there, can be written.
+pub fn is_writable(asked: &[u8]) -> bool {
+    let path = resolve(asked);
+    for dir in path.ancestors() {
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        match std::fs::metadata(dir) {
+            Ok(meta) => return meta.is_dir() && may_fill(dir, &meta),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+fn may_fill(dir: &Path, meta: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match accessat(CWD, dir, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+        Ok(()) => true,
+        // The owner can let himself in.
+        Err(rustix::io::Errno::ACCESS) => meta.uid() == rustix::process::geteuid().as_raw(),
+        Err(_) => false,
+    }
 }
 
 /// `~/` is the home directory, as it would be for a shell; relative paths start where the agent does, which

@@ -12,6 +12,7 @@ mod conversation;
 mod destination;
 mod error;
 mod ground;
+mod keeping;
 mod prefix;
 mod record_keeping;
 mod renaming;
@@ -24,14 +25,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::apply::Applier;
-use self::book::Book;
+use self::book::{Book, Usable};
 use self::conversation::Conversation;
 pub use self::error::AgentError;
+use self::keeping::Keeping;
 use self::prefix::Prefix;
 use self::renaming::Renaming;
-use self::survey::{Survey, Surveyor};
+use self::survey::{ForDeploy, Survey, Surveyor};
 use crate::fs::preflight;
-use crate::fs::publish::Publisher;
+use crate::fs::publish::{PublishError, Publisher};
 use crate::fs::stage::Stage;
 use crate::fs::tree::Tree;
 use crate::fs::work::Work;
@@ -81,16 +83,20 @@ impl Agent {
     fn look(&mut self, hello: &Hello) -> Result<(), AgentError> {
         let destination = destination::open_destination(&hello.destination, false)?;
         let spool_dir = std::env::temp_dir();
-        let work = destination.as_ref().and_then(|destination| {
-            let path = crate::fs::work::choose(destination.dir.as_fd(), &destination.path);
+        let work_path = destination
+            .as_ref()
+            .map(|destination| crate::fs::work::choose(destination.dir.as_fd(), &destination.path));
+        let work = work_path.as_ref().and_then(|path| {
             rustix::fs::open(path, rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).ok()
         });
+        let deploy = for_deploy(hello, work_path.as_deref().unwrap_or(&spool_dir));
         let surveyor = Surveyor {
             spool_dir: &spool_dir,
             work: work.as_ref().map(AsFd::as_fd),
             checksum: hello.checksum,
             clock: None,
             remembered: hello.remembered,
+            deploy,
         };
         let root = destination.as_ref().map(|destination| destination.dir.as_fd());
         let mut survey = surveyor.survey(root, Vec::new(), &mut self.talk)?;
@@ -118,26 +124,50 @@ impl Agent {
             checksum: hello.checksum,
             clock: Some(survey::file_system_now(&work).map_err(AgentError::Own)?),
             remembered: hello.remembered,
+            deploy: for_deploy(hello, work.path()),
         };
         let mut tree = Tree::new(destination.dir);
         let mut survey = surveyor.survey(Some(tree.root()), leftovers, &mut self.talk)?;
         let surveyed = survey.files_read;
         let mut renaming = Renaming::default();
         let wish = self.next_wish(&mut survey, &mut renaming, &mut tree, work.path())?;
-        let published = match wish {
-            Wish::Bye => None,
+        let first = match wish {
+            Wish::Bye => return Ok(()),
             Wish::Ask(_) => return Err(AgentError::protocol("questions after questions")),
-            Wish::Plan(first) => {
-                self.carry_out(first, survey, renaming, &mut stage, &mut tree, &work)?
-            }
+            Wish::Plan(first) => first,
         };
-        // Whoever hears of the end may push again at once.
-        drop(work);
-        if let Some(Published { state }) = published {
-            let read = surveyed + tree.opened_files();
-            let vitals = Vitals { state, ..vitals::read(Some(tree.root()), read) };
-            self.talk.send(&Message::Published(vitals))?;
+        let asides = std::mem::take(&mut survey.asides);
+        let mut keeping = hello.deploy.map(|_| Keeping::new(&work, asides));
+        let site = Site { tree: &mut tree, work: &work };
+        let carried =
+            self.carry_out(first, survey, renaming, &mut stage, site, keeping.as_mut())?;
+        let Some((mut book, mut state)) = carried else { return Ok(()) };
+        if let Some(keeping) = &mut keeping {
+            self.say_published(surveyed, state, &tree)?;
+            match self.talk.message()? {
+                Message::Bye => return Ok(()),
+                Message::Prune => {}
+                other => return Err(AgentError::Protocol(format!("{other:?} after publishing"))),
+            }
+            let site = Site { tree: &mut tree, work: &work };
+            state = self.prune(&mut book, keeping, state, &stage, site)?;
         }
+        // Whoever hears of the end may push again at once.
+        drop(keeping);
+        drop(work);
+        self.say_published(surveyed, state, &tree)
+    }
+
+    /// Tells that everything the sender wanted up to now is done.
+    fn say_published(
+        &mut self,
+        surveyed: u64,
+        state: Option<StateId>,
+        tree: &Tree,
+    ) -> Result<(), AgentError> {
+        let read = surveyed + tree.opened_files();
+        let vitals = Vitals { state, ..vitals::read(Some(tree.root()), read) };
+        self.talk.send(&Message::Published(vitals))?;
         self.talk.flush()
     }
 
@@ -170,65 +200,131 @@ impl Agent {
         }
     }
 
-    /// Stages a plan and publishes it; `None` if the sender then did not want it.
-    fn carry_out(
+    /// Stages a plan and publishes it; `None` if the sender then did not want it. Gives the plan, and the id of what
+    /// stands there now, if it could be kept.
+    fn carry_out<'w>(
         &mut self,
         first: Option<Order>,
         survey: Survey,
         renaming: Renaming,
-        stage: &mut Stage<'_>,
-        tree: &mut Tree,
-        work: &Work,
-    ) -> Result<Option<Published>, AgentError> {
+        stage: &mut Stage<'w>,
+        site: Site<'_, 'w>,
+        mut keeping: Option<&mut Keeping<'w>>,
+    ) -> Result<Option<(Book, Option<StateId>)>, AgentError> {
         let Survey { records, leftovers, .. } = survey;
-        let count = leftovers.len() as u32;
+        let asides = keeping.as_ref().map_or(0, |keeping| keeping.asides());
+        let usable = Usable { leftovers: leftovers.len() as u32, asides };
+        let Site { tree, work } = site;
         let spool_dir = work.path();
         let talk = &mut self.talk;
-        let mut book = Book::receive(first, records, renaming, count, spool_dir, talk)?;
+        let mut book = Book::receive(first, records, renaming, usable, spool_dir, talk)?;
         stage.sync_each = book.orders.len() <= FEW_FILES;
         let used = book.used_leftovers()?;
         stage.drop_unused(&leftovers, &used).map_err(AgentError::Own)?;
         check_room(&mut book, tree)?;
         check_rights(&mut book, tree)?;
-        let (book, leftovers, prefix) = (&mut book, &leftovers[..], Prefix::default());
-        let mut applier = Applier { book, stage, tree, leftovers, spool_dir, prefix };
+        let mut applier = Applier {
+            book: &mut book,
+            stage,
+            tree,
+            leftovers: &leftovers,
+            spool_dir,
+            prefix: Prefix::default(),
+            keeping: keeping.as_deref_mut(),
+        };
         let staged = applier.run(&mut self.talk);
         if staged.as_ref().is_err_and(AgentError::is_no_space) {
             // What is staged would keep the disk full for everyone else on the server.
             stage.clear().map_err(AgentError::Own)?;
         }
-        if staged? { self.publish(book, stage, tree, work).map(Some) } else { Ok(None) }
+        if !staged? {
+            return Ok(None);
+        }
+        let state = self.publish(&mut book, stage, Site { tree, work }, keeping)?;
+        Ok(Some((book, state)))
     }
 
     fn publish(
         &mut self,
         book: &mut Book,
         stage: &Stage<'_>,
-        tree: &mut Tree,
-        work: &Work,
-    ) -> Result<Published, AgentError> {
+        site: Site<'_, '_>,
+        keeping: Option<&mut Keeping<'_>>,
+    ) -> Result<Option<StateId>, AgentError> {
+        let Site { tree, work } = site;
         let count = book.orders.len();
+        let keeping = keeping.filter(|keeping| keeping.is_wanted());
+        if count > 0 || keeping.is_some() {
+            let durable = stage.make_durable();
+            durable.map_err(|source| PublishError { path: ".".into(), source })?;
+        }
+        let mut notices = match keeping {
+            Some(keeping) => keeping.keep(book, tree, stage)?,
+            None => Vec::new(),
+        };
         let mut publisher = Publisher::new(tree, stage, work);
         publisher.publish(book, count)?;
-        let mut notices = publisher.notices;
+        notices.append(&mut publisher.notices);
         tree.forget();
         let kept = stage.clear().and_then(|()| record_keeping::save_index(book, tree, work));
         // The push is done; without an index the next one reads more.
         let state =
             kept.map_err(|error| notices.push(format!("Can't keep the index: {error}"))).ok();
-        for notice in &notices {
-            let text = notice.as_bytes();
-            self.talk
-                .send(&Message::Notice(&text[..text.len().min(crate::limits::ERROR_BYTES)]))?;
+        self.say_notices(&notices)?;
+        Ok(state)
+    }
+
+    /// Carries out what waited until the new files have proved themselves. Gives the id of what stands there then, if
+    /// `state`, that of before, was kept too.
+    fn prune(
+        &mut self,
+        book: &mut Book,
+        keeping: &mut Keeping<'_>,
+        state: Option<StateId>,
+        stage: &Stage<'_>,
+        site: Site<'_, '_>,
+    ) -> Result<Option<StateId>, AgentError> {
+        let Site { tree, work } = site;
+        let count = book.orders.len();
+        let mut publisher = Publisher::new(tree, stage, work);
+        publisher.prune(book, count)?;
+        let mut notices = publisher.notices;
+        tree.forget();
+        notices.append(&mut keeping.prune());
+        let mut pruned = None;
+        if state.is_some() {
+            let kept = record_keeping::drop_pruned(book, tree, work);
+            pruned = kept.unwrap_or_else(|error| {
+                notices.push(format!("Can't keep the index: {error}"));
+                None
+            });
         }
-        Ok(Published { state })
+        self.say_notices(&notices)?;
+        Ok(pruned)
+    }
+
+    fn say_notices(&mut self, notices: &[String]) -> Result<(), AgentError> {
+        notices.iter().try_for_each(|notice| {
+            let text = notice.as_bytes();
+            let text = &text[..text.len().min(crate::limits::ERROR_BYTES)];
+            self.talk.send(&Message::Notice(text))
+        })
     }
 }
 
-/// What came of publishing.
-struct Published {
-    /// The id of what stands at the destination now, if it could be kept.
-    state: Option<StateId>,
+/// Where a push happens.
+struct Site<'t, 'w> {
+    /// The destination.
+    tree: &'t mut Tree,
+    /// The work directory.
+    work: &'w Work,
+}
+
+/// What is told besides if the push is part of a deploy.
+fn for_deploy<'a>(hello: &Hello, work: &'a Path) -> Option<ForDeploy<'a>> {
+    let writable =
+        |wish| ForDeploy { wish, work, writable: destination::is_writable(&hello.destination) };
+    hello.deploy.map(writable)
 }
 
 impl Applier<'_, '_> {

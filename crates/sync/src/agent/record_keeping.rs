@@ -4,7 +4,7 @@ use super::book::{Book, is_file};
 use super::survey::{file_system_now, is_settled, settled_now};
 use crate::digest::Digest;
 use crate::entry::{Entry, Mtime};
-use crate::fs::index::IndexWriter;
+use crate::fs::index::{IndexReader, IndexWriter};
 use crate::fs::publish::Actions;
 use crate::fs::record::Record;
 use crate::fs::tree::{Facts, Tree, facts_of_open};
@@ -45,6 +45,32 @@ pub fn save_index(book: &mut Book, tree: &mut Tree, work: &Work) -> std::io::Res
     keeper.index.finish()
 }
 
+/// Saves the index again after pruning: as it is, less what is gone. Gives the id of what it tells, or `None` if it
+/// is gone itself.
+pub fn drop_pruned(
+    book: &mut Book,
+    tree: &mut Tree,
+    work: &Work,
+) -> std::io::Result<Option<StateId>> {
+    let Some(mut old) = IndexReader::open(work.dir()) else { return Ok(None) };
+    let mut new = IndexWriter::create(work.dir())?;
+    let (mut at_action, mut pruned) = (0, None);
+    while let Some(record) = old.take_next() {
+        while pruned.as_ref().is_none_or(|path| *path < record.entry.path) {
+            let Some(action) = book.action(at_action)? else { break };
+            at_action += 1;
+            if action.what == What::Prune {
+                pruned = Some(action.path);
+            }
+        }
+        let is_pruned = pruned.as_ref() == Some(&record.entry.path);
+        if !is_pruned || tree.facts(&record.entry.path)?.is_some() {
+            new.push(&record)?;
+        }
+    }
+    new.finish().map(Some)
+}
+
 struct Keeper<'a> {
     tree: &'a mut Tree,
     /// The file system's clock before any file was looked at.
@@ -69,6 +95,9 @@ impl Keeper<'_> {
 
     /// What the push made of a path: looked at again, for it may have been changed since.
     fn published(&mut self, action: &Action, before: Option<&Record>) -> std::io::Result<()> {
+        if let (What::Prune, Some(before)) = (&action.what, before) {
+            return self.kept(before.clone());
+        }
         let Some(facts) = self.tree.facts(&action.path)? else { return Ok(()) };
         let mut known = None;
         if let What::File(file) = &action.what {

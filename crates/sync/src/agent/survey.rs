@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::conversation::Conversation;
 use super::error::AgentError;
+use super::keeping;
 use super::telling::Telling;
 use super::vitals;
 use crate::digest::Digest;
@@ -18,8 +19,8 @@ use crate::fs::stage::{LeftoverFile, Stage};
 use crate::fs::tree::open_file;
 use crate::fs::work::Work;
 use crate::limits;
-use crate::proto::Message;
-use crate::state::StateId;
+use crate::proto::{Deploy, Message};
+use crate::state::{Aside, StateId};
 
 /// What the agent found.
 pub struct Survey {
@@ -33,6 +34,8 @@ pub struct Survey {
     pub index_is_stale: bool,
     /// The id of what was found, where the index knows it.
     pub state: Option<StateId>,
+    /// What is set aside, if the push is part of a deploy.
+    pub asides: Vec<Aside>,
 }
 
 /// How a survey is made.
@@ -47,6 +50,18 @@ pub struct Surveyor<'a> {
     pub clock: Option<Mtime>,
     /// What the sender remembers.
     pub remembered: Option<StateId>,
+    /// What is told besides, if the push is part of a deploy.
+    pub deploy: Option<ForDeploy<'a>>,
+}
+
+/// What is told if the push is part of a deploy.
+pub struct ForDeploy<'a> {
+    /// What the sender wants.
+    pub wish: Deploy,
+    /// The work directory's path, for messages.
+    pub work: &'a Path,
+    /// The user may publish here.
+    pub writable: bool,
 }
 
 impl Surveyor<'_> {
@@ -58,8 +73,9 @@ impl Surveyor<'_> {
         talk: &mut Conversation,
     ) -> Result<Survey, AgentError> {
         let records = Spool::new(self.spool_dir);
+        let (files_read, index_is_stale, asides) = (0, false, Vec::new());
         let mut survey =
-            Survey { records, leftovers, files_read: 0, index_is_stale: false, state: None };
+            Survey { records, leftovers, files_read, index_is_stale, state: None, asides };
         if let Some(root) = root {
             self.scan(root, &mut survey, talk)?;
         }
@@ -67,6 +83,11 @@ impl Surveyor<'_> {
             talk.send(&Message::Leftover(leftover.leftover()))?;
         }
         let mut vitals = vitals::read(root.or(self.work), survey.files_read);
+        if let Some(deploy) = &self.deploy {
+            let work = self.work.map(|work| (work, deploy.work));
+            survey.asides = keeping::tell(deploy.wish, work, talk)?;
+            (vitals.clock_secs, vitals.writable) = (vitals::clock_secs(), deploy.writable);
+        }
         vitals.index_is_stale = survey.index_is_stale;
         vitals.state = survey.state;
         talk.send(&Message::StateEnd(vitals))?;

@@ -12,9 +12,14 @@ pub fn read(dir: Option<BorrowedFd<'_>>, files_read: u64) -> Vitals {
         peak_rss_bytes: peak_rss_bytes().unwrap_or(0),
         free_bytes,
         files_read,
-        index_is_stale: false,
-        state: None,
+        ..Vitals::default()
     }
+}
+
+/// The system's clock, in seconds since 1970 UTC.
+pub fn clock_secs() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs() as i64)
 }
 
 /// `VmHWM` of this process in bytes.

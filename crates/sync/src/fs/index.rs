@@ -71,6 +71,13 @@ impl IndexReader {
         left
     }
 
+    /// Takes the next record.
+    pub fn take_next(&mut self) -> Option<Record> {
+        let next = self.next.take()?;
+        self.step();
+        Some(next)
+    }
+
     /// A record that can't be read ends the index.
     fn step(&mut self) {
         self.next = self.chunk.next(&mut self.rest).ok().and_then(|(record, _)| record);

@@ -1,5 +1,7 @@
 //! The destination's file system: the only place where the agent touches it.
 
+pub mod asides;
+pub mod history;
 pub mod index;
 pub mod preflight;
 pub mod publish;

@@ -1,9 +1,10 @@
 //! Publishing: what is staged and verified takes its place, in an order that is safe at every moment.
 //!
-//! 1. Everything staged is made durable.
+//! 1. Everything staged is made durable, before this begins.
 //! 2. Directories, then ordinary files and links, by renaming: a path holds its old bytes or its new ones.
 //! 3. That is made durable; then entry points, which name the files, are renamed.
 //! 4. Deletes, the deepest first; then the final permission bits of directories.
+//! 5. Deletes that wait for pruning, when that is said.
 //!
 //! A crash between two steps leaves every path whole, and every entry point naming files that are there.
 
@@ -64,12 +65,11 @@ impl<'a> Publisher<'a> {
         Publisher { tree, stage, work, notices, moved_aside, changed, opened }
     }
 
-    /// Carries out all of the plan.
+    /// Carries out all of the plan but what waits for pruning. What is staged is durable.
     pub fn publish(&mut self, actions: &mut impl Actions, count: u32) -> Result<(), PublishError> {
         if count == 0 {
             return Ok(());
         }
-        self.sync()?;
         let entry_points = self.each(actions, count, Self::place_ordinary)?;
         if entry_points > 0 {
             self.sync()?;
@@ -79,6 +79,14 @@ impl<'a> Publisher<'a> {
         let closed = self.close_again();
         closed.map_err(|source| PublishError { path: ".".into(), source })?;
         self.each_backwards(actions, count, Self::set_dir_mode)?;
+        self.sync()
+    }
+
+    /// Carries out what waited for pruning.
+    pub fn prune(&mut self, actions: &mut impl Actions, count: u32) -> Result<(), PublishError> {
+        self.each_backwards(actions, count, Self::delete_late)?;
+        let closed = self.close_again();
+        closed.map_err(|source| PublishError { path: ".".into(), source })?;
         self.sync()
     }
 
@@ -174,7 +182,7 @@ impl<'a> Publisher<'a> {
             }
             What::File(file) if file.entry_point => return Ok(true),
             What::File(file) => self.place_file(position, &action.path, file)?,
-            What::Delete => {}
+            What::Delete | What::Prune => {}
         }
         Ok(false)
     }
@@ -273,6 +281,13 @@ impl<'a> Publisher<'a> {
     fn delete(&mut self, action: &Action) -> io::Result<()> {
         match action.what {
             What::Delete => self.change(&action.path, |this| this.remove(&action.path)),
+            _ => Ok(()),
+        }
+    }
+
+    fn delete_late(&mut self, action: &Action) -> io::Result<()> {
+        match action.what {
+            What::Prune => self.change(&action.path, |this| this.remove(&action.path)),
             _ => Ok(()),
         }
     }

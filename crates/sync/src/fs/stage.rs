@@ -85,7 +85,7 @@ impl<'w> Stage<'w> {
 
     fn leftover(&self, name: &str) -> Option<LeftoverFile> {
         let mut parts = name.split('.');
-        let digest = digest_from_hex(parts.next()?)?;
+        let digest = Digest::from_hex(parts.next()?)?;
         let run = u32::from_str_radix(parts.next()?, 16).ok()?;
         let action = parts.next()?.parse().ok()?;
         let file = open_file(self.work.stage(), name.as_bytes()).ok()?;
@@ -194,6 +194,11 @@ impl<'w> Stage<'w> {
         format!("{what}.{:08x}.{number}", self.run)
     }
 
+    /// Makes everything that is staged durable, if it is not yet.
+    pub fn make_durable(&self) -> io::Result<()> {
+        if self.sync_each { Ok(()) } else { sync_file_system(self.work.dir()) }
+    }
+
     /// Removes everything that is left in the staging area.
     pub fn clear(&self) -> io::Result<()> {
         for item in rustix::fs::Dir::read_from(self.work.stage())? {
@@ -205,17 +210,6 @@ impl<'w> Stage<'w> {
         }
         Ok(())
     }
-}
-
-fn digest_from_hex(digits: &str) -> Option<Digest> {
-    let mut digest = [0; 32];
-    if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(digits.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(Digest(digest))
 }
 
 /// A file that is being built.

@@ -5,7 +5,7 @@
 
 use super::codec::{DecodeError, Fields, put_bytes, put_number};
 use crate::limits;
-use crate::state::StateId;
+use crate::state::{HistoryId, StateId};
 
 /// What the sender wants of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,16 @@ pub struct Hello {
     pub timeout_ms: u32,
     /// What the sender remembers to stand there; the agent answers with differences if it remembers the same.
     pub remembered: Option<StateId>,
+    /// The push is one step of a deploy, if it is.
+    pub deploy: Option<Deploy>,
+}
+
+/// What a deploy wants besides a push: the history and what is set aside are told with the state, and once everything
+/// is published the agent waits for what comes then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Deploy {
+    /// The history the sender knows already.
+    pub history: Option<HistoryId>,
 }
 
 /// Why a first line is not a *Hello*.
@@ -46,6 +56,9 @@ const WORD: &[u8] = b"assetsync ";
 const DRY_RUN: u8 = 1;
 const CHECKSUM: u8 = 2;
 const REMEMBERED: u8 = 4;
+const DEPLOY: u8 = 8;
+const HISTORY: u8 = 16;
+const FLAGS: u8 = DRY_RUN | CHECKSUM | REMEMBERED | DEPLOY | HISTORY;
 
 impl Hello {
     /// The line, with its newline.
@@ -55,9 +68,13 @@ impl Hello {
         let dry_run = if self.dry_run { DRY_RUN } else { 0 };
         let checksum = if self.checksum { CHECKSUM } else { 0 };
         let remembered = if self.remembered.is_some() { REMEMBERED } else { 0 };
-        body.push(dry_run | checksum | remembered);
+        let deploy = if self.deploy.is_some() { DEPLOY } else { 0 };
+        let history = self.deploy.and_then(|deploy| deploy.history);
+        let has_history = if history.is_some() { HISTORY } else { 0 };
+        body.push(dry_run | checksum | remembered | deploy | has_history);
         put_number(&mut body, u64::from(self.timeout_ms));
         body.extend(self.remembered.iter().flat_map(|state| state.0));
+        body.extend(history.iter().flat_map(|history| history.0));
         let digits = body.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         format!("assetsync {} {digits}\n", limits::PROTOCOL_VERSION).into_bytes()
     }
@@ -79,7 +96,8 @@ impl Hello {
     fn decode(fields: &mut Fields<'_>) -> Result<Hello, DecodeError> {
         let destination = fields.bytes("destination length", limits::PATH_BYTES)?.to_vec();
         let flags = fields.byte()?;
-        if flags & !(DRY_RUN | CHECKSUM | REMEMBERED) != 0 || destination.contains(&0) {
+        let history_alone = flags & (DEPLOY | HISTORY) == HISTORY;
+        if flags & !FLAGS != 0 || history_alone || destination.contains(&0) {
             return Err(DecodeError::Unknown { what: "hello flags", value: u64::from(flags) });
         }
         let timeout_ms = fields.bounded("timeout", u64::from(u32::MAX))? as u32;
@@ -87,9 +105,14 @@ impl Hello {
             0 => None,
             _ => Some(StateId(fields.array()?)),
         };
+        let history = match flags & HISTORY {
+            0 => None,
+            _ => Some(HistoryId(fields.array()?)),
+        };
         fields.end()?;
+        let deploy = (flags & DEPLOY != 0).then_some(Deploy { history });
         let (dry_run, checksum) = (flags & DRY_RUN != 0, flags & CHECKSUM != 0);
-        Ok(Hello { destination, dry_run, checksum, timeout_ms, remembered })
+        Ok(Hello { destination, dry_run, checksum, timeout_ms, remembered, deploy })
     }
 }
 
@@ -109,20 +132,27 @@ mod tests {
     fn hello_survives() {
         let destination = b"/srv/a\nb \xff".to_vec();
         let remembered = Some(StateId([0x80; 16]));
-        let hello =
-            Hello { destination, dry_run: true, checksum: false, timeout_ms: 60_000, remembered };
-        let line = hello.line();
-        assert!(line.is_ascii() && line.ends_with(b"\n") && line.len() <= limits::HELLO_LINE_BYTES);
-        assert_eq!(Hello::parse(&line), Ok(hello));
+        let history = Some(HistoryId([0x81; 16]));
+        for deploy in [None, Some(Deploy::default()), Some(Deploy { history })] {
+            let destination = destination.clone();
+            let (dry_run, checksum, timeout_ms) = (true, false, 60_000);
+            let hello = Hello { destination, dry_run, checksum, timeout_ms, remembered, deploy };
+            let line = hello.line();
+            assert!(line.is_ascii() && line.ends_with(b"\n"));
+            assert!(line.len() <= limits::HELLO_LINE_BYTES);
+            assert_eq!(Hello::parse(&line), Ok(hello));
+        }
     }
 
     #[test]
     fn other_lines_are_refused() {
         assert_eq!(Hello::parse(b"GET / HTTP/1.1"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 2 0g"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 2 +1+2"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 2 000"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 3 0g"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 3 +1+2"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 3 000"), Err(HelloError::NotHello));
         assert_eq!(Hello::parse(b"assetsync 1 00"), Err(HelloError::Version { theirs: 1 }));
-        assert!(matches!(Hello::parse(b"assetsync 2 0000"), Err(HelloError::Decode(_))));
+        assert!(matches!(Hello::parse(b"assetsync 3 0000"), Err(HelloError::Decode(_))));
+        let history_without_deploy = [b"assetsync 3 001000".as_slice(), &[b'0'; 32]].concat();
+        assert!(matches!(Hello::parse(&history_without_deploy), Err(HelloError::Decode(_))));
     }
 }

@@ -27,6 +27,8 @@ const HAS_DIGEST: u8 = 1 << 2;
 const SAME_MODE: u8 = 1 << 3;
 const SAME_MTIME: u8 = 1 << 4;
 const ENTRY_POINT: u8 = 1 << 5;
+/// Of a delete: it waits for pruning.
+const AT_PRUNING: u8 = ENTRY_POINT;
 const IS_KNOWN: u8 = 1 << 6;
 const IS_RENAMED: u8 = 1 << 7;
 const ENTRY_FLAGS: u8 = KIND | HAS_DIGEST | SAME_MODE | SAME_MTIME;
@@ -202,7 +204,7 @@ pub(crate) fn put_order(out: &mut Vec<u8>, order: &Order, memory: &mut Memory) {
             put_bytes(out, target);
         }
         What::File(file) => put_file(out, file, memory),
-        What::Delete => {}
+        What::Delete | What::Prune => {}
     }
 }
 
@@ -215,6 +217,7 @@ fn order_flags(what: &What, memory: &Memory) -> u8 {
             FILE | entry_point | memory.mode_flag(file.mode) | memory.mtime_flag(file.mtime)
         }
         What::Delete => OTHER,
+        What::Prune => OTHER | AT_PRUNING,
     }
 }
 
@@ -248,6 +251,7 @@ pub(crate) fn decode_order(
             What::Symlink { target: link_target(fields)?, mtime }
         }
         FILE => What::File(decode_file(flags, fields, &mut memory)?),
+        _ if flags & AT_PRUNING != 0 => What::Prune,
         _ => What::Delete,
     };
     *kept = memory;
@@ -404,6 +408,7 @@ fn put_basis(out: &mut Vec<u8>, basis: Basis) {
         Basis::Known(position) => (0, position),
         Basis::Leftover(position) => (1, position),
         Basis::Planned(position) => (2, position),
+        Basis::Aside(position) => (3, position),
     };
     out.push(tag);
     put_number(out, u64::from(position));
@@ -416,6 +421,7 @@ fn decode_basis(fields: &mut Fields<'_>) -> Result<Basis, DecodeError> {
         0 => Ok(Basis::Known(position)),
         1 => Ok(Basis::Leftover(position)),
         2 => Ok(Basis::Planned(position)),
+        3 => Ok(Basis::Aside(position)),
         other => Err(DecodeError::Unknown { what: "basis", value: u64::from(other) }),
     }
 }

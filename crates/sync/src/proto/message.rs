@@ -10,7 +10,7 @@ use crate::digest::{Digest, ShortDigest};
 use crate::entry::Mtime;
 use crate::limits;
 use crate::plan::{Order, Part, Rename};
-use crate::state::{Leftover, RemoteEntry, StateId};
+use crate::state::{Aside, Leftover, RemoteEntry, StateId};
 
 /// A message in either direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,8 +78,30 @@ pub enum Message<'a> {
         /// New digest.
         digest: Digest,
     },
+    /// To the agent: what stands at a position of the state is kept in the work directory before it is replaced or
+    /// deleted.
+    SetAside {
+        /// Position in the state.
+        known: u32,
+        /// The content's digest; another content is not kept.
+        digest: Digest,
+    },
+    /// To the agent: a content that was set aside goes at pruning.
+    DropAside {
+        /// Position in the list of what is set aside.
+        aside: u32,
+    },
+    /// To the agent: the new history begins with the first bytes of the old one.
+    History {
+        /// How many bytes of the old one.
+        keep: u64,
+    },
+    /// To the agent: these bytes come next in the new history. To the sender: in the one that is there.
+    HistoryPiece(&'a [u8]),
     /// To the agent: put in place what is staged.
     Publish,
+    /// To the agent: carry out what was left for pruning.
+    Prune,
     /// To the agent: nothing (more) to do.
     Bye,
     /// To the sender: the next path at the destination.
@@ -96,6 +118,10 @@ pub enum Message<'a> {
     },
     /// To the sender: a verified file of an interrupted push.
     Leftover(Leftover),
+    /// To the sender: the history is the one that *Hello* named.
+    HistoryKnown,
+    /// To the sender: a content that is set aside.
+    Aside(Aside),
     /// To the sender: the state is complete.
     StateEnd(Vitals),
     /// To the sender: the file has the expected digest (`true`) or another one.
@@ -151,6 +177,11 @@ pub struct Vitals {
     pub index_is_stale: bool,
     /// Under which id the agent will know what stands there, if it will.
     pub state: Option<StateId>,
+    /// The destination's clock, in seconds since 1970 UTC; only deploys are told, to others it is 0.
+    pub clock_secs: i64,
+    /// The user may publish here: the destination, or the nearest directory above it that is there, can be written.
+    /// Only deploys are told.
+    pub writable: bool,
 }
 
 const ASK: u8 = 1;
@@ -171,6 +202,11 @@ const RENAME: u8 = 15;
 const SUBSTITUTE: u8 = 16;
 const PART: u8 = 17;
 const PREFIX: u8 = 18;
+const SET_ASIDE: u8 = 19;
+const DROP_ASIDE: u8 = 20;
+const HISTORY: u8 = 21;
+const HISTORY_PIECE: u8 = 22;
+const PRUNE: u8 = 23;
 const ENTRY: u8 = 32;
 const LEFTOVER: u8 = 33;
 const STATE_END: u8 = 34;
@@ -185,6 +221,8 @@ const NOTICE: u8 = 42;
 const PUBLISHED: u8 = 43;
 const KEPT: u8 = 44;
 const DROPPED: u8 = 45;
+const HISTORY_KNOWN: u8 = 46;
+const ASIDE: u8 = 47;
 
 impl Message<'_> {
     /// Appends the message; `memory` is this direction's.
@@ -239,6 +277,21 @@ impl Message<'_> {
             }
             Message::Notice(text) => tagged(out, NOTICE, |out| put_bytes(out, text)),
             Message::Published(vitals) => tagged(out, PUBLISHED, |out| put_vitals(out, vitals)),
+            Message::SetAside { known, digest } => tagged(out, SET_ASIDE, |out| {
+                put_number(out, u64::from(*known));
+                out.extend_from_slice(&digest.0);
+            }),
+            Message::DropAside { aside } => {
+                tagged(out, DROP_ASIDE, |out| put_number(out, u64::from(*aside)));
+            }
+            Message::History { keep } => tagged(out, HISTORY, |out| put_number(out, *keep)),
+            Message::HistoryPiece(bytes) => tagged(out, HISTORY_PIECE, |out| put_bytes(out, bytes)),
+            Message::Prune => out.push(PRUNE),
+            Message::HistoryKnown => out.push(HISTORY_KNOWN),
+            Message::Aside(aside) => tagged(out, ASIDE, |out| {
+                put_number(out, aside.size);
+                out.extend_from_slice(&aside.digest.0);
+            }),
             Message::AskEnd => out.push(ASK_END),
             Message::FileEnd => out.push(FILE_END),
             Message::FileAbort => out.push(FILE_ABORT),
@@ -259,7 +312,7 @@ impl Message<'_> {
         memory: &mut Memory,
     ) -> Result<Message<'a>, DecodeError> {
         match fields.byte()? {
-            tag @ ASK..=PREFIX => decode_for_agent(tag, fields, memory),
+            tag @ ASK..=PRUNE => decode_for_agent(tag, fields, memory),
             tag => decode_for_sender(tag, fields, memory),
         }
     }
@@ -296,7 +349,18 @@ fn decode_for_agent<'a>(
             new: fields.bytes("text length", limits::FINGERPRINT_BYTES)?,
         },
         PART => Message::Part(decode_part(fields)?),
-        _ => Message::Prefix { check: fields.array()? },
+        PREFIX => Message::Prefix { check: fields.array()? },
+        SET_ASIDE => {
+            Message::SetAside { known: position(fields)?, digest: Digest(fields.array()?) }
+        }
+        DROP_ASIDE => {
+            Message::DropAside { aside: fields.bounded("position", limits::ASIDES as u64)? as u32 }
+        }
+        HISTORY => Message::History { keep: fields.bounded("history", limits::HISTORY_BYTES)? },
+        HISTORY_PIECE => {
+            Message::HistoryPiece(fields.bytes("history piece", limits::LITERAL_BYTES)?)
+        }
+        _ => Message::Prune,
     })
 }
 
@@ -324,6 +388,11 @@ fn decode_for_sender<'a>(
         ANSWER_END => Message::AnswerEnd,
         FAILED => Message::Failed { action: position(fields)? },
         STAGED_END => Message::StagedEnd,
+        HISTORY_KNOWN => Message::HistoryKnown,
+        ASIDE => {
+            let size = fields.bounded("aside size", limits::FILE_BYTES)?;
+            Message::Aside(Aside { size, digest: Digest(fields.array()?) })
+        }
         NOTICE => Message::Notice(fields.bytes("notice length", limits::ERROR_BYTES)?),
         PUBLISHED => Message::Published(decode_vitals(fields)?),
         other => return Err(DecodeError::Unknown { what: "message", value: u64::from(other) }),
@@ -424,26 +493,48 @@ fn decode_amend<'a>(fields: &mut Fields<'a>) -> Result<Message<'a>, DecodeError>
 
 const VITALS_STALE: u8 = 1;
 const VITALS_STATE: u8 = 2;
+const VITALS_CLOCK: u8 = 4;
+const VITALS_WRITABLE: u8 = 8;
+const VITALS_FLAGS: u8 = VITALS_STALE | VITALS_STATE | VITALS_CLOCK | VITALS_WRITABLE;
 
 fn put_vitals(out: &mut Vec<u8>, vitals: &Vitals) {
     put_number(out, vitals.peak_rss_bytes);
     put_number(out, vitals.free_bytes);
     put_number(out, vitals.files_read);
     let stale = if vitals.index_is_stale { VITALS_STALE } else { 0 };
-    out.push(stale | if vitals.state.is_some() { VITALS_STATE } else { 0 });
+    let clock = if vitals.clock_secs != 0 { VITALS_CLOCK } else { 0 };
+    let writable = if vitals.writable { VITALS_WRITABLE } else { 0 };
+    let state = if vitals.state.is_some() { VITALS_STATE } else { 0 };
+    out.push(stale | state | clock | writable);
     out.extend(vitals.state.iter().flat_map(|state| state.0));
+    if vitals.clock_secs != 0 {
+        put_signed(out, vitals.clock_secs);
+    }
 }
 
 fn decode_vitals(fields: &mut Fields<'_>) -> Result<Vitals, DecodeError> {
     let (peak_rss_bytes, free_bytes) = (fields.number()?, fields.number()?);
     let files_read = fields.number()?;
-    let flags = fields.bounded("vitals flags", u64::from(VITALS_STALE | VITALS_STATE))? as u8;
+    let flags = fields.bounded("vitals flags", u64::from(VITALS_FLAGS))? as u8;
     let state = match flags & VITALS_STATE {
         0 => None,
         _ => Some(StateId(fields.array()?)),
     };
+    let clock_secs = match flags & VITALS_CLOCK {
+        0 => 0,
+        _ => fields.signed()?,
+    };
     let index_is_stale = flags & VITALS_STALE != 0;
-    Ok(Vitals { peak_rss_bytes, free_bytes, files_read, index_is_stale, state })
+    let writable = flags & VITALS_WRITABLE != 0;
+    Ok(Vitals {
+        peak_rss_bytes,
+        free_bytes,
+        files_read,
+        index_is_stale,
+        state,
+        clock_secs,
+        writable,
+    })
 }
 
 #[cfg(test)]
@@ -490,7 +581,9 @@ mod tests {
             files_read: 9,
             index_is_stale: true,
             state,
+            ..Vitals::default()
         };
+        let told = Vitals { clock_secs: 300, writable: true, ..Vitals::default() };
         let order = |place, what| Message::Action(Order { place, what });
         let ground = Ground { basis: Basis::Leftover(2), rewritten: false };
         let delta = Recipe::Delta { ground, block_bytes: 1024 };
@@ -542,6 +635,11 @@ mod tests {
                 [&[3, 96, 0, 0xa4, 3, 2, 0xac, 2, 7, 2, 2, 5][..], &d32].concat(),
             ),
             (order(Place::Known(1), What::Delete), vec![3, 67, 2]),
+            (order(Place::Known(1), What::Prune), vec![3, 99, 2]),
+            (
+                order(Place::Known(0), file(Recipe::Copy { from: Basis::Aside(2) })),
+                [&[3, 96, 0, 0xa4, 3, 2, 0xac, 2, 2, 3, 2, 5][..], &d32].concat(),
+            ),
             (Message::PlanEnd, vec![4]),
             (Message::FileStart { action: 7 }, vec![5, 7]),
             (Message::Literal(b"abc"), vec![6, 3, b'a', b'b', b'c']),
@@ -560,6 +658,14 @@ mod tests {
             (Message::Substitute { old: b"a", new: b"bc" }, vec![16, 1, b'a', 2, b'b', b'c']),
             (Message::Part(part), vec![17, 8, 0, 2, 0xac, 2, 9]),
             (Message::Prefix { check: [7; 8] }, [&[18][..], &[7; 8]].concat()),
+            (
+                Message::SetAside { known: 300, digest: Digest(d32) },
+                [&[19, 0xac, 2][..], &d32].concat(),
+            ),
+            (Message::DropAside { aside: 3 }, vec![20, 3]),
+            (Message::History { keep: 300 }, vec![21, 0xac, 2]),
+            (Message::HistoryPiece(b"h"), vec![22, 1, b'h']),
+            (Message::Prune, vec![23]),
             (
                 Message::Entry(entry(Kind::File { size: 9 })),
                 vec![32, 0, 0, 2, b'a', b'b', 0xa4, 3, 2, 0xac, 2, 9],
@@ -581,6 +687,9 @@ mod tests {
             (Message::Published(Vitals::default()), vec![43, 0, 0, 0, 0]),
             (Message::Kept { count: 300 }, vec![44, 0xac, 2]),
             (Message::Dropped { count: 1 }, vec![45, 1]),
+            (Message::HistoryKnown, vec![46]),
+            (Message::Aside(Aside { digest: Digest(d32), size: 9 }), [&[47, 9][..], &d32].concat()),
+            (Message::StateEnd(told), vec![34, 0, 0, 0, 12, 0xd8, 4]),
         ]
     }
 
@@ -610,7 +719,7 @@ mod tests {
 
     #[test]
     fn numbers_over_their_limits_are_refused() {
-        let bad: [&[u8]; 8] = [
+        let bad: [&[u8]; 13] = [
             &[0],                                                       // unknown tag
             &[99],                                                      // unknown tag
             &[6, 0x81, 0x80, 2],                                        // literal over 32,768 bytes
@@ -619,6 +728,11 @@ mod tests {
             &[1, 8, 0],                                                 // unknown question
             &[5, 0xff, 0xff, 0xff, 0xff, 0xf],                          // position over ten million
             &[11, 2],                                                   // flag that is neither
+            &[19, 0xff, 0xff, 0xff, 0xff, 0xf],                         // position over ten million
+            &[20, 0x81, 0x80, 1],                                       // over 16,384 set aside
+            &[21, 0x81, 0x80, 0x80, 0x20],                              // history over 64 MiB
+            &[22, 0x81, 0x80, 2],                                       // piece over 32,768 bytes
+            &[34, 0, 0, 0, 16],                                         // unknown vitals
         ];
         for bytes in bad {
             let refused = Message::decode(&mut Fields(bytes), &mut Memory::default());

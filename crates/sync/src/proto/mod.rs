@@ -17,7 +17,7 @@ mod state_hasher;
 pub use codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
 pub use failure::{Failure, FailureCode};
 pub use frame::{FrameError, FrameKind, put_frame};
-pub use hello::{Hello, HelloError};
+pub use hello::{Deploy, Hello, HelloError};
 pub use inbox::{Inbox, InboxError, Received};
 pub(crate) use item::{Memory, decode_entry, decode_order, put_entry, put_order};
 pub use message::{Ask, Message, Vitals};

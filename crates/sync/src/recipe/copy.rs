@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{Basis, ContentKey, Offer, Recipe, Situation};
 use crate::entry::Kind;
-use crate::state::State;
+use crate::state::{Aside, State};
 
 /// About what the action costs on the wire: a path, a digest and a position.
 const ACTION_BYTES: u64 = 64;
@@ -32,6 +32,15 @@ impl Contents {
             ((leftover.digest, leftover.size), Basis::Leftover(position as u32))
         });
         Contents(known.chain(leftovers).collect())
+    }
+
+    /// The same, and what is set aside where nothing else will do.
+    pub fn with_asides(mut self, asides: &[Aside]) -> Contents {
+        for (aside, position) in asides.iter().zip(0..) {
+            let key = (aside.digest.short(), aside.size);
+            self.0.entry(key).or_insert(Basis::Aside(position));
+        }
+        self
     }
 
     /// Where this content is.

@@ -63,6 +63,8 @@ pub enum Basis {
     Leftover(u32),
     /// The file made by the action at this position of the same plan; that action travels with content.
     Planned(u32),
+    /// The content at this position of what is set aside.
+    Aside(u32),
 }
 
 /// Which recipes may be chosen; `Keep`, `Touch` and `Whole` always may.

@@ -70,6 +70,21 @@ pub enum PushError {
         /// What reading it said.
         source: std::io::Error,
     },
+    /// A deploy can't go on with what the destination holds.
+    #[error("{0}")]
+    Decision(Box<dyn std::error::Error + Send + Sync>),
+    /// A given content is not here.
+    #[error(
+        "{path} can't be made from what the destination keeps, and its content is not here; \
+         deploy the revision it belongs to again"
+    )]
+    Missing {
+        /// The file, relative to the source.
+        path: String,
+    },
+    /// What was only looked at can't be published.
+    #[error("A dry run can't be published")]
+    DryRun,
     /// A file did not arrive as it was sent, twice.
     #[error("{0} arrived damaged twice; check the memory and disk of both machines")]
     Damaged(String),

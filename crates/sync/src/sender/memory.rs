@@ -45,6 +45,17 @@ impl<'s> Memory<'s> {
         self.id
     }
 
+    /// The remembered history; empty if there is none.
+    pub fn history(&self) -> Vec<u8> {
+        self.store.and_then(|store| store.history(&self.key)).unwrap_or_default()
+    }
+
+    /// Keeps the destination's history, if it is not the one that was `remembered`.
+    pub fn keep_history(&self, remembered: &[u8], history: &[u8]) {
+        let Some(store) = self.store.filter(|_| remembered != history) else { return };
+        let _ = store.remember_history(&self.key, history);
+    }
+
     /// Contents that destinations had.
     pub fn contents(&self) -> &dyn OldContents {
         match self.store {

@@ -47,8 +47,12 @@ pub enum Event<'a> {
     },
     /// Everything is sent; the agent verifies and publishes.
     Sent,
-    /// The destination is as the plan says.
+    /// Everything is staged and verified; nothing is published yet.
+    Staged,
+    /// The destination is as the plan says, but for what is left for pruning.
     Published,
+    /// What was left for pruning is done.
+    Pruned,
     /// Something the user should know, in words.
     Notice(&'a str),
 }

@@ -5,9 +5,14 @@ use crate::entry::{Entry, Kind};
 use crate::plan::{Action, Plan, What};
 use crate::state::{RemoteEntry, State};
 
-/// The entries of `state` after `plan`, which was made from `source`. The agent's own view decides: where the two
-/// differ, their ids do.
-pub fn outcome(state: &State, plan: &Plan, source: &[SourceEntry]) -> Vec<RemoteEntry> {
+/// The entries of `state` after `plan`, which was made from `source`; what waits for pruning is gone only once that
+/// `is_pruned`. The agent's own view decides: where the two differ, their ids do.
+pub fn outcome(
+    state: &State,
+    plan: &Plan,
+    source: &[SourceEntry],
+    is_pruned: bool,
+) -> Vec<RemoteEntry> {
     let mut actions = plan.actions.iter().peekable();
     let mut standing = state.entries.iter().peekable();
     let mut source = source.iter().peekable();
@@ -30,7 +35,10 @@ pub fn outcome(state: &State, plan: &Plan, source: &[SourceEntry]) -> Vec<Remote
         while source.next_if(|local| local.entry.path < *path).is_some() {}
         let local = source.peek().filter(|local| local.entry.path == *path).copied();
         entries.extend(match action {
-            (None, Some(remote)) => Some(kept(remote, local)),
+            (Some(Action { what: What::Prune, .. }), _) if is_pruned => None,
+            (None | Some(Action { what: What::Prune, .. }), Some(remote)) => {
+                Some(kept(remote, local))
+            }
             (action, remote) => action.and_then(|action| made(action, remote, local)),
         });
     }
@@ -49,7 +57,7 @@ fn made(
 ) -> Option<RemoteEntry> {
     let path = action.path.clone();
     match &action.what {
-        What::Delete => None,
+        What::Delete | What::Prune => None,
         What::Dir { mode } => {
             let entry = Entry { path, kind: Kind::Dir, mode: *mode, mtime: Default::default() };
             Some(RemoteEntry { entry, digest: None })

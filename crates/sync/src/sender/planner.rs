@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::basis::Bases;
+use super::decision::{Deletes, When};
 use super::drafts::{Draft, Drafts};
 use crate::compare::{Clock, Rule, Same, SourceEntry, same_content};
 use crate::compressed_names::is_precompressed;
@@ -14,7 +15,7 @@ use crate::path::RelPath;
 use crate::plan::{Action, FileAction, Plan, What};
 use crate::proto::Ask;
 use crate::recipe::{Basis, Contents, Ground, Recipe, Recipes, Situation, wanted};
-use crate::state::State;
+use crate::state::{Aside, State};
 
 /// What the planner is told besides the two trees.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +65,10 @@ pub struct Comparison<'a> {
     source: &'a [SourceEntry],
     state: &'a State,
     policy: &'a Policy,
+    /// What is deleted of what the source does not have.
+    deletes: &'a Deletes,
+    /// What is set aside at the destination.
+    asides: &'a [Aside],
     /// For each source entry, the position of its path in the state.
     known: Vec<Option<u32>>,
     same: Vec<Same>,
@@ -99,13 +104,29 @@ impl<'a> Comparison<'a> {
                 None => Same::No,
             })
             .collect();
-        let contents = Contents::of(state);
-        let names = Bases::of(state, &policy.names);
-        let (drafts, bases) = (Drafts::default(), Vec::new());
-        let mut comparison =
-            Comparison { source, state, policy, known, same, contents, names, drafts, bases };
+        let mut comparison = Comparison {
+            source,
+            state,
+            policy,
+            deletes: if policy.delete { &Deletes::Surplus } else { &Deletes::None },
+            asides: &[],
+            known,
+            same,
+            contents: Contents::of(state),
+            names: Bases::of(state, &policy.names),
+            drafts: Drafts::default(),
+            bases: Vec::new(),
+        };
         comparison.bases = comparison.choose_bases();
         comparison
+    }
+
+    /// Takes what a deploy decided to delete, and the contents that are set aside at the destination.
+    pub fn deploying(mut self, deletes: &'a Deletes, asides: &'a [Aside]) -> Comparison<'a> {
+        (self.deletes, self.asides) = (deletes, asides);
+        self.contents = Contents::of(self.state).with_asides(asides);
+        self.bases = self.choose_bases();
+        self
     }
 
     /// Takes what the sender knows of changed files: about those the destination is not asked.
@@ -242,7 +263,7 @@ impl<'a> Comparison<'a> {
         let mut planning = Planning {
             comparison: self,
             answers,
-            contents: Contents::of(self.state),
+            contents: Contents::of(self.state).with_asides(self.asides),
             positions: HashMap::new(),
             plan: Plan { renames: self.drafts.renames.clone(), ..Plan::default() },
             in_the_way: Vec::new(),
@@ -301,10 +322,18 @@ impl Planning<'_, '_> {
     /// Something the source does not have.
     fn surplus(&mut self, remote: usize) {
         let entry = &self.comparison.state.entries[remote].entry;
-        if self.comparison.policy.delete && !self.is_protected(entry) {
-            let path = entry.path.clone();
-            self.plan.actions.push(Action { path, known: Some(remote as u32), what: What::Delete });
-        }
+        let what = match self.deleted(entry) {
+            Some(When::Publishing) => What::Delete,
+            Some(When::Pruning) => What::Prune,
+            None => return,
+        };
+        let path = entry.path.clone();
+        self.plan.actions.push(Action { path, known: Some(remote as u32), what });
+    }
+
+    /// When something the source does not have is deleted, if it is.
+    fn deleted(&self, entry: &Entry) -> Option<When> {
+        self.comparison.deletes.when(&entry.path).filter(|_| !self.is_protected(entry))
     }
 
     fn is_protected(&self, entry: &Entry) -> bool {
@@ -341,7 +370,7 @@ impl Planning<'_, '_> {
         let first = state.partition_point(|remote| remote.entry.path <= local.path);
         let below = state[first..].iter().map(|remote| &remote.entry);
         let mut below = below.take_while(|entry| entry.path.starts_with(&local.path));
-        let keeps = |entry: &Entry| !self.comparison.policy.delete || self.is_protected(entry);
+        let keeps = |entry: &Entry| self.deleted(entry) != Some(When::Publishing);
         if below.any(keeps) {
             self.in_the_way.push(InTheWay { path: local.path.clone() });
         }
@@ -554,6 +583,7 @@ mod tests {
             What::Dir { .. } => "dir".into(),
             What::Symlink { .. } => "link".into(),
             What::Delete => "delete".into(),
+            What::Prune => "prune".into(),
             What::File(file) => match file.recipe {
                 Recipe::Copy { from } => format!("copy {from:?}"),
                 Recipe::Delta { ground, .. } => format!("delta {:?}", ground.basis),

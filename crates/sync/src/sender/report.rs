@@ -23,8 +23,10 @@ pub struct Report {
     pub total: Count,
     /// Files for which content, or a recipe with data, travelled.
     pub files_sent: u64,
-    /// Paths deleted.
+    /// Paths deleted with publishing.
     pub deleted: u64,
+    /// Paths that are deleted when the destination is told to prune.
+    pub pruned: u64,
     /// Directories made or changed.
     pub directories: u64,
     /// Symbolic links made or changed.
@@ -62,6 +64,7 @@ impl Report {
         for action in &plan.actions {
             match &action.what {
                 What::Delete => report.deleted += 1,
+                What::Prune => report.pruned += 1,
                 What::Dir { .. } => report.directories += 1,
                 What::Symlink { .. } => report.symlinks += 1,
                 What::File(file) => {

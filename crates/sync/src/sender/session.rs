@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use assetsync_transport::{Agents, Prompt, SshOptions, Target, bootstrap, connect};
 
+use super::decision::Wishes;
 use super::drafts::{Drafts, OldContents};
 use super::effort::{Effort, Verdict};
 use super::encode::Encoder;
@@ -21,9 +22,9 @@ use crate::delta::Signature;
 use crate::entry::{Entry, Kind};
 use crate::limits;
 use crate::plan::{Action, FileAction, Plan, What};
-use crate::proto::{Ask, Hello, Message, Vitals};
+use crate::proto::{Ask, Deploy, Hello, Message, Vitals};
 use crate::recipe::{Basis, Recipe, Recipes};
-use crate::state::{Leftover, RemoteEntry, State, StateId};
+use crate::state::{Leftover, StateId};
 use crate::store::Store;
 
 /// A host that answers within this is near: one round trip and the start of a shell.
@@ -59,6 +60,7 @@ pub struct Session<'a> {
     told_renames: bool,
     /// The destination is on this machine or next to it.
     is_near: bool,
+    is_deploy: bool,
     started: Instant,
 }
 
@@ -80,6 +82,7 @@ impl<'a> Session<'a> {
         target: &Target,
         connection: &Connection<'_>,
         remembered: Option<StateId>,
+        deploy: Option<Deploy>,
         monitor: &'a dyn Monitor,
     ) -> Result<Session<'a>, PushError> {
         let started = Instant::now();
@@ -90,6 +93,7 @@ impl<'a> Session<'a> {
             checksum: connection.checksum,
             timeout_ms: connection.timeout.as_millis().try_into().unwrap_or(u32::MAX),
             remembered,
+            deploy,
         };
         let channel = match target {
             Target::Local(_) => bootstrap::local(&nonce, connection.agents)?,
@@ -113,45 +117,29 @@ impl<'a> Session<'a> {
         let wire = Wire::new(agent, line.len(), connection.timeout, connection.bytes_per_second)?;
         let is_near = matches!(target, Target::Local(_)) || first_word < NEAR;
         let (vitals, leftovers, told_renames) = (Vitals::default(), Vec::new(), false);
-        Ok(Session { wire, monitor, vitals, leftovers, told_renames, is_near, started })
+        let is_deploy = deploy.is_some();
+        Ok(Session { wire, monitor, vitals, leftovers, told_renames, is_near, is_deploy, started })
     }
 
-    /// Hears what stands at the destination: in full, or how it differs from what is `remembered`.
-    pub fn survey(&mut self, remembered: Vec<RemoteEntry>) -> Result<State, PushError> {
-        let (mut state, mut bytes) = (State::default(), 0);
-        let mut remembered = Remembered::new(remembered);
-        loop {
-            match self.wire.receive()? {
-                Message::Entry(entry) => {
-                    check_order(&state, &entry.entry.path)?;
-                    bytes += entry_bytes(&entry.entry);
-                    state.entries.push(entry);
-                }
-                Message::Kept { count } => {
-                    for entry in remembered.next(count)? {
-                        check_order(&state, &entry.entry.path)?;
-                        bytes += entry_bytes(&entry.entry);
-                        state.entries.push(entry);
-                    }
-                }
-                Message::Dropped { count } => drop(remembered.next(count)?),
-                Message::Leftover(leftover) => state.leftovers.push(leftover),
-                Message::StateEnd(vitals) => {
-                    remembered.end()?;
-                    self.vitals = vitals;
-                    self.leftovers.clone_from(&state.leftovers);
-                    let (paths, leftovers) = (state.entries.len(), state.leftovers.len());
-                    let (paths, leftovers) = (paths as u64, leftovers as u64);
-                    self.monitor.event(Event::Surveyed { paths, leftovers });
-                    return Ok(state);
-                }
-                other => return Err(out_of_place(&other)),
-            }
-            let items = (state.entries.len() + state.leftovers.len()) as u64;
-            if items > limits::ENTRIES || bytes > limits::STATE_BYTES {
-                return Err(PushError::Protocol("too many paths".into()));
-            }
-        }
+    /// What the agent says next.
+    pub(super) fn receive(&mut self) -> Result<Message<'_>, PushError> {
+        self.wire.receive()
+    }
+
+    /// Whether the push is part of a deploy.
+    pub(super) fn is_deploy(&self) -> bool {
+        self.is_deploy
+    }
+
+    /// Who hears of events.
+    pub(super) fn monitor(&self) -> &'a dyn Monitor {
+        self.monitor
+    }
+
+    /// Takes note of what a survey told.
+    pub(super) fn take_note(&mut self, vitals: Vitals, leftovers: &[Leftover]) {
+        self.vitals = vitals;
+        self.leftovers = leftovers.to_vec();
     }
 
     /// Asks what the comparison leaves open.
@@ -221,19 +209,21 @@ impl<'a> Session<'a> {
     }
 
     /// Whether there is anything for the agent to do.
-    pub fn has_work(&self, plan: &Plan) -> bool {
-        !plan.actions.is_empty() || self.vitals.index_is_stale
+    pub fn has_work(&self, plan: &Plan, wishes: &Wishes) -> bool {
+        !plan.actions.is_empty() || self.vitals.index_is_stale || !wishes.is_empty()
     }
 
-    /// Sends the plan and its content. If `publish` says so, the agent publishes once everything is staged.
+    /// Sends the plan, its content, and what is wanted besides. If `publish` says so, the agent publishes once
+    /// everything is staged.
     pub fn send(
         &mut self,
         plan: &Plan,
         materials: &Materials<'_>,
+        wishes: &Wishes,
         publish: bool,
     ) -> Result<(), PushError> {
         let leftovers = std::mem::take(&mut self.leftovers);
-        self.check_room(plan, &leftovers)?;
+        self.check_room(plan, &leftovers, wishes.bytes)?;
         let order = content_order(plan);
         let total: u64 = order.iter().map(|&at| content_bytes(&plan.actions[at as usize])).sum();
         self.monitor.event(Event::Planned { files: order.len() as u64, bytes: total });
@@ -242,10 +232,25 @@ impl<'a> Session<'a> {
         self.tell_renames(materials.comparison.drafts())?;
         self.send_plan(plan)?;
         self.send_content(plan, &order, total, &mut effort, materials)?;
+        self.send_wishes(wishes)?;
         self.wire.send(&Message::ContentEnd { publish })?;
         self.wire.flush()?;
         self.monitor.event(Event::Sent);
         Ok(())
+    }
+
+    /// Tells what is kept besides. It comes after everything that another destination may be sent too.
+    fn send_wishes(&mut self, wishes: &Wishes) -> Result<(), PushError> {
+        for &(known, digest) in &wishes.set_aside {
+            self.wire.send(&Message::SetAside { known, digest })?;
+        }
+        for &aside in &wishes.drop_aside {
+            self.wire.send(&Message::DropAside { aside })?;
+        }
+        let Some(edit) = &wishes.history else { return Ok(()) };
+        self.wire.send(&Message::History { keep: edit.keep })?;
+        let mut pieces = edit.append.chunks(limits::LITERAL_BYTES);
+        pieces.try_for_each(|piece| self.wire.send(&Message::HistoryPiece(piece)))
     }
 
     /// Waits until everything is staged and verified; what failed is sent again. Gives the number of those files.
@@ -348,7 +353,7 @@ impl<'a> Session<'a> {
         for &position in failed {
             let action = plan.actions.get_mut(position as usize);
             let action = action.ok_or_else(|| PushError::Protocol("failure of no file".into()))?;
-            let amend = amend(position, action, &mut tree)?;
+            let amend = amend(position, action, source, &mut tree)?;
             self.wire.send(&amend)?;
             let progress = &mut |_: u64, _: &Wire| {};
             let wire = &mut self.wire;
@@ -375,7 +380,19 @@ impl<'a> Session<'a> {
         self.wire.flush()
     }
 
-    /// Waits until everything is published.
+    /// Has the agent carry out what was left for pruning.
+    pub fn prune(&mut self) -> Result<(), PushError> {
+        self.wire.send(&Message::Prune)?;
+        self.wire.flush()
+    }
+
+    /// Shows that this side lives, and looks whether the other does.
+    pub fn tick(&mut self) -> Result<(), PushError> {
+        self.wire.tick()?;
+        self.wire.watch()
+    }
+
+    /// Waits until everything is published, or everything is pruned.
     pub fn published(&mut self) -> Result<(), PushError> {
         loop {
             match self.wire.receive()? {
@@ -384,7 +401,6 @@ impl<'a> Session<'a> {
                 }
                 Message::Published(vitals) => {
                     self.vitals = vitals;
-                    self.monitor.event(Event::Published);
                     return Ok(());
                 }
                 other => return Err(out_of_place(&other)),
@@ -403,6 +419,16 @@ impl<'a> Session<'a> {
         self.wire.flush()
     }
 
+    /// The same, and waits until the agent has ended: whoever comes next finds the destination unlocked.
+    pub fn end(&mut self) -> Result<(), PushError> {
+        self.bye()?;
+        match self.wire.receive() {
+            Ok(other) => Err(out_of_place(&other)),
+            Err(PushError::Closed(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes into the report what the conversation came to.
     pub fn measure(&self, report: &mut Report) {
         report.bytes_sent = self.wire.sent;
@@ -414,9 +440,14 @@ impl<'a> Session<'a> {
     }
 
     /// Old and new files are there at the same time until the deletes at the end.
-    fn check_room(&self, plan: &Plan, leftovers: &[Leftover]) -> Result<(), PushError> {
+    fn check_room(
+        &self,
+        plan: &Plan,
+        leftovers: &[Leftover],
+        set_aside_bytes: u64,
+    ) -> Result<(), PushError> {
         let files = plan.actions.iter().filter_map(Action::file);
-        let needed = files.map(FileAction::staged_bytes).sum();
+        let needed = files.map(FileAction::staged_bytes).sum::<u64>() + set_aside_bytes;
         // What the plan does not use of an interrupted push is removed before anything is staged.
         let free = self.vitals.free_bytes.saturating_add(unused_bytes(plan, leftovers));
         if needed > free { Err(PushError::NoRoom { needed, free }) } else { Ok(()) }
@@ -432,12 +463,6 @@ fn unused_bytes(plan: &Plan, leftovers: &[Leftover]) -> u64 {
         _ => None,
     });
     all.saturating_sub(used.map(|leftover| leftover.size).sum())
-}
-
-/// What an entry takes in memory beyond its own size, in bytes.
-fn entry_bytes(entry: &Entry) -> usize {
-    let target = if let Kind::Symlink { target } = &entry.kind { target.len() } else { 0 };
-    entry.path.as_bytes().len() + target
 }
 
 /// Sends the files of the actions in `order`, and those of `regzips` as they get ready.
@@ -520,36 +545,6 @@ fn is_patch(action: &Action) -> bool {
     action.file().is_some_and(|file| matches!(file.recipe, Recipe::Patch { .. }))
 }
 
-/// What is remembered, being confirmed or dropped by the agent.
-struct Remembered {
-    rest: std::vec::IntoIter<RemoteEntry>,
-    is_used: bool,
-}
-
-impl Remembered {
-    fn new(entries: Vec<RemoteEntry>) -> Remembered {
-        Remembered { rest: entries.into_iter(), is_used: false }
-    }
-
-    /// The next `count` entries.
-    fn next(&mut self, count: u32) -> Result<Vec<RemoteEntry>, PushError> {
-        self.is_used = true;
-        let count = count as usize;
-        if count == 0 || count > self.rest.len() {
-            return Err(PushError::Protocol("it remembers another state".into()));
-        }
-        Ok(self.rest.by_ref().take(count).collect())
-    }
-
-    /// An agent that tells differences accounts for every entry.
-    fn end(&mut self) -> Result<(), PushError> {
-        if self.is_used && self.rest.len() > 0 {
-            return Err(PushError::Protocol("it forgot part of the state".into()));
-        }
-        Ok(())
-    }
-}
-
 fn content_bytes(action: &Action) -> u64 {
     action.file().map_or(0, |file| file.size)
 }
@@ -558,6 +553,7 @@ fn content_bytes(action: &Action) -> u64 {
 fn amend(
     position: u32,
     action: &mut Action,
+    source: &Source,
     tree: &mut crate::fs::tree::Tree,
 ) -> Result<Message<'static>, PushError> {
     use crate::compare::SourceEntry;
@@ -570,13 +566,24 @@ fn amend(
     };
     let path = action.path.clone();
     let (kind, mode, mtime) = (Kind::File { size: file.size }, file.mode, file.mtime);
+    let planned = (file.size, file.mtime, file.digest);
     let mut now = SourceEntry { entry: Entry { path, kind, mode, mtime }, digest: None };
     let mut buffer = vec![0; 64 * 1024];
-    read_again(tree, &mut now, &mut buffer).map_err(|error| changing(&action.path, error))?;
+    read_again(tree, &mut now, &mut buffer).map_err(|error| match source.is_given() {
+        true => PushError::Missing { path: action.path.to_string() },
+        false => changing(&action.path, error),
+    })?;
     let (Some(digest), Some(size)) = (now.digest, now.entry.file_size()) else {
         return Err(changing(&action.path, std::io::ErrorKind::InvalidInput.into()));
     };
     (file.size, file.mtime, file.digest) = (size, now.entry.mtime, Some(digest));
+    if source.is_given() {
+        // What was wanted then is wanted still.
+        file.mtime = planned.1;
+        if (file.size, file.digest) != (planned.0, planned.2) {
+            return Err(PushError::Missing { path: action.path.to_string() });
+        }
+    }
     Ok(Message::Amend { action: position, size, mtime: file.mtime, digest })
 }
 
@@ -602,16 +609,7 @@ impl Judged {
     }
 }
 
-fn check_order(state: &State, path: &crate::path::RelPath) -> Result<(), PushError> {
-    match state.entries.last() {
-        Some(last) if last.entry.path >= *path => {
-            Err(PushError::Protocol(format!("{path} is out of order")))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn out_of_place(message: &Message<'_>) -> PushError {
+pub(super) fn out_of_place(message: &Message<'_>) -> PushError {
     let name = format!("{message:?}");
     let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
     PushError::Protocol(format!("{} out of place", &name[..end]))

@@ -33,6 +33,7 @@ pub struct Source {
     pub entries: Vec<Entry>,
     /// FIFOs, sockets and devices: reported, never opened.
     pub specials: Vec<RelPath>,
+    is_given: bool,
     hashed: OnceLock<Result<Vec<SourceEntry>, Arc<SourceError>>>,
 }
 
@@ -81,9 +82,39 @@ impl Source {
             return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
         let (entries, specials, hashed) = (Vec::new(), Vec::new(), OnceLock::new());
-        let mut source = Source { root, path: path.into(), entries, specials, hashed };
+        let path = path.into();
+        let mut source = Source { root, path, entries, specials, is_given: false, hashed };
         let unreadable = source.list(filter);
         if unreadable.is_empty() { Ok(source) } else { Err(SourceError::Unreadable(unreadable)) }
+    }
+
+    /// A source that is known already, such as what was live before: `entries`, every file with its digest. Only
+    /// contents that must travel are looked for, each at its path in the directory `contents`; what the destination
+    /// has, at whatever path or set aside, needs not be there.
+    pub fn of(mut entries: Vec<SourceEntry>, contents: &Path) -> Result<Source, SourceError> {
+        let failed = |source: io::Error| SourceError::Root { path: contents.into(), source };
+        let root = OwnedFd::from(File::open(contents).map_err(failed)?);
+        entries.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+        if let Some(unknown) =
+            entries.iter().find(|local| local.entry.file_size().is_some() && local.digest.is_none())
+        {
+            let text = format!("the digest of {} is not known", unknown.entry.path);
+            return Err(failed(io::Error::other(text)));
+        }
+        if let Some(twice) = entries.windows(2).find(|two| two[0].entry.path == two[1].entry.path) {
+            return Err(failed(io::Error::other(format!(
+                "{} is there twice",
+                twice[0].entry.path
+            ))));
+        }
+        let listed = entries.iter().map(|local| local.entry.clone()).collect();
+        let (path, hashed) = (contents.into(), OnceLock::from(Ok(entries)));
+        Ok(Source { root, path, entries: listed, specials: Vec::new(), is_given: true, hashed })
+    }
+
+    /// Whether the source was [given](Source::of): its contents may be elsewhere, but can't be others.
+    pub fn is_given(&self) -> bool {
+        self.is_given
     }
 
     /// The entries with the digests of all files. The first to ask has them read, on all cores; whoever asks

@@ -30,6 +30,7 @@ pub struct Wire {
     rate: Option<Rate>,
     piece: Vec<u8>,
     last_write: Instant,
+    last_read: Instant,
     /// Time spent waiting for the link to take what was written.
     pub blocked: Duration,
     /// How often an answer was waited for after something had been said.
@@ -62,6 +63,7 @@ impl Wire {
             rate: bytes_per_second.map(Rate::new),
             piece: vec![0; READ_BYTES],
             last_write: Instant::now(),
+            last_read: Instant::now(),
             blocked: Duration::ZERO,
             round_trips: 0,
             said_something: true,
@@ -102,11 +104,41 @@ impl Wire {
         match self.reader.read(&mut self.piece) {
             Ok(0) => Err(PushError::Closed(self.end.stderr_so_far())),
             Ok(count) => {
-                self.received += count as u64;
-                self.inbox.receive(&self.piece[..count]);
+                self.take(count);
                 Ok(())
             }
             Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    fn take(&mut self, count: usize) {
+        self.received += count as u64;
+        self.last_read = Instant::now();
+        self.inbox.receive(&self.piece[..count]);
+    }
+
+    /// Looks, without waiting, whether the agent is still there and silent but for signs of life.
+    pub fn watch(&mut self) -> Result<(), PushError> {
+        loop {
+            self.reader.set_idle(Duration::ZERO);
+            let read = self.reader.read(&mut self.piece);
+            self.reader.set_idle(self.timeout);
+            match read {
+                Ok(0) => return Err(PushError::Closed(self.end.stderr_so_far())),
+                Ok(count) => self.take(count),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => break,
+                Err(error) => return Err(self.explain(error)),
+            }
+            if self.inbox.ready()? {
+                return match self.inbox.pop()? {
+                    Received::Failure(failure) => Err(PushError::Agent(failure)),
+                    other => Err(PushError::Protocol(format!("{other:?} out of place"))),
+                };
+            }
+        }
+        match self.last_read.elapsed() > self.timeout {
+            true => Err(PushError::Silent(self.timeout)),
+            false => Ok(()),
         }
     }
 

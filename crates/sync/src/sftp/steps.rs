@@ -69,6 +69,8 @@ impl Steps {
                 What::Delete => {
                     steps.deletes.push(Delete { at, is_dir: standing == Some(&Kind::Dir) });
                 }
+                // Without an agent there is no deploy, and so no pruning.
+                What::Prune => {}
                 What::Dir { .. } => steps.directory(at, standing),
                 What::Symlink { .. } => {
                     replaced = Some(&action.path);

@@ -4,12 +4,14 @@
 //! instead of lists. Everything here is a hint: a content counts only if its BLAKE3 is right, a state only if
 //! the destination has it too. What is lost or damaged costs bytes, never correctness.
 //!
-//! Contents are in packs, one for each push that brought some; a state is a file of its own. All is
+//! Contents are in packs, one for each push that brought some; a state is a file of its own, and so is a history
+//! of deploys. All is
 //! written under another name and then renamed, so any number of pushes can use a store at once, and prune it
 //! meanwhile.
 
 mod destination;
 mod error;
+mod history_file;
 mod pack;
 mod pack_index;
 mod place;
@@ -210,14 +212,39 @@ impl Store {
         write().map_err(StoreError::io("write", &path))
     }
 
+    /// The history of deploys that a destination had when it was last heard of.
+    pub fn history(&self, destination: &DestinationKey) -> Option<Vec<u8>> {
+        let bytes = fs::read(self.history_path(destination)).ok()?;
+        history_file::open(bytes)
+    }
+
+    /// Remembers the history of a destination; an empty one is forgotten.
+    pub fn remember_history(
+        &self,
+        destination: &DestinationKey,
+        history: &[u8],
+    ) -> Result<(), StoreError> {
+        let path = self.history_path(destination);
+        if history.is_empty() {
+            return remove_if_there(&path).map(drop);
+        }
+        let write = || {
+            let mut file = place::new_file(&self.place.histories_dir())?;
+            file.write_all(&history_file::encode(history))?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(StoreError::io("write", &path))
+    }
+
+    fn history_path(&self, destination: &DestinationKey) -> PathBuf {
+        self.place.histories_dir().join(destination.to_string())
+    }
+
     /// Forgets a destination; `false` if it was not known.
     pub fn forget(&self, destination: &DestinationKey) -> Result<bool, StoreError> {
-        let path = self.state_path(destination);
-        match fs::remove_file(&path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(StoreError::io("delete", &path)(error)),
-        }
+        remove_if_there(&self.history_path(destination))?;
+        remove_if_there(&self.state_path(destination))
     }
 
     fn state_path(&self, destination: &DestinationKey) -> PathBuf {
@@ -295,6 +322,15 @@ fn is(content: &[u8], digest: Digest, size: u64) -> bool {
 fn is_remembered(path: &Path, name: &str, id: &StateId) -> bool {
     let Ok(bytes) = fs::read(path) else { return false };
     StateFile::open(&bytes).is_some_and(|file| file.name == name && file.id == *id)
+}
+
+/// `false` if there was nothing.
+fn remove_if_there(path: &Path) -> Result<bool, StoreError> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::io("delete", path)(error)),
+    }
 }
 
 fn touch(path: &Path) -> io::Result<()> {

@@ -5,6 +5,7 @@
 //! CACHEDIR.TAG           asks programs that make backups to leave it out
 //! packs/NAME.pack        contents: 16 letters and digits
 //! states/KEY             what a destination holds: 32 hexadecimal digits
+//! histories/KEY          what a destination's history of deploys was: 32 hexadecimal digits
 //! */new-NAME             being written
 //! ```
 
@@ -64,6 +65,7 @@ impl Place {
         let place = Place { root: root.into() };
         make_dir(&place.packs_dir())?;
         make_dir(&place.states_dir())?;
+        make_dir(&place.histories_dir())?;
         Ok(place)
     }
 
@@ -91,6 +93,11 @@ impl Place {
         self.root.join("states")
     }
 
+    /// The directory of histories.
+    pub fn histories_dir(&self) -> PathBuf {
+        self.root.join("histories")
+    }
+
     /// All packs, the newest first.
     pub fn packs(&self) -> Result<Vec<Found>, StoreError> {
         files(&self.packs_dir(), is_pack)
@@ -101,10 +108,16 @@ impl Place {
         files(&self.states_dir(), is_state)
     }
 
+    /// All histories, the newest first.
+    pub fn histories(&self) -> Result<Vec<Found>, StoreError> {
+        files(&self.histories_dir(), is_state)
+    }
+
     /// Files whose writing has not ended.
     pub fn unfinished(&self) -> Result<Vec<Found>, StoreError> {
         let mut found = files(&self.packs_dir(), is_new)?;
         found.append(&mut files(&self.states_dir(), is_new)?);
+        found.append(&mut files(&self.histories_dir(), is_new)?);
         Ok(found)
     }
 

@@ -54,7 +54,7 @@ pub fn contents_limit(limit_bytes: u64) -> u64 {
 
 /// Bytes of all files.
 pub fn bytes(place: &Place) -> Result<u64, StoreError> {
-    let files = [place.packs()?, place.states()?, place.unfinished()?];
+    let files = [place.packs()?, place.states()?, place.histories()?, place.unfinished()?];
     Ok(files.iter().flatten().map(|found| found.bytes).sum())
 }
 
@@ -64,7 +64,8 @@ pub fn clear(place: &Place) -> Result<Pruned, StoreError> {
     let (packs, states) = (place.packs()?, place.states()?);
     let held = packs.iter().filter_map(|found| Pack::open(found.clone()).ok().flatten());
     let contents = distinct(held.flat_map(|pack| pack.index().iter().collect::<Vec<_>>()));
-    for found in states.iter().chain(&packs).chain(&place.unfinished()?) {
+    let others = [packs, place.histories()?, place.unfinished()?];
+    for found in states.iter().chain(others.iter().flatten()) {
         remove(&found.path)?;
     }
     let freed_bytes = before - bytes(place)?.min(before);
@@ -82,6 +83,7 @@ pub fn prune(place: &Place, limit_bytes: u64, now: SystemTime) -> Result<Pruned,
         packs.into_iter().partition(|pack| is_young(&pack.found, now));
     let mut choice = Choice::new(&young, &old, limit_bytes);
     let destinations = choose(place, &mut choice, limit_bytes, now)?;
+    forget_histories(place, now)?;
     let thorough = before > limit_bytes;
     rewrite(place, &old, choice.kept, thorough)?;
     let left = open(place, now)?;
@@ -180,6 +182,17 @@ fn choose(
         }
     }
     Ok(forgotten)
+}
+
+/// Forgets the histories of destinations that are forgotten, unless they are young.
+fn forget_histories(place: &Place, now: SystemTime) -> Result<(), StoreError> {
+    for found in place.histories()? {
+        let name = found.path.file_name().unwrap_or_default();
+        if !is_young(&found, now) && !place.states_dir().join(name).exists() {
+            remove(&found.path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The digests of all files of a state; `None` if it is damaged.

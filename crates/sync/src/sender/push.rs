@@ -1,0 +1,234 @@
+//! One push to one destination, up to where everything is staged, or, for a plain push, published.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use assetsync_transport::Target;
+use rayon::prelude::*;
+
+use super::decision::{Decide, Decision, Deletes, Wishes};
+use super::drafts::{Drafts, OldContents, Regzip};
+use super::error::PushError;
+use super::memory::Memory;
+use super::monitor::Monitor;
+use super::planner::{Comparison, Policy};
+use super::report::Report;
+use super::session::{Connection, Materials, Session};
+use super::source::Source;
+use super::staged::{Staged, Stand};
+use super::survey::{Known, Survey, deploy};
+use crate::compare::SourceEntry;
+use crate::plan::{Action, Plan, What};
+use crate::proto::FailureCode;
+use crate::state::{RemoteEntry, State};
+
+/// What a push may do at its destination.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// How trees are compared and what is deleted.
+    pub policy: Policy,
+    /// Refuse a plan with more deletes.
+    pub max_delete: Option<u64>,
+    /// Let an empty source empty the destination.
+    pub allow_empty: bool,
+}
+
+/// Pushes `source` to `target`: afterwards the destination holds what the source holds.
+///
+/// With [`Connection::dry_run`] it stops once the plan is made. On any error the destination is as it was,
+/// or, if publishing had begun, every path of it is whole, old or new; pushing again completes it.
+pub fn push(
+    source: &Source,
+    target: &Target,
+    connection: &Connection<'_>,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<Report, PushError> {
+    check_source(source, options)?;
+    let mut staged = stage_twice(source, target, connection, options, None, monitor)?;
+    if staged.stand == Stand::Waiting {
+        staged.hear_of_publishing()?;
+    }
+    Ok(staged.report)
+}
+
+/// Stages, and, if the destination's files are not what they were taken for, does so once more.
+pub(super) fn stage_twice<'a>(
+    source: &'a Source,
+    target: &Target,
+    connection: &Connection<'a>,
+    options: &'a Options,
+    decide: Option<&dyn Decide>,
+    monitor: &'a dyn Monitor,
+) -> Result<Staged<'a>, PushError> {
+    match attempt(source, target, connection, options, decide, monitor) {
+        // Content was built on a file that had changed behind its size and times: this time, read them all.
+        Err(PushError::Agent(failure)) if failure.code == FailureCode::Basis => {
+            let connection = Connection { checksum: true, ..connection.clone() };
+            attempt(source, target, &connection, options, decide, monitor)
+        }
+        done => done,
+    }
+}
+
+/// Stages everything. Without anybody to `decide` it is a plain push: the agent goes on to publish by itself.
+fn attempt<'a>(
+    source: &'a Source,
+    target: &Target,
+    connection: &Connection<'a>,
+    options: &'a Options,
+    decide: Option<&dyn Decide>,
+    monitor: &'a dyn Monitor,
+) -> Result<Staged<'a>, PushError> {
+    let (memory, remembered) = Memory::of(target, connection)?;
+    let history = decide.map(|_| memory.history()).unwrap_or_default();
+    let deploy = decide.map(|_| deploy(&history));
+    let is_reached = &AtomicBool::new(false);
+    let known = Known { entries: remembered.clone(), history: history.clone() };
+    // The source is read while the destination is reached and surveyed.
+    let outcome = std::thread::scope(|scope| {
+        let early = scope.spawn(|| {
+            let drafts = early_drafts(source, &remembered, options, memory.contents())?;
+            let regzips = Arc::clone(&drafts.regzips);
+            scope.spawn(move || take_apart_until(is_reached, &regzips, source));
+            Some(drafts)
+        });
+        let connected = Session::connect(target, connection, memory.id(), deploy, monitor);
+        is_reached.store(true, Ordering::Relaxed);
+        let mut session = connected?;
+        let survey = session.survey(known)?;
+        if !connection.dry_run && decide.is_some() {
+            memory.keep_history(&history, &survey.history);
+        }
+        let entries = source.hashed()?;
+        let decision = decision(decide, &survey, entries, options)?;
+        let wishes = Wishes::of(&decision, &survey)?;
+        let state = &survey.state;
+        let comparison = Comparison::new(entries, state, &options.policy)
+            .deploying(&decision.deletes, &survey.aside);
+        let early = if state.entries == remembered { early.join().ok().flatten() } else { None };
+        let recipes = session.worthwhile(options.policy.recipes);
+        let mut drafts =
+            early.unwrap_or_else(|| Drafts::make(&comparison, source, memory.contents(), recipes));
+        if !recipes.regzip {
+            drafts.regzips = Arc::default();
+        }
+        let comparison = comparison.with(drafts);
+        let answers = session.ask(&comparison)?;
+        let mut plan = comparison.plan(&answers).map_err(PushError::InTheWay)?;
+        check_plan(&plan, source, options)?;
+        let (mut retried, mut stand) = (0, Stand::Nothing);
+        if connection.dry_run || !session.has_work(&plan, &wishes) {
+            session.bye()?;
+        } else {
+            check_contents(&plan, source)?;
+            let (comparison, old) = (&comparison, memory.contents());
+            let materials = Materials { source, comparison, answers: &answers, old };
+            let publish = decide.is_none();
+            session.send(&plan, &materials, &wishes, publish)?;
+            scope.spawn(|| memory.keep_contents(source, entries));
+            retried = session.confirm(&mut plan, source, publish)?;
+            stand = Stand::Waiting;
+        }
+        let pruned = plan.actions.iter().any(|action| action.what == What::Prune);
+        let prunes = pruned || !wishes.drop_aside.is_empty();
+        let history = wishes.history.and_then(|edit| edit.apply(&survey.history));
+        let report = Report { retried, ..Report::of(plan, entries) };
+        Ok::<_, PushError>((session, survey, entries, report, history, prunes, stand))
+    });
+    let (session, survey, entries, report, history, prunes, stand) = outcome?;
+    let mut staged = Staged { session, memory, survey, entries, report, history, prunes, stand };
+    match (connection.dry_run, stand) {
+        (true, _) => staged.stand = Stand::DryRun,
+        (false, Stand::Nothing) => staged.remember(true),
+        _ => {}
+    }
+    staged.session.measure(&mut staged.report);
+    Ok(staged)
+}
+
+/// What a deploy decides, or what the options say.
+fn decision(
+    decide: Option<&dyn Decide>,
+    survey: &Survey,
+    wanted: &[SourceEntry],
+    options: &Options,
+) -> Result<Decision, PushError> {
+    let Some(decide) = decide else {
+        let deletes = if options.policy.delete { Deletes::Surplus } else { Deletes::None };
+        return Ok(Decision { deletes, ..Decision::default() });
+    };
+    let mut decision = decide.decide(survey, wanted).map_err(PushError::Decision)?;
+    decision.deletes.sort();
+    Ok(decision)
+}
+
+/// What can be found out about the source while the destination is reached, if that is as it was. In any case the
+/// source is read.
+fn early_drafts(
+    source: &Source,
+    remembered: &[RemoteEntry],
+    options: &Options,
+    old: &dyn OldContents,
+) -> Option<Drafts> {
+    let entries = source.hashed().ok()?;
+    if remembered.is_empty() {
+        return None;
+    }
+    let state = State { entries: remembered.to_vec(), leftovers: Vec::new() };
+    let comparison = Comparison::new(entries, &state, &options.policy);
+    Some(Drafts::make(&comparison, source, old, options.policy.recipes))
+}
+
+/// Begins to take `.gz` files apart while a far host is being reached; a near one is reached before this begins.
+fn take_apart_until(is_reached: &AtomicBool, regzips: &HashMap<usize, Regzip>, source: &Source) {
+    regzips.par_iter().for_each(|(&at, regzip)| {
+        if !is_reached.load(Ordering::Relaxed) {
+            regzip.corrections(source, at);
+        }
+    });
+}
+
+/// A build that failed may leave an empty directory; it shall not empty the destination too.
+pub(crate) fn check_source(source: &Source, options: &Options) -> Result<(), PushError> {
+    if source.entries.is_empty() && options.policy.delete && !options.allow_empty {
+        return Err(PushError::EmptySource(source.path().display().to_string()));
+    }
+    Ok(())
+}
+
+/// Checks that a plan deletes no more than it may.
+fn check_plan(plan: &Plan, source: &Source, options: &Options) -> Result<(), PushError> {
+    if source.entries.is_empty() && deletes(plan) > 0 && !options.allow_empty {
+        return Err(PushError::EmptySource(source.path().display().to_string()));
+    }
+    check_deletes(plan, options)
+}
+
+pub(crate) fn check_deletes(plan: &Plan, options: &Options) -> Result<(), PushError> {
+    let planned = deletes(plan);
+    match options.max_delete {
+        Some(allowed) if planned > allowed => Err(PushError::TooManyDeletes { planned, allowed }),
+        _ => Ok(()),
+    }
+}
+
+fn deletes(plan: &Plan) -> u64 {
+    let deleted = |action: &&Action| matches!(action.what, What::Delete | What::Prune);
+    plan.actions.iter().filter(deleted).count() as u64
+}
+
+/// Checks that the contents of a given source are here, as far as they must travel.
+fn check_contents(plan: &Plan, source: &Source) -> Result<(), PushError> {
+    if !source.is_given() {
+        return Ok(());
+    }
+    let mut tree = source.tree().map_err(PushError::Io)?;
+    let travels = |action: &&Action| action.file().is_some_and(|file| file.recipe.has_content());
+    for action in plan.actions.iter().filter(travels) {
+        tree.open_file(&action.path)
+            .map_err(|_| PushError::Missing { path: action.path.to_string() })?;
+    }
+    Ok(())
+}

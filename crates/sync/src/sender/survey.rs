@@ -1,0 +1,198 @@
+//! Hears what stands at a destination, and what is kept there besides.
+
+use assetsync_transport::Target;
+
+use super::error::PushError;
+use super::memory::Memory;
+use super::monitor::{Event, Monitor};
+use super::session::{Connection, Session, out_of_place};
+use crate::entry::{Entry, Kind};
+use crate::limits;
+use crate::path::RelPath;
+use crate::proto::{Deploy, Message, Vitals};
+use crate::state::{Aside, HistoryId, RemoteEntry, State};
+
+/// What is known of a destination before anything is planned.
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    /// What stands there.
+    pub state: State,
+    /// The history of deploys, byte for byte as it was written; empty where there is none.
+    pub history: Vec<u8>,
+    /// The contents that are set aside there.
+    pub aside: Vec<Aside>,
+    /// What the agent tells of itself, its clock and its rights.
+    pub vitals: Vitals,
+}
+
+/// Looks at a destination; creates and changes nothing there. Nothing is said of leftovers of interrupted pushes.
+pub fn survey(
+    target: &Target,
+    connection: &Connection<'_>,
+    monitor: &dyn Monitor,
+) -> Result<Survey, PushError> {
+    let connection = Connection { dry_run: true, ..connection.clone() };
+    let (memory, remembered) = Memory::of(target, &connection)?;
+    let history = memory.history();
+    let deploy = deploy(&history);
+    let mut session = Session::connect(target, &connection, memory.id(), Some(deploy), monitor)?;
+    let survey = session.survey(Known { entries: remembered, history: history.clone() })?;
+    session.bye()?;
+    memory.keep_history(&history, &survey.history);
+    Ok(survey)
+}
+
+/// What a deploy says of the history it remembers.
+pub(super) fn deploy(history: &[u8]) -> Deploy {
+    Deploy { history: (!history.is_empty()).then(|| HistoryId::of(history)) }
+}
+
+/// What the sender remembers of a destination.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// What stood there, in tree order.
+    pub entries: Vec<RemoteEntry>,
+    /// Its history; empty if it is not known, or not wanted.
+    pub history: Vec<u8>,
+}
+
+impl Session<'_> {
+    /// Hears what stands at the destination: in full, or how it differs from what is `known`.
+    pub fn survey(&mut self, known: Known) -> Result<Survey, PushError> {
+        let mut hearing = Hearing {
+            survey: Survey::default(),
+            bytes: 0,
+            remembered: Remembered::new(known.entries),
+            history: known.history,
+            is_history_known: false,
+            is_deploy: self.is_deploy(),
+        };
+        while !hearing.hear(self.receive()?)? {}
+        let survey = hearing.survey;
+        self.take_note(survey.vitals, &survey.state.leftovers);
+        let (paths, leftovers) = (survey.state.entries.len(), survey.state.leftovers.len());
+        let (paths, leftovers) = (paths as u64, leftovers as u64);
+        self.monitor().event(Event::Surveyed { paths, leftovers });
+        Ok(survey)
+    }
+}
+
+/// A survey that is being heard.
+struct Hearing {
+    survey: Survey,
+    /// What the entries take in memory beyond their own size, in bytes.
+    bytes: usize,
+    remembered: Remembered,
+    /// What is remembered of the history.
+    history: Vec<u8>,
+    is_history_known: bool,
+    is_deploy: bool,
+}
+
+impl Hearing {
+    /// Takes the next message; `true` if it was the last.
+    fn hear(&mut self, message: Message<'_>) -> Result<bool, PushError> {
+        match message {
+            Message::Entry(entry) => self.add(entry)?,
+            Message::Kept { count } => {
+                for entry in self.remembered.next(count)? {
+                    self.add(entry)?;
+                }
+            }
+            Message::Dropped { count } => drop(self.remembered.next(count)?),
+            Message::Leftover(leftover) => self.survey.state.leftovers.push(leftover),
+            Message::StateEnd(vitals) => {
+                self.remembered.end()?;
+                self.survey.vitals = vitals;
+                return Ok(true);
+            }
+            Message::HistoryKnown if self.is_deploy => self.history_known()?,
+            Message::HistoryPiece(piece) if self.is_deploy => self.history_piece(piece)?,
+            Message::Aside(aside) if self.is_deploy => {
+                if self.survey.aside.len() == limits::ASIDES {
+                    return Err(PushError::Protocol("too much is set aside".into()));
+                }
+                self.survey.aside.push(aside);
+            }
+            other => return Err(out_of_place(&other)),
+        }
+        let state = &self.survey.state;
+        let items = (state.entries.len() + state.leftovers.len()) as u64;
+        if items > limits::ENTRIES || self.bytes > limits::STATE_BYTES {
+            return Err(PushError::Protocol("too many paths".into()));
+        }
+        Ok(false)
+    }
+
+    fn add(&mut self, entry: RemoteEntry) -> Result<(), PushError> {
+        check_order(&self.survey.state, &entry.entry.path)?;
+        self.bytes += entry_bytes(&entry.entry);
+        self.survey.state.entries.push(entry);
+        Ok(())
+    }
+
+    fn history_known(&mut self) -> Result<(), PushError> {
+        if self.history.is_empty() || self.is_history_known || !self.survey.history.is_empty() {
+            return Err(PushError::Protocol("it knows a history that nobody named".into()));
+        }
+        self.is_history_known = true;
+        self.survey.history = std::mem::take(&mut self.history);
+        Ok(())
+    }
+
+    fn history_piece(&mut self, piece: &[u8]) -> Result<(), PushError> {
+        if piece.is_empty() || self.is_history_known {
+            return Err(PushError::Protocol("a piece of no history".into()));
+        }
+        if (self.survey.history.len() + piece.len()) as u64 > limits::HISTORY_BYTES {
+            return Err(PushError::Protocol("too long a history".into()));
+        }
+        self.survey.history.extend_from_slice(piece);
+        Ok(())
+    }
+}
+
+/// What is remembered, being confirmed or dropped by the agent.
+struct Remembered {
+    rest: std::vec::IntoIter<RemoteEntry>,
+    is_used: bool,
+}
+
+impl Remembered {
+    fn new(entries: Vec<RemoteEntry>) -> Remembered {
+        Remembered { rest: entries.into_iter(), is_used: false }
+    }
+
+    /// The next `count` entries.
+    fn next(&mut self, count: u32) -> Result<Vec<RemoteEntry>, PushError> {
+        self.is_used = true;
+        let count = count as usize;
+        if count == 0 || count > self.rest.len() {
+            return Err(PushError::Protocol("it remembers another state".into()));
+        }
+        Ok(self.rest.by_ref().take(count).collect())
+    }
+
+    /// An agent that tells differences accounts for every entry.
+    fn end(&mut self) -> Result<(), PushError> {
+        if self.is_used && self.rest.len() > 0 {
+            return Err(PushError::Protocol("it forgot part of the state".into()));
+        }
+        Ok(())
+    }
+}
+
+/// What an entry takes in memory beyond its own size, in bytes.
+fn entry_bytes(entry: &Entry) -> usize {
+    let target = if let Kind::Symlink { target } = &entry.kind { target.len() } else { 0 };
+    entry.path.as_bytes().len() + target
+}
+
+fn check_order(state: &State, path: &RelPath) -> Result<(), PushError> {
+    match state.entries.last() {
+        Some(last) if last.entry.path >= *path => {
+            Err(PushError::Protocol(format!("{path} is out of order")))
+        }
+        _ => Ok(()),
+    }
+}
