@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assetsync_sync::sender::{self, Sharing};
+use assetsync_sync::sender::{self, Options};
 
 use super::event::{Event, Phase};
 use super::fleet::{Common, Fleet, Load, Permits, Watch};
@@ -10,7 +10,6 @@ use super::keeper::{Purpose, unix_time};
 use super::outcome::{Outcome, PlaceError, PlaceOutcome};
 use super::place::{Place, chosen_hosts, places};
 use super::{Rollout, RolloutError, load, retry};
-use crate::config::Host;
 use crate::history::{DeployId, Origin};
 
 /// A rollout on its way.
@@ -123,6 +122,8 @@ impl<'a> Course<'a> {
         let sets = self.rollout.deployment.assets.iter();
         let loads = sets.map(|set| {
             let options = load::options(set, self.rollout.engine.recipes)?;
+            // Nothing is wanted beside what is live, which retention keeps.
+            let options = Options { allow_empty: true, ..options };
             let source = sender::Source::of(Vec::new(), nothing.path())?;
             let decide = Box::new(load::keeper(set, Purpose::Prune)?);
             Ok(Some(Load { source, options, decide }))
@@ -228,7 +229,6 @@ impl<'a> Course<'a> {
             monitor: Arc::clone(&self.rollout.monitor),
             silence: deployment.timeouts.silence,
             dry_run: choice.dry_run,
-            sharing: Sharing::new(),
             permits: Permits::new(deployment.max_parallel),
         });
         let places = std::mem::take(&mut self.places);
@@ -302,7 +302,7 @@ impl<'a> Course<'a> {
         places.extend(std::mem::take(&mut self.places).iter().map(PlaceOutcome::of));
         places.extend(self.fleet.take().into_iter().flat_map(Fleet::outcomes));
         places.sort_by_key(|place| (place.host, place.set));
-        let encodings = self.common.take().map_or(0, |common| common.sharing.encodings());
+        let encodings = self.common.take().map_or(0, |_| 0);
         let keep_going = self.rollout.choice.keep_going;
         let outcome = Outcome { id: self.id, places, error: ended.err(), encodings, keep_going };
         if outcome.error.is_some() && !self.rollout.choice.dry_run {
@@ -334,10 +334,9 @@ impl<'a> Course<'a> {
         chosen.into_iter().filter(move |&host| !failed(host))
     }
 
-    /// Whether a host gets assets.
-    pub fn has_place(&self, host: &Host) -> bool {
-        let hosts = &self.rollout.deployment.hosts;
-        self.places.iter().any(|place| hosts.get(place.host) == Some(host))
+    /// Positions of the hosts that get assets.
+    pub fn with_places(&self) -> Vec<usize> {
+        self.places.iter().map(|place| place.host).collect()
     }
 }
 

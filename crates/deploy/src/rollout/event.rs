@@ -7,7 +7,7 @@ use std::time::Duration;
 use assetsync_sync::sender;
 
 /// Something that happened.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// The next step begins.

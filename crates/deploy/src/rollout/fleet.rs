@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use assetsync_sync::sender::{
-    self, Connection, Decide, Monitor as _, Options, PushError, Report, Sharing, Source,
+    self, Connection, Decide, Options, PushError, Report, Source,
 };
 
 use super::cancel::Cancel;
@@ -30,7 +30,6 @@ pub(super) struct Common {
     pub monitor: Arc<dyn Monitor>,
     pub silence: Duration,
     pub dry_run: bool,
-    pub sharing: Sharing,
     pub permits: Permits,
 }
 
@@ -270,7 +269,7 @@ impl Common {
     }
 
     fn connection<'a>(&'a self, place: &'a Place) -> Connection<'a> {
-        Connection { sharing: Some(&self.sharing), dry_run: self.dry_run, ..self.engine.connection(place, self.silence) }
+        Connection { dry_run: self.dry_run, ..self.engine.connection(place, self.silence) }
     }
 }
 

@@ -31,11 +31,12 @@ impl Course<'_> {
                 RolloutError::Hook { moment, command, failure }
             });
         }
+        let rollout = self.rollout;
         let run = |host: &Host| {
             let invocation = Invocation::from_text(&hook.run)?.within(&host.current_path);
-            self.rollout.run_on(host, &[invocation], timeout)
+            rollout.run_on(host, &[invocation], timeout)
         };
-        let failures = self.on_hosts(&hook.roles, run);
+        let failures = self.on_hosts(&self.in_roles(&hook.roles), run);
         self.judge(moment, failures)
     }
 
@@ -47,11 +48,12 @@ impl Course<'_> {
             return Ok(());
         }
         self.begin(Phase::Restart);
+        let rollout = self.rollout;
         let run = |host: &Host| match &restart.how {
-            RestartHow::Systemd { phased: true } => self.rollout.reload(host, timeout),
-            how => self.rollout.run_on(host, &invocations(how, host)?, timeout),
+            RestartHow::Systemd { phased: true } => rollout.reload(host, timeout),
+            how => rollout.run_on(host, &invocations(how, host)?, timeout),
         };
-        let failures = self.on_hosts(&restart.roles, run);
+        let failures = self.on_hosts(&self.in_roles(&restart.roles), run);
         self.judge("restart", failures)
     }
 
@@ -64,45 +66,41 @@ impl Course<'_> {
         if deployment.restart.how != RestartHow::None {
             roles.extend(deployment.restart.roles.clone());
         }
-        let timeout = deployment.timeouts.command;
-        let reached = |host: &Host| match self.has_place(host) {
-            true => Ok(()),
-            false => self.rollout.run_on(host, &[Invocation::verbatim("true")], timeout),
-        };
-        let failures = self.on_hosts(&roles, reached);
+        let (rollout, timeout) = (self.rollout, deployment.timeouts.command);
+        let mut hosts = self.in_roles(&roles);
+        let with_places = self.with_places();
+        hosts.retain(|host| !with_places.contains(host));
+        let reached = |host: &Host| rollout.run_on(host, &[Invocation::verbatim("true")], timeout);
+        let failures = self.on_hosts(&hosts, reached);
         self.judge("check", failures)
     }
 
-    /// Runs something for all hosts with one of `roles` that have not failed, as many at a time as are allowed.
+    /// All hosts with one of `roles` that have not failed.
+    fn in_roles(&self, roles: &[String]) -> Vec<usize> {
+        let hosts = &self.rollout.deployment.hosts;
+        self.hosts().filter(|&at| has_role(&hosts[at], roles)).collect()
+    }
+
+    /// Runs something for hosts, as many at a time as are allowed.
     fn on_hosts(
         &self,
-        roles: &[String],
+        hosts: &[usize],
         run: impl Fn(&Host) -> Result<(), CommandFailure> + Sync,
-    ) -> Vec<(usize, String, PlaceError)> {
-        let hosts: Vec<usize> = self.hosts().filter(|&at| self.is_in_role(at, roles)).collect();
-        let failed = self.rollout.each(&hosts, |&at| {
-            let host = &self.rollout.deployment.hosts[at];
+    ) -> Failures {
+        let rollout = self.rollout;
+        let failed = rollout.each(hosts, |&at| {
+            let host = &rollout.deployment.hosts[at];
             let failure = run(host).err()?;
-            let name = named(host, self.rollout.deployment);
-            Some((at, name, PlaceError::Command(failure)))
+            let name = named(host, rollout.deployment);
+            Some((name, PlaceError::Command(failure)))
         });
         failed.into_iter().flatten().collect()
     }
 
-    fn is_in_role(&self, host: usize, roles: &[String]) -> bool {
-        has_role(&self.rollout.deployment.hosts[host], roles)
-    }
-
-    fn judge(
-        &self,
-        moment: &'static str,
-        failures: Vec<(usize, String, PlaceError)>,
-    ) -> Result<(), RolloutError> {
+    fn judge(&self, moment: &'static str, failures: Failures) -> Result<(), RolloutError> {
         if failures.is_empty() {
             return Ok(());
         }
-        let failures: Failures =
-            failures.into_iter().map(|(_, name, error)| (name, error)).collect();
         for (name, error) in &failures {
             self.rollout.monitor.event(&Event::Failed { place: name, reason: error });
         }

@@ -25,6 +25,9 @@ pub(super) struct Keeper {
     pub purpose: Purpose,
 }
 
+/// Why nothing can be decided.
+type Unfit = Box<dyn std::error::Error + Send + Sync>;
+
 /// What is wanted of a place.
 #[derive(Debug, Clone)]
 pub(super) enum Purpose {
@@ -40,11 +43,11 @@ pub(super) enum Purpose {
 }
 
 impl Decide for Keeper {
-    fn decide(&self, survey: &Survey, wanted: &[SourceEntry]) -> Result<Decision, String> {
+    fn decide(&self, survey: &Survey, wanted: &[SourceEntry]) -> Result<Decision, Unfit> {
         let known = known(&survey.history)?;
         match &self.purpose {
             Purpose::Deploy { id, origin, restores } => {
-                let wanted = tree(wanted, &self.entry_points).map_err(|error| error.to_string())?;
+                let wanted = tree(wanted, &self.entry_points)?;
                 let (published, origin) = (survey.vitals.clock_secs, origin.clone());
                 let deploy = Deploy { id: *id, published, origin, restores: *restores };
                 self.deploy(survey, &known, deploy, &wanted)
@@ -61,14 +64,14 @@ impl Keeper {
         known: &Decoded,
         deploy: Deploy,
         wanted: &Tree,
-    ) -> Result<Decision, String> {
+    ) -> Result<Decision, Unfit> {
         let (history, standing) = (&known.history, &survey.state.entries);
         let retention = self.retention(survey, history, wanted);
         let aside = history::set_aside(history, wanted, standing, &self.policy, &retention);
         let paths = standing.iter().map(|remote| &remote.entry.path);
         let step = history.step(deploy, wanted, retention.first_kept, paths);
         let edit = HistoryEdit { keep: known.whole_bytes as u64, append: known.append(&step) };
-        let history = history.clone().apply(step).map_err(|error| error.to_string())?;
+        let history = history.clone().apply(step)?;
         let set_aside = aside.into_iter().map(|file| (file.path, file.digest)).collect();
         Ok(Decision {
             deletes: deletes(&retention),

@@ -6,12 +6,12 @@ use assetsync_sync::entry_points::EntryPoints;
 use assetsync_sync::filter::{Filter, Rule};
 use assetsync_sync::logical_name::Rules;
 use assetsync_sync::recipe::Recipes;
-use assetsync_sync::sender::{self, Options, Publishing, Source};
+use assetsync_sync::sender::{self, Options, Source};
 
 use super::RolloutError;
 use super::fleet::Load;
 use super::keeper::{Keeper, Purpose, policy, tree};
-use crate::config::{AssetSet, Publish};
+use crate::config::AssetSet;
 use crate::history::competing_manifests;
 
 /// The rules of a set of assets.
@@ -23,11 +23,7 @@ pub(super) fn options(set: &AssetSet, recipes: Recipes) -> Result<Options, Rollo
         recipes,
         ..sender::Policy::default()
     };
-    let publish = match set.publish {
-        Publish::Files => Publishing::Files,
-        Publish::Directory => Publishing::Directory,
-    };
-    Ok(Options { policy, publish, ..Options::default() })
+    Ok(Options { policy, ..Options::default() })
 }
 
 /// What decides for a set of assets.
@@ -44,7 +40,7 @@ pub(super) fn built(
 ) -> Result<Load, RolloutError> {
     let (options, keeper) = (options(set, recipes)?, keeper(set, purpose)?);
     let path = project.join(&set.source);
-    let source = Source::scan(&path, &options.policy.filter).map_err(std::sync::Arc::new)?;
+    let source = Source::scan(&path, &options.policy.filter)?;
     if !source.entries.iter().any(|entry| entry.file_size().is_some()) {
         return Err(RolloutError::NoFiles(path));
     }
@@ -61,7 +57,7 @@ fn refuse_competing_manifests(
     let Ok(tree) = tree(source.hashed()?, entry_points) else { return Ok(()) };
     let Some(competing) = competing_manifests(&tree).into_iter().next() else { return Ok(()) };
     Err(RolloutError::Manifests {
-        source: PathBuf::from(path),
+        folder: PathBuf::from(path),
         count: competing.len(),
         manifests: competing.iter().map(ToString::to_string).collect(),
     })

@@ -170,11 +170,11 @@ pub enum RolloutError {
     /// Sprockets could take the wrong manifest.
     #[error(
         "{} has {count} Sprockets manifests: {}; delete the old ones (rake assets:clobber)",
-        .source.display(), .manifests.join(", ")
+        .folder.display(), .manifests.join(", ")
     )]
     Manifests {
         /// The source.
-        source: PathBuf,
+        folder: PathBuf,
         /// How many.
         count: usize,
         /// Their paths.
@@ -222,6 +222,12 @@ pub enum RolloutError {
     Cancelled,
 }
 
+impl From<SourceError> for RolloutError {
+    fn from(error: SourceError) -> RolloutError {
+        RolloutError::Source(Arc::new(error))
+    }
+}
+
 fn hosts(failures: &[(String, PlaceError)]) -> String {
     let told: Vec<String> =
         failures.iter().map(|(host, error)| format!("{host}: {error}")).collect();
@@ -250,7 +256,6 @@ impl Engine {
             dry_run: false,
             checksum: false,
             store: self.store.as_deref(),
-            sharing: None,
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Shell<'a> {
     pub name: &'a str,
     pub target: RemoteTarget,
     pub ssh: SshOptions,
-    pub prompt: &'a (dyn Prompt + Send + Sync),
+    pub prompt: &'a dyn Prompt,
     pub monitor: &'a dyn Monitor,
 }
 
@@ -93,7 +93,7 @@ impl Shell<'_> {
         self.monitor.event(&Event::Running { host, command: &shown });
         // Both outputs in the order in which they were written.
         let line = format!("exec 2>&1; {line}");
-        let connected = connect(&self.target, &self.ssh, &self.prompt, &line)?;
+        let connected = connect(&self.target, &self.ssh, self.prompt, &line)?;
         let mut channel = connected.channel;
         drop(channel.writer);
         let mut lines = Lines::default();

@@ -78,7 +78,7 @@ impl Course<'_> {
             }
             let entries = entries(&tree, &first.survey.state.entries);
             Ok(Some(Load {
-                source: Source::of(entries, &contents).map_err(RolloutError::Temporary)?,
+                source: Source::of(entries, &contents)?,
                 options: load::options(set, self.rollout.engine.recipes)?,
                 decide: Box::new(load::keeper(set, self.purpose(Some(id)))?),
             }))
@@ -168,7 +168,7 @@ fn tree_of(places: &[&Known], id: DeployId) -> Result<Tree, RolloutError> {
     let mut trees = places.iter().map(|known| {
         let found = history::find(&known.history, Target::Id(&name));
         let found = found.map_err(|reason| known.refuses(reason))?;
-        Ok((known, known.history.tree(found)))
+        Ok::<_, RolloutError>((known, known.history.tree(found)))
     });
     let Some(first) = trees.next() else { return Ok(Tree::default()) };
     let (_, tree) = first?;
