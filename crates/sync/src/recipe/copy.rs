@@ -12,8 +12,13 @@ const ACTION_BYTES: u64 = 64;
 
 pub(super) fn offer(situation: &Situation<'_>) -> Option<Offer> {
     let from = situation.elsewhere?;
-    // What was staged before is never sent again, however small.
-    let cost = if matches!(from, Basis::Leftover(_)) { 0 } else { ACTION_BYTES };
+    let cost = match from {
+        // What was staged before is never sent again, however small.
+        Basis::Leftover(_) => 0,
+        // Nothing but leaving it where it stands is better.
+        _ if situation.is_given => super::touch::ACTION_BYTES,
+        _ => ACTION_BYTES,
+    };
     Some(Offer { recipe: Recipe::Copy { from }, cost })
 }
 

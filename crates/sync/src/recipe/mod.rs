@@ -147,6 +147,8 @@ pub struct Situation<'a> {
     pub same_time: bool,
     /// The same content somewhere else at the destination.
     pub elsewhere: Option<Basis>,
+    /// The source was given: the content may be nowhere but at the destination.
+    pub is_given: bool,
     /// A basis that is the content once it is rewritten.
     pub rewritten: Option<Basis>,
     /// A ground the sender has compared with the content, and about how many bytes must travel then.

@@ -3,7 +3,7 @@
 use super::{Offer, Recipe, Situation};
 
 /// About what an action costs on the wire: a position, bits and a time.
-const ACTION_BYTES: u64 = 8;
+pub(super) const ACTION_BYTES: u64 = 8;
 
 pub(super) fn offer(situation: &Situation<'_>) -> Option<Offer> {
     situation.standing?;

@@ -69,6 +69,8 @@ pub struct Comparison<'a> {
     deletes: &'a Deletes,
     /// What is set aside at the destination.
     asides: &'a [Aside],
+    /// The source's contents may be nowhere but at the destination.
+    is_given: bool,
     /// For each source entry, the position of its path in the state.
     known: Vec<Option<u32>>,
     same: Vec<Same>,
@@ -110,6 +112,7 @@ impl<'a> Comparison<'a> {
             policy,
             deletes: if policy.delete { &Deletes::Surplus } else { &Deletes::None },
             asides: &[],
+            is_given: false,
             known,
             same,
             contents: Contents::of(state),
@@ -119,6 +122,12 @@ impl<'a> Comparison<'a> {
         };
         comparison.bases = comparison.choose_bases();
         comparison
+    }
+
+    /// Prefers what the destination has, however small: a [given source](super::Source::of) may lack it.
+    pub fn given(mut self, is_given: bool) -> Comparison<'a> {
+        self.is_given = is_given;
+        self
     }
 
     /// Takes what a deploy decided to delete, and the contents that are set aside at the destination.
@@ -395,6 +404,7 @@ impl Planning<'_, '_> {
             same_content: self.is_same(at),
             same_time: self.is_same_time(at),
             elsewhere: self.contents.find((digest.short(), size)),
+            is_given: comparison.is_given,
             rewritten: self.rewritten(at),
             patched: self.patched(at),
             regzipped: self.regzipped(at, size),

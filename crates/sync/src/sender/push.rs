@@ -106,7 +106,8 @@ fn attempt<'a>(
         let wishes = Wishes::of(&decision, &survey)?;
         let state = &survey.state;
         let comparison = Comparison::new(entries, state, &options.policy)
-            .deploying(&decision.deletes, &survey.aside);
+            .deploying(&decision.deletes, &survey.aside)
+            .given(source.is_given());
         let early = if state.entries == remembered { early.join().ok().flatten() } else { None };
         let recipes = session.worthwhile(options.policy.recipes);
         let mut drafts =

@@ -1,0 +1,18 @@
+//! Deploys over a real agent: pushes in steps, the history, and what is set aside.
+
+mod keeping;
+mod steps;
+mod support;
+
+/// Not a test: what hosts run as an agent.
+#[test]
+fn agent_process() {
+    use std::io;
+    use std::os::fd::AsFd;
+    if let Ok(nonce) = std::env::var("ASSETSYNC_TEST_NONCE") {
+        let input = io::stdin().as_fd().try_clone_to_owned().unwrap();
+        let output = io::stdout().as_fd().try_clone_to_owned().unwrap();
+        let _ = assetsync_sync::agent::serve(input, output, &nonce);
+        std::process::exit(0);
+    }
+}

@@ -1,0 +1,243 @@
+//! Hosts with a real agent behind a remote shell, and what is deployed to them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use assetsync_sync::compare::SourceEntry;
+use assetsync_sync::digest::Digest;
+use assetsync_sync::filter::Filter;
+use assetsync_sync::path::RelPath;
+use assetsync_sync::sender::{
+    Connection, Decide, Decision, Deletes, Event, HistoryEdit, Monitor, Options, PushError, Report,
+    Source, Staged, Survey, When, push, stage, survey,
+};
+use assetsync_sync::store::{LIMIT_BYTES, Store};
+use assetsync_sync::transport::{Agents, NoPrompt, SshOptions, Target};
+
+/// After so long without an end, something hangs.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Agents, hosts and a sender, all on this machine.
+pub struct Ground {
+    dir: tempfile::TempDir,
+    agents: Agents,
+    ssh: SshOptions,
+    pub options: Options,
+    pub notices: Notices,
+}
+
+impl Ground {
+    pub fn new() -> Ground {
+        // In memory if possible: every publishing syncs the file system.
+        let shared = Path::new("/dev/shm");
+        let dir = if shared.is_dir() { tempfile::tempdir_in(shared) } else { tempfile::tempdir() };
+        let dir = dir.unwrap();
+        let shell = dir.path().join("shell");
+        let this = std::env::current_exe().unwrap();
+        let text = format!(
+            "#!/bin/sh\nset -- ${{2#*\"' sh \"}}\nexport ASSETSYNC_TEST_NONCE=$1\n\
+             exec '{}' --exact agent_process --nocapture --quiet\n",
+            this.display()
+        );
+        fs::write(dir.path().join("shell.new"), text).unwrap();
+        fs::set_permissions(dir.path().join("shell.new"), fs::Permissions::from_mode(0o755))
+            .unwrap();
+        fs::rename(dir.path().join("shell.new"), &shell).unwrap();
+        let ssh = SshOptions { rsh: Some(shell.display().to_string()), ..SshOptions::default() };
+        let (agents, options) = (Agents::default(), Options::default());
+        fs::create_dir(dir.path().join("nothing")).unwrap();
+        Ground { dir, agents, ssh, options, notices: Notices::default() }
+    }
+
+    pub fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn connection<'a>(&'a self, store: Option<&'a Store>) -> Connection<'a> {
+        Connection {
+            agents: &self.agents,
+            ssh: &self.ssh,
+            prompt: &NoPrompt,
+            timeout: PATIENCE,
+            bytes_per_second: None,
+            dry_run: false,
+            checksum: false,
+            store,
+        }
+    }
+
+    pub fn target(&self, host: &str) -> Target {
+        Target::parse(format!("fake:{}", self.at(host).display()).as_ref()).unwrap()
+    }
+
+    pub fn store(&self) -> Store {
+        Store::open(&self.at("store"), LIMIT_BYTES).unwrap()
+    }
+
+    /// Writes a tree anew.
+    pub fn write(&self, name: &str, files: &[(&str, &str)]) -> Source {
+        let _ = fs::remove_dir_all(self.at(name));
+        fs::create_dir(self.at(name)).unwrap();
+        for (path, content) in files {
+            let path = self.at(name).join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        self.scan(name)
+    }
+
+    pub fn scan(&self, name: &str) -> Source {
+        Source::scan(&self.at(name), &Filter::default()).unwrap()
+    }
+
+    pub fn push(&self, source: &Source, host: &str, store: Option<&Store>) -> Report {
+        let connection = self.connection(store);
+        push(source, &self.target(host), &connection, &self.options, &self.notices).unwrap()
+    }
+
+    pub fn stage<'a>(
+        &'a self,
+        source: &'a Source,
+        host: &str,
+        store: Option<&'a Store>,
+        decision: Decision,
+    ) -> Staged<'a> {
+        self.try_stage(source, host, &self.connection(store), decision).unwrap()
+    }
+
+    pub fn try_stage<'a>(
+        &'a self,
+        source: &'a Source,
+        host: &str,
+        connection: &Connection<'a>,
+        decision: Decision,
+    ) -> Result<Staged<'a>, PushError> {
+        let decide = Decided(decision);
+        stage(source, &self.target(host), connection, &self.options, &decide, &self.notices)
+    }
+
+    /// Stages, publishes and prunes.
+    pub fn deploy(
+        &self,
+        source: &Source,
+        host: &str,
+        store: Option<&Store>,
+        decision: Decision,
+    ) -> Report {
+        self.stage(source, host, store, decision).publish().unwrap().prune().unwrap()
+    }
+
+    pub fn survey(&self, host: &str, store: Option<&Store>) -> Survey {
+        survey(&self.target(host), &self.connection(store), &self.notices).unwrap()
+    }
+
+    /// All files of a host, by path.
+    pub fn files(&self, host: &str) -> BTreeMap<String, String> {
+        let read = |path: &PathBuf| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        self.paths(host).iter().map(|(name, path)| (name.clone(), read(path))).collect()
+    }
+
+    /// What would show that a file of a host was touched: its inode, and times in nanoseconds.
+    pub fn stamps(&self, host: &str) -> BTreeMap<String, (u64, i64, i64, i64)> {
+        let stamp = |path: &PathBuf| {
+            let meta = fs::symlink_metadata(path).unwrap();
+            (meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.ctime_nsec())
+        };
+        self.paths(host).iter().map(|(name, path)| (name.clone(), stamp(path))).collect()
+    }
+
+    fn paths(&self, host: &str) -> BTreeMap<String, PathBuf> {
+        let (root, mut found) = (self.at(host), BTreeMap::new());
+        let mut left = vec![root.clone()];
+        while let Some(dir) = left.pop() {
+            for item in fs::read_dir(dir).unwrap() {
+                let path = item.unwrap().path();
+                if path.is_dir() {
+                    left.push(path);
+                } else {
+                    let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                    found.insert(name, path);
+                }
+            }
+        }
+        found
+    }
+
+    /// The names in a directory, sorted; none if it is not there.
+    pub fn names(&self, dir: &str) -> Vec<String> {
+        let Ok(items) = fs::read_dir(self.at(dir)) else { return Vec::new() };
+        let mut names: Vec<String> =
+            items.map(|item| item.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Decides what is given.
+pub struct Decided(pub Decision);
+
+impl Decide for Decided {
+    fn decide(
+        &self,
+        _survey: &Survey,
+        _wanted: &[SourceEntry],
+    ) -> Result<Decision, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.0.clone())
+    }
+}
+
+/// Hears what users would.
+#[derive(Default)]
+pub struct Notices(Mutex<Vec<String>>);
+
+impl Notices {
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Monitor for Notices {
+    fn event(&self, event: Event<'_>) {
+        if let Event::Notice(text) = event {
+            self.0.lock().unwrap().push(text.to_owned());
+        }
+    }
+}
+
+pub fn path(text: &str) -> RelPath {
+    RelPath::new(text.as_bytes()).unwrap()
+}
+
+/// Deletes these paths, at their times.
+pub fn deleting(paths: &[(&str, When)]) -> Decision {
+    let these = paths.iter().map(|(text, when)| (path(text), *when)).collect();
+    Decision { deletes: Deletes::These(these), ..Decision::default() }
+}
+
+/// Sets aside what stands at a path.
+pub fn setting_aside(text: &str, content: &str) -> Decision {
+    let set_aside = vec![(path(text), Digest::of(content.as_bytes()))];
+    Decision { set_aside, ..Decision::default() }
+}
+
+/// Goes on with a history.
+pub fn writing(keep: u64, append: &[u8]) -> Decision {
+    let edit = HistoryEdit { keep, append: append.to_vec() };
+    Decision { history: Some(edit), ..Decision::default() }
+}
+
+/// Owned files, for comparing.
+pub fn files(files: &[(&str, &str)]) -> BTreeMap<String, String> {
+    files.iter().map(|(name, content)| ((*name).to_owned(), (*content).to_owned())).collect()
+}
+
+/// Bytes that don't compress, the same in every run.
+pub fn noise(count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    bytes
+}
