@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use assetsync_sync::sender::{Connection, Event, Monitor, PushError, Report, Source, push};
+use assetsync_sync::sender::{
+    Connection, Event, Monitor, PushError, Report, Sharing, Source, push,
+};
 use assetsync_sync::sftp;
 use assetsync_sync::store::{LIMIT_BYTES, Store};
 use assetsync_sync::transport::{
@@ -91,6 +93,7 @@ fn hint_at_pulling(mut error: CommandError, source: &Path) -> CommandError {
 fn push_all(options: &PushOptions, source: &Source, console: &Console) -> Exit {
     let (agents, person) = (agents(), Person::new(console));
     let store = open_store(options, console);
+    let sharing = Sharing::default();
     let connection = Connection {
         agents: &agents,
         ssh: &options.ssh,
@@ -100,6 +103,7 @@ fn push_all(options: &PushOptions, source: &Source, console: &Console) -> Exit {
         dry_run: options.dry_run,
         checksum: options.checksum,
         store: store.as_ref(),
+        sharing: (options.destinations.len() > 1).then_some(&sharing),
     };
     let push_one = &|destination| {
         let asker = person.asker();

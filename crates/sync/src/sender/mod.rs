@@ -1,6 +1,7 @@
 //! The sender: scans the source, compares, plans, encodes. It runs where there is memory.
 
 mod basis;
+mod content;
 pub mod drafts;
 mod effort;
 mod encode;
@@ -9,13 +10,18 @@ mod groups;
 mod memory;
 mod monitor;
 mod outcome;
+mod outlet;
 mod patching;
 pub mod planner;
+mod reel;
 mod regzips;
 pub mod renames;
+mod replay;
 mod report;
 mod session;
+mod sharing;
 mod source;
+mod tape;
 mod wire;
 
 use std::collections::HashMap;
@@ -28,6 +34,7 @@ use rayon::prelude::*;
 use self::drafts::{Drafts, OldContents, Regzip};
 use self::memory::Memory;
 use self::outcome::outcome;
+use self::sharing::Drafted;
 
 pub use self::error::PushError;
 pub use self::monitor::{Event, Monitor, Silent};
@@ -35,12 +42,13 @@ pub use self::planner::{Answers, Comparison, Policy};
 pub use self::report::{Count, Report};
 pub(crate) use self::session::nonce;
 pub use self::session::{Connection, Materials, Session};
+pub use self::sharing::Sharing;
 pub(crate) use self::source::read_again;
 pub use self::source::{Source, SourceError, Unreadable};
 pub(crate) use self::wire::Rate;
 use crate::plan::{Plan, What};
-use crate::proto::FailureCode;
-use crate::state::{RemoteEntry, State};
+use crate::proto::{FailureCode, StateHasher};
+use crate::state::{RemoteEntry, State, StateId};
 
 /// What a push may do at its destination.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +79,11 @@ pub fn push(
             let connection = Connection { checksum: true, ..connection.clone() };
             attempt(source, target, &connection, options, monitor)
         }
+        Err(error) if error.is_of_sharing() => {
+            monitor.event(Event::Notice(&format!("{error}; now it is pushed to alone")));
+            let connection = Connection { sharing: None, ..connection.clone() };
+            attempt(source, target, &connection, options, monitor)
+        }
         done => done,
     }
 }
@@ -87,10 +100,13 @@ fn attempt(
     // The source is read while the destination is reached and surveyed.
     std::thread::scope(|scope| {
         let early = scope.spawn(|| {
-            let drafts = early_drafts(source, remembered, options, memory.contents())?;
-            let regzips = Arc::clone(&drafts.regzips);
-            scope.spawn(move || take_apart_until(is_reached, &regzips, source));
-            Some(drafts)
+            let (sharing, id) = (connection.sharing, memory.id());
+            let early = early_drafts(source, remembered, id, options, memory.contents(), sharing)?;
+            let regzips = Arc::clone(&early.drafts.regzips);
+            if early.is_new {
+                scope.spawn(move || take_apart_until(is_reached, &regzips, source));
+            }
+            Some(early.drafts)
         });
         let connected = Session::connect(target, connection, memory.id(), monitor);
         is_reached.store(true, Ordering::Relaxed);
@@ -99,13 +115,13 @@ fn attempt(
         let entries = source.hashed()?;
         let comparison = Comparison::new(entries, &state, &options.policy);
         let early = if state.entries == *remembered { early.join().ok().flatten() } else { None };
-        let recipes = session.worthwhile(options.policy.recipes);
-        let mut drafts =
-            early.unwrap_or_else(|| Drafts::make(&comparison, source, memory.contents(), recipes));
-        if !recipes.regzip {
-            drafts.regzips = Arc::default();
-        }
-        let comparison = comparison.with(drafts);
+        let drafts = early.unwrap_or_else(|| {
+            let id = || StateHasher::id(&state.entries);
+            let recipes = options.policy.recipes;
+            let make = || Drafts::make(&comparison, source, memory.contents(), recipes);
+            sharing::drafts(connection.sharing, id, &state.leftovers, make).drafts
+        });
+        let comparison = comparison.with(drafts, session.worthwhile(options.policy.recipes));
         let answers = session.ask(&comparison)?;
         let mut plan = comparison.plan(&answers).map_err(PushError::InTheWay)?;
         check_deletes(&plan, options)?;
@@ -114,7 +130,13 @@ fn attempt(
             session.bye()?;
         } else {
             let (comparison, old) = (&comparison, memory.contents());
-            let materials = Materials { source, comparison, answers: &answers, old };
+            let materials = Materials {
+                source,
+                comparison,
+                answers: &answers,
+                old,
+                sharing: connection.sharing,
+            };
             session.send(&plan, &materials, true)?;
             let keeping = scope.spawn(|| memory.keep_contents(source, entries));
             retried = session.confirm(&mut plan, source, true)?;
@@ -136,16 +158,21 @@ fn attempt(
 fn early_drafts(
     source: &Source,
     remembered: &[RemoteEntry],
+    id: Option<StateId>,
     options: &Options,
     old: &dyn OldContents,
-) -> Option<Drafts> {
-    let entries = source.hashed().ok()?;
+    sharing: Option<&Sharing>,
+) -> Option<Drafted> {
+    let (entries, id) = (source.hashed().ok()?, id?);
     if remembered.is_empty() {
         return None;
     }
-    let state = State { entries: remembered.to_vec(), leftovers: Vec::new() };
-    let comparison = Comparison::new(entries, &state, &options.policy);
-    Some(Drafts::make(&comparison, source, old, options.policy.recipes))
+    let make = || {
+        let state = State { entries: remembered.to_vec(), leftovers: Vec::new() };
+        let comparison = Comparison::new(entries, &state, &options.policy);
+        Drafts::make(&comparison, source, old, options.policy.recipes)
+    };
+    Some(sharing::drafts(sharing, || id, &[], make))
 }
 
 /// Begins to take `.gz` files apart while a far host is being reached; a near one is reached before this begins.
