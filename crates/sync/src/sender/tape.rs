@@ -36,6 +36,8 @@ pub struct Tape {
     grown: Condvar,
     /// Somebody has heard more, or has gone.
     heard: Condvar,
+    /// How far the encoder may be in front.
+    ahead: u64,
 }
 
 #[derive(Debug)]
@@ -103,17 +105,25 @@ pub enum Heard<'p> {
 impl Tape {
     /// A new tape, on which the direction that remembers `memory` goes on, and its first player.
     pub fn begin(memory: Memory) -> io::Result<(Arc<Tape>, Recorder, Player)> {
+        Tape::begin_with(memory, AHEAD, IN_MEMORY)
+    }
+
+    fn begin_with(
+        memory: Memory,
+        ahead: u64,
+        in_memory: usize,
+    ) -> io::Result<(Arc<Tape>, Recorder, Player)> {
         let outbox = Outbox::after(memory, LEVEL)?;
         let desk = Desk {
-            reel: Reel::new(IN_MEMORY),
+            reel: Reel::new(in_memory),
             length: 0,
             marks: Vec::new(),
             players: HashMap::new(),
             next_player: 0,
             end: None,
         };
-        let tape = Tape { desk: Mutex::new(desk), grown: Condvar::new(), heard: Condvar::new() };
-        let tape = Arc::new(tape);
+        let (grown, heard) = (Condvar::new(), Condvar::new());
+        let tape = Arc::new(Tape { desk: Mutex::new(desk), grown, heard, ahead });
         let (blocked, sent, done) = (Duration::ZERO, 0, 0);
         let recorder = Recorder { tape: Arc::clone(&tape), outbox, blocked, sent, done };
         let player = Player::new(&tape, &mut tape.desk());
@@ -145,7 +155,7 @@ impl Tape {
                     self.end(&mut desk, End::Forsaken);
                     return Err(PushError::Io(io::ErrorKind::BrokenPipe.into()));
                 }
-                Some(&furthest) if desk.length >= furthest + AHEAD => {
+                Some(&furthest) if desk.length >= furthest + self.ahead => {
                     desk = self.heard.wait(desk).unwrap_or_else(PoisonError::into_inner);
                 }
                 Some(_) => return Ok(desk),
@@ -297,3 +307,6 @@ impl Drop for Player {
         self.tape.heard.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests;
