@@ -185,3 +185,136 @@ fn put_piece(bytes: &mut Vec<u8>, piece: &Piece) {
     };
     numbers.iter().for_each(|&number| put_number(bytes, number as u64));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::thread;
+
+    use super::*;
+    use crate::delta::{Signature, SignatureSpec};
+    use crate::digest::{Digest, ShortDigest};
+    use crate::entry::{Entry, Kind, Mtime};
+    use crate::filter::Filter;
+    use crate::path::RelPath;
+    use crate::plan::Rename;
+    use crate::proto::Outbox;
+    use crate::recipe::{Basis, Ground, Recipes};
+    use crate::sender::drafts::NoContents;
+    use crate::sender::{Comparison, Materials, Policy, Source};
+    use crate::state::RemoteEntry;
+
+    /// What the bytes of an encoding depend on.
+    #[derive(Clone, Default)]
+    struct Given {
+        is_near: bool,
+        tells_renames: bool,
+        memory: Memory,
+        state: State,
+        answers: Answers,
+        substitutes: Vec<(Vec<u8>, Vec<u8>)>,
+        pieces: Vec<Piece>,
+        delete: bool,
+    }
+
+    fn key_for(source: &Source, given: &Given) -> Key {
+        let policy = Policy { delete: given.delete, ..Policy::default() };
+        let ground = Ground { basis: Basis::Known(0), rewritten: false };
+        let draft = Draft::Compared { ground, pieces: given.pieces.clone() };
+        let drafts = Drafts {
+            substitutes: given.substitutes.clone(),
+            files: HashMap::from([(0, draft)]),
+            ..Drafts::default()
+        };
+        let comparison = Comparison::new(source.hashed().unwrap(), &given.state, &policy)
+            .with(Arc::new(drafts), Recipes::ALL);
+        let plan = comparison.plan(&given.answers).unwrap();
+        let materials = Materials {
+            source,
+            comparison: &comparison,
+            answers: &given.answers,
+            old: &NoContents,
+            sharing: None,
+        };
+        let work = Work::new(&plan, &materials, given.tells_renames, given.is_near);
+        key_of(&work, &given.memory)
+    }
+
+    fn state(size: u64) -> State {
+        let path = RelPath::new(b"own.txt").unwrap();
+        let entry = Entry { path, kind: Kind::File { size }, mode: 0o644, mtime: Mtime::default() };
+        State { entries: vec![RemoteEntry { entry, digest: None }], leftovers: Vec::new() }
+    }
+
+    fn memory_after(known: u32) -> Memory {
+        let mut outbox = Outbox::new(1).unwrap();
+        outbox.send(&Message::Rename(Rename { known, start: 0, length: 8, new: vec![b'a'; 8] }));
+        outbox.end()
+    }
+
+    fn signed(byte: u8) -> Answer {
+        let spec = SignatureSpec::new(1024, 2).unwrap();
+        Answer::Signed(Signature::new(spec, 10, vec![byte; spec.entry_bytes()]).unwrap())
+    }
+
+    #[test]
+    fn the_same_is_shared_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("app.js"), "content").unwrap();
+        let source = Source::scan(dir.path(), &Filter::default()).unwrap();
+        let leftover = |size| {
+            let leftovers = vec![Leftover { digest: ShortDigest([1; 16]), size }];
+            Given { state: State { leftovers, ..State::default() }, ..Given::default() }
+        };
+        let answer = |answer| Given { answers: Answers::from([(3, answer)]), ..Given::default() };
+        let piece = |piece| Given { pieces: vec![piece], ..Given::default() };
+        let given = [
+            Given::default(),
+            Given { is_near: true, ..Given::default() },
+            Given { tells_renames: true, ..Given::default() },
+            Given { memory: memory_after(4), ..Given::default() },
+            Given { memory: memory_after(5), ..Given::default() },
+            Given { state: state(1), ..Given::default() },
+            Given { state: state(2), ..Given::default() },
+            Given { state: state(2), delete: true, ..Given::default() },
+            leftover(1),
+            leftover(2),
+            answer(Answer::Same),
+            answer(Answer::Gone),
+            answer(signed(1)),
+            answer(signed(2)),
+            Given { substitutes: vec![(vec![1; 6], vec![2; 6])], ..Given::default() },
+            piece(Piece::Copy { offset: 1, length: 2 }),
+            piece(Piece::Copy { offset: 2, length: 1 }),
+            piece(Piece::New { range: 0..7, near: 0..0 }),
+            piece(Piece::New { range: 0..7, near: 0..1 }),
+        ];
+        let keys: Vec<Key> = given.iter().map(|given| key_for(&source, given)).collect();
+        let again: Vec<Key> = given.iter().map(|given| key_for(&source, &given.clone())).collect();
+        assert_eq!(keys, again);
+        for (at, key) in keys.iter().enumerate() {
+            assert!(!keys[..at].contains(key), "number {at} is taken for another one");
+        }
+
+        // Another content is another plan.
+        fs::write(dir.path().join("app.js"), "CONTENT").unwrap();
+        let other = Source::scan(dir.path(), &Filter::default()).unwrap();
+        assert_ne!(key_for(&source, &given[0]), key_for(&other, &given[0]));
+    }
+
+    #[test]
+    fn drafts_are_made_once_for_each_state() {
+        let sharing = Sharing::default();
+        let of = |id: u8, leftovers: &[Leftover]| {
+            drafts(Some(&sharing), || StateId([id; 16]), leftovers, Drafts::default)
+        };
+        let made: Vec<Drafted> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| of(1, &[]))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(made.iter().filter(|made| made.is_new).count(), 1);
+        assert!(made.iter().all(|other| Arc::ptr_eq(&other.drafts, &made[0].drafts)));
+        let leftover = Leftover { digest: Digest::of(b"left").short(), size: 4 };
+        assert!(of(2, &[]).is_new && of(1, &[leftover]).is_new && !of(2, &[]).is_new);
+    }
+}
