@@ -244,7 +244,9 @@ fn a_hook_that_fails_says_precisely_what_is_live() {
     ];
     for (moment, _, said, stands) in cases {
         let hook = "{ run = \"echo oh no; exit 7\", roles = [\"app\"] }";
-        fleet.configure(&format!("hooks.{moment} = [{hook}]\nhooks.on_failure = [\"touch failed\"]\n"));
+        fleet.configure(&format!(
+            "hooks.{moment} = [{hook}]\nhooks.on_failure = [\"touch failed\"]\n"
+        ));
         let ran = fleet.run("deploy production");
         assert_eq!(ran.code(), Some(1), "{}", ran.stderr());
         let stderr = ran.stderr();

@@ -12,6 +12,7 @@ mod interruptions;
 mod memory;
 mod referee;
 mod sftp;
+mod sharing;
 mod store;
 mod support;
 mod transports;

@@ -112,6 +112,7 @@ impl Host {
             dry_run: how.dry_run,
             checksum: how.checksum,
             store: None,
+            sharing: None,
         };
         let mut target = Route::ALIAS.as_bytes().to_vec();
         target.push(b':');

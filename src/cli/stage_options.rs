@@ -36,14 +36,18 @@ const ONLY_WITH_STAGES: &[&str] = &["roles", "hosts", "file", "set"];
 pub fn stage(matches: &ArgMatches, arguments: &PushArguments) -> Result<String, CommandError> {
     if let Some(option) = given(matches, OF_THE_STAGE) {
         return Err(CommandError {
-            hints: vec!["assetsync push SRC DEST takes options; a stage has settings (--set KEY=VALUE)"],
+            hints: vec![
+                "assetsync push SRC DEST takes options; a stage has settings (--set KEY=VALUE)",
+            ],
             ..CommandError::usage(format!("{option} can't be given with a stage"))
         });
     }
     match arguments.source.to_str() {
         Some(stage) if !stage.contains('/') => Ok(stage.to_owned()),
         _ => Err(CommandError {
-            hints: vec!["assetsync push SRC DEST, as in: assetsync push public/assets web1:/srv/assets"],
+            hints: vec![
+                "assetsync push SRC DEST, as in: assetsync push public/assets web1:/srv/assets",
+            ],
             ..CommandError::usage(format!(
                 "{} is no stage, and there is no DEST to push it to",
                 arguments.source.display()

@@ -63,7 +63,8 @@ impl Project {
 
     /// What a deploy to a stage needs to know; warnings are told.
     pub fn deployment(&self, stage: &str, console: &Console) -> Result<Deployment, Exit> {
-        let settings = self.settings(Some(stage)).map_err(|problems| self.tell(&problems, console))?;
+        let settings =
+            self.settings(Some(stage)).map_err(|problems| self.tell(&problems, console))?;
         if !console.output.quiet {
             let warnings = settings.warnings().iter();
             warnings.for_each(|warning| console.tell(&format!("{warning}\n")));

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use assetsync_sync::sender::{Connection, Event, Monitor, PushError, Report, Source, push};
+use assetsync_sync::sender::{
+    Connection, Event, Monitor, PushError, Report, Sharing, Source, push,
+};
 use assetsync_sync::sftp;
 use assetsync_sync::transport::{NoPrompt, Prompt, Target, TransportError, TransportKind};
 use clap::ArgMatches;
@@ -98,6 +100,7 @@ fn push_all(options: &PushOptions, source: &Source, console: &Arc<Console>) -> E
     let (agents, person) = (agents(), Person::new(Arc::clone(console)));
     let store = options.store.as_deref();
     let store = store.and_then(|path| open_store(path, options.dry_run, console));
+    let sharing = Sharing::default();
     let connection = Connection {
         agents: &agents,
         ssh: &options.ssh,
@@ -107,6 +110,7 @@ fn push_all(options: &PushOptions, source: &Source, console: &Arc<Console>) -> E
         dry_run: options.dry_run,
         checksum: options.checksum,
         store: store.as_ref(),
+        sharing: (options.destinations.len() > 1).then_some(&sharing),
     };
     let push_one = &|destination| {
         let asker = person.asker();

@@ -56,8 +56,7 @@ pub fn push(stage: &str, arguments: &PushArguments) -> Exit {
         json: output.json,
         ..Output::default()
     }));
-    let choice =
-        Choice { dry_run: arguments.choice.dry_run, ..chosen(&arguments.hosts, &console) };
+    let choice = Choice { dry_run: arguments.choice.dry_run, ..chosen(&arguments.hosts, &console) };
     let (settings, memory) = (&arguments.settings, &arguments.memory);
     let prepared = Prepared::new(&console, stage, settings, memory, choice);
     roll_out(&console, prepared, "deploy", |rollout| rollout.push())
@@ -161,8 +160,7 @@ impl Prepared {
     ) -> Exit {
         let (started, cancel) = (Instant::now(), Cancel::new());
         interrupt::cancel(&self.console, &cancel);
-        let about =
-            About { stage: &self.deployment.stage, verb, dry_run: self.choice.dry_run };
+        let about = About { stage: &self.deployment.stage, verb, dry_run: self.choice.dry_run };
         let exit = match run(&self.rollout(&cancel)) {
             Ok(outcome) => shown::end(&self.console, about, started, &outcome),
             Err(error) => shown::refused(&self.console, about, &error),

@@ -133,6 +133,9 @@ pub struct Done<'a> {
     pub agent_files_read: u64,
     /// How often an answer was waited for after connecting.
     pub round_trips: u32,
+    /// 1 where content was encoded for this destination, 0 where there was none to send, or what was encoded for another
+    /// destination in the same state was sent.
+    pub encodings: u32,
     /// Files that arrived damaged and were sent again.
     pub retried: u64,
     /// Files and bytes of content by recipe.
@@ -202,6 +205,7 @@ impl<'a> Done<'a> {
             agent_peak_rss_bytes: report.agent_peak_rss_bytes,
             agent_files_read: report.agent_files_read,
             round_trips: report.round_trips,
+            encodings: report.encodings,
             retried: report.retried,
             recipes: report.recipes.iter().map(|(name, count)| (*name, count.into())).collect(),
             error: None,

@@ -12,9 +12,7 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use assetsync_deploy::rollout::{
-    Event, Monitor, Outcome, Phase, RolloutError, Stands, Verdict,
-};
+use assetsync_deploy::rollout::{Event, Monitor, Outcome, Phase, RolloutError, Stands, Verdict};
 use assetsync_sync::sender::{self, Monitor as _};
 
 use super::console::Console;
@@ -181,7 +179,8 @@ pub fn end(console: &Console, about: About<'_>, started: Instant, outcome: &Outc
         return exit;
     }
     if let Some(error) = &outcome.error {
-        console.error(None, &CommandError { exit, message: error.to_string(), hints: hints(error) });
+        console
+            .error(None, &CommandError { exit, message: error.to_string(), hints: hints(error) });
     }
     match outcome.verdict() {
         Verdict::Done | Verdict::Partly if !console.output.quiet => {
@@ -280,7 +279,9 @@ fn exit_of_error(error: &RolloutError) -> Exit {
 fn hints(error: &RolloutError) -> Vec<&'static str> {
     match error {
         RolloutError::NotStaged { .. } => {
-            vec!["--keep-going leaves out hosts that fail; what was built is kept here for another try"]
+            vec![
+                "--keep-going leaves out hosts that fail; what was built is kept here for another try",
+            ]
         }
         RolloutError::Build(_) => vec!["no host was touched"],
         RolloutError::Commands { moment, .. } if *moment == "restart" => {

@@ -42,6 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         dry_run: false,
         checksum: false,
         store: None,
+        sharing: None,
     };
     let mut options = Options::default();
     options.policy.delete = true;

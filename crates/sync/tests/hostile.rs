@@ -706,6 +706,7 @@ impl Client {
                 dry_run: false,
                 checksum: false,
                 store: None,
+                sharing: None,
             };
             let target = Target::parse("fake:/dest".as_ref()).unwrap();
             let mut options = Options::default();
@@ -913,6 +914,7 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
         dry_run: false,
         checksum: false,
         store: None,
+        sharing: None,
     };
     let mut options = Options::default();
     options.policy.delete = true;

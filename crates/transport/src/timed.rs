@@ -33,6 +33,11 @@ impl TimedReader {
         self.idle = idle;
     }
 
+    /// Whether the other side has closed its end.
+    pub fn is_hung_up(&self) -> io::Result<bool> {
+        is_hung_up(self.fd.as_fd())
+    }
+
     /// Gives the descriptor back, still non-blocking.
     pub fn into_inner(self) -> OwnedFd {
         self.fd
@@ -49,6 +54,11 @@ impl TimedWriter {
     /// Changes the idle limit.
     pub fn set_idle(&mut self, idle: Duration) {
         self.idle = idle;
+    }
+
+    /// Whether the other side has closed its end.
+    pub fn is_hung_up(&self) -> io::Result<bool> {
+        is_hung_up(self.fd.as_fd())
     }
 
     /// Gives the descriptor back, still non-blocking.
@@ -107,6 +117,13 @@ fn retry(
     }
 }
 
+fn is_hung_up(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // What a poll asks for is nothing; the end of the other side is told all the same.
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
+    wait(&mut fds, Some(Duration::ZERO))?;
+    Ok(fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR))
+}
+
 /// Polls until an event or the end of `limit`; false means the limit passed.
 pub(crate) fn wait(fds: &mut [PollFd<'_>], limit: Option<Duration>) -> io::Result<bool> {
     let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
@@ -141,6 +158,24 @@ mod tests {
         assert_eq!(silent.kind(), ErrorKind::TimedOut);
         let full = writer.write_all(&vec![0; 4 << 20]).unwrap_err();
         assert_eq!(full.kind(), ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn either_side_sees_that_the_other_has_closed() {
+        let idle = Duration::from_secs(5);
+        let (reader, writer) = io::pipe().unwrap();
+        let timed = TimedReader::new(reader.into(), idle).unwrap();
+        assert!(!timed.is_hung_up().unwrap());
+        (&writer).write_all(b"waiting to be read").unwrap();
+        assert!(!timed.is_hung_up().unwrap());
+        drop(writer);
+        assert!(timed.is_hung_up().unwrap());
+
+        let (reader, writer) = io::pipe().unwrap();
+        let timed = TimedWriter::new(writer.into(), idle).unwrap();
+        assert!(!timed.is_hung_up().unwrap());
+        drop(reader);
+        assert!(timed.is_hung_up().unwrap());
     }
 
     #[test]

@@ -32,7 +32,8 @@ impl Rollout<'_> {
                 }
                 None => {
                     let removed = fs::remove_dir_all(&path);
-                    removed.map_err(|source| RolloutError::CleanUp { path: path.clone(), source })?;
+                    removed
+                        .map_err(|source| RolloutError::CleanUp { path: path.clone(), source })?;
                     self.monitor.event(&Event::CleanedUp { path: &path });
                 }
             }

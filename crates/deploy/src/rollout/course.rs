@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assetsync_sync::sender::{self, Options};
+use assetsync_sync::sender::{self, Options, Sharing};
 
 use super::event::{Event, Phase};
 use super::fleet::{Common, Fleet, Load, Permits, Watch};
@@ -100,7 +100,11 @@ impl<'a> Course<'a> {
         }
         let loads = self.built(None)?;
         self.roll_out(loads, true)?;
-        if command.is_some() && deployment.build.cleanup && self.left_out.is_empty() && self.is_whole() {
+        if command.is_some()
+            && deployment.build.cleanup
+            && self.left_out.is_empty()
+            && self.is_whole()
+        {
             self.begin(Phase::CleanUp);
             self.rollout.clean_up()?;
         }
@@ -126,7 +130,7 @@ impl<'a> Course<'a> {
             let options = Options { allow_empty: true, ..options };
             let source = sender::Source::of(Vec::new(), nothing.path())?;
             let decide = Box::new(load::keeper(set, Purpose::Prune)?);
-            Ok(Some(Load { source, options, decide }))
+            Ok(Some(Load { source, options, decide, sharing: Sharing::default() }))
         });
         let loads = loads.collect::<Result<Vec<_>, RolloutError>>()?;
         self.stage(loads)?;
@@ -302,7 +306,7 @@ impl<'a> Course<'a> {
         places.extend(std::mem::take(&mut self.places).iter().map(PlaceOutcome::of));
         places.extend(self.fleet.take().into_iter().flat_map(Fleet::outcomes));
         places.sort_by_key(|place| (place.host, place.set));
-        let encodings = self.common.take().map_or(0, |_| 0);
+        let encodings = self.common.take().map_or(0, |common| common.encodings());
         let keep_going = self.rollout.choice.keep_going;
         let outcome = Outcome { id: self.id, places, error: ended.err(), encodings, keep_going };
         if outcome.error.is_some() && !self.rollout.choice.dry_run {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use assetsync_sync::sender::{
-    self, Connection, Decide, Options, PushError, Report, Source,
+    self, Connection, Decide, Options, PushError, Report, Sharing, Source,
 };
 
 use super::cancel::Cancel;
@@ -20,6 +20,8 @@ pub(super) struct Load {
     pub source: Source,
     pub options: Options,
     pub decide: Box<dyn Decide + Send>,
+    /// What the places of the set share.
+    pub sharing: Sharing,
 }
 
 /// What the threads of all places share.
@@ -94,7 +96,9 @@ impl Fleet {
             let (common, sender) = (Arc::clone(common), sender.clone());
             let serving = place.clone();
             // It ends with its connection at the latest; nobody waits for it.
-            std::thread::spawn(move || serve(&common, &serving, &heard, &|news| drop(sender.send((at, news)))));
+            std::thread::spawn(move || {
+                serve(&common, &serving, &heard, &|news| drop(sender.send((at, news))))
+            });
             Member { place, orders: Some(orders), step: Step::Staging, outcome }
         });
         let members = members.collect();
@@ -240,11 +244,11 @@ impl Common {
     ) -> Result<(), PlaceError> {
         let Some(load) = self.loads.get(place.set).and_then(Option::as_ref) else { return Ok(()) };
         let watch = Watch { place: &place.label, monitor: &*self.monitor };
-        let connection = self.connection(place);
+        let connection = self.connection(place, load);
         let mut staged = {
             let _permit = self.permits.take();
             retry::connecting(|| {
-                let Load { source, options, decide } = load;
+                let Load { source, options, decide, .. } = load;
                 sender::stage(source, &place.target, &connection, options, &**decide, &watch)
             })?
         };
@@ -268,8 +272,14 @@ impl Common {
         Ok(())
     }
 
-    fn connection<'a>(&'a self, place: &'a Place) -> Connection<'a> {
-        Connection { dry_run: self.dry_run, ..self.engine.connection(place, self.silence) }
+    /// How often content was encoded.
+    pub fn encodings(&self) -> u64 {
+        self.loads.iter().flatten().map(|load| load.sharing.encodings()).sum()
+    }
+
+    fn connection<'a>(&'a self, place: &'a Place, load: &'a Load) -> Connection<'a> {
+        let connection = self.engine.connection(place, self.silence);
+        Connection { sharing: Some(&load.sharing), dry_run: self.dry_run, ..connection }
     }
 }
 

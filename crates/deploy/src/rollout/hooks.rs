@@ -152,10 +152,8 @@ impl Rollout<'_> {
 
 /// The commands of a restart.
 fn invocations(how: &RestartHow, host: &Host) -> Result<Vec<Invocation>, command::CommandError> {
-    let passenger = || Passenger {
-        current_path: host.current_path.clone(),
-        deploy_to: host.deploy_to.clone(),
-    };
+    let passenger =
+        || Passenger { current_path: host.current_path.clone(), deploy_to: host.deploy_to.clone() };
     Ok(match how {
         RestartHow::None => Vec::new(),
         RestartHow::Pumactl { phased: false } => vec![host.puma.restart()],

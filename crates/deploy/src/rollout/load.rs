@@ -6,7 +6,7 @@ use assetsync_sync::entry_points::EntryPoints;
 use assetsync_sync::filter::{Filter, Rule};
 use assetsync_sync::logical_name::Rules;
 use assetsync_sync::recipe::Recipes;
-use assetsync_sync::sender::{self, Options, Source};
+use assetsync_sync::sender::{self, Options, Sharing, Source};
 
 use super::RolloutError;
 use super::fleet::Load;
@@ -45,7 +45,7 @@ pub(super) fn built(
         return Err(RolloutError::NoFiles(path));
     }
     refuse_competing_manifests(&path, &source, &keeper.entry_points)?;
-    Ok(Load { source, options, decide: Box::new(keeper) })
+    Ok(Load { source, options, decide: Box::new(keeper), sharing: Sharing::default() })
 }
 
 fn refuse_competing_manifests(

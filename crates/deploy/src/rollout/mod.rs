@@ -256,6 +256,7 @@ impl Engine {
             dry_run: false,
             checksum: false,
             store: self.store.as_deref(),
+            sharing: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use assetsync_sync::compare::SourceEntry;
 use assetsync_sync::digest::Digest;
 use assetsync_sync::entry::{Entry, Kind, Mtime};
 use assetsync_sync::path::RelPath;
-use assetsync_sync::sender::{Source, Survey};
+use assetsync_sync::sender::{Sharing, Source, Survey};
 use assetsync_sync::state::RemoteEntry;
 use tempfile::TempDir;
 
@@ -81,6 +81,7 @@ impl Course<'_> {
                 source: Source::of(entries, &contents)?,
                 options: load::options(set, self.rollout.engine.recipes)?,
                 decide: Box::new(load::keeper(set, self.purpose(Some(id)))?),
+                sharing: Sharing::default(),
             }))
         });
         loads.collect()
@@ -154,7 +155,8 @@ fn agreed(places: &[Known], target: Target<'_>) -> Result<DeployId, RolloutError
     }
     for found in by_set.values() {
         if found.iter().any(|(_, id)| *id != found[0].1) {
-            let told = found.iter().map(|(known, id)| format!("{} would get {id}", known.place.label));
+            let told =
+                found.iter().map(|(known, id)| format!("{} would get {id}", known.place.label));
             return Err(RolloutError::DifferentDeploys(told.collect::<Vec<_>>().join(", ")));
         }
     }

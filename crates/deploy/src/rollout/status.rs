@@ -73,8 +73,7 @@ fn standing(set: &AssetSet, survey: &Survey) -> Result<Standing, PlaceError> {
     let known = known(&survey.history).map_err(PlaceError::History)?;
     let aside: Vec<Digest> = survey.aside.iter().map(|aside| aside.digest).collect();
     let entries = &survey.state.entries;
-    let status =
-        history::status(&known.history, entries, &aside, &policy(set.delete), now(survey));
+    let status = history::status(&known.history, entries, &aside, &policy(set.delete), now(survey));
     let kept = status.kept.iter().map(|kept| KeptDeploy {
         deploy: kept.deploy.clone(),
         files: kept.files,

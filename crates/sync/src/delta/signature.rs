@@ -195,6 +195,11 @@ impl Signature {
         self.basis_bytes
     }
 
+    /// The entries of all blocks, as they travel.
+    pub fn entries(&self) -> &[u8] {
+        &self.entries
+    }
+
     /// Number of blocks; the last one may be short.
     pub(super) fn blocks(&self) -> usize {
         self.entries.len() / self.spec.entry_bytes()

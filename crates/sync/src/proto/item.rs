@@ -11,7 +11,7 @@ use crate::recipe::{Basis, Ground, Recipe};
 use crate::state::RemoteEntry;
 
 /// What one direction of a conversation remembers of the items before.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Memory {
     path: Vec<u8>,
     mode: u32,
@@ -41,6 +41,17 @@ const SYMLINK: u8 = 2;
 const OTHER: u8 = 3;
 
 impl Memory {
+    /// Appends all of it: equal memories, and only these, have equal bytes.
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        put_bytes(out, &self.path);
+        for number in [self.mode, self.known, self.renamed] {
+            put_number(out, u64::from(number));
+        }
+        put_signed(out, self.mtime.secs);
+        put_number(out, u64::from(self.mtime.nanos));
+        put_number(out, self.copied_to);
+    }
+
     fn put_path(&mut self, out: &mut Vec<u8>, path: &RelPath) {
         let bytes = path.as_bytes();
         let shared = self.path.iter().zip(bytes).take_while(|(a, b)| a == b).count();

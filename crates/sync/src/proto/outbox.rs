@@ -39,6 +39,18 @@ impl Outbox {
         Ok(Outbox { deflater, plain, packed, out, memory: Memory::default() })
     }
 
+    /// Continues a direction of which `memory` is what it remembers; what follows is a new zstd frame.
+    pub(crate) fn after(memory: Memory, level: i32) -> io::Result<Outbox> {
+        Ok(Outbox { memory, ..Outbox::new(level)? })
+    }
+
+    /// Ends the zstd frame; gives what this direction remembers then.
+    pub(crate) fn end(&mut self) -> Memory {
+        self.end_frame();
+        self.cut_frame();
+        self.memory.clone()
+    }
+
     /// Chooses level and window anew: what follows is a new zstd frame of the same stream.
     pub fn tune(&mut self, level: i32, window_log: u32) -> io::Result<()> {
         self.end_frame();

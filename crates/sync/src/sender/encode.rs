@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use super::error::PushError;
+use super::outlet::Outlet;
 use super::planner::{Answer, Answers};
-use super::wire::Wire;
 use crate::compressed_names::is_precompressed;
 use crate::delta::{Matcher, Op, Signature};
 use crate::fs::tree::Tree;
@@ -26,11 +26,9 @@ pub struct Encoder<'a> {
     /// The source.
     pub tree: &'a mut Tree,
     /// Where it is said.
-    pub wire: &'a mut Wire,
+    pub outlet: &'a mut dyn Outlet,
     /// Signatures of bases.
     pub answers: &'a Answers,
-    /// Told of every piece of content, in bytes of the source.
-    pub progress: &'a mut dyn FnMut(u64, &Wire),
 }
 
 impl Encoder<'_> {
@@ -56,10 +54,10 @@ impl Encoder<'_> {
         corrections: Option<&[u8]>,
     ) -> Result<bool, PushError> {
         let Some(corrections) = corrections else { return self.encode_whole(position, action) };
-        self.wire.send(&Message::FileStart { action: position })?;
-        literals(self.wire, corrections)?;
-        self.wire.send(&Message::FileEnd)?;
-        (self.progress)(action.file().map_or(0, |file| file.size), self.wire);
+        self.outlet.send(&Message::FileStart { action: position })?;
+        literals(self.outlet, corrections)?;
+        self.outlet.send(&Message::FileEnd)?;
+        self.outlet.progress(action.file().map_or(0, |file| file.size));
         Ok(true)
     }
 
@@ -79,13 +77,13 @@ impl Encoder<'_> {
         file: &FileAction,
         content: impl FnOnce(&mut Self, &mut Hashed) -> Result<io::Result<()>, PushError>,
     ) -> Result<bool, PushError> {
-        self.wire.send(&Message::FileStart { action: position })?;
+        self.outlet.send(&Message::FileStart { action: position })?;
         let opened = self.tree.open_file(path).map(|source| Hashed::new(source, file.size));
         let as_planned = match opened {
             Ok(mut source) => content(self, &mut source)?.is_ok() && source.is_as_planned(file),
             Err(_) => false,
         };
-        self.wire.send(if as_planned { &Message::FileEnd } else { &Message::FileAbort })?;
+        self.outlet.send(if as_planned { &Message::FileEnd } else { &Message::FileAbort })?;
         Ok(as_planned)
     }
 
@@ -98,11 +96,11 @@ impl Encoder<'_> {
                 Err(error) => return Ok(Err(error)),
             };
             if stored {
-                self.wire.send_stored(&buffer[..count])?;
+                self.outlet.send_stored(&buffer[..count])?;
             } else {
-                literals(self.wire, &buffer[..count])?;
+                literals(self.outlet, &buffer[..count])?;
             }
-            (self.progress)(count as u64, self.wire);
+            self.outlet.progress(count as u64);
         }
     }
 
@@ -124,13 +122,13 @@ impl Encoder<'_> {
             let mut said = Ok(());
             let covered = matcher.scan(&buffer, last, &mut |op| {
                 if said.is_ok() {
-                    said = say(self.wire, op);
+                    said = say(self.outlet, op);
                 }
             });
             said?;
             buffer.drain(..covered);
-            self.wire.tick()?;
-            (self.progress)(covered as u64, self.wire);
+            self.outlet.tick()?;
+            self.outlet.progress(covered as u64);
             if last {
                 return Ok(Ok(()));
             }
@@ -148,15 +146,15 @@ fn signature_of<'a>(answers: &'a Answers, file: &FileAction) -> Option<&'a Signa
     }
 }
 
-fn say(wire: &mut Wire, op: Op<'_>) -> Result<(), PushError> {
+fn say(outlet: &mut dyn Outlet, op: Op<'_>) -> Result<(), PushError> {
     match op {
-        Op::Literal(bytes) => literals(wire, bytes),
-        Op::Copy { offset, length } => wire.send(&Message::Copy { offset, length }),
+        Op::Literal(bytes) => literals(outlet, bytes),
+        Op::Copy { offset, length } => outlet.send(&Message::Copy { offset, length }),
     }
 }
 
-pub(super) fn literals(wire: &mut Wire, bytes: &[u8]) -> Result<(), PushError> {
-    bytes.chunks(limits::LITERAL_BYTES).try_for_each(|piece| wire.send(&Message::Literal(piece)))
+pub(super) fn literals(outlet: &mut dyn Outlet, bytes: &[u8]) -> Result<(), PushError> {
+    bytes.chunks(limits::LITERAL_BYTES).try_for_each(|piece| outlet.send(&Message::Literal(piece)))
 }
 
 /// A source file that is hashed while it is read, no further than its planned size.

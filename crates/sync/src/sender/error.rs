@@ -62,6 +62,15 @@ pub enum PushError {
         /// Bytes free.
         free: u64,
     },
+    /// What several destinations are sent could not be kept until all have it.
+    #[error(
+        "Can't keep in {} what several destinations are sent: {}; make room there, or set TMPDIR",
+        std::env::temp_dir().display(), .0
+    )]
+    Spool(#[source] std::io::Error),
+    /// What failed while content was encoded for several destinations.
+    #[error(transparent)]
+    Shared(Arc<PushError>),
     /// A source file kept changing.
     #[error("{path} changes while it is read: {source}")]
     Changing {
@@ -88,6 +97,17 @@ pub enum PushError {
     /// A file did not arrive as it was sent, twice.
     #[error("{0} arrived damaged twice; check the memory and disk of both machines")]
     Damaged(String),
+}
+
+impl PushError {
+    /// Whether it is only that several destinations can't be served at the same time.
+    pub(super) fn is_of_sharing(&self) -> bool {
+        match self {
+            PushError::Spool(_) => true,
+            PushError::Shared(error) => error.is_of_sharing(),
+            _ => false,
+        }
+    }
 }
 
 fn detail(text: &str) -> String {

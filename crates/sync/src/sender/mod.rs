@@ -1,6 +1,7 @@
 //! The sender: scans the source, compares, plans, encodes. It runs where there is memory.
 
 mod basis;
+mod content;
 mod decision;
 pub mod drafts;
 mod effort;
@@ -10,16 +11,21 @@ mod groups;
 mod memory;
 mod monitor;
 mod outcome;
+mod outlet;
 mod patching;
 pub mod planner;
 mod push;
+mod reel;
 mod regzips;
 pub mod renames;
+mod replay;
 mod report;
 mod session;
+mod sharing;
 mod source;
 mod staged;
 mod survey;
+mod tape;
 mod wire;
 
 pub use self::decision::{Decide, Decision, Deletes, HistoryEdit, When};
@@ -31,6 +37,7 @@ pub(crate) use self::push::{check_deletes, check_source};
 pub use self::report::{Count, Report};
 pub(crate) use self::session::nonce;
 pub use self::session::{Connection, Materials, Session};
+pub use self::sharing::Sharing;
 pub(crate) use self::source::read_again;
 pub use self::source::{Source, SourceError, Unreadable};
 pub use self::staged::{Live, Staged, stage};

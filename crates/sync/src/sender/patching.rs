@@ -46,7 +46,7 @@ impl Patching<'_, '_> {
             if left == 0 && !pieces.is_empty() {
                 left = self.begin(groups.next(), effort)?;
             }
-            self.encoder.wire.send(&Message::FileStart { action: *position })?;
+            self.encoder.outlet.send(&Message::FileStart { action: *position })?;
             for piece in *pieces {
                 if left == 0 {
                     left = self.begin(groups.next(), effort)?;
@@ -57,14 +57,14 @@ impl Patching<'_, '_> {
                 }
             }
             let end = if content.is_some() { Message::FileEnd } else { Message::FileAbort };
-            self.encoder.wire.send(&end)?;
+            self.encoder.outlet.send(&end)?;
             let size = action.file().map_or(0, |file| file.size);
-            (self.encoder.progress)(size, self.encoder.wire);
+            self.encoder.outlet.progress(size);
         }
         if drafts.is_empty() {
             return Ok(());
         }
-        self.encoder.wire.compress_at(effort.level(), effort.window_log())
+        self.encoder.outlet.compress_at(effort.level(), effort.window_log())
     }
 
     /// The new content, if it is what was planned.
@@ -79,12 +79,12 @@ impl Patching<'_, '_> {
     fn begin(&mut self, group: Option<Group>, effort: &Effort) -> Result<usize, PushError> {
         let Some(Group { parts, pieces }) = group else { return Ok(usize::MAX) };
         let prefix = self.prefix(&parts)?;
-        let wire = &mut *self.encoder.wire;
-        parts.iter().try_for_each(|part| wire.send(&Message::Part(*part)))?;
+        let outlet = &mut *self.encoder.outlet;
+        parts.iter().try_for_each(|part| outlet.send(&Message::Part(*part)))?;
         let mut check = [0; 8];
         check.copy_from_slice(&blake3::hash(&prefix).as_bytes()[..8]);
-        wire.send(&Message::Prefix { check })?;
-        wire.compress_with(patch_level(effort, self.new_bytes), WINDOW_LOG, &prefix)?;
+        outlet.send(&Message::Prefix { check })?;
+        outlet.compress_with(patch_level(effort, self.new_bytes), WINDOW_LOG, &prefix)?;
         Ok(pieces)
     }
 
@@ -115,10 +115,10 @@ impl Patching<'_, '_> {
 
     fn piece(&mut self, piece: &Piece, content: &[u8]) -> Result<(), PushError> {
         match piece {
-            Piece::New { range, .. } => literals(self.encoder.wire, &content[range.clone()]),
+            Piece::New { range, .. } => literals(self.encoder.outlet, &content[range.clone()]),
             Piece::Copy { offset, length } => {
                 let (offset, length) = (*offset as u64, *length as u64);
-                self.encoder.wire.send(&Message::Copy { offset, length })
+                self.encoder.outlet.send(&Message::Copy { offset, length })
             }
         }
     }

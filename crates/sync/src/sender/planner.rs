@@ -1,10 +1,11 @@
 //! The planner: a pure function of the source, the destination's state and the answers to its questions.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::basis::Bases;
 use super::decision::{Deletes, When};
-use super::drafts::{Draft, Drafts};
+use super::drafts::{Draft, Drafts, Regzip};
 use crate::compare::{Clock, Rule, Same, SourceEntry, same_content};
 use crate::compressed_names::is_precompressed;
 use crate::delta::{Signature, SignatureSpec};
@@ -77,7 +78,9 @@ pub struct Comparison<'a> {
     contents: Contents,
     names: Bases<'a>,
     /// What the sender knows of changed files by itself.
-    drafts: Drafts,
+    drafts: Arc<Drafts>,
+    /// `.gz` files that may be made from their plain siblings, by position in the source.
+    regzips: Arc<HashMap<usize, Regzip>>,
     /// For each source entry, the basis to ask about.
     bases: Vec<Option<Asked>>,
 }
@@ -117,7 +120,8 @@ impl<'a> Comparison<'a> {
             same,
             contents: Contents::of(state),
             names: Bases::of(state, &policy.names),
-            drafts: Drafts::default(),
+            drafts: Arc::default(),
+            regzips: Arc::default(),
             bases: Vec::new(),
         };
         comparison.bases = comparison.choose_bases();
@@ -138,8 +142,10 @@ impl<'a> Comparison<'a> {
         self
     }
 
-    /// Takes what the sender knows of changed files: about those the destination is not asked.
-    pub fn with(mut self, drafts: Drafts) -> Comparison<'a> {
+    /// Takes what the sender knows of changed files: about those the destination is not asked. `.gz` files are made from
+    /// plain siblings only if `recipes` pay that way.
+    pub fn with(mut self, drafts: Arc<Drafts>, recipes: Recipes) -> Comparison<'a> {
+        self.regzips = if recipes.regzip { Arc::clone(&drafts.regzips) } else { Arc::default() };
         self.drafts = drafts;
         self.bases = self.choose_bases();
         self
@@ -148,6 +154,11 @@ impl<'a> Comparison<'a> {
     /// What the sender knows by itself.
     pub fn drafts(&self) -> &Drafts {
         &self.drafts
+    }
+
+    /// `.gz` files that may be made from their plain siblings, by position in the source.
+    pub fn regzips(&self) -> &HashMap<usize, Regzip> {
+        &self.regzips
     }
 
     /// The source's entries, in tree order.
@@ -208,8 +219,7 @@ impl<'a> Comparison<'a> {
         let mut expected = HashSet::new();
         let mut choose = |at: usize| {
             let local = &self.source[at];
-            let drafted =
-                self.drafts.files.contains_key(&at) || self.drafts.regzips.contains_key(&at);
+            let drafted = self.drafts.files.contains_key(&at) || self.regzips.contains_key(&at);
             if self.same[at] == Same::Yes || drafted || !self.is_new(at) {
                 return None;
             }
@@ -477,7 +487,7 @@ impl Planning<'_, '_> {
     /// Where the plain sibling will be, and what else must travel.
     fn regzipped(&self, at: usize, size: u64) -> Option<(Basis, u64)> {
         // Not taken apart yet: a zopfli's corrections are a tenth of the file, zlib's a hundredth.
-        let (plain, bytes) = (self.comparison.drafts.regzips.get(&at)?.plain, size / 10);
+        let (plain, bytes) = (self.comparison.regzips.get(&at)?.plain, size / 10);
         let Some(&position) = self.positions.get(&plain) else {
             let kept = self.comparison.known.get(plain).copied().flatten();
             return Some((Basis::Known(kept?), bytes));

@@ -11,17 +11,18 @@ use super::decision::{Decide, Decision, Deletes, Wishes};
 use super::drafts::{Drafts, OldContents, Regzip};
 use super::error::PushError;
 use super::memory::Memory;
-use super::monitor::Monitor;
+use super::monitor::{Event, Monitor};
 use super::planner::{Comparison, Policy};
 use super::report::Report;
 use super::session::{Connection, Materials, Session};
+use super::sharing::{self, Drafted, Sharing};
 use super::source::Source;
 use super::staged::{Staged, Stand};
 use super::survey::{Known, Survey, deploy};
 use crate::compare::SourceEntry;
 use crate::plan::{Action, Plan, What};
-use crate::proto::FailureCode;
-use crate::state::{RemoteEntry, State};
+use crate::proto::{FailureCode, StateHasher};
+use crate::state::{RemoteEntry, State, StateId};
 
 /// What a push may do at its destination.
 #[derive(Debug, Clone, Default)]
@@ -68,6 +69,11 @@ pub(super) fn stage_twice<'a>(
             let connection = Connection { checksum: true, ..connection.clone() };
             attempt(source, target, &connection, options, decide, monitor)
         }
+        Err(error) if error.is_of_sharing() => {
+            monitor.event(Event::Notice(&format!("{error}; now it is pushed to alone")));
+            let connection = Connection { sharing: None, ..connection.clone() };
+            attempt(source, target, &connection, options, decide, monitor)
+        }
         done => done,
     }
 }
@@ -89,10 +95,13 @@ fn attempt<'a>(
     // The source is read while the destination is reached and surveyed.
     let outcome = std::thread::scope(|scope| {
         let early = scope.spawn(|| {
-            let drafts = early_drafts(source, &remembered, options, memory.contents())?;
-            let regzips = Arc::clone(&drafts.regzips);
-            scope.spawn(move || take_apart_until(is_reached, &regzips, source));
-            Some(drafts)
+            let (sharing, id) = (connection.sharing, memory.id());
+            let early = early_drafts(source, &remembered, id, options, memory.contents(), sharing)?;
+            let regzips = Arc::clone(&early.drafts.regzips);
+            if early.is_new {
+                scope.spawn(move || take_apart_until(is_reached, &regzips, source));
+            }
+            Some(early.drafts)
         });
         let connected = Session::connect(target, connection, memory.id(), deploy, monitor);
         is_reached.store(true, Ordering::Relaxed);
@@ -109,13 +118,13 @@ fn attempt<'a>(
             .deploying(&decision.deletes, &survey.aside)
             .given(source.is_given());
         let early = if state.entries == remembered { early.join().ok().flatten() } else { None };
-        let recipes = session.worthwhile(options.policy.recipes);
-        let mut drafts =
-            early.unwrap_or_else(|| Drafts::make(&comparison, source, memory.contents(), recipes));
-        if !recipes.regzip {
-            drafts.regzips = Arc::default();
-        }
-        let comparison = comparison.with(drafts);
+        let drafts = early.unwrap_or_else(|| {
+            let id = || StateHasher::id(&state.entries);
+            let recipes = options.policy.recipes;
+            let make = || Drafts::make(&comparison, source, memory.contents(), recipes);
+            sharing::drafts(connection.sharing, id, &state.leftovers, make).drafts
+        });
+        let comparison = comparison.with(drafts, session.worthwhile(options.policy.recipes));
         let answers = session.ask(&comparison)?;
         let mut plan = comparison.plan(&answers).map_err(PushError::InTheWay)?;
         check_plan(&plan, source, options)?;
@@ -125,7 +134,13 @@ fn attempt<'a>(
         } else {
             check_contents(&plan, source)?;
             let (comparison, old) = (&comparison, memory.contents());
-            let materials = Materials { source, comparison, answers: &answers, old };
+            let materials = Materials {
+                source,
+                comparison,
+                answers: &answers,
+                old,
+                sharing: connection.sharing,
+            };
             let publish = decide.is_none();
             session.send(&plan, &materials, &wishes, publish)?;
             scope.spawn(|| memory.keep_contents(source, entries));
@@ -170,16 +185,21 @@ fn decision(
 fn early_drafts(
     source: &Source,
     remembered: &[RemoteEntry],
+    id: Option<StateId>,
     options: &Options,
     old: &dyn OldContents,
-) -> Option<Drafts> {
-    let entries = source.hashed().ok()?;
+    sharing: Option<&Sharing>,
+) -> Option<Drafted> {
+    let (entries, id) = (source.hashed().ok()?, id?);
     if remembered.is_empty() {
         return None;
     }
-    let state = State { entries: remembered.to_vec(), leftovers: Vec::new() };
-    let comparison = Comparison::new(entries, &state, &options.policy);
-    Some(Drafts::make(&comparison, source, old, options.policy.recipes))
+    let make = || {
+        let state = State { entries: remembered.to_vec(), leftovers: Vec::new() };
+        let comparison = Comparison::new(entries, &state, &options.policy);
+        Drafts::make(&comparison, source, old, options.policy.recipes)
+    };
+    Some(sharing::drafts(sharing, || id, &[], make))
 }
 
 /// Begins to take `.gz` files apart while a far host is being reached; a near one is reached before this begins.

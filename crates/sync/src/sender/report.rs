@@ -37,6 +37,9 @@ pub struct Report {
     pub bytes_received: u64,
     /// How often an answer was waited for; connecting and installing the agent not counted.
     pub round_trips: u32,
+    /// How often the plan and its content were encoded for this push: not at all where it had nothing to send, or sent
+    /// what was encoded for another one.
+    pub encodings: u32,
     /// Wall time from connecting to the last answer.
     pub elapsed: Duration,
     /// The agent's peak resident memory in bytes; 0 where unknown.

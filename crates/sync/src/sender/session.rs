@@ -5,19 +5,19 @@ use std::time::{Duration, Instant};
 
 use assetsync_transport::{Agents, Prompt, SshOptions, Target, bootstrap, connect};
 
+use super::content::{Work, tell_renames};
 use super::decision::Wishes;
-use super::drafts::{Drafts, OldContents};
-use super::effort::{Effort, Verdict};
+use super::drafts::OldContents;
 use super::encode::Encoder;
 use super::error::PushError;
 use super::monitor::{Event, Monitor};
-use super::patching::Patching;
-use super::planner::{Answer, Answers, Comparison, content_order};
-use super::regzips::{Job, Outcome, Regzips};
+use super::outlet::{Outlet, Reporting};
+use super::planner::{Answer, Answers, Comparison};
+use super::replay::share;
 use super::report::Report;
+use super::sharing::Sharing;
 use super::source::{Source, read_again};
 use super::wire::Wire;
-use crate::compressed_names::is_precompressed;
 use crate::delta::Signature;
 use crate::entry::{Entry, Kind};
 use crate::limits;
@@ -49,6 +49,8 @@ pub struct Connection<'a> {
     pub checksum: bool,
     /// Where contents and states of destinations are remembered.
     pub store: Option<&'a Store>,
+    /// Pushes of the same source to other destinations, with which work is shared.
+    pub sharing: Option<&'a Sharing>,
 }
 
 /// A conversation with a started agent.
@@ -61,6 +63,8 @@ pub struct Session<'a> {
     /// The destination is on this machine or next to it.
     is_near: bool,
     is_deploy: bool,
+    /// How often content was encoded for this destination first.
+    encodings: u32,
     started: Instant,
 }
 
@@ -74,6 +78,8 @@ pub struct Materials<'m> {
     pub answers: &'m Answers,
     /// Contents the destination had.
     pub old: &'m dyn OldContents,
+    /// Other pushes of the same source, with which work is shared.
+    pub sharing: Option<&'m Sharing>,
 }
 
 impl<'a> Session<'a> {
@@ -117,8 +123,18 @@ impl<'a> Session<'a> {
         let wire = Wire::new(agent, line.len(), connection.timeout, connection.bytes_per_second)?;
         let is_near = matches!(target, Target::Local(_)) || first_word < NEAR;
         let (vitals, leftovers, told_renames) = (Vitals::default(), Vec::new(), false);
-        let is_deploy = deploy.is_some();
-        Ok(Session { wire, monitor, vitals, leftovers, told_renames, is_near, is_deploy, started })
+        let (is_deploy, encodings) = (deploy.is_some(), 0);
+        Ok(Session {
+            wire,
+            monitor,
+            vitals,
+            leftovers,
+            told_renames,
+            is_near,
+            is_deploy,
+            encodings,
+            started,
+        })
     }
 
     /// What the agent says next.
@@ -148,7 +164,8 @@ impl<'a> Session<'a> {
         if asks.is_empty() {
             return Ok(Answers::new());
         }
-        self.tell_renames(comparison.drafts())?;
+        tell_renames(&mut self.wire, comparison.drafts())?;
+        self.told_renames = true;
         for ask in &asks {
             self.wire.send(&Message::Ask(*ask))?;
         }
@@ -164,18 +181,6 @@ impl<'a> Session<'a> {
             Message::AnswerEnd => Ok(answers),
             other => Err(out_of_place(&other)),
         }
-    }
-
-    /// Tells which paths succeed which, once.
-    fn tell_renames(&mut self, drafts: &Drafts) -> Result<(), PushError> {
-        if std::mem::replace(&mut self.told_renames, true) {
-            return Ok(());
-        }
-        for (old, new) in &drafts.substitutes {
-            self.wire.send(&Message::Substitute { old, new })?;
-        }
-        let mut renames = drafts.renames.iter();
-        renames.try_for_each(|(_, rename)| self.wire.send(&Message::Rename(rename.clone())))
     }
 
     fn answer(&mut self, ask: &Ask, most: u64) -> Result<Answer, PushError> {
@@ -224,14 +229,10 @@ impl<'a> Session<'a> {
     ) -> Result<(), PushError> {
         let leftovers = std::mem::take(&mut self.leftovers);
         self.check_room(plan, &leftovers, wishes.bytes)?;
-        let order = content_order(plan);
-        let total: u64 = order.iter().map(|&at| content_bytes(&plan.actions[at as usize])).sum();
-        self.monitor.event(Event::Planned { files: order.len() as u64, bytes: total });
-        let mut effort = Effort::new(expected_bytes(plan), self.is_near);
-        self.wire.compress_at(effort.level(), effort.window_log())?;
-        self.tell_renames(materials.comparison.drafts())?;
-        self.send_plan(plan)?;
-        self.send_content(plan, &order, total, &mut effort, materials)?;
+        let tells_renames = !std::mem::replace(&mut self.told_renames, true);
+        let work = Work::new(plan, materials, tells_renames, self.is_near);
+        self.monitor.event(Event::Planned { files: work.files(), bytes: work.bytes() });
+        self.send_work(&work)?;
         self.send_wishes(wishes)?;
         self.wire.send(&Message::ContentEnd { publish })?;
         self.wire.flush()?;
@@ -251,6 +252,20 @@ impl<'a> Session<'a> {
         self.wire.send(&Message::History { keep: edit.keep })?;
         let mut pieces = edit.append.chunks(limits::LITERAL_BYTES);
         pieces.try_for_each(|piece| self.wire.send(&Message::HistoryPiece(piece)))
+    }
+
+    /// Sends what is encoded for this destination, or for another one in the same state.
+    fn send_work(&mut self, work: &Work<'_>) -> Result<(), PushError> {
+        let encoded = match work.materials.sharing {
+            Some(sharing) => share(sharing, work, &mut self.wire, self.monitor)?,
+            None => {
+                let mut outlet = Reporting::new(&mut self.wire, self.monitor, work.bytes());
+                work.encode(&mut outlet)?;
+                true
+            }
+        };
+        self.encodings += u32::from(encoded);
+        Ok(())
     }
 
     /// Waits until everything is staged and verified; what failed is sent again. Gives the number of those files.
@@ -276,52 +291,6 @@ impl<'a> Session<'a> {
     /// apart.
     pub fn worthwhile(&self, allowed: Recipes) -> Recipes {
         Recipes { regzip: allowed.regzip && !self.is_near, ..allowed }
-    }
-
-    fn send_plan(&mut self, plan: &Plan) -> Result<(), PushError> {
-        for order in plan.orders() {
-            self.wire.send(&Message::Action(order))?;
-        }
-        self.wire.send(&Message::PlanEnd)
-    }
-
-    /// Sends the content of the actions in `order`, `total` bytes of it.
-    fn send_content(
-        &mut self,
-        plan: &Plan,
-        order: &[u32],
-        total: u64,
-        effort: &mut Effort,
-        materials: &Materials<'_>,
-    ) -> Result<(), PushError> {
-        let mut tree = materials.source.tree().map_err(PushError::Io)?;
-        let (mut done, monitor) = (0, self.monitor);
-        let mut progress = |bytes: u64, wire: &Wire| {
-            done += bytes;
-            monitor.event(Event::Progress { done, total, sent: wire.sent });
-        };
-        let wire = &mut self.wire;
-        let answers = materials.answers;
-        let patches = order.iter().take_while(|&&at| is_patch(&plan.actions[at as usize])).count();
-        let (patches, order) = order.split_at(patches);
-        let (order, regzips) = regzip_jobs(plan, order, materials);
-        let regzips = Regzips::new(regzips);
-        let encoder = Encoder { tree: &mut tree, wire, answers, progress: &mut progress };
-        let mut patching = Patching { encoder, plan, materials, new_bytes: 0 };
-        patching.encode(patches, effort)?;
-        let encoder = patching.encoder;
-        std::thread::scope(|scope| {
-            for _ in 0..rayon::current_num_threads() {
-                scope.spawn(|| {
-                    regzips.work(|job| {
-                        corrections(materials, job);
-                    });
-                });
-            }
-            let sent = send_files(encoder, plan, order, effort, &regzips, materials);
-            regzips.stop();
-            sent
-        })
     }
 
     /// Which files the agent could not stage.
@@ -355,9 +324,8 @@ impl<'a> Session<'a> {
             let action = action.ok_or_else(|| PushError::Protocol("failure of no file".into()))?;
             let amend = amend(position, action, source, &mut tree)?;
             self.wire.send(&amend)?;
-            let progress = &mut |_: u64, _: &Wire| {};
-            let wire = &mut self.wire;
-            let mut encoder = Encoder { tree: &mut tree, wire, answers: &answers, progress };
+            let outlet = &mut self.wire;
+            let mut encoder = Encoder { tree: &mut tree, outlet, answers: &answers };
             if !encoder.encode_whole(position, action)? {
                 let source = std::io::Error::other("it was not the same twice");
                 return Err(PushError::Changing { path: action.path.to_string(), source });
@@ -431,7 +399,8 @@ impl<'a> Session<'a> {
 
     /// Writes into the report what the conversation came to.
     pub fn measure(&self, report: &mut Report) {
-        report.bytes_sent = self.wire.sent;
+        report.bytes_sent = self.wire.sent();
+        report.encodings = self.encodings;
         report.bytes_received = self.wire.received;
         report.round_trips = self.wire.round_trips;
         report.elapsed = self.started.elapsed();
@@ -463,90 +432,6 @@ fn unused_bytes(plan: &Plan, leftovers: &[Leftover]) -> u64 {
         _ => None,
     });
     all.saturating_sub(used.map(|leftover| leftover.size).sum())
-}
-
-/// Sends the files of the actions in `order`, and those of `regzips` as they get ready.
-fn send_files(
-    mut encoder: Encoder<'_>,
-    plan: &Plan,
-    order: &[u32],
-    effort: &mut Effort,
-    regzips: &Regzips,
-    materials: &Materials<'_>,
-) -> Result<(), PushError> {
-    /// How long to wait for a file before showing a sign of life.
-    const PATIENCE: Duration = Duration::from_millis(200);
-    let action = |position: u32| &plan.actions[position as usize];
-    let mut judged = Judged::new(encoder.wire);
-    for &position in order {
-        // Their plain siblings are made of content that has been sent by now.
-        if is_precompressed(action(position).path.as_bytes()) {
-            while let Some(job) = regzips.ready() {
-                let made = corrections(materials, &job);
-                encoder.encode_regzip(job.position, action(job.position), made)?;
-            }
-        }
-        encoder.encode(position, action(position))?;
-        judged.judge(effort, encoder.wire)?;
-    }
-    loop {
-        match regzips.next(PATIENCE) {
-            Outcome::Done(job) => {
-                let made = corrections(materials, &job);
-                encoder.encode_regzip(job.position, action(job.position), made)?;
-            }
-            Outcome::Left(job) => {
-                encoder.encode_regzip(job.position, action(job.position), None)?;
-            }
-            Outcome::Wait => {
-                encoder.wire.flush()?;
-                encoder.wire.tick()?;
-            }
-            Outcome::Over => return Ok(()),
-        }
-    }
-}
-
-fn corrections<'m>(materials: &'m Materials<'_>, job: &Job) -> Option<&'m [u8]> {
-    let regzip = materials.comparison.drafts().regzips.get(&job.at)?;
-    regzip.corrections(materials.source, job.at)
-}
-
-/// Splits off, from the end of `order`, what is made from plain siblings.
-fn regzip_jobs<'o>(
-    plan: &Plan,
-    order: &'o [u32],
-    materials: &Materials<'_>,
-) -> (&'o [u32], Vec<Job>) {
-    let comparison = materials.comparison;
-    let job = |&position: &u32| {
-        let action = &plan.actions[position as usize];
-        let Recipe::Regzip { .. } = action.file()?.recipe else { return None };
-        let at = comparison.position_of(&action.path)?;
-        Some(Job { position, at, size: content_bytes(action) })
-    };
-    let first = order.iter().position(|position| job(position).is_some()).unwrap_or(order.len());
-    let (order, regzips) = order.split_at(first);
-    (order, regzips.iter().filter_map(job).collect())
-}
-
-/// About how many bytes of content are to be compressed.
-fn expected_bytes(plan: &Plan) -> u64 {
-    let files = plan.actions.iter().filter_map(Action::file);
-    let bytes = files.map(|file| match file.recipe {
-        Recipe::Whole => file.size,
-        Recipe::Patch { .. } | Recipe::Delta { .. } => file.size / 8,
-        _ => 0,
-    });
-    bytes.sum()
-}
-
-fn is_patch(action: &Action) -> bool {
-    action.file().is_some_and(|file| matches!(file.recipe, Recipe::Patch { .. }))
-}
-
-fn content_bytes(action: &Action) -> u64 {
-    action.file().map_or(0, |file| file.size)
 }
 
 /// The file as it is now, and the message that says so.
@@ -585,28 +470,6 @@ fn amend(
         }
     }
     Ok(Message::Amend { action: position, size, mtime: file.mtime, digest })
-}
-
-/// When the link was judged last.
-struct Judged {
-    at: Instant,
-    blocked: Duration,
-}
-
-impl Judged {
-    fn new(wire: &Wire) -> Judged {
-        Judged { at: Instant::now(), blocked: wire.blocked }
-    }
-
-    fn judge(&mut self, effort: &mut Effort, wire: &mut Wire) -> Result<(), PushError> {
-        match effort.adapt(self.at.elapsed(), wire.blocked - self.blocked, wire.sent) {
-            Verdict::TooEarly => return Ok(()),
-            Verdict::Stay => {}
-            Verdict::Change => wire.compress_at(effort.level(), effort.window_log())?,
-        }
-        *self = Judged::new(wire);
-        Ok(())
-    }
 }
 
 pub(super) fn out_of_place(message: &Message<'_>) -> PushError {

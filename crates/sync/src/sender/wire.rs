@@ -7,14 +7,15 @@ use assetsync_transport::bootstrap::Started;
 use assetsync_transport::{End, TimedReader, TimedWriter};
 
 use super::error::PushError;
+use super::outlet::Outlet;
 use crate::limits;
-use crate::proto::{FrameKind, Inbox, Message, Outbox, Received, put_frame};
+use crate::proto::{FrameKind, Inbox, Memory, Message, Outbox, Received, put_frame};
 
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 128 * 1024;
 
-/// Bytes that wait in the outbox before they are written.
-const WRITE_BYTES: usize = 64 * 1024;
+/// The zstd level of the dialog.
+const LEVEL: i32 = 3;
 
 /// Longest time between signs of life while content is sought in silence.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -31,13 +32,11 @@ pub struct Wire {
     piece: Vec<u8>,
     last_write: Instant,
     last_read: Instant,
-    /// Time spent waiting for the link to take what was written.
-    pub blocked: Duration,
+    blocked: Duration,
     /// How often an answer was waited for after something had been said.
     pub round_trips: u32,
     said_something: bool,
-    /// Bytes written so far.
-    pub sent: u64,
+    sent: u64,
     /// Bytes read so far.
     pub received: u64,
 }
@@ -58,7 +57,7 @@ impl Wire {
             writer: TimedWriter::new(channel.writer, timeout).map_err(PushError::Io)?,
             end: channel.end,
             inbox,
-            outbox: Outbox::new(3).map_err(PushError::Io)?,
+            outbox: Outbox::new(LEVEL).map_err(PushError::Io)?,
             timeout,
             rate: bytes_per_second.map(Rate::new),
             piece: vec![0; READ_BYTES],
@@ -70,21 +69,6 @@ impl Wire {
             sent: first_line as u64,
             received: started.leftover.len() as u64,
         })
-    }
-
-    /// Chooses how hard messages are compressed from here on.
-    pub fn compress_at(&mut self, level: i32, window_log: u32) -> Result<(), PushError> {
-        self.outbox.tune(level, window_log).map_err(PushError::Io)
-    }
-
-    /// The same, with a prefix for what follows: [`Message::Prefix`] was said last.
-    pub fn compress_with(
-        &mut self,
-        level: i32,
-        window_log: u32,
-        prefix: &[u8],
-    ) -> Result<(), PushError> {
-        self.outbox.tune_with_prefix(level, window_log, prefix).map_err(PushError::Io)
     }
 
     /// What the agent says next.
@@ -142,62 +126,34 @@ impl Wire {
         }
     }
 
-    /// Says something.
-    pub fn send(&mut self, message: &Message<'_>) -> Result<(), PushError> {
-        self.outbox.send(message);
-        self.write_if(WRITE_BYTES)
+    /// Ends the zstd frame of what was said, and what was said is on its way. Others may speak until
+    /// [`resume`](Wire::resume); gives what they must know to do so.
+    pub fn pause(&mut self) -> Result<Memory, PushError> {
+        let memory = self.outbox.end();
+        self.write_if(1)?;
+        Ok(memory)
     }
 
-    /// Says a piece of content that is not compressed again.
-    pub fn send_stored(&mut self, bytes: &[u8]) -> Result<(), PushError> {
-        self.outbox.send(&Message::Stored { length: bytes.len() as u64 });
-        self.outbox.send_stored(bytes);
-        self.write_if(WRITE_BYTES)
-    }
-
-    /// Makes sure that everything said is on its way.
-    pub fn flush(&mut self) -> Result<(), PushError> {
-        self.outbox.flush();
-        self.write_if(1)
-    }
-
-    /// Shows that this side lives, if it has been silent for a while.
-    pub fn tick(&mut self) -> Result<(), PushError> {
-        if self.last_write.elapsed() < HEARTBEAT.min(self.timeout / 4) {
-            return Ok(());
-        }
-        let mut frame = Vec::new();
-        put_frame(&mut frame, FrameKind::Heartbeat, &[]);
-        // Nobody answers a heartbeat, so it begins no round trip.
-        let said_something = self.said_something;
-        self.write(&frame)?;
-        self.said_something = said_something;
+    /// Speaks again after others, who remembered `memory` in the end.
+    pub fn resume(&mut self, memory: Memory) -> Result<(), PushError> {
+        self.outbox = Outbox::after(memory, LEVEL).map_err(PushError::Io)?;
         Ok(())
     }
 
-    fn write_if(&mut self, least: usize) -> Result<(), PushError> {
-        if self.outbox.waiting() < least {
-            return Ok(());
+    /// Notices an agent that has gone, without waiting for anything.
+    pub fn check(&mut self) -> Result<(), PushError> {
+        let is_gone =
+            self.writer.is_hung_up().and_then(|gone| Ok(gone || self.reader.is_hung_up()?));
+        match is_gone {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(self.last_words(io::ErrorKind::BrokenPipe.into())),
+            Err(error) => Err(self.explain(error)),
         }
-        let bytes = self.outbox.take();
-        self.write(&bytes)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), PushError> {
-        self.said_something = true;
-        let started = Instant::now();
-        for piece in bytes.chunks(limits::FRAME_BYTES) {
-            if let Some(rate) = &mut self.rate {
-                rate.pace(piece.len());
-            }
-            if let Err(error) = self.writer.write_all(piece) {
-                return Err(self.last_words(error));
-            }
-            self.sent += piece.len() as u64;
-        }
-        self.last_write = Instant::now();
-        self.blocked += self.last_write - started;
-        Ok(())
+    /// Gives the conversation up at once, so that the destination is free.
+    pub fn hang_up(&mut self) {
+        self.end.kill();
     }
 
     /// An agent that fails says so and goes; the reason is waiting to be read.
@@ -221,6 +177,50 @@ impl Wire {
             }
             _ => PushError::Io(error),
         }
+    }
+}
+
+impl Outlet for Wire {
+    fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), PushError> {
+        self.said_something = true;
+        let started = Instant::now();
+        for piece in bytes.chunks(limits::FRAME_BYTES) {
+            if let Some(rate) = &mut self.rate {
+                rate.pace(piece.len());
+            }
+            if let Err(error) = self.writer.write_all(piece) {
+                return Err(self.last_words(error));
+            }
+            self.sent += piece.len() as u64;
+        }
+        self.last_write = Instant::now();
+        self.blocked += self.last_write - started;
+        Ok(())
+    }
+
+    fn tick(&mut self) -> Result<(), PushError> {
+        if self.last_write.elapsed() < HEARTBEAT.min(self.timeout / 4) {
+            return Ok(());
+        }
+        let mut frame = Vec::new();
+        put_frame(&mut frame, FrameKind::Heartbeat, &[]);
+        // Nobody answers a heartbeat, so it begins no round trip.
+        let said_something = self.said_something;
+        self.write(&frame)?;
+        self.said_something = said_something;
+        Ok(())
+    }
+
+    fn blocked(&self) -> Duration {
+        self.blocked
+    }
+
+    fn sent(&self) -> u64 {
+        self.sent
     }
 }
 

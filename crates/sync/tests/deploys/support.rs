@@ -67,6 +67,7 @@ impl Ground {
             dry_run: false,
             checksum: false,
             store,
+            sharing: None,
         }
     }
 

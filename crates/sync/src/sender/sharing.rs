@@ -1,0 +1,319 @@
+//! What pushes of one source to several destinations share: what is found out about files that changed, and what is
+//! encoded for destinations in the same state.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::content::Work;
+use super::drafts::{Draft, Drafts};
+use super::error::PushError;
+use super::planner::{Answer, Answers};
+use super::tape::{Player, Recorder, Tape};
+use crate::delta::exact::Piece;
+use crate::plan::Plan;
+use crate::proto::{Memory, Message, StateHasher, put_bytes, put_number};
+use crate::state::{Leftover, State, StateId};
+
+/// Shared by pushes of one source with one store and equal options; made anew for each time.
+///
+/// Destinations in the same state get the same bytes, encoded once. A push that fails takes nothing from the others,
+/// and a slow one does not hold them up.
+#[derive(Debug, Default)]
+pub struct Sharing {
+    drafts: Mutex<HashMap<Key, Arc<OnceLock<Arc<Drafts>>>>>,
+    tapes: Mutex<HashMap<Key, Arc<Tape>>>,
+    encodings: AtomicU64,
+    encoded_bytes: AtomicU64,
+}
+
+/// Says that two things are the same.
+type Key = [u8; 32];
+
+/// Drafts, and whether they were made just now.
+pub struct Drafted {
+    /// The drafts.
+    pub drafts: Arc<Drafts>,
+    /// Nobody else had them.
+    pub is_new: bool,
+}
+
+impl Sharing {
+    /// How often something was encoded.
+    pub fn encodings(&self) -> u64 {
+        self.encodings.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes all encodings came to.
+    pub fn encoded_bytes(&self) -> u64 {
+        self.encoded_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The tape for `work` by a sender that remembers `memory`: a player, and the recorder too if nobody has begun.
+    pub(super) fn tape(
+        &self,
+        work: &Work<'_>,
+        memory: Memory,
+    ) -> Result<(Player, Option<Recorder>), PushError> {
+        let key = key_of(work, &memory);
+        let mut tapes = lock(&self.tapes);
+        if let Some(player) = tapes.get(&key).and_then(Tape::join) {
+            return Ok((player, None));
+        }
+        let (tape, recorder, player) = Tape::begin(memory).map_err(PushError::Io)?;
+        tapes.insert(key, tape);
+        Ok((player, Some(recorder)))
+    }
+
+    /// Takes note of an encoding of so many bytes.
+    pub(super) fn count(&self, bytes: u64) {
+        self.encodings.fetch_add(1, Ordering::Relaxed);
+        self.encoded_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// The drafts for a destination where the entries of `id` stand and `leftovers` are left. Whoever needs them first makes
+/// them; whoever needs them meanwhile waits.
+pub fn drafts(
+    sharing: Option<&Sharing>,
+    id: impl FnOnce() -> StateId,
+    leftovers: &[Leftover],
+    make: impl FnOnce() -> Drafts,
+) -> Drafted {
+    let Some(sharing) = sharing else {
+        return Drafted { drafts: Arc::new(make()), is_new: true };
+    };
+    let mut bytes = id().0.to_vec();
+    put_leftovers(&mut bytes, leftovers);
+    let cell = Arc::clone(lock(&sharing.drafts).entry(key(&bytes)).or_default());
+    let mut is_new = false;
+    let drafts = cell.get_or_init(|| {
+        is_new = true;
+        Arc::new(make())
+    });
+    Drafted { drafts: Arc::clone(drafts), is_new }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn key(bytes: &[u8]) -> Key {
+    *blake3::hash(bytes).as_bytes()
+}
+
+/// Everything that the bytes of an encoding depend on, besides the source. How near the destination is only decides how
+/// hard compressing begins, and what plan is made.
+fn key_of(work: &Work<'_>, memory: &Memory) -> Key {
+    let comparison = work.materials.comparison;
+    let mut bytes = vec![u8::from(work.tells_renames)];
+    memory.put(&mut bytes);
+    put_state(&mut bytes, comparison.state());
+    put_plan(&mut bytes, work.plan, comparison.drafts());
+    put_answers(&mut bytes, work.materials.answers);
+    put_drafts(&mut bytes, comparison.drafts());
+    key(&bytes)
+}
+
+fn put_state(bytes: &mut Vec<u8>, state: &State) {
+    bytes.extend_from_slice(&StateHasher::id(&state.entries).0);
+    put_leftovers(bytes, &state.leftovers);
+}
+
+fn put_leftovers(bytes: &mut Vec<u8>, leftovers: &[Leftover]) {
+    put_number(bytes, leftovers.len() as u64);
+    for leftover in leftovers {
+        bytes.extend_from_slice(&leftover.digest.0);
+        put_number(bytes, leftover.size);
+    }
+}
+
+/// The plan, as it travels.
+fn put_plan(bytes: &mut Vec<u8>, plan: &Plan, drafts: &Drafts) {
+    let memory = &mut Memory::default();
+    for (old, new) in &drafts.substitutes {
+        Message::Substitute { old, new }.encode(bytes, memory);
+    }
+    for (_, rename) in &drafts.renames {
+        Message::Rename(rename.clone()).encode(bytes, memory);
+    }
+    for order in plan.orders() {
+        Message::Action(order).encode(bytes, memory);
+    }
+    Message::PlanEnd.encode(bytes, memory);
+}
+
+fn put_answers(bytes: &mut Vec<u8>, answers: &Answers) {
+    let mut answers: Vec<_> = answers.iter().collect();
+    answers.sort_unstable_by_key(|(known, _)| **known);
+    put_number(bytes, answers.len() as u64);
+    for (known, answer) in answers {
+        put_number(bytes, u64::from(*known));
+        bytes.push(match answer {
+            Answer::Same => 0,
+            Answer::Different => 1,
+            Answer::Gone => 2,
+            Answer::Signed(_) => 3,
+        });
+        if let Answer::Signed(signature) = answer {
+            let spec = signature.spec();
+            put_number(bytes, u64::from(spec.block_bytes));
+            bytes.push(spec.strong_bytes);
+            put_number(bytes, signature.basis_bytes());
+            put_bytes(bytes, signature.entries());
+        }
+    }
+}
+
+/// What patches are made of; that they are, and from what, the plan says.
+fn put_drafts(bytes: &mut Vec<u8>, drafts: &Drafts) {
+    let mut files: Vec<_> = drafts.files.iter().collect();
+    files.sort_unstable_by_key(|(at, _)| **at);
+    for (at, draft) in files {
+        let Draft::Compared { pieces, .. } = draft else { continue };
+        put_number(bytes, *at as u64);
+        put_number(bytes, pieces.len() as u64);
+        for piece in pieces {
+            put_piece(bytes, piece);
+        }
+    }
+}
+
+fn put_piece(bytes: &mut Vec<u8>, piece: &Piece) {
+    let numbers = match piece {
+        Piece::Copy { offset, length } => [0, *offset, *length, 0, 0],
+        Piece::New { range, near } => [1, range.start, range.end, near.start, near.end],
+    };
+    numbers.iter().for_each(|&number| put_number(bytes, number as u64));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::thread;
+
+    use super::*;
+    use crate::delta::{Signature, SignatureSpec};
+    use crate::digest::{Digest, ShortDigest};
+    use crate::entry::{Entry, Kind, Mtime};
+    use crate::filter::Filter;
+    use crate::path::RelPath;
+    use crate::plan::Rename;
+    use crate::proto::Outbox;
+    use crate::recipe::{Basis, Ground, Recipes};
+    use crate::sender::drafts::NoContents;
+    use crate::sender::{Comparison, Materials, Policy, Source};
+    use crate::state::RemoteEntry;
+
+    /// What the bytes of an encoding depend on.
+    #[derive(Clone, Default)]
+    struct Given {
+        tells_renames: bool,
+        memory: Memory,
+        state: State,
+        answers: Answers,
+        substitutes: Vec<(Vec<u8>, Vec<u8>)>,
+        pieces: Vec<Piece>,
+        delete: bool,
+    }
+
+    fn key_for(source: &Source, given: &Given) -> Key {
+        let policy = Policy { delete: given.delete, ..Policy::default() };
+        let ground = Ground { basis: Basis::Known(0), rewritten: false };
+        let draft = Draft::Compared { ground, pieces: given.pieces.clone() };
+        let drafts = Drafts {
+            substitutes: given.substitutes.clone(),
+            files: HashMap::from([(0, draft)]),
+            ..Drafts::default()
+        };
+        let comparison = Comparison::new(source.hashed().unwrap(), &given.state, &policy)
+            .with(Arc::new(drafts), Recipes::ALL);
+        let plan = comparison.plan(&given.answers).unwrap();
+        let materials = Materials {
+            source,
+            comparison: &comparison,
+            answers: &given.answers,
+            old: &NoContents,
+            sharing: None,
+        };
+        let work = Work::new(&plan, &materials, given.tells_renames, false);
+        key_of(&work, &given.memory)
+    }
+
+    fn state(size: u64) -> State {
+        let path = RelPath::new(b"own.txt").unwrap();
+        let entry = Entry { path, kind: Kind::File { size }, mode: 0o644, mtime: Mtime::default() };
+        State { entries: vec![RemoteEntry { entry, digest: None }], leftovers: Vec::new() }
+    }
+
+    fn memory_after(known: u32) -> Memory {
+        let mut outbox = Outbox::new(1).unwrap();
+        outbox.send(&Message::Rename(Rename { known, start: 0, length: 8, new: vec![b'a'; 8] }));
+        outbox.end()
+    }
+
+    fn signed(byte: u8) -> Answer {
+        let spec = SignatureSpec::new(1024, 2).unwrap();
+        Answer::Signed(Signature::new(spec, 10, vec![byte; spec.entry_bytes()]).unwrap())
+    }
+
+    #[test]
+    fn the_same_is_shared_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("app.js"), "content").unwrap();
+        let source = Source::scan(dir.path(), &Filter::default()).unwrap();
+        let leftover = |size| {
+            let leftovers = vec![Leftover { digest: ShortDigest([1; 16]), size }];
+            Given { state: State { leftovers, ..State::default() }, ..Given::default() }
+        };
+        let answer = |answer| Given { answers: Answers::from([(3, answer)]), ..Given::default() };
+        let piece = |piece| Given { pieces: vec![piece], ..Given::default() };
+        let given = [
+            Given::default(),
+            Given { tells_renames: true, ..Given::default() },
+            Given { memory: memory_after(4), ..Given::default() },
+            Given { memory: memory_after(5), ..Given::default() },
+            Given { state: state(1), ..Given::default() },
+            Given { state: state(2), ..Given::default() },
+            Given { state: state(2), delete: true, ..Given::default() },
+            leftover(1),
+            leftover(2),
+            answer(Answer::Same),
+            answer(Answer::Gone),
+            answer(signed(1)),
+            answer(signed(2)),
+            Given { substitutes: vec![(vec![1; 6], vec![2; 6])], ..Given::default() },
+            piece(Piece::Copy { offset: 1, length: 2 }),
+            piece(Piece::Copy { offset: 2, length: 1 }),
+            piece(Piece::New { range: 0..7, near: 0..0 }),
+            piece(Piece::New { range: 0..7, near: 0..1 }),
+        ];
+        let keys: Vec<Key> = given.iter().map(|given| key_for(&source, given)).collect();
+        let again: Vec<Key> = given.iter().map(|given| key_for(&source, &given.clone())).collect();
+        assert_eq!(keys, again);
+        for (at, key) in keys.iter().enumerate() {
+            assert!(!keys[..at].contains(key), "number {at} is taken for another one");
+        }
+
+        // Another content is another plan.
+        fs::write(dir.path().join("app.js"), "CONTENT").unwrap();
+        let other = Source::scan(dir.path(), &Filter::default()).unwrap();
+        assert_ne!(key_for(&source, &given[0]), key_for(&other, &given[0]));
+    }
+
+    #[test]
+    fn drafts_are_made_once_for_each_state() {
+        let sharing = Sharing::default();
+        let of = |id: u8, leftovers: &[Leftover]| {
+            drafts(Some(&sharing), || StateId([id; 16]), leftovers, Drafts::default)
+        };
+        let made: Vec<Drafted> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| of(1, &[]))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(made.iter().filter(|made| made.is_new).count(), 1);
+        assert!(made.iter().all(|other| Arc::ptr_eq(&other.drafts, &made[0].drafts)));
+        let leftover = Leftover { digest: Digest::of(b"left").short(), size: 4 };
+        assert!(of(2, &[]).is_new && of(1, &[leftover]).is_new && !of(2, &[]).is_new);
+    }
+}
