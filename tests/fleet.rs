@@ -76,7 +76,7 @@ impl Fleet {
 
     /// Writes the project's file, with `more` at its end, and the ssh configuration.
     pub fn configure(&self, more: &str) {
-        let ssh_config = self.room.path().join("ssh_config");
+        let ssh_config = self.ssh_config_path();
         fs::write(&ssh_config, self.ssh_config()).or_fail();
         let mut settings = String::from("application = \"shop\"\n");
         let _ = writeln!(settings, "ssh.config = \"{}\"\n{more}", text(&ssh_config));
@@ -90,6 +90,11 @@ impl Fleet {
             );
         }
         fs::write(self.project().join("assetsync.toml"), settings).or_fail();
+    }
+
+    /// The configuration by which hosts are reached.
+    pub fn ssh_config_path(&self) -> PathBuf {
+        self.room.path().join("ssh_config")
     }
 
     fn ssh_config(&self) -> String {

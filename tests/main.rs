@@ -6,6 +6,7 @@ mod budgets;
 mod cli;
 mod config;
 mod deploy;
+mod deploy_faults;
 mod figures;
 mod fleet;
 mod interruptions;

@@ -128,12 +128,7 @@ fn push_options(
         recipes: chosen_recipes(memory),
         ..Policy::default()
     };
-    Ok(Options {
-        policy,
-        max_delete: choice.max_delete,
-        allow_empty: choice.allow_empty,
-        ..Options::default()
-    })
+    Ok(Options { policy, max_delete: choice.max_delete, allow_empty: choice.allow_empty })
 }
 
 /// The ways that files may take.

@@ -199,7 +199,7 @@ impl Prepared {
             engine: &self.engine,
             choice: &self.choice,
             cancel,
-            monitor: Watch::new(&self.console),
+            monitor: Watch::on(&self.console),
         }
     }
 }

@@ -43,8 +43,8 @@ struct Told {
 }
 
 impl Watch {
-    /// The clock starts now.
-    pub fn new(console: &Arc<Console>) -> Arc<dyn Monitor> {
+    /// Who tells of a rollout on the console; the clock starts now.
+    pub fn on(console: &Arc<Console>) -> Arc<dyn Monitor> {
         if console.output.json {
             return Arc::new(JsonLines::new(console));
         }

@@ -15,7 +15,7 @@ impl Course<'_> {
         self.hooks("before_build", &deployment.hooks.before_build)?;
         self.begin(Phase::Build);
         let local = self.rollout.local(deployment.timeouts.build);
-        local.run(command).map_err(RolloutError::Build)?;
+        local.run(command).map_err(|failure| RolloutError::Build(Box::new(failure)))?;
         self.hooks("after_build", &deployment.hooks.after_build)
     }
 }
@@ -67,7 +67,7 @@ fn tracked(repository: &Path, path: &Path) -> Option<bool> {
     let mut git = Command::new("git");
     git.arg("-C").arg(repository).args(["ls-files", "-z", "--"]).arg(path);
     let listed = git.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    listed.status.success().then(|| !listed.stdout.is_empty())
+    listed.status.success().then_some(!listed.stdout.is_empty())
 }
 
 #[cfg(test)]

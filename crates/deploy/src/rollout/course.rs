@@ -248,7 +248,10 @@ impl<'a> Course<'a> {
             return Err(RolloutError::Cancelled);
         }
         let Some(fleet) = &mut self.fleet else { return Ok(()) };
-        fleet.catch_up();
+        fleet.call_the_roll();
+        if self.rollout.cancel.is_cancelled() {
+            return Err(RolloutError::Cancelled);
+        }
         if !fleet.has_failed() {
             return Ok(());
         }

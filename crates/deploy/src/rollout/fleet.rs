@@ -55,6 +55,8 @@ struct Member {
 enum Step {
     Staging,
     Staged,
+    /// It was asked whether it is still there.
+    Asked,
     Publishing,
     Published,
     Ending,
@@ -64,6 +66,8 @@ enum Step {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
+    /// Say whether the agent is still there.
+    Answer,
     Publish,
     Prune,
     Finish,
@@ -71,6 +75,7 @@ enum Order {
 
 enum News {
     Staged(Box<Report>),
+    StillThere,
     Published,
     Done(Box<Report>),
     Failed(PlaceError),
@@ -110,11 +115,10 @@ impl Fleet {
         self.wait_while(|step| step == Step::Staging, true);
     }
 
-    /// Takes note of places that were lost meanwhile.
-    pub fn catch_up(&mut self) {
-        while let Ok((at, news)) = self.news.try_recv() {
-            self.note(at, news);
-        }
+    /// Has every staged place say whether its agent is still there, and takes note of those that were lost.
+    pub fn call_the_roll(&mut self) {
+        self.order(Step::Staged, Step::Asked, Order::Answer);
+        self.wait_while(|step| step == Step::Asked, true);
     }
 
     /// Has all staged places publish, and waits until they have. Once begun it is not cancelled.
@@ -205,6 +209,7 @@ impl Fleet {
                 monitor.event(&Event::Staged { place, report: &report });
                 member.outcome.report = Some(*report);
             }
+            News::StillThere => member.step = Step::Staged,
             News::Published => {
                 (member.step, member.outcome.stands) = (Step::Published, Stands::New);
                 monitor.event(&Event::Published { place });
@@ -258,10 +263,19 @@ impl Common {
             staged.abandon();
             return Ok(());
         }
-        let Heard::Order(Order::Publish) = wait(orders, every, || staged.tick())? else {
-            staged.abandon();
-            return Ok(());
-        };
+        loop {
+            match wait(orders, every, || staged.tick())? {
+                Heard::Order(Order::Publish) => break,
+                Heard::Order(Order::Answer) => {
+                    staged.tick()?;
+                    tell(News::StillThere);
+                }
+                _ => {
+                    staged.abandon();
+                    return Ok(());
+                }
+            }
+        }
         let mut live = staged.publish()?;
         tell(News::Published);
         let report = match wait(orders, every, || live.tick())? {

@@ -27,7 +27,7 @@ impl Course<'_> {
         if hook.roles.is_empty() {
             let ran = self.rollout.local(timeout).run(&hook.run);
             return ran.map_err(|failure| {
-                let command = hook.run.clone();
+                let (command, failure) = (hook.run.clone(), Box::new(failure));
                 RolloutError::Hook { moment, command, failure }
             });
         }

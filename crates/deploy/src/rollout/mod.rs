@@ -142,7 +142,7 @@ pub enum RolloutError {
     },
     /// The build failed.
     #[error("The build failed: {0}")]
-    Build(#[source] CommandFailure),
+    Build(#[source] Box<CommandFailure>),
     /// A hook on this machine failed.
     #[error("Hook {moment} '{command}' failed: {failure}")]
     Hook {
@@ -151,7 +151,7 @@ pub enum RolloutError {
         /// The command as it may be shown.
         command: String,
         /// Why.
-        failure: CommandFailure,
+        failure: Box<CommandFailure>,
     },
     /// Commands on hosts failed.
     #[error("{moment} failed on {}", hosts(.failures))]
