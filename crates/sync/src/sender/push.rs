@@ -122,7 +122,8 @@ fn attempt<'a>(
             let id = || StateHasher::id(&state.entries);
             let recipes = options.policy.recipes;
             let make = || Drafts::make(&comparison, source, memory.contents(), recipes);
-            sharing::drafts(connection.sharing, id, &state.leftovers, make).drafts
+            let (leftovers, asides) = (&state.leftovers, &survey.aside);
+            sharing::drafts(connection.sharing, id, leftovers, asides, make).drafts
         });
         let comparison = comparison.with(drafts, session.worthwhile(options.policy.recipes));
         let answers = session.ask(&comparison)?;
@@ -199,7 +200,7 @@ fn early_drafts(
         let comparison = Comparison::new(entries, &state, &options.policy);
         Drafts::make(&comparison, source, old, options.policy.recipes)
     };
-    Some(sharing::drafts(sharing, || id, &[], make))
+    Some(sharing::drafts(sharing, || id, &[], &[], make))
 }
 
 /// Begins to take `.gz` files apart while a far host is being reached; a near one is reached before this begins.

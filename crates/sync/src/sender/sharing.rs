@@ -13,7 +13,7 @@ use super::tape::{Player, Recorder, Tape};
 use crate::delta::exact::Piece;
 use crate::plan::Plan;
 use crate::proto::{Memory, Message, StateHasher, put_bytes, put_number};
-use crate::state::{Leftover, State, StateId};
+use crate::state::{Aside, Leftover, State, StateId};
 
 /// Shared by pushes of one source with one store and equal options; made anew for each time.
 ///
@@ -72,12 +72,13 @@ impl Sharing {
     }
 }
 
-/// The drafts for a destination where the entries of `id` stand and `leftovers` are left. Whoever needs them first makes
-/// them; whoever needs them meanwhile waits.
+/// The drafts for a destination where the entries of `id` stand, with `leftovers` and what is set aside besides. Whoever
+/// needs them first makes them; whoever needs them meanwhile waits.
 pub fn drafts(
     sharing: Option<&Sharing>,
     id: impl FnOnce() -> StateId,
     leftovers: &[Leftover],
+    asides: &[Aside],
     make: impl FnOnce() -> Drafts,
 ) -> Drafted {
     let Some(sharing) = sharing else {
@@ -85,6 +86,10 @@ pub fn drafts(
     };
     let mut bytes = id().0.to_vec();
     put_leftovers(&mut bytes, leftovers);
+    for aside in asides {
+        bytes.extend_from_slice(&aside.digest.0);
+        put_number(&mut bytes, aside.size);
+    }
     let cell = Arc::clone(lock(&sharing.drafts).entry(key(&bytes)).or_default());
     let mut is_new = false;
     let drafts = cell.get_or_init(|| {
@@ -305,7 +310,7 @@ mod tests {
     fn drafts_are_made_once_for_each_state() {
         let sharing = Sharing::default();
         let of = |id: u8, leftovers: &[Leftover]| {
-            drafts(Some(&sharing), || StateId([id; 16]), leftovers, Drafts::default)
+            drafts(Some(&sharing), || StateId([id; 16]), leftovers, &[], Drafts::default)
         };
         let made: Vec<Drafted> = thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| of(1, &[]))).collect();
@@ -315,5 +320,7 @@ mod tests {
         assert!(made.iter().all(|other| Arc::ptr_eq(&other.drafts, &made[0].drafts)));
         let leftover = Leftover { digest: Digest::of(b"left").short(), size: 4 };
         assert!(of(2, &[]).is_new && of(1, &[leftover]).is_new && !of(2, &[]).is_new);
+        let aside = [Aside { digest: Digest::of(b"aside"), size: 5 }];
+        assert!(drafts(Some(&sharing), || StateId([1; 16]), &[], &aside, Drafts::default).is_new);
     }
 }

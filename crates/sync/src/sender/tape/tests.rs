@@ -56,7 +56,7 @@ fn players_of_all_speeds_hear_the_same_in_memory_and_beyond() {
     let (tape, mut recorder, first) = tape(1 << 18, 1 << 20);
     let others = [1, 2].map(|_| tape.join().unwrap());
     thread::scope(|scope| {
-        let slow = || (0..50).for_each(|_| thread::yield_now());
+        let slow = || (0..5).for_each(|_| thread::yield_now());
         let first = scope.spawn(|| hear_all(first, || {}));
         let others = others.map(|player| scope.spawn(move || hear_all(player, slow)));
         for piece in &pieces {
