@@ -7,7 +7,7 @@
 //! restart  web1: | Command phased-restart sent success
 //! ```
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -208,7 +208,8 @@ fn success(about: About<'_>, started: Instant, outcome: &Outcome) -> String {
     let live: Vec<_> = outcome.places.iter().filter(|place| place.error.is_none()).collect();
     let reports = || live.iter().filter_map(|place| place.report.as_ref());
     let mut text = String::new();
-    let count = plural(live.len() as u64, "place");
+    let hosts: BTreeSet<usize> = live.iter().map(|place| place.host).collect();
+    let count = plural(hosts.len() as u64, "host");
     if about.dry_run {
         for place in &live {
             let Some(report) = &place.report else { continue };
@@ -221,8 +222,8 @@ fn success(about: About<'_>, started: Instant, outcome: &Outcome) -> String {
         return text;
     }
     let _ = match about.verb {
-        "prune" => writeln!(text, "{}: pruned in {count}", about.stage),
-        verb => writeln!(text, "{}: {verb} {} is live in {count}", about.stage, outcome.id),
+        "prune" => writeln!(text, "{}: pruned on {count}", about.stage),
+        verb => writeln!(text, "{}: {verb} {} is live on {count}", about.stage, outcome.id),
     };
     let sent: u64 = reports().map(|report| report.bytes_sent).sum();
     let received: u64 = reports().map(|report| report.bytes_received).sum();

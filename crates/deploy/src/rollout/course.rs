@@ -350,9 +350,10 @@ impl<'a> Course<'a> {
 /// Who deploys.
 fn origin() -> Origin {
     let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let number = || format!("user {}", rustix::process::getuid().as_raw());
     let system = rustix::system::uname();
     Origin {
-        user: user.unwrap_or_default(),
+        user: user.unwrap_or_else(number),
         host: system.nodename().to_string_lossy().into_owned(),
         tool: concat!("assetsync ", env!("CARGO_PKG_VERSION")).to_owned(),
     }
