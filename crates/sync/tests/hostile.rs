@@ -73,6 +73,7 @@ impl Host {
             checksum: false,
             timeout_ms: 1000,
             remembered: None,
+            whole_directory: false,
             deploy: None,
         }
     }

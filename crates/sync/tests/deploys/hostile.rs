@@ -35,6 +35,7 @@ fn hear(ground: &Ground, messages: &[Message<'_>]) -> Heard {
         checksum: false,
         timeout_ms: 1000,
         remembered: None,
+        whole_directory: false,
         deploy: Some(Deploy::default()),
     };
     let script = [hello.line(), packed(messages)].concat();

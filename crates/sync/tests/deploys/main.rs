@@ -1,5 +1,6 @@
 //! Deploys over a real agent: pushes in steps, the history, and what is set aside.
 
+mod directory;
 mod hostile;
 mod keeping;
 mod steps;

@@ -34,8 +34,13 @@ impl Ground {
     pub fn new() -> Ground {
         // In memory if possible: every publishing syncs the file system.
         let shared = Path::new("/dev/shm");
-        let dir = if shared.is_dir() { tempfile::tempdir_in(shared) } else { tempfile::tempdir() };
-        let dir = dir.unwrap();
+        Ground::new_in(
+            if shared.is_dir() { shared.to_path_buf() } else { std::env::temp_dir() }.as_path(),
+        )
+    }
+
+    pub fn new_in(place: &Path) -> Ground {
+        let dir = tempfile::tempdir_in(place).unwrap();
         let rsh = Some(dir.path().join("shell").display().to_string());
         let ssh = SshOptions { rsh, ..SshOptions::default() };
         let (agents, options) = (Agents::default(), Options::default());
