@@ -121,13 +121,13 @@ impl Agent {
         let work = Work::open(destination.dir.as_fd(), &destination.path)?;
         // What an interrupted push was building beside, or had not removed yet.
         exchange::remove(&work).map_err(AgentError::Own)?;
-        if hello.whole_directory {
-            exchange::check(&work, destination.dir.as_fd(), &destination.path)?;
-        }
-        let whole = hello.whole_directory.then_some(destination.path);
-        let whole = whole.as_deref();
+        let whole = hello.whole_directory.then_some(&*destination.path);
         let mut stage = Stage::new(&work, std::process::id() ^ seconds());
         let leftovers = survey::leftovers(Some(&stage))?;
+        // What an interrupted check left is gone by now.
+        if let Some(path) = whole {
+            exchange::check(&work, destination.dir.as_fd(), path)?;
+        }
         let surveyor = Surveyor {
             spool_dir: work.path(),
             work: Some(work.dir()),

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use assetsync_sync::proto::FailureCode;
 use assetsync_sync::sender::{Decision, Deletes, Publishing, PushError, Source, When};
@@ -230,65 +230,6 @@ fn a_reader_never_meets_two_versions_at_once() {
     });
     assert_eq!(version(&host.join("a.txt")), Some(50));
     assert!(seen.into_inner() > 100, "too few looks");
-}
-
-#[test]
-fn an_agent_killed_at_any_moment_leaves_the_old_tree_or_the_new_one() {
-    let ground = ground();
-    let many = |version: &str| {
-        let names: Vec<String> =
-            (0..200).map(|number| format!("d{}/{number}", number % 7)).collect();
-        let content = format!("version {version}");
-        let mut files: Vec<(&str, &str)> =
-            names.iter().map(|name| (name.as_str(), content.as_str())).collect();
-        files.push(("same.txt", "same"));
-        ground.write(version, &files)
-    };
-    let builds = [many("old"), many("new")];
-    ground.push(&builds[0], "host", None);
-    let whole = [&builds[0], &builds[1]].map(|build| ground.files(build_name(build)));
-    // How long it takes when nobody kills.
-    let staged = ground.stage(&builds[1], "host", None, surplus());
-    let started = Instant::now();
-    staged.publish().unwrap().finish().unwrap();
-    let usual = started.elapsed();
-    let (mut killed, mut outcomes) = (0, [0, 0]);
-    for number in 0..40 {
-        let before = usize::from(ground.files("host") == whole[1]);
-        let next = &builds[1 - before];
-        let staged = ground.stage(next, "host", None, surplus());
-        let process = agent_process(&ground);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                // Spread over the whole of publishing; where exactly it strikes does not matter.
-                std::thread::sleep(usual * number / 40);
-                kill(&process);
-            });
-            killed += u32::from(staged.publish().is_err());
-        });
-        let found = ground.files("host");
-        let outcome = whole.iter().position(|whole| *whole == found);
-        outcomes[outcome.expect("one tree or the other, whole")] += 1;
-        // The next push removes what is left and goes on.
-        ground.push(next, "host", None);
-        assert_eq!(ground.files("host"), whole[1 - before]);
-        assert!(!ground.at(".assetsync-host/tree").exists());
-    }
-    assert!(killed >= 10, "only {killed} of 40 were killed in time: {outcomes:?}");
-}
-
-fn build_name(build: &Source) -> &str {
-    build.path().file_name().unwrap().to_str().unwrap()
-}
-
-fn agent_process(ground: &Ground) -> String {
-    let lock = fs::read_to_string(ground.at(".assetsync-host/lock")).unwrap();
-    lock.strip_prefix("process ").unwrap().to_owned()
-}
-
-fn kill(process: &str) {
-    // It may have ended already.
-    let _ = std::process::Command::new("kill").args(["-9", process]).output();
 }
 
 #[test]

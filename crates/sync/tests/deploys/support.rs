@@ -46,13 +46,18 @@ impl Ground {
         let (agents, options) = (Agents::default(), Options::default());
         fs::create_dir(dir.path().join("nothing")).unwrap();
         let ground = Ground { dir, agents, ssh, options, notices: Notices::default() };
+        ground.trace("");
+        ground
+    }
+
+    /// Has agents run by these words: a program that runs another, with its options, or nothing.
+    pub fn trace(&self, words: &str) {
         let this = std::env::current_exe().unwrap();
-        ground.run(&format!(
+        self.run(&format!(
             "export ASSETSYNC_TEST_NONCE=$1\n\
-             exec '{}' --exact agent_process --nocapture --quiet",
+             exec {words} '{}' --exact agent_process --nocapture --quiet",
             this.display()
         ));
-        ground
     }
 
     /// Has these lines of shell, for which `$1` is the nonce, run on every host.
