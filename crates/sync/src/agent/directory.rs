@@ -14,7 +14,7 @@ use crate::fs::scan::Found;
 use crate::fs::stage::Stage;
 use crate::fs::tree::Tree;
 use crate::fs::work::Work;
-use crate::plan::What;
+use crate::plan::{Action, What};
 use crate::recipe::Recipe;
 
 /// So many files may change between the survey and the cloning before it is better to begin anew.
@@ -74,7 +74,7 @@ impl NewTree {
         work: &Work,
     ) -> Result<NewTree, AgentError> {
         let count = book.orders.len();
-        let mut merge = Merge { book, at_action: 0, at_record: 0, changed: Changed::default() };
+        let mut merge = Merge::new(book).map_err(AgentError::Own)?;
         let mut too_many = false;
         let root = clone_tree(old.root(), work.dir(), exchange::NAME, &mut |found| {
             too_many = merge.changed.0.len() > MOST_CHANGED;
@@ -119,34 +119,47 @@ pub struct Live {
 /// Goes through plan and survey along with the walk.
 struct Merge<'b> {
     book: &'b mut Book,
-    at_action: u32,
-    at_record: u32,
+    /// The position after `action`.
+    next_action: u32,
+    /// The first action that the walk has not passed.
+    action: Option<Action>,
+    /// The position after `record`.
+    next_record: u32,
+    /// The first record that the walk has not passed.
+    record: Option<Record>,
     changed: Changed,
 }
 
-impl Merge<'_> {
+impl<'b> Merge<'b> {
+    fn new(book: &'b mut Book) -> io::Result<Merge<'b>> {
+        let (action, record) = (book.action(0)?, book.records.get(0)?);
+        let (next_action, next_record) = (1, 1);
+        let changed = Changed::default();
+        Ok(Merge { book, next_action, action, next_record, record, changed })
+    }
+
     /// Whether the plan is going to change a file in place. Takes note of files that are not what they were.
     fn is_copied(&mut self, found: &Found<'_>) -> io::Result<bool> {
         self.compare(found)?;
-        while let Some(action) = self.book.action(self.at_action)? {
-            if action.path >= found.entry.path {
-                let file = action.file().filter(|_| action.path == found.entry.path);
-                return Ok(file.is_some_and(|file| file.recipe == Recipe::Touch));
-            }
-            self.at_action += 1;
+        let path = &found.entry.path;
+        while self.action.as_ref().is_some_and(|action| action.path < *path) {
+            self.action = self.book.action(self.next_action)?;
+            self.next_action += 1;
         }
-        Ok(false)
+        let action = self.action.as_ref().filter(|action| action.path == *path);
+        let file = action.and_then(Action::file);
+        Ok(file.is_some_and(|file| file.recipe == Recipe::Touch))
     }
 
     fn compare(&mut self, found: &Found<'_>) -> io::Result<()> {
-        while let Some(record) = self.book.records.get(self.at_record)? {
-            if record.entry.path >= found.entry.path {
-                if record.entry.path == found.entry.path && !is_version(&record, found) {
-                    self.changed.0.push(self.at_record);
-                }
-                return Ok(());
-            }
-            self.at_record += 1;
+        let path = &found.entry.path;
+        while self.record.as_ref().is_some_and(|record| record.entry.path < *path) {
+            self.record = self.book.records.get(self.next_record)?;
+            self.next_record += 1;
+        }
+        let record = self.record.as_ref().filter(|record| record.entry.path == *path);
+        if record.is_some_and(|record| !is_version(record, found)) {
+            self.changed.0.push(self.next_record - 1);
         }
         Ok(())
     }
