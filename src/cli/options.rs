@@ -128,7 +128,8 @@ fn push_options(
         recipes: chosen_recipes(memory),
         ..Policy::default()
     };
-    Ok(Options { policy, max_delete: choice.max_delete, allow_empty: choice.allow_empty })
+    let (max_delete, allow_empty) = (choice.max_delete, choice.allow_empty);
+    Ok(Options { policy, max_delete, allow_empty, ..Options::default() })
 }
 
 /// The ways that files may take.

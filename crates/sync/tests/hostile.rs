@@ -73,6 +73,7 @@ impl Host {
             checksum: false,
             timeout_ms: 1000,
             remembered: None,
+            whole_directory: false,
             deploy: None,
         }
     }
@@ -303,6 +304,14 @@ fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
         ("end outside a file", content(&[FileEnd]), "between files"),
         ("action after the plan", content(&[whole("y")]), "between files"),
         ("publish before content", content(&[Publish]), "between files"),
+        (
+            "setting aside in no deploy",
+            content(&[SetAside { known: 0, digest: Digest([0; 32]) }]),
+            "between files",
+        ),
+        ("history in no deploy", content(&[History { keep: 0 }]), "between files"),
+        ("dropping in no deploy", content(&[DropAside { aside: 0 }]), "between files"),
+        ("aside as basis in no deploy", vec![copy("x", Basis::Aside(0)), PlanEnd], "not there"),
         ("publish of what failed", content(&[publish.clone(), Publish]), "after staging"),
         ("nothing to publish", vec![Publish], "instead of a plan"),
         ("no plan", vec![literal()], "instead of a plan"),

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::fs::exchange::NoExchange;
 use crate::fs::publish::PublishError;
 use crate::fs::scan::ScanError;
 use crate::fs::stage::TooMuch;
@@ -54,6 +55,15 @@ pub enum AgentError {
     /// Parts of the destination belong to somebody else.
     #[error("Permission denied: {} can not be changed; give it to the user that logs in", .0.join(", "))]
     NotOurs(Vec<String>),
+    /// The destination can't be published as a whole.
+    #[error(transparent)]
+    NoExchange(#[from] NoExchange),
+    /// What stands at the destination can't be cloned. Nothing is published.
+    #[error("Can't clone {}: {}; nothing was published; publish file by file", .0.path, .0.source)]
+    Clone(#[source] ScanError),
+    /// The new tree can't be built or put in place. Nothing is published.
+    #[error("{0}; nothing was published")]
+    Build(#[source] PublishError),
     /// Publishing failed half way.
     #[error("{0}; what was published before stays, every path is whole, run the push again")]
     Publish(#[from] PublishError),
@@ -81,10 +91,16 @@ impl AgentError {
             AgentError::Work(WorkError::Foreign { .. }) | AgentError::NotOurs(_) => {
                 FailureCode::Permission
             }
+            AgentError::NoExchange(_) => FailureCode::Unsupported,
+            AgentError::Clone(error) => match code_of(&error.source) {
+                FailureCode::Other => FailureCode::Unsupported,
+                known => known,
+            },
             AgentError::Work(WorkError::Io { source, .. })
             | AgentError::Destination { source, .. }
             | AgentError::Scan(ScanError { source, .. })
             | AgentError::Stage { source, .. }
+            | AgentError::Build(PublishError { source, .. })
             | AgentError::Publish(PublishError { source, .. })
             | AgentError::Own(source) => code_of(source),
         };

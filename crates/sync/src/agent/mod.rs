@@ -10,6 +10,7 @@ mod book;
 mod build;
 mod conversation;
 mod destination;
+mod directory;
 mod error;
 mod ground;
 mod keeping;
@@ -27,11 +28,13 @@ use std::time::Duration;
 use self::apply::Applier;
 use self::book::{Book, Usable};
 use self::conversation::Conversation;
+use self::directory::NewTree;
 pub use self::error::AgentError;
 use self::keeping::Keeping;
 use self::prefix::Prefix;
 use self::renaming::Renaming;
 use self::survey::{ForDeploy, Survey, Surveyor};
+use crate::fs::exchange;
 use crate::fs::preflight;
 use crate::fs::publish::{PublishError, Publisher};
 use crate::fs::stage::Stage;
@@ -116,8 +119,15 @@ impl Agent {
         let destination = destination::open_destination(&hello.destination, true)?;
         let Some(destination) = destination else { return Err(AgentError::Gone) };
         let work = Work::open(destination.dir.as_fd(), &destination.path)?;
+        // What an interrupted push was building beside, or had not removed yet.
+        exchange::remove(&work).map_err(AgentError::Own)?;
+        let whole = hello.whole_directory.then_some(&*destination.path);
         let mut stage = Stage::new(&work, std::process::id() ^ seconds());
         let leftovers = survey::leftovers(Some(&stage))?;
+        // What an interrupted check left is gone by now.
+        if let Some(path) = whole {
+            exchange::check(&work, destination.dir.as_fd(), path)?;
+        }
         let surveyor = Surveyor {
             spool_dir: work.path(),
             work: Some(work.dir()),
@@ -138,7 +148,7 @@ impl Agent {
         };
         let asides = std::mem::take(&mut survey.asides);
         let mut keeping = hello.deploy.map(|_| Keeping::new(&work, asides));
-        let site = Site { tree: &mut tree, work: &work };
+        let site = Site { tree: &mut tree, work: &work, whole };
         let carried =
             self.carry_out(first, survey, renaming, &mut stage, site, keeping.as_mut())?;
         let Some((mut book, mut state)) = carried else { return Ok(()) };
@@ -149,7 +159,7 @@ impl Agent {
                 Message::Prune => {}
                 other => return Err(AgentError::Protocol(format!("{other:?} after publishing"))),
             }
-            let site = Site { tree: &mut tree, work: &work };
+            let site = Site { tree: &mut tree, work: &work, whole };
             state = self.prune(&mut book, keeping, state, &stage, site)?;
         }
         // Whoever hears of the end may push again at once.
@@ -214,11 +224,11 @@ impl Agent {
         let Survey { records, leftovers, .. } = survey;
         let asides = keeping.as_ref().map_or(0, |keeping| keeping.asides());
         let usable = Usable { leftovers: leftovers.len() as u32, asides };
-        let Site { tree, work } = site;
+        let Site { tree, work, whole } = site;
         let spool_dir = work.path();
         let talk = &mut self.talk;
         let mut book = Book::receive(first, records, renaming, usable, spool_dir, talk)?;
-        stage.sync_each = book.orders.len() <= FEW_FILES;
+        stage.sync_each = book.orders.len() <= FEW_FILES && whole.is_none();
         let used = book.used_leftovers()?;
         stage.drop_unused(&leftovers, &used).map_err(AgentError::Own)?;
         check_room(&mut book, tree)?;
@@ -240,7 +250,8 @@ impl Agent {
         if !staged? {
             return Ok(None);
         }
-        let state = self.publish(&mut book, stage, Site { tree, work }, keeping)?;
+        let site = Site { tree, work, whole };
+        let state = self.publish(&mut book, stage, site, keeping)?;
         Ok(Some((book, state)))
     }
 
@@ -251,22 +262,43 @@ impl Agent {
         site: Site<'_, '_>,
         keeping: Option<&mut Keeping<'_>>,
     ) -> Result<Option<StateId>, AgentError> {
-        let Site { tree, work } = site;
+        let Site { tree, work, whole } = site;
         let count = book.orders.len();
         let keeping = keeping.filter(|keeping| keeping.is_wanted());
         if count > 0 || keeping.is_some() {
             let durable = stage.make_durable();
             durable.map_err(|source| PublishError { path: ".".into(), source })?;
         }
-        let mut notices = match keeping {
-            Some(keeping) => keeping.keep(book, tree, stage)?,
-            None => Vec::new(),
+        let mut notices = Vec::new();
+        let keep = |book: &mut Book, tree: &mut Tree| match keeping {
+            Some(keeping) => {
+                keeping.keep(book, tree, stage).map(|mut said| notices.append(&mut said))
+            }
+            None => Ok(()),
         };
-        let mut publisher = Publisher::new(tree, stage, work);
-        publisher.publish(book, count)?;
-        notices.append(&mut publisher.notices);
+        let whole = match whole {
+            Some(path) if directory::is_needed(book)? => Some(path),
+            _ => None,
+        };
+        let (mut said, changed) = match whole {
+            Some(path) => {
+                let new = NewTree::build(book, tree, stage, work)?;
+                keep(book, tree)?;
+                let live = new.exchange(tree, work, path)?;
+                (live.notices, Some(live.changed))
+            }
+            None => {
+                keep(book, tree)?;
+                let mut publisher = Publisher::new(tree, stage, work);
+                publisher.publish(book, count)?;
+                (publisher.notices, None)
+            }
+        };
+        notices.append(&mut said);
         tree.forget();
-        let kept = stage.clear().and_then(|()| record_keeping::save_index(book, tree, work));
+        let kept = stage
+            .clear()
+            .and_then(|()| record_keeping::save_index(book, tree, work, changed.as_ref()));
         // The push is done; without an index the next one reads more.
         let state =
             kept.map_err(|error| notices.push(format!("Can't keep the index: {error}"))).ok();
@@ -284,7 +316,7 @@ impl Agent {
         stage: &Stage<'_>,
         site: Site<'_, '_>,
     ) -> Result<Option<StateId>, AgentError> {
-        let Site { tree, work } = site;
+        let Site { tree, work, .. } = site;
         let count = book.orders.len();
         let mut publisher = Publisher::new(tree, stage, work);
         publisher.prune(book, count)?;
@@ -318,6 +350,8 @@ struct Site<'t, 'w> {
     tree: &'t mut Tree,
     /// The work directory.
     work: &'w Work,
+    /// The destination's path, if it is published as a whole.
+    whole: Option<&'t Path>,
 }
 
 /// What is told besides if the push is part of a deploy.

@@ -1,6 +1,8 @@
 //! The destination's file system: the only place where the agent touches it.
 
 pub mod asides;
+pub mod clone;
+pub mod exchange;
 pub mod history;
 pub mod index;
 pub mod preflight;

@@ -37,6 +37,22 @@ pub fn scan(
     root: BorrowedFd<'_>,
     visit: &mut impl FnMut(Found<'_>) -> io::Result<()>,
 ) -> Result<(), ScanError> {
+    walk(root, false, visit)
+}
+
+/// The same for a tree without work directories; one with them is refused.
+pub fn scan_whole(
+    root: BorrowedFd<'_>,
+    visit: &mut impl FnMut(Found<'_>) -> io::Result<()>,
+) -> Result<(), ScanError> {
+    walk(root, true, visit)
+}
+
+fn walk(
+    root: BorrowedFd<'_>,
+    is_whole: bool,
+    visit: &mut impl FnMut(Found<'_>) -> io::Result<()>,
+) -> Result<(), ScanError> {
     let top = Level::read(open_dir(root, b".").map_err(|error| failed(None, error))?, None)?;
     let mut levels = vec![top];
     while let Some(level) = levels.last_mut() {
@@ -44,11 +60,15 @@ pub fn scan(
             levels.pop();
             continue;
         };
-        if is_own(&name) {
+        if is_own(&name) && !is_whole {
             continue;
         }
         let path = RelPath::join(level.path.as_ref(), &name);
         let path = path.map_err(|error| failed(level.path.as_ref(), io::Error::other(error)))?;
+        if is_own(&name) {
+            let text = "it is the work directory of a destination inside this one";
+            return Err(failed(Some(&path), io::Error::other(text)));
+        }
         if let Some(below) = level.step(path, visit)? {
             levels.push(below);
         }

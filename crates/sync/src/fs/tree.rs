@@ -62,6 +62,13 @@ impl Tree {
         self.opened_files
     }
 
+    /// Goes on with the tree that `other` holds.
+    pub fn replace(&mut self, other: Tree) {
+        self.opened_files += other.opened_files;
+        self.root = other.root;
+        self.forget();
+    }
+
     /// Forgets open directories. Needed after a directory was moved or replaced.
     pub fn forget(&mut self) {
         self.open.clear();
@@ -120,6 +127,19 @@ pub fn open_dir(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
         Err(rustix::io::Errno::LOOP) => Err(rustix::io::Errno::NOTDIR.into()),
         other => Ok(other?),
     }
+}
+
+/// Whether something is mounted at a directory, as far as the system tells.
+#[cfg(target_os = "linux")]
+pub fn is_mount_point(dir: BorrowedFd<'_>) -> bool {
+    let told = fs::statx(dir, "", AtFlags::EMPTY_PATH, fs::StatxFlags::BASIC_STATS);
+    told.is_ok_and(|told| told.stx_attributes.contains(fs::StatxAttributes::MOUNT_ROOT))
+}
+
+/// Here it does not tell; what is mounted can neither be renamed nor linked out of.
+#[cfg(not(target_os = "linux"))]
+pub fn is_mount_point(_dir: BorrowedFd<'_>) -> bool {
+    false
 }
 
 /// Opens the regular file `name` in `parent`. A FIFO is not waited for; anything but a file is refused.

@@ -23,11 +23,13 @@ pub enum FailureCode {
     Silence,
     /// A file that content is built on is not what it was when the destination was surveyed.
     Basis,
+    /// The destination's file system can't do what is asked.
+    Unsupported,
     /// Any other failure of the system.
     Other,
 }
 
-const CODES: [(FailureCode, u8); 10] = [
+const CODES: [(FailureCode, u8); 11] = [
     (FailureCode::Protocol, 1),
     (FailureCode::Locked, 2),
     (FailureCode::NotADirectory, 3),
@@ -37,6 +39,7 @@ const CODES: [(FailureCode, u8); 10] = [
     (FailureCode::InTheWay, 7),
     (FailureCode::Silence, 8),
     (FailureCode::Basis, 9),
+    (FailureCode::Unsupported, 10),
     (FailureCode::Other, 255),
 ];
 

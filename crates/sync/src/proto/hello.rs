@@ -20,6 +20,8 @@ pub struct Hello {
     pub timeout_ms: u32,
     /// What the sender remembers to stand there; the agent answers with differences if it remembers the same.
     pub remembered: Option<StateId>,
+    /// Publish the whole directory in one step, not file by file.
+    pub whole_directory: bool,
     /// The push is one step of a deploy, if it is.
     pub deploy: Option<Deploy>,
 }
@@ -58,7 +60,8 @@ const CHECKSUM: u8 = 2;
 const REMEMBERED: u8 = 4;
 const DEPLOY: u8 = 8;
 const HISTORY: u8 = 16;
-const FLAGS: u8 = DRY_RUN | CHECKSUM | REMEMBERED | DEPLOY | HISTORY;
+const WHOLE_DIRECTORY: u8 = 32;
+const FLAGS: u8 = DRY_RUN | CHECKSUM | REMEMBERED | DEPLOY | HISTORY | WHOLE_DIRECTORY;
 
 impl Hello {
     /// The line, with its newline.
@@ -71,7 +74,8 @@ impl Hello {
         let deploy = if self.deploy.is_some() { DEPLOY } else { 0 };
         let history = self.deploy.and_then(|deploy| deploy.history);
         let has_history = if history.is_some() { HISTORY } else { 0 };
-        body.push(dry_run | checksum | remembered | deploy | has_history);
+        let whole = if self.whole_directory { WHOLE_DIRECTORY } else { 0 };
+        body.push(dry_run | checksum | remembered | deploy | has_history | whole);
         put_number(&mut body, u64::from(self.timeout_ms));
         body.extend(self.remembered.iter().flat_map(|state| state.0));
         body.extend(history.iter().flat_map(|history| history.0));
@@ -112,7 +116,16 @@ impl Hello {
         fields.end()?;
         let deploy = (flags & DEPLOY != 0).then_some(Deploy { history });
         let (dry_run, checksum) = (flags & DRY_RUN != 0, flags & CHECKSUM != 0);
-        Ok(Hello { destination, dry_run, checksum, timeout_ms, remembered, deploy })
+        let whole_directory = flags & WHOLE_DIRECTORY != 0;
+        Ok(Hello {
+            destination,
+            dry_run,
+            checksum,
+            timeout_ms,
+            remembered,
+            whole_directory,
+            deploy,
+        })
     }
 }
 
@@ -136,7 +149,15 @@ mod tests {
         for deploy in [None, Some(Deploy::default()), Some(Deploy { history })] {
             let destination = destination.clone();
             let (dry_run, checksum, timeout_ms) = (true, false, 60_000);
-            let hello = Hello { destination, dry_run, checksum, timeout_ms, remembered, deploy };
+            let hello = Hello {
+                destination,
+                dry_run,
+                checksum,
+                timeout_ms,
+                remembered,
+                whole_directory: deploy.is_some(),
+                deploy,
+            };
             let line = hello.line();
             assert!(line.is_ascii() && line.ends_with(b"\n"));
             assert!(line.len() <= limits::HELLO_LINE_BYTES);

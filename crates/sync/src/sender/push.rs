@@ -14,7 +14,7 @@ use super::memory::Memory;
 use super::monitor::{Event, Monitor};
 use super::planner::{Comparison, Policy};
 use super::report::Report;
-use super::session::{Connection, Materials, Session};
+use super::session::{Connection, Materials, Opening, Session};
 use super::sharing::{self, Drafted, Sharing};
 use super::source::Source;
 use super::staged::{Staged, Stand};
@@ -33,6 +33,18 @@ pub struct Options {
     pub max_delete: Option<u64>,
     /// Let an empty source empty the destination.
     pub allow_empty: bool,
+    /// How the destination comes to hold what the source holds.
+    pub publish: Publishing,
+}
+
+/// How a destination comes to hold what the source holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Publishing {
+    /// File by file, entry points last: every path is whole at every moment.
+    #[default]
+    Files,
+    /// All at once: a new tree, built beside the destination from links to what stays, changes places with it.
+    Directory,
 }
 
 /// Pushes `source` to `target`: afterwards the destination holds what the source holds.
@@ -103,7 +115,12 @@ fn attempt<'a>(
             }
             Some(early.drafts)
         });
-        let connected = Session::connect(target, connection, memory.id(), deploy, monitor);
+        let connected = Session::connect(
+            target,
+            connection,
+            Opening { remembered: memory.id(), publish: options.publish, deploy },
+            monitor,
+        );
         is_reached.store(true, Ordering::Relaxed);
         let mut session = connected?;
         let survey = session.survey(known)?;

@@ -13,6 +13,7 @@ use super::error::PushError;
 use super::monitor::{Event, Monitor};
 use super::outlet::{Outlet, Reporting};
 use super::planner::{Answer, Answers, Comparison};
+use super::push::Publishing;
 use super::replay::share;
 use super::report::Report;
 use super::sharing::Sharing;
@@ -68,6 +69,17 @@ pub struct Session<'a> {
     started: Instant,
 }
 
+/// What a push to a destination begins with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Opening {
+    /// The state the sender remembers.
+    pub remembered: Option<StateId>,
+    /// How the destination is published.
+    pub publish: Publishing,
+    /// What is wanted besides, if the push is part of a deploy.
+    pub deploy: Option<Deploy>,
+}
+
 /// What content is made from.
 pub struct Materials<'m> {
     /// The files to send.
@@ -87,8 +99,7 @@ impl<'a> Session<'a> {
     pub fn connect(
         target: &Target,
         connection: &Connection<'_>,
-        remembered: Option<StateId>,
-        deploy: Option<Deploy>,
+        opening: Opening,
         monitor: &'a dyn Monitor,
     ) -> Result<Session<'a>, PushError> {
         let started = Instant::now();
@@ -98,8 +109,9 @@ impl<'a> Session<'a> {
             dry_run: connection.dry_run,
             checksum: connection.checksum,
             timeout_ms: connection.timeout.as_millis().try_into().unwrap_or(u32::MAX),
-            remembered,
-            deploy,
+            remembered: opening.remembered,
+            whole_directory: opening.publish == Publishing::Directory,
+            deploy: opening.deploy,
         };
         let channel = match target {
             Target::Local(_) => bootstrap::local(&nonce, connection.agents)?,
@@ -123,7 +135,7 @@ impl<'a> Session<'a> {
         let wire = Wire::new(agent, line.len(), connection.timeout, connection.bytes_per_second)?;
         let is_near = matches!(target, Target::Local(_)) || first_word < NEAR;
         let (vitals, leftovers, told_renames) = (Vitals::default(), Vec::new(), false);
-        let (is_deploy, encodings) = (deploy.is_some(), 0);
+        let (is_deploy, encodings) = (opening.deploy.is_some(), 0);
         Ok(Session {
             wire,
             monitor,

@@ -1,5 +1,8 @@
 //! Deploys over a real agent: pushes in steps, the history, and what is set aside.
 
+mod directory;
+mod faults;
+mod hostile;
 mod keeping;
 mod steps;
 mod support;

@@ -34,23 +34,47 @@ impl Ground {
     pub fn new() -> Ground {
         // In memory if possible: every publishing syncs the file system.
         let shared = Path::new("/dev/shm");
-        let dir = if shared.is_dir() { tempfile::tempdir_in(shared) } else { tempfile::tempdir() };
-        let dir = dir.unwrap();
-        let shell = dir.path().join("shell");
-        let this = std::env::current_exe().unwrap();
-        let text = format!(
-            "#!/bin/sh\nset -- ${{2#*\"' sh \"}}\nexport ASSETSYNC_TEST_NONCE=$1\n\
-             exec '{}' --exact agent_process --nocapture --quiet\n",
-            this.display()
-        );
-        fs::write(dir.path().join("shell.new"), text).unwrap();
-        fs::set_permissions(dir.path().join("shell.new"), fs::Permissions::from_mode(0o755))
-            .unwrap();
-        fs::rename(dir.path().join("shell.new"), &shell).unwrap();
-        let ssh = SshOptions { rsh: Some(shell.display().to_string()), ..SshOptions::default() };
+        Ground::new_in(
+            if shared.is_dir() { shared.to_path_buf() } else { std::env::temp_dir() }.as_path(),
+        )
+    }
+
+    pub fn new_in(place: &Path) -> Ground {
+        let dir = tempfile::tempdir_in(place).unwrap();
+        let rsh = Some(dir.path().join("shell").display().to_string());
+        let ssh = SshOptions { rsh, ..SshOptions::default() };
         let (agents, options) = (Agents::default(), Options::default());
         fs::create_dir(dir.path().join("nothing")).unwrap();
-        Ground { dir, agents, ssh, options, notices: Notices::default() }
+        let ground = Ground { dir, agents, ssh, options, notices: Notices::default() };
+        ground.trace("");
+        ground
+    }
+
+    /// Has agents run by these words: a program that runs another, with its options, or nothing.
+    pub fn trace(&self, words: &str) {
+        let this = std::env::current_exe().unwrap();
+        self.run(&format!(
+            "export ASSETSYNC_TEST_NONCE=$1\n\
+             exec {words} '{}' --exact agent_process --nocapture --quiet",
+            this.display()
+        ));
+    }
+
+    /// Has these lines of shell, for which `$1` is the nonce, run on every host.
+    fn run(&self, lines: &str) {
+        // Written beside and renamed: one that is open for writing can't be run.
+        let new = self.at("shell.new");
+        fs::write(&new, format!("#!/bin/sh\nset -- ${{2#*\"' sh \"}}\n{lines}\n")).unwrap();
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::rename(&new, self.at("shell")).unwrap();
+    }
+
+    /// Has all hosts say `script`, whatever they hear.
+    pub fn pretend(&self, script: &[u8]) {
+        let said = self.at("said");
+        fs::write(&said, script).unwrap();
+        let said = said.display();
+        self.run(&format!("echo \"assetsync:$1:ready\"; cat '{said}'; cat > /dev/null"));
     }
 
     pub fn at(&self, name: &str) -> PathBuf {
