@@ -320,12 +320,12 @@ fn bad_usage_is_told_before_anything_is_done() {
 
 #[test]
 fn a_dry_run_changes_nothing_and_shows_the_plan() {
-    let fleet = Fleet::of(1);
+    let fleet = Fleet::of(4);
     version(&fleet, 1);
     let ran = fleet.run("deploy production --dry-run");
     assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
     assert!(ran.stdout().contains("app-00000001.js"), "{}", ran.stdout());
-    assert!(!fleet.hosts[0].assets().exists());
+    assert!(fleet.hosts.iter().all(|host| !host.assets().exists()));
 }
 
 #[test]

@@ -248,7 +248,10 @@ impl<'a> Course<'a> {
             return Err(RolloutError::Cancelled);
         }
         let Some(fleet) = &mut self.fleet else { return Ok(()) };
-        fleet.call_the_roll();
+        // In a dry run nobody is there any more.
+        if !self.rollout.choice.dry_run {
+            fleet.call_the_roll();
+        }
         if self.rollout.cancel.is_cancelled() {
             return Err(RolloutError::Cancelled);
         }

@@ -79,6 +79,8 @@ enum News {
     Published,
     Done(Box<Report>),
     Failed(PlaceError),
+    /// Nothing more comes from there.
+    Ended,
     Cancelled,
 }
 
@@ -102,7 +104,8 @@ impl Fleet {
             let serving = place.clone();
             // It ends with its connection at the latest; nobody waits for it.
             std::thread::spawn(move || {
-                serve(&common, &serving, &heard, &|news| drop(sender.send((at, news))))
+                let end = AtEnd(at, sender);
+                serve(&common, &serving, &heard, &|news| drop(end.1.send((at, news))));
             });
             Member { place, orders: Some(orders), step: Step::Staging, outcome }
         });
@@ -227,8 +230,32 @@ impl Fleet {
                 }
                 (member.step, member.outcome.error) = (Step::Over, Some(error));
             }
-            News::Cancelled => {}
+            News::Ended if member.step.waits() => {
+                let error = PlaceError::Ended;
+                monitor.event(&Event::Failed { place, reason: &error });
+                if member.step == Step::Publishing {
+                    member.outcome.stands = Stands::Unknown;
+                }
+                (member.step, member.outcome.error) = (Step::Over, Some(error));
+            }
+            News::Ended | News::Cancelled => {}
         }
+    }
+}
+
+impl Step {
+    /// Whether something is to come from the place's thread.
+    fn waits(self) -> bool {
+        matches!(self, Step::Staging | Step::Asked | Step::Publishing | Step::Ending)
+    }
+}
+
+/// Says that a thread has ended, however it does.
+struct AtEnd(usize, Sender<(usize, News)>);
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        let _ = self.1.send((self.0, News::Ended));
     }
 }
 

@@ -6,12 +6,12 @@ use assetsync_sync::entry_points::EntryPoints;
 use assetsync_sync::filter::{Filter, Rule};
 use assetsync_sync::logical_name::Rules;
 use assetsync_sync::recipe::Recipes;
-use assetsync_sync::sender::{self, Options, Sharing, Source};
+use assetsync_sync::sender::{self, Options, Publishing, Sharing, Source};
 
 use super::RolloutError;
 use super::fleet::Load;
 use super::keeper::{Keeper, Purpose, policy, tree};
-use crate::config::AssetSet;
+use crate::config::{AssetSet, Publish};
 use crate::history::competing_manifests;
 
 /// The rules of a set of assets.
@@ -23,7 +23,11 @@ pub(super) fn options(set: &AssetSet, recipes: Recipes) -> Result<Options, Rollo
         recipes,
         ..sender::Policy::default()
     };
-    Ok(Options { policy, ..Options::default() })
+    let publish = match set.publish {
+        Publish::Files => Publishing::Files,
+        Publish::Directory => Publishing::Directory,
+    };
+    Ok(Options { policy, publish, ..Options::default() })
 }
 
 /// What decides for a set of assets.

@@ -70,6 +70,9 @@ pub enum PlaceError {
     /// A command failed on the host.
     #[error(transparent)]
     Command(#[from] CommandFailure),
+    /// Its thread ended without a word.
+    #[error("an error in assetsync itself ended the push there; please report it")]
+    Ended,
     /// The user can't write to the destination.
     #[error("{0} can't be written by the user who logs in")]
     NotWritable(String),
