@@ -308,6 +308,8 @@ fn bad_usage_is_told_before_anything_is_done() {
         ("deploy production --roles db", "No host of stage 'production' has the role 'db'"),
         ("deploy production --hosts web9", "Stage 'production' has no host 'web9'"),
         ("push production --delete", "--delete can't be given with a stage"),
+        ("deploy production --project nowhere", "--project nowhere: there is no such directory"),
+        ("push --project . public/assets web1:x", "--project is for assetsync push STAGE"),
         ("push public/assets", "is no stage"),
         ("push --roles web public/assets web1:x", "--roles is for assetsync push STAGE"),
     ] {

@@ -11,6 +11,9 @@ pub struct SettingsArguments {
     /// Read FILE [default: assetsync.toml, here or in the nearest folder above]
     #[arg(long = "config", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
+    /// Work in DIR: what is built is below it, and the build runs there [default: the folder of the file]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub project: Option<PathBuf>,
     /// Set a value over all others, as in assets.retention.keep=5; may be repeated
     #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append, value_hint = ValueHint::Other)]
     pub set: Vec<String>,

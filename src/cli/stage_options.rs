@@ -30,7 +30,7 @@ const OF_THE_STAGE: &[&str] = &[
 ];
 
 /// Options that mean something with a stage only.
-const ONLY_WITH_STAGES: &[&str] = &["roles", "hosts", "file", "set"];
+const ONLY_WITH_STAGES: &[&str] = &["roles", "hosts", "file", "project", "set"];
 
 /// The stage that `assetsync push STAGE` names.
 pub fn stage(matches: &ArgMatches, arguments: &PushArguments) -> Result<String, CommandError> {

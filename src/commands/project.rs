@@ -15,7 +15,7 @@ use crate::ui::console::Console;
 pub struct Project {
     /// How messages name the file.
     pub name: String,
-    /// The directory that it is in.
+    /// The project: the directory that the file is in, unless another one was named.
     pub folder: PathBuf,
     file: Result<ConfigFile, Problems>,
     overrides: Overrides,
@@ -33,7 +33,12 @@ impl Project {
         });
         let overrides =
             Overrides { environment: environment.collect(), arguments: given.set.clone() };
-        Ok(Project { name, folder: found.folder, file, overrides })
+        let folder = given.project.clone().unwrap_or(found.folder);
+        if !folder.is_dir() {
+            let text = format!("--project {}: there is no such directory", folder.display());
+            return Err(CommandError::usage(text));
+        }
+        Ok(Project { name, folder, file, overrides })
     }
 
     /// The settings of a stage that could be deployed; without a name those of the only one, or else what all have

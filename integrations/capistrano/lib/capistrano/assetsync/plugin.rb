@@ -1,0 +1,127 @@
+# frozen_string_literal: true
+
+require "capistrano/plugin"
+require "capistrano/assetsync/actions"
+require "capistrano/assetsync/map_bins"
+require "capistrano/assetsync/moment"
+require "capistrano/assetsync/place"
+require "capistrano/assetsync/version"
+
+module Capistrano
+  # Compiles assets on the machine that deploys and pushes them by `assetsync`, in place of `deploy:compile_assets`.
+  class Assetsync < Plugin
+    include Actions
+
+    def set_defaults
+      set_if_empty :assets_roles, [:web]
+      set_if_empty :assets_prefix, "assets"
+      set_if_empty :assetsync_program, "assetsync"
+      set_if_empty :assetsync_moment, Moment::DEFAULT
+      set_if_empty :assetsync_manifest_roles, [:app]
+      set_if_empty :assetsync_extra_dirs, []
+      set_if_empty :assetsync_settings, {}
+      set_build_defaults
+      set_retention_defaults
+      take_over
+      watch_map_bins
+    end
+
+    def define_tasks
+      return if Rake::Task.task_defined?("assetsync:deploy")
+
+      eval_rakefile File.expand_path("../tasks/assetsync.rake", __dir__)
+    end
+
+    def register_hooks
+      Capistrano::DSL.stages.each { |stage| after stage, "assetsync:set_up" }
+    end
+
+    # What is known only once deploy.rb and the stage's file are read.
+    def set_up
+      append_linked_dirs
+      map_bins.warnings.each { |text| warn_user(text) }
+      keep_places
+      moment.hook(self) { |task| invoke_at_moment(task) }
+    end
+
+    private
+
+    def set_build_defaults
+      set_if_empty :assetsync_build_command, "rake assets:precompile"
+      set_if_empty :assetsync_build_environment, {}
+      set_if_empty :assetsync_cleanup, true
+    end
+
+    # Releases that are kept can be rolled back to, so their assets are kept too.
+    def set_retention_defaults
+      set_if_empty :assetsync_keep, -> { fetch(:keep_assets) || fetch(:keep_releases) }
+      set_if_empty :assetsync_max_age, "7d"
+      set_if_empty :assetsync_delete, "retain"
+      set_if_empty :assetsync_restore, -> { fetch(:assetsync_delete).to_s != "mirror" }
+    end
+
+    # The tasks of capistrano-rails get other actions, and exist where it is not loaded. By now the whole Capfile has
+    # been read, so the order of its lines makes no difference.
+    def take_over
+      places.each(&:take)
+      before "deploy:starting", "assetsync:check_program"
+      after "deploy:reverted", "deploy:rollback_assets"
+      return if Rake::Task.task_defined?("deploy:normalize_assets")
+
+      Rake::Task.define_task("deploy:normalize_assets") { normalize_timestamps }
+      after "deploy:updated", "deploy:normalize_assets"
+    end
+
+    # deploy.rb may have defined a task anew, as the rsync recipe does.
+    def keep_places
+      places.each do |place|
+        foreign = place.foreign_location
+        next unless foreign
+
+        warn_user("#{foreign} defines #{place.name} itself; assetsync takes its place. Delete that definition")
+        place.take
+      end
+    end
+
+    def places
+      @places ||= [
+        Place.new("deploy:compile_assets", waits: -> { deploying? && moment.waits? }) { push(build: true) },
+        Place.new("deploy:cleanup_assets") { prune if fetch(:keep_assets) && !deploying? },
+        Place.new("deploy:rollback_assets") { restore_release }
+      ]
+    end
+
+    def deploying?
+      fetch(:deploying, false)
+    end
+
+    def moment
+      @moment ||= Moment.parse(fetch(:assetsync_moment))
+    end
+
+    # A rollback publishes as well, and brings its assets back by itself.
+    def invoke_at_moment(task)
+      Rake::Task[task].invoke unless Rake::Task["deploy:reverting"].already_invoked
+    end
+
+    # Runs after the defaults of all plugins, wherever in the Capfile they stand: what is added to a task's actions
+    # while they run is run last.
+    def watch_map_bins
+      bins = map_bins
+      Rake::Task["load:defaults"].enhance { bins.remember }
+    end
+
+    def map_bins
+      files = -> { [deploy_config_path, stage_config_path.join("#{fetch(:stage)}.rb")] }
+      @map_bins ||= MapBins.new(env.variables, files)
+    end
+
+    def append_linked_dirs
+      linked = Array(fetch(:linked_dirs)).map { |directory| directory.to_s.chomp("/") }
+      return if linked.include?("public")
+
+      missing = directories - linked
+      append :linked_dirs, *missing if missing.any?
+    end
+  end
+end

@@ -1,0 +1,104 @@
+# frozen_string_literal: true
+
+require "capistrano/assetsync/arguments"
+require "capistrano/assetsync/program"
+require "capistrano/assetsync/report"
+
+module Capistrano
+  class Assetsync < Plugin
+    # assetsync has failed; the message says why.
+    Failed = Class.new(StandardError)
+
+    # From Capistrano's variables and servers to a run of assetsync.
+    module Runs
+      private
+
+      # Runs a command of assetsync on the stage; gives the report, or nil if there was nothing to do it with.
+      def run(verb, *arguments)
+        hosts = self.hosts
+        return warn_user("no server has a role of :assets_roles, so no assets go anywhere") if hosts.empty?
+        return show_dry_run(verb, *arguments) if dry_run?
+
+        file = Arguments.new(variables, hosts)
+        file.open do |path|
+          call([verb, file.stage, *arguments], ["--config", path, "--project", Dir.pwd, *settings, "--json"])
+        end
+      end
+
+      # Only the first part of the arguments is worth showing.
+      def call(shown, hidden)
+        report = Report.new(SSHKit.config.output, shown)
+        report.start
+        status = program.run(shown + hidden) { |event| report.note(event) }
+        report.finish(status)
+        raise Failed, "assetsync #{shown.first} failed: #{report.error}" unless status.zero?
+
+        report
+      end
+
+      # Shows what would be run, as SSHKit does in a dry run.
+      def show_dry_run(verb, *arguments)
+        line = ["assetsync", verb, fetch(:stage), *arguments, "# on", hosts.map(&:label).join(", ")].join(" ")
+        SSHKit::Backend::Printer.new(SSHKit::Host.new(:local)) { execute line }.run
+        nil
+      end
+
+      def settings
+        fetch(:assetsync_settings).flat_map { |key, value| ["--set", "#{key}=#{Array(value).join(',')}"] }
+      end
+
+      def program
+        Program.new(fetch(:assetsync_program))
+      end
+
+      # The servers that get assets, less those that HOSTS and ROLES leave out.
+      def servers
+        roles = [*Array(fetch(:assets_roles)), *Array(fetch(:assetsync_manifest_roles))].uniq
+        env.filter(release_roles(*roles))
+      end
+
+      def hosts
+        common = SSHKit::Backend::Netssh.config.ssh_options.merge(fetch(:ssh_options) || {})
+        servers.map { |server| Host.new(server, common) }
+      end
+
+      def builds?
+        command = fetch(:assetsync_build_command)
+        command && !command.to_s.strip.empty?
+      end
+
+      # Directories of assets, below the project here and below shared_path there.
+      def directories
+        ["public/#{fetch(:assets_prefix)}", *Array(fetch(:assetsync_extra_dirs))].map { |dir| dir.to_s.chomp("/") }.uniq
+      end
+
+      def variables
+        paths = { deploy_to: deploy_to, shared_path: shared_path, current_path: current_path, directories: directories }
+        paths.merge(build_variables).merge(
+          stage: fetch(:stage),
+          application: fetch(:application),
+          manifests: fetch(:assets_manifests),
+          keep: fetch(:assetsync_keep),
+          max_age: fetch(:assetsync_max_age),
+          delete: fetch(:assetsync_delete)
+        )
+      end
+
+      def build_variables
+        {
+          build_command: builds? ? fetch(:assetsync_build_command) : nil,
+          build_environment: fetch(:assetsync_build_environment),
+          rails_env: fetch(:rails_env) || fetch(:stage),
+          rails_groups: fetch(:rails_assets_groups),
+          cleanup: fetch(:assetsync_cleanup)
+        }
+      end
+
+      # A warning in the colours and at the level that the user has chosen.
+      def warn_user(text)
+        SSHKit.config.output.warn("assetsync: #{text}")
+        nil
+      end
+    end
+  end
+end
