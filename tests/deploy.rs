@@ -345,3 +345,30 @@ fn a_server_that_takes_few_at_a_time_is_tried_again() {
         assert_equal(&fleet.built(), &fleet.hosts[0].deploy_to().join(format!("shared/set{n}")));
     }
 }
+
+#[test]
+fn the_example_of_a_deploy_tool_deploys() {
+    let fleet = Fleet::of(2);
+    version(&fleet, 1);
+    // A run of these tests alone has not built it.
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--example", "deploy"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    assert!(cargo.status().or_fail().success());
+    // Where cargo puts examples, seen from where it puts tests.
+    let tests = std::env::current_exe().or_fail();
+    let tool = tests.parent().and_then(Path::parent).map(|folder| folder.join("examples/deploy"));
+    let agents = scratch();
+    let name = format!(
+        "assetsync-agent-{}-{}",
+        env!("ASSETSYNC_AGENT_KERNEL"),
+        env!("ASSETSYNC_AGENT_ARCH")
+    );
+    fs::copy(env!("ASSETSYNC_AGENT"), agents.path().join(name)).or_fail();
+    let mut tool = std::process::Command::new(tool.unwrap_or_default());
+    tool.arg("production").current_dir(fleet.project()).env("HOME", fleet.machine.home());
+    let ran = tool.env("ASSETSYNC_AGENTS", agents.path()).output().or_fail();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(said.lines().next(), Some("stage"), "{said}");
+    fleet.assert_serves(&fleet.built());
+}
