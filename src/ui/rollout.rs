@@ -272,6 +272,7 @@ fn exit_of_error(error: &RolloutError) -> Exit {
         RolloutError::NoPlaces(_)
         | RolloutError::UnknownRole(..)
         | RolloutError::UnknownHost(..)
+        | RolloutError::OnlySftp(_)
         | RolloutError::Setting { .. } => Exit::Usage,
         _ => Exit::Failed,
     }

@@ -108,6 +108,11 @@ pub enum RolloutError {
     /// There is no such host.
     #[error("Stage '{1}' has no host '{0}'")]
     UnknownHost(String, String),
+    /// Without an agent nothing can be staged and published later.
+    #[error(
+        "{0} is to be reached by SFTP alone, but a deploy runs an agent there; assetsync push SRC DEST can do without"
+    )]
+    OnlySftp(String),
     /// A pattern or a fingerprint rule of a set of assets.
     #[error("assets.{key}: {reason}")]
     Setting {

@@ -41,6 +41,9 @@ pub(super) fn places(deployment: &Deployment, choice: &Choice) -> Result<Vec<Pla
     let mut places = Vec::new();
     for host in hosts {
         let there = &deployment.hosts[host];
+        if there.ssh.transport == Some(Transport::Sftp) {
+            return Err(RolloutError::OnlySftp(there.address.clone()));
+        }
         let sets: Vec<usize> = (0..deployment.assets.len())
             .filter(|&set| has_role(there, &deployment.assets[set].roles))
             .collect();

@@ -52,3 +52,14 @@ hosts.\"web1.example.com\".ssh.port = 22 # assetsync.toml:6:73"
     );
     assert_eq!(lines.join("\n"), expected);
 }
+
+#[test]
+fn the_page_on_deploys_names_every_setting() {
+    let page = include_str!("../../../../../docs/deploy.md");
+    let missing: Vec<&str> = crate::config::schema::SETTINGS
+        .iter()
+        .map(|setting| setting.name)
+        .filter(|name| !page.contains(&format!("`{name}`")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
