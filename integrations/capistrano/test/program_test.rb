@@ -22,6 +22,22 @@ class ProgramTest < AssetsyncTest
     assert_equal 137, heard("kill -9 $$").first
   end
 
+  def test_output_is_utf8_whatever_the_locale
+    external = Encoding.default_external
+    silently { Encoding.default_external = Encoding::US_ASCII }
+    assert_equal [0, [{ "line" => "\u00E9" }, "\u00E9"]], heard("echo '{\"line\":\"\u00E9\"}'; echo \u00E9 >&2")
+  ensure
+    silently { Encoding.default_external = external }
+  end
+
+  def silently
+    verbose = $VERBOSE
+    $VERBOSE = nil
+    yield
+  ensure
+    $VERBOSE = verbose
+  end
+
   def test_much_on_both_outputs_does_not_block
     script = "i=0; while [ $i -lt 2000 ]; do echo #{'x' * 200}; echo #{'y' * 200} >&2; i=$((i+1)); done"
     status, heard = heard(script)

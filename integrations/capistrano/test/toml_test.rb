@@ -15,6 +15,7 @@ class TomlTest < AssetsyncTest
     "delete \u007f" => '"delete \u007f"',
     "été \u{1F680}" => "\"été \u{1F680}\"",
     "latin été".encode("ISO-8859-1") => '"latin été"',
+    "env \u00E9".dup.force_encoding("US-ASCII") => "\"env \u00E9\"",
     7 => "7",
     true => "true",
     false => "false",

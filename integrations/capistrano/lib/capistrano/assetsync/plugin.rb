@@ -13,6 +13,8 @@ module Capistrano
     include Actions
 
     def set_defaults
+      return if @again
+
       set_if_empty :assets_roles, [:web]
       set_if_empty :assets_prefix, "assets"
       set_if_empty :assetsync_program, "assetsync"
@@ -26,13 +28,17 @@ module Capistrano
       watch_map_bins
     end
 
+    # The first thing that Capistrano asks of a plugin. Whoever is installed again has nothing to do any more.
     def define_tasks
-      return if Rake::Task.task_defined?("assetsync:deploy")
+      @again = Rake::Task.task_defined?("assetsync:deploy")
+      return if @again
 
       eval_rakefile File.expand_path("../tasks/assetsync.rake", __dir__)
     end
 
     def register_hooks
+      return if @again
+
       Capistrano::DSL.stages.each { |stage| after stage, "assetsync:set_up" }
     end
 

@@ -55,8 +55,9 @@ module Capistrano
         readers&.each(&:join)
       end
 
-      # An empty entry says that nothing more comes.
+      # An empty entry says that nothing more comes. What assetsync writes is UTF-8, whatever the locale.
       def reader(kind, io, lines)
+        io.set_encoding(Encoding::UTF_8)
         Thread.new do
           io.each_line { |line| lines << [kind, line.scrub.chomp] }
         ensure

@@ -44,7 +44,10 @@ module Capistrano
       end
 
       def text(value)
-        JSON.generate(value.to_s.encode(Encoding::UTF_8)).gsub(DELETE, '\u007f')
+        text = value.to_s
+        # In the locale "C", variables of the environment are marked as ASCII, whatever they hold.
+        text = text.dup.force_encoding(Encoding::UTF_8) unless text.valid_encoding?
+        JSON.generate(text.encode(Encoding::UTF_8)).gsub(DELETE, '\u007f')
       rescue EncodingError, JSON::GeneratorError
         raise Unwritable, "#{value.to_s.inspect} is not UTF-8"
       end
