@@ -71,6 +71,9 @@ pub enum PushError {
     /// What failed while content was encoded for several destinations.
     #[error(transparent)]
     Shared(Arc<PushError>),
+    /// Something that files are compared with was in the store, and then was not.
+    #[error("A content vanished from the store")]
+    Vanished,
     /// A source file kept changing.
     #[error("{path} changes while it is read: {source}")]
     Changing {
@@ -105,6 +108,15 @@ impl PushError {
         match self {
             PushError::Spool(_) => true,
             PushError::Shared(error) => error.is_of_sharing(),
+            _ => false,
+        }
+    }
+
+    /// Whether it is only that the store lost what it had.
+    pub(super) fn is_of_store(&self) -> bool {
+        match self {
+            PushError::Vanished => true,
+            PushError::Shared(error) => error.is_of_store(),
             _ => false,
         }
     }

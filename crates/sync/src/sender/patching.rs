@@ -152,5 +152,5 @@ fn draft<'p>(
 
 /// The store had it a moment ago.
 fn lost() -> PushError {
-    PushError::Io(std::io::Error::other("a content vanished from the store; run the push again"))
+    PushError::Vanished
 }

@@ -86,6 +86,11 @@ pub(super) fn stage_twice<'a>(
             let connection = Connection { sharing: None, ..connection.clone() };
             attempt(source, target, &connection, options, decide, monitor)
         }
+        Err(error) if error.is_of_store() => {
+            monitor.event(Event::Notice(&format!("{error}; now it is pushed without one")));
+            let connection = Connection { store: None, sharing: None, ..connection.clone() };
+            attempt(source, target, &connection, options, decide, monitor)
+        }
         done => done,
     }
 }

@@ -1,0 +1,51 @@
+//! A store that loses what it had in the middle of a push.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use assetsync_sync::sender::{Event, Monitor, push};
+
+use crate::support::Ground;
+
+/// Takes all packs of the store away once the plan is made of them, and hears what is said then.
+struct Thief {
+    packs: PathBuf,
+    heard: Mutex<Vec<String>>,
+}
+
+impl Monitor for Thief {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Planned { .. } => {
+                for pack in fs::read_dir(&self.packs).unwrap() {
+                    fs::File::create(pack.unwrap().path()).unwrap();
+                }
+            }
+            Event::Notice(text) => self.heard.lock().unwrap().push(text.to_owned()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn what_vanishes_from_the_store_costs_bytes_only() {
+    let ground = Ground::new();
+    let store = ground.store();
+    // What is new is compared with what stood near it: a patch with a prefix.
+    let old: String = (0..20_000).map(|line| format!("line {line} of the old build\n")).collect();
+    let new = (5_000..5_400).fold(old.clone(), |text, line| {
+        text.replace(&format!("line {line} of the old"), &format!("line {line} of the newest"))
+    });
+    let source = ground.write("old", &[("app.js", &old)]);
+    ground.push(&source, "host", Some(&store));
+    let source = ground.write("new", &[("app.js", &new)]);
+    let thief = Thief { packs: ground.at("store/packs"), heard: Mutex::default() };
+    let connection = ground.connection(Some(&store));
+    let pushed = push(&source, &ground.target("host"), &connection, &ground.options, &thief);
+    let report = pushed.unwrap();
+    assert_eq!(ground.files("host")["app.js"], new);
+    let heard = thief.heard.into_inner().unwrap();
+    assert_eq!(heard, ["A content vanished from the store; now it is pushed without one"]);
+    assert!(!report.recipes.contains_key("patch"), "{:?}", report.recipes);
+}
