@@ -12,6 +12,7 @@ mod figures;
 mod fleet;
 mod interruptions;
 mod memory;
+mod rails;
 mod referee;
 mod sftp;
 mod sharing;
