@@ -17,5 +17,6 @@ mod referee;
 mod sftp;
 mod sharing;
 mod store;
+mod story;
 mod support;
 mod transports;

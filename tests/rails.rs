@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -126,13 +126,13 @@ fn stylesheet(assets: &BTreeMap<String, Vec<u8>>) -> String {
     assets.keys().find(is_it).unwrap_or_else(|| panic!("{:?}", assets.keys())).clone()
 }
 
+/// The build as a project has it, with what it makes kept for the test to look at.
+const BUILD: &str = "build.command = \"rake assets:precompile\"\nbuild.cleanup = false\n";
+
 #[test]
 fn visitors_read_on_through_five_deploys() {
     let stage = Stage::new();
-    stage.configure(&format!(
-        "build = {{ command = \"rake assets:precompile\", cleanup = false }}\n{PHASED}"
-    ));
-    stage.configure(&format!("build.command = \"rake assets:precompile\"\nbuild.cleanup = false\n"));
+    stage.configure(BUILD);
     stage.deploy("");
     let mut built = files(&stage.app.assets());
     assert_equal(&stage.app.assets(), &stage.site.assets());
@@ -140,9 +140,7 @@ fn visitors_read_on_through_five_deploys() {
     let puma = stage.site.serve(None).or_fail();
     let visitor = Visitor::of(puma.socket(), "/");
     await_rounds(&visitor, 2);
-    stage.configure(&format!(
-        "build.command = \"rake assets:precompile\"\nbuild.cleanup = false\n{PHASED}"
-    ));
+    stage.configure(&format!("{BUILD}{PHASED}"));
     for number in 1..=5 {
         match number % 2 {
             1 => stage.app.check_out_next().or_fail(),
@@ -150,8 +148,9 @@ fn visitors_read_on_through_five_deploys() {
         }
         fs::remove_dir_all(stage.app.assets()).or_fail();
         let sent = files_sent(&stage.deploy(""));
-        tell(&format!("deploy {number}: {sent} files sent"));
         let assets = files(&stage.app.assets());
+        tell(&format!("deploy {number}: {sent} of {} files sent", assets.len()));
+        assert!(sent < assets.len() as u64 / 2, "only changes travel");
         // The pages change once the first worker is new.
         await_page(&puma, &stylesheet(&assets));
         built.extend(assets);
@@ -164,4 +163,111 @@ fn visitors_read_on_through_five_deploys() {
     for (name, body) in &seen.assets {
         assert_eq!(built.get(name), Some(body), "{name} is what was built");
     }
+}
+
+/// `set :rbenv_map_bins, %w{rake gem bundle ruby rails}`: what Capistrano's plugin for puma had appended is lost.
+#[test]
+fn a_list_set_anew_loses_puma_and_is_told_so() {
+    let stage = Stage::new();
+    let assets = stage.app.assets();
+    fs::create_dir_all(&assets).or_fail();
+    fs::write(assets.join("robots.txt"), "User-agent: *").or_fail();
+    let puma = stage.site.serve(None).or_fail();
+
+    // No login finds Ruby.
+    for program in ["ruby", "bundle", "pumactl", "rbenv"] {
+        let ran = stage.login(&format!("{program} --version"));
+        let not_found = format!("{program}: command not found");
+        assert_eq!(ran.code(), Some(127), "{}", ran.stdout());
+        assert!(ran.stderr().contains(&not_found), "{}", ran.stderr());
+    }
+    let shim = format!("RBENV_VERSION={RUBY} $HOME/.rbenv/shims/ruby -e 'puts 6 * 7'");
+    assert_eq!(stage.login(&shim).stdout(), "42\n");
+
+    stage.configure(&format!("{ASSIGNED}{PHASED}"));
+    let warning = "warning: Assigning 'rbenv.map_bins' drops puma and pumactl";
+    for words in ["config production", "deploy production --skip-build"] {
+        let said = stage.run(words).stderr();
+        for part in [warning, "assetsync.toml:2", "puma and pumactl are built in"] {
+            assert!(said.contains(part), "{words}: no {part:?} in {said}");
+        }
+    }
+    let ran = stage.run("deploy production --skip-build");
+    assert_eq!(ran.code(), Some(1));
+    assert!(ran.stderr().contains("bundle: command not found"), "{}", ran.stderr());
+    assert!(!puma.log().contains("phase: 1"), "puma was told nothing: {}", puma.log());
+
+    // Bundler's list lost as well, the shell is asked for pumactl itself.
+    let both = ASSIGNED.replace("rbenv.map_bins", "bundler.bins");
+    stage.configure(&format!("{ASSIGNED}{both}{PHASED}"));
+    let ran = stage.run("deploy production --skip-build");
+    assert_eq!(ran.code(), Some(1));
+    let missing = "pumactl\u{2019}: No such file or directory";
+    let said = ran.stderr().replace('\'', "\u{2019}");
+    assert!(said.contains(missing), "{said}");
+
+    // Appended to, the list keeps what it had.
+    stage.configure(&format!("rbenv.map_bins.append = [\"rails\"]\n{PHASED}"));
+    let ran = stage.run("deploy production --skip-build");
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    assert!(!ran.stderr().contains("warning"), "{}", ran.stderr());
+    assert!(ran.stderr().contains("/rbenv exec bundle exec pumactl -S "), "{}", ran.stderr());
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !puma.log().contains("phase: 1") {
+        assert!(Instant::now() < deadline, "no phased restart: {}", puma.log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(puma.get("/up").or_fail().body, b"up");
+}
+
+#[test]
+fn a_vite_application_is_built_and_only_its_changes_travel() {
+    let (room, machine) = (scratch(), Machine::new());
+    let project = room.path().join("lamps");
+    checkout("vite", &project);
+    std::os::unix::fs::symlink(node_modules("vite").or_fail(), project.join("node_modules"))
+        .or_fail();
+    let server = Sshd::builder().in_home().start().or_fail();
+    let settings = format!(
+        "application = \"lamps\"\nbuild.command = \"npm run build\"\nbuild.cleanup = false\n\
+         assets.source = \"public/vite\"\nssh.config = \"{}\"\ndeploy_to = \"{}\"\n\
+         [[stages.production.hosts]]\naddress = \"{}\"\nroles = [\"web\"]\n",
+        text(server.ssh_config()),
+        text(&server.home().join("lamps")),
+        Route::ALIAS
+    );
+    fs::write(project.join("assetsync.toml"), settings).or_fail();
+    let deploy = || {
+        let mut command = machine.command(["deploy", "production", "--json"]);
+        let ran = Ran(command.current_dir(&project).output().or_fail());
+        assert_eq!(ran.code(), Some(0), "{}{}", ran.stdout(), ran.stderr());
+        files_sent(&events(&ran))
+    };
+    let (built, served) =
+        (project.join("public/vite"), server.home().join("lamps/shared/public/vite"));
+    deploy();
+    assert_equal(&built, &served);
+    let first = files(&built);
+
+    let stock = project.join("src/stock.js");
+    let changed = fs::read_to_string(&stock).or_fail().replace("12", "13");
+    fs::write(&stock, changed).or_fail();
+    let sent = deploy();
+    let (second, served) = (files(&built), files(&served));
+    assert_ne!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
+    assert!(sent < second.len() as u64, "{sent} of {} files sent", second.len());
+    for (name, body) in &second {
+        assert_eq!(served.get(name), Some(body), "{name} is served");
+    }
+    // Those who have the old page still find what it names.
+    for (name, _) in first.iter().filter(|(name, _)| name.starts_with("assets/")) {
+        assert!(served.contains_key(name), "{name} is still served");
+    }
+}
+
+/// Copies the own files of one of the applications.
+fn checkout(app: &str, to: &Path) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps").join(app);
+    let mut copy = Command::new("cp");
+    assert!(copy.arg("-r").arg(from).arg(to).status().or_fail().success());
 }

@@ -20,10 +20,10 @@ pub fn table(story: &Story) -> String {
     let Story { compiling, wanted, puma, recipe, deploys } = story;
     let ending = if compiling.killed { "**killed**" } else { "done" };
     let mut text = format!(
-        "A server of {} MB runs a Rails shop on puma with two workers; Linux has {} MB of it, puma {}. Compiling the \
-         shop's assets takes {}.\nBetween here and there: {LINK}.\n\n{HEAD}\n|---|---|---|---|\n",
-        MACHINE >> 20,
+        "Linux has {} MB of this server's {} MB, puma with two workers {}. Compiling the Rails shop that it serves takes\n\
+         {} where there is room. Over a link of {LINK}, server memory with the page cache:\n\n{HEAD}\n|---|---|---|---|\n",
         SYSTEM >> 20,
+        MACHINE >> 20,
         memory(*puma),
         memory(*wanted),
     );
@@ -57,8 +57,9 @@ pub fn table(story: &Story) -> String {
 /// The story that a page tells between the two lines: numbers as they are rounded there.
 pub fn read(page: &str) -> Result<Story, StoryError> {
     let part = between(page).ok_or_else(|| missing("no such lines"))?;
-    let caption: Vec<f64> = part.lines().take_while(|line| !line.starts_with('|')).flat_map(megabytes).collect();
-    let [machine, system, puma, wanted] = caption[..] else {
+    let caption: Vec<f64> =
+        part.lines().take_while(|line| !line.starts_with('|')).flat_map(megabytes).collect();
+    let [system, machine, puma, wanted] = caption[..] else {
         return Err(missing("the caption has four sizes"));
     };
     if [bytes(machine), bytes(system)] != [MACHINE, SYSTEM] {
@@ -67,7 +68,8 @@ pub fn read(page: &str) -> Result<Story, StoryError> {
     if !part.lines().any(|line| line == HEAD) {
         return Err(missing("its head is another"));
     }
-    let rows: Vec<Vec<&str>> = part.lines().filter(|line| line.starts_with("| ")).skip(1).map(cells).collect();
+    let rows: Vec<Vec<&str>> =
+        part.lines().filter(|line| line.starts_with("| ")).skip(1).map(cells).collect();
     let [first, later, memory, memory_later] = &rows[..] else {
         return Err(missing("it has four rows"));
     };
@@ -79,7 +81,8 @@ pub fn read(page: &str) -> Result<Story, StoryError> {
             peak: bytes(*megabytes(peaks.get(column)?).first()?),
         })
     };
-    let both = |column| Some([copying(first, memory, column)?, copying(later, memory_later, column)?]);
+    let both =
+        |column| Some([copying(first, memory, column)?, copying(later, memory_later, column)?]);
     let story = || {
         let (ending, seconds) = first.get(1)?.split_once(" after ")?;
         let compiling = Outcome {
@@ -130,7 +133,7 @@ fn memory(bytes: u64) -> String {
 /// All numbers before ` MB`.
 fn megabytes(text: &str) -> Vec<f64> {
     let parts = text.split(" MB");
-    let last = |part: &str| part.rsplit(' ').next().and_then(|word| word.parse().ok());
+    let last = |part: &str| part.rsplit(char::is_whitespace).next()?.parse().ok();
     parts.filter_map(last).collect()
 }
 
@@ -139,7 +142,11 @@ fn kilobytes(text: &str) -> Option<u64> {
 }
 
 fn bytes(megabytes: f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a saturating size")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a saturating size"
+    )]
     let bytes = (megabytes * MIB).round() as u64;
     bytes
 }

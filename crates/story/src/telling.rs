@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use assetsync_testbed::Route;
 use assetsync_testbed::memory::Cgroup;
 use assetsync_testbed::rails::{App, RUBY, Site};
 use assetsync_testbed::rsync::rsync_over;
 use assetsync_testbed::tree::{DiffOptions, diff_trees, snapshot};
-use assetsync_testbed::Route;
 
 use crate::error::StoryError;
 use crate::server::{Server, Way, joining, well};
@@ -55,11 +55,7 @@ pub struct Story {
 const AMPLE: u64 = 8 << 30;
 
 /// Tells the story in the directory `room`, with `assetsync`, saying by `say` what happens.
-pub fn tell(
-    assetsync: &Path,
-    room: &Path,
-    say: &mut dyn FnMut(&str),
-) -> Result<Story, StoryError> {
+pub fn tell(assetsync: &Path, room: &Path, say: &mut dyn FnMut(&str)) -> Result<Story, StoryError> {
     say("compiling both versions here");
     let app = App::shop(&room.join("checkout"))?;
     let wanted = compile_unlimited(&app)?;
@@ -70,12 +66,13 @@ pub fn tell(
     app.check_out_first()?;
 
     say("compiling on the server");
-    let (compiling, puma) = compile_there(&room.join("compiling"), &app, &builds[0])?;
+    let (compiling, puma) = compile_there(&room.join("compiling"), &app)?;
     say("the recipe: rsync -av --delete");
     let recipe = copy_twice(&room.join("recipe"), &app, &builds, recipe)?;
     say("assetsync deploy");
     let machine = room.join("machine");
-    let deploy = |way: &Way, site: &Site, build: &Path| deploy(assetsync, &machine, way, site, build);
+    let deploy =
+        |way: &Way, site: &Site, build: &Path| deploy(assetsync, &machine, way, site, build);
     let deploys = copy_twice(&room.join("deploy"), &app, &builds, deploy)?;
     Ok(Story { compiling, wanted, puma, recipe, deploys })
 }
@@ -96,10 +93,8 @@ fn keep(app: &App, to: &Path) -> Result<PathBuf, StoryError> {
 }
 
 /// Compiles where the server's memory is what it is and puma at work; also gives what puma takes.
-fn compile_there(dir: &Path, app: &App, build: &Path) -> Result<(Outcome, u64), StoryError> {
+fn compile_there(dir: &Path, app: &App) -> Result<(Outcome, u64), StoryError> {
     let server = Server::new(dir, app)?;
-    // The assets of the last deploy that somebody got there somehow.
-    fill(&server.site.assets(), build)?;
     let _puma = server.serve()?;
     let puma = server.memory.peak().unwrap_or_default();
     let join = joining(&server.memory);
@@ -191,13 +186,10 @@ fn arrived(build: &Path, there: &Path) -> Result<(), StoryError> {
     found.retain(|path, _| expected.contains_key(path));
     match &diff_trees(&expected, &found, &DiffOptions::default())[..] {
         [] => Ok(()),
-        differences => Err(StoryError::Odd(format!("It has not arrived: {}", differences.join("; ")))),
+        differences => {
+            Err(StoryError::Odd(format!("It has not arrived: {}", differences.join("; "))))
+        }
     }
-}
-
-/// Copies `build` into the directory `to`, not by what is measured.
-fn fill(to: &Path, build: &Path) -> Result<(), StoryError> {
-    assetsync_testbed::rsync::mirror(build, to).map_err(StoryError::from)
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), StoryError> {

@@ -19,7 +19,8 @@ const GEMS: [(&str, &str); 5] = [
 ];
 
 /// Prints the first of its arguments that is no gem of this machine.
-const FIRST_MISSING: &str = "ARGV.each { |name| begin; gem name; rescue LoadError; puts name; exit; end }";
+const FIRST_MISSING: &str =
+    "ARGV.each { |name| begin; gem name; rescue LoadError; puts name; exit; end }";
 
 /// A checkout of the Rails shop that can be compiled and served.
 #[derive(Debug)]

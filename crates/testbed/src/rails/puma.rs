@@ -14,7 +14,7 @@ use crate::memory::Cgroup;
 use crate::process::{descendants, kill};
 
 /// How long puma may take until it answers; on a machine with nothing else to do it takes two seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running puma: two workers behind a socket. Dropping it ends it.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Puma {
 
     fn answering(mut self) -> Result<Puma> {
         let deadline = Instant::now() + PATIENCE;
-        while !self.get("/").is_ok_and(|answer| answer.status == 200) {
+        while !self.get("/up").is_ok_and(|answer| answer.status == 200) {
             let ended = !matches!(self.child.try_wait(), Ok(None));
             if ended || Instant::now() > deadline {
                 let said = self.log();

@@ -133,7 +133,9 @@ impl Site {
             for entry in entries {
                 let entry = entry.doing("read", &dir)?;
                 let name = entry.file_name();
-                let hidden = HIDDEN.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()));
+                let hidden = HIDDEN
+                    .iter()
+                    .any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()));
                 let link = self.programs.join(&name);
                 // The first directory with the name wins, as it does on a PATH.
                 if !hidden && link.symlink_metadata().is_err() {
@@ -158,7 +160,8 @@ impl Site {
         }
         // Writes the shims: the only place where a user of rbenv has Ruby's programs on the PATH.
         let mut rehash = Command::new(root.join("bin/rbenv"));
-        run(rehash.arg("rehash").env_clear().envs(self.environment()).env("RBENV_ROOT", &root)).map(drop)
+        run(rehash.arg("rehash").env_clear().envs(self.environment()).env("RBENV_ROOT", &root))
+            .map(drop)
     }
 
     /// Makes what releases share, and `current`.

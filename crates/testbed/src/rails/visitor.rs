@@ -37,7 +37,8 @@ impl Visitor {
     #[must_use]
     pub fn of(socket: &Path, page: &'static str) -> Visitor {
         let (stop, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (stopped, counted, socket) = (Arc::clone(&stop), Arc::clone(&rounds), socket.to_path_buf());
+        let (stopped, counted, socket) =
+            (Arc::clone(&stop), Arc::clone(&rounds), socket.to_path_buf());
         let thread = thread::spawn(move || {
             let mut reading = Reading { socket, seen: Seen::default() };
             while !stopped.load(Ordering::Acquire) {

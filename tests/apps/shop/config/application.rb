@@ -10,7 +10,8 @@ class Shop < Rails::Application
   config.load_defaults 6.1
   config.eager_load = true
   config.secret_key_base = "not a secret: nobody logs in here"
-  config.logger = Logger.new($stderr, level: Logger::WARN)
+  config.logger = Logger.new($stderr)
+  config.log_level = :warn
 
   # What `rails new` writes for production.
   config.public_file_server.enabled = true
