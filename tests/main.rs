@@ -10,6 +10,7 @@ mod deploy;
 mod deploy_faults;
 mod figures;
 mod fleet;
+mod guides;
 mod interruptions;
 mod memory;
 mod rails;

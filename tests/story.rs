@@ -4,7 +4,8 @@
 
 use std::path::Path;
 
-use assetsync_story::{Copying, read, table, tell};
+use assetsync_story::{Copying, Story, StoryError, read, table, tell};
+use assetsync_testbed::Error;
 
 use crate::support::{OrFail, scratch_on_disk, tell as show};
 
@@ -19,7 +20,7 @@ fn the_readme_tells_what_happens() {
 
     let room = scratch_on_disk();
     let assetsync = Path::new(env!("CARGO_BIN_EXE_assetsync"));
-    let found = tell(assetsync, room.path(), &mut show).or_fail();
+    let Some(found) = again(assetsync, room.path()) else { return };
     show(&table(&found));
 
     assert!(told.compiling.killed && found.compiling.killed, "compiling is killed on the server");
@@ -34,6 +35,21 @@ fn the_readme_tells_what_happens() {
     for (recipe, deploy) in found.recipe.iter().zip(found.deploys) {
         assert!(deploy.bytes < recipe.bytes, "a deploy sends less than the recipe");
         assert!(deploy.peak < found.compiling.peak / 10, "and needs next to no memory there");
+    }
+}
+
+/// Tells the story; where no memory can be limited that fails, unless somebody said that this is known.
+fn again(assetsync: &Path, room: &Path) -> Option<Story> {
+    const KNOWN: &str = "ASSETSYNC_TESTS_WITHOUT_CGROUP";
+    match tell(assetsync, room, &mut show) {
+        Ok(story) => Some(story),
+        Err(StoryError::Testbed(error @ Error::NoCgroup { .. })) => {
+            let known = std::env::var_os(KNOWN).is_some();
+            assert!(known, "{error}; run as root, or set {KNOWN}=1 to go without this story");
+            show(&format!("SKIPPED, as {KNOWN} is set: the story ({error})"));
+            None
+        }
+        Err(error) => panic!("{error}"),
     }
 }
 

@@ -44,8 +44,8 @@ fn read(bytes: &[u8]) -> Option<Answer> {
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let body = &bytes[end + END.len()..];
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    let length = head.lines().filter_map(|line| line.split_once(": "));
-    let length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).next_back();
+    let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+    let length = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     match length {
         Some((_, length)) if length.parse() != Ok(body.len()) => None,
         _ => Some(Answer { status, body: body.to_vec() }),
