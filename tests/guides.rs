@@ -131,3 +131,24 @@ fn kamal() {
     fleet.configure("build.command = 'false'\n");
     assert_eq!(run("deploy").code(), Some(1), "what fails stops Kamal");
 }
+
+/// Every `assetsync.toml` of the guides is one that could be deployed.
+#[test]
+fn settings_are_right_as_they_stand() {
+    let fleet = Fleet::of(0);
+    for page in ["ci.md", "kamal.md", "mina.md"] {
+        let page_text = fs::read_to_string(guide(page)).or_fail();
+        let settings = settings_of(&page_text);
+        assert!(settings.contains("[[stages.production.hosts]]"), "{page}: {settings}");
+        fs::write(fleet.project().join("assetsync.toml"), settings).or_fail();
+        let ran = fleet.run("config production");
+        assert_eq!((ran.code(), ran.stderr().as_str()), (Some(0), ""), "{page}");
+    }
+}
+
+/// The indented lines from `application` on, to the next line of prose.
+fn settings_of(page: &str) -> String {
+    let lines = page.lines().skip_while(|line| !line.trim_start().starts_with("application ="));
+    let block = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
+    block.flat_map(|line| [line.trim_start(), "\n"]).collect()
+}
