@@ -163,6 +163,17 @@ fn visitors_read_on_through_five_deploys() {
     for (name, body) in &seen.assets {
         assert_eq!(built.get(name), Some(body), "{name} is what was built");
     }
+
+    // As the recipe leaves it: old files gone, and workers that still name them. A visitor notices.
+    let visitor = Visitor::of(puma.socket(), "/");
+    stage.app.check_out_first().or_fail();
+    fs::remove_dir_all(stage.app.assets()).or_fail();
+    stage.configure(&format!("{BUILD}assets.delete = \"mirror\"\n"));
+    stage.deploy("");
+    await_rounds(&visitor, 2);
+    let gone = |fault: &String| fault.contains("/assets/storefront-") && fault.ends_with(": 404");
+    let faults = visitor.finish().faults;
+    assert!(faults.iter().any(gone), "{faults:?}");
 }
 
 /// `set :rbenv_map_bins, %w{rake gem bundle ruby rails}`: what Capistrano's plugin for puma had appended is lost.

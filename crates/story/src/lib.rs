@@ -16,7 +16,8 @@ pub use telling::{Copying, Outcome, Story, tell};
 /// The memory of the server.
 pub const MACHINE: u64 = 512 << 20;
 
-/// What of it Linux and its daemons have, before any application: what `free` shows on a bare Debian.
+/// What of it Linux and its daemons are taken to have, before any application: an assumption on the low side, as the
+/// cgroup can only hold what runs for the application.
 pub const SYSTEM: u64 = 96 << 20;
 
 /// The link between the two.

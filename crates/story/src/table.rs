@@ -20,10 +20,11 @@ pub fn table(story: &Story) -> String {
     let Story { compiling, wanted, puma, recipe, deploys } = story;
     let ending = if compiling.killed { "**killed**" } else { "done" };
     let mut text = format!(
-        "Linux has {} MB of this server's {} MB, puma with two workers {}. Compiling the Rails shop that it serves takes\n\
-         {} where there is room. Over a link of {LINK}, server memory with the page cache:\n\n{HEAD}\n|---|---|---|---|\n",
-        SYSTEM >> 20,
+        "Of this server's {} MB Linux is taken to have {} MB; puma with two workers has {}. Compiling the Rails shop\n\
+         that it serves takes {} where there is room. Over a link of {LINK}, server memory with the page cache:\n\n\
+         {HEAD}\n|---|---|---|---|\n",
         MACHINE >> 20,
+        SYSTEM >> 20,
         memory(*puma),
         memory(*wanted),
     );
@@ -59,7 +60,7 @@ pub fn read(page: &str) -> Result<Story, StoryError> {
     let part = between(page).ok_or_else(|| missing("no such lines"))?;
     let caption: Vec<f64> =
         part.lines().take_while(|line| !line.starts_with('|')).flat_map(megabytes).collect();
-    let [system, machine, puma, wanted] = caption[..] else {
+    let [machine, system, puma, wanted] = caption[..] else {
         return Err(missing("the caption has four sizes"));
     };
     if [bytes(machine), bytes(system)] != [MACHINE, SYSTEM] {
