@@ -37,7 +37,7 @@ fn root(set: Option<OsString>) -> PathBuf {
 }
 
 /// The workspace this crate was built in.
-fn workspace() -> &'static Path {
+pub(crate) fn workspace() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here)
 }

@@ -47,6 +47,9 @@ pub enum Error {
     /// A link description that cannot be read.
     #[error("{0:?} is no link: write a round trip and a rate, as in 50ms,20mbit, or 0")]
     LinkSpec(String),
+    /// A corpus that was not fetched.
+    #[error(transparent)]
+    Corpus(crate::corpora::MissingCorpus),
     /// No way to limit memory on this machine, or for this user.
     #[error("No memory cgroup can be used here: {why}")]
     NoCgroup {

@@ -9,6 +9,7 @@
 //! - [`tree`]: trees to push, and the comparison that says whether a push was right;
 //! - [`rsync`]: the real rsync, as referee and as rival;
 //! - [`memory`]: what a process took, and a cgroup that kills what takes too much;
+//! - [`rails`]: a Rails application, and a server laid out as Capistrano does it, with puma and rbenv;
 //! - [`corpora`]: published web bundles, for measurements that are about something.
 //!
 //! What a machine lacks is an [`Error`] that names the package to install.
@@ -18,6 +19,7 @@ mod error;
 pub mod link;
 pub mod memory;
 mod process;
+pub mod rails;
 pub mod rsync;
 pub mod sshd;
 pub mod tree;

@@ -82,8 +82,9 @@ impl Cgroup {
         fs::read_to_string(self.dir.join(file)).ok()
     }
 
-    /// `command`, joining the group first.
-    fn joining(&self, command: &Command) -> Command {
+    /// `command`, joining the group first, to be started by the caller; an environment that it clears is not
+    /// cleared then.
+    pub(crate) fn joining(&self, command: &Command) -> Command {
         let mut joining = Command::new("/bin/sh");
         joining.args(["-c", JOIN, "sh"]).arg(self.procs());
         joining.arg(command.get_program()).args(command.get_args());
