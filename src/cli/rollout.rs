@@ -32,12 +32,33 @@ pub struct ReportArguments {
     pub json: bool,
 }
 
+/// Which stage, and what every command on one is told.
+#[derive(Debug, Args)]
+pub struct StageArguments {
+    /// The stage, as in assetsync.toml
+    #[arg(value_name = "STAGE")]
+    pub name: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub hosts: HostsArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub settings: SettingsArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub memory: MemoryArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub report: ReportArguments,
+}
+
 /// What `assetsync deploy` is told.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES, after_long_help = DEPLOY_EXAMPLES)]
 pub struct DeployArguments {
-    /// The stage, as in assetsync.toml
-    pub stage: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub stage: StageArguments,
     /// Only show what would be done with what is built already; change nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -47,87 +68,42 @@ pub struct DeployArguments {
     /// Leave out hosts that fail, and go on with the others
     #[arg(long)]
     pub keep_going: bool,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub hosts: HostsArguments,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub settings: SettingsArguments,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub memory: MemoryArguments,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub report: ReportArguments,
 }
 
 /// What `assetsync rollback` is told.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct RollbackArguments {
-    /// The stage, as in assetsync.toml
-    pub stage: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub stage: StageArguments,
     /// How many deploys to go back, or the beginning of a deploy's id
     #[arg(value_name = "N|ID", default_value = "1")]
     pub target: String,
     /// Only show what would be done; change nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub hosts: HostsArguments,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub settings: SettingsArguments,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub memory: MemoryArguments,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub report: ReportArguments,
 }
 
 /// What `assetsync prune` is told.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct PruneArguments {
-    /// The stage, as in assetsync.toml
-    pub stage: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub stage: StageArguments,
     /// Only show what would be deleted; change nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub hosts: HostsArguments,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub settings: SettingsArguments,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub memory: MemoryArguments,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub report: ReportArguments,
 }
 
 /// What `assetsync status` is told.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct StatusArguments {
-    /// The stage, as in assetsync.toml
-    pub stage: String,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub hosts: HostsArguments,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub settings: SettingsArguments,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub memory: MemoryArguments,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub report: ReportArguments,
+    pub stage: StageArguments,
 }
 
 /// What `deploy` does.

@@ -14,7 +14,7 @@ use crate::cli::config::SettingsArguments;
 use crate::cli::options::{chosen_recipes, store_path};
 use crate::cli::rollout::{
     DeployArguments, HostsArguments, PruneArguments, ReportArguments, RollbackArguments,
-    StatusArguments,
+    StageArguments, StatusArguments,
 };
 use crate::error::{CommandError, Exit};
 use crate::ui::console::Console;
@@ -34,15 +34,14 @@ struct Prepared {
 
 /// Builds and deploys.
 pub fn deploy(arguments: &DeployArguments) -> Exit {
-    let DeployArguments { stage, hosts, settings, memory, report, .. } = arguments;
-    let console = console(report);
+    let (console, chosen) = on_stage(&arguments.stage);
     let choice = Choice {
         dry_run: arguments.dry_run,
         skip_build: arguments.skip_build,
         keep_going: arguments.keep_going,
-        ..chosen(hosts, &console)
+        ..chosen
     };
-    let prepared = Prepared::new(&console, stage, settings, memory, choice);
+    let prepared = Prepared::on(&console, &arguments.stage, choice);
     roll_out(&console, prepared, "deploy", |rollout| rollout.deploy())
 }
 
@@ -64,11 +63,11 @@ pub fn push(stage: &str, arguments: &PushArguments) -> Exit {
 
 /// Brings an earlier deploy back.
 pub fn rollback(arguments: &RollbackArguments) -> Exit {
-    let RollbackArguments { stage, target, hosts, settings, memory, report, .. } = arguments;
-    let console = console(report);
-    let choice = Choice { dry_run: arguments.dry_run, ..chosen(hosts, &console) };
-    let prepared = Prepared::new(&console, stage, settings, memory, choice);
+    let (console, chosen) = on_stage(&arguments.stage);
+    let choice = Choice { dry_run: arguments.dry_run, ..chosen };
+    let prepared = Prepared::on(&console, &arguments.stage, choice);
     // An id is longer than any number of deploys that are kept.
+    let target = &arguments.target;
     let target = match target.parse() {
         Ok(steps) if target.len() < 6 => Target::Back(steps),
         _ => Target::Id(target),
@@ -78,23 +77,26 @@ pub fn rollback(arguments: &RollbackArguments) -> Exit {
 
 /// Deletes old files.
 pub fn prune(arguments: &PruneArguments) -> Exit {
-    let PruneArguments { stage, hosts, settings, memory, report, .. } = arguments;
-    let console = console(report);
-    let choice = Choice { dry_run: arguments.dry_run, ..chosen(hosts, &console) };
-    let prepared = Prepared::new(&console, stage, settings, memory, choice);
+    let (console, chosen) = on_stage(&arguments.stage);
+    let choice = Choice { dry_run: arguments.dry_run, ..chosen };
+    let prepared = Prepared::on(&console, &arguments.stage, choice);
     roll_out(&console, prepared, "prune", |rollout| rollout.prune())
 }
 
 /// Shows what stands at a stage's hosts.
 pub fn status(arguments: &StatusArguments) -> Exit {
-    let StatusArguments { stage, hosts, settings, memory, report } = arguments;
-    let console = console(report);
-    let choice = chosen(hosts, &console);
-    let exit = match Prepared::new(&console, stage, settings, memory, choice) {
+    let (console, choice) = on_stage(&arguments.stage);
+    let exit = match Prepared::on(&console, &arguments.stage, choice) {
         Err(exit) => exit,
         Ok(prepared) => prepared.look(),
     };
     console.finish(exit)
+}
+
+fn on_stage(stage: &StageArguments) -> (Arc<Console>, Choice) {
+    let console = console(&stage.report);
+    let choice = chosen(&stage.hosts, &console);
+    (console, choice)
 }
 
 fn console(report: &ReportArguments) -> Arc<Console> {
@@ -130,6 +132,14 @@ fn roll_out(
 }
 
 impl Prepared {
+    fn on(
+        console: &Arc<Console>,
+        stage: &StageArguments,
+        choice: Choice,
+    ) -> Result<Prepared, Exit> {
+        Prepared::new(console, &stage.name, &stage.settings, &stage.memory, choice)
+    }
+
     fn new(
         console: &Arc<Console>,
         stage: &str,

@@ -35,7 +35,7 @@ pub struct Watch {
 
 /// What has been told so far.
 struct Told {
-    phase: &'static str,
+    phase: String,
     /// By place, on a terminal.
     progress: HashMap<String, ProgressLine>,
     /// The end of what the command that runs here has printed and that was not shown.
@@ -48,7 +48,7 @@ impl Watch {
         if console.output.json {
             return Arc::new(JsonLines::new(console));
         }
-        let told = Told { phase: "", progress: HashMap::new(), tail: VecDeque::new() };
+        let told = Told { phase: String::new(), progress: HashMap::new(), tail: VecDeque::new() };
         let (console, started) = (Arc::clone(console), Instant::now());
         Arc::new(Watch { console, started, told: Mutex::new(told) })
     }
@@ -99,7 +99,7 @@ impl Monitor for Watch {
         match *event {
             Event::Phase(phase) => {
                 let mut told = self.told();
-                told.phase = name(phase);
+                told.phase = phase.to_string();
                 if matches!(phase, Phase::Publish | Phase::Check) {
                     let text = if phase == Phase::Check { "all hosts" } else { "everywhere" };
                     self.line(&told, text);
@@ -145,18 +145,6 @@ impl Monitor for Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.told().progress.clear();
-    }
-}
-
-fn name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Check => "check",
-        Phase::Build => "build",
-        Phase::Stage => "stage",
-        Phase::Publish => "publish",
-        Phase::Restart => "restart",
-        Phase::Prune => "prune",
-        Phase::CleanUp => "clean up",
     }
 }
 

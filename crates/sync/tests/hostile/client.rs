@@ -1,0 +1,80 @@
+//! A source, and a remote shell behind which anything may be.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use assetsync_sync::filter::Filter;
+use assetsync_sync::proto::Message;
+use assetsync_sync::sender::{Connection, Options, PushError, Report, Silent, Source, push};
+use assetsync_sync::transport::{Agents, NoPrompt, SshOptions, Target};
+
+use crate::support::*;
+
+/// A source, and a remote shell behind which anything may be.
+pub struct Client {
+    pub dir: tempfile::TempDir,
+}
+
+impl Client {
+    pub fn new() -> Client {
+        let client = Client { dir: tempfile::tempdir().unwrap() };
+        fs::create_dir_all(client.at("src/dir")).unwrap();
+        fs::write(client.at("src/a.txt"), "new a").unwrap();
+        fs::write(client.at("src/dir/b.txt"), "old b ".repeat(1000) + "and more").unwrap();
+        fs::write(client.at("src/dir/c.txt"), "c").unwrap();
+        client
+    }
+
+    pub fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Lets a sender hear `script` from an agent that then does `after`, a line of shell.
+    pub fn hear(&self, script: &[u8], after: &str) -> Result<Report, PushError> {
+        fs::write(self.at("said"), script).unwrap();
+        let said = self.at("said");
+        let said = said.display();
+        self.push_to(&format!("echo \"assetsync:$nonce:ready\"; cat '{said}'; {after}"))
+    }
+
+    pub fn hear_messages(
+        &self,
+        messages: &[Message<'_>],
+        after: &str,
+    ) -> Result<Report, PushError> {
+        self.hear(&packed(messages), after)
+    }
+
+    /// Pushes to what these shell lines, which know `$nonce`, make believe.
+    pub fn push_to(&self, lines: &str) -> Result<Report, PushError> {
+        let shell = self.at("shell");
+        // Written beside and renamed: one that is open for writing can't be run.
+        let text = format!("#!/bin/sh\nset -- ${{2#*\"' sh \"}}\nnonce=$1\n{lines}\n");
+        fs::write(self.at("shell.new"), text).unwrap();
+        fs::set_permissions(self.at("shell.new"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::rename(self.at("shell.new"), &shell).unwrap();
+        let source = self.at("src");
+        let pushed = within(move || {
+            let source = Source::scan(&source, &Filter::default()).unwrap();
+            let rsh = Some(shell.display().to_string());
+            let connection = Connection {
+                agents: &Agents::default(),
+                ssh: &SshOptions { rsh, ..SshOptions::default() },
+                prompt: &NoPrompt,
+                timeout: Duration::from_secs(5),
+                bytes_per_second: None,
+                dry_run: false,
+                checksum: false,
+                store: None,
+                sharing: None,
+            };
+            let target = Target::parse("fake:/dest".as_ref()).unwrap();
+            let mut options = Options::default();
+            options.policy.delete = true;
+            push(&source, &target, &connection, &options, &Silent)
+        });
+        pushed.recv_timeout(PATIENCE).expect("the push ends, without a panic")
+    }
+}

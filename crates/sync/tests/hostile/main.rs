@@ -1,0 +1,25 @@
+//! What a hostile sender may say to an agent, and a hostile agent to a sender: it ends in an error, at once,
+//! and nothing outside of the destination is read or changed.
+
+mod client;
+mod mutations;
+mod recipes;
+mod support;
+mod to_agents;
+mod to_senders;
+
+use std::io;
+
+use assetsync_sync::agent::serve;
+
+/// Not a test: what the recording below runs as an agent.
+#[test]
+fn agent_process() {
+    if let Ok(nonce) = std::env::var("ASSETSYNC_TEST_NONCE") {
+        use std::os::fd::AsFd;
+        let input = io::stdin().as_fd().try_clone_to_owned().unwrap();
+        let output = io::stdout().as_fd().try_clone_to_owned().unwrap();
+        let _ = serve(input, output, &nonce);
+        std::process::exit(0);
+    }
+}
