@@ -1,12 +1,19 @@
 //! Tells the linker to leave out of the agent what nobody reads: in it a panic aborts.
 
 use std::env;
+use std::path::Path;
+
+/// The profile in which a panic aborts. Cargo tells build scripts neither its name nor how panics end in it, but
+/// names the folder after it: OUT_DIR is `<profile>/build/<package>/out`.
+const PROFILE: &str = "agent";
 
 fn main() {
     println!("cargo::rerun-if-changed=src/unwinding.ld");
-    let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
-    if is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_PANIC", "abort") {
-        let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let variable = |name: &str| env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"));
+    let out = variable("OUT_DIR");
+    let profile = Path::new(&out).ancestors().nth(3).and_then(Path::file_name);
+    if variable("CARGO_CFG_TARGET_OS") == "linux" && profile.is_some_and(|name| name == PROFILE) {
+        let root = variable("CARGO_MANIFEST_DIR");
         println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
         println!("cargo::rustc-link-arg-bins=-T{root}/src/unwinding.ld");
     }

@@ -3,6 +3,8 @@
 //! It is started as `assetsync-agent NONCE` with the conversation on standard input and output.
 //! `assetsync-agent --probe` does nothing, successfully: it tells whether the binary runs on this machine.
 
+#[cfg(all(panic = "abort", target_os = "linux", target_env = "gnu"))]
+mod c_printing;
 // Elsewhere the names are others, or belong to the system.
 #[cfg(all(panic = "abort", target_os = "linux"))]
 mod unwinding;
