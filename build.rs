@@ -7,10 +7,13 @@
 use std::env;
 use std::error::Error;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use libdeflater::{CompressionLvl, Compressor};
+use liblzma::stream::{Check, Filters, LzmaOptions, PRESET_EXTREME, Stream};
+use liblzma::write::XzEncoder;
 
 const NAME: &str = "assetsync-agent";
 
@@ -26,7 +29,8 @@ fn main() {
     let target = variable("TARGET");
     let built = build(&root, &target);
     println!("cargo::rustc-env=ASSETSYNC_AGENT={}", built.display());
-    println!("cargo::rustc-env=ASSETSYNC_AGENT_GZIPPED={}", gzip(&built).display());
+    println!("cargo::rustc-env=ASSETSYNC_AGENT_GZIPPED={}", packed(&built, "gz", gzip).display());
+    println!("cargo::rustc-env=ASSETSYNC_AGENT_XZ={}", packed(&built, "xz", xz).display());
     println!("cargo::rustc-env=ASSETSYNC_AGENT_KERNEL={}", kernel());
     println!("cargo::rustc-env=ASSETSYNC_AGENT_ARCH={}", arch());
 }
@@ -54,17 +58,43 @@ fn build(root: &Path, target: &str) -> PathBuf {
     folder.join(target).join("agent").join(NAME)
 }
 
-/// Compresses the agent as well as gzip's format allows, so that no push has to.
-fn gzip(agent: &Path) -> PathBuf {
-    let packed = PathBuf::from(variable("OUT_DIR")).join("agent.gz");
-    let compress = || -> Result<(), Box<dyn Error>> {
-        let (plain, mut compressor) = (fs::read(agent)?, Compressor::new(CompressionLvl::best()));
-        let mut room = vec![0; compressor.gzip_compress_bound(plain.len())];
-        let length = compressor.gzip_compress(&plain, &mut room)?;
-        Ok(fs::write(&packed, &room[..length])?)
-    };
-    compress().unwrap_or_else(|error| panic!("can't compress {}: {error}", agent.display()));
+type Compress = fn(&[u8]) -> Result<Vec<u8>, Box<dyn Error>>;
+
+/// Writes the compressed agent, so that no push has to compress it.
+fn packed(agent: &Path, suffix: &str, compress: Compress) -> PathBuf {
+    let packed = PathBuf::from(variable("OUT_DIR")).join("agent").with_extension(suffix);
+    let written = fs::read(agent)
+        .map_err(Into::into)
+        .and_then(|plain| compress(&plain))
+        .and_then(|bytes| Ok(fs::write(&packed, bytes)?));
+    written.unwrap_or_else(|error| panic!("can't compress {}: {error}", agent.display()));
     packed
+}
+
+/// As well as gzip's format allows.
+fn gzip(plain: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut compressor = Compressor::new(CompressionLvl::best());
+    let mut room = vec![0; compressor.gzip_compress_bound(plain.len())];
+    let length = compressor.gzip_compress(plain, &mut room)?;
+    room.truncate(length);
+    Ok(room)
+}
+
+/// As well as xz's format allows. The dictionary is no larger than it has to be: a small server makes room for it.
+fn xz(plain: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut options = LzmaOptions::new_preset(9 | PRESET_EXTREME)?;
+    options.dict_size(u32::try_from(plain.len().next_power_of_two())?);
+    let mut filters = Filters::new();
+    if variable("CARGO_CFG_TARGET_ARCH") == "x86_64" {
+        // Instructions start at any byte, and jumps become alike once they name where they lead.
+        options.literal_context_bits(4).position_bits(0);
+        filters.x86();
+    }
+    filters.lzma2(&options);
+    let stream = Stream::new_stream_encoder(&filters, Check::Crc32)?;
+    let mut encoder = XzEncoder::new_stream(Vec::new(), stream);
+    encoder.write_all(plain)?;
+    Ok(encoder.finish()?)
 }
 
 /// The folder all builds share: OUT_DIR is `<target>/<profile>/build/<package>/out`, below a triple when

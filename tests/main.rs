@@ -1,5 +1,6 @@
 //! The command against the real thing: a real sshd on loopback, real rsync as referee, published bundles.
 
+mod agent;
 mod bad_input;
 mod bench;
 mod budgets;

@@ -93,7 +93,8 @@ impl Fleet {
     ) -> Result<Report, PushError> {
         let (kernel, arch) =
             (env!("ASSETSYNC_AGENT_KERNEL").into(), env!("ASSETSYNC_AGENT_ARCH").into());
-        let agents = Agents::new(vec![Agent { kernel, arch, bytes: AGENT.into(), gzipped: None }]);
+        let agents =
+            Agents::new(vec![Agent { kernel, arch, bytes: AGENT.into(), gzipped: None, xz: None }]);
         let rsh = Some(text(&self.dir.path().join("shell")));
         let connection = Connection {
             agents: &agents,

@@ -10,10 +10,14 @@ use crc::{CRC_32_CKSUM, Crc, Table};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::xz;
+
 /// The directories to search, in the environment, colon-separated.
 const SEARCH_VARIABLE: &str = "ASSETSYNC_AGENTS";
 /// How a file of such a directory is named: this, the kernel, `-` and the machine.
 const FILE_PREFIX: &str = "assetsync-agent-";
+/// What the name of the same agent compressed by xz has at its end.
+const XZ_SUFFIX: &str = ".xz";
 /// No agent is larger; whatever is, is no agent.
 const SIZE_LIMIT: u64 = 64 << 20;
 
@@ -30,6 +34,9 @@ pub struct Agent {
     pub bytes: Cow<'static, [u8]>,
     /// The program compressed by gzip, where that is at hand; otherwise it is done when it is needed.
     pub gzipped: Option<Cow<'static, [u8]>>,
+    /// The program compressed by xz, where that is at hand: for hosts that can unpack it. It must have been made from
+    /// `bytes`; what is not costs a second upload.
+    pub xz: Option<Cow<'static, [u8]>>,
 }
 
 /// The agents at hand, at most one for a platform; the first one given or found counts.
@@ -66,7 +73,8 @@ impl Agents {
             let missing = |(kernel, arch): &(String, String)| self.find(kernel, arch).is_none();
             let Some((kernel, arch)) = platform.filter(missing) else { continue };
             if let Ok(bytes) = read_limited(&path) {
-                self.add(Agent { kernel, arch, bytes: bytes.into(), gzipped: None });
+                let xz = xz_beside(&path, &bytes).map(Cow::Owned);
+                self.add(Agent { kernel, arch, bytes: bytes.into(), gzipped: None, xz });
             }
         }
         self
@@ -127,8 +135,17 @@ fn cksum(bytes: &[u8]) -> u32 {
     digest.finalize()
 }
 
+/// The compressed file beside a program, if it is this program.
+fn xz_beside(program: &Path, bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut path = program.as_os_str().to_owned();
+    path.push(XZ_SUFFIX);
+    read_limited(Path::new(&path)).ok().filter(|packed| xz::is_of(packed, bytes))
+}
+
+/// Compressed files are no agents of their own.
 fn platform_of(name: &OsStr) -> Option<(String, String)> {
-    let (kernel, arch) = name.to_str()?.strip_prefix(FILE_PREFIX)?.split_once('-')?;
+    let name = name.to_str().filter(|name| !name.ends_with(XZ_SUFFIX))?;
+    let (kernel, arch) = name.strip_prefix(FILE_PREFIX)?.split_once('-')?;
     Some((kernel.to_owned(), arch.to_owned()))
 }
 
@@ -168,10 +185,55 @@ mod tests {
             fs::write(directory.path().join(format!("{FILE_PREFIX}{name}")), name).unwrap();
         }
         let (kernel, arch) = ("Linux".to_owned(), "x86_64".to_owned());
-        let carried = Agent { kernel, arch, bytes: b"carried".as_slice().into(), gzipped: None };
+        let carried =
+            Agent { kernel, arch, bytes: b"carried".as_slice().into(), gzipped: None, xz: None };
         let agents = Agents::new(vec![carried]).search_in(directory.path());
         assert_eq!(agents.pairs().len(), 2);
         assert_eq!(*agents.for_platform("Linux-x86_64").unwrap().bytes, *b"carried");
         assert_eq!(*agents.for_platform("Linux-aarch64").unwrap().bytes, *b"Linux-aarch64");
+    }
+
+    #[test]
+    fn a_compressed_file_counts_beside_the_program_it_was_made_from() {
+        let directory = tempfile::tempdir().unwrap();
+        for (arch, made_from, options) in [
+            ("same", "same", &["-9e"][..]),
+            ("same32", "same32", &["--check=crc32"]),
+            ("other", "another", &[]),
+            ("none", "none", &["--check=none"]),
+            ("blocks", "blocks", &["--block-size=2"]),
+        ] {
+            let path = directory.path().join(format!("{FILE_PREFIX}Linux-{arch}"));
+            fs::write(&path, arch).unwrap();
+            fs::write(path.with_extension("plain"), made_from).unwrap();
+            let mut xz = Command::new("xz");
+            let packed = xz.args(options).arg("-c").arg(path.with_extension("plain"));
+            let packed = packed.output().unwrap();
+            fs::remove_file(path.with_extension("plain")).unwrap();
+            fs::write(path.with_extension("xz"), packed.stdout).unwrap();
+        }
+        fs::write(directory.path().join(format!("{FILE_PREFIX}Linux-alone.xz")), "").unwrap();
+        let agents = Agents::default().search_in(directory.path());
+        let found: Vec<_> = agents.0.iter().map(|a| (a.arch.as_str(), a.xz.is_some())).collect();
+        let expected = [
+            ("blocks", false),
+            ("none", false),
+            ("other", false),
+            ("same", true),
+            ("same32", true),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn nothing_short_or_odd_is_taken_for_xz() {
+        let mut footer = [0; 64];
+        footer[62..].copy_from_slice(b"YZ");
+        for size in [0, 1, 12, u32::MAX] {
+            footer[56..60].copy_from_slice(&size.to_le_bytes());
+            for from in 0..64 {
+                assert!(!xz::is_of(&footer[from..], b"plain"));
+            }
+        }
     }
 }

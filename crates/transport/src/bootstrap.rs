@@ -3,9 +3,11 @@
 //! The remote command is a constant script with a nonce and the known agents as words after it,
 //! and nothing of the user's. If the right agent is there, the script becomes it, in the same round
 //! trip. Otherwise it asks for it with a line `assetsync:NONCE:missing:PLATFORM`, and gets the size
-//! of the compressed program, a newline and the program. What the script cannot do, it says in a
+//! of the compressed program, a newline and the program. The platform is followed by `:xz` where xz can unpack it,
+//! and the size by ` xz` where it is to; otherwise that is gzip's. What the script cannot do, it says in a
 //! line of the same form; whatever else is printed before is noise of the login shell.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -19,8 +21,8 @@ use crate::timed::{TimedReader, TimedWriter};
 
 /// Noise of login shells that is skipped before the agent's banner.
 const NOISE_LIMIT: usize = 64 * 1024;
-/// The script asks once for each directory it tries.
-const UPLOAD_LIMIT: usize = 3;
+/// The script asks once for each directory it tries, and once more where xz fails.
+const UPLOAD_LIMIT: usize = 4;
 /// How long to wait for the exit status of a command that has closed its output.
 const CLOSING_GRACE: Duration = Duration::from_secs(2);
 /// Shells report a program that is there but cannot be executed so.
@@ -150,12 +152,17 @@ impl Talk<'_> {
         }
     }
 
-    fn upload(&mut self, agents: &Agents, platform: &str) -> Result<(), Stop> {
+    /// Sends the agent for what follows `missing:`, a platform and what can unpack it.
+    fn upload(&mut self, agents: &Agents, wanted: &str) -> Result<(), Stop> {
+        let (platform, unpacker) = wanted.split_once(':').unwrap_or((wanted, ""));
         let Some(agent) = agents.for_platform(platform) else {
             return Err(Stop::Said("unsupported".into(), platform.into()));
         };
-        let packed = agent.gzipped()?;
-        self.write(format!("{}\n", packed.len()).as_bytes())?;
+        let (packed, form) = match &agent.xz {
+            Some(packed) if unpacker == "xz" => (Cow::Borrowed(packed.as_ref()), " xz"),
+            _ => (agent.gzipped()?, ""),
+        };
+        self.write(format!("{}{form}\n", packed.len()).as_bytes())?;
         Ok(self.write(&packed)?)
     }
 

@@ -12,15 +12,17 @@ fit() { case $1 in /*) ;; *) return 1 ;; esac;
  while test -n "$q"; do set -- "$@" "$q"; q=${q%/*}; done; safe "$@"; };
 k=$(uname -sm); k=${k%% *}-${k##* }; v=; for p; do case $p in "$k="*) v=${p#*=} ;; esac; done;
 test -n "$v" || { say "unsupported:$k"; exit 1; };
-h=${v%%.*}; s=${v##*.}; c=${v#*.}; c=${c%.*}; x=; e=; b=;
+h=${v%%.*}; s=${v##*.}; c=${v#*.}; c=${c%.*}; x=; y=; e=; b=;
 for d in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" "/var/tmp/assetsync-$u" "/tmp/assetsync-$u"; do
  fit "$d" || { b="$b $d"; continue; };
  a=$d/agent-$k-$h;
  test -h "$a" && rm -f "$a"; test -d "$a" && { b="$b $a"; continue; };
  if good "$a"; then test -x "$a" && { umask "$w"; exec "$a" "$n"; }; e=noexec:$d; continue; fi;
- say "missing:$k"; test -n "$x" || read -r x || exit 1; read -r z || exit 1;
- t=$d/new-$n; rm -f "$t";
- head -c "$z" | { gzip -dc > "$t" 2>/dev/null; cat > /dev/null; };
+ test -n "$x" || case $(xz --version < /dev/null 2> /dev/null) in *liblzma*) y=:xz ;; esac; t=$d/new-$n;
+ while :; do
+ say "missing:$k$y"; test -n "$x" || read -r x || exit 1; read -r z f || exit 1; rm -f "$t";
+ head -c "$z" | { case $f in xz) xz -dc ;; *) gzip -dc ;; esac > "$t" 2> /dev/null; cat > /dev/null; };
+ test "$f" = xz || break; good "$t" && break; y=; done;
  good "$t" && chmod 700 "$t" && mv -f "$t" "$a" && good "$a" || { rm -f "$t"; e=damaged:$d; continue; };
  "$a" --probe < /dev/null > /dev/null 2>&1 || { e="noexec:$d (status $?)"; test -x "$a" && rm -f "$a"; continue; };
  for o in $(ls -t "$d" | grep "^agent-$k-" | tail -n +4); do rm -f "$d/$o"; done;

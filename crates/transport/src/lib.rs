@@ -41,6 +41,7 @@ mod stderr_tail;
 mod target;
 mod text;
 mod timed;
+mod xz;
 
 pub use agents::{Agent, Agents};
 pub use channel::{Channel, End, Exit};

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use assetsync_transport::bootstrap::{self, Started};
@@ -28,10 +28,15 @@ fn platform() -> (String, String) {
 
 fn agents_of(program: &str) -> Agents {
     let (kernel, arch) = platform();
-    let other =
-        Agent { kernel: "Other".into(), arch: "cpu".into(), bytes: vec![1].into(), gzipped: None };
+    let other = Agent {
+        kernel: "Other".into(),
+        arch: "cpu".into(),
+        bytes: vec![1].into(),
+        gzipped: None,
+        xz: None,
+    };
     let bytes = program.as_bytes().to_vec().into();
-    Agents::new(vec![other, Agent { kernel, arch, bytes, gzipped: None }])
+    Agents::new(vec![other, Agent { kernel, arch, bytes, gzipped: None, xz: None }])
 }
 
 fn agents() -> Agents {
@@ -213,8 +218,13 @@ fn at_most_two_older_agents_are_kept() {
 
 #[test]
 fn a_platform_without_an_agent_is_named() {
-    let other =
-        Agent { kernel: "Other".into(), arch: "cpu".into(), bytes: vec![1].into(), gzipped: None };
+    let other = Agent {
+        kernel: "Other".into(),
+        arch: "cpu".into(),
+        bytes: vec![1].into(),
+        gzipped: None,
+        xz: None,
+    };
     let error = Home::new().start_with("sh", &Agents::new(vec![other])).unwrap_err();
     let (kernel, arch) = platform();
     let expected = format!("No agent build for {kernel}-{arch} ");
@@ -283,6 +293,103 @@ fn an_sftp_only_account_is_recognised() {
     let error = bootstrap::start(channel, NONCE, &agents(), FIRST, TIMEOUT).unwrap_err();
     assert!(matches!(error, TransportError::Closed { .. }), "{error}");
     assert!(error.suggests_sftp(), "{error}");
+}
+
+/// What xz makes of a program.
+fn xz(program: &str) -> Vec<u8> {
+    let mut command = Command::new("xz");
+    command.arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|e| panic!("{e}: apt-get install xz-utils"));
+    child.stdin.take().unwrap().write_all(program.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    output.stdout
+}
+
+/// The stand-in, in these compressed forms.
+fn packed(gzipped: Option<&[u8]>, xz: &[u8]) -> Agents {
+    packed_of(STAND_IN, gzipped, xz)
+}
+
+fn packed_of(program: &str, gzipped: Option<&[u8]>, xz: &[u8]) -> Agents {
+    let (kernel, arch) = platform();
+    let gzipped = gzipped.map(|bytes| bytes.to_vec().into());
+    let bytes = program.as_bytes().to_vec().into();
+    Agents::new(vec![Agent { kernel, arch, bytes, gzipped, xz: Some(xz.to_vec().into()) }])
+}
+
+/// All programs of this machine but `xz`, in whose place is a script, or nothing.
+fn programs(directory: &Path, xz: Option<&str>) {
+    for entry in fs::read_dir("/usr/bin").unwrap().map(Result::unwrap) {
+        if entry.file_name() != "xz" {
+            symlink(entry.path(), directory.join(entry.file_name())).unwrap();
+        }
+    }
+    if let Some(script) = xz {
+        fs::write(directory.join("xz"), format!("#!/bin/sh\n{script}\n")).unwrap();
+        mode(&directory.join("xz"), 0o755);
+    }
+}
+
+#[test]
+fn where_there_is_xz_the_agent_travels_by_it() {
+    let only_xz = packed(Some(b"no gzip"), &xz(STAND_IN));
+    for shell in ["bash", "dash", "mksh", "busybox sh", "zsh --emulate sh"] {
+        let home = Home::new();
+        let line = bootstrap::command(NONCE, &only_xz).replacen("/bin/sh", shell, 1);
+        let started = bootstrap::start(home.shell("dash", &line), NONCE, &only_xz, FIRST, TIMEOUT);
+        assert_echoes(started.unwrap_or_else(|e| panic!("{shell}: {e}")));
+    }
+}
+
+#[test]
+fn where_xz_is_missing_or_another_one_the_agent_travels_by_gzip() {
+    let only_gzip = packed(None, b"no xz");
+    let unusable =
+        [None, Some("exec busybox xz \"$@\""), Some("exit 127"), Some("echo xz 1.0; cat")];
+    for xz in unusable {
+        let (home, bin) = (Home::new(), tempfile::tempdir().unwrap());
+        programs(bin.path(), xz);
+        let line = bootstrap::command(NONCE, &only_gzip);
+        let line = format!("PATH={}; export PATH; {line}", bin.path().display());
+        let started = bootstrap::start(home.shell("sh", &line), NONCE, &only_gzip, FIRST, TIMEOUT);
+        assert_echoes(started.unwrap_or_else(|e| panic!("{xz:?}: {e}")));
+    }
+}
+
+#[test]
+fn where_xz_fails_the_agent_comes_once_more_by_gzip() {
+    let version = "test \"$1\" = --version && { echo xz 5; echo liblzma 5; exit; };";
+    for fails in ["exit 1", "echo garbage", "cat", "kill -9 $$", "head -c 3; exit 0"] {
+        let (home, bin) = (Home::new(), tempfile::tempdir().unwrap());
+        programs(bin.path(), Some(&format!("{version} {fails}")));
+        let agents = packed(None, &xz(STAND_IN));
+        let line = bootstrap::command(NONCE, &agents);
+        let line = format!("PATH={}; export PATH; {line}", bin.path().display());
+        let started = bootstrap::start(home.shell("sh", &line), NONCE, &agents, FIRST, TIMEOUT);
+        assert_echoes(started.unwrap_or_else(|e| panic!("{fails}: {e}")));
+        assert_eq!(home.installed().len(), 1, "{fails}");
+    }
+}
+
+#[test]
+fn what_xz_unpacks_to_something_else_is_never_run() {
+    let other = xz("#!/bin/sh\ntouch $HOME/canary\n");
+    let mut damaged = xz(STAND_IN);
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    for bytes in [&other[..], &damaged, &damaged[..middle], b""] {
+        let home = Home::new();
+        // No other directory holds this one already.
+        let program = format!("{STAND_IN}# {}\n", home.0.path().display());
+        let no_gzip = packed_of(&program, Some(b"no gzip"), bytes);
+        let error = home.start_with("sh", &no_gzip).unwrap_err();
+        assert!(matches!(error, TransportError::Damaged { .. }), "{error}");
+        assert_eq!(home.installed(), Vec::<PathBuf>::new());
+        assert_echoes(home.start_with("sh", &packed_of(&program, None, bytes)).unwrap());
+        assert_eq!(home.installed().len(), 1);
+        assert!(!home.0.path().join("canary").exists());
+    }
 }
 
 #[test]

@@ -24,8 +24,13 @@ fn start(mounts: &str, padding: usize) -> Result<bootstrap::Started, TransportEr
         program.push_str(&format!("# {state:x}\n"));
     }
     let bytes = program.into_bytes().into();
-    let agents =
-        Agents::new(vec![Agent { kernel: kernel.into(), arch: arch.into(), bytes, gzipped: None }]);
+    let agents = Agents::new(vec![Agent {
+        kernel: kernel.into(),
+        arch: arch.into(),
+        bytes,
+        gzipped: None,
+        xz: None,
+    }]);
     let line = bootstrap::command(NONCE, &agents);
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", &format!("{mounts}; {line}")]);
