@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 /// zstd levels in use, from quick to thorough.
-const LEVELS: [i32; 5] = [1, 3, 6, 9, 12];
+const LEVELS: [i32; 5] = [1, 3, 6, 10, 12];
 
 /// Where to start on the way to a host that is near, and to one that is far: there the first megabytes, which the
 /// buffers on the way swallow, must not look like a quick link.
@@ -15,6 +15,10 @@ const FAR: usize = 3;
 
 /// Time over which the link is judged before the level is changed (again).
 const PERIOD: Duration = Duration::from_millis(150);
+
+/// The same on the way to a far host for a lower level: what begins anew there is paid for in time on the way, and a
+/// machine busy for a moment looks like a quick link.
+const LONG_PERIOD: Duration = Duration::from_millis(600);
 
 /// The buffers on the way swallow about so many bytes before the link shows what it can do.
 const SWALLOWED: u64 = 4 << 20;
@@ -59,7 +63,8 @@ impl Effort {
     /// is too early, a new period begins.
     pub fn adapt(&mut self, elapsed: Duration, blocked: Duration, sent: u64) -> Verdict {
         let quick = blocked < elapsed.mul_f64(0.4);
-        if elapsed < PERIOD || (self.is_far && quick && sent < SWALLOWED) {
+        let unsure = self.is_far && quick && (sent < SWALLOWED || elapsed < LONG_PERIOD);
+        if elapsed < PERIOD || unsure {
             return Verdict::TooEarly;
         }
         let share = blocked.as_secs_f64() / elapsed.as_secs_f64();
@@ -100,7 +105,7 @@ mod tests {
             (900, 12),
             (900, 12),
             (200, 12),
-            (0, 9),
+            (0, 10),
             (50, 6),
             (0, 3),
             (0, 1),
@@ -116,14 +121,16 @@ mod tests {
     #[test]
     fn nothing_changes_early_and_far_or_little_content_is_compressed_well() {
         let mut effort = Effort::new(100 << 20, false);
-        assert_eq!(effort.level(), 9);
+        assert_eq!(effort.level(), 10);
         let early = effort.adapt(Duration::from_millis(149), Duration::from_millis(149), 9 << 20);
-        assert_eq!((early, effort.level()), (Verdict::TooEarly, 9));
+        assert_eq!((early, effort.level()), (Verdict::TooEarly, 10));
         assert_eq!(effort.adapt(SECOND, Duration::ZERO, 1 << 20), Verdict::TooEarly);
+        let moment = Duration::from_millis(599);
+        assert_eq!(effort.adapt(moment, Duration::ZERO, 9 << 20), Verdict::TooEarly);
         assert_eq!(effort.adapt(SECOND, Duration::ZERO, 9 << 20), Verdict::Change);
         assert_eq!(effort.level(), 6);
         let mut little = Effort::new(1000, true);
         assert_eq!(little.adapt(SECOND, Duration::ZERO, 9 << 20), Verdict::Stay);
-        assert_eq!(little.level(), 9);
+        assert_eq!(little.level(), 10);
     }
 }

@@ -513,7 +513,7 @@ fn dir(local: &Entry, standing: Option<&Entry>) -> Option<What> {
 }
 
 /// Positions of the actions whose content travels, in the order in which it compresses best: patches first, what
-/// is alike side by side, what is compressed already after that, and what is made from other files of the push at
+/// is alike side by side (the same extension, then the same names in whatever directory), what is compressed already after that, and what is made from other files of the push at
 /// the end.
 pub fn content_order(plan: &Plan) -> Vec<u32> {
     let mut order: Vec<u32> = (0..plan.actions.len() as u32)
@@ -532,7 +532,7 @@ pub fn content_order(plan: &Plan) -> Vec<u32> {
             _ if is_precompressed(path.as_bytes()) => 2,
             _ => 1,
         };
-        (rank, name[dot..].to_vec(), at)
+        (rank, name[dot..].to_vec(), name.to_vec(), at)
     });
     order
 }
