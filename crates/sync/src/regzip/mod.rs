@@ -55,7 +55,7 @@ use window::Window;
 use writer::{Output, Writer};
 
 /// The form of corrections this code writes and reads.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why a file can't be rebuilt. Only the last two are not the sender's fault.
 #[derive(Debug, thiserror::Error)]
