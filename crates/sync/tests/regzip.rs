@@ -6,6 +6,9 @@ use assetsync_sync::regzip::{GZ_BYTES, PLAIN_BYTES, RegzipError, rebuild, split}
 use flate2::{Compress, Compression, FlushCompress, GzBuilder};
 use proptest::prelude::*;
 
+/// The first byte of corrections.
+const VERSION: u8 = 2;
+
 /// Pseudo-random numbers (xorshift), the same in every run.
 struct Random(u64);
 
@@ -123,6 +126,17 @@ fn other_compressors_cost_a_part() {
 }
 
 #[test]
+fn corrections_begin_with_their_version() {
+    let plain = script(1000, 17);
+    let gz = zlib(&plain, 6);
+    let mut corrections = split(&gz, &plain).unwrap();
+    assert_eq!(corrections[0], VERSION);
+    corrections[0] -= 1;
+    let result = rebuilt(&plain, &corrections, gz.len());
+    assert!(matches!(result, Err(RegzipError::Malformed("front"))), "{result:?}");
+}
+
+#[test]
 fn any_kind_of_text() {
     let zeros = vec![0; 3_000_000];
     let period: Vec<u8> = b"abcdefg".iter().copied().cycle().take(200_000).collect();
@@ -141,7 +155,7 @@ fn any_kind_of_text() {
 fn stored_and_empty() {
     for plain in [vec![], script(5, 5), script(200_000, 5)] {
         let gz = zlib(&plain, 0);
-        let front = [1u8, 0, 10, 0].len() + 10;
+        let front = [VERSION, 0, 10, 0].len() + 10;
         let size = check(&gz, &plain);
         assert!(size < front + 40, "{size}");
         check(&zlib(&plain, 9), &plain);
@@ -251,7 +265,7 @@ proptest! {
     fn any_corrections(corrections in prop::collection::vec(any::<u8>(), 0..200), preset in 0..24u8) {
         let plain = script(3000, 10);
         let _ = rebuilt(&plain, &corrections, 2000);
-        let front = [&[1, preset, 0, 0], &corrections[..]].concat();
+        let front = [&[VERSION, preset, 0, 0], &corrections[..]].concat();
         let _ = rebuilt(&plain, &front, 2000);
     }
 }
@@ -297,7 +311,7 @@ fn noise_after_the_front_ends() {
     let mut random = Random(13);
     let plain = [script(4000, 14), vec![7; 3000]].concat();
     for round in 0..6000 {
-        let mut corrections = vec![1, (round % 21) as u8, 0, 0];
+        let mut corrections = vec![VERSION, (round % 21) as u8, 0, 0];
         let bias = [0, 0xff, 0x55, 0][round % 4];
         let size = random.below(400);
         corrections.extend((0..size).map(|_| match random.below(4) {
@@ -346,7 +360,7 @@ fn corrections_without_an_end_end() {
     // A stream of zeros or ones decodes to blocks as well; empty ones must not go on forever.
     for byte in [0, 0xff, 0xaa] {
         for preset in 0..21 {
-            let corrections = [&[1, preset, 0, 0], &vec![byte; 100_000][..]].concat();
+            let corrections = [&[VERSION, preset, 0, 0], &vec![byte; 100_000][..]].concat();
             let _ = rebuild(&mut &b""[..], 0, &corrections, GZ_BYTES, &mut |_| Ok(()));
             let _ = rebuild(&mut &[5; 70_000][..], 70_000, &corrections, GZ_BYTES, &mut |_| Ok(()));
         }

@@ -43,19 +43,19 @@ mod writer;
 
 use std::io::{self, Read};
 
-use coder::Decoder;
+use coder::{Coder, Decoder};
 use huffman::Code;
 pub use limits::{GZ_BYTES, PLAIN_BYTES, TOKENS_PER_BLOCK};
 use model::{Block, Content, Model};
 use predictor::Predictor;
-use preset::PRESETS;
+use preset::{PRESETS, Preset};
 #[cfg(feature = "sender")]
 pub use split::split;
 use window::Window;
 use writer::{Output, Writer};
 
 /// The form of corrections this code writes and reads.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why a file can't be rebuilt. Only the last two are not the sender's fault.
 #[derive(Debug, thiserror::Error)]
@@ -100,25 +100,49 @@ pub fn rebuild(
         return Err(RegzipError::WrongSize);
     }
     let front = Front::read(corrections).ok_or(RegzipError::Malformed("front"))?;
-    let preset = *PRESETS.get(front.preset).ok_or(RegzipError::Malformed("preset"))?;
-    let window = Window::new(plain, plain_size, &preset).map_err(RegzipError::Plain)?;
-    let mut predictor = Predictor::new(window, preset);
-    let mut writer = Writer::new(output, gz_size);
-    writer.bytes(front.header)?;
-    write_stream(&mut writer, &mut predictor, front.coded)?;
-    writer.bytes(&trailer(predictor.window().crc(), plain_size))?;
+    let preset = PRESETS.get(front.preset).ok_or(RegzipError::Malformed("preset"))?;
+    let frame = Frame { preset, header: front.header, plain_size, gz_size };
+    write_gz(&frame, plain, &mut Decoder::new(front.coded), None, output)
+}
+
+/// What is known of a `.gz` before its stream.
+struct Frame<'a> {
+    preset: &'a Preset,
+    header: &'a [u8],
+    plain_size: u64,
+    gz_size: u64,
+}
+
+/// Writes the `.gz` while its corrections are coded. The sender hands in the `actual` blocks, the last one of which
+/// says so, and encodes; the agent decodes. Both get the same bytes, so the sender sees here what the agent will
+/// make.
+fn write_gz<C: Coder>(
+    frame: &Frame<'_>,
+    plain: &mut dyn Read,
+    coder: &mut C,
+    actual: Option<&[Block]>,
+    output: &mut Output<'_>,
+) -> Result<(), RegzipError> {
+    let window = Window::new(plain, frame.plain_size, frame.preset).map_err(RegzipError::Plain)?;
+    let mut predictor = Predictor::new(window, *frame.preset);
+    let mut writer = Writer::new(output, frame.gz_size);
+    writer.bytes(frame.header)?;
+    write_stream(&mut writer, &mut predictor, coder, actual)?;
+    writer.bytes(&trailer(predictor.window().crc(), frame.plain_size))?;
     writer.finish()
 }
 
 /// All blocks, up to the end of the plain text.
-fn write_stream(
+fn write_stream<C: Coder>(
     writer: &mut Writer<'_>,
     predictor: &mut Predictor<'_>,
-    coded: &[u8],
+    coder: &mut C,
+    actual: Option<&[Block]>,
 ) -> Result<(), RegzipError> {
-    let (mut decoder, mut model) = (Decoder::new(coded), Model::new());
+    let mut model = Model::new();
+    let mut actual = actual.into_iter().flatten();
     loop {
-        let block = model.block(&mut decoder, predictor, None)?;
+        let block = model.block(coder, predictor, actual.next())?;
         write_block(writer, &block)?;
         if block.is_last {
             break;

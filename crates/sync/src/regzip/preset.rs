@@ -16,7 +16,8 @@ pub enum Hash {
     LargeZlib,
     /// Chromium's zlib, which is Node's too: four bytes, 15 bits (`insert_string_c`).
     Chromium,
-    /// Chains of five bytes, which are short, and of shorter strings only the nearest.
+    /// Chains of five bytes, which are short, and of shorter strings only the nearest; 15 bits, so that the
+    /// tables stay in a fast cache.
     Long,
 }
 
@@ -48,7 +49,7 @@ impl Hash {
                 let word = text.first_chunk().map_or(0, |&word| u32::from_le_bytes(word));
                 word.wrapping_mul(66521).wrapping_add(66521) >> 16 & 0x7fff
             }
-            Hash::Long => return spread(text, self.bytes()),
+            Hash::Long => return spread(text, self.bytes()) & 0x7fff,
         };
         hash as usize
     }
@@ -124,11 +125,12 @@ const fn zlib(level: usize, hash: Hash) -> Preset {
     }
 }
 
-/// zopfli, and others that choose by cost: what they do is not imitated, only where matches are.
+/// zopfli, and others that choose by cost: what they do is not imitated, only where matches are. More links
+/// would save 3 % of the corrections and cost more time than these need on an ordinary link.
 const OPTIMAL: Preset = Preset {
     hash: Hash::Long,
-    links: 64,
-    good: usize::MAX,
+    links: 32,
+    good: 8,
     nice: 258,
     lazy: Some(258),
     inserted: usize::MAX,

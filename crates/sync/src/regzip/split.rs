@@ -1,9 +1,12 @@
 //! The sender's half: takes a `.gz` apart and finds the corrections.
 
 use std::cmp::Reverse;
+use std::io;
 
 use super::coder::Encoder;
 use super::gzip;
+use super::header::Header;
+use super::huffman::Frequencies;
 use super::inflate::Blocks;
 use super::limits::{CORRECTION_BYTES, CORRECTION_SHARE, GZ_BYTES, HEADER_BYTES, PLAIN_BYTES};
 use super::model::{Block, Content, Model};
@@ -11,23 +14,32 @@ use super::predictor::Predictor;
 use super::preset::{PRESETS, Preset};
 use super::token::Token;
 use super::window::Window;
-use super::{VERSION, rebuild};
+use super::{Frame, VERSION, write_gz};
 
-/// Plain text on which presets are compared: all of them on a little, the best of these on more, in bytes.
+/// Plain text on which zlib's presets are compared: all of them on a little, the best of these on more, in bytes.
 const SAMPLES: [usize; 2] = [4 * 1024, 64 * 1024];
 
 /// So many bytes of corrections more than the best still come into the next comparison.
 const NEAR_BEST: usize = 8;
 
+/// Presets for what zlib has not written: that is imitated by none, so that the differences are small.
+const OTHERS: [usize; 3] = [0, 2, 12];
+
+/// Plain text on which these are compared, in bytes.
+const OTHERS_SAMPLE: usize = 8 * 1024;
+
+/// Another one than the first, whose many contexts are learnt later, must save one byte of so many.
+const OTHERNESS: usize = 4;
+
 /// A slow search is used if it saves one byte of so many.
 const SLOWNESS: usize = 16;
 
-/// The corrections with which [`rebuild`] makes `gz` from `plain`; it has been tried.
+/// The corrections with which [`super::rebuild`] makes `gz` from `plain`; what it will make has been compared.
 ///
 /// None if they can't, or are not worth it: `gz` is not one gzip member and nothing else, its content is not
 /// `plain`, it is larger than the limits, has been written in a way this code does not know (padding that is
 /// not zero, blocks of more than [`super::TOKENS_PER_BLOCK`] tokens), or the corrections would be more than
-/// half of `gz`. It takes about four times as long as rebuilding.
+/// half of `gz`. It takes a little longer than rebuilding, and more where zlib's level has to be found out.
 pub fn split(gz: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
     if gz.len() as u64 > GZ_BYTES || plain.len() as u64 > PLAIN_BYTES {
         return None;
@@ -39,14 +51,12 @@ pub fn split(gz: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
     }
     let blocks = blocks(stream, plain)?;
     let preset = best_preset(&blocks, plain)?;
-    let coded = encode(&blocks, plain, &PRESETS[preset], gz.len() / CORRECTION_SHARE)?;
-    drop(blocks);
+    let coded = encode(&blocks, plain, &PRESETS[preset], (gz, header))?;
     let mut corrections = vec![VERSION, preset as u8];
     corrections.extend_from_slice(&(header as u16).to_le_bytes());
     corrections.extend_from_slice(&gz[..header]);
     corrections.extend_from_slice(&coded);
-    let is_allowed = corrections.len() <= CORRECTION_BYTES;
-    (is_allowed && is_rebuilt(gz, plain, &corrections)).then_some(corrections)
+    (corrections.len() <= CORRECTION_BYTES).then_some(corrections)
 }
 
 /// All blocks of `stream`, whose plain text has the length of `plain`.
@@ -66,7 +76,26 @@ fn blocks(stream: &[u8], plain: &[u8]) -> Option<Vec<Block>> {
 
 /// The preset with the smallest corrections, judged by the first blocks.
 fn best_preset(blocks: &[Block], plain: &[u8]) -> Option<usize> {
-    let mut left: Vec<usize> = (0..PRESETS.len()).collect();
+    if has_zlib_codes(blocks) { best_of_zlib(blocks, plain) } else { best_of_others(blocks, plain) }
+}
+
+/// Whether the first block with Huffman codes of its own has those that zlib makes. Others hardly ever happen to
+/// make the same.
+fn has_zlib_codes(blocks: &[Block]) -> bool {
+    let with_codes = blocks.iter().find_map(|block| match &block.content {
+        Content::Tokens { tokens, header: Some(header) } => Some((tokens, header)),
+        _ => None,
+    });
+    with_codes.is_none_or(|(tokens, header)| {
+        let mut frequencies = Frequencies::new();
+        tokens.iter().for_each(|&token| frequencies.count(token));
+        Header::zlib(&frequencies) == *header
+    })
+}
+
+fn best_of_zlib(blocks: &[Block], plain: &[u8]) -> Option<usize> {
+    // The high levels first: they are used most, and where one of them is right the others are soon given up.
+    let mut left: Vec<usize> = (0..PRESETS.len()).rev().collect();
     for size in SAMPLES {
         if left.len() == 1 {
             break;
@@ -76,8 +105,7 @@ fn best_preset(blocks: &[Block], plain: &[u8]) -> Option<usize> {
         let mut most = usize::MAX;
         let mut sizes = Vec::new();
         for preset in left {
-            let coded = encode(&sample, plain, &PRESETS[preset], most);
-            let Some(size) = coded.map(|coded| coded.len()) else { continue };
+            let Some(size) = cost(&sample, plain, &PRESETS[preset], most) else { continue };
             most = most.min(size + size / SLOWNESS + NEAR_BEST);
             sizes.push((size, preset));
         }
@@ -90,6 +118,20 @@ fn best_preset(blocks: &[Block], plain: &[u8]) -> Option<usize> {
         left = sizes.into_iter().map(|(_, preset)| preset).collect();
     }
     left.first().copied()
+}
+
+fn best_of_others(blocks: &[Block], plain: &[u8]) -> Option<usize> {
+    let (sample, length) = sample(blocks, OTHERS_SAMPLE);
+    let plain = plain.get(..length)?;
+    let [mut best, rest @ ..] = OTHERS;
+    let first = cost(&sample, plain, &PRESETS[best], usize::MAX)?;
+    let mut most = first - first / OTHERNESS;
+    for preset in rest {
+        if let Some(size) = cost(&sample, plain, &PRESETS[preset], most) {
+            (best, most) = (preset, size);
+        }
+    }
+    Some(best)
 }
 
 /// The tokens of the first `size` bytes of plain text, a few more or all there are, and how many bytes they are.
@@ -111,28 +153,37 @@ fn sample(blocks: &[Block], size: usize) -> (Vec<Block>, usize) {
     (sample, length)
 }
 
-/// The corrections of `blocks`, if they are at most `most` bytes.
-fn encode(blocks: &[Block], plain: &[u8], preset: &Preset, most: usize) -> Option<Vec<u8>> {
+/// How many bytes of corrections the blocks of a sample need, if they are at most `most`.
+fn cost(sample: &[Block], plain: &[u8], preset: &Preset, most: usize) -> Option<usize> {
     let mut source = plain;
     let window = Window::new(&mut source, plain.len() as u64, preset).ok()?;
     let mut predictor = Predictor::new(window, *preset);
     let (mut encoder, mut model) = (Encoder::new(most), Model::new());
-    for block in blocks {
+    for block in sample {
         model.block(&mut encoder, &mut predictor, Some(block)).ok()?;
     }
-    encoder.finish()
+    Some(encoder.finish()?.len())
 }
 
-/// Whether rebuilding gives `gz`.
-fn is_rebuilt(gz: &[u8], plain: &[u8], corrections: &[u8]) -> bool {
+/// The corrections of all of `blocks`, which are those of `gz` behind a header of so many bytes; none if there are
+/// too many of them, or if what the agent will make of them is not `gz`.
+fn encode(
+    blocks: &[Block],
+    plain: &[u8],
+    preset: &Preset,
+    (gz, header): (&[u8], usize),
+) -> Option<Vec<u8>> {
+    let mut encoder = Encoder::new(gz.len() / CORRECTION_SHARE);
+    let (plain_size, gz_size) = (plain.len() as u64, gz.len() as u64);
+    let frame = Frame { preset, header: &gz[..header], plain_size, gz_size };
     let mut left = gz;
-    let mut is_equal = true;
-    let mut compare = |bytes: &[u8]| {
-        let (front, rest) = left.split_at(bytes.len().min(left.len()));
-        is_equal &= front == bytes;
-        left = rest;
-        Ok(())
+    let mut compare = |bytes: &[u8]| match left.strip_prefix(bytes) {
+        Some(rest) => {
+            left = rest;
+            Ok(())
+        }
+        None => Err(io::ErrorKind::InvalidData.into()),
     };
-    let sizes = (plain.len() as u64, gz.len() as u64);
-    rebuild(&mut &*plain, sizes.0, corrections, sizes.1, &mut compare).is_ok() && is_equal
+    write_gz(&frame, &mut &*plain, &mut encoder, Some(blocks), &mut compare).ok()?;
+    encoder.finish()
 }

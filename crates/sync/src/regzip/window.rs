@@ -18,6 +18,9 @@ const AHEAD: usize = 1024;
 /// The position in the chain for each possible hash.
 const HEADS: usize = 1 << 16;
 
+/// The same for strings that [`Short`] knows: small enough for a fast cache.
+const SHORT_HEADS: usize = 1 << 15;
+
 /// Places that a chain can name.
 const LINKS: usize = MAX_DISTANCE;
 
@@ -59,7 +62,7 @@ fn zeros<T: Clone + Default, const SIZE: usize>() -> Box<[T; SIZE]> {
 /// Where strings of three and of four bytes occurred last.
 struct Short {
     /// By hash, as in [`Chains`].
-    heads: [Box<[u32; HEADS]>; 2],
+    heads: [Box<[u32; SHORT_HEADS]>; 2],
     /// What the heads were before the last insertion: a place may be inserted before it is looked up.
     before: [u32; 2],
 }
@@ -71,7 +74,7 @@ impl Short {
 
     fn insert(&mut self, text: &[u8], place: usize) {
         for (which, heads) in self.heads.iter_mut().enumerate() {
-            let head = &mut heads[spread(text, MIN_MATCH + which) % HEADS];
+            let head = &mut heads[spread(text, MIN_MATCH + which) % SHORT_HEADS];
             self.before[which] = std::mem::replace(head, place as u32 + 1);
         }
     }
@@ -80,7 +83,7 @@ impl Short {
     #[inline]
     fn back(&self, text: &[u8], place: usize, length: usize) -> Option<usize> {
         let which = length - MIN_MATCH;
-        let head = self.heads[which][spread(text, length) % HEADS] as usize;
+        let head = self.heads[which][spread(text, length) % SHORT_HEADS] as usize;
         let head = if head == place + 1 { self.before[which] as usize } else { head };
         (head != 0).then(|| (place + 1).wrapping_sub(head))
     }
@@ -171,7 +174,7 @@ impl<'r> Window<'r> {
         if self.work > allowed { Err(RegzipError::TooMuchWork) } else { Ok(()) }
     }
 
-    /// The checksum of all text before the position.
+    /// The checksum of all text that has been read, at the end of all there is.
     pub fn crc(&self) -> u32 {
         self.crc.value()
     }
@@ -182,7 +185,6 @@ impl<'r> Window<'r> {
         for offset in remembered {
             self.remember(offset);
         }
-        self.crc.update(&self.buffer[self.at..self.at + length]);
         self.at += length;
         if self.ahead().len() < AHEAD && self.unread > 0 { self.fill() } else { Ok(()) }
     }
@@ -205,6 +207,7 @@ impl<'r> Window<'r> {
         let more = (BUFFER - held).min(self.unread.try_into().unwrap_or(usize::MAX));
         self.buffer.resize(held + more, 0);
         self.source.read_exact(&mut self.buffer[held..])?;
+        self.crc.update(&self.buffer[held..]);
         self.unread -= more as u64;
         Ok(())
     }

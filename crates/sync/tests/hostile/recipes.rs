@@ -184,7 +184,7 @@ fn what_does_not_become_the_planned_content_is_never_published() {
             regzip(Basis::Known(B)),
             vec![start(), Literal(&garbage), FileEnd],
         ),
-        ("corrections cut short", regzip(Basis::Known(B)), vec![start(), Literal(&[1]), FileEnd]),
+        ("corrections cut short", regzip(Basis::Known(B)), vec![start(), Literal(&[2]), FileEnd]),
         (
             "a .gz of a directory",
             regzip(Basis::Known(DIR)),
