@@ -18,7 +18,7 @@ const PERIOD: Duration = Duration::from_millis(150);
 
 /// The same on the way to a far host for a lower level: what begins anew there is paid for in time on the way, and a
 /// machine busy for a moment looks like a quick link.
-const LONG_PERIOD: Duration = Duration::from_millis(600);
+const LONG_PERIOD: Duration = Duration::from_secs(1);
 
 /// The buffers on the way swallow about so many bytes before the link shows what it can do.
 const SWALLOWED: u64 = 4 << 20;
@@ -63,9 +63,17 @@ impl Effort {
     /// is too early, a new period begins.
     pub fn adapt(&mut self, elapsed: Duration, blocked: Duration, sent: u64) -> Verdict {
         let quick = blocked < elapsed.mul_f64(0.4);
-        let unsure = self.is_far && quick && (sent < SWALLOWED || elapsed < LONG_PERIOD);
-        if elapsed < PERIOD || unsure {
+        if elapsed < PERIOD {
             return Verdict::TooEarly;
+        }
+        if self.is_far && quick {
+            // Time in which the way swallowed everything tells nothing, later either.
+            if sent < SWALLOWED {
+                return Verdict::Stay;
+            }
+            if elapsed < LONG_PERIOD {
+                return Verdict::TooEarly;
+            }
         }
         let share = blocked.as_secs_f64() / elapsed.as_secs_f64();
         let step = match share {
@@ -124,8 +132,9 @@ mod tests {
         assert_eq!(effort.level(), 10);
         let early = effort.adapt(Duration::from_millis(149), Duration::from_millis(149), 9 << 20);
         assert_eq!((early, effort.level()), (Verdict::TooEarly, 10));
-        assert_eq!(effort.adapt(SECOND, Duration::ZERO, 1 << 20), Verdict::TooEarly);
-        let moment = Duration::from_millis(599);
+        assert_eq!(effort.adapt(SECOND, Duration::ZERO, 1 << 20), Verdict::Stay);
+        assert_eq!(effort.level(), 10);
+        let moment = Duration::from_millis(999);
         assert_eq!(effort.adapt(moment, Duration::ZERO, 9 << 20), Verdict::TooEarly);
         assert_eq!(effort.adapt(SECOND, Duration::ZERO, 9 << 20), Verdict::Change);
         assert_eq!(effort.level(), 6);
