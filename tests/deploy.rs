@@ -162,13 +162,9 @@ fn a_directory_is_published_as_a_whole() {
             assert_ne!(inode(&host.assets()), *before, "{}: another directory", host.name);
             assert_contains(&kept.path().join(n.to_string()), &host.assets());
             let found = names(&host.assets());
-            let expected = [
-                format!(".sprockets-manifest-{n:032x}.json").as_str(),
-                "app-00000001.js",
-                "app-00000002.js",
-                "index.html",
-                "same.css",
-            ];
+            let manifest = format!(".sprockets-manifest-{n:032x}.json");
+            let expected =
+                [manifest.as_str(), "app-00000001.js", "app-00000002.js", "index.html", "same.css"];
             assert_eq!(found, expected, "the other version's script stays, its manifest goes");
             let work = host.assets().with_file_name(".assetsync-assets");
             assert!(!work.join("tree").exists(), "the directory before is removed");
