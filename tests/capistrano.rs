@@ -1,5 +1,6 @@
 //! The gem in `integrations/capistrano` under real Capistrano.
 
+mod app;
 mod project;
 
 use std::fs;

@@ -1,6 +1,7 @@
 //! Deploys to a fleet: all hosts or none, and what is kept of earlier deploys.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use assetsync_testbed::Sshd;
@@ -128,6 +129,62 @@ fn mirror_is_rsyncs_delete() {
     }
 }
 
+/// Which file or directory of its file system a path leads to.
+fn inode(path: &Path) -> u64 {
+    fs::metadata(path).or_fail().ino()
+}
+
+/// Puts a copy of a tree to `copy`, times included.
+fn copy_exactly(from: &Path, copy: &Path) {
+    let mut cp = std::process::Command::new("cp");
+    assert!(cp.arg("-a").arg(from).arg(copy).status().or_fail().success());
+}
+
+#[test]
+fn a_directory_is_published_as_a_whole() {
+    let fleet = Fleet::of(2);
+    fleet.configure("assets.publish = \"directory\"\n");
+    let kept = scratch();
+    let build = |n: u32| {
+        version(&fleet, n);
+        fs::write(fleet.built().join("index.html"), format!("page {n}")).or_fail();
+        if n > 1 {
+            // As a build leaves what it need not make again, with its times.
+            copy_exactly(&kept.path().join("1/same.css"), &fleet.built());
+        }
+        copy_exactly(&fleet.built(), &kept.path().join(n.to_string()));
+    };
+    let inodes = |name: &str| -> Vec<u64> {
+        fleet.hosts.iter().map(|host| inode(&host.assets().join(name))).collect()
+    };
+    let assert_serves = |n: u32, directories_before: &[u64], unchanged: &[u64]| {
+        for (host, before) in fleet.hosts.iter().zip(directories_before) {
+            assert_ne!(inode(&host.assets()), *before, "{}: another directory", host.name);
+            assert_contains(&kept.path().join(n.to_string()), &host.assets());
+            let found = names(&host.assets());
+            let manifest = format!(".sprockets-manifest-{n:032x}.json");
+            let expected =
+                [manifest.as_str(), "app-00000001.js", "app-00000002.js", "index.html", "same.css"];
+            assert_eq!(found, expected, "the other version's script stays, its manifest goes");
+            let work = host.assets().with_file_name(".assetsync-assets");
+            assert!(!work.join("tree").exists(), "the directory before is removed");
+        }
+        assert_eq!(inodes("same.css"), unchanged, "what did not change is the same file");
+    };
+
+    build(1);
+    fleet.json("deploy production");
+    fleet.assert_serves(&fleet.built());
+    let (first, unchanged) = (inodes(""), inodes("same.css"));
+    build(2);
+    fleet.json("deploy production");
+    assert_serves(2, &first, &unchanged);
+    let second = inodes("");
+    let events = fleet.json("rollback production");
+    assert!(done(&events).iter().all(|done| done["files_sent"] == 0), "{events:?}");
+    assert_serves(1, &second, &unchanged);
+}
+
 #[test]
 fn rollback_restores_each_deploy_byte_for_byte_and_sends_only_what_is_missing() {
     let fleet = Fleet::of(2);
@@ -135,9 +192,7 @@ fn rollback_restores_each_deploy_byte_for_byte_and_sends_only_what_is_missing() 
     for n in 1..=3 {
         version(&fleet, n);
         fs::write(fleet.built().join("index.html"), format!("page {n}")).or_fail();
-        let copy = kept.path().join(n.to_string());
-        let mut cp = std::process::Command::new("cp");
-        assert!(cp.arg("-a").arg(fleet.built()).arg(&copy).status().or_fail().success());
+        copy_exactly(&fleet.built(), &kept.path().join(n.to_string()));
         fleet.json("deploy production");
     }
     let status = status(&fleet);

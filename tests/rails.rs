@@ -81,7 +81,7 @@ fn files_sent(events: &[Value]) -> u64 {
 }
 
 /// Every file below `dir`, by its path.
-fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut open = vec![dir.to_path_buf()];
     while let Some(next) = open.pop() {
@@ -99,7 +99,7 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Waits until the visitor has finished `count` more rounds.
-fn await_rounds(visitor: &Visitor, count: u64) {
+pub fn await_rounds(visitor: &Visitor, count: u64) {
     let (from, deadline) = (visitor.rounds(), Instant::now() + Duration::from_secs(120));
     while visitor.rounds() < from + count {
         assert!(Instant::now() < deadline, "the visitor has stopped reading");
@@ -108,7 +108,7 @@ fn await_rounds(visitor: &Visitor, count: u64) {
 }
 
 /// Waits until pages name the asset `name`.
-fn await_page(puma: &Puma, name: &str) {
+pub fn await_page(puma: &Puma, name: &str) {
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let page = puma.get("/").or_fail();
@@ -121,7 +121,7 @@ fn await_page(puma: &Puma, name: &str) {
 }
 
 /// The name by which the build serves the storefront's stylesheet.
-fn stylesheet(assets: &BTreeMap<String, Vec<u8>>) -> String {
+pub fn stylesheet(assets: &BTreeMap<String, Vec<u8>>) -> String {
     let is_it = |name: &&String| name.starts_with("storefront-") && name.ends_with(".css");
     assets.keys().find(is_it).unwrap_or_else(|| panic!("{:?}", assets.keys())).clone()
 }

@@ -50,21 +50,36 @@ pub struct Project {
     /// Its servers.
     pub servers: Vec<Sshd>,
     room: TempDir,
+    deploy_to: PathBuf,
 }
 
 impl Project {
     /// With these servers, all with the roles `app` and `web`, and one version of the application.
     pub fn new(servers: Vec<Sshd>) -> Project {
-        let project = Project { machine: Machine::new(), servers, room: scratch() };
+        let room = scratch();
+        let deploy_to = room.path().join("app");
+        let project = Project { machine: Machine::new(), servers, room, deploy_to };
         project.write("Rakefile", RAKEFILE);
         project.write(".gitignore", "/public/assets\n/log\n");
-        project.configure(&format!("{BASE}{OTHERS}{OURS}"), "");
-        project.write("config/deploy/production.rb", &project.stage(""));
-        let repository = text(&project.repository());
-        project.git(&["init", "-q", "-b", "master", "."]);
-        project.git(&["init", "-q", "-b", "master", "--bare", &repository]);
-        project.commit("1");
+        project.begin();
         project
+    }
+
+    /// The application that was checked out to `shop` in `room`, and a server that has `deploy_to` for it.
+    pub fn of_checkout(room: TempDir, server: Sshd, deploy_to: PathBuf) -> Project {
+        let machine = Machine::new();
+        let project = Project { machine, servers: vec![server], room, deploy_to };
+        project.begin();
+        project
+    }
+
+    /// Configures it, and makes its repository and its first version.
+    fn begin(&self) {
+        self.configure(&format!("{BASE}{OTHERS}{OURS}"), "");
+        self.write("config/deploy/production.rb", &self.stage(""));
+        self.git(&["init", "-q", "-b", "master", "."]);
+        self.git(&["init", "-q", "-b", "master", "--bare", &text(&self.repository())]);
+        self.commit("1");
     }
 
     /// With one server.
@@ -94,8 +109,7 @@ impl Project {
         self.write("Capfile", capfile);
         let mut deploy = String::from("set :application, 'shop'\nset :log_level, :info\n");
         let _ = writeln!(deploy, "set :repo_url, '{}'", text(&self.repository()));
-        let _ =
-            writeln!(deploy, "set :deploy_to, -> {{ '{}' }}", text(&self.room.path().join("app")));
+        let _ = writeln!(deploy, "set :deploy_to, -> {{ '{}' }}", text(&self.app()));
         let _ = writeln!(deploy, "set :assetsync_program, '{}'", env!("CARGO_BIN_EXE_assetsync"));
         self.write("config/deploy.rb", &format!("{deploy}{more}"));
     }
@@ -146,7 +160,7 @@ pub fn server() -> Sshd {
 impl Project {
     /// Where Capistrano deploys to.
     pub fn app(&self) -> PathBuf {
-        self.room.path().join("app")
+        self.deploy_to.clone()
     }
 
     /// The assets that are served.
