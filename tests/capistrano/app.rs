@@ -100,7 +100,7 @@ impl Shop {
 #[derive(Debug)]
 struct Sent {
     files: usize,
-    size: String,
+    bytes: f64,
 }
 
 impl Sent {
@@ -109,9 +109,11 @@ impl Sent {
     fn shown(shown: &str) -> Sent {
         let mut lines = shown.lines().filter_map(|line| {
             let (before, size) = line.split_once(" sent, ")?;
-            let words = before.rsplit_once(": ")?.1;
-            let files = words.split(' ').next()?.parse().ok()?;
-            Some(Sent { files, size: size.trim().to_owned() })
+            let files = before.rsplit_once(": ")?.1.split(' ').next()?.parse().ok()?;
+            let (amount, unit) = size.trim().split_once(' ')?;
+            let power = ["B", "kB", "MB"].iter().position(|known| *known == unit)?;
+            let bytes = amount.parse::<f64>().ok()? * [1.0, 1e3, 1e6][power];
+            Some(Sent { files, bytes })
         });
         lines.next().unwrap_or_else(|| panic!("nothing is said to be sent: {shown}"))
     }
@@ -149,6 +151,7 @@ fn visitors_read_on_while_the_shop_is_deployed_and_rolled_back() {
     ));
     assert!(sent_second.files <= changed, "{sent_second:?}, and {changed} changed");
     assert!(changed < second.len() / 2, "most of it stays as it was");
+    assert!(sent_second.bytes < sent_first.bytes / 5.0, "{sent_first:?}, {sent_second:?}");
     for name in first.keys().filter(|name| !name.starts_with('.')) {
         assert!(shop.site.assets().join(name).exists(), "{name} is there for those with old pages");
     }
