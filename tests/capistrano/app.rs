@@ -143,15 +143,18 @@ fn visitors_read_on_while_the_shop_is_deployed_and_rolled_back() {
     assert!(puma.log().contains("phase: 1"), "{}", puma.log());
     await_release(&puma, &visitor, &second);
     shop.assert_serves(&second);
-    let changed = second.iter().filter(|(name, body)| first.get(*name) != Some(body)).count();
+    let changed: Vec<_> =
+        second.iter().filter(|(name, body)| first.get(*name) != Some(body)).collect();
+    let bytes: usize = changed.iter().map(|(_, body)| body.len()).sum();
     tell(&format!(
-        "{} files, then {changed} of {} changed: {sent_first:?}, {sent_second:?}",
+        "{} files: {sent_first:?}; {} of {} changed, {bytes} bytes: {sent_second:?}",
         first.len(),
+        changed.len(),
         second.len()
     ));
-    assert!(sent_second.files <= changed, "{sent_second:?}, and {changed} changed");
-    assert!(changed < second.len() / 2, "most of it stays as it was");
-    assert!(sent_second.bytes < sent_first.bytes / 5.0, "{sent_first:?}, {sent_second:?}");
+    assert!(changed.len() < second.len() / 2, "most of it stays as it was");
+    assert!(sent_second.files <= changed.len(), "{sent_second:?}, and {} changed", changed.len());
+    assert!(sent_second.bytes * 4.0 < bytes as f64, "{sent_second:?} for {bytes} bytes");
     for name in first.keys().filter(|name| !name.starts_with('.')) {
         assert!(shop.site.assets().join(name).exists(), "{name} is there for those with old pages");
     }

@@ -50,6 +50,12 @@ struct Desk {
     in_work: usize,
 }
 
+impl Desk {
+    fn is_more_coming(&self) -> bool {
+        self.in_work > 0 || !self.waiting.is_empty()
+    }
+}
+
 impl Regzips {
     /// These files, in this order.
     pub fn new(jobs: Vec<Job>) -> Regzips {
@@ -87,24 +93,21 @@ impl Regzips {
     /// after `patience`, none.
     pub fn next(&self, patience: Duration) -> Outcome {
         let mut desk = self.desk();
-        if desk.done.is_empty() && desk.waiting_bytes <= MUCH && desk.in_work > 0 {
+        // Threads that have been told to work may not have begun yet: what waits is coming too.
+        if desk.done.is_empty() && desk.waiting_bytes <= MUCH && desk.is_more_coming() {
             let waited = self.changed.wait_timeout(desk, patience);
             desk = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         if let Some(job) = desk.done.pop_front() {
             return Outcome::Done(job);
         }
-        if desk.waiting_bytes > MUCH || desk.in_work == 0 {
-            return match desk.waiting.pop_back() {
-                Some(job) => {
-                    desk.waiting_bytes -= job.size;
-                    Outcome::Left(job)
-                }
-                None if desk.in_work == 0 => Outcome::Over,
-                None => Outcome::Wait,
-            };
+        if desk.waiting_bytes > MUCH
+            && let Some(job) = desk.waiting.pop_back()
+        {
+            desk.waiting_bytes -= job.size;
+            return Outcome::Left(job);
         }
-        Outcome::Wait
+        if desk.is_more_coming() { Outcome::Wait } else { Outcome::Over }
     }
 
     /// Nobody begins another one.
@@ -159,6 +162,14 @@ mod tests {
         assert_eq!(left, [29, 28, 27, 26, 25]);
         regzips.work(|_| {});
         assert_eq!(drain(&regzips).len(), 25);
+    }
+
+    #[test]
+    fn the_link_waits_for_few_though_no_thread_has_begun() {
+        let regzips = Regzips::new(jobs(2, 100));
+        assert_eq!(regzips.next(Duration::ZERO), Outcome::Wait);
+        regzips.work(|_| {});
+        assert!(drain(&regzips).iter().all(|outcome| matches!(outcome, Outcome::Done(_))));
     }
 
     #[test]
