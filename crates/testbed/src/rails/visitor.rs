@@ -99,8 +99,10 @@ impl Reading {
         self.seen.rounds += 1;
     }
 
+    /// A worker that ends may drop a connection that it has not answered yet. The web server before puma asks once more
+    /// then (nginx does by itself), and so does the visitor.
     fn fetch(&mut self, path: &str) -> Option<Vec<u8>> {
-        match get(&self.socket, path) {
+        match get(&self.socket, path).or_else(|_| get(&self.socket, path)) {
             Ok(answer) if answer.status == 200 => return Some(answer.body),
             Ok(answer) => self.seen.faults.push(format!("{path}: {}", answer.status)),
             Err(error) => self.seen.faults.push(format!("{path}: {error}")),
