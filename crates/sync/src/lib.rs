@@ -32,7 +32,6 @@ pub mod path;
 pub mod plan;
 pub mod proto;
 pub mod recipe;
-pub mod regzip;
 pub mod renaming;
 pub mod rewrite;
 #[cfg(feature = "sender")]
@@ -46,5 +45,6 @@ pub mod state;
 pub mod store;
 pub mod text;
 
+pub use assetsync_regzip as regzip;
 #[cfg(feature = "sender")]
 pub use assetsync_transport as transport;

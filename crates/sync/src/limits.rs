@@ -66,8 +66,7 @@ pub const PREFIX_BYTES: usize = 1 << 20;
 /// Most parts a prefix may be put together from.
 pub const PREFIX_PARTS: usize = 16 * 1024;
 
-/// Most bytes of corrections for one rebuilt `.gz` (1 MiB).
-pub const CORRECTION_BYTES: usize = 1 << 20;
+pub use assetsync_regzip::CORRECTION_BYTES;
 
 /// Most bytes of a history (64 MiB). An agent hands it on in pieces; a sender holds it.
 pub const HISTORY_BYTES: u64 = 64 << 20;

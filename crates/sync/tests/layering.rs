@@ -24,7 +24,7 @@ const PURE: [&str; 28] = [
     "compressed_names.rs",
     "entry_points.rs",
     "renaming.rs",
-    "regzip",
+    "../../regzip/src",
     "rewrite.rs",
     "rewrite",
     "sketch.rs",

@@ -271,8 +271,7 @@ fn take_apart(source: &Source, at: usize, plain: usize) -> Option<Vec<u8>> {
         let local = entries.get(at)?;
         read(source, local).filter(|content| is_as_planned(content, local.digest))
     };
-    let corrections = regzip::split(&content(at)?, &content(plain)?)?;
-    (corrections.len() <= crate::limits::CORRECTION_BYTES).then_some(corrections)
+    regzip::split(&content(at)?, &content(plain)?)
 }
 
 /// Whether a file's content is compared with old ones at all.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use assetsync_sync::regzip::{GZ_BYTES, PLAIN_BYTES, RegzipError, rebuild, split};
+use assetsync_regzip::{GZ_BYTES, PLAIN_BYTES, RegzipError, rebuild, split};
 use flate2::{Compress, Compression, FlushCompress, GzBuilder};
 use proptest::prelude::*;
 

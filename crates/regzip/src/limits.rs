@@ -11,11 +11,11 @@ pub const GZ_BYTES: u64 = 1 << 26;
 pub const TOKENS_PER_BLOCK: usize = 1 << 18;
 
 /// Longest gzip header, in bytes: room for a path and a comment.
-#[cfg(feature = "sender")]
+#[cfg(feature = "split")]
 pub const HEADER_BYTES: usize = 16 * 1024;
 
 /// Corrections are at most this share of the `.gz`: with more of them it may as well travel itself.
-#[cfg(feature = "sender")]
+#[cfg(feature = "split")]
 pub const CORRECTION_SHARE: usize = 2;
 
 /// Most links of chains that are followed: so many for each byte of plain text, and some to begin with. zlib's
@@ -26,6 +26,5 @@ pub const WORK_AT_LEAST: u64 = 1 << 20;
 /// What a block counts for, in links: mostly the making of its codes.
 pub const WORK_PER_BLOCK: u64 = 1024;
 
-/// Most bytes of corrections for one file (1 MiB): the agent holds them.
-#[cfg(feature = "sender")]
-pub use crate::limits::CORRECTION_BYTES;
+/// Most bytes of corrections for one file (1 MiB): who rebuilds holds them.
+pub const CORRECTION_BYTES: usize = 1 << 20;

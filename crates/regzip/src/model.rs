@@ -24,7 +24,7 @@ pub struct Block {
     pub content: Content,
 }
 
-#[cfg(feature = "sender")]
+#[cfg(feature = "split")]
 impl Block {
     /// Bytes of plain text in it.
     pub fn plain_length(&self) -> usize {
@@ -305,14 +305,14 @@ impl TokenModel {
 }
 
 /// Which of the earlier strings `actual` is; 0 if none that is looked at.
-#[cfg(feature = "sender")]
+#[cfg(feature = "split")]
 fn hops(predictor: &mut Predictor<'_>, actual: Option<Match>) -> u32 {
     let hops =
         actual.and_then(|actual| predictor.window().hops_to(actual.length(), actual.distance()));
     hops.unwrap_or(0)
 }
 
-#[cfg(not(feature = "sender"))]
+#[cfg(not(feature = "split"))]
 fn hops(_: &mut Predictor<'_>, _: Option<Match>) -> u32 {
     0
 }

@@ -264,7 +264,7 @@ impl<'r> Window<'r> {
     }
 
     /// The inverse of [`Window::distance_of`].
-    #[cfg(feature = "sender")]
+    #[cfg(feature = "split")]
     pub fn hops_to(&mut self, length: usize, distance: usize) -> Option<u32> {
         self.occurrences(length, |_, back| back == distance).map(|(seen, _)| seen)
     }

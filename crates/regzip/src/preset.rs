@@ -23,7 +23,7 @@ pub enum Hash {
 
 impl Preset {
     /// Whether searching so takes much longer than with others.
-    #[cfg(feature = "sender")]
+    #[cfg(feature = "split")]
     pub fn is_slow(&self) -> bool {
         self.links > 128
     }

@@ -25,17 +25,17 @@
 
 mod coder;
 mod crc;
-#[cfg(feature = "sender")]
+#[cfg(feature = "split")]
 mod gzip;
 mod header;
 mod huffman;
-#[cfg(feature = "sender")]
+#[cfg(feature = "split")]
 mod inflate;
 mod limits;
 mod model;
 mod predictor;
 mod preset;
-#[cfg(feature = "sender")]
+#[cfg(feature = "split")]
 mod split;
 mod token;
 mod window;
@@ -45,11 +45,11 @@ use std::io::{self, Read};
 
 use coder::{Coder, Decoder};
 use huffman::Code;
-pub use limits::{GZ_BYTES, PLAIN_BYTES, TOKENS_PER_BLOCK};
+pub use limits::{CORRECTION_BYTES, GZ_BYTES, PLAIN_BYTES, TOKENS_PER_BLOCK};
 use model::{Block, Content, Model};
 use predictor::Predictor;
 use preset::{PRESETS, Preset};
-#[cfg(feature = "sender")]
+#[cfg(feature = "split")]
 pub use split::split;
 use window::Window;
 use writer::{Output, Writer};

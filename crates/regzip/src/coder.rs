@@ -156,7 +156,7 @@ impl Coder for Decoder<'_> {
 }
 
 /// Writes bits; [`Encoder::finish`] gives the bytes.
-#[cfg(feature = "sender")]
+#[cfg(feature = "split")]
 #[derive(Debug)]
 pub struct Encoder {
     bytes: Vec<u8>,
@@ -168,7 +168,7 @@ pub struct Encoder {
     most: usize,
 }
 
-#[cfg(feature = "sender")]
+#[cfg(feature = "split")]
 impl Encoder {
     /// Starts to write; more than `most` bytes are of no use.
     pub fn new(most: usize) -> Encoder {
@@ -203,7 +203,7 @@ impl Encoder {
     }
 }
 
-#[cfg(feature = "sender")]
+#[cfg(feature = "split")]
 impl Coder for Encoder {
     fn bit(&mut self, chance: &mut Chance, actual: bool) -> bool {
         let bound = (self.range >> 16) * chance.zero();
@@ -227,7 +227,7 @@ impl Coder for Encoder {
     }
 }
 
-#[cfg(all(test, feature = "sender"))]
+#[cfg(all(test, feature = "split"))]
 mod tests {
     use super::*;
 
