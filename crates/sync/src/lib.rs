@@ -33,7 +33,6 @@ pub mod plan;
 pub mod proto;
 pub mod recipe;
 pub mod renaming;
-pub mod rewrite;
 #[cfg(feature = "sender")]
 pub mod sender;
 #[cfg(feature = "sender")]
@@ -46,5 +45,6 @@ pub mod store;
 pub mod text;
 
 pub use assetsync_regzip as regzip;
+pub use assetsync_rewrite as rewrite;
 #[cfg(feature = "sender")]
 pub use assetsync_transport as transport;

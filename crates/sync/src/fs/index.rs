@@ -80,7 +80,7 @@ impl IndexReader {
 
     /// A record that can't be read ends the index.
     fn step(&mut self) {
-        self.next = self.chunk.next(&mut self.rest).ok().and_then(|(record, _)| record);
+        self.next = self.chunk.next(|piece| self.rest.read(piece)).unwrap_or_default();
     }
 }
 

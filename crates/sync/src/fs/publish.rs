@@ -14,7 +14,7 @@ use std::io;
 use rustix::fs::{AtFlags, Mode, mkdirat, renameat, symlinkat, unlinkat};
 
 use super::stage::{Stage, sync_file_system};
-use super::tree::{Tree, facts_of_open, set_link_mtime};
+use super::tree::{Tree, facts_of_open, set_mtime_at};
 use super::work::Work;
 use crate::entry::{CARRIED_MODE, Kind};
 use crate::path::RelPath;
@@ -177,7 +177,7 @@ impl<'a> Publisher<'a> {
                 let name = self.stage.other_name("link", position);
                 let stage = self.work.stage();
                 symlinkat(target.as_slice(), stage, &name)?;
-                set_link_mtime(stage, name.as_bytes(), *mtime)?;
+                set_mtime_at(stage, name.as_bytes(), *mtime)?;
                 self.change(&action.path, |this| this.put(&name, &action.path))?;
             }
             What::File(file) if file.entry_point => return Ok(true),
@@ -294,9 +294,12 @@ impl<'a> Publisher<'a> {
 
     fn remove(&mut self, path: &RelPath) -> io::Result<()> {
         let Some(facts) = self.tree.facts(path)? else { return Ok(()) };
-        let flags = if facts.kind == Kind::Dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        let is_dir = facts.kind == Kind::Dir;
+        let flags = if is_dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
         let gone = unlinkat(self.tree.parent(path)?, path.file_name(), flags);
-        self.tree.forget();
+        if is_dir {
+            self.tree.forget();
+        }
         match gone {
             // Somebody put something there meanwhile, or a filter protects it.
             Err(rustix::io::Errno::NOTEMPTY | rustix::io::Errno::EXIST) => {

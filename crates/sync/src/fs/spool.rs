@@ -7,16 +7,20 @@ use std::path::Path;
 
 use tempfile::SpooledTempFile;
 
+use crate::limits;
 use crate::proto::{DecodeError, Fields, Memory};
 
 /// Lists up to this many bytes stay in memory.
 const IN_MEMORY: usize = 256 * 1024;
 
 /// Every so many items the coding starts anew, so that reading can start there.
-const STRIDE: u32 = 64;
+const STRIDE: u32 = 16;
 
 /// How much is read at a time, in bytes.
 const CHUNK: usize = 16 * 1024;
+
+/// No item takes more bytes: a path, a target, and what has a fixed size.
+const ITEM_BYTES: usize = limits::PATH_BYTES + limits::LINK_TARGET_BYTES + 256;
 
 /// How an item is kept.
 pub trait Item: Sized {
@@ -131,8 +135,9 @@ impl<T: Item> Spool<T> {
         if (chunk_start..self.chunk_end).contains(&offset) {
             self.chunk.at = (offset - chunk_start) as usize;
         } else {
+            self.chunk = Chunk { bytes: std::mem::take(&mut self.chunk.bytes), ..Chunk::default() };
             self.chunk.bytes.clear();
-            (self.chunk.at, self.chunk_end) = (0, offset);
+            self.chunk_end = offset;
         }
         self.next = mark * STRIDE;
     }
@@ -141,9 +146,12 @@ impl<T: Item> Spool<T> {
         if self.next.is_multiple_of(STRIDE) {
             self.chunk.restart();
         }
-        self.file.seek(SeekFrom::Start(self.chunk_end))?;
-        let (item, read) = self.chunk.next(&mut self.file)?;
-        self.chunk_end += read;
+        let item = self.chunk.next(|piece| {
+            self.file.seek(SeekFrom::Start(self.chunk_end))?;
+            let count = self.file.read(piece)?;
+            self.chunk_end += count as u64;
+            Ok(count)
+        })?;
         self.next += 1;
         item.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
@@ -154,41 +162,42 @@ impl<T: Item> Spool<T> {
 pub(super) struct Chunk {
     bytes: Vec<u8>,
     at: usize,
+    /// There is nothing after it.
+    is_last: bool,
     memory: Memory,
 }
 
 impl Chunk {
-    /// The next item, reading more as needed, and how many bytes were read; `None` at the end.
-    pub(super) fn next<T: Item>(&mut self, reader: &mut impl Read) -> io::Result<(Option<T>, u64)> {
-        let mut read = 0;
-        loop {
-            let mut fields = Fields(&self.bytes[self.at..]);
-            let before = fields.0.len();
-            let mut memory = self.memory.clone();
-            match T::get(&mut fields, &mut memory) {
-                Ok(item) => {
-                    self.at += before - fields.0.len();
-                    self.memory = memory;
-                    return Ok((Some(item), read));
-                }
-                Err(DecodeError::UnexpectedEnd) => match self.fill(reader)? {
-                    0 if before == 0 => return Ok((None, read)),
-                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    count => read += count as u64,
-                },
-                Err(error) => return Err(io::Error::other(error)),
-            }
+    /// The next item, or `None` at the end. `read` is asked for more where an item might not be whole; it goes on
+    /// where it stopped, and gives 0 at the end.
+    pub(super) fn next<T: Item>(
+        &mut self,
+        read: impl FnMut(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<Option<T>> {
+        if self.bytes.len() - self.at < ITEM_BYTES && !self.is_last {
+            self.fill(read)?;
         }
+        let mut fields = Fields(&self.bytes[self.at..]);
+        if fields.0.is_empty() {
+            return Ok(None);
+        }
+        let item = T::get(&mut fields, &mut self.memory).map_err(io::Error::other)?;
+        self.at = self.bytes.len() - fields.0.len();
+        Ok(Some(item))
     }
 
-    fn fill(&mut self, reader: &mut impl Read) -> io::Result<usize> {
+    /// Reads until an item is whole for certain.
+    fn fill(&mut self, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
         self.bytes.drain(..self.at);
         self.at = 0;
-        let before = self.bytes.len();
-        self.bytes.resize(before + CHUNK, 0);
-        let count = reader.read(&mut self.bytes[before..])?;
-        self.bytes.truncate(before + count);
-        Ok(count)
+        while self.bytes.len() < ITEM_BYTES && !self.is_last {
+            let before = self.bytes.len();
+            self.bytes.resize(before + CHUNK, 0);
+            let count = read(&mut self.bytes[before..])?;
+            self.bytes.truncate(before + count);
+            self.is_last = count == 0;
+        }
+        Ok(())
     }
 
     /// The next item does not depend on the ones before.

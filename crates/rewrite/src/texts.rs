@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::filter::{hash, load};
-use super::{ALL_TEXT_BYTES, PAIRS, RewriteError, TEXT_BYTES};
+use crate::filter::{hash, load};
+use crate::{ALL_TEXT_BYTES, PAIRS, RewriteError, TEXT_BYTES};
 
 /// An old text and the new one.
 type TextPair<'p> = (&'p [u8], &'p [u8]);

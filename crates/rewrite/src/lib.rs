@@ -17,8 +17,8 @@
 mod filter;
 mod texts;
 
-use self::filter::Filter;
-use self::texts::{Found, Texts};
+use filter::Filter;
+use texts::{Found, Texts};
 
 /// How long an old or new text may be, in bytes. Shorter ones would be found by chance.
 pub const TEXT_BYTES: std::ops::RangeInclusive<usize> = 6..=128;
