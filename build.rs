@@ -23,7 +23,14 @@ const LEAN_ZSTD: &str = include_str!("crates/agent/zstd.flags");
 
 fn main() {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
-    for part in ["crates/agent", "crates/sync", "crates/regzip", "crates/rewrite", "Cargo.toml", "Cargo.lock"] {
+    for part in [
+        "crates/agent",
+        "crates/sync",
+        "crates/regzip",
+        "crates/rewrite",
+        "Cargo.toml",
+        "Cargo.lock",
+    ] {
         println!("cargo::rerun-if-changed={}", root.join(part).display());
     }
     let target = variable("TARGET");

@@ -345,7 +345,6 @@ mod tests {
     }
 
     /// Of alternatives a regular expression takes the first that fits; sorted by length that is the longest.
-    #[cfg(feature = "sender")]
     #[test]
     fn a_regular_expression_does_the_same() {
         let mut random = 88_172_645_463_325_252_u64;

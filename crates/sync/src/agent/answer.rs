@@ -1,6 +1,6 @@
 //! Answers the sender's questions about files it may take as bases.
 
-use std::io::{self, Seek, SeekFrom};
+use std::io;
 use std::path::Path;
 
 use super::conversation::Conversation;
@@ -34,7 +34,7 @@ pub fn answer_all(
             Ok(mut file) if ask.rewritten => {
                 Ground::rewritten(&mut file, renaming.rewriter(records)?, spool_dir)
             }
-            opened => opened.map(Ground::File),
+            opened => opened.and_then(Ground::file),
         };
         match ground {
             Ok(ground) => answer(&ask, size, ground, &mut buffer, talk)?,
@@ -67,7 +67,7 @@ fn answer(
     let same = match ask.expected {
         None => false,
         Some(expected) => {
-            match ground.rewind().and_then(|()| Digest::of_reader(&mut ground, buffer)) {
+            match ground.go_to(0).and_then(|()| Digest::of_reader(&mut ground, buffer)) {
                 Ok((digest, _)) if ask.rewritten => digest.0[..8] == expected.0[..8],
                 Ok((digest, _)) => digest.short() == expected,
                 Err(_) => return talk.send(&Message::Gone),
@@ -91,10 +91,10 @@ fn send_signature(
     spec: SignatureSpec,
     talk: &mut Conversation,
 ) -> Result<(), AgentError> {
-    let size = ground.seek(SeekFrom::End(0));
-    let size = size.and_then(|size| ground.rewind().map(|()| size));
-    let Ok(size) = size else { return talk.send(&Message::Gone) };
-    let basis_bytes = size.min(surveyed);
+    if ground.go_to(0).is_err() {
+        return talk.send(&Message::Gone);
+    }
+    let basis_bytes = ground.bytes().min(surveyed);
     talk.send(&Message::Signature { basis_bytes })?;
     let (mut left, mut broken) = (spec.signature_bytes(basis_bytes), None);
     let limited = io::Read::take(&mut ground, basis_bytes);

@@ -78,7 +78,7 @@ impl Applier<'_, '_> {
         }
         let Ok(mut basis) = self.open_basis(from) else { return Ok(()) };
         let mut staged = self.create(position, action, file)?;
-        let copied = staged.copy(&mut basis, 0, file.size);
+        let copied = staged.copy(&mut basis, file.size);
         match copied.map_err(|error| stage_error(action, error))? {
             true => self.finish(position, action, file, staged),
             false => self.discard(action, staged),
@@ -149,7 +149,7 @@ impl Applier<'_, '_> {
     fn open_ground(&mut self, ground: recipe::Ground) -> Result<Option<Ground>, AgentError> {
         let Ok(mut basis) = self.open_basis(ground.basis) else { return Ok(None) };
         if !ground.rewritten {
-            return Ok(Some(Ground::File(basis)));
+            return Ok(Ground::file(basis).ok());
         }
         let rewriter = self.book.rewriter()?;
         Ok(Ground::rewritten(&mut basis, rewriter, self.spool_dir).ok())

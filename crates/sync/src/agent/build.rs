@@ -81,7 +81,8 @@ impl Build {
         match &mut self.with {
             _ if length == 0 => Err(AgentError::protocol("copy of nothing").into()),
             With::Ground(Some(ground)) => {
-                self.is_broken |= !self.staged.copy(ground, offset, length)?;
+                ground.go_to(offset)?;
+                self.is_broken |= !self.staged.copy(ground, length)?;
                 Ok(())
             }
             With::Plain(..) => Err(AgentError::protocol("copy among corrections").into()),

@@ -1,7 +1,7 @@
 //! What content is copied from: a file at the destination, as it is or rewritten.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::Path;
 
 use tempfile::SpooledTempFile;
@@ -14,8 +14,17 @@ const IN_MEMORY: usize = 256 * 1024;
 /// How much is rewritten at a time, in bytes.
 const PIECE_BYTES: usize = 64 * 1024;
 
+/// How much of a ground is read at a time, in bytes: copies are short, follow each other, and lie close together.
+const READ_BYTES: usize = 16 * 1024;
+
 /// Content that can be read anywhere.
-pub enum Ground {
+pub struct Ground {
+    source: BufReader<Source>,
+    at: u64,
+    bytes: u64,
+}
+
+enum Source {
     /// As it is on disk.
     File(File),
     /// Rewritten; long content overflows into a file without a name.
@@ -23,6 +32,12 @@ pub enum Ground {
 }
 
 impl Ground {
+    /// All of `basis`, which has been opened and not been read.
+    pub fn file(basis: File) -> io::Result<Ground> {
+        let bytes = basis.metadata()?.len();
+        Ok(Ground::of(Source::File(basis), bytes))
+    }
+
     /// Rewrites all of `basis`.
     pub fn rewritten(
         basis: &mut File,
@@ -31,7 +46,27 @@ impl Ground {
     ) -> io::Result<Ground> {
         let mut spool = tempfile::spooled_tempfile_in(IN_MEMORY, spool_dir);
         rewrite(basis, rewriter, &mut |piece| spool.write_all(piece))?;
-        Ok(Ground::Rewritten(spool))
+        let bytes = spool.stream_position()?;
+        spool.rewind()?;
+        Ok(Ground::of(Source::Rewritten(spool), bytes))
+    }
+
+    fn of(source: Source, bytes: u64) -> Ground {
+        Ground { source: BufReader::with_capacity(READ_BYTES, source), at: 0, bytes }
+    }
+
+    /// Its length in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Goes on reading at `offset`; there is nothing to read behind the end.
+    pub fn go_to(&mut self, offset: u64) -> io::Result<()> {
+        let offset = offset.min(self.bytes);
+        // Files are shorter than 2^63 bytes.
+        self.source.seek_relative(offset as i64 - self.at as i64)?;
+        self.at = offset;
+        Ok(())
     }
 }
 
@@ -59,18 +94,26 @@ pub fn rewrite(
 
 impl Read for Ground {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Ground::File(file) => file.read(buffer),
-            Ground::Rewritten(spool) => spool.read(buffer),
+            Source::File(file) => file.read(buffer),
+            Source::Rewritten(spool) => spool.read(buffer),
         }
     }
 }
 
-impl Seek for Ground {
+impl Seek for Source {
     fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
         match self {
-            Ground::File(file) => file.seek(to),
-            Ground::Rewritten(spool) => spool.seek(to),
+            Source::File(file) => file.seek(to),
+            Source::Rewritten(spool) => spool.seek(to),
         }
     }
 }

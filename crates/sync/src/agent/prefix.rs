@@ -1,6 +1,6 @@
 //! The parts of grounds that a zstd frame has as its prefix.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 
 use super::error::AgentError;
 use super::ground::Ground;
@@ -43,7 +43,7 @@ impl Prefix {
                 None => open(part.ground)?,
             };
             let (_, ground) = opened.insert((part.ground, ground));
-            let sought = ground.seek(SeekFrom::Start(part.offset));
+            let sought = ground.go_to(part.offset);
             let read = sought.and_then(|_| ground.take(part.length).read_to_end(&mut prefix));
             read.map_err(|_| AgentError::Basis)?;
         }

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 
 use rustix::fs::{Mode, OFlags, openat, renameat};
@@ -15,7 +15,6 @@ use super::tree::{open_file, set_mode, set_mtime};
 use super::work::{Work, remove_staged};
 use crate::digest::Digest;
 use crate::entry::Mtime;
-use crate::limits;
 use crate::state::Leftover;
 
 /// Written bytes gather to this before they are hashed and written.
@@ -255,26 +254,20 @@ impl StagedFile {
         Ok(())
     }
 
-    /// Appends a range of `basis`; `false` if the basis ends before it does.
-    pub fn copy(
-        &mut self,
-        basis: &mut (impl Read + Seek),
-        offset: u64,
-        length: u64,
-    ) -> io::Result<bool> {
-        basis.seek(SeekFrom::Start(offset))?;
+    /// Appends the next `length` bytes of `basis`, which must have been [expected](StagedFile::expect); `false` if it
+    /// ends before.
+    pub fn copy(&mut self, basis: &mut impl Read, length: u64) -> io::Result<bool> {
         let mut left = length;
-        let mut piece = [0; limits::LITERAL_BYTES];
         while left > 0 {
-            let want = left.min(piece.len() as u64) as usize;
-            match basis.read(&mut piece[..want]) {
-                Ok(0) => return Ok(false),
-                Ok(count) => {
-                    self.write(&piece[..count])?;
-                    left -= count as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            if self.buffer.len() >= BUFFER_BYTES {
+                self.flush()?;
+            }
+            let want = left.min((BUFFER_BYTES - self.buffer.len()) as u64);
+            let count = basis.by_ref().take(want).read_to_end(&mut self.buffer)? as u64;
+            self.length += count;
+            left -= count;
+            if count < want {
+                return Ok(false);
             }
         }
         Ok(true)

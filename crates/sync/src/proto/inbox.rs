@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use zstd::stream::raw::{DParameter, Decoder, Operation};
+use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::codec::{DecodeError, Fields};
 use super::failure::Failure;
@@ -186,19 +186,20 @@ impl Inbox {
         self.plain.drain(..self.plain_at);
         self.plain_at = 0;
         let before = self.plain.len();
-        self.plain.resize(before + PLAIN_BYTES, 0);
-        let input = &self.raw[self.raw_at..self.raw_at + here];
-        let status = self.inflater.run_on_buffers(input, &mut self.plain[before..]);
-        let status = status.map_err(InboxError::Packed)?;
-        self.plain.truncate(before + status.bytes_written);
-        self.raw_at += status.bytes_read;
-        self.packed_left -= status.bytes_read;
-        if self.next_prefix.is_some() && status.bytes_written > 0 && self.in_frame {
+        self.plain.reserve(PLAIN_BYTES);
+        let mut input = InBuffer::around(&self.raw[self.raw_at..self.raw_at + here]);
+        let mut output = OutBuffer::around_pos(&mut self.plain, before);
+        let left = self.inflater.run(&mut input, &mut output).map_err(InboxError::Packed)?;
+        let (read, is_full) = (input.pos(), output.pos() == output.capacity());
+        let written = self.plain.len() - before;
+        self.raw_at += read;
+        self.packed_left -= read;
+        if self.next_prefix.is_some() && written > 0 && self.in_frame {
             return Err(InboxError::Endless);
         }
-        self.in_frame = status.remaining > 0;
-        self.inflater_full = self.in_frame && status.bytes_written == PLAIN_BYTES;
-        self.needs_plain = status.bytes_written == 0;
+        self.in_frame = left > 0;
+        self.inflater_full = self.in_frame && is_full;
+        self.needs_plain = written == 0;
         Ok(true)
     }
 

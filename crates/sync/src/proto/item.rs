@@ -42,6 +42,7 @@ const OTHER: u8 = 3;
 
 impl Memory {
     /// Appends all of it: equal memories, and only these, have equal bytes.
+    #[cfg(feature = "sender")]
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
         put_bytes(out, &self.path);
         for number in [self.mode, self.known, self.renamed] {

@@ -40,11 +40,13 @@ impl Outbox {
     }
 
     /// Continues a direction of which `memory` is what it remembers; what follows is a new zstd frame.
+    #[cfg(feature = "sender")]
     pub(crate) fn after(memory: Memory, level: i32) -> io::Result<Outbox> {
         Ok(Outbox { memory, ..Outbox::new(level)? })
     }
 
     /// Ends the zstd frame; gives what this direction remembers then.
+    #[cfg(feature = "sender")]
     pub(crate) fn end(&mut self) -> Memory {
         self.end_frame();
         self.cut_frame();
@@ -129,15 +131,13 @@ impl Outbox {
     /// One step of the compressor into the frame that is being filled.
     fn run(
         &mut self,
-        step: impl FnOnce(&mut Encoder<'static>, &mut OutBuffer<'_, [u8]>) -> io::Result<usize>,
+        step: impl FnOnce(&mut Encoder<'static>, &mut OutBuffer<'_, Vec<u8>>) -> io::Result<usize>,
     ) -> usize {
         let before = self.packed.len();
-        self.packed.resize(before + PACKED_BYTES, 0);
-        let mut out = OutBuffer::around(&mut self.packed[before..]);
+        self.packed.reserve(PACKED_BYTES);
+        let mut out = OutBuffer::around_pos(&mut self.packed, before);
         // Compressing from memory to memory can only fail for lack of it.
         let left = step(&mut self.deflater, &mut out).expect("zstd has memory to compress");
-        let written = out.pos();
-        self.packed.truncate(before + written);
         if self.packed.len() >= PACKED_BYTES {
             self.cut_frame();
         }
