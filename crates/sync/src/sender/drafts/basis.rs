@@ -103,6 +103,9 @@ fn most_similar(
         .filter(|&known| has_old(comparison, old, known))
         .take(SKETCHED)
         .collect();
+    if candidates.is_empty() {
+        return Vec::new();
+    }
     let sketched = candidates
         .par_iter()
         .filter_map(|&known| Some((known, Sketch::of(&old_content(comparison, old, known)?))));
