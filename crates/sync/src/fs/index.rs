@@ -13,10 +13,10 @@ use std::os::fd::BorrowedFd;
 use rustix::fs::{Mode, OFlags, openat, renameat};
 
 use super::record::Record;
-use super::spool::Chunk;
 use super::tree::open_file;
+use crate::limits;
 use crate::path::RelPath;
-use crate::proto::{Memory, StateHasher};
+use crate::proto::{Fields, Memory, StateHasher};
 use crate::state::StateId;
 
 const MAGIC: &[u8; 16] = b"assetsync-index2";
@@ -24,6 +24,12 @@ const NAME: &str = "index";
 const NEW_NAME: &str = "index.new";
 const STATE_BYTES: u64 = 16;
 const DIGEST_BYTES: u64 = 32;
+
+/// No record takes more bytes: a path, a target, and what has a fixed size.
+const RECORD_BYTES: usize = limits::PATH_BYTES + limits::LINK_TARGET_BYTES + 256;
+
+/// How much is read at a time, in bytes.
+const READ_BYTES: u64 = 16 * 1024;
 
 /// An index that is being read, in tree order.
 pub struct IndexReader {
@@ -80,7 +86,44 @@ impl IndexReader {
 
     /// A record that can't be read ends the index.
     fn step(&mut self) {
-        self.next = self.chunk.next(|piece| self.rest.read(piece)).unwrap_or_default();
+        self.next = self.chunk.next(&mut self.rest).unwrap_or_default();
+    }
+}
+
+/// A piece of the records.
+#[derive(Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    at: usize,
+    /// There is nothing after it.
+    is_last: bool,
+    memory: Memory,
+}
+
+impl Chunk {
+    /// The next record, or `None` at the end.
+    fn next(&mut self, rest: &mut Take<File>) -> io::Result<Option<Record>> {
+        if self.bytes.len() - self.at < RECORD_BYTES && !self.is_last {
+            self.fill(rest)?;
+        }
+        let mut fields = Fields(&self.bytes[self.at..]);
+        if fields.0.is_empty() {
+            return Ok(None);
+        }
+        let record = Record::decode(&mut fields, &mut self.memory).map_err(io::Error::other)?;
+        self.at = self.bytes.len() - fields.0.len();
+        Ok(Some(record))
+    }
+
+    /// Reads until a record is whole for certain.
+    fn fill(&mut self, rest: &mut Take<File>) -> io::Result<()> {
+        self.bytes.drain(..self.at);
+        self.at = 0;
+        while self.bytes.len() < RECORD_BYTES && !self.is_last {
+            let count = rest.by_ref().take(READ_BYTES).read_to_end(&mut self.bytes)?;
+            self.is_last = count == 0;
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use rustix::fs::{Access, AtFlags, accessat, fstat, statat};
-use rustix::process::geteuid;
+use rustix::process::{Uid, geteuid};
 
 use super::publish::Actions;
 use super::tree::Tree;
@@ -22,11 +22,11 @@ pub fn not_ours(
     count: u32,
     tree: &mut Tree,
 ) -> io::Result<Vec<String>> {
-    let (mut refused, mut last) = (Vec::new(), None);
+    let (mut refused, mut last, me) = (Vec::new(), None, geteuid());
     for position in 0..count {
         let Some(action) = actions.action(position)? else { break };
         if is_touch(&action) {
-            refused.extend((!may_touch(tree, &action.path)?).then(|| action.path.to_string()));
+            refused.extend((!may_touch(tree, &action.path, me)?).then(|| action.path.to_string()));
         } else if last != Some(action.path.parent()) {
             let parent = action.path.parent();
             refused.extend((!may_fill(tree, parent.as_ref())?).then(|| match &parent {
@@ -63,8 +63,7 @@ fn may_fill(tree: &mut Tree, dir: Option<&RelPath>) -> io::Result<bool> {
 }
 
 /// Only the owner of a file can set its mode and times.
-fn may_touch(tree: &mut Tree, path: &RelPath) -> io::Result<bool> {
-    let me = geteuid();
+fn may_touch(tree: &mut Tree, path: &RelPath, me: Uid) -> io::Result<bool> {
     if me.is_root() {
         return Ok(true);
     }

@@ -51,10 +51,18 @@ pub struct Publisher<'a> {
     /// What the user should know, in words.
     pub notices: Vec<String>,
     moved_aside: u32,
+    /// What the plan has for the steps that come last.
+    later: Later,
     /// Directories changed since the last sync, where each is synced.
     changed: BTreeSet<Option<RelPath>>,
     /// Directories that were made writable for a while, and the permission bits they had.
     opened: Vec<(Option<RelPath>, u32)>,
+}
+
+#[derive(Default)]
+struct Later {
+    deletes: bool,
+    dir_modes: bool,
 }
 
 impl<'a> Publisher<'a> {
@@ -62,7 +70,8 @@ impl<'a> Publisher<'a> {
     pub fn new(tree: &'a mut Tree, stage: &'a Stage<'a>, work: &'a Work) -> Publisher<'a> {
         let (notices, moved_aside) = (Vec::new(), 0);
         let (changed, opened) = (BTreeSet::new(), Vec::new());
-        Publisher { tree, stage, work, notices, moved_aside, changed, opened }
+        let later = Later::default();
+        Publisher { tree, stage, work, notices, moved_aside, later, changed, opened }
     }
 
     /// Carries out all of the plan but what waits for pruning. What is staged is durable.
@@ -75,10 +84,14 @@ impl<'a> Publisher<'a> {
             self.sync()?;
             self.each(actions, count, Self::place_entry_point)?;
         }
-        self.each_backwards(actions, count, Self::delete)?;
+        if self.later.deletes {
+            self.each_backwards(actions, count, Self::delete)?;
+        }
         let closed = self.close_again();
         closed.map_err(|source| PublishError { path: ".".into(), source })?;
-        self.each_backwards(actions, count, Self::set_dir_mode)?;
+        if self.later.dir_modes {
+            self.each_backwards(actions, count, Self::set_dir_mode)?;
+        }
         self.sync()
     }
 
@@ -171,6 +184,7 @@ impl<'a> Publisher<'a> {
     fn place_ordinary(&mut self, position: u32, action: &Action) -> io::Result<bool> {
         match &action.what {
             What::Dir { mode } => {
+                self.later.dir_modes = true;
                 self.change(&action.path, |this| this.make_dir(&action.path, *mode))?;
             }
             What::Symlink { target, mtime } => {
@@ -182,7 +196,8 @@ impl<'a> Publisher<'a> {
             }
             What::File(file) if file.entry_point => return Ok(true),
             What::File(file) => self.place_file(position, &action.path, file)?,
-            What::Delete | What::Prune => {}
+            What::Delete => self.later.deletes = true,
+            What::Prune => {}
         }
         Ok(false)
     }

@@ -2,12 +2,12 @@
 //!
 //! Small ones stay in memory, longer ones go to a file that has no name and so vanishes with the process.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use tempfile::SpooledTempFile;
 
-use crate::limits;
 use crate::proto::{DecodeError, Fields, Memory};
 
 /// Lists up to this many bytes stay in memory.
@@ -16,14 +16,14 @@ const IN_MEMORY: usize = 256 * 1024;
 /// Every so many items the coding starts anew, so that reading can start there.
 const STRIDE: u32 = 16;
 
-/// How much is read at a time, in bytes.
+/// How much is written at a time, in bytes.
 const CHUNK: usize = 16 * 1024;
 
-/// No item takes more bytes: a path, a target, and what has a fixed size.
-const ITEM_BYTES: usize = limits::PATH_BYTES + limits::LINK_TARGET_BYTES + 256;
+/// Strides that are kept decoded: a plan is passed in order, and what it names at the destination lies close together.
+const KEPT: usize = 16;
 
 /// How an item is kept.
-pub trait Item: Sized {
+pub trait Item: Clone {
     /// Appends the item; it may depend on the ones before through `memory`.
     fn put(&self, out: &mut Vec<u8>, memory: &mut Memory);
     /// Reads an item.
@@ -57,11 +57,9 @@ pub struct Spool<T> {
     length: u64,
     memory: Memory,
     pending: Vec<u8>,
-    /// Where reading stands: the chunk read last and the item it continues with.
-    chunk: Chunk,
-    chunk_end: u64,
-    next: u32,
-    kind: std::marker::PhantomData<T>,
+    /// Strides by number, the one asked for last in front.
+    strides: VecDeque<(u32, Vec<T>)>,
+    raw: Vec<u8>,
 }
 
 impl<T: Item> Spool<T> {
@@ -74,10 +72,8 @@ impl<T: Item> Spool<T> {
             length: 0,
             memory: Memory::default(),
             pending: Vec::new(),
-            chunk: Chunk::default(),
-            chunk_end: 0,
-            next: u32::MAX,
-            kind: std::marker::PhantomData,
+            strides: VecDeque::new(),
+            raw: Vec::new(),
         }
     }
 
@@ -107,11 +103,10 @@ impl<T: Item> Spool<T> {
         self.file.write_all(&self.pending)?;
         self.length += self.pending.len() as u64;
         self.pending.clear();
-        self.next = u32::MAX;
         Ok(())
     }
 
-    /// The item at `position`. Quick where it follows the one read before.
+    /// The item at `position`. Quick near those that were asked for last.
     pub fn get(&mut self, position: u32) -> io::Result<Option<T>> {
         if position >= self.count {
             return Ok(None);
@@ -119,90 +114,29 @@ impl<T: Item> Spool<T> {
         if !self.pending.is_empty() {
             self.write_pending()?;
         }
-        let near = self.next <= position && self.next / STRIDE == position / STRIDE;
-        if !near && self.next != position {
-            self.start_at(position / STRIDE);
-        }
-        while self.next < position {
-            self.read_next()?;
-        }
-        self.read_next().map(Some)
+        let number = position / STRIDE;
+        let stride = match self.strides.iter().position(|(kept, _)| *kept == number) {
+            Some(at) => self.strides.remove(at),
+            None => Some((number, self.read_stride(number)?)),
+        };
+        self.strides.truncate(KEPT - 1);
+        self.strides.extend(stride);
+        self.strides.rotate_right(1);
+        Ok(self.strides[0].1.get((position % STRIDE) as usize).cloned())
     }
 
-    fn start_at(&mut self, mark: u32) {
-        let offset = self.marks[mark as usize];
-        let chunk_start = self.chunk_end - self.chunk.bytes.len() as u64;
-        if (chunk_start..self.chunk_end).contains(&offset) {
-            self.chunk.at = (offset - chunk_start) as usize;
-        } else {
-            self.chunk = Chunk { bytes: std::mem::take(&mut self.chunk.bytes), ..Chunk::default() };
-            self.chunk.bytes.clear();
-            self.chunk_end = offset;
+    fn read_stride(&mut self, number: u32) -> io::Result<Vec<T>> {
+        let start = self.marks[number as usize];
+        let end = self.marks.get(number as usize + 1).copied().unwrap_or(self.length);
+        self.raw.resize((end - start) as usize, 0);
+        self.file.seek(SeekFrom::Start(start))?;
+        self.file.read_exact(&mut self.raw)?;
+        let (mut fields, mut memory) = (Fields(&self.raw), Memory::default());
+        let mut items = Vec::with_capacity(STRIDE as usize);
+        while !fields.0.is_empty() {
+            items.push(T::get(&mut fields, &mut memory).map_err(io::Error::other)?);
         }
-        self.next = mark * STRIDE;
-    }
-
-    fn read_next(&mut self) -> io::Result<T> {
-        if self.next.is_multiple_of(STRIDE) {
-            self.chunk.restart();
-        }
-        let item = self.chunk.next(|piece| {
-            self.file.seek(SeekFrom::Start(self.chunk_end))?;
-            let count = self.file.read(piece)?;
-            self.chunk_end += count as u64;
-            Ok(count)
-        })?;
-        self.next += 1;
-        item.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
-    }
-}
-
-/// A piece of a list that is being read.
-#[derive(Default)]
-pub(super) struct Chunk {
-    bytes: Vec<u8>,
-    at: usize,
-    /// There is nothing after it.
-    is_last: bool,
-    memory: Memory,
-}
-
-impl Chunk {
-    /// The next item, or `None` at the end. `read` is asked for more where an item might not be whole; it goes on
-    /// where it stopped, and gives 0 at the end.
-    pub(super) fn next<T: Item>(
-        &mut self,
-        read: impl FnMut(&mut [u8]) -> io::Result<usize>,
-    ) -> io::Result<Option<T>> {
-        if self.bytes.len() - self.at < ITEM_BYTES && !self.is_last {
-            self.fill(read)?;
-        }
-        let mut fields = Fields(&self.bytes[self.at..]);
-        if fields.0.is_empty() {
-            return Ok(None);
-        }
-        let item = T::get(&mut fields, &mut self.memory).map_err(io::Error::other)?;
-        self.at = self.bytes.len() - fields.0.len();
-        Ok(Some(item))
-    }
-
-    /// Reads until an item is whole for certain.
-    fn fill(&mut self, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
-        self.bytes.drain(..self.at);
-        self.at = 0;
-        while self.bytes.len() < ITEM_BYTES && !self.is_last {
-            let before = self.bytes.len();
-            self.bytes.resize(before + CHUNK, 0);
-            let count = read(&mut self.bytes[before..])?;
-            self.bytes.truncate(before + count);
-            self.is_last = count == 0;
-        }
-        Ok(())
-    }
-
-    /// The next item does not depend on the ones before.
-    fn restart(&mut self) {
-        self.memory = Memory::default();
+        Ok(items)
     }
 }
 
