@@ -28,14 +28,10 @@ fn the_readme_tells_what_happens() {
         ("the recipe's first deploy", told.recipe[0], found.recipe[0]),
         ("the recipe's second", told.recipe[1], found.recipe[1]),
         ("the first deploy", told.deploys[0], found.deploys[0]),
+        ("the second", told.deploys[1], found.deploys[1]),
     ] {
         assert_alike(name, told, found);
     }
-    // On a busy machine `.gz` files travel sooner than they are taken apart: more bytes, but not more than these.
-    let (told_second, second) = (told.deploys[1], found.deploys[1]);
-    assert!(second.bytes + 1_000 >= told_second.bytes * 9 / 10, "{second:?}, {told_second:?}");
-    assert!(second.bytes < found.recipe[1].bytes / 3, "{second:?}");
-    assert_memory("the second", told_second, second);
     for (recipe, deploy) in found.recipe.iter().zip(found.deploys) {
         assert!(deploy.bytes < recipe.bytes, "a deploy sends less than the recipe");
         assert!(deploy.peak < found.compiling.peak / 10, "and needs next to no memory there");

@@ -16,6 +16,9 @@ const GATHER_BYTES: usize = 16 * 1024;
 /// A packed frame is cut when it would grow over this.
 const PACKED_BYTES: usize = 32 * 1024;
 
+/// From this level on the search's table has a place for each position of the window, not for every other one.
+const THOROUGH: i32 = 10;
+
 /// Messages on their way to bytes.
 pub struct Outbox {
     deflater: Encoder<'static>,
@@ -153,7 +156,11 @@ impl Outbox {
 }
 
 fn compressor(level: i32, window_log: u32) -> io::Result<Encoder<'static>> {
-    with_parameters(Encoder::new(level)?, window_log)
+    let mut deflater = with_parameters(Encoder::new(level)?, window_log)?;
+    if level >= THOROUGH {
+        deflater.set_parameter(CParameter::HashLog(window_log.min(limits::WINDOW_LOG)))?;
+    }
+    Ok(deflater)
 }
 
 fn with_parameters(

@@ -27,14 +27,34 @@ pub fn get(socket: &Path, path: &str) -> Result<Answer> {
     ask(socket, path).doing("fetch a page from", socket)
 }
 
+/// The same as through the web server before puma: nginx asks once more where a worker that ends drops the connection
+/// before it has answered at all.
+pub fn get_by_proxy(socket: &Path, path: &str) -> Result<Answer> {
+    let first = ask(socket, path);
+    let answer = match first {
+        Err(error) if is_drop(&error) => ask(socket, path),
+        answered => answered,
+    };
+    answer.doing("fetch a page from", socket)
+}
+
+fn is_drop(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
+
+/// A connection that ends before the first byte of an answer counts as reset.
 fn ask(socket: &Path, path: &str) -> io::Result<Answer> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     // Version 1.0, so that the body ends where the connection does.
     write!(stream, "GET {path} HTTP/1.0\r\nHost: shop.example\r\n\r\n")?;
     let mut bytes = Vec::new();
-    stream.take(LIMIT).read_to_end(&mut bytes)?;
-    read(&bytes).ok_or_else(|| io::Error::other(format!("{path}: no answer, or not a whole one")))
+    let end = stream.take(LIMIT).read_to_end(&mut bytes);
+    match (end, bytes.is_empty()) {
+        (Ok(_), true) => Err(io::ErrorKind::ConnectionReset.into()),
+        (Err(error), true) => Err(error),
+        (_, false) => read(&bytes).ok_or_else(|| io::Error::other("not a whole answer")),
+    }
 }
 
 /// An answer of which every byte that its length promises has come.
@@ -54,7 +74,36 @@ fn read(bytes: &[u8]) -> Option<Answer> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
     use super::*;
+
+    /// A server for one request after another: the length of what it answers, if at all.
+    fn served(answers: &'static [usize], ask: fn(&Path, &str) -> Result<Answer>) -> Result<Answer> {
+        let whole = b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nhi";
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let server = thread::spawn(move || {
+            for &length in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
+                stream.write_all(&whole[..length]).unwrap();
+            }
+        });
+        let answer = ask(&socket, "/");
+        server.join().unwrap();
+        answer
+    }
+
+    #[test]
+    fn a_proxy_asks_once_more_where_nothing_was_answered() {
+        assert_eq!(served(&[0, 40], get_by_proxy).unwrap().body, b"hi");
+        assert!(served(&[0], get).is_err());
+        assert!(served(&[0, 0], get_by_proxy).is_err());
+        assert!(served(&[20], get_by_proxy).is_err(), "half an answer is a fault");
+    }
 
     #[test]
     fn only_a_whole_answer_is_one() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
-use super::http::get;
+use super::http::get_by_proxy;
 
 /// Where names of assets begin, in pages and in stylesheets.
 const ASSETS: &str = "/assets/";
@@ -99,10 +99,8 @@ impl Reading {
         self.seen.rounds += 1;
     }
 
-    /// A worker that ends may drop a connection that it has not answered yet. The web server before puma asks once more
-    /// then (nginx does by itself), and so does the visitor.
     fn fetch(&mut self, path: &str) -> Option<Vec<u8>> {
-        match get(&self.socket, path).or_else(|_| get(&self.socket, path)) {
+        match get_by_proxy(&self.socket, path) {
             Ok(answer) if answer.status == 200 => return Some(answer.body),
             Ok(answer) => self.seen.faults.push(format!("{path}: {}", answer.status)),
             Err(error) => self.seen.faults.push(format!("{path}: {error}")),
