@@ -98,6 +98,23 @@ Wrote assetsync.toml; application, deploy_to and hosts are to be filled in
 }
 
 #[test]
+fn a_rails_application_is_known_though_it_has_packages() {
+    for (also, command) in
+        [("bin/rails", "bin/rails assets:precompile"), ("Rakefile", "rake assets:precompile")]
+    {
+        let project = Project::new();
+        for name in ["package.json", "config/application.rb", also] {
+            project.write(name, "");
+        }
+        said(&project.run("init"));
+        let written = project.read();
+        for line in [format!("command = \"{command}\""), "source = \"public/assets\"".into()] {
+            assert!(written.lines().any(|written| written == line), "{line}: {written}");
+        }
+    }
+}
+
+#[test]
 fn an_existing_file_is_kept() {
     let project = Project::with("# mine\n");
     let ran = project.run("init");

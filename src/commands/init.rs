@@ -41,7 +41,8 @@ fn starter(folder: &Path) -> Result<Starter, CommandError> {
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     Ok(Starter::of_project(&Project {
         folder: name.unwrap_or_default(),
-        has_rails: folder.join("bin/rails").exists(),
+        has_rails: folder.join("config/application.rb").exists(),
+        has_bin_rails: folder.join("bin/rails").exists(),
         has_package: folder.join("package.json").exists(),
     }))
 }

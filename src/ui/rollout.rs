@@ -274,6 +274,9 @@ fn hints(error: &RolloutError) -> Vec<&'static str> {
             ]
         }
         RolloutError::Build(_) => vec!["no host was touched"],
+        RolloutError::Source(_) => vec![
+            "the build puts its files into assets.source; a dry run and --skip-build take what is built already",
+        ],
         RolloutError::Commands { moment, .. } if *moment == "restart" => {
             vec!["the new assets are live; restart the application, or assetsync rollback"]
         }

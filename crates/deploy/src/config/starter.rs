@@ -49,8 +49,10 @@ pub struct Starter {
 pub struct Project {
     /// The name of its folder.
     pub folder: String,
-    /// Whether it has `bin/rails`.
+    /// Whether it is a Rails application: it has `config/application.rb`.
     pub has_rails: bool,
+    /// Whether it has `bin/rails`.
+    pub has_bin_rails: bool,
     /// Whether it has `package.json`.
     pub has_package: bool,
 }
@@ -76,10 +78,11 @@ impl Starter {
             Line::text("application", &name),
             Line::text("deploy_to", &format!("/var/www/{name}")),
         ];
-        let (command, source) = match (project.has_rails, project.has_package) {
-            (true, _) => ("bin/rails assets:precompile", "public/assets"),
-            (false, true) => ("npm run build", "dist"),
-            (false, false) => ("rake assets:precompile", "public/assets"),
+        // Most Rails applications have a `package.json`, too.
+        let (command, source) = match project {
+            Project { has_bin_rails: true, .. } => ("bin/rails assets:precompile", "public/assets"),
+            Project { has_rails: false, has_package: true, .. } => ("npm run build", "dist"),
+            _ => ("rake assets:precompile", "public/assets"),
         };
         lines.push(Line::text("build.command", command));
         lines.push(Line::text("assets.source", source));

@@ -82,6 +82,16 @@ pub enum HistoryError {
     },
 }
 
+fn too_few(asked: u32, available: u32) -> String {
+    match available {
+        0 => "No earlier deploy is kept here".into(),
+        1 => format!("Only 1 earlier deploy is kept here, and {asked} back were asked for"),
+        _ => format!(
+            "Only {available} earlier deploys are kept here, and {asked} back were asked for"
+        ),
+    }
+}
+
 /// Why there is nothing to roll back to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -90,7 +100,7 @@ pub enum RollbackError {
     #[error("Nothing was deployed here yet")]
     NoDeploys,
     /// Fewer different deploys than were asked for.
-    #[error("There are only {available} deploys to go back, {asked} were asked for")]
+    #[error("{}", too_few(*.asked, *.available))]
     TooFew {
         /// How many steps back were asked for.
         asked: u32,
