@@ -79,6 +79,7 @@ In the command of --against stand
   {src}     the directory to push           {host}    the host
   {dest}    HOST:PATH of the destination    {path}    the directory there
   {ssh}     the ssh command to use          {config}  its configuration, for ssh -F
+  {assetsync}  this program, as it is run in the race
 None of them needs quotes. The command must make {path} equal to {src}.
 
 Examples:
@@ -90,6 +91,10 @@ Examples:
 
   Against the rsync line of your own deploy:
     assetsync bench --against \"rsync -rlt --whole-file --delete -e '{ssh}' {src}/ {dest}/\" old new
+
+  What a recipe contributes: the same without it:
+    assetsync bench --scenario update old new --against \\
+      \"{assetsync} push -q --delete -F {config} --recipes copy,rewrite,delta {src} {dest}\"
 
   One page and one picture of two races:
     assetsync bench --json old new > a.json
