@@ -220,7 +220,7 @@ fn rollback_restores_each_deploy_byte_for_byte_and_sends_only_what_is_missing() 
     }
     let ran = fleet.run("rollback production 99");
     assert_eq!(ran.code(), Some(1));
-    assert!(ran.stderr().contains("There are only"), "{}", ran.stderr());
+    assert!(ran.stderr().contains("earlier deploys are kept here"), "{}", ran.stderr());
 }
 
 /// All that is in `expected` is in `found` as it is there, besides whatever else.
