@@ -47,7 +47,9 @@ fn ask(socket: &Path, path: &str) -> io::Result<Answer> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     // Version 1.0, so that the body ends where the connection does.
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: shop.example\r\n\r\n")?;
+    // And in one piece, so that nobody can answer and hang up in the middle of it.
+    let request = format!("GET {path} HTTP/1.0\r\nHost: shop.example\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
     let end = stream.take(LIMIT).read_to_end(&mut bytes);
     match (end, bytes.is_empty()) {
