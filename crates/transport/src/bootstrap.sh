@@ -1,11 +1,10 @@
-n=$1; shift; u=$(id -u); w=$(umask); umask 077;
+n=$1; shift; w=$(umask); umask 077;
 say() { printf %s "assetsync:$n:$1"; echo; };
 good() { test -f "$1" && test -O "$1" && test "$(cksum < "$1" 2>/dev/null)" = "$c $s"; };
-safe() { test "$(ls -ldn "$1" 2>/dev/null | {
- read -r m l o r; case $m in d????-??-*) echo "$o" ;; esac; })" = "$u" || return 1;
- shift; test $# -eq 0 || ls -ldn "$@" 2>/dev/null | { while read -r m l o r; do
- case $o in 0|"$u") ;; *) exit 1 ;; esac;
- case $m in d????-??-*|d????????[tT]*) ;; *) exit 1 ;; esac; done; }; };
+safe() { test -O "$1" && ls -ldn "$@" 2>/dev/null | { z=; while read -r m l o r; do
+ case $m in d????-??-*) t= ;; d????????[tT]*) t=1 ;; *) exit 1 ;; esac;
+ case $o in 0|"$z") ;; *) test -z "$z" || exit 1; z=$o ;; esac; q=$o; done;
+ test -z "$t" && test "${z:-0}" = "$q"; }; };
 fit() { case $1 in /*) ;; *) return 1 ;; esac;
  test -d "$1" || mkdir -p "$1" 2>/dev/null || return 1; test -h "$1" && return 1; test -w "$1" || return 1;
  q=$(cd "$1" 2>/dev/null && pwd -P) || return 1; set --;
@@ -13,7 +12,8 @@ fit() { case $1 in /*) ;; *) return 1 ;; esac;
 k=$(uname -sm); k=${k%% *}-${k##* }; v=; for p; do case $p in "$k="*) v=${p#*=} ;; esac; done;
 test -n "$v" || { say "unsupported:$k"; exit 1; };
 h=${v%%.*}; s=${v##*.}; c=${v#*.}; c=${c%.*}; x=; y=; e=; b=;
-for d in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" "/var/tmp/assetsync-$u" "/tmp/assetsync-$u"; do
+for d in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" /var/tmp/assetsync- /tmp/assetsync-; do
+ case $d in *-) u=${u:-$(id -u)}; d=$d$u ;; esac;
  fit "$d" || { b="$b $d"; continue; };
  a=$d/agent-$k-$h;
  test -h "$a" && rm -f "$a"; test -d "$a" && { b="$b $a"; continue; };

@@ -15,6 +15,8 @@ use common::Sshd;
 
 const NONCE: &str = "00112233445566778899aabbccddeeff";
 const FIRST: &[u8] = b"assetsync 1 hello\n";
+/// A user who is not the one the tests run as.
+const SOMEBODY: u32 = 1234;
 const TIMEOUT: Duration = Duration::from_secs(20);
 const STAND_IN: &str = "#!/bin/sh\ntest \"$1\" = --probe && exit 0\n\
     printf 'assetsync:%s:ready\\n' \"$1\"\nexec cat\n";
@@ -28,15 +30,14 @@ fn platform() -> (String, String) {
 
 fn agents_of(program: &str) -> Agents {
     let (kernel, arch) = platform();
-    let other = Agent {
-        kernel: "Other".into(),
-        arch: "cpu".into(),
-        bytes: vec![1].into(),
-        gzipped: None,
-        xz: None,
-    };
     let bytes = program.as_bytes().to_vec().into();
-    Agents::new(vec![other, Agent { kernel, arch, bytes, gzipped: None, xz: None }])
+    Agents::new(vec![other(), Agent { kernel, arch, bytes, gzipped: None, xz: None }])
+}
+
+/// One for a platform that is not this one.
+fn other() -> Agent {
+    let (kernel, arch) = ("Other".to_owned(), "cpu".to_owned());
+    Agent { kernel, arch, bytes: vec![1].into(), gzipped: None, xz: None }
 }
 
 fn agents() -> Agents {
@@ -178,10 +179,11 @@ fn damaged_agents_are_replaced_and_never_run() {
 
 #[test]
 fn an_unsafe_cache_directory_is_passed_over() {
-    let spoil: [Case; 4] = [
+    let spoil: [Case; 5] = [
         ("group may write", |cache| mode(cache, 0o770)),
         ("parent open to all", |cache| mode(cache.parent().unwrap(), 0o777)),
-        ("foreign", |cache| std::os::unix::fs::chown(cache, Some(1234), None).unwrap()),
+        ("foreign", |cache| give_away(cache)),
+        ("foreign parent", |cache| give_away(cache.parent().unwrap())),
         ("link", |cache| {
             fs::rename(cache, cache.with_file_name("elsewhere")).unwrap();
             symlink(cache.with_file_name("elsewhere"), cache).unwrap();
@@ -196,6 +198,34 @@ fn an_unsafe_cache_directory_is_passed_over() {
         assert_echoes(home.start().unwrap_or_else(|e| panic!("{name}: {e}")));
         assert_eq!(home.installed(), Vec::<PathBuf>::new(), "{name}");
     }
+}
+
+/// Makes it another user's.
+fn give_away(path: &Path) {
+    std::os::unix::fs::chown(path, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+}
+
+#[test]
+fn a_user_s_own_cache_directory_below_root_s_is_taken() {
+    let home = Home::new();
+    give_away(home.0.path());
+    let shell = format!("setpriv --reuid {SOMEBODY} --regid {SOMEBODY} --clear-groups sh");
+    assert_echoes(home.start_with(&shell, &agents()).unwrap());
+    assert_eq!(home.installed().len(), 1);
+    give_away(&home.cache().join(".."));
+    mode(&home.cache().join(".."), 0o770);
+    assert_echoes(home.start_with(&shell, &agents_of(&format!("{STAND_IN}# 2\n"))).unwrap());
+    assert_eq!(home.installed().len(), 1);
+}
+
+#[test]
+fn a_near_host_unpacks_by_gzip_though_it_has_xz() {
+    let home = Home::new();
+    // No other directory holds this one already.
+    let program = format!("{STAND_IN}# {}\n", home.0.path().display());
+    let no_gzip = packed_of(&program, Some(b"no gzip"), &xz(&program)).quick_to_unpack();
+    let error = home.start_with("sh", &no_gzip).unwrap_err();
+    assert!(matches!(error, TransportError::Damaged { .. }), "{error}");
 }
 
 fn mode(path: &Path, mode: u32) {
@@ -218,14 +248,7 @@ fn at_most_two_older_agents_are_kept() {
 
 #[test]
 fn a_platform_without_an_agent_is_named() {
-    let other = Agent {
-        kernel: "Other".into(),
-        arch: "cpu".into(),
-        bytes: vec![1].into(),
-        gzipped: None,
-        xz: None,
-    };
-    let error = Home::new().start_with("sh", &Agents::new(vec![other])).unwrap_err();
+    let error = Home::new().start_with("sh", &Agents::new(vec![other()])).unwrap_err();
     let (kernel, arch) = platform();
     let expected = format!("No agent build for {kernel}-{arch} ");
     assert!(error.to_string().starts_with(&expected), "{error}");
