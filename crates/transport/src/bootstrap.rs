@@ -43,8 +43,6 @@ pub struct Started {
     pub noise: String,
     /// Whether the agent had to be installed.
     pub installed: bool,
-    /// How long the host took to say its first word: a round trip and the start of a shell.
-    pub first_word: Duration,
 }
 
 /// The remote command line that starts the agent, for any login shell.
@@ -83,8 +81,6 @@ pub fn start(
         writer: TimedWriter::new(writer, timeout).map_err(failed)?,
         timeout,
         deadline: Instant::now() + timeout,
-        begun: Instant::now(),
-        first_word: None,
         nonce,
         buffer: Vec::new(),
         noise: Vec::new(),
@@ -101,8 +97,6 @@ struct Talk<'a> {
     writer: TimedWriter,
     timeout: Duration,
     deadline: Instant,
-    begun: Instant,
-    first_word: Option<Duration>,
     nonce: &'a str,
     /// Read and not yet understood.
     buffer: Vec<u8>,
@@ -136,7 +130,6 @@ impl Talk<'_> {
         let mut uploads = 0;
         loop {
             let (word, detail) = self.next_word()?;
-            self.first_word.get_or_insert(self.begun.elapsed());
             match word.as_str() {
                 "ready" if uploads == 0 => return Ok(false),
                 "ready" => {
@@ -222,8 +215,7 @@ impl Talk<'_> {
     fn started(self, end: End, installed: bool) -> Started {
         let (reader, writer) = (self.reader.into_inner(), self.writer.into_inner());
         let channel = Channel { reader, writer, end };
-        let (noise, first_word) = (sanitise(&self.noise), self.first_word.unwrap_or_default());
-        Started { channel, leftover: self.buffer, noise, installed, first_word }
+        Started { channel, leftover: self.buffer, noise: sanitise(&self.noise), installed }
     }
 
     fn explain(mut self, stop: Stop, end: End) -> TransportError {

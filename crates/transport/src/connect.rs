@@ -1,5 +1,7 @@
 //! From a destination and options to a started command.
 
+use std::time::Duration;
+
 use crate::channel::Channel;
 use crate::child::spawn;
 use crate::choose::{Choice, Facts, choose};
@@ -19,6 +21,8 @@ pub struct Connected {
     pub channel: Channel,
     /// One line for `-v`: the transport and why it was chosen.
     pub how: String,
+    /// How long the host took to answer a request, where this process made the connection itself.
+    pub round_trip: Option<Duration>,
 }
 
 /// Starts `command` (a line for the login shell) on the host of `target`.
@@ -52,7 +56,8 @@ fn start(
         }
         let command = rsh::remote_shell(rsh, target, options, start)?;
         let channel = spawn(command, &target.host)?;
-        return Ok(Connected { channel, how: format!("remote shell {rsh}, as -e says") });
+        let how = format!("remote shell {rsh}, as -e says");
+        return Ok(Connected { channel, how, round_trip: None });
     }
     if options.transport == Some(TransportKind::OpenSsh) {
         return openssh(target, options, start, "as --transport says");
@@ -74,7 +79,8 @@ fn openssh(
     why: &str,
 ) -> Result<Connected, TransportError> {
     let channel = spawn(rsh::openssh(target, options, start), &target.host)?;
-    Ok(Connected { channel, how: format!("the ssh program, because {why}") })
+    let how = format!("the ssh program, because {why}");
+    Ok(Connected { channel, how, round_trip: None })
 }
 
 fn in_process(
@@ -91,6 +97,6 @@ fn in_process(
     };
     let host = &config.hostname;
     let how = format!("libssh2 to {host} port {} as {}", config.port, config.user);
-    let channel = remote::start(logged_in, host, options.connect_timeout, request)?;
-    Ok(Connected { channel, how })
+    let (channel, round_trip) = remote::start(logged_in, host, options.connect_timeout, request)?;
+    Ok(Connected { channel, how, round_trip: Some(round_trip) })
 }

@@ -19,13 +19,12 @@ use rustix::event::{PollFd, PollFlags};
 use ssh2::{BlockDirections, Session};
 
 use crate::channel::Exit;
+use crate::session::{EAGAIN, directions};
 use crate::stderr_tail::StderrTail;
 use crate::timed::wait;
 
 /// Larger than any pipe, so that one read takes all there is.
 const BUFFER: usize = 512 * 1024;
-/// libssh2's "try again".
-const EAGAIN: ssh2::ErrorCode = ssh2::ErrorCode::Session(-37);
 /// How long a polite goodbye may take.
 const FAREWELL_MS: u32 = 500;
 
@@ -106,7 +105,6 @@ impl Pump {
     ///
     /// The result is sent before the farewell in `drop`, which may take its time.
     pub(crate) fn run(mut self, result: &Sender<io::Result<Exit>>) {
-        self.session.set_blocking(false);
         let ended = self.converse();
         // A caller that no longer listens has killed this command.
         let _ = result.send(ended);
@@ -316,11 +314,7 @@ impl Pump {
         if !self.state.turned_away {
             return PollFlags::empty();
         }
-        match self.session.block_directions() {
-            BlockDirections::None | BlockDirections::Inbound => PollFlags::IN,
-            BlockDirections::Outbound => PollFlags::OUT,
-            BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
-        }
+        directions(&self.session)
     }
 
     fn ready<T>(&mut self, result: Result<T, ssh2::Error>) -> io::Result<Option<T>> {

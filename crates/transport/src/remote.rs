@@ -15,11 +15,6 @@ use crate::session::{LoggedIn, Step};
 use crate::stderr_tail::StderrTail;
 use crate::timed::set_nonblocking;
 
-/// What may be on its way to us before we must say that there is room for more.
-const WINDOW: u32 = 4 << 20;
-/// The packet size every SSH implementation must take.
-const PACKET: u32 = 32 * 1024;
-
 #[derive(Debug)]
 struct RemoteCommand {
     host: String,
@@ -31,18 +26,15 @@ struct RemoteCommand {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts a request on a logged-in session, which then belongs to one pump thread.
+/// Starts a request on a logged-in session, which then belongs to one pump thread; gives the round trip's time as well.
 pub(crate) fn start(
     logged_in: LoggedIn,
     host: &str,
     limit: Duration,
     request: Request,
-) -> Result<Channel, TransportError> {
-    let step = Step { host, limit };
+) -> Result<(Channel, Duration), TransportError> {
+    let (channel, round_trip) = logged_in.open_channel(&Step { host, limit })?;
     let LoggedIn { session, tcp } = logged_in;
-    let channel = session
-        .channel_open("session", WINDOW, PACKET, None)
-        .map_err(step.failed("opening a channel"))?;
     let failed = |source| TransportError::Io { host: host.to_owned(), source };
     let (output_reader, output) = pipe(false, true).map_err(failed)?;
     let (input, input_writer) = pipe(true, false).map_err(failed)?;
@@ -66,7 +58,7 @@ pub(crate) fn start(
     let command =
         RemoteCommand { host, stderr, tcp, stop: Some(stop), result, thread: Some(thread) };
     let (reader, writer) = (OwnedFd::from(output_reader), OwnedFd::from(input_writer));
-    Ok(Channel { reader, writer, end: End(Box::new(command)) })
+    Ok((Channel { reader, writer, end: End(Box::new(command)) }, round_trip))
 }
 
 fn pipe(reader_async: bool, writer_async: bool) -> io::Result<(io::PipeReader, io::PipeWriter)> {

@@ -2,24 +2,36 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use ssh2::{ErrorCode, MethodType, Session};
+use rustix::event::{PollFd, PollFlags};
+use ssh2::{BlockDirections, ErrorCode, MethodType, Session};
 
 use crate::auth::Login;
 use crate::error::TransportError;
 use crate::host_config::HostConfig;
 use crate::known_hosts::{KnownKeys, Verdict, fingerprint, key_type};
 use crate::options::{Prompt, SshOptions};
+use crate::timed::wait;
 
 /// libssh2's code for a step that took longer than the session's limit.
 const TIMED_OUT: ErrorCode = ErrorCode::Session(-9);
+/// libssh2's "try again".
+pub(crate) const EAGAIN: ErrorCode = ErrorCode::Session(-37);
+
+/// What may be on its way to us before we must say that there is room for more.
+const WINDOW: u32 = 4 << 20;
+/// The packet size every SSH implementation must take.
+const PACKET: u32 = 32 * 1024;
+/// A step, for messages.
+const OPENING: &str = "opening a channel";
 
 /// The ciphers OpenSSH itself offers, fastest first as libssh2 does them, and no older one.
 const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr,\
     aes128-gcm@openssh.com,aes256-gcm@openssh.com";
 
-/// A logged-in session, still in blocking mode, and its socket for polling.
+/// A logged-in session and its socket for polling.
 pub(crate) struct LoggedIn {
     pub(crate) session: Session,
     pub(crate) tcp: TcpStream,
@@ -47,7 +59,57 @@ pub(crate) struct Step<'a> {
     pub(crate) limit: Duration,
 }
 
+impl LoggedIn {
+    /// Opens a channel and leaves the session in non-blocking mode; gives the time the answer took as well, which is a
+    /// round trip and hardly more.
+    ///
+    /// OpenSSH tells its host keys unasked right before that answer. TCP over there (Nagle's algorithm) then holds the
+    /// answer back until they are acknowledged, which takes Linux 40 ms unless it is told to be quick.
+    pub(crate) fn open_channel(
+        &self,
+        step: &Step<'_>,
+    ) -> Result<(ssh2::Channel, Duration), TransportError> {
+        self.session.set_blocking(false);
+        let begun = Instant::now();
+        loop {
+            match self.session.channel_open("session", WINDOW, PACKET, None) {
+                Err(error) if error.code() == EAGAIN => {}
+                Err(error) => return Err(step.failed(OPENING)(error)),
+                Ok(channel) => return Ok((channel, begun.elapsed())),
+            }
+            acknowledge_quickly(&self.tcp);
+            let mut fds = [PollFd::from_borrowed_fd(self.tcp.as_fd(), directions(&self.session))];
+            let left = step.limit.saturating_sub(begun.elapsed());
+            let failed = |source| TransportError::Io { host: step.host.to_owned(), source };
+            if !wait(&mut fds, Some(left)).map_err(failed)? {
+                return Err(step.timeout(OPENING));
+            }
+        }
+    }
+}
+
+/// What libssh2 waits for at the socket.
+pub(crate) fn directions(session: &Session) -> PollFlags {
+    match session.block_directions() {
+        BlockDirections::None | BlockDirections::Inbound => PollFlags::IN,
+        BlockDirections::Outbound => PollFlags::OUT,
+        BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
+    }
+}
+
+/// Has what arrives next acknowledged at once. It is only a matter of time, so a refusal is none.
+fn acknowledge_quickly(tcp: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::net::sockopt::set_tcp_quickack(tcp, true);
+    #[cfg(not(target_os = "linux"))]
+    let _ = tcp;
+}
+
 impl Step<'_> {
+    fn timeout(&self, phase: &'static str) -> TransportError {
+        TransportError::Timeout { host: self.host.to_owned(), phase, after: self.limit }
+    }
+
     pub(crate) fn failed(&self, phase: &'static str) -> impl Fn(ssh2::Error) -> TransportError {
         let (host, after) = (self.host.to_owned(), self.limit);
         move |error| match error.code() {

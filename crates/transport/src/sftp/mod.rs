@@ -73,7 +73,7 @@ pub fn sftp_session(
     options: &SshOptions,
     prompt: &dyn Prompt,
 ) -> std::result::Result<(SftpSession, String), SftpOpenError> {
-    let Connected { channel, how } = connect_sftp(target, options, prompt)?;
+    let Connected { channel, how, .. } = connect_sftp(target, options, prompt)?;
     Ok((SftpSession::over(channel)?, how))
 }
 
