@@ -17,7 +17,7 @@ use assetsync_sync::limits;
 use assetsync_sync::path::RelPath;
 use assetsync_sync::plan::{FileAction, Order, Place, What};
 use assetsync_sync::proto::{Hello, Inbox, Message, Outbox, Received};
-use assetsync_sync::recipe::Recipe;
+use assetsync_sync::recipe::{Recipe, Recipes};
 use assetsync_sync::sender::{Answers, Comparison, Policy, Source};
 use assetsync_sync::state::{RemoteEntry, State};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -113,7 +113,9 @@ fn plan(c: &mut Criterion) {
     let mut group = c.benchmark_group("plan");
     group.sample_size(10).throughput(Throughput::Elements(FILES));
     group.bench_function("compare and plan, 100,000 files", |b| {
-        b.iter(|| Comparison::new(&source, &state, &policy).plan(&Answers::new()).unwrap());
+        b.iter(|| {
+            Comparison::new(&source, &state, &policy, Recipes::ALL).plan(&Answers::new()).unwrap()
+        });
     });
     group.finish();
 }

@@ -9,7 +9,7 @@ use assetsync_sync::digest::Digest;
 use assetsync_sync::entry::{Entry, Kind, Mtime};
 use assetsync_sync::path::RelPath;
 use assetsync_sync::state::{RemoteEntry, StateId};
-use assetsync_sync::store::{DestinationKey, LIMIT_BYTES, Store};
+use assetsync_sync::store::{DestinationKey, LIMIT_BYTES, RememberedState, Store};
 use assetsync_sync::transport::Target;
 use assetsync_testbed::corpora;
 use serde_json::{Value, json};
@@ -41,7 +41,8 @@ impl Shop {
         store.add(&wanted, &|at| Ok(contents[at].as_bytes().to_vec())).or_fail();
         let key = DestinationKey::new(&Target::parse(OsStr::new(destination)).or_fail(), None);
         let entries: Vec<_> = contents.iter().map(|content| entry(content)).collect();
-        store.remember(&key, destination, &StateId([1; 16]), &entries).or_fail();
+        let state = RememberedState { id: StateId([1; 16]), is_near: false, entries };
+        store.remember(&key, destination, &state).or_fail();
     }
 
     /// Makes all that is in the store older.

@@ -151,7 +151,7 @@ pub struct MemoryArguments {
     /// Remember nothing, and use nothing that is remembered
     #[arg(long)]
     pub no_store: bool,
-    /// Send files only in these ways (all of them unless given), or none of them: "none"
+    /// Send files only in these ways; without it, in all that pay: next door that is copy and delta
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
     pub recipes: Option<Vec<RecipeArgument>>,
 }
@@ -169,6 +169,8 @@ pub enum RecipeArgument {
     Delta,
     /// A .gz from its plain sibling
     Regzip,
+    /// All of these
+    All,
     /// None of these: whole files
     None,
 }

@@ -125,20 +125,20 @@ fn push_options(
         rule: if choice.size_only { Rule::SizeOnly } else { Rule::Content },
         filter: rules::filter(matches, choice)?,
         entry_points: EntryPoints::new(all).map_err(CommandError::usage)?,
-        recipes: chosen_recipes(memory),
         ..Policy::default()
     };
     let (max_delete, allow_empty) = (choice.max_delete, choice.allow_empty);
-    Ok(Options { policy, max_delete, allow_empty, ..Options::default() })
+    let recipes = chosen_recipes(memory);
+    Ok(Options { policy, max_delete, allow_empty, recipes, ..Options::default() })
 }
 
-/// The ways that files may take.
-pub fn chosen_recipes(memory: &MemoryArguments) -> Recipes {
-    memory.recipes.as_deref().map_or(Recipes::ALL, recipes)
+/// The only ways that files may take, if any are given.
+pub fn chosen_recipes(memory: &MemoryArguments) -> Option<Recipes> {
+    memory.recipes.as_deref().map(recipes)
 }
 
 fn recipes(given: &[RecipeArgument]) -> Recipes {
-    let has = |recipe| given.contains(&recipe);
+    let has = |recipe| given.contains(&recipe) || given.contains(&RecipeArgument::All);
     Recipes {
         copy: has(RecipeArgument::Copy),
         rewrite: has(RecipeArgument::Rewrite),

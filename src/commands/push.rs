@@ -100,7 +100,7 @@ fn push_all(options: &PushOptions, source: &Source, console: &Arc<Console>) -> E
     let (agents, person) = (agents(), Person::new(Arc::clone(console)));
     let store = options.store.as_deref();
     let store = store.and_then(|path| open_store(path, options.dry_run, console));
-    let sharing = Sharing::default();
+    let sharing = Sharing::among(options.destinations.len());
     let connection = Connection {
         agents: &agents,
         ssh: &options.ssh,

@@ -130,7 +130,7 @@ impl<'a> Course<'a> {
             let options = Options { allow_empty: true, ..options };
             let source = sender::Source::of(Vec::new(), nothing.path())?;
             let decide = Box::new(load::keeper(set, Purpose::Prune)?);
-            Ok(Some(Load { source, options, decide, sharing: Sharing::default() }))
+            Ok(Some(Load { source, options, decide }))
         });
         let loads = loads.collect::<Result<Vec<_>, RolloutError>>()?;
         self.stage(loads)?;
@@ -227,8 +227,10 @@ impl<'a> Course<'a> {
     fn stage(&mut self, loads: Vec<Option<Load>>) -> Result<(), RolloutError> {
         self.begin(Phase::Stage);
         let Rollout { deployment, engine, choice, .. } = *self.rollout;
+        let places_of = |set| self.places.iter().filter(|place| place.set == set).count();
         let common = Arc::new(Common {
             engine: engine.clone(),
+            sharings: (0..loads.len()).map(|set| Sharing::among(places_of(set))).collect(),
             loads,
             monitor: Arc::clone(&self.rollout.monitor),
             silence: deployment.timeouts.silence,

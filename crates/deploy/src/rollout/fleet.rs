@@ -20,8 +20,6 @@ pub(super) struct Load {
     pub source: Source,
     pub options: Options,
     pub decide: Box<dyn Decide + Send>,
-    /// What the places of the set share.
-    pub sharing: Sharing,
 }
 
 /// What the threads of all places share.
@@ -29,6 +27,8 @@ pub(super) struct Common {
     pub engine: Engine,
     /// By the set's position; none where the set goes nowhere.
     pub loads: Vec<Option<Load>>,
+    /// What the places of a set share, by its position.
+    pub sharings: Vec<Sharing>,
     pub monitor: Arc<dyn Monitor>,
     pub silence: Duration,
     pub dry_run: bool,
@@ -276,7 +276,7 @@ impl Common {
     ) -> Result<(), PlaceError> {
         let Some(load) = self.loads.get(place.set).and_then(Option::as_ref) else { return Ok(()) };
         let watch = Watch { place: &place.label, monitor: &*self.monitor };
-        let connection = self.connection(place, load);
+        let connection = self.connection(place);
         let mut staged = {
             let _permit = self.permits.take();
             retry::connecting(|| {
@@ -315,12 +315,13 @@ impl Common {
 
     /// How often content was encoded.
     pub fn encodings(&self) -> u64 {
-        self.loads.iter().flatten().map(|load| load.sharing.encodings()).sum()
+        self.sharings.iter().map(Sharing::encodings).sum()
     }
 
-    fn connection<'a>(&'a self, place: &'a Place, load: &'a Load) -> Connection<'a> {
+    fn connection<'a>(&'a self, place: &'a Place) -> Connection<'a> {
         let connection = self.engine.connection(place, self.silence);
-        Connection { sharing: Some(&load.sharing), dry_run: self.dry_run, ..connection }
+        let sharing = self.sharings.get(place.set);
+        Connection { sharing, dry_run: self.dry_run, ..connection }
     }
 }
 

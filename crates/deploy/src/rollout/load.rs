@@ -6,7 +6,7 @@ use assetsync_sync::entry_points::EntryPoints;
 use assetsync_sync::filter::{Filter, Rule};
 use assetsync_sync::logical_name::Rules;
 use assetsync_sync::recipe::Recipes;
-use assetsync_sync::sender::{self, Options, Publishing, Sharing, Source};
+use assetsync_sync::sender::{self, Options, Publishing, Source};
 
 use super::RolloutError;
 use super::fleet::Load;
@@ -15,19 +15,18 @@ use crate::config::{AssetSet, Publish};
 use crate::history::competing_manifests;
 
 /// The rules of a set of assets.
-pub(super) fn options(set: &AssetSet, recipes: Recipes) -> Result<Options, RolloutError> {
+pub(super) fn options(set: &AssetSet, recipes: Option<Recipes>) -> Result<Options, RolloutError> {
     let policy = sender::Policy {
         filter: filter(set)?,
         entry_points: entry_points(set)?,
         names: names(set)?,
-        recipes,
         ..sender::Policy::default()
     };
     let publish = match set.publish {
         Publish::Files => Publishing::Files,
         Publish::Directory => Publishing::Directory,
     };
-    Ok(Options { policy, publish, ..Options::default() })
+    Ok(Options { policy, publish, recipes, ..Options::default() })
 }
 
 /// What decides for a set of assets.
@@ -39,7 +38,7 @@ pub(super) fn keeper(set: &AssetSet, purpose: Purpose) -> Result<Keeper, Rollout
 pub(super) fn built(
     project: &Path,
     set: &AssetSet,
-    recipes: Recipes,
+    recipes: Option<Recipes>,
     purpose: Purpose,
 ) -> Result<Load, RolloutError> {
     let (options, keeper) = (options(set, recipes)?, keeper(set, purpose)?);
@@ -49,7 +48,7 @@ pub(super) fn built(
         return Err(RolloutError::NoFiles(path));
     }
     refuse_competing_manifests(&path, &source, &keeper.entry_points)?;
-    Ok(Load { source, options, decide: Box::new(keeper), sharing: Sharing::default() })
+    Ok(Load { source, options, decide: Box::new(keeper) })
 }
 
 fn refuse_competing_manifests(

@@ -56,8 +56,8 @@ pub struct Engine {
     pub store: Option<Arc<Store>>,
     /// Who is asked for passphrases.
     pub prompt: Arc<dyn Prompt + Send + Sync>,
-    /// Which ways files may take.
-    pub recipes: Recipes,
+    /// The only ways files may take; if none are given, all that pay on the way to a host.
+    pub recipes: Option<Recipes>,
     /// Most bytes a second to each host.
     pub bytes_per_second: Option<u64>,
 }
@@ -246,7 +246,7 @@ impl Engine {
             agents: Arc::new(agents),
             store: None,
             prompt: Arc::new(NoPrompt),
-            recipes: Recipes::ALL,
+            recipes: None,
             bytes_per_second: None,
         }
     }

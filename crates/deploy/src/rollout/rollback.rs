@@ -9,7 +9,7 @@ use assetsync_sync::compare::SourceEntry;
 use assetsync_sync::digest::Digest;
 use assetsync_sync::entry::{Entry, Kind, Mtime};
 use assetsync_sync::path::RelPath;
-use assetsync_sync::sender::{Sharing, Source, Survey};
+use assetsync_sync::sender::{Source, Survey};
 use assetsync_sync::state::RemoteEntry;
 use tempfile::TempDir;
 
@@ -81,7 +81,6 @@ impl Course<'_> {
                 source: Source::of(entries, &contents)?,
                 options: load::options(set, self.rollout.engine.recipes)?,
                 decide: Box::new(load::keeper(set, self.purpose(Some(id)))?),
-                sharing: Sharing::default(),
             }))
         });
         loads.collect()

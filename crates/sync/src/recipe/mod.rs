@@ -89,6 +89,9 @@ impl Recipes {
     /// Only those that always may.
     pub const NONE: Recipes =
         Recipes { copy: false, rewrite: false, patch: false, delta: false, regzip: false };
+    /// Those that pay on the way to a destination that is near, where most bytes travel in less time than it takes to
+    /// find out which of them need not.
+    pub const NEAR: Recipes = Recipes { copy: true, delta: true, ..Recipes::NONE };
 
     /// Whether names that succeed others are of any use.
     pub fn follow_names(self) -> bool {

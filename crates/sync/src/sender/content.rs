@@ -10,6 +10,7 @@ use super::error::PushError;
 use super::outlet::Outlet;
 use super::patching::Patching;
 use super::planner::content_order;
+use super::reach::Distance;
 use super::regzips::{Job, Outcome, Regzips};
 use super::session::Materials;
 use crate::compressed_names::is_precompressed;
@@ -25,8 +26,8 @@ pub struct Work<'m> {
     pub materials: &'m Materials<'m>,
     /// Whether it is still to be told which paths succeed which.
     pub tells_renames: bool,
-    /// Whether the destination is on this machine or next to it.
-    pub is_near: bool,
+    /// How far the destination is.
+    pub distance: Distance,
     /// Positions of the actions whose content travels, in its order.
     order: Vec<u32>,
 }
@@ -37,9 +38,9 @@ impl<'m> Work<'m> {
         plan: &'m Plan,
         materials: &'m Materials<'m>,
         tells_renames: bool,
-        is_near: bool,
+        distance: Distance,
     ) -> Work<'m> {
-        Work { plan, materials, tells_renames, is_near, order: content_order(plan) }
+        Work { plan, materials, tells_renames, distance, order: content_order(plan) }
     }
 
     /// Files whose content travels.
@@ -54,7 +55,7 @@ impl<'m> Work<'m> {
 
     /// Encodes all of it.
     pub fn encode(&self, outlet: &mut dyn Outlet) -> Result<(), PushError> {
-        let mut effort = Effort::new(expected_bytes(self.plan), self.is_near);
+        let mut effort = Effort::new(expected_bytes(self.plan), self.distance);
         outlet.compress_at(effort.level(), effort.window_log())?;
         if self.tells_renames {
             tell_renames(outlet, self.materials.comparison.drafts())?;

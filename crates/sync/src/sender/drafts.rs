@@ -88,16 +88,10 @@ impl Draft {
 }
 
 impl Drafts {
-    /// Finds out what can be found out here. `old` gives contents the destination has; `recipes` says which ways are
-    /// open.
-    pub fn make(
-        comparison: &Comparison<'_>,
-        source: &Source,
-        old: &dyn OldContents,
-        recipes: Recipes,
-    ) -> Drafts {
+    /// Finds out what can be found out here. `old` gives contents the destination has.
+    pub fn make(comparison: &Comparison<'_>, source: &Source, old: &dyn OldContents) -> Drafts {
         let mut drafts = Drafts::default();
-        let changed = comparison.changed();
+        let (changed, recipes) = (comparison.changed(), comparison.recipes());
         if changed.is_empty() {
             return drafts;
         }

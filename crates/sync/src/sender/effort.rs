@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use super::reach::Distance;
+
 /// zstd levels in use, from quick to thorough.
 const LEVELS: [i32; 5] = [1, 3, 6, 10, 12];
 
@@ -23,7 +25,7 @@ const LONG_PERIOD: Duration = Duration::from_secs(1);
 /// The buffers on the way swallow about so many bytes before the link shows what it can do.
 const SWALLOWED: u64 = 4 << 20;
 
-/// Up to so many bytes of content are compressed well from the start: it takes no time to speak of.
+/// So many bytes of content, on the way to a far host, are compressed well to the end: it takes no time to speak of.
 const LITTLE: u64 = 4 << 20;
 
 /// From so many bytes of content on the highest level is worth a change.
@@ -37,16 +39,19 @@ pub struct Effort {
     /// before, and that costs more than the last levels save on a few megabytes.
     most: usize,
     little: bool,
-    is_far: bool,
+    distance: Distance,
 }
 
 impl Effort {
     /// Where to start with so many bytes of content.
-    pub fn new(bytes: u64, is_near: bool) -> Effort {
+    pub fn new(bytes: u64, distance: Distance) -> Effort {
         let little = bytes <= LITTLE;
         let most = if bytes > MUCH { LEVELS.len() - 1 } else { FAR };
-        let step = if is_near && !little { NEAR } else { FAR };
-        Effort { step, most, little, is_far: !is_near }
+        let step = match distance {
+            Distance::Near => NEAR,
+            Distance::Far => FAR,
+        };
+        Effort { step, most, little, distance }
     }
 
     /// The zstd level.
@@ -66,7 +71,7 @@ impl Effort {
         if elapsed < PERIOD {
             return Verdict::TooEarly;
         }
-        if self.is_far && quick {
+        if self.distance == Distance::Far && quick {
             // Time in which the way swallowed everything tells nothing, later either.
             if sent < SWALLOWED {
                 return Verdict::Stay;
@@ -107,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_slow_link_raises_the_level_and_a_quick_one_lowers_it() {
-        let mut effort = Effort::new(100 << 20, true);
+        let mut effort = Effort::new(100 << 20, Distance::Near);
         let rows = [
             (900, 6),
             (900, 12),
@@ -128,7 +133,7 @@ mod tests {
 
     #[test]
     fn nothing_changes_early_and_far_or_little_content_is_compressed_well() {
-        let mut effort = Effort::new(100 << 20, false);
+        let mut effort = Effort::new(100 << 20, Distance::Far);
         assert_eq!(effort.level(), 10);
         let early = effort.adapt(Duration::from_millis(149), Duration::from_millis(149), 9 << 20);
         assert_eq!((early, effort.level()), (Verdict::TooEarly, 10));
@@ -138,7 +143,7 @@ mod tests {
         assert_eq!(effort.adapt(moment, Duration::ZERO, 9 << 20), Verdict::TooEarly);
         assert_eq!(effort.adapt(SECOND, Duration::ZERO, 9 << 20), Verdict::Change);
         assert_eq!(effort.level(), 6);
-        let mut little = Effort::new(1000, true);
+        let mut little = Effort::new(1000, Distance::Far);
         assert_eq!(little.adapt(SECOND, Duration::ZERO, 9 << 20), Verdict::Stay);
         assert_eq!(little.level(), 10);
     }

@@ -6,14 +6,14 @@ use assetsync_transport::Target;
 
 use super::drafts::{NoContents, OldContents, read};
 use super::error::PushError;
-use super::session::{Connection, destination_bytes};
+use super::reach::{Connection, Distance, destination_bytes};
 use super::source::Source;
 use crate::compare::SourceEntry;
 use crate::compressed_names::is_precompressed;
 use crate::digest::{Digest, ShortDigest};
 use crate::proto::StateHasher;
 use crate::state::{RemoteEntry, StateId};
-use crate::store::{DestinationKey, Store};
+use crate::store::{DestinationKey, RememberedState, Store};
 
 /// The memory of one destination.
 pub struct Memory<'s> {
@@ -21,6 +21,7 @@ pub struct Memory<'s> {
     key: DestinationKey,
     name: String,
     id: Option<StateId>,
+    was_near: bool,
 }
 
 impl<'s> Memory<'s> {
@@ -36,13 +37,20 @@ impl<'s> Memory<'s> {
         };
         let key = DestinationKey::new(target, connection.ssh.port);
         let remembered = store.and_then(|store| store.state(&key));
-        let (id, entries) = remembered.map_or((None, Vec::new()), |(id, list)| (Some(id), list));
-        Ok((Memory { store, key, name, id }, entries))
+        let was_near = remembered.as_ref().is_some_and(|state| state.is_near);
+        let (id, entries) = remembered.map(|state| (state.id, state.entries)).unzip();
+        let memory = Memory { store, key, name, id, was_near };
+        Ok((memory, entries.unwrap_or_default()))
     }
 
     /// The id of the remembered state.
     pub fn id(&self) -> Option<StateId> {
         self.id
+    }
+
+    /// How far the destination was.
+    pub fn distance(&self) -> Distance {
+        if self.was_near { Distance::Near } else { Distance::Far }
     }
 
     /// The remembered history; empty if there is none.
@@ -78,12 +86,18 @@ impl<'s> Memory<'s> {
         let _ = store.add(&wanted, &read);
     }
 
-    /// Keeps what stands at the destination now, if both sides see the same.
-    pub fn keep_state(&self, theirs: Option<StateId>, entries: &[RemoteEntry]) {
+    /// Keeps what stands at the destination now, if both sides see the same, and how far it is.
+    pub fn keep_state(
+        &self,
+        theirs: Option<StateId>,
+        distance: Distance,
+        entries: Vec<RemoteEntry>,
+    ) {
         let Some(store) = self.store else { return };
-        let ours = StateHasher::id(entries);
-        if theirs == Some(ours) {
-            let _ = store.remember(&self.key, &self.name, &ours, entries);
+        let id = StateHasher::id(&entries);
+        if theirs == Some(id) {
+            let state = RememberedState { id, is_near: distance == Distance::Near, entries };
+            let _ = store.remember(&self.key, &self.name, &state);
         }
     }
 }

@@ -33,8 +33,6 @@ pub struct Policy {
     pub entry_points: EntryPoints,
     /// How fingerprints look.
     pub names: crate::logical_name::Rules,
-    /// Which ways files may take.
-    pub recipes: Recipes,
 }
 
 /// The answer to a question about a file at the destination.
@@ -66,6 +64,8 @@ pub struct Comparison<'a> {
     source: &'a [SourceEntry],
     state: &'a State,
     policy: &'a Policy,
+    /// Which ways files may take.
+    recipes: Recipes,
     /// What is deleted of what the source does not have.
     deletes: &'a Deletes,
     /// What is set aside at the destination.
@@ -99,8 +99,13 @@ struct Asked {
 }
 
 impl<'a> Comparison<'a> {
-    /// Compares; both sides are in tree order.
-    pub fn new(source: &'a [SourceEntry], state: &'a State, policy: &'a Policy) -> Comparison<'a> {
+    /// Compares; both sides are in tree order. Files take only ways that are among `recipes`.
+    pub fn new(
+        source: &'a [SourceEntry],
+        state: &'a State,
+        policy: &'a Policy,
+        recipes: Recipes,
+    ) -> Comparison<'a> {
         let known = positions(source, state);
         let pairs = source.iter().zip(&known);
         let same = pairs
@@ -113,6 +118,7 @@ impl<'a> Comparison<'a> {
             source,
             state,
             policy,
+            recipes,
             deletes: if policy.delete { &Deletes::Surplus } else { &Deletes::None },
             asides: &[],
             is_given: false,
@@ -142,10 +148,9 @@ impl<'a> Comparison<'a> {
         self
     }
 
-    /// Takes what the sender knows of changed files: about those the destination is not asked. `.gz` files are made from
-    /// plain siblings only if `recipes` pay that way.
-    pub fn with(mut self, drafts: Arc<Drafts>, recipes: Recipes) -> Comparison<'a> {
-        self.regzips = if recipes.regzip { Arc::clone(&drafts.regzips) } else { Arc::default() };
+    /// Takes what the sender knows of changed files: about those the destination is not asked.
+    pub fn with(mut self, drafts: Arc<Drafts>) -> Comparison<'a> {
+        self.regzips = Arc::clone(&drafts.regzips);
         self.drafts = drafts;
         self.bases = self.choose_bases();
         self
@@ -176,6 +181,11 @@ impl<'a> Comparison<'a> {
         self.policy
     }
 
+    /// Which ways files may take.
+    pub fn recipes(&self) -> Recipes {
+        self.recipes
+    }
+
     /// The path at a position of the state.
     pub fn known_path(&self, known: u32) -> Option<&'a RelPath> {
         self.state.entries.get(known as usize).map(|remote| &remote.entry.path)
@@ -190,7 +200,7 @@ impl<'a> Comparison<'a> {
     fn is_new(&self, at: usize) -> bool {
         let local = &self.source[at];
         let key = local.digest.map(|digest| digest.short()).zip(local.entry.file_size());
-        key.is_some_and(|key| !self.policy.recipes.copy || self.contents.find(key).is_none())
+        key.is_some_and(|key| !self.recipes.copy || self.contents.find(key).is_none())
     }
 
     /// Where in the state a regular file stands at the path of a source file.
@@ -230,11 +240,11 @@ impl<'a> Comparison<'a> {
             let basis_bytes = self.state.entries.get(known as usize)?.entry.file_size()?;
             let compressed = is_precompressed(local.entry.path.as_bytes());
             let rewritten = self.drafts.rewriter.is_some()
-                && self.policy.recipes.rewrite
+                && self.recipes.rewrite
                 && !asked.contains(&known)
                 && !compressed;
             let spec = wanted(basis_bytes, local.entry.file_size()?, compressed, rewritten);
-            let spec = spec.filter(|_| self.policy.recipes.delta);
+            let spec = spec.filter(|_| self.recipes.delta);
             let expects = rewritten && expected.insert(known);
             (expects || spec.is_some()).then_some(Asked { known, rewritten, expects, spec })
         };
@@ -420,7 +430,7 @@ impl Planning<'_, '_> {
             regzipped: self.regzipped(at, size),
             signed: self.signed(at),
         };
-        let recipe = Recipe::choose(&situation, comparison.policy.recipes);
+        let recipe = Recipe::choose(&situation, comparison.recipes);
         if recipe == Recipe::Keep {
             self.plan.kept_files += 1;
             self.plan.kept_bytes += size;
@@ -587,7 +597,7 @@ mod tests {
 
     /// The plan in words; every question is answered "different, and signed".
     fn words(source: &[SourceEntry], state: &State, policy: &Policy) -> Vec<String> {
-        let comparison = Comparison::new(source, state, policy);
+        let comparison = Comparison::new(source, state, policy, Recipes::ALL);
         let answers = comparison.questions().into_iter().map(|ask| {
             let signed = ask.signature.map(|spec| {
                 let entries = vec![0; spec.signature_bytes(4000) as usize];
@@ -668,7 +678,7 @@ mod tests {
         let here = [file("a.css", "same", LATER)];
         let state = state(&there, false);
         let policy = mirror();
-        let comparison = Comparison::new(&here, &state, &policy);
+        let comparison = Comparison::new(&here, &state, &policy, Recipes::ALL);
         let asks = comparison.questions();
         assert_eq!(asks.len(), 1);
         assert_eq!(asks[0].expected, Some(Digest::of(b"same").short()));
@@ -691,7 +701,7 @@ mod tests {
         let state = state(&there, true);
         assert_eq!(words(&here, &state, &mirror()), ["a whole", "a/x delete"]);
         let policy = Policy::default();
-        let refused = Comparison::new(&here, &state, &policy).plan(&Answers::new());
+        let refused = Comparison::new(&here, &state, &policy, Recipes::ALL).plan(&Answers::new());
         assert_eq!(refused, Err(vec![InTheWay { path: path("a") }]));
     }
 
@@ -711,7 +721,8 @@ mod tests {
         let state = state(&there, true);
         assert_eq!(words(&here, &state, &mirror()), ["a.js.gz whole", "b.js whole", "c.css whole"]);
         let policy = mirror();
-        let plan = Comparison::new(&here, &state, &policy).plan(&Answers::new()).unwrap();
+        let plan =
+            Comparison::new(&here, &state, &policy, Recipes::ALL).plan(&Answers::new()).unwrap();
         assert_eq!(content_order(&plan), [2, 1, 0]);
     }
 }

@@ -1,28 +1,25 @@
 //! One push to one destination, up to where everything is staged, or, for a plain push, published.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use assetsync_transport::Target;
-use rayon::prelude::*;
 
 use super::decision::{Decide, Decision, Deletes, Wishes};
-use super::drafts::{Drafts, OldContents, Regzip};
+use super::early::Early;
 use super::error::PushError;
 use super::memory::Memory;
 use super::monitor::{Event, Monitor};
 use super::planner::{Comparison, Policy};
+use super::reach::Connection;
 use super::report::Report;
-use super::session::{Connection, Materials, Opening, Session};
-use super::sharing::{self, Drafted, Sharing};
+use super::session::{Materials, Opening};
 use super::source::Source;
 use super::staged::{Staged, Stand};
 use super::survey::{Known, Survey, deploy};
 use crate::compare::SourceEntry;
 use crate::plan::{Action, Plan, What};
-use crate::proto::{FailureCode, StateHasher};
-use crate::state::{RemoteEntry, State, StateId};
+use crate::proto::FailureCode;
+use crate::recipe::Recipes;
 
 /// What a push may do at its destination.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +32,8 @@ pub struct Options {
     pub allow_empty: bool,
     /// How the destination comes to hold what the source holds.
     pub publish: Publishing,
+    /// The only ways files may take; if none are given, all that pay on the way to the destination.
+    pub recipes: Option<Recipes>,
 }
 
 /// How a destination comes to hold what the source holds.
@@ -107,27 +106,20 @@ fn attempt<'a>(
     let (memory, remembered) = Memory::of(target, connection)?;
     let history = decide.map(|_| memory.history()).unwrap_or_default();
     let deploy = decide.map(|_| deploy(&history));
-    let is_reached = &AtomicBool::new(false);
     let known = Known { entries: remembered.clone(), history: history.clone() };
+    let early = &Early::new(source, &remembered, &memory, options, connection);
     // The source is read while the destination is reached and surveyed.
     let outcome = std::thread::scope(|scope| {
-        let early = scope.spawn(|| {
-            let (sharing, id) = (connection.sharing, memory.id());
-            let early = early_drafts(source, &remembered, id, options, memory.contents(), sharing)?;
-            let regzips = Arc::clone(&early.drafts.regzips);
-            if early.is_new {
-                scope.spawn(move || take_apart_until(is_reached, &regzips, source));
+        let drafting = scope.spawn(|| {
+            let drafted = early.draft()?;
+            if drafted.is_new {
+                let drafts = Arc::clone(&drafted.drafts);
+                scope.spawn(move || early.take_apart(&drafts));
             }
-            Some(early.drafts)
+            Some(drafted.drafts)
         });
-        let connected = Session::connect(
-            target,
-            connection,
-            Opening { remembered: memory.id(), publish: options.publish, deploy },
-            monitor,
-        );
-        is_reached.store(true, Ordering::Relaxed);
-        let mut session = connected?;
+        let opening = Opening { remembered: memory.id(), publish: options.publish, deploy };
+        let mut session = early.connect(target, opening, monitor)?;
         let survey = session.survey(known)?;
         if !connection.dry_run && decide.is_some() {
             memory.keep_history(&history, &survey.history);
@@ -135,19 +127,12 @@ fn attempt<'a>(
         let entries = source.hashed()?;
         let decision = decision(decide, &survey, entries, options)?;
         let wishes = Wishes::of(&decision, &survey)?;
-        let state = &survey.state;
-        let comparison = Comparison::new(entries, state, &options.policy)
+        let recipes = session.distance().recipes(options.recipes);
+        let comparison = Comparison::new(entries, &survey.state, &options.policy, recipes)
             .deploying(&decision.deletes, &survey.aside)
             .given(source.is_given());
-        let early = if state.entries == remembered { early.join().ok().flatten() } else { None };
-        let drafts = early.unwrap_or_else(|| {
-            let id = || StateHasher::id(&state.entries);
-            let recipes = options.policy.recipes;
-            let make = || Drafts::make(&comparison, source, memory.contents(), recipes);
-            let (leftovers, asides) = (&state.leftovers, &survey.aside);
-            sharing::drafts(connection.sharing, id, leftovers, asides, make).drafts
-        });
-        let comparison = comparison.with(drafts, session.worthwhile(options.policy.recipes));
+        let drafts = early.drafts(drafting, &comparison, &survey);
+        let comparison = comparison.with(drafts);
         let answers = session.ask(&comparison)?;
         let mut plan = comparison.plan(&answers).map_err(PushError::InTheWay)?;
         check_plan(&plan, source, options)?;
@@ -201,37 +186,6 @@ fn decision(
     let mut decision = decide.decide(survey, wanted).map_err(PushError::Decision)?;
     decision.deletes.sort();
     Ok(decision)
-}
-
-/// What can be found out about the source while the destination is reached, if that is as it was. In any case the
-/// source is read.
-fn early_drafts(
-    source: &Source,
-    remembered: &[RemoteEntry],
-    id: Option<StateId>,
-    options: &Options,
-    old: &dyn OldContents,
-    sharing: Option<&Sharing>,
-) -> Option<Drafted> {
-    let (entries, id) = (source.hashed().ok()?, id?);
-    if remembered.is_empty() {
-        return None;
-    }
-    let make = || {
-        let state = State { entries: remembered.to_vec(), leftovers: Vec::new() };
-        let comparison = Comparison::new(entries, &state, &options.policy);
-        Drafts::make(&comparison, source, old, options.policy.recipes)
-    };
-    Some(sharing::drafts(sharing, || id, &[], &[], make))
-}
-
-/// Begins to take `.gz` files apart while a far host is being reached; a near one is reached before this begins.
-fn take_apart_until(is_reached: &AtomicBool, regzips: &HashMap<usize, Regzip>, source: &Source) {
-    regzips.par_iter().for_each(|(&at, regzip)| {
-        if !is_reached.load(Ordering::Relaxed) {
-            regzip.corrections(source, at);
-        }
-    });
 }
 
 /// A build that failed may leave an empty directory; it shall not empty the destination too.

@@ -1,9 +1,8 @@
 //! One push to one destination, step by step: connect, survey, plan, stage, publish.
 
-use std::os::unix::ffi::OsStrExt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use assetsync_transport::{Agents, Prompt, SshOptions, Target, bootstrap, connect};
+use assetsync_transport::{Target, bootstrap};
 
 use super::content::{Work, tell_renames};
 use super::decision::Wishes;
@@ -14,6 +13,7 @@ use super::monitor::{Event, Monitor};
 use super::outlet::{Outlet, Reporting};
 use super::planner::{Answer, Answers, Comparison};
 use super::push::Publishing;
+use super::reach::{Connection, Distance, Reached, destination_bytes};
 use super::replay::share;
 use super::report::Report;
 use super::sharing::Sharing;
@@ -24,35 +24,8 @@ use crate::entry::{Entry, Kind};
 use crate::limits;
 use crate::plan::{Action, FileAction, Plan, What};
 use crate::proto::{Ask, Deploy, Hello, Message, Vitals};
-use crate::recipe::{Basis, Recipe, Recipes};
+use crate::recipe::{Basis, Recipe};
 use crate::state::{Leftover, StateId};
-use crate::store::Store;
-
-/// A host that answers within this is near: one round trip and the start of a shell.
-const NEAR: Duration = Duration::from_millis(40);
-
-/// How to reach a destination and what to expect of it.
-#[derive(Clone)]
-pub struct Connection<'a> {
-    /// Agent builds at hand.
-    pub agents: &'a Agents,
-    /// How hosts are reached.
-    pub ssh: &'a SshOptions,
-    /// Who is asked for passphrases.
-    pub prompt: &'a (dyn Prompt + Sync),
-    /// After so long without a byte the push is given up.
-    pub timeout: Duration,
-    /// Most bytes a second to send.
-    pub bytes_per_second: Option<u64>,
-    /// Only look; create and change nothing.
-    pub dry_run: bool,
-    /// Let the agent read every file, whatever its index says.
-    pub checksum: bool,
-    /// Where contents and states of destinations are remembered.
-    pub store: Option<&'a Store>,
-    /// Pushes of the same source to other destinations, with which work is shared.
-    pub sharing: Option<&'a Sharing>,
-}
 
 /// A conversation with a started agent.
 pub struct Session<'a> {
@@ -61,12 +34,12 @@ pub struct Session<'a> {
     vitals: Vitals,
     leftovers: Vec<Leftover>,
     told_renames: bool,
-    /// The destination is on this machine or next to it.
-    is_near: bool,
+    distance: Distance,
     is_deploy: bool,
     /// How often content was encoded for this destination first.
     encodings: u32,
-    started: Instant,
+    /// When the destination began to be reached.
+    since: Instant,
 }
 
 /// What a push to a destination begins with.
@@ -78,6 +51,20 @@ pub struct Opening {
     pub publish: Publishing,
     /// What is wanted besides, if the push is part of a deploy.
     pub deploy: Option<Deploy>,
+}
+
+impl Opening {
+    fn hello(&self, target: &Target, connection: &Connection<'_>) -> Result<Hello, PushError> {
+        Ok(Hello {
+            destination: destination_bytes(target)?,
+            dry_run: connection.dry_run,
+            checksum: connection.checksum,
+            timeout_ms: connection.timeout.as_millis().try_into().unwrap_or(u32::MAX),
+            remembered: self.remembered,
+            whole_directory: self.publish == Publishing::Directory,
+            deploy: self.deploy,
+        })
+    }
 }
 
 /// What content is made from.
@@ -102,51 +89,37 @@ impl<'a> Session<'a> {
         opening: Opening,
         monitor: &'a dyn Monitor,
     ) -> Result<Session<'a>, PushError> {
-        let started = Instant::now();
-        let nonce = nonce()?;
-        let hello = Hello {
-            destination: destination_bytes(target)?,
-            dry_run: connection.dry_run,
-            checksum: connection.checksum,
-            timeout_ms: connection.timeout.as_millis().try_into().unwrap_or(u32::MAX),
-            remembered: opening.remembered,
-            whole_directory: opening.publish == Publishing::Directory,
-            deploy: opening.deploy,
-        };
-        let channel = match target {
-            Target::Local(_) => bootstrap::local(&nonce, connection.agents)?,
-            Target::Remote(remote) => {
-                let command = bootstrap::command(&nonce, connection.agents);
-                let connected = connect(remote, connection.ssh, connection.prompt, &command)?;
-                monitor.event(Event::Connected { how: &connected.how });
-                connected.channel
-            }
-        };
-        let line = hello.line();
+        let Reached { channel, nonce, distance, since } =
+            Reached::reach(target, connection, monitor)?;
+        let line = opening.hello(target, connection)?.line();
         let patience = connection.timeout;
-        let agent = bootstrap::start(channel, &nonce, connection.agents, &line, patience)?;
+        let agents = match distance {
+            Distance::Near => &connection.agents.quick_to_unpack(),
+            Distance::Far => connection.agents,
+        };
+        let agent = bootstrap::start(channel, &nonce, agents, &line, patience)?;
         if !agent.noise.is_empty() {
             monitor.event(Event::Noise(&agent.noise));
         }
         if agent.installed {
             monitor.event(Event::AgentInstalled);
         }
-        let first_word = agent.first_word;
-        let wire = Wire::new(agent, line.len(), connection.timeout, connection.bytes_per_second)?;
-        let is_near = matches!(target, Target::Local(_)) || first_word < NEAR;
-        let (vitals, leftovers, told_renames) = (Vitals::default(), Vec::new(), false);
-        let (is_deploy, encodings) = (opening.deploy.is_some(), 0);
         Ok(Session {
-            wire,
+            wire: Wire::new(agent, line.len(), patience, connection.bytes_per_second)?,
             monitor,
-            vitals,
-            leftovers,
-            told_renames,
-            is_near,
-            is_deploy,
-            encodings,
-            started,
+            vitals: Vitals::default(),
+            leftovers: Vec::new(),
+            told_renames: false,
+            distance,
+            is_deploy: opening.deploy.is_some(),
+            encodings: 0,
+            since,
         })
+    }
+
+    /// How far the destination is.
+    pub fn distance(&self) -> Distance {
+        self.distance
     }
 
     /// What the agent says next.
@@ -242,7 +215,7 @@ impl<'a> Session<'a> {
         let leftovers = std::mem::take(&mut self.leftovers);
         self.check_room(plan, &leftovers, wishes.bytes)?;
         let tells_renames = !std::mem::replace(&mut self.told_renames, true);
-        let work = Work::new(plan, materials, tells_renames, self.is_near);
+        let work = Work::new(plan, materials, tells_renames, self.distance);
         self.monitor.event(Event::Planned { files: work.files(), bytes: work.bytes() });
         self.send_work(&work)?;
         self.send_wishes(wishes)?;
@@ -292,17 +265,6 @@ impl<'a> Session<'a> {
             self.retry(&failed, plan, source, publish)?;
         }
         Ok(failed.len() as u64)
-    }
-
-    /// Whether the destination is on this machine or next to it.
-    pub fn is_near(&self) -> bool {
-        self.is_near
-    }
-
-    /// Which of the `allowed` recipes pay on this link: next door a `.gz` travels in less time than it is taken
-    /// apart.
-    pub fn worthwhile(&self, allowed: Recipes) -> Recipes {
-        Recipes { regzip: allowed.regzip && !self.is_near, ..allowed }
     }
 
     /// Which files the agent could not stage.
@@ -415,7 +377,7 @@ impl<'a> Session<'a> {
         report.encodings = self.encodings;
         report.bytes_received = self.wire.received;
         report.round_trips = self.wire.round_trips;
-        report.elapsed = self.started.elapsed();
+        report.elapsed = self.since.elapsed();
         report.agent_peak_rss_bytes = self.vitals.peak_rss_bytes;
         report.agent_files_read = self.vitals.files_read;
     }
@@ -488,25 +450,4 @@ pub(super) fn out_of_place(message: &Message<'_>) -> PushError {
     let name = format!("{message:?}");
     let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
     PushError::Protocol(format!("{} out of place", &name[..end]))
-}
-
-/// A local path is made absolute: an agent starts wherever it is put.
-pub(super) fn destination_bytes(target: &Target) -> Result<Vec<u8>, PushError> {
-    match target {
-        Target::Local(path) => {
-            let path = std::path::absolute(path).map_err(PushError::Io)?;
-            Ok(path.as_os_str().as_bytes().to_vec())
-        }
-        Target::Remote(remote) => Ok(remote.path.as_bytes().to_vec()),
-    }
-}
-
-/// 32 hexadecimal digits nobody can have printed before.
-pub(crate) fn nonce() -> Result<String, PushError> {
-    use std::io::Read;
-    let mut random = [0; 16];
-    let read =
-        std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random));
-    read.map_err(PushError::Io)?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -13,6 +13,7 @@ use super::tape::{Player, Recorder, Tape};
 use crate::delta::exact::Piece;
 use crate::plan::Plan;
 use crate::proto::{Memory, Message, StateHasher, put_bytes, put_number};
+use crate::recipe::Recipes;
 use crate::state::{Aside, Leftover, State, StateId};
 
 /// Shared by pushes of one source with one store and equal options; made anew for each time.
@@ -21,6 +22,8 @@ use crate::state::{Aside, Leftover, State, StateId};
 /// and a slow one does not hold them up.
 #[derive(Debug, Default)]
 pub struct Sharing {
+    /// How many destinations there are.
+    destinations: usize,
     drafts: Mutex<HashMap<Key, Arc<OnceLock<Arc<Drafts>>>>>,
     tapes: Mutex<HashMap<Key, Arc<Tape>>>,
     encodings: AtomicU64,
@@ -39,6 +42,16 @@ pub struct Drafted {
 }
 
 impl Sharing {
+    /// Nothing is shared yet by so many destinations.
+    pub fn among(destinations: usize) -> Sharing {
+        Sharing { destinations, ..Sharing::default() }
+    }
+
+    /// Whether there are other destinations to share with.
+    pub fn is_among_several(&self) -> bool {
+        self.destinations > 1
+    }
+
     /// How often something was encoded.
     pub fn encodings(&self) -> u64 {
         self.encodings.load(Ordering::Relaxed)
@@ -72,25 +85,43 @@ impl Sharing {
     }
 }
 
-/// The drafts for a destination where the entries of `id` stand, with `leftovers` and what is set aside besides. Whoever
-/// needs them first makes them; whoever needs them meanwhile waits.
+/// What drafts depend on besides the source and the entries that stand at the destination.
+#[derive(Clone, Copy)]
+pub struct Standing<'s> {
+    /// Which ways files may take.
+    pub recipes: Recipes,
+    /// Contents left over there.
+    pub leftovers: &'s [Leftover],
+    /// Contents set aside there.
+    pub asides: &'s [Aside],
+}
+
+impl Standing<'_> {
+    fn key(&self, id: StateId) -> Key {
+        let Recipes { copy, rewrite, patch, delta, regzip } = self.recipes;
+        let mut bytes = id.0.to_vec();
+        bytes.extend([copy, rewrite, patch, delta, regzip].map(u8::from));
+        put_leftovers(&mut bytes, self.leftovers);
+        for aside in self.asides {
+            bytes.extend_from_slice(&aside.digest.0);
+            put_number(&mut bytes, aside.size);
+        }
+        key(&bytes)
+    }
+}
+
+/// The drafts for a destination where the entries of `id` stand. Whoever needs them first makes them; whoever needs them
+/// meanwhile waits.
 pub fn drafts(
     sharing: Option<&Sharing>,
     id: impl FnOnce() -> StateId,
-    leftovers: &[Leftover],
-    asides: &[Aside],
+    standing: Standing<'_>,
     make: impl FnOnce() -> Drafts,
 ) -> Drafted {
     let Some(sharing) = sharing else {
         return Drafted { drafts: Arc::new(make()), is_new: true };
     };
-    let mut bytes = id().0.to_vec();
-    put_leftovers(&mut bytes, leftovers);
-    for aside in asides {
-        bytes.extend_from_slice(&aside.digest.0);
-        put_number(&mut bytes, aside.size);
-    }
-    let cell = Arc::clone(lock(&sharing.drafts).entry(key(&bytes)).or_default());
+    let cell = Arc::clone(lock(&sharing.drafts).entry(standing.key(id())).or_default());
     let mut is_new = false;
     let drafts = cell.get_or_init(|| {
         is_new = true;
@@ -205,9 +236,9 @@ mod tests {
     use crate::path::RelPath;
     use crate::plan::Rename;
     use crate::proto::Outbox;
-    use crate::recipe::{Basis, Ground, Recipes};
+    use crate::recipe::{Basis, Ground};
     use crate::sender::drafts::NoContents;
-    use crate::sender::{Comparison, Materials, Policy, Source};
+    use crate::sender::{Comparison, Distance, Materials, Policy, Source};
     use crate::state::RemoteEntry;
 
     /// What the bytes of an encoding depend on.
@@ -231,8 +262,9 @@ mod tests {
             files: HashMap::from([(0, draft)]),
             ..Drafts::default()
         };
-        let comparison = Comparison::new(source.hashed().unwrap(), &given.state, &policy)
-            .with(Arc::new(drafts), Recipes::ALL);
+        let comparison =
+            Comparison::new(source.hashed().unwrap(), &given.state, &policy, Recipes::ALL)
+                .with(Arc::new(drafts));
         let plan = comparison.plan(&given.answers).unwrap();
         let materials = Materials {
             source,
@@ -241,7 +273,7 @@ mod tests {
             old: &NoContents,
             sharing: None,
         };
-        let work = Work::new(&plan, &materials, given.tells_renames, false);
+        let work = Work::new(&plan, &materials, given.tells_renames, Distance::Far);
         key_of(&work, &given.memory)
     }
 
@@ -308,10 +340,12 @@ mod tests {
 
     #[test]
     fn drafts_are_made_once_for_each_state() {
-        let sharing = Sharing::default();
-        let of = |id: u8, leftovers: &[Leftover]| {
-            drafts(Some(&sharing), || StateId([id; 16]), leftovers, &[], Drafts::default)
+        let sharing = Sharing::among(2);
+        let all = Standing { recipes: Recipes::ALL, leftovers: &[], asides: &[] };
+        let drafts = |id: u8, standing: Standing<'_>| {
+            drafts(Some(&sharing), || StateId([id; 16]), standing, Drafts::default)
         };
+        let of = |id: u8, leftovers: &[Leftover]| drafts(id, Standing { leftovers, ..all });
         let made: Vec<Drafted> = thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| of(1, &[]))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -321,6 +355,7 @@ mod tests {
         let leftover = Leftover { digest: Digest::of(b"left").short(), size: 4 };
         assert!(of(2, &[]).is_new && of(1, &[leftover]).is_new && !of(2, &[]).is_new);
         let aside = [Aside { digest: Digest::of(b"aside"), size: 5 }];
-        assert!(drafts(Some(&sharing), || StateId([1; 16]), &[], &aside, Drafts::default).is_new);
+        assert!(drafts(1, Standing { asides: &aside, ..all }).is_new);
+        assert!(drafts(1, Standing { recipes: Recipes::NEAR, ..all }).is_new);
     }
 }

@@ -8,8 +8,9 @@ use super::memory::Memory;
 use super::monitor::{Event, Monitor};
 use super::outcome::outcome;
 use super::push::{Options, stage_twice};
+use super::reach::Connection;
 use super::report::Report;
-use super::session::{Connection, Session};
+use super::session::Session;
 use super::source::Source;
 use super::survey::Survey;
 use crate::compare::SourceEntry;
@@ -111,7 +112,7 @@ impl<'a> Staged<'a> {
     /// Remembers what stands at the destination now.
     pub(super) fn remember(&mut self, is_pruned: bool) {
         let state = outcome(&self.survey.state, &self.report.plan, self.entries, is_pruned);
-        self.memory.keep_state(self.session.state(), &state);
+        self.memory.keep_state(self.session.state(), self.session.distance(), state);
         self.session.measure(&mut self.report);
     }
 }

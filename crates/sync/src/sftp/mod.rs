@@ -54,6 +54,7 @@ use self::work::Stage;
 use crate::compare::{Clock, SourceEntry};
 use crate::entry::{Kind, Mtime};
 use crate::plan::Plan;
+use crate::recipe::Recipes;
 use crate::sender::{
     Answers, Comparison, Connection, Event, Monitor, Options, Policy, PushError, Report, Source,
     check_deletes, check_source,
@@ -197,7 +198,7 @@ impl Push<'_> {
 fn plan(source: &Source, state: &State, policy: &Policy) -> Result<Plan, PushError> {
     let policy = Policy { clock: Clock::Seconds, ..policy.clone() };
     let entries: Vec<_> = source.hashed()?.iter().map(as_carried).collect();
-    let comparison = Comparison::new(&entries, state, &policy);
+    let comparison = Comparison::new(&entries, state, &policy, Recipes::NONE);
     let mut plan = comparison.plan(&Answers::new()).map_err(PushError::InTheWay)?;
     only_uploads(&mut plan);
     Ok(plan)

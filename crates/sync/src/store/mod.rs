@@ -44,6 +44,17 @@ pub use self::pack::CONTENT_BYTES;
 pub use self::prune::Pruned;
 pub use self::status::{Remembered, Status};
 
+/// What is remembered of a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RememberedState {
+    /// The id of its state.
+    pub id: StateId,
+    /// Whether it was near: on this machine or next to it.
+    pub is_near: bool,
+    /// What stood there, in tree order.
+    pub entries: Vec<RemoteEntry>,
+}
+
 /// Bytes a store may take where nothing else is said (2 GiB).
 pub const LIMIT_BYTES: u64 = 2 << 30;
 
@@ -184,10 +195,10 @@ impl Store {
     }
 
     /// What a destination held after the last push to it: the state's id, and all entries in tree order.
-    pub fn state(&self, destination: &DestinationKey) -> Option<(StateId, Vec<RemoteEntry>)> {
+    pub fn state(&self, destination: &DestinationKey) -> Option<RememberedState> {
         let bytes = fs::read(self.state_path(destination)).ok()?;
         let file = StateFile::open(&bytes)?;
-        Some((file.id, file.entries()?))
+        Some(RememberedState { id: file.id, is_near: file.is_near, entries: file.entries()? })
     }
 
     /// Remembers what a destination holds now: all its entries, in tree order. `name` is the destination as
@@ -196,16 +207,16 @@ impl Store {
         &self,
         destination: &DestinationKey,
         name: &str,
-        id: &StateId,
-        entries: &[RemoteEntry],
+        state: &RememberedState,
     ) -> Result<(), StoreError> {
         let path = self.state_path(destination);
-        if is_remembered(&path, name, id) {
+        let RememberedState { id, is_near, entries } = state;
+        if is_remembered(&path, name, *is_near, id) {
             return touch(&path).map_err(StoreError::io("touch", &path));
         }
         let write = || {
             let mut file = place::new_file(&self.place.states_dir())?;
-            file.write_all(&state_file::encode(name, id, entries)?)?;
+            file.write_all(&state_file::encode(name, *is_near, id, entries)?)?;
             file.persist(&path)?;
             Ok(())
         };
@@ -319,9 +330,10 @@ fn is(content: &[u8], digest: Digest, size: u64) -> bool {
 }
 
 /// Whether exactly this stands there: a push that changed nothing needs not write it again.
-fn is_remembered(path: &Path, name: &str, id: &StateId) -> bool {
+fn is_remembered(path: &Path, name: &str, is_near: bool, id: &StateId) -> bool {
     let Ok(bytes) = fs::read(path) else { return false };
-    StateFile::open(&bytes).is_some_and(|file| file.name == name && file.id == *id)
+    let wanted = (name, is_near, id);
+    StateFile::open(&bytes).is_some_and(|file| (&*file.name, file.is_near, &file.id) == wanted)
 }
 
 /// `false` if there was nothing.

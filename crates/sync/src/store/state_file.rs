@@ -1,7 +1,7 @@
 //! The remembered state of a destination, in a file of its own.
 //!
-//! Format: 16 bytes of magic, the state's id, the destination's name for people, how many entries there are,
-//! the entries as they travel in one zstd stream, the BLAKE3 of all that.
+//! Format: 16 bytes of magic, the state's id, a byte that is 1 if the destination was near, its name for people, how
+//! many entries there are, the entries as they travel in one zstd stream, the BLAKE3 of all that.
 
 use std::io::{self, Read};
 
@@ -10,7 +10,7 @@ use crate::path::RelPath;
 use crate::proto::{Fields, Memory, decode_entry, put_bytes, put_entry, put_number};
 use crate::state::{RemoteEntry, StateId};
 
-const MAGIC: &[u8; 16] = b"assetsync-state1";
+const MAGIC: &[u8; 16] = b"assetsync-state2";
 const HASH_BYTES: usize = 32;
 const LEVEL: i32 = 1;
 
@@ -27,15 +27,23 @@ pub struct StateFile<'a> {
     pub name: String,
     /// The state's id.
     pub id: StateId,
+    /// Whether the destination was near.
+    pub is_near: bool,
     /// How many entries there are.
     pub count: u64,
     packed: &'a [u8],
 }
 
 /// The bytes of a file.
-pub fn encode(name: &str, id: &StateId, entries: &[RemoteEntry]) -> io::Result<Vec<u8>> {
+pub fn encode(
+    name: &str,
+    is_near: bool,
+    id: &StateId,
+    entries: &[RemoteEntry],
+) -> io::Result<Vec<u8>> {
     let mut out = MAGIC.to_vec();
     out.extend_from_slice(&id.0);
+    out.push(u8::from(is_near));
     put_bytes(&mut out, &name.as_bytes()[..name.len().min(NAME_BYTES)]);
     put_number(&mut out, entries.len() as u64);
     let (mut plain, mut memory) = (Vec::new(), Memory::default());
@@ -55,9 +63,10 @@ impl StateFile<'_> {
         }
         let mut fields = Fields(body.strip_prefix(MAGIC)?);
         let id = StateId(fields.array().ok()?);
+        let is_near = fields.array::<1>().ok()? == [1];
         let name = String::from_utf8_lossy(fields.bytes("name", NAME_BYTES).ok()?).into_owned();
         let count = fields.bounded("entries", limits::ENTRIES).ok()?;
-        Some(StateFile { name, id, count, packed: fields.rest() })
+        Some(StateFile { name, id, is_near, count, packed: fields.rest() })
     }
 
     /// The entries; `None` if they are not in tree order, as many as was said, and within all limits.
@@ -121,18 +130,19 @@ mod tests {
     #[test]
     fn states_survive() {
         for entries in [entries(), Vec::new()] {
-            let bytes = encode("web1:/srv", &ID, &entries).unwrap();
+            let bytes = encode("web1:/srv", true, &ID, &entries).unwrap();
             let file = StateFile::open(&bytes).unwrap();
-            assert_eq!((file.name.as_str(), file.count), ("web1:/srv", entries.len() as u64));
+            let told = (file.name.as_str(), file.is_near, file.count);
+            assert_eq!(told, ("web1:/srv", true, entries.len() as u64));
             assert_eq!(decode(&bytes), Some((ID, entries)));
         }
-        let long = encode(&"ä".repeat(NAME_BYTES), &ID, &[]).unwrap();
+        let long = encode(&"ä".repeat(NAME_BYTES), false, &ID, &[]).unwrap();
         assert!(StateFile::open(&long).unwrap().name.starts_with("ää"));
     }
 
     #[test]
     fn damage_anywhere_is_noticed() {
-        let whole = encode("web1:/srv", &ID, &entries()).unwrap();
+        let whole = encode("web1:/srv", true, &ID, &entries()).unwrap();
         for at in 0..whole.len() {
             let mut flipped = whole.clone();
             flipped[at] ^= 1 << (at % 8);
@@ -147,7 +157,7 @@ mod tests {
         let mut memory = Memory::default();
         entries().iter().rev().for_each(|entry| put_entry(&mut plain, entry, &mut memory));
         let body = |count: u64, plain: &[u8]| {
-            let mut body = [MAGIC, &ID.0[..], b"\x01n"].concat();
+            let mut body = [MAGIC, &ID.0[..], b"\x00\x01n"].concat();
             put_number(&mut body, count);
             body.extend(zstd::stream::encode_all(plain, 1).unwrap());
             sealed(&body)
@@ -158,7 +168,7 @@ mod tests {
         assert_eq!(decode(&body(u64::MAX, b"")), None, "too many");
         assert_eq!(decode(&body(0, b"x")), None, "more than said");
         assert_eq!(
-            decode(&sealed(&[&MAGIC[..], &ID.0, &[0xff; 9], &[1]].concat())),
+            decode(&sealed(&[&MAGIC[..], &ID.0, &[0], &[0xff; 9], &[1]].concat())),
             None,
             "long name"
         );

@@ -62,7 +62,7 @@ fn pushes_while_everything_counts_as_old() {
     race(&room, || room.now + 2 * HOUR);
     let store = room.store();
     for site in [0, 1] {
-        assert_eq!(store.state(&key(&format!("h:{site}"))).unwrap().1.len(), 20);
+        assert_eq!(store.state(&key(&format!("h:{site}"))).unwrap().entries.len(), 20);
     }
     assert_eq!(store.status().unwrap().damaged, 0);
 }

@@ -15,7 +15,7 @@ fn what_was_pushed_is_there() {
             assert_eq!(get(&store, number), Some(content(number)));
         }
         assert!(!has(&store, 4) && get(&store, 4).is_none());
-        assert_eq!(store.state(&key("h:p")), Some((id(&[1, 2, 3, 2]), entries(&[1, 2, 3]))));
+        assert_eq!(store.state(&key("h:p")), Some(state(&[1, 2, 3, 2])));
         assert_eq!(store.state(&key("h:q")), None);
         assert_eq!(add(&store, &[1, 2, 3]), Added::default());
         assert_eq!(room.packs().len(), 1, "nothing new is no pack");
@@ -66,13 +66,13 @@ fn states_are_replaced_forgotten_and_touched() {
     let store = room.store();
     remember(&store, "h:p", &[1]);
     remember(&store, "h:p", &[2]);
-    assert_eq!(store.state(&key("h:p")).unwrap().0, id(&[2]));
+    assert_eq!(store.state(&key("h:p")).unwrap().id, id(&[2]));
     let touched = |room: &Room| room.files()[0].modified;
     room.pass(DAY);
     let before = touched(&room);
     remember(&store, "h:p", &[2]);
     assert!(touched(&room) > before + DAY / 2, "a push that changes nothing is a push");
-    assert_eq!(store.state(&key("h:p")), Some((id(&[2]), entries(&[2]))));
+    assert_eq!(store.state(&key("h:p")), Some(state(&[2])));
     assert!(store.forget(&key("h:p")).unwrap() && !store.forget(&key("h:p")).unwrap());
     assert_eq!(store.state(&key("h:p")), None);
 }
@@ -88,7 +88,7 @@ fn a_damaged_state_is_written_anew() {
     fs::write(&path, bytes).unwrap();
     assert_eq!(store.state(&key("h:p")), None);
     remember(&store, "h:p", &[1]);
-    assert_eq!(store.state(&key("h:p")).unwrap().0, id(&[1]));
+    assert_eq!(store.state(&key("h:p")).unwrap().id, id(&[1]));
 }
 
 #[test]

@@ -122,8 +122,12 @@ fn id(numbers: &[u32]) -> StateId {
     StateId(Digest::of(&bytes).short().0)
 }
 
+fn state(numbers: &[u32]) -> RememberedState {
+    RememberedState { id: id(numbers), is_near: false, entries: entries(numbers) }
+}
+
 fn remember(store: &Store, name: &str, numbers: &[u32]) {
-    store.remember(&key(name), name, &id(numbers), &entries(numbers)).unwrap();
+    store.remember(&key(name), name, &state(numbers)).unwrap();
 }
 
 /// What a push does.
