@@ -41,7 +41,11 @@ pub struct Agent {
 
 /// The agents at hand, at most one for a platform; the first one given or found counts.
 #[derive(Clone, Debug, Default)]
-pub struct Agents(Vec<Agent>);
+pub struct Agents {
+    agents: Vec<Agent>,
+    /// They are sent as they are, not compressed.
+    plain: bool,
+}
 
 impl Agents {
     /// Starts with agents the caller carries.
@@ -80,24 +84,36 @@ impl Agents {
         self
     }
 
-    /// The same agents as they are best sent to a host that is near: not compressed by xz, which takes a host five times
-    /// as long to unpack as gzip.
-    pub fn quick_to_unpack(&self) -> Self {
-        Self(self.0.iter().map(|agent| Agent { xz: None, ..agent.clone() }).collect())
+    /// The same agents, to be sent as they are: unpacking them takes a host that is near longer than reading them.
+    pub fn plain(&self) -> Self {
+        Self { plain: true, ..self.clone() }
+    }
+
+    /// How an agent is sent to a host that has `unpacker`, and what that is called.
+    pub(crate) fn packed<'a>(
+        &self,
+        agent: &'a Agent,
+        unpacker: &str,
+    ) -> io::Result<(Cow<'a, [u8]>, &'static str)> {
+        Ok(match &agent.xz {
+            _ if self.plain => (Cow::Borrowed(&*agent.bytes), " plain"),
+            Some(packed) if unpacker == "xz" => (Cow::Borrowed(&**packed), " xz"),
+            _ => (agent.gzipped()?, ""),
+        })
     }
 
     /// The agent for a platform written as `KERNEL-ARCH`.
     pub(crate) fn for_platform(&self, platform: &str) -> Option<&Agent> {
-        self.0.iter().find(|agent| agent.platform() == platform)
+        self.agents.iter().find(|agent| agent.platform() == platform)
     }
 
     /// `KERNEL-ARCH=HASH.CRC.SIZE` for each agent: what the far side needs to recognise its own.
     pub(crate) fn pairs(&self) -> Vec<String> {
-        self.0.iter().map(Agent::pair).collect()
+        self.agents.iter().map(Agent::pair).collect()
     }
 
     fn find(&self, kernel: &str, arch: &str) -> Option<&Agent> {
-        self.0.iter().find(|agent| agent.kernel == kernel && agent.arch == arch)
+        self.agents.iter().find(|agent| agent.kernel == kernel && agent.arch == arch)
     }
 
     /// Platforms become words of a remote command, so an odd one is not taken.
@@ -105,7 +121,7 @@ impl Agents {
         let is_word = |text: &str| !text.is_empty() && text.bytes().all(is_word_byte);
         let fits = is_word(&agent.kernel) && is_word(&agent.arch) && !agent.bytes.is_empty();
         if fits && self.find(&agent.kernel, &agent.arch).is_none() {
-            self.0.push(agent);
+            self.agents.push(agent);
         }
     }
 }
@@ -121,7 +137,7 @@ impl Agent {
         format!("{}={}.{crc}.{size}", self.platform(), &hash[..32])
     }
 
-    pub(crate) fn gzipped(&self) -> io::Result<Cow<'_, [u8]>> {
+    fn gzipped(&self) -> io::Result<Cow<'_, [u8]>> {
         if let Some(gzipped) = &self.gzipped {
             return Ok(Cow::Borrowed(gzipped));
         }
@@ -220,7 +236,8 @@ mod tests {
         }
         fs::write(directory.path().join(format!("{FILE_PREFIX}Linux-alone.xz")), "").unwrap();
         let agents = Agents::default().search_in(directory.path());
-        let found: Vec<_> = agents.0.iter().map(|a| (a.arch.as_str(), a.xz.is_some())).collect();
+        let found: Vec<_> =
+            agents.agents.iter().map(|a| (a.arch.as_str(), a.xz.is_some())).collect();
         let expected = [
             ("blocks", false),
             ("none", false),

@@ -4,10 +4,9 @@
 //! and nothing of the user's. If the right agent is there, the script becomes it, in the same round
 //! trip. Otherwise it asks for it with a line `assetsync:NONCE:missing:PLATFORM`, and gets the size
 //! of the compressed program, a newline and the program. The platform is followed by `:xz` where xz can unpack it,
-//! and the size by ` xz` where it is to; otherwise that is gzip's. What the script cannot do, it says in a
+//! and the size by ` xz` where it is to, or by ` plain` if it is not compressed; otherwise that is gzip's. What the script cannot do, it says in a
 //! line of the same form; whatever else is printed before is noise of the login shell.
 
-use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -151,10 +150,7 @@ impl Talk<'_> {
         let Some(agent) = agents.for_platform(platform) else {
             return Err(Stop::Said("unsupported".into(), platform.into()));
         };
-        let (packed, form) = match &agent.xz {
-            Some(packed) if unpacker == "xz" => (Cow::Borrowed(packed.as_ref()), " xz"),
-            _ => (agent.gzipped()?, ""),
-        };
+        let (packed, form) = agents.packed(agent, unpacker)?;
         self.write(format!("{}{form}\n", packed.len()).as_bytes())?;
         Ok(self.write(&packed)?)
     }

@@ -20,11 +20,13 @@ for d in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" /var/tmp/asset
  if good "$a"; then test -x "$a" && { umask "$w"; exec "$a" "$n"; }; e=noexec:$d; continue; fi;
  test -n "$x" || case $(xz --version < /dev/null 2> /dev/null) in *liblzma*) y=:xz ;; esac; t=$d/new-$n;
  while :; do
- say "missing:$k$y"; test -n "$x" || read -r x || exit 1; read -r z f || exit 1; rm -f "$t";
- head -c "$z" | { case $f in xz) xz -dc ;; *) gzip -dc ;; esac > "$t" 2> /dev/null; cat > /dev/null; };
- test "$f" = xz || break; good "$t" && break; y=; done;
- good "$t" && chmod 700 "$t" && mv -f "$t" "$a" && good "$a" || { rm -f "$t"; e=damaged:$d; continue; };
+ say "missing:$k$y"; test -n "$x" || read -r x || exit 1; read -r z f || exit 1;
+ case $f in plain) head -c "$z" > "$t" ;;
+ *) head -c "$z" | { case $f in xz) xz -dc ;; *) gzip -dc ;; esac > "$t" 2> /dev/null; cat > /dev/null; } ;; esac;
+ good "$t" && break; rm -f "$t"; test "$f" = xz || break; y=; done;
+ test -f "$t" && chmod 700 "$t" && mv -f "$t" "$a" || { rm -f "$t"; e=damaged:$d; continue; };
  "$a" --probe < /dev/null > /dev/null 2>&1 || { e="noexec:$d (status $?)"; test -x "$a" && rm -f "$a"; continue; };
+ set -- "$d/agent-$k-"*; test $# -lt 4 ||
  for o in $(ls -t "$d" | grep "^agent-$k-" | tail -n +4); do rm -f "$d/$o"; done;
  umask "$w"; exec "$a" "$n";
 done;

@@ -1,7 +1,5 @@
 //! From a destination and options to a started command.
 
-use std::time::Duration;
-
 use crate::channel::Channel;
 use crate::child::spawn;
 use crate::choose::{Choice, Facts, choose};
@@ -11,6 +9,7 @@ use crate::known_hosts::KnownKeys;
 use crate::options::{Prompt, SshOptions, TransportKind};
 use crate::pump::Request;
 use crate::rsh::{self, Start};
+use crate::session::AnswerTimes;
 use crate::target::RemoteTarget;
 use crate::{remote, session};
 
@@ -21,8 +20,8 @@ pub struct Connected {
     pub channel: Channel,
     /// One line for `-v`: the transport and why it was chosen.
     pub how: String,
-    /// How long the host took to answer a request, where this process made the connection itself.
-    pub round_trip: Option<Duration>,
+    /// How long the host took to answer, where this process made the connection itself.
+    pub answers: Option<AnswerTimes>,
 }
 
 /// Starts `command` (a line for the login shell) on the host of `target`.
@@ -57,7 +56,7 @@ fn start(
         let command = rsh::remote_shell(rsh, target, options, start)?;
         let channel = spawn(command, &target.host)?;
         let how = format!("remote shell {rsh}, as -e says");
-        return Ok(Connected { channel, how, round_trip: None });
+        return Ok(Connected { channel, how, answers: None });
     }
     if options.transport == Some(TransportKind::OpenSsh) {
         return openssh(target, options, start, "as --transport says");
@@ -80,7 +79,7 @@ fn openssh(
 ) -> Result<Connected, TransportError> {
     let channel = spawn(rsh::openssh(target, options, start), &target.host)?;
     let how = format!("the ssh program, because {why}");
-    Ok(Connected { channel, how, round_trip: None })
+    Ok(Connected { channel, how, answers: None })
 }
 
 fn in_process(
@@ -97,6 +96,6 @@ fn in_process(
     };
     let host = &config.hostname;
     let how = format!("libssh2 to {host} port {} as {}", config.port, config.user);
-    let (channel, round_trip) = remote::start(logged_in, host, options.connect_timeout, request)?;
-    Ok(Connected { channel, how, round_trip: Some(round_trip) })
+    let (channel, answers) = remote::start(logged_in, host, options.connect_timeout, request)?;
+    Ok(Connected { channel, how, answers: Some(answers) })
 }

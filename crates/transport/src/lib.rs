@@ -52,6 +52,7 @@ pub use error::TransportError;
 pub use host_config::{HostConfig, host_config};
 pub use known_hosts::{Entry, KnownKeys, Marker, Verdict, fingerprint, key_type};
 pub use options::{NoPrompt, Prompt, SshOptions, TransportKind};
+pub use session::AnswerTimes;
 pub use target::{RemoteTarget, Target};
 pub use text::sanitise;
 pub use timed::{TimedReader, TimedWriter};

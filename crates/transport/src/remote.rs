@@ -11,7 +11,7 @@ use crate::channel::{Channel, End, Exit, Running};
 use crate::child::widen;
 use crate::error::TransportError;
 use crate::pump::{Pump, Request, State};
-use crate::session::{LoggedIn, Step};
+use crate::session::{AnswerTimes, LoggedIn, Step};
 use crate::stderr_tail::StderrTail;
 use crate::timed::set_nonblocking;
 
@@ -26,15 +26,15 @@ struct RemoteCommand {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts a request on a logged-in session, which then belongs to one pump thread; gives the round trip's time as well.
+/// Starts a request on a logged-in session, which then belongs to one pump thread; gives the times that answers took as well.
 pub(crate) fn start(
     logged_in: LoggedIn,
     host: &str,
     limit: Duration,
     request: Request,
-) -> Result<(Channel, Duration), TransportError> {
-    let (channel, round_trip) = logged_in.open_channel(&Step { host, limit })?;
-    let LoggedIn { session, tcp } = logged_in;
+) -> Result<(Channel, AnswerTimes), TransportError> {
+    let (channel, answers) = logged_in.open_channel(&Step { host, limit })?;
+    let LoggedIn { session, tcp, .. } = logged_in;
     let failed = |source| TransportError::Io { host: host.to_owned(), source };
     let (output_reader, output) = pipe(false, true).map_err(failed)?;
     let (input, input_writer) = pipe(true, false).map_err(failed)?;
@@ -58,7 +58,7 @@ pub(crate) fn start(
     let command =
         RemoteCommand { host, stderr, tcp, stop: Some(stop), result, thread: Some(thread) };
     let (reader, writer) = (OwnedFd::from(output_reader), OwnedFd::from(input_writer));
-    Ok((Channel { reader, writer, end: End(Box::new(command)) }, round_trip))
+    Ok((Channel { reader, writer, end: End(Box::new(command)) }, answers))
 }
 
 fn pipe(reader_async: bool, writer_async: bool) -> io::Result<(io::PipeReader, io::PipeWriter)> {

@@ -35,6 +35,8 @@ const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes12
 pub(crate) struct LoggedIn {
     pub(crate) session: Session,
     pub(crate) tcp: TcpStream,
+    /// How long TCP's handshake took.
+    pub(crate) tcp_answer: Duration,
 }
 
 pub(crate) fn log_in(
@@ -44,13 +46,13 @@ pub(crate) fn log_in(
     prompt: &dyn Prompt,
 ) -> Result<LoggedIn, TransportError> {
     let step = Step { host: &config.hostname, limit: options.connect_timeout };
-    let tcp = connect(config, options.connect_timeout)?;
+    let (tcp, tcp_answer) = connect(config, options.connect_timeout)?;
     let session = handshake(&step, &tcp, known)?;
     verify(config, known, &session)?;
     Login::new(&session, config, options, prompt)
         .run()
         .map_err(|e| step.or_timeout(e, &session))?;
-    Ok(LoggedIn { session, tcp })
+    Ok(LoggedIn { session, tcp, tcp_answer })
 }
 
 /// One host and the time allowed for each step, to make errors of.
@@ -59,23 +61,36 @@ pub(crate) struct Step<'a> {
     pub(crate) limit: Duration,
 }
 
+/// How long a host took to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerTimes {
+    /// TCP's handshake: the way and back. Something between may answer in the host's place, as a forwarded port does.
+    pub tcp: Duration,
+    /// A request of SSH: the way and back, and the time until processes at both ends were given a processor.
+    pub ssh: Duration,
+}
+
 impl LoggedIn {
-    /// Opens a channel and leaves the session in non-blocking mode; gives the time the answer took as well, which is a
-    /// round trip and hardly more.
+    /// Opens a channel and leaves the session in non-blocking mode; gives the times that answers took as well.
     ///
     /// OpenSSH tells its host keys unasked right before that answer. TCP over there (Nagle's algorithm) then holds the
     /// answer back until they are acknowledged, which takes Linux 40 ms unless it is told to be quick.
     pub(crate) fn open_channel(
         &self,
         step: &Step<'_>,
-    ) -> Result<(ssh2::Channel, Duration), TransportError> {
+    ) -> Result<(ssh2::Channel, AnswerTimes), TransportError> {
         self.session.set_blocking(false);
         let begun = Instant::now();
         loop {
             match self.session.channel_open("session", WINDOW, PACKET, None) {
                 Err(error) if error.code() == EAGAIN => {}
                 Err(error) => return Err(step.failed(OPENING)(error)),
-                Ok(channel) => return Ok((channel, begun.elapsed())),
+                Ok(channel) => {
+                    return Ok((
+                        channel,
+                        AnswerTimes { tcp: self.tcp_answer, ssh: begun.elapsed() },
+                    ));
+                }
             }
             acknowledge_quickly(&self.tcp);
             let mut fds = [PollFd::from_borrowed_fd(self.tcp.as_fd(), directions(&self.session))];
@@ -131,8 +146,8 @@ impl Step<'_> {
     }
 }
 
-/// Tries every address in turn within one limit.
-fn connect(config: &HostConfig, limit: Duration) -> Result<TcpStream, TransportError> {
+/// Tries every address in turn within one limit; tells how long the one that answered took.
+fn connect(config: &HostConfig, limit: Duration) -> Result<(TcpStream, Duration), TransportError> {
     let host = config.hostname.clone();
     let addresses = addresses(config)
         .map_err(|source| TransportError::Resolve { host: host.clone(), source })?;
@@ -143,8 +158,9 @@ fn connect(config: &HostConfig, limit: Duration) -> Result<TcpStream, TransportE
         if left.is_zero() {
             break;
         }
-        match TcpStream::connect_timeout(&address, left).and_then(prepared) {
-            Ok(tcp) => return Ok(tcp),
+        let begun = Instant::now();
+        match TcpStream::connect_timeout(&address, left) {
+            Ok(tcp) => return Ok((tcp, begun.elapsed())),
             Err(error) => last = error,
         }
     }
@@ -166,12 +182,6 @@ fn addresses(config: &HostConfig) -> io::Result<Vec<SocketAddr>> {
     Ok(all.filter(wanted).collect())
 }
 
-/// Our writes are whole messages already; waiting to fill packets costs round trips.
-fn prepared(tcp: TcpStream) -> io::Result<TcpStream> {
-    tcp.set_nodelay(true)?;
-    Ok(tcp)
-}
-
 fn handshake(
     step: &Step<'_>,
     tcp: &TcpStream,
@@ -180,6 +190,8 @@ fn handshake(
     let failed = step.failed("the handshake");
     let io_failed =
         |source| TransportError::Connect { host: step.host.to_owned(), port: 0, source };
+    // Our writes are whole messages already; waiting to fill packets costs round trips.
+    tcp.set_nodelay(true).map_err(io_failed)?;
     let mut session = Session::new().map_err(&failed)?;
     session.set_timeout(u32::try_from(step.limit.as_millis()).unwrap_or(u32::MAX));
     session.set_tcp_stream(tcp.try_clone().map_err(io_failed)?);

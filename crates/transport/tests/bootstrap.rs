@@ -219,13 +219,16 @@ fn a_user_s_own_cache_directory_below_root_s_is_taken() {
 }
 
 #[test]
-fn a_near_host_unpacks_by_gzip_though_it_has_xz() {
-    let home = Home::new();
-    // No other directory holds this one already.
-    let program = format!("{STAND_IN}# {}\n", home.0.path().display());
-    let no_gzip = packed_of(&program, Some(b"no gzip"), &xz(&program)).quick_to_unpack();
-    let error = home.start_with("sh", &no_gzip).unwrap_err();
-    assert!(matches!(error, TransportError::Damaged { .. }), "{error}");
+fn agents_travel_as_they_are_where_that_is_wanted() {
+    for shell in ["bash", "dash", "mksh", "busybox sh", "zsh --emulate sh"] {
+        let home = Home::new();
+        // No other directory holds this one already.
+        let program = format!("{STAND_IN}# {}\n", home.0.path().display());
+        let plain = packed_of(&program, Some(b"no gzip"), b"no xz").plain();
+        let line = bootstrap::command(NONCE, &plain).replacen("/bin/sh", shell, 1);
+        let started = bootstrap::start(home.shell("dash", &line), NONCE, &plain, FIRST, TIMEOUT);
+        assert_echoes(started.unwrap_or_else(|e| panic!("{shell}: {e}")));
+    }
 }
 
 fn mode(path: &Path, mode: u32) {

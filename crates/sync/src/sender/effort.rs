@@ -15,12 +15,16 @@ const LEVELS: [i32; 5] = [1, 3, 6, 10, 12];
 const NEAR: usize = 0;
 const FAR: usize = 3;
 
+/// The last step on the way to a host that is near. What blocks there is the other side at its work, which goes no
+/// faster for fewer bytes, and perhaps on these very cores.
+const NEAR_MOST: usize = 1;
+
 /// Time over which the link is judged before the level is changed (again).
 const PERIOD: Duration = Duration::from_millis(150);
 
 /// The same on the way to a far host for a lower level: what begins anew there is paid for in time on the way, and a
 /// machine busy for a moment looks like a quick link.
-const LONG_PERIOD: Duration = Duration::from_secs(1);
+const LONG_PERIOD: Duration = Duration::from_millis(400);
 
 /// The buffers on the way swallow about so many bytes before the link shows what it can do.
 const SWALLOWED: u64 = 4 << 20;
@@ -46,10 +50,10 @@ impl Effort {
     /// Where to start with so many bytes of content.
     pub fn new(bytes: u64, distance: Distance) -> Effort {
         let little = bytes <= LITTLE;
-        let most = if bytes > MUCH { LEVELS.len() - 1 } else { FAR };
-        let step = match distance {
-            Distance::Near => NEAR,
-            Distance::Far => FAR,
+        let (step, most) = match distance {
+            Distance::Near => (NEAR, NEAR_MOST),
+            Distance::Far if bytes > MUCH => (FAR, LEVELS.len() - 1),
+            Distance::Far => (FAR, FAR),
         };
         Effort { step, most, little, distance }
     }
@@ -84,7 +88,8 @@ impl Effort {
         let step = match share {
             0.7.. => (self.step + 2).min(self.most),
             0.4.. => (self.step + 1).min(self.most),
-            ..0.1 if !self.little => self.step.saturating_sub(1),
+            ..0.1 if !self.little => self.step.saturating_sub(2),
+            ..0.25 if !self.little => self.step.saturating_sub(1),
             _ => self.step,
         };
         let changed = step != self.step;
@@ -112,20 +117,29 @@ mod tests {
 
     #[test]
     fn a_slow_link_raises_the_level_and_a_quick_one_lowers_it() {
-        let mut effort = Effort::new(100 << 20, Distance::Near);
+        let mut effort = Effort::new(100 << 20, Distance::Far);
         let rows = [
-            (900, 6),
             (900, 12),
             (900, 12),
-            (200, 12),
-            (0, 10),
-            (50, 6),
-            (0, 3),
+            (300, 12),
+            (200, 10),
+            (300, 10),
+            (50, 3),
             (0, 1),
             (0, 1),
             (500, 3),
+            (900, 10),
         ];
         for (blocked, level) in rows {
+            effort.adapt(SECOND, Duration::from_millis(blocked), 9 << 20);
+            assert_eq!(effort.level(), level, "blocked for {blocked} ms of a second");
+        }
+    }
+
+    #[test]
+    fn a_near_host_that_can_not_keep_up_is_not_compressed_for_harder() {
+        let mut effort = Effort::new(100 << 20, Distance::Near);
+        for (blocked, level) in [(900, 3), (900, 3), (300, 3), (0, 1), (0, 1)] {
             effort.adapt(SECOND, Duration::from_millis(blocked), 0);
             assert_eq!(effort.level(), level, "blocked for {blocked} ms of a second");
         }
@@ -139,10 +153,10 @@ mod tests {
         assert_eq!((early, effort.level()), (Verdict::TooEarly, 10));
         assert_eq!(effort.adapt(SECOND, Duration::ZERO, 1 << 20), Verdict::Stay);
         assert_eq!(effort.level(), 10);
-        let moment = Duration::from_millis(999);
+        let moment = Duration::from_millis(399);
         assert_eq!(effort.adapt(moment, Duration::ZERO, 9 << 20), Verdict::TooEarly);
         assert_eq!(effort.adapt(SECOND, Duration::ZERO, 9 << 20), Verdict::Change);
-        assert_eq!(effort.level(), 6);
+        assert_eq!(effort.level(), 3);
         let mut little = Effort::new(1000, Distance::Far);
         assert_eq!(little.adapt(SECOND, Duration::ZERO, 9 << 20), Verdict::Stay);
         assert_eq!(little.level(), 10);

@@ -3,7 +3,9 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
-use assetsync_transport::{Agents, Channel, Prompt, SshOptions, Target, bootstrap, connect};
+use assetsync_transport::{
+    Agents, AnswerTimes, Channel, Prompt, SshOptions, Target, bootstrap, connect,
+};
 
 use super::error::PushError;
 use super::monitor::{Event, Monitor};
@@ -11,8 +13,12 @@ use super::sharing::Sharing;
 use crate::recipe::Recipes;
 use crate::store::Store;
 
-/// A host that answers within this is near: on this machine, or in the same building.
-const NEAR: Duration = Duration::from_millis(5);
+/// A host that answers to TCP within this is near: on this machine, or in the same building.
+const NEAR_BY_TCP: Duration = Duration::from_millis(3);
+
+/// Unless it takes longer to answer to SSH: then the host is behind what answered to TCP. Processes may have to wait for
+/// a processor for some of this time.
+const NEAR_BY_SSH: Duration = Duration::from_millis(25);
 
 /// How to reach a destination and what to expect of it.
 #[derive(Clone)]
@@ -76,30 +82,26 @@ impl Reached {
         monitor: &dyn Monitor,
     ) -> Result<Reached, PushError> {
         let (since, nonce) = (Instant::now(), nonce()?);
-        let (channel, round_trip) = match target {
-            Target::Local(_) => {
-                (bootstrap::local(&nonce, connection.agents)?, Some(Duration::ZERO))
-            }
+        let (channel, is_near) = match target {
+            Target::Local(_) => (bootstrap::local(&nonce, connection.agents)?, true),
             Target::Remote(remote) => {
                 let command = bootstrap::command(&nonce, connection.agents);
                 let connected = connect(remote, connection.ssh, connection.prompt, &command)?;
                 monitor.event(Event::Connected { how: &connected.how });
-                (connected.channel, connected.round_trip)
+                (connected.channel, connected.answers.is_some_and(is_near))
             }
         };
         let several = connection.sharing.is_some_and(Sharing::is_among_several);
-        let distance = distance(round_trip, several || connection.bytes_per_second.is_some());
+        // However near a host is, bytes count where they are held back, and where several destinations share the work of
+        // finding out which of them need not travel.
+        let bytes_count = several || connection.bytes_per_second.is_some();
+        let distance = if is_near && !bytes_count { Distance::Near } else { Distance::Far };
         Ok(Reached { channel, nonce, distance, since })
     }
 }
 
-/// However near a host is, `bytes_count` where they are held back, and where several destinations share the work of
-/// finding out which of them need not travel.
-fn distance(round_trip: Option<Duration>, bytes_count: bool) -> Distance {
-    match round_trip {
-        Some(time) if time < NEAR && !bytes_count => Distance::Near,
-        _ => Distance::Far,
-    }
+fn is_near(answers: AnswerTimes) -> bool {
+    answers.tcp < NEAR_BY_TCP && answers.ssh < NEAR_BY_SSH
 }
 
 /// A local path is made absolute: an agent starts wherever it is put.
@@ -128,10 +130,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_is_what_answers_at_once_unless_bytes_count() {
-        let of = |ms: u64, bytes_count| distance(Some(Duration::from_millis(ms)), bytes_count);
-        assert_eq!([of(0, false), of(4, false)], [Distance::Near; 2]);
-        assert_eq!([of(5, false), of(0, true), distance(None, false)], [Distance::Far; 3]);
+    fn near_is_what_answers_at_once_to_both() {
+        let of = |tcp, ssh| {
+            let [tcp, ssh] = [tcp, ssh].map(Duration::from_millis);
+            is_near(AnswerTimes { tcp, ssh })
+        };
+        assert!(of(0, 0) && of(2, 24));
+        assert!(!of(3, 3) && !of(0, 25), "a host behind a forwarded port answers to SSH late");
+    }
+
+    #[test]
+    fn what_is_said_goes_before_what_pays() {
         assert_eq!(Distance::Near.recipes(Some(Recipes::ALL)), Recipes::ALL);
         assert!(!Distance::Near.recipes(None).patch && Distance::Far.recipes(None).patch);
     }

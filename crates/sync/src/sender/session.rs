@@ -94,7 +94,7 @@ impl<'a> Session<'a> {
         let line = opening.hello(target, connection)?.line();
         let patience = connection.timeout;
         let agents = match distance {
-            Distance::Near => &connection.agents.quick_to_unpack(),
+            Distance::Near => &connection.agents.plain(),
             Distance::Far => connection.agents,
         };
         let agent = bootstrap::start(channel, &nonce, agents, &line, patience)?;

@@ -78,6 +78,7 @@ pub(super) fn carry(shared: &Arc<Shared>, pair: &Arc<Pair>) {
 fn receive(shared: &Shared, lane: &Lane, mut from: &TcpStream, queue: &Queue) {
     let mut buffer = vec![0; shared.spec.chunk()];
     loop {
+        acknowledge_quickly(from);
         let (bytes, item) = match from.read(&mut buffer) {
             Ok(0) => (0, Item::End),
             Ok(bytes) => (bytes, Item::Data(buffer[..bytes].to_vec())),
@@ -89,6 +90,15 @@ fn receive(shared: &Shared, lane: &Lane, mut from: &TcpStream, queue: &Queue) {
             return;
         }
     }
+}
+
+/// A wire acknowledges nothing. Linux does, and late, and whoever waits for that before it says more (Nagle's algorithm,
+/// which sshd leaves on) would be slowed down by what no link does.
+fn acknowledge_quickly(stream: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::net::sockopt::set_tcp_quickack(stream, true);
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
 }
 
 /// Brings what arrives to `to`, until its end or the connection's.
