@@ -27,6 +27,7 @@ const PURE: [&str; 27] = [
     "../../regzip/src",
     "../../rewrite/src",
     "sketch.rs",
+    "sender/comparison.rs",
     "sender/planner.rs",
     "sender/renames.rs",
     "sender/renames",

@@ -2,12 +2,13 @@
 //! before: the path's unshared end, the mode and mtime where they changed. What is left compresses well.
 
 use super::codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
+use super::recipe::{decode_recipe, put_recipe};
 use crate::digest::{Digest, ShortDigest};
 use crate::entry::{Entry, Kind, Mtime};
 use crate::limits;
 use crate::path::RelPath;
-use crate::plan::{FileAction, Order, Part, Place, Rename, What};
-use crate::recipe::{Basis, Ground, Recipe};
+use crate::plan::{FileAction, Order, Place, Rename, What};
+use crate::recipe::Recipe;
 use crate::state::RemoteEntry;
 
 /// What one direction of a conversation remembers of the items before.
@@ -308,69 +309,6 @@ fn link_target(fields: &mut Fields<'_>) -> Result<Vec<u8>, DecodeError> {
     Ok(target.to_vec())
 }
 
-const TOUCH: u8 = 1;
-const COPY: u8 = 2;
-const DELTA: u8 = 3;
-const WHOLE: u8 = 4;
-const REWRITE: u8 = 5;
-const PATCH: u8 = 6;
-const REGZIP: u8 = 7;
-/// Added to a recipe whose ground is a rewritten basis.
-const REWRITTEN: u8 = 8;
-
-fn put_recipe(out: &mut Vec<u8>, recipe: Recipe) {
-    match recipe {
-        // A kept file does not travel; if it did, touching it as it is would be the same.
-        Recipe::Keep | Recipe::Touch => out.push(TOUCH),
-        Recipe::Copy { from } => {
-            out.push(COPY);
-            put_basis(out, from);
-        }
-        Recipe::Rewrite { basis } => {
-            out.push(REWRITE);
-            put_basis(out, basis);
-        }
-        Recipe::Patch { ground } => put_ground(out, PATCH, ground),
-        Recipe::Delta { ground, block_bytes } => {
-            put_ground(out, DELTA, ground);
-            put_number(out, u64::from(block_bytes));
-        }
-        Recipe::Regzip { plain } => {
-            out.push(REGZIP);
-            put_basis(out, plain);
-        }
-        Recipe::Whole => out.push(WHOLE),
-    }
-}
-
-fn decode_recipe(fields: &mut Fields<'_>) -> Result<Recipe, DecodeError> {
-    const REWRITTEN_PATCH: u8 = PATCH | REWRITTEN;
-    const REWRITTEN_DELTA: u8 = DELTA | REWRITTEN;
-    let tag = fields.byte()?;
-    let rewritten = tag & REWRITTEN != 0;
-    Ok(match tag {
-        TOUCH => Recipe::Touch,
-        COPY => Recipe::Copy { from: decode_basis(fields)? },
-        REWRITE => Recipe::Rewrite { basis: decode_basis(fields)? },
-        PATCH | REWRITTEN_PATCH => {
-            Recipe::Patch { ground: Ground { basis: decode_basis(fields)?, rewritten } }
-        }
-        DELTA | REWRITTEN_DELTA => {
-            let ground = Ground { basis: decode_basis(fields)?, rewritten };
-            let most = u64::from(*limits::BLOCK_BYTES.end());
-            Recipe::Delta { ground, block_bytes: fields.bounded("block size", most)? as u32 }
-        }
-        REGZIP => Recipe::Regzip { plain: decode_basis(fields)? },
-        WHOLE => Recipe::Whole,
-        other => return Err(DecodeError::Unknown { what: "recipe", value: u64::from(other) }),
-    })
-}
-
-fn put_ground(out: &mut Vec<u8>, tag: u8, ground: Ground) {
-    out.push(tag | if ground.rewritten { REWRITTEN } else { 0 });
-    put_basis(out, ground.basis);
-}
-
 /// Appends a rename; they come in tree order of their new paths.
 pub(super) fn put_rename(out: &mut Vec<u8>, rename: &Rename, memory: &mut Memory) {
     memory.put_known(out, rename.known);
@@ -393,54 +331,10 @@ pub(super) fn decode_rename(
     Ok(Rename { known, start, length, new })
 }
 
-/// Appends a part of a prefix.
-pub(super) fn put_part(out: &mut Vec<u8>, part: &Part) {
-    let rewritten = if part.ground.rewritten { REWRITTEN } else { 0 };
-    out.push(rewritten);
-    put_basis(out, part.ground.basis);
-    put_number(out, part.offset);
-    put_number(out, part.length);
-}
-
-/// Reads a part of a prefix.
-pub(super) fn decode_part(fields: &mut Fields<'_>) -> Result<Part, DecodeError> {
-    let rewritten = match fields.byte()? {
-        0 => false,
-        REWRITTEN => true,
-        other => return Err(DecodeError::Unknown { what: "ground", value: u64::from(other) }),
-    };
-    let ground = Ground { basis: decode_basis(fields)?, rewritten };
-    let offset = fields.bounded("part offset", limits::FILE_BYTES)?;
-    let length = fields.bounded("part length", limits::PREFIX_BYTES as u64)?;
-    Ok(Part { ground, offset, length })
-}
-
-fn put_basis(out: &mut Vec<u8>, basis: Basis) {
-    let (tag, position) = match basis {
-        Basis::Known(position) => (0, position),
-        Basis::Leftover(position) => (1, position),
-        Basis::Planned(position) => (2, position),
-        Basis::Aside(position) => (3, position),
-    };
-    out.push(tag);
-    put_number(out, u64::from(position));
-}
-
-fn decode_basis(fields: &mut Fields<'_>) -> Result<Basis, DecodeError> {
-    let tag = fields.byte()?;
-    let position = fields.bounded("position", limits::ENTRIES)? as u32;
-    match tag {
-        0 => Ok(Basis::Known(position)),
-        1 => Ok(Basis::Leftover(position)),
-        2 => Ok(Basis::Planned(position)),
-        3 => Ok(Basis::Aside(position)),
-        other => Err(DecodeError::Unknown { what: "basis", value: u64::from(other) }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::{Basis, Ground};
 
     fn path(text: &str) -> RelPath {
         RelPath::new(text.as_bytes()).unwrap()

@@ -1,16 +1,17 @@
 //! Messages: what the two sides say to each other, field by field. `docs/protocol.md` shows the bytes.
 
+use super::ask::{Ask, decode_ask, put_ask};
 use super::codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
 use super::item::{
-    Memory, decode_entry, decode_order, decode_part, decode_rename, put_entry, put_order, put_part,
-    put_rename,
+    Memory, decode_entry, decode_order, decode_rename, put_entry, put_order, put_rename,
 };
-use crate::delta::SignatureSpec;
+use super::recipe::{decode_part, put_part};
+use super::vitals::{Vitals, decode_vitals, put_vitals};
 use crate::digest::{Digest, ShortDigest};
 use crate::entry::Mtime;
 use crate::limits;
 use crate::plan::{Order, Part, Rename};
-use crate::state::{Aside, Leftover, RemoteEntry, StateId};
+use crate::state::{Aside, Leftover, RemoteEntry};
 
 /// A message in either direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,40 +151,6 @@ pub enum Message<'a> {
     Published(Vitals),
 }
 
-/// A question about the file at position `known` of the state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ask {
-    /// Position in the state.
-    pub known: u32,
-    /// The digest it would have if it were the same; then the answer is [`Message::Compared`]. For a rewritten
-    /// file only the first eight bytes travel, the others are zero.
-    pub expected: Option<ShortDigest>,
-    /// The signature wanted if it is not the same.
-    pub signature: Option<SignatureSpec>,
-    /// The file's content counts as it is after rewriting.
-    pub rewritten: bool,
-}
-
-/// What an agent tells of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Vitals {
-    /// The agent's peak resident memory so far (`VmHWM`), in bytes; 0 where the system does not tell.
-    pub peak_rss_bytes: u64,
-    /// Bytes free for the user on the destination's file system.
-    pub free_bytes: u64,
-    /// Files of the destination that the agent has read so far.
-    pub files_read: u64,
-    /// The agent could make its index better, if it is told to publish, be it nothing.
-    pub index_is_stale: bool,
-    /// Under which id the agent will know what stands there, if it will.
-    pub state: Option<StateId>,
-    /// The destination's clock, in seconds since 1970 UTC; only deploys are told, to others it is 0.
-    pub clock_secs: i64,
-    /// The user may publish here: the destination, or the nearest directory above it that is there, can be written.
-    /// Only deploys are told.
-    pub writable: bool,
-}
-
 const ASK: u8 = 1;
 const ASK_END: u8 = 2;
 const ACTION: u8 = 3;
@@ -241,7 +208,7 @@ impl Message<'_> {
             Message::Dropped { count } => {
                 tagged(out, DROPPED, |out| put_number(out, u64::from(*count)));
             }
-            Message::Ask(ask) => put_ask(out, ask, memory),
+            Message::Ask(ask) => tagged(out, ASK, |out| put_ask(out, ask, memory)),
             Message::Action(order) => tagged(out, ACTION, |out| put_order(out, order, memory)),
             Message::PlanEnd => out.push(PLAN_END),
             Message::FileStart { action } => {
@@ -413,61 +380,6 @@ fn decode_bool(fields: &mut Fields<'_>) -> Result<bool, DecodeError> {
     Ok(fields.bounded("flag", 1)? == 1)
 }
 
-const ASK_EXPECTED: u8 = 1;
-const ASK_SIGNATURE: u8 = 2;
-const ASK_REWRITTEN: u8 = 4;
-
-fn put_ask(out: &mut Vec<u8>, ask: &Ask, memory: &mut Memory) {
-    let expected = if ask.expected.is_some() { ASK_EXPECTED } else { 0 };
-    let signature = if ask.signature.is_some() { ASK_SIGNATURE } else { 0 };
-    let rewritten = if ask.rewritten { ASK_REWRITTEN } else { 0 };
-    out.extend([ASK, expected | signature | rewritten]);
-    memory.put_known(out, ask.known);
-    if let Some(digest) = ask.expected {
-        out.extend_from_slice(&digest.0[..expected_bytes(ask.rewritten)]);
-    }
-    if let Some(spec) = ask.signature {
-        put_number(out, u64::from(spec.block_bytes.ilog2()));
-        out.push(spec.strong_bytes);
-    }
-}
-
-fn decode_ask(fields: &mut Fields<'_>, memory: &mut Memory) -> Result<Ask, DecodeError> {
-    let flags = fields.byte()?;
-    if flags & !(ASK_EXPECTED | ASK_SIGNATURE | ASK_REWRITTEN) != 0 {
-        return Err(DecodeError::Unknown { what: "question", value: u64::from(flags) });
-    }
-    let (known, kept) = memory.peek_known(fields)?;
-    let rewritten = flags & ASK_REWRITTEN != 0;
-    let expected = match flags & ASK_EXPECTED {
-        0 => None,
-        _ => Some(decode_expected(rewritten, fields)?),
-    };
-    let signature = match flags & ASK_SIGNATURE {
-        0 => None,
-        _ => Some(decode_spec(fields)?),
-    };
-    *memory = kept;
-    Ok(Ask { known, expected, signature, rewritten })
-}
-
-/// What a rewritten file is taken for is checked by its whole digest before it is published; here less will do.
-fn expected_bytes(rewritten: bool) -> usize {
-    if rewritten { 8 } else { 16 }
-}
-
-fn decode_expected(rewritten: bool, fields: &mut Fields<'_>) -> Result<ShortDigest, DecodeError> {
-    let mut digest = ShortDigest([0; 16]);
-    let bytes = expected_bytes(rewritten);
-    digest.0[..bytes].copy_from_slice(fields.take(bytes)?);
-    Ok(digest)
-}
-
-fn decode_spec(fields: &mut Fields<'_>) -> Result<SignatureSpec, DecodeError> {
-    let log = fields.bounded("block size (log2)", 31)?;
-    Ok(SignatureSpec::new(1 << log, u64::from(fields.byte()?))?)
-}
-
 fn decode_copy<'a>(
     fields: &mut Fields<'a>,
     memory: &mut Memory,
@@ -491,255 +403,5 @@ fn decode_amend<'a>(fields: &mut Fields<'a>) -> Result<Message<'a>, DecodeError>
     Ok(Message::Amend { action, size, mtime: Mtime { secs, nanos }, digest })
 }
 
-const VITALS_STALE: u8 = 1;
-const VITALS_STATE: u8 = 2;
-const VITALS_CLOCK: u8 = 4;
-const VITALS_WRITABLE: u8 = 8;
-const VITALS_FLAGS: u8 = VITALS_STALE | VITALS_STATE | VITALS_CLOCK | VITALS_WRITABLE;
-
-fn put_vitals(out: &mut Vec<u8>, vitals: &Vitals) {
-    put_number(out, vitals.peak_rss_bytes);
-    put_number(out, vitals.free_bytes);
-    put_number(out, vitals.files_read);
-    let stale = if vitals.index_is_stale { VITALS_STALE } else { 0 };
-    let clock = if vitals.clock_secs != 0 { VITALS_CLOCK } else { 0 };
-    let writable = if vitals.writable { VITALS_WRITABLE } else { 0 };
-    let state = if vitals.state.is_some() { VITALS_STATE } else { 0 };
-    out.push(stale | state | clock | writable);
-    out.extend(vitals.state.iter().flat_map(|state| state.0));
-    if vitals.clock_secs != 0 {
-        put_signed(out, vitals.clock_secs);
-    }
-}
-
-fn decode_vitals(fields: &mut Fields<'_>) -> Result<Vitals, DecodeError> {
-    let (peak_rss_bytes, free_bytes) = (fields.number()?, fields.number()?);
-    let files_read = fields.number()?;
-    let flags = fields.bounded("vitals flags", u64::from(VITALS_FLAGS))? as u8;
-    let state = match flags & VITALS_STATE {
-        0 => None,
-        _ => Some(StateId(fields.array()?)),
-    };
-    let clock_secs = match flags & VITALS_CLOCK {
-        0 => 0,
-        _ => fields.signed()?,
-    };
-    let index_is_stale = flags & VITALS_STALE != 0;
-    let writable = flags & VITALS_WRITABLE != 0;
-    Ok(Vitals {
-        peak_rss_bytes,
-        free_bytes,
-        files_read,
-        index_is_stale,
-        state,
-        clock_secs,
-        writable,
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::entry::{Entry, Kind};
-    use crate::path::RelPath;
-    use crate::plan::{FileAction, Place, What};
-    use crate::recipe::{Basis, Ground, Recipe};
-
-    const MTIME: Mtime = Mtime { secs: 1, nanos: 300 };
-
-    fn path(text: &str) -> RelPath {
-        RelPath::new(text.as_bytes()).unwrap()
-    }
-
-    fn file(recipe: Recipe) -> What {
-        let digest = Some(Digest([0xdd; 32]));
-        What::File(FileAction {
-            size: 5,
-            mode: 0o644,
-            mtime: MTIME,
-            digest,
-            recipe,
-            entry_point: true,
-        })
-    }
-
-    fn entry(kind: Kind) -> RemoteEntry {
-        let entry = Entry { path: path("ab"), kind, mode: 0o644, mtime: MTIME };
-        RemoteEntry { entry, digest: None }
-    }
-
-    /// The messages of `docs/protocol.md`, each from a fresh memory, with its bytes.
-    fn golden() -> Vec<(Message<'static>, Vec<u8>)> {
-        let spec = SignatureSpec { block_bytes: 1024, strong_bytes: 2 };
-        let short = ShortDigest([0xee; 16]);
-        let eight = ShortDigest([[0xee; 8], [0; 8]].concat().try_into().unwrap());
-        let (d32, e16) = ([0xdd; 32], [0xee; 16]);
-        let state = Some(StateId([0xaa; 16]));
-        let vitals = Vitals {
-            peak_rss_bytes: 1,
-            free_bytes: 128,
-            files_read: 9,
-            index_is_stale: true,
-            state,
-            ..Vitals::default()
-        };
-        let told = Vitals { clock_secs: 300, writable: true, ..Vitals::default() };
-        let order = |place, what| Message::Action(Order { place, what });
-        let ground = Ground { basis: Basis::Leftover(2), rewritten: false };
-        let delta = Recipe::Delta { ground, block_bytes: 1024 };
-        let rewritten = Ground { basis: Basis::Known(2), rewritten: true };
-        let rename = Rename { known: 3, start: 5, length: 2, new: b"xyz".to_vec() };
-        let part = Part { ground: rewritten, offset: 300, length: 9 };
-        vec![
-            (
-                Message::Ask(Ask {
-                    known: 3,
-                    expected: Some(short),
-                    signature: Some(spec),
-                    rewritten: false,
-                }),
-                [&[1, 3, 6][..], &e16, &[10, 2]].concat(),
-            ),
-            (
-                Message::Ask(Ask {
-                    known: 3,
-                    expected: Some(eight),
-                    signature: None,
-                    rewritten: true,
-                }),
-                [&[1, 5, 6][..], &[0xee; 8]].concat(),
-            ),
-            (Message::AskEnd, vec![2]),
-            (
-                order(Place::New(path("d")), What::Dir { mode: 0o700 }),
-                vec![3, 1, 0, 1, b'd', 0xc0, 3],
-            ),
-            (
-                order(Place::Known(2), file(Recipe::Whole)),
-                [&[3, 96, 4, 0xa4, 3, 2, 0xac, 2, 4, 5][..], &d32].concat(),
-            ),
-            (
-                order(Place::Known(0), file(delta)),
-                [&[3, 96, 0, 0xa4, 3, 2, 0xac, 2, 3, 1, 2, 0x80, 8, 5][..], &d32].concat(),
-            ),
-            (
-                order(Place::Renamed(1), file(Recipe::Patch { ground: rewritten })),
-                [&[3, 160, 2, 0xa4, 3, 2, 0xac, 2, 14, 0, 2, 5][..], &d32].concat(),
-            ),
-            (
-                order(Place::Known(0), file(Recipe::Rewrite { basis: Basis::Known(2) })),
-                [&[3, 96, 0, 0xa4, 3, 2, 0xac, 2, 5, 0, 2, 5][..], &d32].concat(),
-            ),
-            (
-                order(Place::Known(0), file(Recipe::Regzip { plain: Basis::Planned(2) })),
-                [&[3, 96, 0, 0xa4, 3, 2, 0xac, 2, 7, 2, 2, 5][..], &d32].concat(),
-            ),
-            (order(Place::Known(1), What::Delete), vec![3, 67, 2]),
-            (order(Place::Known(1), What::Prune), vec![3, 99, 2]),
-            (
-                order(Place::Known(0), file(Recipe::Copy { from: Basis::Aside(2) })),
-                [&[3, 96, 0, 0xa4, 3, 2, 0xac, 2, 2, 3, 2, 5][..], &d32].concat(),
-            ),
-            (Message::PlanEnd, vec![4]),
-            (Message::FileStart { action: 7 }, vec![5, 7]),
-            (Message::Literal(b"abc"), vec![6, 3, b'a', b'b', b'c']),
-            (Message::Copy { offset: 10, length: 3 }, vec![7, 20, 3]),
-            (Message::Stored { length: 300 }, vec![8, 0xac, 2]),
-            (Message::FileEnd, vec![9]),
-            (Message::FileAbort, vec![10]),
-            (Message::ContentEnd { publish: true }, vec![11, 1]),
-            (
-                Message::Amend { action: 1, size: 5, mtime: MTIME, digest: Digest(d32) },
-                [&[12, 1, 5, 2, 0xac, 2][..], &d32].concat(),
-            ),
-            (Message::Publish, vec![13]),
-            (Message::Bye, vec![14]),
-            (Message::Rename(rename), vec![15, 6, 5, 2, 3, b'x', b'y', b'z']),
-            (Message::Substitute { old: b"a", new: b"bc" }, vec![16, 1, b'a', 2, b'b', b'c']),
-            (Message::Part(part), vec![17, 8, 0, 2, 0xac, 2, 9]),
-            (Message::Prefix { check: [7; 8] }, [&[18][..], &[7; 8]].concat()),
-            (
-                Message::SetAside { known: 300, digest: Digest(d32) },
-                [&[19, 0xac, 2][..], &d32].concat(),
-            ),
-            (Message::DropAside { aside: 3 }, vec![20, 3]),
-            (Message::History { keep: 300 }, vec![21, 0xac, 2]),
-            (Message::HistoryPiece(b"h"), vec![22, 1, b'h']),
-            (Message::Prune, vec![23]),
-            (
-                Message::Entry(entry(Kind::File { size: 9 })),
-                vec![32, 0, 0, 2, b'a', b'b', 0xa4, 3, 2, 0xac, 2, 9],
-            ),
-            (
-                Message::Entry(entry(Kind::Symlink { target: b"t".to_vec() })),
-                vec![32, 2, 0, 2, b'a', b'b', 0xa4, 3, 2, 0xac, 2, 1, b't'],
-            ),
-            (Message::Leftover(Leftover { digest: short, size: 1 }), [&[33, 1][..], &e16].concat()),
-            (Message::StateEnd(vitals), [&[34, 1, 0x80, 1, 9, 3][..], &[0xaa; 16]].concat()),
-            (Message::Compared(true), vec![35, 1]),
-            (Message::Signature { basis_bytes: 2 }, vec![36, 2]),
-            (Message::Blocks(b"x"), vec![37, 1, b'x']),
-            (Message::Gone, vec![38]),
-            (Message::AnswerEnd, vec![39]),
-            (Message::Failed { action: 4 }, vec![40, 4]),
-            (Message::StagedEnd, vec![41]),
-            (Message::Notice(b"n"), vec![42, 1, b'n']),
-            (Message::Published(Vitals::default()), vec![43, 0, 0, 0, 0]),
-            (Message::Kept { count: 300 }, vec![44, 0xac, 2]),
-            (Message::Dropped { count: 1 }, vec![45, 1]),
-            (Message::HistoryKnown, vec![46]),
-            (Message::Aside(Aside { digest: Digest(d32), size: 9 }), [&[47, 9][..], &d32].concat()),
-            (Message::StateEnd(told), vec![34, 0, 0, 0, 12, 0xd8, 4]),
-        ]
-    }
-
-    #[test]
-    fn messages_are_the_bytes_the_protocol_document_says() {
-        for (message, bytes) in golden() {
-            let mut out = Vec::new();
-            message.encode(&mut out, &mut Memory::default());
-            assert_eq!(out, bytes, "{message:?}");
-            let mut fields = Fields(&bytes);
-            assert_eq!(Message::decode(&mut fields, &mut Memory::default()), Ok(message));
-            assert_eq!(fields.end(), Ok(()));
-        }
-    }
-
-    #[test]
-    fn a_cut_message_asks_for_more_and_changes_nothing() {
-        for (message, bytes) in golden() {
-            for end in 0..bytes.len() {
-                let mut memory = Memory::default();
-                let cut = Message::decode(&mut Fields(&bytes[..end]), &mut memory);
-                assert_eq!(cut, Err(DecodeError::UnexpectedEnd), "{message:?} cut at {end}");
-                assert_eq!(format!("{memory:?}"), format!("{:?}", Memory::default()));
-            }
-        }
-    }
-
-    #[test]
-    fn numbers_over_their_limits_are_refused() {
-        let bad: [&[u8]; 13] = [
-            &[0],                                                       // unknown tag
-            &[99],                                                      // unknown tag
-            &[6, 0x81, 0x80, 2],                                        // literal over 32,768 bytes
-            &[8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], // stored over 16 TiB
-            &[1, 2, 0, 5, 2],                                           // blocks of 32 bytes
-            &[1, 8, 0],                                                 // unknown question
-            &[5, 0xff, 0xff, 0xff, 0xff, 0xf],                          // position over ten million
-            &[11, 2],                                                   // flag that is neither
-            &[19, 0xff, 0xff, 0xff, 0xff, 0xf],                         // position over ten million
-            &[20, 0x81, 0x80, 1],                                       // over 16,384 set aside
-            &[21, 0x81, 0x80, 0x80, 0x20],                              // history over 64 MiB
-            &[22, 0x81, 0x80, 2],                                       // piece over 32,768 bytes
-            &[34, 0, 0, 0, 16],                                         // unknown vitals
-        ];
-        for bytes in bad {
-            let refused = Message::decode(&mut Fields(bytes), &mut Memory::default());
-            assert!(
-                !matches!(refused, Ok(_) | Err(DecodeError::UnexpectedEnd)),
-                "{bytes:?}: {refused:?}"
-            );
-        }
-    }
-}
+mod tests;

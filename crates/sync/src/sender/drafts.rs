@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 pub(super) use self::basis::{new_content, old_content, read};
 pub use self::old::{NoContents, OldContents};
-use super::planner::Comparison;
+use super::comparison::Comparison;
 use super::renames;
 use super::source::Source;
 use crate::compressed_names::is_precompressed;

@@ -7,11 +7,11 @@ use std::thread::ScopedJoinHandle;
 use assetsync_transport::Target;
 use rayon::prelude::*;
 
+use super::comparison::Comparison;
 use super::drafts::Drafts;
 use super::error::PushError;
 use super::memory::Memory;
 use super::monitor::Monitor;
-use super::planner::Comparison;
 use super::push::Options;
 use super::reach::Connection;
 use super::session::{Opening, Session};

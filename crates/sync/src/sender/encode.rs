@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use super::comparison::{Answer, Answers};
 use super::error::PushError;
 use super::outlet::Outlet;
-use super::planner::{Answer, Answers};
 use crate::compressed_names::is_precompressed;
 use crate::delta::{Matcher, Op, Signature};
 use crate::fs::tree::Tree;

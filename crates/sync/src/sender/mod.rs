@@ -1,6 +1,7 @@
 //! The sender: scans the source, compares, plans, encodes. It runs where there is memory.
 
 mod basis;
+mod comparison;
 mod content;
 mod decision;
 pub mod drafts;
@@ -30,10 +31,10 @@ mod survey;
 mod tape;
 mod wire;
 
+pub use self::comparison::{Answers, Comparison, Policy};
 pub use self::decision::{Decide, Decision, Deletes, HistoryEdit, When};
 pub use self::error::PushError;
 pub use self::monitor::{Event, Monitor, Silent};
-pub use self::planner::{Answers, Comparison, Policy};
 pub use self::push::{Options, Publishing, push};
 pub(crate) use self::push::{check_deletes, check_source};
 pub(crate) use self::reach::nonce;

@@ -1,55 +1,17 @@
 //! The planner: a pure function of the source, the destination's state and the answers to its questions.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use super::basis::Bases;
-use super::decision::{Deletes, When};
-use super::drafts::{Draft, Drafts, Regzip};
-use crate::compare::{Clock, Rule, Same, SourceEntry, same_content};
+use super::comparison::{Answer, Answers, Comparison};
+use super::decision::When;
+use super::drafts::Draft;
+use crate::compare::Same;
 use crate::compressed_names::is_precompressed;
-use crate::delta::{Signature, SignatureSpec};
 use crate::entry::{Entry, Kind};
-use crate::entry_points::{EntryPoints, Rank};
-use crate::filter::Filter;
+use crate::entry_points::Rank;
 use crate::path::RelPath;
 use crate::plan::{Action, FileAction, Plan, What};
-use crate::proto::Ask;
-use crate::recipe::{Basis, Contents, Ground, Recipe, Recipes, Situation, wanted};
-use crate::state::{Aside, State};
-
-/// What the planner is told besides the two trees.
-#[derive(Debug, Clone, Default)]
-pub struct Policy {
-    /// Delete what the source does not have.
-    pub delete: bool,
-    /// What decides whether files are the same.
-    pub rule: Rule,
-    /// How finely the destination keeps times.
-    pub clock: Clock,
-    /// What is not looked at on either side.
-    pub filter: Filter,
-    /// What is published last.
-    pub entry_points: EntryPoints,
-    /// How fingerprints look.
-    pub names: crate::logical_name::Rules,
-}
-
-/// The answer to a question about a file at the destination.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// It has the expected content.
-    Same,
-    /// It has not.
-    Different,
-    /// It has not, and this is its signature.
-    Signed(Signature),
-    /// It can't be read.
-    Gone,
-}
-
-/// Answers by position in the state.
-pub type Answers = HashMap<u32, Answer>;
+use crate::recipe::{Basis, Contents, Ground, Recipe, Situation};
 
 /// Something at the destination that a push may not remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,235 +20,7 @@ pub struct InTheWay {
     pub path: RelPath,
 }
 
-/// The two trees, compared.
-#[derive(Debug)]
-pub struct Comparison<'a> {
-    source: &'a [SourceEntry],
-    state: &'a State,
-    policy: &'a Policy,
-    /// Which ways files may take.
-    recipes: Recipes,
-    /// What is deleted of what the source does not have.
-    deletes: &'a Deletes,
-    /// What is set aside at the destination.
-    asides: &'a [Aside],
-    /// The source's contents may be nowhere but at the destination.
-    is_given: bool,
-    /// For each source entry, the position of its path in the state.
-    known: Vec<Option<u32>>,
-    same: Vec<Same>,
-    contents: Contents,
-    names: Bases<'a>,
-    /// What the sender knows of changed files by itself.
-    drafts: Arc<Drafts>,
-    /// `.gz` files that may be made from their plain siblings, by position in the source.
-    regzips: Arc<HashMap<usize, Regzip>>,
-    /// For each source entry, the basis to ask about.
-    bases: Vec<Option<Asked>>,
-}
-
-/// A basis that the destination is asked about.
-#[derive(Debug, Clone, Copy)]
-struct Asked {
-    /// Position in the state.
-    known: u32,
-    /// As it is after rewriting.
-    rewritten: bool,
-    /// Whether the rewritten basis is this very content is asked, too.
-    expects: bool,
-    /// The signature to ask for, if a delta can pay.
-    spec: Option<SignatureSpec>,
-}
-
-impl<'a> Comparison<'a> {
-    /// Compares; both sides are in tree order. Files take only ways that are among `recipes`.
-    pub fn new(
-        source: &'a [SourceEntry],
-        state: &'a State,
-        policy: &'a Policy,
-        recipes: Recipes,
-    ) -> Comparison<'a> {
-        let known = positions(source, state);
-        let pairs = source.iter().zip(&known);
-        let same = pairs
-            .map(|(local, known)| match known.and_then(|known| state.entries.get(known as usize)) {
-                Some(remote) => same_content(local, remote, policy.rule, policy.clock),
-                None => Same::No,
-            })
-            .collect();
-        let mut comparison = Comparison {
-            source,
-            state,
-            policy,
-            recipes,
-            deletes: if policy.delete { &Deletes::Surplus } else { &Deletes::None },
-            asides: &[],
-            is_given: false,
-            known,
-            same,
-            contents: Contents::of(state),
-            names: Bases::of(state, &policy.names),
-            drafts: Arc::default(),
-            regzips: Arc::default(),
-            bases: Vec::new(),
-        };
-        comparison.bases = comparison.choose_bases();
-        comparison
-    }
-
-    /// Prefers what the destination has, however small: a [given source](super::Source::of) may lack it.
-    pub fn given(mut self, is_given: bool) -> Comparison<'a> {
-        self.is_given = is_given;
-        self
-    }
-
-    /// Takes what a deploy decided to delete, and the contents that are set aside at the destination.
-    pub fn deploying(mut self, deletes: &'a Deletes, asides: &'a [Aside]) -> Comparison<'a> {
-        (self.deletes, self.asides) = (deletes, asides);
-        self.contents = Contents::of(self.state).with_asides(asides);
-        self.bases = self.choose_bases();
-        self
-    }
-
-    /// Takes what the sender knows of changed files: about those the destination is not asked.
-    pub fn with(mut self, drafts: Arc<Drafts>) -> Comparison<'a> {
-        self.regzips = Arc::clone(&drafts.regzips);
-        self.drafts = drafts;
-        self.bases = self.choose_bases();
-        self
-    }
-
-    /// What the sender knows by itself.
-    pub fn drafts(&self) -> &Drafts {
-        &self.drafts
-    }
-
-    /// `.gz` files that may be made from their plain siblings, by position in the source.
-    pub fn regzips(&self) -> &HashMap<usize, Regzip> {
-        &self.regzips
-    }
-
-    /// The source's entries, in tree order.
-    pub fn source(&self) -> &'a [SourceEntry] {
-        self.source
-    }
-
-    /// The destination's state.
-    pub fn state(&self) -> &'a State {
-        self.state
-    }
-
-    /// What the planner was told.
-    pub fn policy(&self) -> &'a Policy {
-        self.policy
-    }
-
-    /// Which ways files may take.
-    pub fn recipes(&self) -> Recipes {
-        self.recipes
-    }
-
-    /// The path at a position of the state.
-    pub fn known_path(&self, known: u32) -> Option<&'a RelPath> {
-        self.state.entries.get(known as usize).map(|remote| &remote.entry.path)
-    }
-
-    /// Positions of the source's files whose content the destination is known to lack.
-    pub fn changed(&self) -> Vec<usize> {
-        (0..self.source.len()).filter(|&at| self.same[at] == Same::No && self.is_new(at)).collect()
-    }
-
-    /// Whether a source entry is a file with content that is nowhere at the destination, as far as it is known.
-    fn is_new(&self, at: usize) -> bool {
-        let local = &self.source[at];
-        let key = local.digest.map(|digest| digest.short()).zip(local.entry.file_size());
-        key.is_some_and(|key| !self.recipes.copy || self.contents.find(key).is_none())
-    }
-
-    /// Where in the state a regular file stands at the path of a source file.
-    pub fn standing_position(&self, at: usize) -> Option<u32> {
-        self.standing(at).and(self.known[at])
-    }
-
-    /// The file of the state with the same logical name as a source file.
-    pub fn same_logical_name(&self, at: usize) -> Option<u32> {
-        self.names.find(&self.source[at].entry, &self.policy.names)
-    }
-
-    /// Positions of the state's files that the source does not have.
-    pub fn surplus(&self) -> impl Iterator<Item = u32> {
-        let mut known = self.known.iter().flatten().peekable();
-        (0..self.state.entries.len() as u32).filter(move |at| known.next_if_eq(&at).is_none())
-    }
-
-    fn choose_bases(&self) -> Vec<Option<Asked>> {
-        let renames = self.drafts.renames.iter();
-        let renamed: HashMap<&RelPath, u32> =
-            renames.map(|(path, rename)| (path, rename.known)).collect();
-        // Whether these are the same as they are is asked already.
-        let asked = self.known.iter().zip(&self.same).filter(|(_, same)| **same == Same::Ask);
-        let asked: HashSet<u32> = asked.filter_map(|(known, _)| *known).collect();
-        let mut expected = HashSet::new();
-        let mut choose = |at: usize| {
-            let local = &self.source[at];
-            let drafted = self.drafts.files.contains_key(&at) || self.regzips.contains_key(&at);
-            if self.same[at] == Same::Yes || drafted || !self.is_new(at) {
-                return None;
-            }
-            let known = self
-                .standing_position(at)
-                .or_else(|| renamed.get(&local.entry.path).copied())
-                .or_else(|| self.same_logical_name(at))?;
-            let basis_bytes = self.state.entries.get(known as usize)?.entry.file_size()?;
-            let compressed = is_precompressed(local.entry.path.as_bytes());
-            let rewritten = self.drafts.rewriter.is_some()
-                && self.recipes.rewrite
-                && !asked.contains(&known)
-                && !compressed;
-            let spec = wanted(basis_bytes, local.entry.file_size()?, compressed, rewritten);
-            let spec = spec.filter(|_| self.recipes.delta);
-            let expects = rewritten && expected.insert(known);
-            (expects || spec.is_some()).then_some(Asked { known, rewritten, expects, spec })
-        };
-        (0..self.source.len()).map(&mut choose).collect()
-    }
-
-    /// The regular file that stands at the path of a source file.
-    fn standing(&self, at: usize) -> Option<&'a Entry> {
-        let remote = &self.state.entries.get(self.known[at]? as usize)?.entry;
-        matches!(remote.kind, Kind::File { .. }).then_some(remote)
-    }
-
-    /// What must be asked, each file once, in order.
-    pub fn questions(&self) -> Vec<Ask> {
-        let mut asks = BTreeMap::new();
-        for (at, local) in self.source.iter().enumerate() {
-            if let Some(Asked { known, rewritten, expects, spec }) = self.bases[at] {
-                let ask = ask(&mut asks, known);
-                ask.signature = spec.or(ask.signature);
-                ask.rewritten |= rewritten;
-                if expects {
-                    ask.expected = local.digest.map(|digest| digest.short());
-                }
-            }
-            if let (Same::Ask, Some(known)) = (self.same[at], self.known[at]) {
-                ask(&mut asks, known).expected = local.digest.map(|digest| digest.short());
-            }
-        }
-        asks.into_values().collect()
-    }
-
-    /// The position in the source of a path.
-    pub fn position_of(&self, path: &RelPath) -> Option<usize> {
-        self.source.binary_search_by(|local| local.entry.path.cmp(path)).ok()
-    }
-
-    /// The size of a file of the state, in bytes.
-    pub fn known_bytes(&self, known: u32) -> u64 {
-        let remote = self.state.entries.get(known as usize);
-        remote.and_then(|remote| remote.entry.file_size()).unwrap_or(0)
-    }
-
+impl Comparison<'_> {
     /// The plan, once everything is answered; or what stands in its way.
     pub fn plan(&self, answers: &Answers) -> Result<Plan, Vec<InTheWay>> {
         let mut planning = Planning {
@@ -300,23 +34,6 @@ impl<'a> Comparison<'a> {
         planning.run();
         if planning.in_the_way.is_empty() { Ok(planning.plan) } else { Err(planning.in_the_way) }
     }
-}
-
-fn ask(asks: &mut BTreeMap<u32, Ask>, known: u32) -> &mut Ask {
-    asks.entry(known).or_insert(Ask { known, expected: None, signature: None, rewritten: false })
-}
-
-/// For each source entry, where its path is in the state: a merge of two sorted lists.
-fn positions(source: &[SourceEntry], state: &State) -> Vec<Option<u32>> {
-    let mut at = 0;
-    let position = |local: &SourceEntry| {
-        while state.entries.get(at).is_some_and(|remote| remote.entry.path < local.entry.path) {
-            at += 1;
-        }
-        let found = state.entries.get(at)?.entry.path == local.entry.path;
-        found.then_some(at as u32)
-    };
-    source.iter().map(position).collect()
 }
 
 struct Planning<'c, 'a> {
@@ -550,10 +267,14 @@ pub fn content_order(plan: &Plan) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::SourceEntry;
+    use crate::delta::Signature;
     use crate::digest::Digest;
     use crate::entry::Mtime;
-    use crate::filter::Rule as FilterRule;
-    use crate::state::{Leftover, RemoteEntry};
+    use crate::filter::{Filter, Rule as FilterRule};
+    use crate::recipe::Recipes;
+    use crate::sender::comparison::Policy;
+    use crate::state::{Leftover, RemoteEntry, State};
 
     const TIME: Mtime = Mtime { secs: 1000, nanos: 7 };
     const LATER: Mtime = Mtime { secs: 2000, nanos: 0 };

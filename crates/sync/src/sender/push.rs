@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use assetsync_transport::Target;
 
+use super::comparison::{Comparison, Policy};
 use super::decision::{Decide, Decision, Deletes, Wishes};
 use super::early::Early;
 use super::error::PushError;
 use super::memory::Memory;
 use super::monitor::{Event, Monitor};
-use super::planner::{Comparison, Policy};
 use super::reach::Connection;
 use super::report::Report;
 use super::session::{Materials, Opening};

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use assetsync_transport::{Target, bootstrap};
 
+use super::comparison::{Answer, Answers, Comparison};
 use super::content::{Work, tell_renames};
 use super::decision::Wishes;
 use super::drafts::OldContents;
@@ -11,7 +12,6 @@ use super::encode::Encoder;
 use super::error::PushError;
 use super::monitor::{Event, Monitor};
 use super::outlet::{Outlet, Reporting};
-use super::planner::{Answer, Answers, Comparison};
 use super::push::Publishing;
 use super::reach::{Connection, Distance, Reached, destination_bytes};
 use super::replay::share;

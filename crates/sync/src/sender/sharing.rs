@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::comparison::{Answer, Answers};
 use super::content::Work;
 use super::drafts::{Draft, Drafts};
 use super::error::PushError;
-use super::planner::{Answer, Answers};
 use super::tape::{Player, Recorder, Tape};
 use crate::delta::exact::Piece;
 use crate::plan::Plan;

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 
 use super::{Drafts, OldContents, is_as_planned, is_comparable};
-use crate::sender::planner::Comparison;
+use crate::sender::comparison::Comparison;
 use crate::sender::source::Source;
 use crate::sketch::{Sketch, Sketches, similarity};
 
