@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::distance::Distance;
 use super::drafts::Drafts;
 use super::effort::{Effort, Verdict};
 use super::encode::Encoder;
@@ -10,7 +11,6 @@ use super::error::PushError;
 use super::outlet::Outlet;
 use super::patching::Patching;
 use super::planner::content_order;
-use super::reach::Distance;
 use super::regzips::{Job, Outcome, Regzips};
 use super::session::Materials;
 use crate::compressed_names::is_precompressed;

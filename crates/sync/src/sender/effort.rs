@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::reach::Distance;
+use super::distance::Distance;
 
 /// zstd levels in use, from quick to thorough.
 const LEVELS: [i32; 5] = [1, 3, 6, 10, 12];

@@ -4,9 +4,10 @@
 
 use assetsync_transport::Target;
 
+use super::distance::Distance;
 use super::drafts::{NoContents, OldContents, read};
 use super::error::PushError;
-use super::reach::{Connection, Distance, destination_bytes};
+use super::reach::{Connection, destination_bytes};
 use super::source::Source;
 use crate::compare::SourceEntry;
 use crate::compressed_names::is_precompressed;
