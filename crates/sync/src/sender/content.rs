@@ -194,15 +194,17 @@ fn content_bytes(action: &Action) -> u64 {
 struct Judged {
     at: Instant,
     blocked: Duration,
+    sent: u64,
 }
 
 impl Judged {
     fn new(outlet: &dyn Outlet) -> Judged {
-        Judged { at: Instant::now(), blocked: outlet.blocked() }
+        Judged { at: Instant::now(), blocked: outlet.blocked(), sent: outlet.sent() }
     }
 
     fn judge(&mut self, effort: &mut Effort, outlet: &mut dyn Outlet) -> Result<(), PushError> {
-        match effort.adapt(self.at.elapsed(), outlet.blocked() - self.blocked, outlet.sent()) {
+        let blocked = outlet.blocked() - self.blocked;
+        match effort.adapt(self.at.elapsed(), blocked, self.sent..outlet.sent()) {
             Verdict::TooEarly => return Ok(()),
             Verdict::Stay => {}
             Verdict::Change => outlet.compress_at(effort.level(), effort.window_log())?,

@@ -3,6 +3,7 @@
 //! While the link is the slower one, the encoder is blocked writing most of the time, and could as well have
 //! compressed harder; while the encoder is the slower one, it hardly ever is.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::distance::Distance;
@@ -22,11 +23,12 @@ const NEAR_MOST: usize = 1;
 /// Time over which the link is judged before the level is changed (again).
 const PERIOD: Duration = Duration::from_millis(150);
 
-/// The same on the way to a far host for a lower level: what begins anew there is paid for in time on the way, and a
-/// machine busy for a moment looks like a quick link.
+/// The same on the way to a far host for a lower level, at least: what begins anew there is paid for in time on the way,
+/// and a machine busy for a moment looks like a quick link.
 const LONG_PERIOD: Duration = Duration::from_millis(400);
 
-/// The buffers on the way swallow about so many bytes before the link shows what it can do.
+/// The buffers on the way swallow about so many bytes before the link shows what it can do; while they drain, the link is
+/// busy though nobody is blocked.
 const SWALLOWED: u64 = 4 << 20;
 
 /// So many bytes of content, on the way to a far host, are compressed well to the end: it takes no time to speak of.
@@ -68,19 +70,19 @@ impl Effort {
         if self.little { 22 } else { 23 }
     }
 
-    /// Judges the last `elapsed`, of which the encoder was `blocked` by the link, after `sent` bytes in all. Unless it
-    /// is too early, a new period begins.
-    pub fn adapt(&mut self, elapsed: Duration, blocked: Duration, sent: u64) -> Verdict {
+    /// Judges the last `elapsed`, of which the encoder was `blocked` by the link, and in which bytes were `sent` from one
+    /// number to another. Unless it is too early, a new period begins.
+    pub fn adapt(&mut self, elapsed: Duration, blocked: Duration, sent: Range<u64>) -> Verdict {
         let quick = blocked < elapsed.mul_f64(0.4);
         if elapsed < PERIOD {
             return Verdict::TooEarly;
         }
         if self.distance == Distance::Far && quick {
             // Time in which the way swallowed everything tells nothing, later either.
-            if sent < SWALLOWED {
+            if sent.end < SWALLOWED {
                 return Verdict::Stay;
             }
-            if elapsed < LONG_PERIOD {
+            if elapsed < LONG_PERIOD || sent.end - sent.start < SWALLOWED {
                 return Verdict::TooEarly;
             }
         }
@@ -114,6 +116,7 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const LOTS: Range<u64> = 1 << 20..9 << 20;
 
     #[test]
     fn a_slow_link_raises_the_level_and_a_quick_one_lowers_it() {
@@ -131,7 +134,7 @@ mod tests {
             (900, 10),
         ];
         for (blocked, level) in rows {
-            effort.adapt(SECOND, Duration::from_millis(blocked), 9 << 20);
+            effort.adapt(SECOND, Duration::from_millis(blocked), LOTS);
             assert_eq!(effort.level(), level, "blocked for {blocked} ms of a second");
         }
     }
@@ -140,7 +143,7 @@ mod tests {
     fn a_near_host_that_can_not_keep_up_is_not_compressed_for_harder() {
         let mut effort = Effort::new(100 << 20, Distance::Near);
         for (blocked, level) in [(900, 3), (900, 3), (300, 3), (0, 1), (0, 1)] {
-            effort.adapt(SECOND, Duration::from_millis(blocked), 0);
+            effort.adapt(SECOND, Duration::from_millis(blocked), 0..0);
             assert_eq!(effort.level(), level, "blocked for {blocked} ms of a second");
         }
     }
@@ -149,16 +152,18 @@ mod tests {
     fn nothing_changes_early_and_far_or_little_content_is_compressed_well() {
         let mut effort = Effort::new(100 << 20, Distance::Far);
         assert_eq!(effort.level(), 10);
-        let early = effort.adapt(Duration::from_millis(149), Duration::from_millis(149), 9 << 20);
+        let early = effort.adapt(Duration::from_millis(149), Duration::from_millis(149), LOTS);
         assert_eq!((early, effort.level()), (Verdict::TooEarly, 10));
-        assert_eq!(effort.adapt(SECOND, Duration::ZERO, 1 << 20), Verdict::Stay);
+        assert_eq!(effort.adapt(SECOND, Duration::ZERO, 0..1 << 20), Verdict::Stay);
         assert_eq!(effort.level(), 10);
         let moment = Duration::from_millis(399);
-        assert_eq!(effort.adapt(moment, Duration::ZERO, 9 << 20), Verdict::TooEarly);
-        assert_eq!(effort.adapt(SECOND, Duration::ZERO, 9 << 20), Verdict::Change);
+        assert_eq!(effort.adapt(moment, Duration::ZERO, LOTS), Verdict::TooEarly);
+        let draining = 9 << 20..12 << 20;
+        assert_eq!(effort.adapt(SECOND, Duration::ZERO, draining), Verdict::TooEarly);
+        assert_eq!(effort.adapt(SECOND, Duration::ZERO, LOTS), Verdict::Change);
         assert_eq!(effort.level(), 3);
         let mut little = Effort::new(1000, Distance::Far);
-        assert_eq!(little.adapt(SECOND, Duration::ZERO, 9 << 20), Verdict::Stay);
+        assert_eq!(little.adapt(SECOND, Duration::ZERO, LOTS), Verdict::Stay);
         assert_eq!(little.level(), 10);
     }
 }
