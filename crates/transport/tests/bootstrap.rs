@@ -422,6 +422,8 @@ fn what_xz_unpacks_to_something_else_is_never_run() {
 fn no_home_still_finds_a_directory() {
     let home = Home::new();
     let line = bootstrap::command(NONCE, &agents());
-    let channel = home.shell("sh", &format!("unset HOME; {line}"));
+    // What the environment has goes into no directory's name.
+    let channel = home.shell("sh", &format!("unset HOME; u=odd; export u; {line}"));
     assert_echoes(bootstrap::start(channel, NONCE, &agents(), FIRST, TIMEOUT).unwrap());
+    assert!(!Path::new("/var/tmp/assetsync-odd").exists());
 }
