@@ -4,8 +4,8 @@
 //! and nothing of the user's. If the right agent is there, the script becomes it, in the same round
 //! trip. Otherwise it asks for it with a line `assetsync:NONCE:missing:PLATFORM`, and gets the size
 //! of the compressed program, a newline and the program. The platform is followed by `:xz` where xz can unpack it,
-//! and the size by ` xz` where it is to, or by ` plain` if it is not compressed; otherwise that is gzip's. What the script cannot do, it says in a
-//! line of the same form; whatever else is printed before is noise of the login shell.
+//! and the size by ` xz` where it is to, or by ` plain` if it is not compressed; otherwise that is gzip's. What the
+//! script cannot do, it says in a line of the same form; whatever else is printed before is noise of the login shell.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::Command;

@@ -25,15 +25,15 @@ use crate::state::{RemoteEntry, State};
 /// Work that need not wait for the destination.
 pub struct Early<'e> {
     /// What is pushed.
-    pub source: &'e Source,
+    source: &'e Source,
     /// What stood at the destination, as the sender remembers.
-    pub remembered: &'e [RemoteEntry],
+    remembered: &'e [RemoteEntry],
     /// The memory that says so.
-    pub memory: &'e Memory<'e>,
+    memory: &'e Memory<'e>,
     /// What the push may do.
-    pub options: &'e Options,
+    options: &'e Options,
     /// How the destination is reached.
-    pub connection: &'e Connection<'e>,
+    connection: &'e Connection<'e>,
     /// The agent has answered.
     is_answered: AtomicBool,
 }
