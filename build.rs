@@ -17,12 +17,35 @@ use liblzma::write::XzEncoder;
 
 const NAME: &str = "assetsync-agent";
 
+/// Names an agent that is built already, for this platform; then none is built here.
+const PREBUILT: &str = "ASSETSYNC_PREBUILT_AGENT";
+
 /// Switches of zstd's own (described in its `lib/README.md`). The agent compresses little, and at a low level: slower
 /// searches stay out. Of several ways to decompress one is enough, as all are quick.
 const LEAN_ZSTD: &str = include_str!("crates/agent/zstd.flags");
 
 fn main() {
+    println!("cargo::rerun-if-env-changed={PREBUILT}");
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
+    let built = match env::var_os(PREBUILT) {
+        Some(path) => prebuilt(path.into()),
+        None => from_source(&root),
+    };
+    let agent = kept(&built);
+    println!("cargo::rustc-env=ASSETSYNC_AGENT={}", agent.display());
+    println!("cargo::rustc-env=ASSETSYNC_AGENT_GZIPPED={}", packed(&agent, "gz", gzip).display());
+    println!("cargo::rustc-env=ASSETSYNC_AGENT_XZ={}", packed(&agent, "xz", xz).display());
+    println!("cargo::rustc-env=ASSETSYNC_AGENT_KERNEL={}", kernel());
+    println!("cargo::rustc-env=ASSETSYNC_AGENT_ARCH={}", arch());
+}
+
+fn prebuilt(path: PathBuf) -> PathBuf {
+    println!("cargo::rerun-if-changed={}", path.display());
+    path
+}
+
+/// Builds the agent again whenever one of its sources changed.
+fn from_source(root: &Path) -> PathBuf {
     for part in [
         "crates/agent",
         "crates/sync",
@@ -33,13 +56,17 @@ fn main() {
     ] {
         println!("cargo::rerun-if-changed={}", root.join(part).display());
     }
-    let target = variable("TARGET");
-    let built = build(&root, &target);
-    println!("cargo::rustc-env=ASSETSYNC_AGENT={}", built.display());
-    println!("cargo::rustc-env=ASSETSYNC_AGENT_GZIPPED={}", packed(&built, "gz", gzip).display());
-    println!("cargo::rustc-env=ASSETSYNC_AGENT_XZ={}", packed(&built, "xz", xz).display());
-    println!("cargo::rustc-env=ASSETSYNC_AGENT_KERNEL={}", kernel());
-    println!("cargo::rustc-env=ASSETSYNC_AGENT_ARCH={}", arch());
+    build(root, &variable("TARGET"))
+}
+
+/// A copy that no later build replaces: builds of several checkouts may share a target directory.
+fn kept(built: &Path) -> PathBuf {
+    let agent = PathBuf::from(variable("OUT_DIR")).join("agent");
+    // A fresh file, as the old one may be a hard link or read-only.
+    let _ = fs::remove_file(&agent);
+    let copied = fs::copy(built, &agent);
+    copied.unwrap_or_else(|error| panic!("can't copy the agent {}: {error}", built.display()));
+    agent
 }
 
 /// Runs cargo for the agent and gives the program's path.
