@@ -15,6 +15,9 @@ pub enum Error {
     /// The throw-away sshd, the link or a program is missing or does not work.
     #[error(transparent)]
     Testbed(#[from] assetsync_testbed::Error),
+    /// A link that cannot be made.
+    #[error(transparent)]
+    Link(#[from] assetsync_link::Error),
     /// Programs that the competitors need and this machine lacks.
     #[error("{} not installed; `apt-get install {}` brings what is missing", programs.join(", "), packages.join(" "))]
     Missing {

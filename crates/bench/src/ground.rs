@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use assetsync_testbed::{Link, LinkSpec, Route, Sshd};
+use assetsync_link::{Link, LinkSpec};
+use assetsync_testbed::{Route, Sshd};
 use assetsync_transport::{RemoteTarget, SshOptions};
 
 use crate::error::{Doing, Result};

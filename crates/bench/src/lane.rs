@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use assetsync_testbed::Link;
-use assetsync_testbed::link::Counts;
+use assetsync_link::{Counts, Link};
 
 /// How long connections may take to end after a run.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -41,7 +41,7 @@ mod stats;
 mod table;
 mod units;
 
-pub use assetsync_testbed::LinkSpec;
+pub use assetsync_link::LinkSpec;
 pub use chart::chart;
 pub use competitor::{Competitor, Role};
 pub use error::{Error, Result};

@@ -6,7 +6,8 @@ mod turn;
 
 use std::path::PathBuf;
 
-use assetsync_testbed::{LinkSpec, find};
+use assetsync_link::LinkSpec;
+use assetsync_testbed::find;
 use assetsync_transport::{RemoteTarget, SshOptions};
 
 use self::meeting::Meeting;

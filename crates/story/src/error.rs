@@ -10,6 +10,9 @@ pub enum StoryError {
     /// Something around it is missing or failed.
     #[error(transparent)]
     Testbed(#[from] assetsync_testbed::Error),
+    /// The link to the server.
+    #[error(transparent)]
+    Link(#[from] assetsync_link::Error),
     /// A system call on a path.
     #[error("Cannot {action} {}: {source}", path.display())]
     Io {

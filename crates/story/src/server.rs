@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use assetsync_link::{Link, LinkSpec};
 use assetsync_testbed::memory::Cgroup;
 use assetsync_testbed::rails::{App, Puma, Site};
-use assetsync_testbed::{Link, LinkSpec, Route, Sshd};
+use assetsync_testbed::{Route, Sshd};
 
 use crate::error::StoryError;
 use crate::telling::Copying;

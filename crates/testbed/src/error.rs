@@ -44,9 +44,9 @@ pub enum Error {
         /// Everything it logged.
         log: String,
     },
-    /// A link description that cannot be read.
-    #[error("{0:?} is no link: write a round trip and a rate, as in 50ms,20mbit, or 0")]
-    LinkSpec(String),
+    /// A link that cannot be made.
+    #[error(transparent)]
+    Link(#[from] assetsync_link::Error),
     /// A corpus that was not fetched.
     #[error(transparent)]
     Corpus(crate::corpora::MissingCorpus),

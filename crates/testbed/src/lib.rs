@@ -4,8 +4,8 @@
 //! made small enough to start hundreds of times:
 //!
 //! - [`Sshd`]: OpenSSH on a free loopback port, with its own keys, home and configuration;
-//! - [`Link`]: a forwarder in front of any port that counts bytes, is as slow as told, and breaks
-//!   on demand;
+//! - [`Link`]: a forwarder in front of any port that counts bytes, limits latency and rate, and breaks
+//!   on demand, from its own crate;
 //! - [`tree`]: trees to push, and the comparison that says whether a push was right;
 //! - [`rsync`]: the real rsync, as referee and as rival;
 //! - [`memory`]: what a process took, and a cgroup that kills what takes too much;
@@ -16,7 +16,6 @@
 
 pub mod corpora;
 mod error;
-pub mod link;
 pub mod memory;
 mod process;
 pub mod rails;
@@ -24,7 +23,7 @@ pub mod rsync;
 pub mod sshd;
 pub mod tree;
 
+pub use assetsync_link::{Counts, Direction, Link, LinkSpec};
 pub use error::{Error, Result};
-pub use link::{Direction, Link, LinkSpec};
 pub use process::find;
 pub use sshd::{Route, Sshd};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use assetsync_testbed::LinkSpec;
+use assetsync_link::LinkSpec;
 
 use super::Plan;
 use super::stand::Stand;

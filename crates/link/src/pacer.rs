@@ -1,22 +1,22 @@
-//! The clock of a line that carries so many bytes a second.
+//! Paces a line of so many bytes a second.
 
 use std::time::{Duration, Instant};
 
-/// The clock of one direction. It tells when bytes have left; nobody waits in here.
+/// Computes when bytes leave a line of a given rate. It never waits itself.
 #[derive(Debug)]
-pub(super) struct Pacer {
+pub(crate) struct Pacer {
     rate: Option<u64>,
     free: Option<Instant>,
 }
 
 impl Pacer {
     /// A line of `rate` bytes a second.
-    pub(super) fn new(rate: Option<u64>) -> Self {
+    pub(crate) fn new(rate: Option<u64>) -> Self {
         Self { rate, free: None }
     }
 
-    /// Takes the line for `bytes` that are ready at `now`; returns when the last of them has left.
-    pub(super) fn reserve(&mut self, bytes: usize, now: Instant) -> Instant {
+    /// Reserves the line for `bytes` that are ready at `now`; returns when the last of them has left.
+    pub(crate) fn reserve(&mut self, bytes: usize, now: Instant) -> Instant {
         let start = self.free.map_or(now, |free| free.max(now));
         let left = start + self.rate.map_or(Duration::ZERO, |rate| duration(bytes, rate));
         self.free = Some(left);

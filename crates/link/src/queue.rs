@@ -1,17 +1,17 @@
-//! What is on its way along one direction of one connection.
+//! Data in flight in one direction of one connection.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// A thing that arrives.
+/// What arrives at the other end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Item {
+pub(crate) enum Item {
     /// Bytes.
     Data(Vec<u8>),
-    /// The sender has no more to say.
+    /// The end of the stream.
     End,
-    /// The sender is gone.
+    /// The sender reset the connection.
     Reset,
 }
 
@@ -24,9 +24,9 @@ impl Item {
     }
 }
 
-/// What is on its way, in order, each thing with the time it arrives.
+/// Data in flight, in order, each item with the time it arrives.
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     room: u64,
     state: Mutex<State>,
     changed: Condvar,
@@ -40,13 +40,13 @@ struct State {
 }
 
 impl Queue {
-    /// A queue that makes its sender wait once it holds `room` bytes.
-    pub(super) fn new(room: u64) -> Self {
+    /// A queue that blocks its sender once it holds `room` bytes.
+    pub(crate) fn new(room: u64) -> Self {
         Self { room, state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// Sends `item` so that it arrives at `due`, waiting for room; false if nobody receives.
-    pub(super) fn push(&self, due: Instant, item: Item) -> bool {
+    pub(crate) fn push(&self, due: Instant, item: Item) -> bool {
         let full = |state: &mut State| state.held >= self.room && !state.closed;
         let mut state =
             self.changed.wait_while(self.state(), full).unwrap_or_else(PoisonError::into_inner);
@@ -59,8 +59,8 @@ impl Queue {
         true
     }
 
-    /// Waits for the next thing to arrive; nothing once the queue is closed.
-    pub(super) fn pop(&self) -> Option<Item> {
+    /// Waits for the next item to arrive; nothing once the queue is closed.
+    pub(crate) fn pop(&self) -> Option<Item> {
         let mut state = self.state();
         while !state.closed {
             let due = state.items.front().map(|(due, _)| *due);
@@ -75,8 +75,8 @@ impl Queue {
         None
     }
 
-    /// Drops what is on its way; both ends stop waiting.
-    pub(super) fn close(&self) {
+    /// Drops what is in flight; both ends stop waiting.
+    pub(crate) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
     }
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn things_arrive_in_order_and_not_before_their_time() {
+    fn items_arrive_in_order_and_not_before_their_time() {
         let queue = Queue::new(100);
         let due = Instant::now() + Duration::from_millis(20);
         assert!(queue.push(due, Item::Data(vec![1])));

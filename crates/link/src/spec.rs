@@ -1,4 +1,4 @@
-//! What a link is like, and how it is written.
+//! Latency and rate of a link, and how they are written.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// What a link is like.
+/// Latency and rate of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LinkSpec {
-    /// Time from sending to hearing the answer, of which each way takes half.
+    /// The round trip; each way takes half of it.
     pub round_trip: Duration,
     /// Bytes a second each way, shared by all connections; unlimited if nothing.
     pub rate: Option<u64>,
@@ -22,7 +22,7 @@ const RATES: [(&str, u64); 3] =
 /// Times as they are written, in microseconds. Two-letter units come first, as `s` ends them too.
 const TIMES: [(&str, u64); 3] = [("us", 1), ("ms", 1_000), ("s", 1_000_000)];
 
-/// Room for what is on its way and a router's queue behind it, on a link without a rate.
+/// Bytes in flight on a link without a rate.
 const UNLIMITED_ROOM: u64 = 4 << 20;
 
 /// The queue of a router in front of a slow line.
@@ -34,7 +34,7 @@ impl LinkSpec {
 
     /// Reads `50ms,20mbit`: a round trip and a rate, either alone, or `0` for neither.
     pub fn parse(text: &str) -> Result<Self> {
-        let wrong = || Error::LinkSpec(text.to_owned());
+        let wrong = || Error::Spec(text.to_owned());
         if text == "0" {
             return Ok(Self::UNSHAPED);
         }
@@ -49,14 +49,14 @@ impl LinkSpec {
         Ok(spec)
     }
 
-    /// The time one way takes.
-    pub(super) fn one_way(&self) -> Duration {
+    /// The latency of one way.
+    pub(crate) fn one_way(&self) -> Duration {
         self.round_trip / 2
     }
 
-    /// How many bytes a direction holds before its sender has to wait: enough to keep the line
-    /// full, and no more than a router would queue.
-    pub(super) fn room(&self) -> u64 {
+    /// How many bytes can be in flight each way before the sender has to wait: enough to keep the
+    /// line full, and no more than a router would queue.
+    pub(crate) fn room(&self) -> u64 {
         let Some(rate) = self.rate else { return UNLIMITED_ROOM };
         let in_flight = u128::from(rate) * self.round_trip.as_micros() / 1_000_000;
         u64::try_from(in_flight).unwrap_or(UNLIMITED_ROOM).saturating_add(ROUTER_QUEUE)
@@ -64,7 +64,7 @@ impl LinkSpec {
 
     /// How many bytes to move at once: what the line carries in a millisecond, so that connections
     /// share it fairly, within what packets and memory make sensible.
-    pub(super) fn chunk(&self) -> usize {
+    pub(crate) fn chunk(&self) -> usize {
         let millisecond = self.rate.unwrap_or(u64::MAX) / 1_000;
         usize::try_from(millisecond).unwrap_or(usize::MAX).clamp(1_460, 64 << 10)
     }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_has_room_for_what_is_on_its_way() {
+    fn the_line_has_room_for_what_is_in_flight() {
         assert_eq!(spec(50, Some(2_500_000)).room(), 125_000 + ROUTER_QUEUE);
         assert_eq!(spec(50, Some(2_500_000)).chunk(), 2_500);
         assert_eq!(LinkSpec::UNSHAPED.chunk(), 64 << 10);

@@ -1,30 +1,30 @@
-//! Whether a link carries anything at the moment.
+//! Opens, freezes and closes a link.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Whether a link carries anything at the moment.
+/// Whether a link forwards bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// It does.
     #[default]
     Open,
-    /// It does not, and nobody is told.
+    /// It does not, and its connections stay open.
     Frozen,
-    /// It never will again.
+    /// It never will again: its connections end.
     Closed,
 }
 
-/// The mode of a link, to be waited for.
+/// The mode of a link, which threads can wait for.
 #[derive(Debug, Default)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     mode: Mutex<Mode>,
     changed: Condvar,
 }
 
 impl Gate {
     /// Changes the mode, unless the gate is closed for good.
-    pub(super) fn set(&self, mode: Mode) {
+    pub(crate) fn set(&self, mode: Mode) {
         let mut current = self.lock();
         if *current != Mode::Closed {
             *current = mode;
@@ -33,21 +33,21 @@ impl Gate {
     }
 
     /// Waits until the gate is open; false if it never will be.
-    pub(super) fn pass(&self) -> bool {
+    pub(crate) fn pass(&self) -> bool {
         let frozen = |mode: &mut Mode| *mode == Mode::Frozen;
         let waited = self.changed.wait_while(self.lock(), frozen);
         *waited.unwrap_or_else(PoisonError::into_inner) == Mode::Open
     }
 
-    /// Lets `time` go by; false as soon as the gate is closed.
-    pub(super) fn sleep(&self, time: Duration) -> bool {
+    /// Sleeps for `time`; false as soon as the gate is closed.
+    pub(crate) fn sleep(&self, time: Duration) -> bool {
         let not_closed = |mode: &mut Mode| *mode != Mode::Closed;
         let waited = self.changed.wait_timeout_while(self.lock(), time, not_closed);
         *waited.unwrap_or_else(PoisonError::into_inner).0 != Mode::Closed
     }
 
     /// Whether the gate is closed for good.
-    pub(super) fn closed(&self) -> bool {
+    pub(crate) fn closed(&self) -> bool {
         *self.lock() == Mode::Closed
     }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A server that sends back what it gets; returns its port. It lives as long as the process.
 fn echo() -> u16 {
@@ -29,7 +29,7 @@ fn link(spec: &str) -> Link {
 
 fn connect(link: &Link) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", link.port())).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
@@ -50,7 +50,7 @@ fn bytes_arrive_whole_and_are_counted() {
     let link = link("0");
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
     assert!(converse(&connect(&link), &bytes).unwrap() == bytes);
-    assert!(link.wait_idle(PATIENCE));
+    assert!(link.wait_idle(TIMEOUT));
     let counts = Counts { connections: 1, sent: 3_000_000, received: 3_000_000 };
     assert_eq!(link.counts(), counts);
     link.reset();
@@ -81,7 +81,7 @@ fn connections_share_the_rate() {
     });
     // 100,000 bytes at 500,000 a second.
     assert!(start.elapsed() >= Duration::from_millis(200));
-    assert!(link.wait_idle(PATIENCE));
+    assert!(link.wait_idle(TIMEOUT));
     assert_eq!(link.counts(), Counts { connections: 2, sent: 100_000, received: 100_000 });
 }
 
@@ -96,7 +96,7 @@ fn a_frozen_link_keeps_silent_until_it_thaws() {
     assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
     assert_eq!(link.counts().sent, 0);
     link.thaw();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream.read_exact(&mut [0]).unwrap();
 }
 
@@ -107,7 +107,7 @@ fn a_cut_resets_after_exactly_its_bytes() {
         link.cut_after(direction, 1_234);
         let error = converse(&connect(&link), &[7; 100_000]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-        assert!(link.wait_idle(PATIENCE));
+        assert!(link.wait_idle(TIMEOUT));
         let counts = link.counts();
         let passed = if direction == Direction::Sent { counts.sent } else { counts.received };
         assert_eq!(passed, 1_234);
@@ -143,7 +143,7 @@ fn cutting_now_resets_what_is_open() {
     stream.read_exact(&mut [0]).unwrap();
     link.cut();
     assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
-    assert!(link.wait_idle(PATIENCE));
+    assert!(link.wait_idle(TIMEOUT));
 }
 
 #[test]

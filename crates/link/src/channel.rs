@@ -3,55 +3,55 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::fault::{Faults, Then};
-use super::pacer::Pacer;
+use crate::faults::{Faults, Next};
+use crate::pacer::Pacer;
 
 /// One direction of a link, shared by all its connections.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(crate) struct Channel {
     pacer: Mutex<Pacer>,
     traffic: Mutex<Traffic>,
 }
 
-/// What passed, and what is yet to go wrong.
+/// The bytes so far, and the faults to come.
 #[derive(Debug, Default)]
 struct Traffic {
     passed: u64,
     faults: Faults,
 }
 
-impl Lane {
+impl Channel {
     /// A direction that carries `rate` bytes a second.
-    pub(super) fn new(rate: Option<u64>) -> Self {
+    pub(crate) fn new(rate: Option<u64>) -> Self {
         Self { pacer: Mutex::new(Pacer::new(rate)), traffic: Mutex::default() }
     }
 
-    /// Takes the line for `bytes` ready at `now`; returns when the last of them has left.
-    pub(super) fn reserve(&self, bytes: usize, now: Instant) -> Instant {
+    /// Reserves the line for `bytes` that are ready at `now`; returns when the last of them has left.
+    pub(crate) fn reserve(&self, bytes: usize, now: Instant) -> Instant {
         self.pacer.lock().unwrap_or_else(PoisonError::into_inner).reserve(bytes, now)
     }
 
-    /// Says how many of the `bytes` that arrived may pass, counts those, and says what then.
-    pub(super) fn admit(&self, bytes: &mut [u8]) -> (usize, Then) {
+    /// How many of the `bytes` that arrived may pass, which are counted here, and what happens next.
+    pub(crate) fn admit(&self, bytes: &mut [u8]) -> (usize, Next) {
         let mut traffic = self.traffic();
         let offset = traffic.passed;
-        let (pass, then) = traffic.faults.strike(offset, bytes);
+        let (pass, next) = traffic.faults.apply(offset, bytes);
         traffic.passed += pass as u64;
-        (pass, then)
+        (pass, next)
     }
 
     /// How many bytes passed.
-    pub(super) fn passed(&self) -> u64 {
+    pub(crate) fn passed(&self) -> u64 {
         self.traffic().passed
     }
 
-    /// Changes what is yet to go wrong.
-    pub(super) fn with_faults(&self, change: impl FnOnce(&mut Faults)) {
+    /// Changes the faults to come.
+    pub(crate) fn with_faults(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.traffic().faults);
     }
 
-    /// Forgets what passed and what was to go wrong.
-    pub(super) fn reset(&self) {
+    /// Counts from zero, without faults.
+    pub(crate) fn reset(&self) {
         *self.traffic() = Traffic::default();
     }
 
