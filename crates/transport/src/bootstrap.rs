@@ -27,9 +27,9 @@ const CLOSING_GRACE: Duration = Duration::from_secs(2);
 /// Shells report a program that is there but cannot be executed so.
 const CANNOT_EXECUTE: i32 = 126;
 
-/// The script, kept readable in its own file; newlines and inner quotes would not survive every
-/// login shell, so it has no quote and its lines are joined here.
-const SCRIPT: &str = include_str!("bootstrap.sh");
+/// What the build script makes of `bootstrap.sh`: one line, which every login shell takes for one
+/// word if it stands in single quotes.
+const SCRIPT: &str = include_str!(concat!(env!("OUT_DIR"), "/bootstrap.sh"));
 
 /// A started agent.
 #[derive(Debug)]
@@ -47,18 +47,14 @@ pub struct Started {
 /// The remote command line that starts the agent, for any login shell.
 pub fn command(nonce: &str, agents: &Agents) -> String {
     let words = agents.pairs().join(" ");
-    format!("exec /bin/sh -c '{}' sh {nonce} {words}", script())
+    format!("exec /bin/sh -c '{SCRIPT}' sh {nonce} {words}")
 }
 
 /// The same for a local destination: a child process instead of a remote shell.
 pub fn local(nonce: &str, agents: &Agents) -> Result<Channel, TransportError> {
     let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(script()).arg("sh").arg(nonce).args(agents.pairs());
+    command.arg("-c").arg(SCRIPT).arg("sh").arg(nonce).args(agents.pairs());
     spawn(command, "this machine")
-}
-
-fn script() -> String {
-    SCRIPT.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes `first_line` at once, so that an agent already there answers it in the same round trip,
@@ -264,14 +260,45 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[path = "../minify.rs"]
+mod minify;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
-    fn the_script_survives_every_login_shell() {
-        let script = script();
-        let forbidden = ['!', '\n', '\\', '\''];
-        assert!(script.is_ascii() && !script.contains(forbidden));
-        assert!(script.len() < 4096, "{}", script.len());
+    fn the_script_is_one_short_word_for_every_login_shell() {
+        assert!(SCRIPT.is_ascii() && !SCRIPT.contains(['!', '\n', '\\', '\'']));
+        // A command line is sent with every push, and some hosts take no more than 4 KiB.
+        assert!(SCRIPT.len() < 2200, "{}", SCRIPT.len());
+    }
+
+    #[test]
+    fn every_name_in_the_script_is_short_or_from_the_environment() {
+        let names = SCRIPT.split('$').skip(1).map(|text| {
+            let text = text.trim_start_matches('{');
+            text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap()
+        });
+        let long: Vec<_> = names.filter(|name| name.len() > 1).collect();
+        assert_eq!(long, ["XDG_CACHE_HOME", "HOME"]);
+    }
+
+    #[test]
+    fn every_name_is_shortened_to_one_of_its_own() {
+        let short: HashSet<_> = minify::NAMES.iter().map(|(_, short)| short).collect();
+        assert_eq!(short.len(), minify::NAMES.len());
+        let source = include_str!("bootstrap.sh");
+        assert!(minify::NAMES.iter().all(|(long, _)| source.contains(long)));
+        assert_eq!(minify::minify(source), SCRIPT);
+    }
+
+    #[test]
+    fn lines_are_joined_as_the_shell_reads_them() {
+        let script = "# why\nif a; then\n    b=$(c)\nfi\n\ncase $d in\n    *)\n        e &&\n            \
+            f ;;\nesac\ng \\\n    h\nhello=1\n";
+        let expected = "if a; then b=$(c);fi;case $d in *)e &&f ;;esac;g h;x=1";
+        assert_eq!(minify::minify(script), expected);
     }
 }

@@ -1,34 +1,184 @@
-n=$1; shift;
-say() { printf %s "assetsync:$n:$1"; echo; };
-good() { test -f "$1" && test -O "$1" && test "$(cksum < "$1" 2>/dev/null)" = "$c $s"; };
-safe() { test -O "$1" && ls -ldn "$@" 2>/dev/null | { z=; while read -r m l o r; do
- case $m in d????-??-*) t= ;; d????????[tT]*) t=1 ;; *) exit 1 ;; esac;
- case $o in 0|"$z") ;; *) test -z "$z" || exit 1; z=$o ;; esac; q=$o; done;
- test -z "$t" && test "${z:-0}" = "$q"; }; };
-fit() { case $1 in /*) ;; *) return 1 ;; esac;
- test -d "$1" || (umask 077; mkdir -p "$1" 2>/dev/null) || return 1; test -h "$1" && return 1; test -w "$1" || return 1;
- q=$(cd "$1" 2>/dev/null && pwd -P) || return 1; set --;
- while test -n "$q"; do set -- "$@" "$q"; q=${q%/*}; done; safe "$@"; };
-{ read -r k < /proc/sys/kernel/ostype && read -r v < /proc/sys/kernel/arch; } 2> /dev/null && k="$k $v" ||
- k=$(uname -sm); k=${k%% *}-${k##* }; v=; for p; do case $p in "$k="*) v=${p#*=} ;; esac; done;
-test -n "$v" || { say "unsupported:$k"; exit 1; };
-h=${v%%.*}; s=${v##*.}; c=${v#*.}; c=${c%.*}; x=; y=; e=; b=; u=;
-for d in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" /var/tmp/assetsync- /tmp/assetsync-; do
- case $d in *-) u=${u:-$(id -u)}; d=$d$u ;; esac;
- fit "$d" || { b="$b $d"; continue; };
- a=$d/agent-$k-$h;
- test -h "$a" && rm -f "$a"; test -d "$a" && { b="$b $a"; continue; };
- if good "$a"; then test -x "$a" && exec "$a" "$n"; e=noexec:$d; continue; fi;
- test -n "$x" || case $(xz --version < /dev/null 2> /dev/null) in *liblzma*) y=:xz ;; esac; t=$d/new-$n; w=$(umask); umask 077;
- while :; do
- say "missing:$k$y"; test -n "$x" || read -r x || exit 1; read -r z f || exit 1;
- case $f in plain) head -c "$z" > "$t" ;;
- *) head -c "$z" | { case $f in xz) xz -dc ;; *) gzip -dc ;; esac > "$t" 2> /dev/null; cat > /dev/null; } ;; esac;
- good "$t" && break; rm -f "$t"; test "$f" = xz || break; y=; done; umask "$w";
- test -f "$t" && chmod 700 "$t" && mv -f "$t" "$a" || { rm -f "$t"; e=damaged:$d; continue; };
- "$a" --probe < /dev/null > /dev/null 2>&1 || { e="noexec:$d (status $?)"; test -x "$a" && rm -f "$a"; continue; };
- set -- "$d/agent-$k-"*; test $# -lt 4 ||
- for o in $(ls -t "$d" | grep "^agent-$k-" | tail -n +4); do rm -f "$d/$o"; done;
- exec "$a" "$n";
-done;
-say "${e:-nowhere:$b}"; exit 1
+# shellcheck shell=sh
+#
+# Starts the agent on the server. If it is not there yet, installs it first.
+#
+#   sh -c 'THIS SCRIPT' sh NONCE PLATFORM=HASH.CHECKSUM.SIZE...
+#
+# One word for each agent that the sender has: the platform as KERNEL-MACHINE, the agent's BLAKE3
+# hash, and what cksum prints for it. What is said to the sender is described in docs/protocol.md,
+# and src/bootstrap.rs has the other end of the conversation.
+#
+# This file is what people read and shellcheck checks. What is sent is made of it by minify.rs when
+# the crate is built: without comments and indentation, with one-letter names, on one line. It has
+# to pass through any login shell as one word in single quotes, so it contains no single quote, no
+# exclamation mark, and no backslash except to continue a line. It runs under any sh: besides POSIX
+# it needs test -O (owned by the user), head -c, and gzip.
+#
+# The usual case, an agent that is there, starts two programs, ls and cksum, and then becomes the
+# agent. Each one more delays every push; builtins of the shell are free.
+nonce=$1
+shift
+
+# Sends a line to the sender. The nonce tells it from what login scripts print. printf does not end
+# the line, as that would take a backslash.
+say() {
+    printf %s "assetsync:$nonce:$1"
+    echo
+}
+
+# Whether $1 is the wanted agent, undamaged.
+is_agent() {
+    # shellcheck disable=SC3067 # -O: every sh in use has it.
+    test -f "$1" && test -O "$1" && test "$(cksum < "$1" 2> /dev/null)" = "$checksum $size"
+}
+
+# Whether nobody but the user and root can change what a directory contains: takes its path and
+# those of all its parents, without symbolic links.
+is_private() {
+    # shellcheck disable=SC3067,SC2012 # find can not print modes everywhere.
+    # shellcheck disable=SC2034 # Some columns of ls are read and not used.
+    test -O "$1" && ls -ldn "$@" 2> /dev/null | {
+        user=
+        while read -r mode links owner rest; do
+            case $mode in
+                d????-??-*) open= ;;
+                d????????[tT]*) open=1 ;;
+                *) exit 1 ;;
+            esac
+            case $owner in
+                0 | "$user") ;;
+                *)
+                    test -z "$user" || exit 1
+                    user=$owner ;;
+            esac
+            last=$owner
+        done
+        test -z "$open" && test "${user:-0}" = "$last"
+    }
+}
+
+# Whether the agent may be kept in the directory $1, which is created if it is missing.
+is_usable() {
+    case $1 in /*) ;; *) return 1 ;; esac
+    test -d "$1" || (umask 077 && mkdir -p "$1" 2> /dev/null) || return 1
+    test -h "$1" && return 1
+    test -w "$1" || return 1
+    physical=$(cd "$1" 2> /dev/null && pwd -P) || return 1
+    set --
+    while test -n "$physical"; do
+        set -- "$@" "$physical"
+        physical=${physical%/*}
+    done
+    is_private "$@"
+}
+
+# Asks the sender for the agent until its bytes are right, and puts it in its place.
+install_agent() {
+    # busybox has an xz of its own, which does not unpack everything: ask for the XZ Utils.
+    test -n "$hello" || case $(xz --version < /dev/null 2> /dev/null) in
+        *liblzma*) unpacker=:xz ;;
+    esac
+    incoming=$directory/new-$nonce
+    user_umask=$(umask)
+    umask 077
+    while :; do
+        say "missing:$platform$unpacker"
+        # The sender has said hello already, in case the agent is there. It says it again later.
+        test -n "$hello" || read -r hello || exit 1
+        read -r length format || exit 1
+        # If unpacking stops early, the rest is read away all the same.
+        case $format in
+            plain) head -c "$length" > "$incoming" ;;
+            *)
+                head -c "$length" | {
+                    case $format in xz) xz -dc ;; *) gzip -dc ;; esac > "$incoming" 2> /dev/null
+                    cat > /dev/null
+                } ;;
+        esac
+        is_agent "$incoming" && break
+        rm -f "$incoming"
+        # After xz there is another try, with gzip.
+        test "$format" = xz || break
+        unpacker=
+    done
+    # The agent gets the umask that the user has.
+    umask "$user_umask"
+    test -f "$incoming" && chmod 700 "$incoming" && mv -f "$incoming" "$program"
+}
+
+# Which platform this is. Linux 6.1 and later tell without a program having to be started.
+if { read -r os < /proc/sys/kernel/ostype && read -r machine < /proc/sys/kernel/arch; } \
+    2> /dev/null; then
+    platform=$os-$machine
+else
+    platform=$(uname -sm)
+    platform=${platform%% *}-${platform##* }
+fi
+
+# Which agent is wanted.
+wanted=
+for pair; do
+    case $pair in "$platform="*) wanted=${pair#*=} ;; esac
+done
+test -n "$wanted" || {
+    say "unsupported:$platform"
+    exit 1
+}
+hash=${wanted%%.*}
+size=${wanted##*.}
+checksum=${wanted#*.}
+checksum=${checksum%.*}
+
+# Nothing of the environment is taken for a value of this script.
+hello=
+unpacker=
+failure=
+unusable=
+uid=
+# The last two get the user's number at their end, which takes a program to find out.
+for directory in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" \
+    /var/tmp/assetsync- /tmp/assetsync-; do
+    case $directory in
+        *-)
+            uid=${uid:-$(id -u)}
+            directory=$directory$uid ;;
+    esac
+    is_usable "$directory" || {
+        unusable="$unusable $directory"
+        continue
+    }
+    program=$directory/agent-$platform-$hash
+    test -h "$program" && rm -f "$program"
+    test -d "$program" && {
+        unusable="$unusable $program"
+        continue
+    }
+    if is_agent "$program"; then
+        # shellcheck disable=SC2093 # Nothing comes after it, as it becomes the agent.
+        test -x "$program" && exec "$program" "$nonce"
+        failure=noexec:$directory
+        continue
+    fi
+    install_agent || {
+        rm -f "$incoming"
+        failure=damaged:$directory
+        continue
+    }
+    # Does it run at all here? If it is not even allowed to, it stays: it will be found, and passed
+    # over, without being sent again.
+    "$program" --probe < /dev/null > /dev/null 2>&1 || {
+        failure="noexec:$directory (status $?)"
+        test -x "$program" && rm -f "$program"
+        continue
+    }
+    # Keep the agents of the last few versions: senders of different versions may take turns.
+    set -- "$directory/agent-$platform-"*
+    # shellcheck disable=SC2010,SC2012 # Only ls sorts by age.
+    test $# -lt 4 || for old in $(ls -t "$directory" | grep "^agent-$platform-" | tail -n +4); do
+        rm -f "$directory/$old"
+    done
+    # shellcheck disable=SC2093
+    exec "$program" "$nonce"
+done
+say "${failure:-nowhere:$unusable}"
+exit 1

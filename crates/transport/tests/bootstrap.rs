@@ -12,93 +12,7 @@ use std::time::{Duration, Instant};
 use assetsync_transport::bootstrap::{self, Started};
 use assetsync_transport::{Agent, Agents, Channel, NoPrompt, TransportError, connect, spawn};
 use common::Sshd;
-
-const NONCE: &str = "00112233445566778899aabbccddeeff";
-const FIRST: &[u8] = b"assetsync 1 hello\n";
-/// A user who is not the one the tests run as.
-const SOMEBODY: u32 = 1234;
-const TIMEOUT: Duration = Duration::from_secs(20);
-const STAND_IN: &str = "#!/bin/sh\ntest \"$1\" = --probe && exit 0\n\
-    printf 'assetsync:%s:ready\\n' \"$1\"\nexec cat\n";
-
-fn platform() -> (String, String) {
-    let output = Command::new("uname").arg("-sm").output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let (kernel, arch) = text.trim().split_once(' ').unwrap();
-    (kernel.to_owned(), arch.to_owned())
-}
-
-fn agents_of(program: &str) -> Agents {
-    let (kernel, arch) = platform();
-    let bytes = program.as_bytes().to_vec().into();
-    Agents::new(vec![other(), Agent { kernel, arch, bytes, gzipped: None, xz: None }])
-}
-
-/// One for a platform that is not this one.
-fn other() -> Agent {
-    let (kernel, arch) = ("Other".to_owned(), "cpu".to_owned());
-    Agent { kernel, arch, bytes: vec![1].into(), gzipped: None, xz: None }
-}
-
-fn agents() -> Agents {
-    agents_of(STAND_IN)
-}
-
-type Case = (&'static str, fn(&Path));
-
-struct Home(tempfile::TempDir);
-
-impl Home {
-    /// Under a directory that only root can write, as the script looks at all parents.
-    fn new() -> Self {
-        Self(tempfile::tempdir_in("/var/lib").unwrap())
-    }
-
-    fn cache(&self) -> PathBuf {
-        self.0.path().join(".cache/assetsync")
-    }
-
-    fn installed(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(self.cache()) else { return Vec::new() };
-        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-        paths.sort();
-        paths
-    }
-
-    /// Runs a command line as sshd does: the login shell with `-c`.
-    fn shell(&self, shell: &str, line: &str) -> Channel {
-        let mut words = shell.split(' ');
-        let mut command = Command::new(words.next().unwrap());
-        command.args(words).arg("-c").arg(line).env_clear();
-        command.env("PATH", "/usr/bin:/bin").env("HOME", self.0.path());
-        spawn(command, "shellhost").unwrap_or_else(|e| panic!("{e}: apt-get install {shell}"))
-    }
-
-    fn start_with(&self, shell: &str, agents: &Agents) -> Result<Started, TransportError> {
-        let channel = self.shell(shell, &bootstrap::command(NONCE, agents));
-        bootstrap::start(channel, NONCE, agents, FIRST, TIMEOUT)
-    }
-
-    fn start(&self) -> Result<Started, TransportError> {
-        self.start_with("sh", &agents())
-    }
-}
-
-fn assert_echoes(started: Started) {
-    let Channel { reader, writer, end } = started.channel;
-    let mut writer = File::from(writer);
-    writer.write_all(b"\0binary\xff").unwrap();
-    drop(writer);
-    let mut output = started.leftover;
-    read_nonblocking(reader, &mut output);
-    assert_eq!(output, [FIRST, b"\0binary\xff"].concat());
-    assert_eq!(end.finish().unwrap().status, Some(0));
-}
-
-fn read_nonblocking(reader: std::os::fd::OwnedFd, output: &mut Vec<u8>) {
-    let mut reader = assetsync_transport::TimedReader::new(reader, TIMEOUT).unwrap();
-    reader.read_to_end(output).unwrap();
-}
+use common::bootstrap::*;
 
 #[test]
 fn installs_once_and_then_starts_in_every_login_shell() {
@@ -148,77 +62,6 @@ fn works_over_ssh_and_locally() {
 }
 
 #[test]
-fn damaged_agents_are_replaced_and_never_run() {
-    let canary = "#!/bin/sh\ntouch $HOME/canary\n";
-    let tamper: [Case; 7] = [
-        ("altered", |path| fs::write(path, "#!/bin/sh\ntouch $HOME/canary\n").unwrap()),
-        ("empty", |path| fs::write(path, "").unwrap()),
-        ("truncated", |path| File::options().write(true).open(path).unwrap().set_len(9).unwrap()),
-        ("missing", |path| fs::remove_file(path).unwrap()),
-        ("link", |path| {
-            fs::rename(path, path.with_file_name("elsewhere")).unwrap();
-            symlink(path.with_file_name("elsewhere"), path).unwrap();
-        }),
-        ("fifo", |path| {
-            fs::remove_file(path).unwrap();
-            assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-        }),
-        ("foreign", |path| std::os::unix::fs::chown(path, Some(1234), None).unwrap()),
-    ];
-    for (name, tamper) in tamper {
-        let home = Home::new();
-        fs::write(home.0.path().join("unused"), canary).unwrap();
-        assert_echoes(home.start().unwrap());
-        tamper(&home.installed()[0]);
-        let started = home.start().unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert!(started.installed, "{name}");
-        assert_echoes(started);
-        assert!(!home.0.path().join("canary").exists(), "{name}");
-    }
-}
-
-#[test]
-fn an_unsafe_cache_directory_is_passed_over() {
-    let spoil: [Case; 5] = [
-        ("group may write", |cache| mode(cache, 0o770)),
-        ("parent open to all", |cache| mode(cache.parent().unwrap(), 0o777)),
-        ("foreign", |cache| give_away(cache)),
-        ("foreign parent", |cache| give_away(cache.parent().unwrap())),
-        ("link", |cache| {
-            fs::rename(cache, cache.with_file_name("elsewhere")).unwrap();
-            symlink(cache.with_file_name("elsewhere"), cache).unwrap();
-        }),
-    ];
-    for (name, spoil) in spoil {
-        let home = Home::new();
-        fs::create_dir_all(home.cache()).unwrap();
-        mode(&home.cache(), 0o700);
-        mode(home.cache().parent().unwrap(), 0o700);
-        spoil(&home.cache());
-        assert_echoes(home.start().unwrap_or_else(|e| panic!("{name}: {e}")));
-        assert_eq!(home.installed(), Vec::<PathBuf>::new(), "{name}");
-    }
-}
-
-/// Makes it another user's.
-fn give_away(path: &Path) {
-    std::os::unix::fs::chown(path, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
-}
-
-#[test]
-fn a_user_s_own_cache_directory_below_root_s_is_taken() {
-    let home = Home::new();
-    give_away(home.0.path());
-    let shell = format!("setpriv --reuid {SOMEBODY} --regid {SOMEBODY} --clear-groups sh");
-    assert_echoes(home.start_with(&shell, &agents()).unwrap());
-    assert_eq!(home.installed().len(), 1);
-    give_away(&home.cache().join(".."));
-    mode(&home.cache().join(".."), 0o770);
-    assert_echoes(home.start_with(&shell, &agents_of(&format!("{STAND_IN}# 2\n"))).unwrap());
-    assert_eq!(home.installed().len(), 1);
-}
-
-#[test]
 fn agents_travel_as_they_are_where_that_is_wanted() {
     for shell in ["bash", "dash", "mksh", "busybox sh", "zsh --emulate sh"] {
         let home = Home::new();
@@ -229,10 +72,6 @@ fn agents_travel_as_they_are_where_that_is_wanted() {
         let started = bootstrap::start(home.shell("dash", &line), NONCE, &plain, FIRST, TIMEOUT);
         assert_echoes(started.unwrap_or_else(|e| panic!("{shell}: {e}")));
     }
-}
-
-fn mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 #[test]
@@ -321,42 +160,6 @@ fn an_sftp_only_account_is_recognised() {
     assert!(error.suggests_sftp(), "{error}");
 }
 
-/// What xz makes of a program.
-fn xz(program: &str) -> Vec<u8> {
-    let mut command = Command::new("xz");
-    command.arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap_or_else(|e| panic!("{e}: apt-get install xz-utils"));
-    child.stdin.take().unwrap().write_all(program.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    output.stdout
-}
-
-/// The stand-in, in these compressed forms.
-fn packed(gzipped: Option<&[u8]>, xz: &[u8]) -> Agents {
-    packed_of(STAND_IN, gzipped, xz)
-}
-
-fn packed_of(program: &str, gzipped: Option<&[u8]>, xz: &[u8]) -> Agents {
-    let (kernel, arch) = platform();
-    let gzipped = gzipped.map(|bytes| bytes.to_vec().into());
-    let bytes = program.as_bytes().to_vec().into();
-    Agents::new(vec![Agent { kernel, arch, bytes, gzipped, xz: Some(xz.to_vec().into()) }])
-}
-
-/// All programs of this machine but `xz`, in whose place is a script, or nothing.
-fn programs(directory: &Path, xz: Option<&str>) {
-    for entry in fs::read_dir("/usr/bin").unwrap().map(Result::unwrap) {
-        if entry.file_name() != "xz" {
-            symlink(entry.path(), directory.join(entry.file_name())).unwrap();
-        }
-    }
-    if let Some(script) = xz {
-        fs::write(directory.join("xz"), format!("#!/bin/sh\n{script}\n")).unwrap();
-        mode(&directory.join("xz"), 0o755);
-    }
-}
-
 #[test]
 fn where_there_is_xz_the_agent_travels_by_it() {
     let only_xz = packed(Some(b"no gzip"), &xz(STAND_IN));
@@ -375,10 +178,8 @@ fn where_xz_is_missing_or_another_one_the_agent_travels_by_gzip() {
         [None, Some("exec busybox xz \"$@\""), Some("exit 127"), Some("echo xz 1.0; cat")];
     for xz in unusable {
         let (home, bin) = (Home::new(), tempfile::tempdir().unwrap());
-        programs(bin.path(), xz);
-        let line = bootstrap::command(NONCE, &only_gzip);
-        let line = format!("PATH={}; export PATH; {line}", bin.path().display());
-        let started = bootstrap::start(home.shell("sh", &line), NONCE, &only_gzip, FIRST, TIMEOUT);
+        programs(bin.path(), &[("xz", xz)]);
+        let started = home.start_among(bin.path(), &only_gzip);
         assert_echoes(started.unwrap_or_else(|e| panic!("{xz:?}: {e}")));
     }
 }
@@ -388,11 +189,8 @@ fn where_xz_fails_the_agent_comes_once_more_by_gzip() {
     let version = "test \"$1\" = --version && { echo xz 5; echo liblzma 5; exit; };";
     for fails in ["exit 1", "echo garbage", "cat", "kill -9 $$", "head -c 3; exit 0"] {
         let (home, bin) = (Home::new(), tempfile::tempdir().unwrap());
-        programs(bin.path(), Some(&format!("{version} {fails}")));
-        let agents = packed(None, &xz(STAND_IN));
-        let line = bootstrap::command(NONCE, &agents);
-        let line = format!("PATH={}; export PATH; {line}", bin.path().display());
-        let started = bootstrap::start(home.shell("sh", &line), NONCE, &agents, FIRST, TIMEOUT);
+        programs(bin.path(), &[("xz", Some(&format!("{version} {fails}")))]);
+        let started = home.start_among(bin.path(), &packed(None, &xz(STAND_IN)));
         assert_echoes(started.unwrap_or_else(|e| panic!("{fails}: {e}")));
         assert_eq!(home.installed().len(), 1, "{fails}");
     }
@@ -418,12 +216,33 @@ fn what_xz_unpacks_to_something_else_is_never_run() {
     }
 }
 
+/// Each program that is started delays every push.
 #[test]
-fn no_home_still_finds_a_directory() {
-    let home = Home::new();
-    let line = bootstrap::command(NONCE, &agents());
-    // What the environment has goes into no directory's name.
-    let channel = home.shell("sh", &format!("unset HOME; u=odd; export u; {line}"));
-    assert_echoes(bootstrap::start(channel, NONCE, &agents(), FIRST, TIMEOUT).unwrap());
-    assert!(!Path::new("/var/tmp/assetsync-odd").exists());
+fn if_the_agent_is_there_only_ls_and_cksum_are_started() {
+    let (home, bin) = (Home::new(), tempfile::tempdir().unwrap());
+    let log = home.0.path().join("started");
+    let logged =
+        ["cksum", "grep", "gzip", "head", "id", "ls", "mkdir", "rm", "tail", "uname", "xz"];
+    let scripts =
+        logged.map(|name| format!("echo {name} >> {}; exec /usr/bin/{name} \"$@\"", log.display()));
+    let replaced: Vec<_> =
+        logged.iter().zip(&scripts).map(|(name, script)| (*name, Some(script.as_str()))).collect();
+    programs(bin.path(), &replaced);
+    assert!(home.start_among(bin.path(), &agents()).unwrap().installed);
+    fs::remove_file(&log).unwrap();
+    assert_echoes(home.start_among(bin.path(), &agents()).unwrap());
+    let mut expected = vec!["ls", "cksum"];
+    // Linux before 6.1.
+    if !Path::new("/proc/sys/kernel/arch").exists() {
+        expected.insert(0, "uname");
+    }
+    assert_eq!(fs::read_to_string(log).unwrap().lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn shellcheck_finds_nothing_in_the_script() {
+    let mut shellcheck = Command::new("shellcheck");
+    let output = shellcheck.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/src/bootstrap.sh")).output();
+    let output = output.unwrap_or_else(|e| panic!("{e}: apt-get install shellcheck"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
