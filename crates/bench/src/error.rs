@@ -14,7 +14,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// The throw-away sshd, the link or a program is missing or does not work.
     #[error(transparent)]
-    Testbed(#[from] assetsync_testbed::Error),
+    Sshd(#[from] assetsync_loopback_sshd::Error),
     /// A link that cannot be made.
     #[error(transparent)]
     Link(#[from] assetsync_link::Error),

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use assetsync_link::{Link, LinkSpec};
-use assetsync_testbed::{Route, Sshd};
+use assetsync_loopback_sshd::{Route, Sshd};
 use assetsync_transport::{RemoteTarget, SshOptions};
 
 use crate::error::{Doing, Result};

@@ -7,7 +7,7 @@ mod turn;
 use std::path::PathBuf;
 
 use assetsync_link::LinkSpec;
-use assetsync_testbed::find;
+use assetsync_loopback_sshd::process::find;
 use assetsync_transport::{RemoteTarget, SshOptions};
 
 use self::meeting::Meeting;

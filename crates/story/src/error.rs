@@ -10,6 +10,9 @@ pub enum StoryError {
     /// Something around it is missing or failed.
     #[error(transparent)]
     Testbed(#[from] assetsync_testbed::Error),
+    /// The sshd of the server.
+    #[error(transparent)]
+    Sshd(#[from] assetsync_loopback_sshd::Error),
     /// The link to the server.
     #[error(transparent)]
     Link(#[from] assetsync_link::Error),

@@ -1,4 +1,4 @@
-//! What can be missing or go wrong around a test.
+//! Errors of test fixtures.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,59 +6,35 @@ use std::path::{Path, PathBuf};
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What can be missing or go wrong around a test.
+/// Why a test fixture cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A program this machine lacks.
-    #[error("{program} is not installed; `apt-get install {package}` brings it")]
-    Missing {
-        /// The program looked for.
-        program: &'static str,
-        /// The Debian package that has it.
-        package: &'static str,
-    },
-    /// A system call on a path, or on what the path stands for.
+    /// A program that is missing or failed, or an sshd that does not start.
+    #[error(transparent)]
+    Tool(#[from] assetsync_loopback_sshd::Error),
+    /// A failed system call.
     #[error("Cannot {action} {}: {source}", path.display())]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
-        /// On what.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// A program that ended badly.
-    #[error("{program} ended with {status}: {said}")]
-    Failed {
-        /// The program.
-        program: String,
-        /// Its exit status, in words.
-        status: String,
-        /// What it wrote to its standard error.
-        said: String,
-    },
-    /// An sshd that ended or stayed silent instead of listening.
-    #[error("sshd does not listen; its log says: {log}")]
-    Silent {
-        /// Everything it logged.
-        log: String,
-    },
-    /// A link that cannot be made.
-    #[error(transparent)]
-    Link(#[from] assetsync_link::Error),
-    /// A corpus that was not fetched.
+    /// A corpus that is not on this machine.
     #[error(transparent)]
     Corpus(crate::corpora::MissingCorpus),
-    /// No way to limit memory on this machine, or for this user.
+    /// This machine or user cannot limit memory.
     #[error("No memory cgroup can be used here: {why}")]
     NoCgroup {
-        /// What stood in the way.
+        /// The reason.
         why: String,
     },
 }
 
-/// Names what was being done when a system call failed.
+/// Adds the attempted action to the error of a system call.
 pub(crate) trait Doing<T> {
     /// Turns the error into one that names `action` and `path`.
     fn doing(self, action: &'static str, path: impl AsRef<Path>) -> Result<T>;

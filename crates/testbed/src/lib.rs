@@ -1,29 +1,24 @@
-//! Real parts for tests and benchmarks: a throw-away sshd, a link, trees and referees.
+//! Fixtures for tests: real programs, small enough to start hundreds of times.
 //!
-//! A test that pushes over a mock proves little about a push. What is here is the real thing,
-//! made small enough to start hundreds of times:
+//! A test that pushes over a mock proves little about a push, so these are the real parts:
 //!
 //! - [`Sshd`]: OpenSSH on a free loopback port, with its own keys, home and configuration;
-//! - [`Link`]: a forwarder in front of any port that counts bytes, limits latency and rate, and breaks
-//!   on demand, from its own crate;
-//! - [`tree`]: trees to push, and the comparison that says whether a push was right;
-//! - [`rsync`]: the real rsync, as referee and as rival;
-//! - [`memory`]: what a process took, and a cgroup that kills what takes too much;
+//! - [`Link`]: a forwarder in front of any port that counts bytes, limits latency and rate, and breaks on demand;
+//! - [`tree`]: trees to push, and the comparison that tells whether a push was right;
+//! - [`rsync`]: the real rsync, as the reference and as a competitor;
+//! - [`memory`]: peak memory of a process, and a cgroup with a memory limit;
 //! - [`rails`]: a Rails application, and a server laid out as Capistrano does it, with puma and rbenv;
-//! - [`corpora`]: published web bundles, for measurements that are about something.
+//! - [`corpora`]: published web bundles, for realistic measurements.
 //!
-//! What a machine lacks is an [`Error`] that names the package to install.
+//! Only tests and `xtask` depend on this crate. A missing program is an [`Error`] that names the package to install.
 
 pub mod corpora;
 mod error;
 pub mod memory;
-mod process;
 pub mod rails;
 pub mod rsync;
-pub mod sshd;
 pub mod tree;
 
-pub use assetsync_link::{Counts, Direction, Link, LinkSpec};
+pub use assetsync_link::{Direction, Link, LinkSpec};
+pub use assetsync_loopback_sshd::{Route, Sshd};
 pub use error::{Error, Result};
-pub use process::find;
-pub use sshd::{Route, Sshd};

@@ -1,20 +1,22 @@
-//! The real rsync: the referee of what a mirror is, and the rival to beat.
+//! The real rsync: the reference for what a mirror is, and the competitor.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::Command;
 
-use crate::error::Result;
-use crate::process::{find, run};
-use crate::sshd::Route;
+use assetsync_loopback_sshd::Route;
+use assetsync_loopback_sshd::process::{find, run};
 
-/// What a mirror is: everything alike, by content, to the nanosecond (without the window rsync
+use crate::error::Result;
+
+/// A mirror: everything equal, by content, to the nanosecond (without the window rsync
 /// compares whole seconds and leaves a file whose time differs by less as it is).
 const MIRROR: [&str; 4] = ["-a", "--delete", "--checksum", "--modify-window=-1"];
 
-/// Makes `dst` what `src` is, by rsync.
+/// Mirrors `src` to `dst` by rsync.
 pub fn mirror(src: &Path, dst: &Path) -> Result<()> {
-    run(rsync()?.args(MIRROR).arg(contents(src)).arg(contents(dst))).map(drop)
+    run(rsync()?.args(MIRROR).arg(contents(src)).arg(contents(dst)))?;
+    Ok(())
 }
 
 /// An rsync that reaches its remote paths by `route`; name the host [`Route::ALIAS`] in `args`.
@@ -31,7 +33,7 @@ pub fn rsync_over<A: AsRef<OsStr>>(
 
 /// An rsync command without arguments.
 fn rsync() -> Result<Command> {
-    find("rsync", "rsync").map(Command::new)
+    Ok(Command::new(find("rsync", "rsync")?))
 }
 
 /// `dir` with a trailing slash: its contents, not itself. A path that starts with a dash or holds
@@ -45,8 +47,9 @@ fn contents(dir: &Path) -> OsString {
 
 #[cfg(test)]
 mod tests {
+    use assetsync_loopback_sshd::Sshd;
+
     use super::*;
-    use crate::Sshd;
     use crate::tree::{DiffOptions, TreePair, diff_trees, snapshot};
 
     fn assert_same(a: &Path, b: &Path) {

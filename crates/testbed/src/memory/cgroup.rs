@@ -1,4 +1,4 @@
-//! A group of processes that together may take so much memory and no more.
+//! A cgroup with a memory limit.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,16 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use assetsync_loopback_sshd::process::kill;
+
 use super::controller::{Controller, count_of};
 use crate::error::{Doing, Error, Result};
-use crate::process::kill;
 
 /// Joins the group whose process file is `$1`, then becomes the rest of the arguments. A process
 /// can only be sure to be in the group from its first instruction if it joined before `exec`.
 const JOIN: &str = r#"echo $$ >"$1" && shift && exec "$@""#;
 
 /// How long a dropped group waits for its processes to die.
-const FAREWELL: Duration = Duration::from_secs(5);
+const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A group with a memory limit, removed on drop with all that runs in it. Needs root, as a rule.
 ///
@@ -28,19 +29,19 @@ pub struct Cgroup {
     dir: PathBuf,
 }
 
-/// How a command under a limit went.
+/// The result of a command under a memory limit.
 #[derive(Debug)]
 pub struct Limited {
-    /// What it wrote and how it ended.
+    /// Its output and exit status.
     pub output: Output,
-    /// The most the group ever took, in bytes, where the kernel tells.
+    /// The group's peak in bytes, where the kernel reports it.
     pub peak: Option<u64>,
-    /// How many processes the kernel killed for taking too much.
+    /// How many processes the kernel killed for exceeding the limit.
     pub oom_kills: u64,
 }
 
 impl Cgroup {
-    /// A group that may take `limit` bytes, or [`Error::NoCgroup`] where none can be made.
+    /// A group limited to `limit` bytes, or [`Error::NoCgroup`] where none can be made.
     pub fn new(limit: u64) -> Result<Self> {
         let controller = Controller::here().map_err(|why| Error::NoCgroup { why })?;
         let dir = controller.group(&unused_name());
@@ -60,19 +61,19 @@ impl Cgroup {
         Ok(Limited { output, peak: self.peak(), oom_kills: self.oom_kills() })
     }
 
-    /// The file that takes the id of a process to put it, and all it starts, into the group.
+    /// The file to write a process id to, to add that process and all it starts to the group.
     #[must_use]
     pub fn procs(&self) -> PathBuf {
         self.dir.join("cgroup.procs")
     }
 
-    /// The most the group ever took, in bytes; kernels before 5.19 do not tell under cgroup v2.
+    /// The group's peak in bytes; under cgroup v2, kernels before 5.19 do not report it.
     #[must_use]
     pub fn peak(&self) -> Option<u64> {
         self.read(self.controller.peak)?.trim().parse().ok()
     }
 
-    /// How many processes the kernel killed for taking too much.
+    /// How many processes the kernel killed for exceeding the limit.
     #[must_use]
     pub fn oom_kills(&self) -> u64 {
         self.read(self.controller.kills).and_then(|text| count_of(&text, "oom_kill")).unwrap_or(0)
@@ -82,7 +83,7 @@ impl Cgroup {
         fs::read_to_string(self.dir.join(file)).ok()
     }
 
-    /// `command`, joining the group first, to be started by the caller; an environment that it clears is not
+    /// `command`, not started yet, made to join the group first. An environment that it clears is not
     /// cleared then.
     pub(crate) fn joining(&self, command: &Command) -> Command {
         let mut joining = Command::new("/bin/sh");
@@ -103,7 +104,7 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        let deadline = Instant::now() + FAREWELL;
+        let deadline = Instant::now() + DROP_TIMEOUT;
         // A group goes only once all its processes have, and those take a moment to die.
         while fs::remove_dir(&self.dir).is_err() && Instant::now() < deadline {
             let left = self.read("cgroup.procs").unwrap_or_default();
@@ -127,6 +128,8 @@ fn unusable(path: &Path, error: &std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use assetsync_loopback_sshd::Sshd;
+
     use super::*;
 
     /// A group, unless this machine or user cannot have one.
@@ -174,7 +177,18 @@ mod tests {
     }
 
     #[test]
-    fn environment_and_directory_travel() {
+    fn sessions_of_an_sshd_can_join_it() {
+        let Some(group) = group(64 << 20) else { return };
+        let join = format!("echo $$ >{}", group.procs().display());
+        let sshd = Sshd::builder().prelude(&join).start().unwrap();
+        let script = "x=$(head -c 4000000 /dev/zero | tr '\\0' x)";
+        assert!(sshd.route().ssh().unwrap().arg(script).status().unwrap().success());
+        assert!(group.peak().is_none_or(|peak| peak > 4_000_000));
+        assert_eq!(group.oom_kills(), 0);
+    }
+
+    #[test]
+    fn environment_and_directory_are_kept() {
         let Some(group) = group(64 << 20) else { return };
         let mut command = Command::new("sh");
         command.args(["-c", "echo $MARK; pwd"]).env("MARK", "here").current_dir("/");

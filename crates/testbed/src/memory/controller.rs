@@ -1,25 +1,25 @@
-//! The two kernel interfaces to memory limits.
+//! The kernel interfaces to memory limits: cgroup v1 and v2.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// One of the two interfaces, with the names it gives to things.
+/// One of the two interfaces, with its file names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Controller {
-    /// Where groups are made.
+    /// The directory of groups.
     pub(super) root: &'static str,
     /// The file that takes the limit.
     pub(super) limit: &'static str,
     /// Files that keep the group from swapping instead, and what to write; not every kernel has
     /// them.
     pub(super) no_swap: (&'static str, Swap),
-    /// The file with the most that was used.
+    /// The file with the peak.
     pub(super) peak: &'static str,
     /// The file with the line `oom_kill N`.
     pub(super) kills: &'static str,
 }
 
-/// What the swap file of an interface limits.
+/// How an interface limits swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Swap {
     /// Memory and swap together, so the limit is the same as for memory.
@@ -47,7 +47,7 @@ const V2: Controller = Controller {
 };
 
 impl Controller {
-    /// The interface this machine has.
+    /// The interface of this machine.
     pub(super) fn here() -> Result<Self, String> {
         if Path::new(V1.root).join(V1.limit).exists() {
             return Ok(V1);
@@ -63,7 +63,7 @@ impl Controller {
         Ok(V2)
     }
 
-    /// What to write to keep a group of `limit` bytes from swapping.
+    /// The value that keeps a group of `limit` bytes from swapping.
     pub(super) fn swap_limit(&self, limit: u64) -> u64 {
         match self.no_swap.1 {
             Swap::WithMemory => limit,

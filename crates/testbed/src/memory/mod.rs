@@ -1,4 +1,4 @@
-//! What a process took, and a cgroup that kills what takes too much.
+//! Peak memory of a process, and a cgroup with a memory limit.
 
 mod cgroup;
 mod controller;

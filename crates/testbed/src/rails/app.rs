@@ -5,9 +5,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use assetsync_loopback_sshd::Error as ToolError;
+use assetsync_loopback_sshd::process::{find, run};
+
 use crate::corpora;
 use crate::error::{Doing, Error, Result};
-use crate::process::{find, run};
 
 /// Gems that the shop asks for, and the package of Debian's that has each.
 const GEMS: [(&str, &str); 5] = [
@@ -31,7 +33,7 @@ pub struct App {
 impl App {
     /// The first version, in the new directory `dir`.
     pub fn shop(dir: &Path) -> Result<App> {
-        present()?;
+        check_installed()?;
         copy(&source("shop"), dir)?;
         let link = dir.join("node_modules");
         symlink(node_modules("shop")?, &link).doing("link", &link)?;
@@ -46,7 +48,7 @@ impl App {
         &self.dir
     }
 
-    /// Where `assets:precompile` puts what it makes.
+    /// The output directory of `assets:precompile`.
     #[must_use]
     pub fn assets(&self) -> PathBuf {
         self.dir.join("public/assets")
@@ -62,17 +64,17 @@ impl App {
         copy(&source("shop"), &self.dir)
     }
 
-    /// Compiles the assets, into an empty directory, as a build does.
+    /// Compiles the assets into an empty directory, as a build does.
     pub fn compile(&self) -> Result<()> {
         if self.assets().exists() {
             fs::remove_dir_all(self.assets()).doing("remove", self.assets())?;
         }
         let mut rake = Command::new(find("rake", "rake")?);
-        run(rake.arg("assets:precompile").env("RAILS_ENV", "production").current_dir(&self.dir))
-            .map(drop)
+        run(rake.arg("assets:precompile").env("RAILS_ENV", "production").current_dir(&self.dir))?;
+        Ok(())
     }
 
-    /// Puts a copy of it to `release`, without what was compiled.
+    /// Copies it to `release`, without compiled assets.
     pub fn release(&self, release: &Path) -> Result<()> {
         for part in ["app", "config"] {
             copy(&self.dir.join(part), &release.join(part))?;
@@ -92,13 +94,13 @@ pub fn node_modules(app: &str) -> Result<PathBuf> {
     Ok(corpus.join("node_modules"))
 }
 
-/// Where an application's own files are.
+/// The directory of an application's own files.
 pub(super) fn source(app: &str) -> PathBuf {
     corpora::workspace().join("tests/apps").join(app)
 }
 
-/// Fails unless all that the shop is built with is on this machine.
-fn present() -> Result<()> {
+/// Fails unless everything that builds the shop is installed.
+fn check_installed() -> Result<()> {
     find("node", "nodejs")?;
     find("rake", "rake")?;
     let mut ruby = Command::new(find("ruby", "ruby")?);
@@ -106,12 +108,12 @@ fn present() -> Result<()> {
     let missing = run(ruby.args(["-e", FIRST_MISSING]).args(names))?.stdout;
     let missing = String::from_utf8_lossy(&missing);
     match GEMS.iter().find(|(gem, _)| *gem == missing.trim()) {
-        Some((program, package)) => Err(Error::Missing { program, package }),
+        Some((program, package)) => Err(ToolError::Missing { program, package }.into()),
         None => Ok(()),
     }
 }
 
-/// Copies a directory's files into another one, which may be there; what git ignores is not copied.
+/// Copies a directory's files into another one, which may exist, without those that git ignores.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
     const IGNORED: [&str; 5] = ["Gemfile.lock", "log", "node_modules", "public", "tmp"];
     fs::create_dir_all(to).doing("make", to)?;

@@ -1,4 +1,4 @@
-//! As much of HTTP as a page and what it names need, over a Unix socket.
+//! A minimal HTTP client over a Unix socket: enough for a page and its assets.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::error::{Doing, Result};
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a response may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// More than any answer of the application has.
+/// More bytes than any response of the application has.
 const LIMIT: u64 = 64 << 20;
 
 /// An answer.
@@ -22,13 +22,13 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// Asks the server behind `socket` for `path`.
+/// Requests `path` from the server behind `socket`.
 pub fn get(socket: &Path, path: &str) -> Result<Answer> {
     ask(socket, path).doing("fetch a page from", socket)
 }
 
-/// The same as through the web server before puma: nginx asks once more where a worker that ends drops the connection
-/// before it has answered at all.
+/// The same as through nginx, which retries once if a worker that ends drops the connection without
+/// a response.
 pub fn get_by_proxy(socket: &Path, path: &str) -> Result<Answer> {
     let first = ask(socket, path);
     let answer = match first {
@@ -45,7 +45,7 @@ fn is_drop(error: &io::Error) -> bool {
 /// A connection that ends before the first byte of an answer counts as reset.
 fn ask(socket: &Path, path: &str) -> io::Result<Answer> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     // Version 1.0, so that the body ends where the connection does.
     // And in one piece, so that nobody can answer and hang up in the middle of it.
     let request = format!("GET {path} HTTP/1.0\r\nHost: shop.example\r\n\r\n");
@@ -59,7 +59,7 @@ fn ask(socket: &Path, path: &str) -> io::Result<Answer> {
     }
 }
 
-/// An answer of which every byte that its length promises has come.
+/// A response that is as long as its `Content-Length`, if it has one.
 fn read(bytes: &[u8]) -> Option<Answer> {
     const END: &[u8] = b"\r\n\r\n";
     let end = bytes.windows(END.len()).position(|window| window == END)?;

@@ -3,18 +3,19 @@
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Site;
-use super::http::{Answer, get};
-use crate::error::{Doing, Error, Result};
-use crate::memory::Cgroup;
-use crate::process::{descendants, kill};
+use assetsync_loopback_sshd::Error as ToolError;
+use assetsync_loopback_sshd::process::{descendants, kill};
 
-/// How long puma may take until it answers; on a machine with nothing else to do it takes two seconds.
-const PATIENCE: Duration = Duration::from_secs(120);
+use super::http::{Answer, get};
+use crate::error::{Doing, Result};
+use crate::memory::Cgroup;
+
+/// How long puma may take until it answers; an idle machine needs two seconds.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A running puma: two workers behind a socket. Dropping it ends it.
 #[derive(Debug)]
@@ -25,22 +26,20 @@ pub struct Puma {
 }
 
 impl Puma {
-    pub(super) fn start(site: &Site, group: Option<&Cgroup>) -> Result<Puma> {
-        let config = site.shared().join("puma.rb");
-        let config = config.to_string_lossy();
-        let command = site.through_rbenv(["bundle", "exec", "puma", "-C", &config]);
+    /// Starts `command`, whose log and socket are in `shared`, in `group` if there is one.
+    pub(super) fn start(command: Command, shared: &Path, group: Option<&Cgroup>) -> Result<Puma> {
         let mut command = match group {
             Some(group) => group.joining(&command),
             None => command,
         };
-        let log = site.shared().join("log/puma.log");
+        let log = shared.join("log/puma.log");
         let written = File::create(&log).doing("create", &log)?;
         let also = written.try_clone().doing("open", &log)?;
-        // A group of its own, so that a signal for the tests does not reach it first.
+        // A process group of its own, so that it gets no signal that is meant for the tests.
         command.process_group(0).stdin(Stdio::null()).stdout(written).stderr(also);
         let child = command.spawn().doing("start", "puma")?;
-        let puma = Puma { child, socket: site.shared().join("tmp/sockets/puma.sock"), log };
-        puma.answering()
+        let puma = Puma { child, socket: shared.join("tmp/sockets/puma.sock"), log };
+        puma.wait_until_ready()
     }
 
     /// Answers a request for `path`.
@@ -48,13 +47,13 @@ impl Puma {
         get(&self.socket, path)
     }
 
-    /// Where it listens.
+    /// The socket it listens on.
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// What it logged so far.
+    /// Its log so far.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -66,17 +65,18 @@ impl Puma {
         descendants(self.child.id())
     }
 
-    fn answering(mut self) -> Result<Puma> {
-        let deadline = Instant::now() + PATIENCE;
+    fn wait_until_ready(mut self) -> Result<Puma> {
+        let deadline = Instant::now() + TIMEOUT;
         while !self.get("/up").is_ok_and(|answer| answer.status == 200) {
             let ended = !matches!(self.child.try_wait(), Ok(None));
             if ended || Instant::now() > deadline {
-                let said = self.log();
-                return Err(Error::Failed {
+                let stderr = self.log();
+                return Err(ToolError::Failed {
                     program: "puma".into(),
                     status: "no answer".into(),
-                    said,
-                });
+                    stderr,
+                }
+                .into());
             }
             thread::sleep(Duration::from_millis(20));
         }

@@ -1,17 +1,17 @@
-//! A server as Capistrano leaves it, with Ruby out of sight.
+//! A server as Capistrano leaves it, where Ruby is not on the `PATH`.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::App;
-use super::app::source;
+use assetsync_loopback_sshd::Sshd;
+use assetsync_loopback_sshd::process::{find, run};
+
+use super::app::{App, source};
 use super::puma::Puma;
-use crate::Sshd;
-use crate::error::{Doing, Error, Result};
+use crate::error::{Doing, Result};
 use crate::memory::Cgroup;
-use crate::process::{find, run};
 
 /// The name that rbenv has for the system's Ruby.
 pub const RUBY: &str = "3.1.2";
@@ -26,7 +26,7 @@ const PROGRAMS: [(&str, &str); 6] = [
     ("pumactl", "puma"),
 ];
 
-/// How programs begin that a login on the server must not find.
+/// Prefixes of programs that must not be on the `PATH` of a login.
 const HIDDEN: [&str; 11] =
     ["ruby", "gem", "rake", "bundle", "puma", "rails", "rbenv", "irb", "erb", "rackup", "cap"];
 
@@ -69,7 +69,7 @@ impl Site {
         self.deploy_to().join("current")
     }
 
-    /// What is shared by releases.
+    /// The directory that releases share.
     #[must_use]
     pub fn shared(&self) -> PathBuf {
         self.deploy_to().join("shared")
@@ -90,12 +90,15 @@ impl Site {
         if let Some(line) = prelude {
             builder = builder.prelude(line);
         }
-        builder.start()
+        Ok(builder.start()?)
     }
 
     /// Starts puma in `group`, if there is one; returns once it answers.
     pub fn serve(&self, group: Option<&Cgroup>) -> Result<Puma> {
-        Puma::start(self, group)
+        let config = self.shared().join("puma.rb");
+        let config = config.to_string_lossy();
+        let command = self.through_rbenv(["bundle", "exec", "puma", "-C", &config]);
+        Puma::start(command, &self.shared(), group)
     }
 
     /// A program of Ruby's as rbenv runs it in the live release, with a login's environment.
@@ -113,7 +116,7 @@ impl Site {
         self.deploy_to().join("releases/20261122051233")
     }
 
-    /// What every session begins with.
+    /// The environment of every session.
     fn environment(&self) -> [(&'static str, String); 3] {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         [
@@ -160,11 +163,11 @@ impl Site {
         }
         // Writes the shims: the only place where a user of rbenv has Ruby's programs on the PATH.
         let mut rehash = Command::new(root.join("bin/rbenv"));
-        run(rehash.arg("rehash").env_clear().envs(self.environment()).env("RBENV_ROOT", &root))
-            .map(drop)
+        run(rehash.arg("rehash").env_clear().envs(self.environment()).env("RBENV_ROOT", &root))?;
+        Ok(())
     }
 
-    /// Makes what releases share, and `current`.
+    /// Makes the shared directory, and `current`.
     fn link_shared(&self) -> Result<()> {
         let shared = self.shared();
         for dir in ["public/assets", "tmp/pids", "tmp/sockets", "log"] {
@@ -182,9 +185,5 @@ impl Site {
 }
 
 fn make(dir: &Path) -> Result<()> {
-    fs::create_dir_all(dir).map_err(|source| Error::Io {
-        action: "make",
-        path: dir.to_path_buf(),
-        source,
-    })
+    fs::create_dir_all(dir).doing("make", dir)
 }

@@ -1,4 +1,4 @@
-//! Somebody who never stops reading the site.
+//! A client that fetches pages and assets all the time.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use super::http::get_by_proxy;
 
-/// Where names of assets begin, in pages and in stylesheets.
+/// The prefix of asset paths in pages and stylesheets.
 const ASSETS: &str = "/assets/";
 
 /// A thread that fetches a page and every asset it names, again and again.
@@ -21,7 +21,7 @@ pub struct Visitor {
     thread: Option<JoinHandle<Seen>>,
 }
 
-/// What a visitor saw.
+/// All that a visitor fetched.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// How often the page and all it names were fetched.

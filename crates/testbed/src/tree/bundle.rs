@@ -1,5 +1,5 @@
-//! What a bundler writes: files whose names carry digests of their content, and whose content
-//! carries each other's names.
+//! Output like a bundler's: files whose names contain digests of their content, and whose content
+//! contains each other's names.
 
 use fastrand::Rng;
 

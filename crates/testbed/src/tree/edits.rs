@@ -1,9 +1,9 @@
-//! What can happen to a tree between two pushes.
+//! Random edits of a tree, as between two pushes.
 
 use fastrand::Rng;
 
-use super::matter::{DIR_MODES, FILE_MODES, file, time};
 use super::names::{link_target, name};
+use super::random_files::{DIR_MODES, FILE_MODES, file, time};
 use super::value::{Entry, Tree, is_within};
 
 /// Something that happens to a tree. Where the tree has nothing it could happen to, nothing does.

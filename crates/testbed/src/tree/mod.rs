@@ -1,11 +1,11 @@
-//! Trees to push, and the comparison that says whether a push was right.
+//! Trees to push, and the comparison that tells whether a push was right.
 
 mod bundle;
 mod diff;
 mod edits;
-mod matter;
 mod names;
 mod pair;
+mod random_files;
 mod snapshot;
 mod value;
 mod write;

@@ -1,4 +1,4 @@
-//! Names, most of them plain.
+//! Random names, most of them plain.
 
 use fastrand::Rng;
 

@@ -1,4 +1,4 @@
-//! A tree as the far side has it, and as it should be.
+//! A random pair of trees: what the destination holds, and what is pushed.
 
 use fastrand::Rng;
 

@@ -1,4 +1,4 @@
-//! What is on disk, as a value.
+//! A directory on disk, read into memory.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};

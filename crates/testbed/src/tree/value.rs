@@ -1,4 +1,4 @@
-//! A tree as a value, to be written and to be changed.
+//! A tree in memory, which can be changed and written to disk.
 
 use std::collections::BTreeMap;
 

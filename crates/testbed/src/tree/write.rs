@@ -1,4 +1,4 @@
-//! Putting a tree on disk.
+//! Writes a tree to disk.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes, Permissions};

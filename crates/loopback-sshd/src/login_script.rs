@@ -1,4 +1,4 @@
-//! What stands between a connection and the command it asks for.
+//! A script that sshd runs in place of the command that a client asks for, which then runs that.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -6,31 +6,28 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Doing, Result};
 
-/// The name of the home directory of sessions.
-pub(super) const HOME: &str = "home";
-
 /// Where distributions put OpenSSH's SFTP server.
 const SFTP_SERVERS: &str = "/usr/lib/openssh/sftp-server /usr/libexec/openssh/sftp-server \
     /usr/lib/ssh/sftp-server /usr/libexec/sftp-server";
 
-/// How sessions begin. Unless something here is set, sshd runs commands by the account's shell
-/// with nothing in between.
+/// How sessions begin. Without any of this, sshd runs commands by the account's shell, without a
+/// script.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Login {
-    /// Bytes to print first, as a chatty profile does.
-    pub(super) noise: usize,
+pub(crate) struct LoginScript {
+    /// Bytes to print first, like a profile with output.
+    pub(crate) noise: usize,
     /// The shell that runs the command, instead of `/bin/sh`.
-    pub(super) shell: Option<PathBuf>,
+    pub(crate) shell: Option<PathBuf>,
     /// Shell lines to run first.
-    pub(super) prelude: Vec<String>,
-    /// Whether to start in the sessions' home, not the account's.
-    pub(super) in_home: bool,
+    pub(crate) prelude: Vec<String>,
+    /// Whether to start in the sessions' home instead of the account's.
+    pub(crate) in_home: bool,
 }
 
-impl Login {
-    /// Writes the script that begins sessions so into `dir`, if one is needed.
-    pub(super) fn install(&self, dir: &Path) -> Result<Option<PathBuf>> {
-        if self.is_plain() {
+impl LoginScript {
+    /// Writes the script into `dir`, if one is needed.
+    pub(crate) fn install(&self, dir: &Path) -> Result<Option<PathBuf>> {
+        if self.is_empty() {
             return Ok(None);
         }
         let path = dir.join("login");
@@ -39,12 +36,12 @@ impl Login {
         Ok(Some(path))
     }
 
-    fn is_plain(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.noise == 0 && self.shell.is_none() && self.prelude.is_empty() && !self.in_home
     }
 
-    /// The script. SFTP keeps its own start: sshd names its built-in server as if it were a
-    /// command, and noise would break any SFTP anyway.
+    /// The script. SFTP comes before the noise, which would break it; sshd names its built-in SFTP
+    /// server as if it were a command.
     fn script(&self) -> String {
         let shell = self.shell.as_deref().unwrap_or(Path::new("/bin/sh")).display();
         let home = if self.in_home { "cd \"$HOME\" || exit\n" } else { "" };
@@ -69,14 +66,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_asked_for_means_nothing_in_between() {
+    fn without_options_there_is_no_script() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Login::default().install(dir.path()).unwrap(), None);
+        assert_eq!(LoginScript::default().install(dir.path()).unwrap(), None);
     }
 
     #[test]
     fn the_script_prints_its_noise_after_the_prelude_and_uses_the_shell() {
-        let login = Login {
+        let login = LoginScript {
             noise: 9,
             shell: Some("/bin/zsh".into()),
             prelude: vec!["umask 77".to_owned()],

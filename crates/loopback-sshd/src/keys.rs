@@ -8,21 +8,21 @@ use crate::error::{Doing, Result};
 use crate::process::{find, run};
 
 /// The file name of the client's private key.
-pub(super) const CLIENT: &str = "client_key";
+pub(crate) const CLIENT: &str = "client_key";
 
 /// A type of host key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyType {
-    /// Ed25519; made in no time.
+    /// Ed25519, the fastest to generate.
     Ed25519,
     /// ECDSA on the curve P-256.
     Ecdsa,
-    /// RSA, 2048 bits: the fewest that clients still take, as more take long to make.
+    /// RSA of 2048 bits: the fewest that clients accept, as more take long to generate.
     Rsa,
 }
 
 impl KeyType {
-    /// What ssh-keygen is told to make.
+    /// The options of ssh-keygen.
     fn arguments(self) -> [&'static str; 4] {
         match self {
             Self::Ed25519 => ["-t", "ed25519", "-C", ""],
@@ -38,7 +38,7 @@ impl KeyType {
 }
 
 /// Makes a host key of each type in `dir`; returns where they are.
-pub(super) fn make_host_keys(dir: &Path, types: &[KeyType]) -> Result<Vec<PathBuf>> {
+pub(crate) fn make_host_keys(dir: &Path, types: &[KeyType]) -> Result<Vec<PathBuf>> {
     types
         .iter()
         .map(|&kind| {
@@ -49,7 +49,7 @@ pub(super) fn make_host_keys(dir: &Path, types: &[KeyType]) -> Result<Vec<PathBu
 }
 
 /// Makes the client's key in `dir` and lets it log in.
-pub(super) fn make_client_key(dir: &Path) -> Result<()> {
+pub(crate) fn make_client_key(dir: &Path) -> Result<()> {
     let path = dir.join(CLIENT);
     make(&path, KeyType::Ed25519)?;
     let allowed = dir.join("authorized_keys");
@@ -57,7 +57,7 @@ pub(super) fn make_client_key(dir: &Path) -> Result<()> {
 }
 
 /// The type and base64 of the public half of the key at `path`.
-pub(super) fn public(path: &Path) -> Result<String> {
+pub(crate) fn public(path: &Path) -> Result<String> {
     let file = path.with_extension("pub");
     let text = fs::read_to_string(&file).doing("read", &file)?;
     Ok(text.split_whitespace().take(2).collect::<Vec<_>>().join(" "))

@@ -1,26 +1,26 @@
-//! The texts of the files that sshd and ssh read.
+//! The configuration files of sshd and ssh, as text.
 
 use std::fmt::Write;
 use std::path::Path;
 
-/// What a server's configuration depends on.
-pub(super) struct Server<'a> {
-    /// Where it listens.
-    pub(super) port: u16,
-    /// Where its keys and homes are.
-    pub(super) dir: &'a Path,
+/// The values in a server's configuration.
+pub(crate) struct Server<'a> {
+    /// The port it listens on.
+    pub(crate) port: u16,
+    /// The directory of its keys and homes.
+    pub(crate) dir: &'a Path,
     /// Paths of its host keys.
-    pub(super) host_keys: &'a [std::path::PathBuf],
+    pub(crate) host_keys: &'a [std::path::PathBuf],
     /// The environment of its sessions.
-    pub(super) env: &'a [(String, String)],
+    pub(crate) env: &'a [(String, String)],
     /// Further lines, as written.
-    pub(super) extra: &'a [String],
+    pub(crate) extra: &'a [String],
 }
 
 impl Server<'_> {
     /// The `sshd_config`. sshd keeps the first value it reads, so `extra` comes before what it may
     /// want to change, and its `Match` blocks, which last to the end of the file, come after.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let (global, blocks) = split_at_match(self.extra);
         let mut text = String::new();
         for line in global {
@@ -52,7 +52,7 @@ impl Server<'_> {
     }
 }
 
-/// What every server has: no PAM and no modes to satisfy, so that any account will do; keys only;
+/// The settings of every server: no PAM and no modes to satisfy, so that any account will do; keys only;
 /// room for many connections at once.
 const FIXED: &str = "\
 ListenAddress 127.0.0.1
@@ -79,7 +79,7 @@ fn split_at_match(lines: &[String]) -> (&[String], &[String]) {
 }
 
 /// A client's configuration for the server at `port`, by the names in `dir`.
-pub(super) fn client(alias: &str, port: u16, user: &str, key: &Path, known: &Path) -> String {
+pub(crate) fn client(alias: &str, port: u16, user: &str, key: &Path, known: &Path) -> String {
     let mut text = format!("Host {alias}\n");
     line(&mut text, "HostName", "127.0.0.1");
     line(&mut text, "Port", &port.to_string());
@@ -94,7 +94,7 @@ pub(super) fn client(alias: &str, port: u16, user: &str, key: &Path, known: &Pat
 }
 
 /// The `known_hosts` line for `key` (its type and base64) at `port`.
-pub(super) fn known_host(port: u16, key: &str) -> String {
+pub(crate) fn known_host(port: u16, key: &str) -> String {
     format!("[127.0.0.1]:{port} {key}")
 }
 

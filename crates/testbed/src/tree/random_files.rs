@@ -1,30 +1,30 @@
-//! What files are made of: content, modes, times.
+//! Random content, modes and times of files.
 
 use fastrand::Rng;
 
 use super::value::Entry;
 
-/// The longest file, and how long most are.
+/// Upper limits of sizes, the largest last.
 const SIZES: [usize; 3] = [2_000, 32_000, 300_000];
 
-/// Modes files have. Never writable by others, never setuid.
+/// Modes of files. Never writable by others, never setuid.
 pub(super) const FILE_MODES: [u32; 5] = [0o644, 0o600, 0o755, 0o640, 0o444];
 
-/// Modes directories have; all let their owner do everything.
+/// Modes of directories; all let their owner do everything.
 pub(super) const DIR_MODES: [u32; 3] = [0o755, 0o700, 0o750];
 
-/// A file with content and a time of its own.
+/// A file with random content, mode and time.
 pub(super) fn file(rng: &mut Rng) -> Entry {
     let mode = FILE_MODES[rng.usize(..FILE_MODES.len())];
     Entry::File { bytes: content(rng), mode, mtime: time(rng) }
 }
 
-/// A time in the last years before this was written.
+/// A random time in 2020 to 2023.
 pub(super) fn time(rng: &mut Rng) -> (i64, u32) {
     (1_600_000_000 + i64::from(rng.u32(..100_000_000)), rng.u32(..1_000_000_000))
 }
 
-/// Nothing, text or noise, mostly little.
+/// Nothing, text or noise, mostly small.
 fn content(rng: &mut Rng) -> Vec<u8> {
     let longest = match rng.u8(..16) {
         0..=1 => 0,

@@ -1,4 +1,4 @@
-//! A way to a server: everything `ssh` must be told to take it.
+//! How clients reach a server: port and `ssh_config`.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -6,14 +6,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{config, keys};
+use crate::config;
 use crate::error::{Doing, Result};
+use crate::keys;
 use crate::process::find;
 
 /// The file name of the hosts a client knows.
-pub(super) const KNOWN_HOSTS: &str = "known_hosts";
+pub(crate) const KNOWN_HOSTS: &str = "known_hosts";
 
-/// A way to an [`Sshd`](crate::Sshd), straight or by a [`Link`](crate::Link).
+/// How clients reach an [`Sshd`](crate::Sshd), directly or by a forwarder.
 #[derive(Debug, Clone)]
 pub struct Route {
     port: u16,
@@ -24,8 +25,8 @@ impl Route {
     /// The server's name in the configuration of every route.
     pub const ALIAS: &str = "testbed";
 
-    /// Writes the configuration of the way by `port` into `dir` and makes `host_keys` known there.
-    pub(super) fn create(dir: &Path, user: &str, port: u16, host_keys: &[String]) -> Result<Self> {
+    /// Writes the configuration to reach it by `port` into `dir`, and makes `host_keys` known there.
+    pub(crate) fn create(dir: &Path, user: &str, port: u16, host_keys: &[String]) -> Result<Self> {
         let config = dir.join(format!("ssh_config-{port}"));
         let known = dir.join(KNOWN_HOSTS);
         let text = config::client(Self::ALIAS, port, user, &dir.join(keys::CLIENT), &known);
@@ -46,7 +47,7 @@ impl Route {
         &self.config
     }
 
-    /// An `ssh` to the server, for the caller to add a command to.
+    /// An `ssh` to the server; add a command to it.
     pub fn ssh(&self) -> Result<Command> {
         let mut command = Command::new(find("ssh", "openssh-client")?);
         command.arg("-F").arg(&self.config).arg(Self::ALIAS);
@@ -60,7 +61,7 @@ impl Route {
         Ok(command)
     }
 
-    /// What to give a program's `-e` or `--rsh` to take this way, the host being [`Self::ALIAS`].
+    /// The remote shell for a program's `-e` or `--rsh`, with [`Self::ALIAS`] as the host.
     #[must_use]
     pub fn remote_shell(&self) -> OsString {
         let mut shell = OsString::from("ssh -F '");

@@ -1,58 +1,40 @@
-//! A throw-away OpenSSH server on loopback.
-//!
-//! Everything it needs is in one temporary directory: host keys, a client's key, both
-//! configurations, a home for its sessions. It runs as whoever runs the test, root or not.
-
-mod builder;
-mod config;
-mod keys;
-mod launch;
-mod login;
-mod route;
+//! A running server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 
 use tempfile::TempDir;
 
-pub use builder::SshdBuilder;
-pub use keys::KeyType;
-pub use route::Route;
-
+use crate::config;
 use crate::error::Result;
-use crate::process::{descendants, kill};
+use crate::keys;
+use crate::launch;
+use crate::process::{descendants, kill, run};
+use crate::route::{self, Route};
+
+/// The name of the home directory of sessions.
+pub(crate) const HOME: &str = "home";
 
 /// A running server; dropping it ends it and every session on it.
 #[derive(Debug)]
 pub struct Sshd {
-    server: Child,
-    dir: TempDir,
-    user: String,
-    port: u16,
-    host_keys: Vec<String>,
-    route: Route,
+    pub(crate) process: Child,
+    pub(crate) dir: TempDir,
+    pub(crate) user: String,
+    pub(crate) port: u16,
+    pub(crate) host_keys: Vec<String>,
+    pub(crate) route: Route,
 }
 
 impl Sshd {
-    /// A server with an Ed25519 host key and the account's own shell.
-    pub fn start() -> Result<Self> {
-        Self::builder().start()
-    }
-
-    /// A server to be told more about before it starts.
-    #[must_use]
-    pub fn builder() -> SshdBuilder {
-        SshdBuilder::default()
-    }
-
     /// The port on 127.0.0.1 where it listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its first host key as `known_hosts` has it: host and port, type, key.
+    /// Its first host key as a line of `known_hosts`: host and port, type, key.
     #[must_use]
     pub fn host_key_line(&self) -> String {
         config::known_host(self.port, &self.host_keys[0])
@@ -76,13 +58,13 @@ impl Sshd {
         self.route.config()
     }
 
-    /// The account to log in to: the one that runs the test.
+    /// The account to log in to: the one that started the server.
     #[must_use]
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// What the server logged so far, at level `VERBOSE`.
+    /// Its log so far, at level `VERBOSE`.
     #[must_use]
     pub fn log(&self) -> String {
         launch::read_log(self.dir())
@@ -97,17 +79,17 @@ impl Sshd {
     /// The `HOME` of its sessions: empty at the start, and not the account's real one.
     #[must_use]
     pub fn home(&self) -> PathBuf {
-        self.dir().join(login::HOME)
+        self.dir().join(HOME)
     }
 
-    /// The straight way to it.
+    /// The direct route to it.
     #[must_use]
     pub fn route(&self) -> &Route {
         &self.route
     }
 
-    /// The way to it by another port, as a [`Link`](crate::Link) in front of it offers one. Its
-    /// host keys are known there from now on.
+    /// The route to it by another port, that of a forwarder in front of it. Adds that port to
+    /// `known_hosts`.
     pub fn via(&self, port: u16) -> Result<Route> {
         Route::create(self.dir(), &self.user, port, &self.host_keys)
     }
@@ -115,10 +97,10 @@ impl Sshd {
     /// The processes of its open sessions: sshd's own and what runs in them.
     #[must_use]
     pub fn session_pids(&self) -> Vec<u32> {
-        descendants(self.server.id())
+        descendants(self.process.id())
     }
 
-    /// Ends every open session at once, as a host that loses power does; new ones can be opened.
+    /// Kills every open session, like a host that loses power; new ones can be opened.
     pub fn kill_sessions(&self) {
         self.session_pids().into_iter().for_each(kill);
     }
@@ -129,26 +111,23 @@ impl Drop for Sshd {
         // Sessions are in process groups of their own and would outlive the listener; found while
         // it still is their parent.
         let sessions = self.session_pids();
-        kill(self.server.id());
-        let _ = self.server.wait();
+        kill(self.process.id());
+        let _ = self.process.wait();
         sessions.into_iter().for_each(kill);
     }
 }
 
-/// The name of the account that runs the test.
-fn account() -> Result<String> {
-    let output = crate::process::run(std::process::Command::new("id").arg("-un"))?;
+/// The name of this process's account.
+pub(crate) fn account() -> Result<String> {
+    let output = run(Command::new("id").arg("-un"))?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// The directory that sshd confines its unprivileged part to. Only a system's own start script
-/// makes it, and only a server run by root needs it.
-fn prepare_run_dir() {
+/// Makes the directory that sshd confines its unprivileged part to. Usually the start script of
+/// the system does; only a server run by root needs it.
+pub(crate) fn prepare_run_dir() {
     if rustix::process::getuid().is_root() {
         // Where this fails, sshd's log says what is missing.
         let _ = fs::create_dir_all("/run/sshd");
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,22 +1,37 @@
-//! Telling a server what to be.
+//! Options of a server, and its start.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::config::Server;
-use super::launch::launch;
-use super::login::{HOME, Login};
-use super::{KeyType, Route, Sshd, account, keys, prepare_run_dir};
+use crate::config::Server;
 use crate::error::{Doing, Result};
+use crate::keys::{self, KeyType};
+use crate::launch::launch;
+use crate::login_script::LoginScript;
 use crate::process::find;
+use crate::route::Route;
+use crate::server::{HOME, Sshd, account, prepare_run_dir};
 
-/// A server to be told more about before it starts.
+/// Options of a server that is to be started.
 #[derive(Debug, Clone, Default)]
 pub struct SshdBuilder {
     host_keys: Vec<KeyType>,
     config: Vec<String>,
     env: Vec<(String, String)>,
-    login: Login,
+    login: LoginScript,
+}
+
+impl Sshd {
+    /// Starts a server with an Ed25519 host key and the account's own shell.
+    pub fn start() -> Result<Self> {
+        Self::builder().start()
+    }
+
+    /// Options of a server that is to be started.
+    #[must_use]
+    pub fn builder() -> SshdBuilder {
+        SshdBuilder::default()
+    }
 }
 
 impl SshdBuilder {
@@ -36,30 +51,29 @@ impl SshdBuilder {
         self
     }
 
-    /// Sets a variable for sessions. `HOME` and `XDG_CACHE_HOME` are set anyhow, to a home of the
-    /// server's own, so that nothing a test starts finds the real one; setting them here wins.
+    /// Sets a variable for sessions. `HOME` and `XDG_CACHE_HOME` name the server's own home unless
+    /// they are set here, so that no session finds the real one.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Makes commands print `bytes` bytes of `#` first, as a chatty login script does.
+    /// Makes sessions print `bytes` bytes of `#` first, like a login script with output.
     #[must_use]
     pub fn noise(mut self, bytes: usize) -> Self {
         self.login.noise = bytes;
         self
     }
 
-    /// Makes `shell` run the commands, as it would for an account with that login shell.
+    /// Makes `shell` run the commands, as for an account with that login shell.
     #[must_use]
     pub fn shell(mut self, shell: impl Into<PathBuf>) -> Self {
         self.login.shell = Some(shell.into());
         self
     }
 
-    /// Runs a line of `sh` at the start of each session: `ulimit`, or joining a
-    /// [`Cgroup`](crate::memory::Cgroup) by `echo $$ >PROCS`.
+    /// Runs a line of `sh` at the start of each session, like `ulimit -v`.
     #[must_use]
     pub fn prelude(mut self, line: &str) -> Self {
         self.login.prelude.push(line.to_owned());
@@ -67,7 +81,7 @@ impl SshdBuilder {
     }
 
     /// Starts sessions in the server's own home. sshd starts them in the account's, whatever
-    /// `HOME` says, so a test that pushes to a relative path wants this.
+    /// `HOME` says, so relative destinations need this.
     #[must_use]
     pub fn in_home(mut self) -> Self {
         self.login.in_home = true;
@@ -82,17 +96,17 @@ impl SshdBuilder {
             .prefix("sshd-")
             .tempdir()
             .doing("make a directory in", std::env::temp_dir())?;
-        let (this, paths) = self.furnish(dir.path())?;
+        let (this, paths) = self.prepare(dir.path())?;
         let host_keys = paths.iter().map(|path| keys::public(path)).collect::<Result<Vec<_>>>()?;
         let user = account()?;
         let config = |port| this.config_for(port, dir.path(), &paths);
         let (server, port) = launch(&program, dir.path(), config)?;
         let route = Route::create(dir.path(), &user, port, &host_keys)?;
-        Ok(Sshd { server: server.release(), dir, user, port, host_keys, route })
+        Ok(Sshd { process: server.release(), dir, user, port, host_keys, route })
     }
 
-    /// Makes keys, home and login script in `dir`; returns where the host keys are, too.
-    fn furnish(mut self, dir: &Path) -> Result<(Self, Vec<PathBuf>)> {
+    /// Makes keys, home and login script in `dir`; also returns the paths of the host keys.
+    fn prepare(mut self, dir: &Path) -> Result<(Self, Vec<PathBuf>)> {
         let home = dir.join(HOME);
         fs::create_dir(&home).doing("make", &home)?;
         let cache = home.join(".cache");
@@ -108,6 +122,7 @@ impl SshdBuilder {
         let paths = keys::make_host_keys(dir, types)?;
         Ok((self, paths))
     }
+
     /// The `sshd_config` of a server at `port`.
     fn config_for(&self, port: u16, dir: &Path, host_keys: &[PathBuf]) -> String {
         Server { port, dir, host_keys, env: &self.env, extra: &self.config }.text()

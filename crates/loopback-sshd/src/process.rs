@@ -1,4 +1,4 @@
-//! Finding, running and ending programs.
+//! Finds, runs and kills programs.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,10 +8,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Doing, Error, Result};
 
-/// Where daemons live; an ordinary user's `PATH` lacks these.
+/// Directories of daemons, which an ordinary user's `PATH` lacks.
 const DAEMON_DIRS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
-/// The absolute path of `program` of Debian's `package`; daemons are found, too.
+/// The absolute path of `program`, daemons included; the error names the Debian `package`.
 pub fn find(program: &'static str, package: &'static str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -21,8 +21,8 @@ pub fn find(program: &'static str, package: &'static str) -> Result<PathBuf> {
         .ok_or(Error::Missing { program, package })
 }
 
-/// Runs `command` to its end; a bad end is an error that quotes what it said.
-pub(crate) fn run(command: &mut Command) -> Result<Output> {
+/// Runs `command` to its end; a failure is an error with its standard error.
+pub fn run(command: &mut Command) -> Result<Output> {
     let program = command.get_program().to_os_string();
     let output = command.output().doing("run", &program)?;
     if output.status.success() {
@@ -31,20 +31,20 @@ pub(crate) fn run(command: &mut Command) -> Result<Output> {
     Err(Error::Failed {
         program: program.to_string_lossy().into_owned(),
         status: output.status.to_string(),
-        said: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
     })
 }
 
-/// Ends `pid` at once. One that is gone already is as good.
-pub(crate) fn kill(pid: u32) {
+/// Kills `pid`, which may be gone already.
+pub fn kill(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        // The only other failure is a process of another user, which is not ours to end.
+        // The only other failure is a process of another user, which is not ours to kill.
         let _ = kill_process(pid, Signal::KILL);
     }
 }
 
 /// The processes that `root` started, and those that they started, children before grandchildren.
-pub(crate) fn descendants(root: u32) -> Vec<u32> {
+pub fn descendants(root: u32) -> Vec<u32> {
     let processes = parents();
     let mut found = vec![root];
     let mut next = 0;
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_end_quotes_what_was_said() {
+    fn a_failure_quotes_standard_error() {
         let error = run(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err();
         assert_eq!(error.to_string(), "sh ended with exit status: 3: why");
     }
