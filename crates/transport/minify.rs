@@ -29,7 +29,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ("os", "k"),
     ("owner", "o"),
     ("pair", "i"),
-    ("physical", "D"),
+    ("parent", "D"),
     ("platform", "p"),
     ("program", "a"),
     ("rest", "r"),

@@ -32,13 +32,20 @@ is_agent() {
     test -f "$1" && test -O "$1" && test "$(cksum < "$1" 2> /dev/null)" = "$checksum $size"
 }
 
-# Whether nobody but the user and root can change what a directory contains: takes its path and
-# those of all its parents, without symbolic links.
+# Whether nobody but the user and root can change what $directory contains, or put another one in
+# its place. Takes its path and those of all its parents, none through a symbolic link, the root's
+# child first.
+#
+# Each of them belongs to root or to the user, and nobody else may write into it. A parent may also
+# be like /tmp: in a directory with the sticky bit, only the owner of an entry can rename it. (POSIX
+# ACLs count: ls shows as the group's permissions what they grant at most.) Without an answer from
+# ls nothing is private.
 is_private() {
     # shellcheck disable=SC3067,SC2012 # find can not print modes everywhere.
     # shellcheck disable=SC2034 # Some columns of ls are read and not used.
-    test -O "$1" && ls -ldn "$@" 2> /dev/null | {
+    test -O "$directory" && ls -ldn "$@" 2> /dev/null | {
         user=
+        last=
         while read -r mode links owner rest; do
             case $mode in
                 d????-??-*) open= ;;
@@ -53,21 +60,27 @@ is_private() {
             esac
             last=$owner
         done
+        # The directory itself comes last, and test -O has found it to be the user's. So if an owner
+        # other than root was found, this tells whether that is the user.
         test -z "$open" && test "${user:-0}" = "$last"
     }
 }
 
-# Whether the agent may be kept in the directory $1, which is created if it is missing.
+# Whether the agent may be kept in $directory, which is created if it is missing. Turns it into its
+# physical path: a link on the way may be somebody else's, who can turn it elsewhere after the
+# checks. What is checked has to be what is used.
 is_usable() {
-    case $1 in /*) ;; *) return 1 ;; esac
-    test -d "$1" || (umask 077 && mkdir -p "$1" 2> /dev/null) || return 1
-    test -h "$1" && return 1
-    test -w "$1" || return 1
-    physical=$(cd "$1" 2> /dev/null && pwd -P) || return 1
+    case $directory in /*) ;; *) return 1 ;; esac
+    test -d "$directory" || (umask 077 && mkdir -p "$directory" 2> /dev/null) || return 1
+    # In /tmp, somebody else may have made a link that leads to a directory of the user's.
+    test -h "$directory" && return 1
+    test -w "$directory" || return 1
+    directory=$(cd "$directory" 2> /dev/null && pwd -P) || return 1
+    parent=$directory
     set --
-    while test -n "$physical"; do
-        set -- "$@" "$physical"
-        physical=${physical%/*}
+    while test -n "$parent"; do
+        set -- "$parent" "$@"
+        parent=${parent%/*}
     done
     is_private "$@"
 }
@@ -143,7 +156,7 @@ for directory in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" \
             uid=${uid:-$(id -u)}
             directory=$directory$uid ;;
     esac
-    is_usable "$directory" || {
+    is_usable || {
         unusable="$unusable $directory"
         continue
     }

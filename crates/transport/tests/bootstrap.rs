@@ -2,15 +2,14 @@
 
 mod common;
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs::{self};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use assetsync_transport::bootstrap::{self, Started};
-use assetsync_transport::{Agent, Agents, Channel, NoPrompt, TransportError, connect, spawn};
+use assetsync_transport::bootstrap::{self};
+use assetsync_transport::{Agents, NoPrompt, TransportError, connect};
 use common::Sshd;
 use common::bootstrap::*;
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use assetsync_transport::bootstrap;
+use assetsync_transport::{TransportError, bootstrap};
 use common::bootstrap::*;
 
 type Case = (&'static str, fn(&Path));
@@ -65,11 +65,16 @@ fn an_unsafe_cache_directory_is_passed_over() {
     }
 }
 
+/// A shell of another user.
+fn somebody_s(shell: &str) -> String {
+    format!("setpriv --reuid {SOMEBODY} --regid {SOMEBODY} --clear-groups {shell}")
+}
+
 #[test]
 fn a_user_s_own_cache_directory_below_root_s_is_taken() {
     let home = Home::new();
     give_away(home.0.path());
-    let shell = format!("setpriv --reuid {SOMEBODY} --regid {SOMEBODY} --clear-groups sh");
+    let shell = somebody_s("sh");
     assert_echoes(home.start_with(&shell, &agents()).unwrap());
     assert_eq!(home.installed().len(), 1);
     give_away(&home.cache().join(".."));
@@ -86,4 +91,61 @@ fn no_home_still_finds_a_directory() {
     let channel = home.shell("sh", &format!("unset HOME; u=odd; export u; {line}"));
     assert_echoes(bootstrap::start(channel, NONCE, &agents(), FIRST, TIMEOUT).unwrap());
     assert!(!Path::new("/var/tmp/assetsync-odd").exists());
+}
+
+const CANARY: &str = "#!/bin/sh\ntouch $HOME/canary\n";
+
+/// Somebody else may change a link on the way to the cache directory at any moment, also between
+/// the script's checks and its last step.
+#[test]
+fn an_agent_is_run_from_where_it_was_checked() {
+    let (home, bin) = (Home::new(), tempfile::tempdir().unwrap());
+    let at = |path: &str| home.0.path().join(path);
+    fs::create_dir_all(at("open")).unwrap();
+    mode(&at("open"), 0o777);
+    fs::create_dir_all(at(".cache")).unwrap();
+    symlink(at(".cache"), at("open/link")).unwrap();
+    let swap =
+        format!("/usr/bin/cksum; ln -sfn {} {}", at("evil").display(), at("open/link").display());
+    programs(bin.path(), &[("cksum", Some(&swap))]);
+    assert_echoes(home.start().unwrap());
+    let program = home.installed().remove(0);
+    let evil = at("evil/assetsync").join(program.file_name().unwrap());
+    fs::create_dir_all(evil.parent().unwrap()).unwrap();
+    fs::write(&evil, CANARY).unwrap();
+    mode(&evil, 0o755);
+    let line = format!(
+        "PATH={}; XDG_CACHE_HOME={}; export PATH XDG_CACHE_HOME; {}",
+        bin.path().display(),
+        at("open/link").display(),
+        bootstrap::command(NONCE, &agents())
+    );
+    let started = bootstrap::start(home.shell("sh", &line), NONCE, &agents(), FIRST, TIMEOUT);
+    assert!(!at("canary").exists());
+    assert_echoes(started.unwrap());
+    assert_eq!(fs::read_link(at("open/link")).unwrap(), at("evil"), "nothing was swapped");
+}
+
+/// Not every ls sorts its arguments, and the script depends on their order.
+#[test]
+fn an_ls_that_does_not_sort_is_good_enough() {
+    let (home, bin) = (Home::new(), tempfile::tempdir().unwrap());
+    mode(bin.path(), 0o755);
+    give_away(home.0.path());
+    programs(bin.path(), &[("ls", Some("exec /usr/bin/ls -U \"$@\""))]);
+    let line = bootstrap::command(NONCE, &agents());
+    let line = format!("PATH={}; export PATH; {line}", bin.path().display());
+    let channel = home.shell(&somebody_s("sh"), &line);
+    assert_echoes(bootstrap::start(channel, NONCE, &agents(), FIRST, TIMEOUT).unwrap());
+    assert_eq!(home.installed().len(), 1);
+}
+
+#[test]
+fn if_ls_says_nothing_no_directory_is_taken() {
+    for broken in [None, Some("exit 0"), Some("echo total 0")] {
+        let (home, bin) = (Home::new(), tempfile::tempdir().unwrap());
+        programs(bin.path(), &[("ls", broken)]);
+        let error = home.start_among(bin.path(), &agents()).unwrap_err();
+        assert!(matches!(error, TransportError::Nowhere { .. }), "{broken:?}: {error}");
+    }
 }
