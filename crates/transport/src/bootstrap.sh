@@ -14,6 +14,21 @@
 # exclamation mark, and no backslash except to continue a line. It runs under any sh: besides POSIX
 # it needs test -O (owned by the user), head -c, and gzip.
 #
+# What it executes must be what the sender has sent, whatever other users of the server do. They can
+# create any name in /tmp and /var/tmp before this script does, they see its command line with the
+# nonce and the checksums in ps, and they can act between any two of its steps. The environment
+# (HOME, XDG_CACHE_HOME, PATH) is the user's own, and so is the connection, which nobody else reads.
+# So everything rests on one rule: the agent is kept in a directory that only the user and root can
+# change (is_private), by its physical path (is_usable). In such a directory:
+# - nobody else can create, rename, link or replace a file, so a name that can be guessed does no
+#   harm, and what has been checked still is what is started;
+# - a CRC is enough to find what is damaged or cut short. It is no protection against an attacker,
+#   so it is never asked about a file that somebody else owns or can write (is_agent, is_private);
+# - files and directories are made with umask 077, so they are never open to others, not even at
+#   first.
+# Where any of this is not so, the next directory is tried, and in the end no agent is run. The most
+# that others can do is to take both names in /tmp and /var/tmp.
+#
 # The usual case, an agent that is there, starts two programs, ls and cksum, and then becomes the
 # agent. Each one more delays every push; builtins of the shell are free.
 nonce=$1
@@ -26,7 +41,7 @@ say() {
     echo
 }
 
-# Whether $1 is the wanted agent, undamaged.
+# Whether $1 is the wanted agent, undamaged. To be asked in a private directory only.
 is_agent() {
     # shellcheck disable=SC3067 # -O: every sh in use has it.
     test -f "$1" && test -O "$1" && test "$(cksum < "$1" 2> /dev/null)" = "$checksum $size"
@@ -40,16 +55,26 @@ is_agent() {
 # be like /tmp: in a directory with the sticky bit, only the owner of an entry can rename it. (POSIX
 # ACLs count: ls shows as the group's permissions what they grant at most.) Without an answer from
 # ls nothing is private.
+#
+# $program is looked at in the same go, as ls has been started anyway: if others can write into that
+# file, for example since a chmod -R of long ago, it is removed, and a new one takes its place.
+# is_agent would not notice what they write, as a CRC can be forged.
 is_private() {
     # shellcheck disable=SC3067,SC2012 # find can not print modes everywhere.
     # shellcheck disable=SC2034 # Some columns of ls are read and not used.
-    test -O "$directory" && ls -ldn "$@" 2> /dev/null | {
+    test -O "$directory" && ls -ldn "$@" "$program" 2> /dev/null | {
         user=
         last=
         while read -r mode links owner rest; do
-            case $mode in
+            # A directory, one with the sticky bit, the agent, something else in its place.
+            case $mode$rest in
                 d????-??-*) open= ;;
                 d????????[tT]*) open=1 ;;
+                -????-??-*"$program") continue ;;
+                [-ps]*"$program")
+                    rm -f "$program" || exit 1
+                    continue ;;
+                # Also a link that has taken the place of a directory just now.
                 *) exit 1 ;;
             esac
             case $owner in
@@ -72,10 +97,14 @@ is_private() {
 is_usable() {
     case $directory in /*) ;; *) return 1 ;; esac
     test -d "$directory" || (umask 077 && mkdir -p "$directory" 2> /dev/null) || return 1
-    # In /tmp, somebody else may have made a link that leads to a directory of the user's.
+    # In /tmp, somebody else may have made it a link to any directory of the user's.
     test -h "$directory" && return 1
     test -w "$directory" || return 1
     directory=$(cd "$directory" 2> /dev/null && pwd -P) || return 1
+    program=$directory/agent-$platform-$hash
+    test -h "$program" && rm -f "$program"
+    # Name what is in the way.
+    test -d "$program" && directory=$program && return 1
     parent=$directory
     set --
     while test -n "$parent"; do
@@ -160,12 +189,6 @@ for directory in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" \
         unusable="$unusable $directory"
         continue
     }
-    program=$directory/agent-$platform-$hash
-    test -h "$program" && rm -f "$program"
-    test -d "$program" && {
-        unusable="$unusable $program"
-        continue
-    }
     if is_agent "$program"; then
         # shellcheck disable=SC2093 # Nothing comes after it, as it becomes the agent.
         test -x "$program" && exec "$program" "$nonce"
@@ -177,8 +200,8 @@ for directory in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" \
         failure=damaged:$directory
         continue
     }
-    # Does it run at all here? If it is not even allowed to, it stays: it will be found, and passed
-    # over, without being sent again.
+    # Does it run at all here? On a file system without exec it is not even allowed to; then it
+    # stays, to be found the next time and not sent again.
     "$program" --probe < /dev/null > /dev/null 2>&1 || {
         failure="noexec:$directory (status $?)"
         test -x "$program" && rm -f "$program"

@@ -3,7 +3,7 @@
 mod common;
 
 use std::fs::{self, File};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -124,6 +124,24 @@ fn an_agent_is_run_from_where_it_was_checked() {
     assert!(!at("canary").exists());
     assert_echoes(started.unwrap());
     assert_eq!(fs::read_link(at("open/link")).unwrap(), at("evil"), "nothing was swapped");
+}
+
+#[test]
+fn an_agent_that_others_can_write_is_replaced() {
+    for open in [0o720, 0o702, 0o777] {
+        let home = Home::new();
+        assert_echoes(home.start().unwrap());
+        let program = home.installed().remove(0);
+        mode(&program, open);
+        let old = File::open(&program).unwrap();
+        let started = home.start().unwrap();
+        assert!(started.installed, "{open:o}");
+        assert_echoes(started);
+        let meta = fs::metadata(&program).unwrap();
+        assert_eq!(meta.permissions().mode() & 0o7777, 0o700, "{open:o}");
+        // Whoever has the old one open still writes into that.
+        assert_ne!(meta.ino(), old.metadata().unwrap().ino(), "{open:o}");
+    }
 }
 
 /// Not every ls sorts its arguments, and the script depends on their order.
