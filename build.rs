@@ -48,6 +48,7 @@ fn prebuilt(path: PathBuf) -> PathBuf {
 fn from_source(root: &Path) -> PathBuf {
     for part in [
         "crates/agent",
+        "crates/core",
         "crates/sync",
         "crates/regzip",
         "crates/rewrite",

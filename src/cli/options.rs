@@ -5,11 +5,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use assetsync_core::text;
 use assetsync_sync::compare::Rule;
 use assetsync_sync::entry_points::{DEFAULT_PATTERNS, EntryPoints};
 use assetsync_sync::recipe::Recipes;
 use assetsync_sync::sender::{Options, Policy};
-use assetsync_sync::text::printable;
 use assetsync_sync::transport::{SshOptions, Target, TransportKind};
 use clap::ArgMatches;
 
@@ -84,7 +84,7 @@ impl PushOptions {
 
 /// What the user wrote, safe to show.
 pub fn labels(destinations: &[OsString]) -> Vec<String> {
-    destinations.iter().map(|given| printable(given.as_bytes())).collect()
+    destinations.iter().map(|given| text::name(given.as_bytes())).collect()
 }
 
 fn destinations(given: &[OsString]) -> Result<Vec<Destination>, CommandError> {

@@ -55,7 +55,10 @@ fn text(given: &Given<'_>) -> Result<Vec<u8>, CommandError> {
     match given {
         Given::Pattern(pattern) => Ok(pattern.as_bytes().to_vec()),
         Given::File(path) => read(path).map_err(|error| {
-            CommandError::usage(format!("Can't read patterns from {}: {error}", path.display()))
+            CommandError::usage(format!(
+                "Can't read patterns from {}: {error}",
+                assetsync_core::text::path(path)
+            ))
         }),
     }
 }

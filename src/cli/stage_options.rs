@@ -50,7 +50,7 @@ pub fn stage(matches: &ArgMatches, arguments: &PushArguments) -> Result<String, 
             ],
             ..CommandError::usage(format!(
                 "{} is no stage, and there is no DEST to push it to",
-                arguments.source.display()
+                assetsync_core::text::path(&arguments.source)
             ))
         }),
     }

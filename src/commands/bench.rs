@@ -65,7 +65,10 @@ fn directory(given: Option<&Path>) -> Result<PathBuf, CommandError> {
     let path = given.unwrap_or(Path::new(""));
     match path.is_dir() {
         true => Ok(path.to_path_buf()),
-        false => Err(CommandError::usage(format!("{} is no directory", path.display()))),
+        false => Err(CommandError::usage(format!(
+            "{} is no directory",
+            assetsync_core::text::path(path)
+        ))),
     }
 }
 
@@ -73,7 +76,7 @@ fn destination(given: &OsStr) -> Result<RemoteTarget, CommandError> {
     match Target::parse(given).map_err(CommandError::usage)? {
         Target::Remote(target) => Ok(target),
         Target::Local(path) => {
-            let path = path.display();
+            let path = assetsync_core::text::path(&path);
             let text = format!("--to names a directory of a host, as in HOST:DIR; {path} is local");
             Err(CommandError::usage(text))
         }
@@ -105,11 +108,13 @@ fn show(given: &BenchArguments, console: &Console, records: &[Record]) -> Result
 /// How a page at `page` names the file at `other`.
 fn beside(page: &Path, other: &Path) -> String {
     let relative = page.parent().and_then(|folder| other.strip_prefix(folder).ok());
-    relative.unwrap_or(other).display().to_string()
+    relative.unwrap_or(other).to_string_lossy().into_owned()
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CommandError> {
-    let failed = |error| CommandError::failed(format!("Can't write {}: {error}", path.display()));
+    let failed = |error| {
+        CommandError::failed(format!("Can't write {}: {error}", assetsync_core::text::path(path)))
+    };
     fs::write(path, text).map_err(failed)
 }
 

@@ -35,7 +35,10 @@ impl Project {
             Overrides { environment: environment.collect(), arguments: given.set.clone() };
         let folder = given.project.clone().unwrap_or(found.folder);
         if !folder.is_dir() {
-            let text = format!("--project {}: there is no such directory", folder.display());
+            let text = format!(
+                "--project {}: there is no such directory",
+                assetsync_core::text::path(&folder)
+            );
             return Err(CommandError::usage(text));
         }
         Ok(Project { name, folder, file, overrides })

@@ -2,10 +2,14 @@
 //!
 //! What a script or a pipe wants goes to standard output: summaries, changed paths, JSON. Everything about
 //! how it is going goes to standard error: progress, steps, warnings, errors.
+//!
+//! Whatever is in a text, it does not drive the terminal: words pass through [`assetsync_core::text`], and in JSON the
+//! same characters are written as `\uXXXX`, which changes nothing for who reads it as JSON.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
+use assetsync_core::text;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use super::output::Output;
@@ -39,9 +43,10 @@ impl Console {
         &self.bars
     }
 
-    /// Writes `text`, which ends in a newline, to standard output, in one piece.
+    /// Writes `text`, which ends in a newline, to standard output, in one piece. With `--json` it is JSON.
     pub fn say(&self, text: &str) {
-        let written = self.bars.suspend(|| write_out(text.as_bytes()));
+        let safe = if self.output.json { safe_json(text) } else { text::lines(text) };
+        let written = self.bars.suspend(|| write_out(safe.as_bytes()));
         if let Err(error) = written {
             self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
@@ -77,7 +82,7 @@ impl Console {
     }
 }
 
-/// Writes to standard output and gives the exit code.
+/// Writes text of this program itself to standard output and gives the exit code.
 pub fn print(bytes: &[u8]) -> Exit {
     match write_out(bytes) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -115,6 +120,37 @@ fn write_out(bytes: &[u8]) -> io::Result<()> {
 }
 
 /// There is nobody left to tell where standard error fails.
-fn write_err(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+fn write_err(lines: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", text::lines(lines));
+}
+
+/// The same JSON without characters that must not be shown; they can only be inside of its strings.
+fn safe_json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character == '\n' || !text::is_unsafe(character) {
+            safe.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            safe.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_says_the_same_and_shows_nothing_unsafe() {
+        let said = "a\u{1b}[2J\n\u{202e}\u{85}\u{e0041}\u{7f} \\ \u{fc}";
+        let json = serde_json::json!({ "said": said }).to_string() + "\n";
+        let safe = safe_json(&json);
+        assert!(!safe.trim_end().contains(text::is_unsafe), "{safe}");
+        let read: serde_json::Value = serde_json::from_str(&safe).expect("it is JSON");
+        assert_eq!(read["said"], said);
+        assert_eq!(safe_json("{\"a\":\"\u{fc}\"}\n"), "{\"a\":\"\u{fc}\"}\n");
+    }
 }

@@ -5,16 +5,16 @@
 //! The rest is `+` for what is new; else `c` content, `t` time, `p` permissions, each where it differs as
 //! far as the plan tells. Deletes say `*deleting`.
 
+use assetsync_core::text;
 use assetsync_sync::plan::{Action, FileAction, What};
 use assetsync_sync::recipe::Recipe;
-use assetsync_sync::text::printable;
 
 /// The line of an action, without its newline.
 pub fn line(action: &Action) -> String {
     let (code, path) = (code(action), &action.path);
     match &action.what {
         What::Dir { .. } => format!("{code} {path}/"),
-        What::Symlink { target, .. } => format!("{code} {path} -> {}", printable(target)),
+        What::Symlink { target, .. } => format!("{code} {path} -> {}", text::name(target)),
         What::File(_) | What::Delete | What::Prune => format!("{code} {path}"),
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use assetsync_core::text;
 use assetsync_sync::plan::{Action, What};
 use assetsync_sync::sender::{Count, Report};
-use assetsync_sync::text::printable;
 use serde::Serialize;
 
 use super::itemize;
@@ -174,7 +174,7 @@ impl<'a> PlannedAction<'a> {
             What::Prune => planned.action = "prune",
             What::Dir { .. } => planned.action = "directory",
             What::Symlink { target, .. } => {
-                (planned.action, planned.target) = ("symlink", Some(printable(target)));
+                (planned.action, planned.target) = ("symlink", Some(text::name(target)));
             }
             What::File(file) => {
                 (planned.action, planned.recipe) = ("file", Some(file.recipe.name()));

@@ -1,11 +1,10 @@
 //! Asks for passphrases on the terminal.
 
 use std::collections::HashMap;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use assetsync_sync::text::printable;
+use assetsync_core::text;
 use assetsync_sync::transport::Prompt;
 
 use super::console::Console;
@@ -52,7 +51,7 @@ impl Person {
     }
 
     fn ask(&self, key: &Path) -> Option<String> {
-        let question = format!("Passphrase of {}: ", printable(key.as_os_str().as_bytes()));
+        let question = format!("Passphrase of {}: ", text::path(key));
         let answer = self.console.bars().suspend(|| rpassword::prompt_password(question));
         answer.ok().filter(|answer| !answer.is_empty())
     }

@@ -130,7 +130,10 @@ impl Monitor for Watch {
                 self.console.tell(&format!("assetsync: {place}: {reason}"));
             }
             Event::CleanedUp { path } => {
-                self.line(&self.told(), &format!("{} deleted here", path.display()));
+                self.line(
+                    &self.told(),
+                    &format!("{} deleted here", assetsync_core::text::path(path)),
+                );
             }
             Event::Notice { place, text } => {
                 let place = place.map(|place| format!("{place}: ")).unwrap_or_default();

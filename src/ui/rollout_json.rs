@@ -104,7 +104,7 @@ impl Monitor for JsonLines {
             Event::Failed { place, reason } => {
                 Line::Failed { destination: place, error: reason.to_string() }
             }
-            Event::CleanedUp { path } => Line::CleanedUp { path: path.display().to_string() },
+            Event::CleanedUp { path } => Line::CleanedUp { path: assetsync_core::text::path(path) },
             Event::Notice { place, text } => Line::Notice { destination: place, message: text },
             // The engine's own event says it.
             _ => return,

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use assetsync_core::text;
 use assetsync_sync::store::{Pruned, Remembered, Status};
-use assetsync_sync::text::printable;
 use humantime::format_rfc3339_seconds;
 use serde::Serialize;
 
@@ -34,7 +34,7 @@ fn row(one: &Remembered) -> String {
     let time = time(one.pushed).replace('T', " ");
     let minutes = time.rsplit_once(':').map_or(time.as_str(), |(minutes, _)| minutes);
     let (files, size) = (number(one.files), bytes(one.bytes));
-    format!("  {minutes:<16}  {files:>9}  {size:>9}  {}\n", printable(one.name.as_bytes()))
+    format!("  {minutes:<16}  {files:>9}  {size:>9}  {}\n", text::line(&one.name))
 }
 
 /// What pruning did, in words.
@@ -133,7 +133,7 @@ fn line(object: &impl Serialize) -> String {
 }
 
 fn shown(path: &Path) -> String {
-    printable(path.as_os_str().as_encoded_bytes())
+    text::path(path)
 }
 
 /// `2026-11-22T02:27:05`, in UTC. A file can have any time; one that no calendar has is shown as the last.

@@ -140,7 +140,7 @@ pub(crate) fn check_len(pattern: &[u8]) -> Result<(), FilterError> {
 }
 
 fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    assetsync_core::text::name(bytes)
 }
 
 #[cfg(test)]

@@ -42,7 +42,6 @@ pub mod sketch;
 pub mod state;
 #[cfg(feature = "sender")]
 pub mod store;
-pub mod text;
 
 pub use assetsync_regzip as regzip;
 pub use assetsync_rewrite as rewrite;

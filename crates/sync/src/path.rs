@@ -25,7 +25,7 @@ pub enum PathError {
     #[error("Path is {0} levels deep")]
     TooDeep(usize),
     /// An empty, `.` or `..` component, a leading or trailing slash, or a NUL byte.
-    #[error("Path {0:?} could leave its tree")]
+    #[error("Path '{0}' could leave its tree")]
     Unsafe(String),
 }
 
@@ -90,7 +90,7 @@ fn check_name(name: &[u8], whole: &[u8]) -> Result<(), PathError> {
         return Err(PathError::TooLong(name.len()));
     }
     if name.is_empty() || name == b"." || name == b".." || name.contains(&0) {
-        return Err(PathError::Unsafe(crate::text::printable(whole)));
+        return Err(PathError::Unsafe(assetsync_core::text::name(whole)));
     }
     Ok(())
 }
@@ -112,13 +112,13 @@ impl PartialOrd for RelPath {
 
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::text::printable(&self.0))
+        f.write_str(&assetsync_core::text::name(&self.0))
     }
 }
 
 impl fmt::Debug for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", crate::text::printable(&self.0))
+        write!(f, "{:?}", assetsync_core::text::name(&self.0))
     }
 }
 

@@ -9,7 +9,7 @@ const PURE: [&str; 29] = [
     "path.rs",
     "entry.rs",
     "digest.rs",
-    "text.rs",
+    "../../core/src",
     "limits.rs",
     "state.rs",
     "compare.rs",

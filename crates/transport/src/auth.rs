@@ -3,6 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 
+use assetsync_core::text;
 use ssh2::{ErrorCode, Session};
 
 use crate::error::TransportError;
@@ -79,7 +80,7 @@ impl<'a> Login<'a> {
         match self.agent_keys(files) {
             Ok(done) => done,
             Err(error) => {
-                self.tried.push(format!("ssh-agent: {}", error.message()));
+                self.tried.push(format!("ssh-agent: {}", text::line(error.message())));
                 false
             }
         }
@@ -122,7 +123,7 @@ impl<'a> Login<'a> {
             Kind::Plain => self.offer(file, None).is_ok(),
             Kind::Encrypted => self.unlock(file),
             Kind::PublicOnly => {
-                self.tried.push(format!("{} (ssh-agent does not hold it)", file.path.display()));
+                self.tried.push(format!("{} (ssh-agent does not hold it)", text::path(&file.path)));
                 false
             }
         }
@@ -151,13 +152,13 @@ impl<'a> Login<'a> {
             if error.code() != KEY_FILE_ERROR {
                 self.offered.push(file.public.clone().unwrap_or_default());
             }
-            self.note(&file.path.display().to_string(), error);
+            self.note(&text::path(&file.path), error);
         }
         result
     }
 
     fn note(&mut self, key: &str, error: &ssh2::Error) {
-        self.tried.push(format!("{key} ({})", error.message()));
+        self.tried.push(format!("{key} ({})", text::line(error.message())));
     }
 }
 

@@ -11,11 +11,12 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use assetsync_core::text;
+
 use crate::agents::Agents;
 use crate::channel::{Channel, End};
 use crate::child::spawn;
-use crate::error::TransportError;
-use crate::text::{excerpt, sanitise};
+use crate::error::{TransportError, excerpt};
 use crate::timed::{TimedReader, TimedWriter};
 
 /// Noise of login shells that is skipped before the agent's banner.
@@ -38,7 +39,7 @@ pub struct Started {
     pub channel: Channel,
     /// What was read beyond the banner; it comes before anything read from the channel.
     pub leftover: Vec<u8>,
-    /// What the login shell printed, sanitised; worth a warning unless empty.
+    /// What the login shell printed, safe to show; worth a warning unless empty.
     pub noise: String,
     /// Whether the agent had to be installed.
     pub installed: bool,
@@ -155,8 +156,8 @@ impl Talk<'_> {
     fn next_word(&mut self) -> Result<(String, String), Stop> {
         loop {
             if let Some(line) = self.take_marked_line() {
-                let text = sanitise(&line);
-                let (word, detail) = text.split_once(':').unwrap_or((&text, ""));
+                let said = text::line(&line);
+                let (word, detail) = said.split_once(':').unwrap_or((&said, ""));
                 return Ok((word.to_owned(), detail.trim().to_owned()));
             }
             if self.noise.len() + self.buffer.len() > NOISE_LIMIT {
@@ -207,7 +208,7 @@ impl Talk<'_> {
     fn started(self, end: End, installed: bool) -> Started {
         let (reader, writer) = (self.reader.into_inner(), self.writer.into_inner());
         let channel = Channel { reader, writer, end };
-        Started { channel, leftover: self.buffer, noise: sanitise(&self.noise), installed }
+        Started { channel, leftover: self.buffer, noise: text::lines(&self.noise), installed }
     }
 
     fn explain(mut self, stop: Stop, end: End) -> TransportError {

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
+use assetsync_core::text;
+
 use crate::host_config::HostConfig;
 use crate::known_hosts::KnownKeys;
 
@@ -52,10 +54,10 @@ fn reason(config: &HostConfig, facts: &Facts) -> Option<String> {
         return Some("known_hosts has @revoked or @cert-authority lines for the host".into());
     }
     if let Some(path) = facts.certificates.first() {
-        return Some(format!("there is a certificate {}", path.display()));
+        return Some(format!("there is a certificate {}", text::path(path)));
     }
     let path = facts.hardware_keys.first()?;
-    Some(format!("{} is a hardware key", path.display()))
+    Some(format!("{} is a hardware key", text::path(path)))
 }
 
 impl Facts {

@@ -4,6 +4,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use assetsync_core::text;
+
+/// How many bytes of a text from the host an error quotes.
+const EXCERPT: usize = 400;
+
 /// Why a host could not be reached, or a command could not be started there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -129,7 +134,7 @@ pub enum TransportError {
         entry: String,
     },
     /// A file cannot be read.
-    #[error("Cannot read {}: {source}", .path.display())]
+    #[error("Cannot read {}: {source}", text::path(.path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -139,7 +144,7 @@ pub enum TransportError {
     /// A private key that others can read.
     #[error(
         "Private key {} can be read by others (mode {mode:04o}); run: chmod 600 {}",
-        .path.display(), .path.display()
+        text::path(.path), text::path(.path)
     )]
     KeyMode {
         /// The key file.
@@ -151,7 +156,7 @@ pub enum TransportError {
     #[error(
         "Private key {} is encrypted and there is no one to ask for its passphrase; \
          load it first: ssh-add {}",
-        .path.display(), .path.display()
+        text::path(.path), text::path(.path)
     )]
     KeyEncrypted {
         /// The key file.
@@ -174,7 +179,7 @@ pub enum TransportError {
         host: String,
         /// The command's exit status, if it had one.
         exit: Option<i32>,
-        /// What it wrote to standard error, sanitised.
+        /// What it wrote to standard error, safe to show.
         stderr: String,
     },
     /// Reading from or writing to the command failed.
@@ -195,7 +200,7 @@ pub enum TransportError {
         host: String,
         /// How much noise is accepted.
         limit: usize,
-        /// The end of the noise, sanitised.
+        /// The end of the noise, safe to show.
         excerpt: String,
     },
     /// There is no agent build for the host's system.
@@ -249,6 +254,11 @@ impl TransportError {
             _ => false,
         }
     }
+}
+
+/// The end of a text from the host, as errors come last, safe to show.
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
+    text::last_lines(bytes, EXCERPT).trim().to_owned()
 }
 
 fn tried_text(tried: &[String]) -> String {

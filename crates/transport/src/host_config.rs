@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, io};
 
-use crate::error::TransportError;
+use crate::error::{TransportError, excerpt};
 use crate::options::SshOptions;
 use crate::target::RemoteTarget;
-use crate::text::excerpt;
 
 /// The settings of one host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

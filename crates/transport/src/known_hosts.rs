@@ -4,6 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use assetsync_core::text;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use hmac::{Hmac, Mac};
@@ -110,7 +111,7 @@ impl KnownKeys {
 impl Entry {
     /// `file:line`, for messages.
     pub fn place(&self) -> String {
-        format!("{}:{}", self.file.display(), self.line)
+        format!("{}:{}", text::path(&self.file), self.line)
     }
 }
 

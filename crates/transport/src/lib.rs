@@ -17,7 +17,7 @@
 //! - nobody is asked anything unless the caller says that somebody is there;
 //! - one connection, at most a few keys, no second try: servers punish those by address;
 //! - paths and options never stand on a remote command line;
-//! - what a host says is shown only with its control characters escaped;
+//! - what a host says is shown only as [`assetsync_core::text`] gives it;
 //! - dropping a channel ends its command at once and leaves neither zombie nor thread.
 
 mod agents;
@@ -39,7 +39,6 @@ mod session;
 pub mod sftp;
 mod stderr_tail;
 mod target;
-mod text;
 mod timed;
 mod xz;
 
@@ -54,5 +53,4 @@ pub use known_hosts::{Entry, KnownKeys, Marker, Verdict, fingerprint, key_type};
 pub use options::{NoPrompt, Prompt, SshOptions, TransportKind};
 pub use session::AnswerTimes;
 pub use target::{RemoteTarget, Target};
-pub use text::sanitise;
 pub use timed::{TimedReader, TimedWriter};

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use assetsync_core::text;
 use rustix::event::{PollFd, PollFlags};
 use ssh2::{BlockDirections, ErrorCode, MethodType, Session};
 
@@ -132,7 +133,7 @@ impl Step<'_> {
             _ => TransportError::Ssh {
                 host: host.clone(),
                 phase,
-                detail: error.message().to_owned(),
+                detail: text::line(error.message()),
             },
         }
     }
@@ -232,7 +233,7 @@ fn judge(
             host,
             key: shown,
             entry: entry.place(),
-            file: entry.file.display().to_string(),
+            file: text::path(&entry.file),
         }),
         Verdict::Unknown if known_without_port(config, key)? => Ok(()),
         Verdict::Unknown => Err(TransportError::UnknownHostKey {
@@ -240,7 +241,7 @@ fn judge(
             scan_host: config.hostname.clone(),
             port: config.port,
             key: shown,
-            file: config.known_hosts.first().map(|f| f.display().to_string()).unwrap_or_default(),
+            file: config.known_hosts.first().map(|file| text::path(file)).unwrap_or_default(),
         }),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::text::sanitise;
+use assetsync_core::text;
 
 /// Standard error kept per command; the newest bytes win, because errors come last.
 const CAP: usize = 32 * 1024;
@@ -30,7 +30,7 @@ impl StderrTail {
     }
 
     pub(crate) fn text(&self) -> String {
-        sanitise(self.lock().make_contiguous())
+        text::last_lines(self.lock().make_contiguous(), CAP)
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<u8>> {

@@ -5,6 +5,8 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use assetsync_core::text;
+
 use crate::error::TransportError;
 
 /// Where to push to.
@@ -53,7 +55,7 @@ impl fmt::Display for RemoteTarget {
         if let Some(port) = self.port {
             write!(f, " port {port}")?;
         }
-        write!(f, ":{}", self.path.to_string_lossy())
+        write!(f, ":{}", text::name(self.path.as_bytes()))
     }
 }
 

@@ -9,7 +9,6 @@ use super::Files;
 use super::recipe::{Note, Recipe, StageRecipe, read};
 use crate::config::secret::{holds_password, is_secret};
 use crate::config::starter::{Line, Starter, StarterStage};
-use crate::config::text::shown;
 use crate::config::{is_name, value_is_fine};
 
 /// How much of a line that was not understood is shown.
@@ -163,5 +162,5 @@ fn told(note: &Note) -> String {
     };
     let short: String = text.chars().take(SHOWN).collect();
     let more = if short.len() < text.len() { "..." } else { "" };
-    format!("{file}:{line}: {}{more}", shown(&short))
+    format!("{file}:{line}: {}{more}", assetsync_core::text::line(short))
 }

@@ -1,9 +1,11 @@
 //! What helps against each problem.
 
+use assetsync_core::text::{line, name};
+
 use super::nearest::nearest;
 use super::place::SourceKind;
 use super::problem::{Diagnostic, Problem};
-use super::text::{enumerated, quoted, shown};
+use super::text::{enumerated, quoted};
 
 /// A sentence that says what to write instead, where there is one.
 pub(crate) fn of(diagnostic: &Diagnostic) -> Option<String> {
@@ -34,7 +36,7 @@ pub(crate) fn of(diagnostic: &Diagnostic) -> Option<String> {
         Problem::NoHosts(_) => Some("add hosts = [\"deploy@web1.example.com\"]".into()),
         Problem::Missing { example, .. } => Some(format!("add {example}")),
         Problem::RoleWithoutHosts { known, .. } => {
-            Some(format!("the roles of its hosts are {}", shown(&enumerated(known))))
+            Some(format!("the roles of its hosts are {}", line(enumerated(known))))
         }
         Problem::SharedDestination { .. } => {
             Some("give each a directory of its own below shared_path".into())
@@ -53,8 +55,8 @@ pub(crate) fn of(diagnostic: &Diagnostic) -> Option<String> {
 
 fn one_of(found: &str, choices: &[String]) -> String {
     match nearest(found, choices) {
-        Some(nearest) => format!("the nearest is '{}'", shown(&nearest)),
-        None => format!("it is one of {}", shown(&enumerated(choices))),
+        Some(nearest) => format!("the nearest is '{}'", name(nearest)),
+        None => format!("it is one of {}", line(enumerated(choices))),
     }
 }
 

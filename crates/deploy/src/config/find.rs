@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use assetsync_core::text;
+
 use super::tree::MAX_FILE;
 
 /// What the file is called.
@@ -24,10 +26,10 @@ pub struct Found {
 #[non_exhaustive]
 pub enum FindError {
     /// There is none.
-    #[error("There is no {FILE_NAME} in {} nor in any folder above it", .0.display())]
+    #[error("There is no {FILE_NAME} in {} nor in any folder above it", text::path(.0))]
     Nowhere(PathBuf),
     /// It can't be read.
-    #[error("Can't read {}: {source}", .path.display())]
+    #[error("Can't read {}: {source}", text::path(.path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -35,7 +37,7 @@ pub enum FindError {
         source: io::Error,
     },
     /// It holds something else than text.
-    #[error("{} is not UTF-8: byte {at} belongs to no character", .path.display())]
+    #[error("{} is not UTF-8: byte {at} belongs to no character", text::path(.path))]
     NotText {
         /// The file.
         path: PathBuf,
@@ -43,7 +45,7 @@ pub enum FindError {
         at: usize,
     },
     /// It is far too large.
-    #[error("{} is larger than {MAX_FILE} bytes", .0.display())]
+    #[error("{} is larger than {MAX_FILE} bytes", text::path(.0))]
     TooLarge(PathBuf),
 }
 

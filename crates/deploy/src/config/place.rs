@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::text::shown;
+use assetsync_core::text::name;
 
 /// What kind of thing a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,10 +94,10 @@ impl Origin {
 /// `assetsync.toml:3:13`, `ASSETSYNC_DEPLOY_TO` or `--set deploy_to`.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = shown(&self.source.name);
+        let source = name(&self.source.name);
         match self.source.kind {
-            SourceKind::File => write!(f, "{name}:{}:{}", self.line(), self.column()),
-            SourceKind::Variable | SourceKind::Argument => f.write_str(&name),
+            SourceKind::File => write!(f, "{source}:{}:{}", self.line(), self.column()),
+            SourceKind::Variable | SourceKind::Argument => f.write_str(&source),
         }
     }
 }

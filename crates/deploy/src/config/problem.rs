@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use assetsync_core::text;
+
 use super::place::Place;
 use super::render;
-use super::text::{enumerated, shown};
+use super::text::enumerated;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +34,13 @@ pub enum Problem {
     #[error("Not valid TOML: {0}")]
     Syntax(String),
     /// A key stands twice in one table.
-    #[error("Key '{}' is given twice", shown(.0))]
+    #[error("Key '{}' is given twice", text::name(.0))]
     DuplicateKey(String),
     /// Two stages have one name.
-    #[error("Stage '{}' is defined twice", shown(.0))]
+    #[error("Stage '{}' is defined twice", text::name(.0))]
     DuplicateStage(String),
     /// No setting has this name.
-    #[error("Unknown key '{}'{table}", shown(.key))]
+    #[error("Unknown key '{}'{table}", text::name(.key))]
     UnknownKey {
         /// The key as written.
         key: String,
@@ -50,7 +52,7 @@ pub enum Problem {
         known: Vec<String>,
     },
     /// The value is of another type.
-    #[error("'{}' must be {}, not {found}", shown(.key), .expected.what)]
+    #[error("'{}' must be {}, not {found}", text::name(.key), .expected.what)]
     WrongType {
         /// The setting.
         key: String,
@@ -60,10 +62,10 @@ pub enum Problem {
         found: &'static str,
     },
     /// Nothing stands between the quotes.
-    #[error("'{}' is empty", shown(.0))]
+    #[error("'{}' is empty", text::name(.0))]
     Empty(String),
     /// The value can't be used.
-    #[error("'{}' {why}", shown(.key))]
+    #[error("'{}' {why}", text::name(.key))]
     Refused {
         /// The setting.
         key: String,
@@ -73,7 +75,7 @@ pub enum Problem {
         advice: &'static str,
     },
     /// The value is none of a few words.
-    #[error("'{}' can't be '{}'", shown(.key), shown(.found))]
+    #[error("'{}' can't be '{}'", text::name(.key), text::name(.found))]
     NotOneOf {
         /// The setting.
         key: String,
@@ -106,7 +108,7 @@ pub enum Problem {
         known: Vec<String>,
     },
     /// The stage asked for is not there.
-    #[error("There is no stage '{}'", shown(.stage))]
+    #[error("There is no stage '{}'", text::name(.stage))]
     UnknownStage {
         /// What was asked for.
         stage: String,
@@ -127,7 +129,7 @@ pub enum Problem {
         example: &'static str,
     },
     /// Something is to happen on hosts of a role that no host has.
-    #[error("No host of '{stage}' has the role '{}' of '{key}'", shown(.role))]
+    #[error("No host of '{stage}' has the role '{}' of '{key}'", text::name(.role))]
     RoleWithoutHosts {
         /// The role.
         role: String,
@@ -157,10 +159,10 @@ pub enum Problem {
         second: String,
     },
     /// An argument is no `key=value`.
-    #[error("'{}' is not of the form key=value", shown(.0))]
+    #[error("'{}' is not of the form key=value", text::name(.0))]
     NotAssigned(String),
     /// A variable has our prefix and names no setting.
-    #[error("{} names no setting", shown(.name))]
+    #[error("{} names no setting", text::name(.name))]
     UnknownVariable {
         /// The variable.
         name: String,
@@ -168,7 +170,7 @@ pub enum Problem {
         nearest: Option<String>,
     },
     /// A list is assigned anew, and what it had before is lost.
-    #[error("Assigning '{key}' drops {}", shown(&enumerated(.dropped)))]
+    #[error("Assigning '{key}' drops {}", text::line(enumerated(.dropped)))]
     ListReplaced {
         /// The list.
         key: String,

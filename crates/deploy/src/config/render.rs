@@ -1,11 +1,12 @@
 //! Problems as text: the message, the line it is about with a caret, and what helps.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use assetsync_core::text;
 
 use super::place::{Place, SourceKind};
 use super::problem::{Diagnostic, Severity};
 use super::secret;
-use super::text::{shown, wrapped};
+use super::text::wrapped;
 
 /// What a terminal shows in a line.
 const COLUMNS: usize = 80;
@@ -23,14 +24,14 @@ pub(crate) fn diagnostic(diagnostic: &Diagnostic) -> String {
         .chain(diagnostic.related.iter().map(|(place, label)| (Some(place), Some(label.as_str()))))
         .filter_map(|(place, label)| Some(Excerpt::of(place?, label)))
         .collect();
-    let message = diagnostic.problem.to_string();
+    let message = text::line(diagnostic.problem.to_string());
     let mut group = Group::with_title(level.primary_title(message));
     group = group.elements(excerpts.iter().map(Excerpt::snippet));
     if let Some(note) = &diagnostic.note {
-        group = group.element(Level::NOTE.message(wrapped(&shown(note), NOTE_COLUMNS)));
+        group = group.element(Level::NOTE.message(wrapped(&text::line(note), NOTE_COLUMNS)));
     }
     for line in diagnostic.advice().unwrap_or_default().lines() {
-        let line = wrapped(&shown(line), NOTE_COLUMNS);
+        let line = wrapped(&text::line(line), NOTE_COLUMNS);
         group = group.element(Level::HELP.with_name("hint").message(line));
     }
     Renderer::plain().term_width(COLUMNS).render(&[group])
@@ -70,7 +71,7 @@ impl<'a> Excerpt<'a> {
             .annotation(kind.span(self.span.clone()).label(self.label));
         match self.place.source.kind {
             SourceKind::File => {
-                snippet.path(shown(&self.place.source.name)).line_start(self.place.line())
+                snippet.path(text::name(&self.place.source.name)).line_start(self.place.line())
             }
             SourceKind::Variable | SourceKind::Argument => snippet.line_numbering(false),
         }

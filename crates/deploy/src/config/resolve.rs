@@ -280,7 +280,7 @@ fn with_origins(warning: Diagnostic, lost: &[&Item]) -> Diagnostic {
         warning.note = Some(format!("{} {are} built in", super::text::enumerated(&built_in)));
     }
     for item in lost {
-        let label = format!("{} comes from here", super::text::shown(&item.datum.plain()));
+        let label = format!("{} comes from here", assetsync_core::text::name(item.datum.plain()));
         warning = warning.with(item.origin.place().cloned(), label);
     }
     warning

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use self::layout::{ENDING, HEADING, SECTIONS, Section};
 use super::schema::{Found, find};
-use super::text::{key_part, quoted, shown, wrapped};
+use super::text::{key_part, quoted, wrapped};
 
 /// How wide comments are, with their `# `.
 const COLUMNS: usize = 80;
@@ -112,7 +112,10 @@ impl Starter {
             text.push_str("#\n");
             comment(
                 &mut text,
-                &format!("Made from {}, of which nothing was run.", shown(&sources)),
+                &format!(
+                    "Made from {}, of which nothing was run.",
+                    assetsync_core::text::line(sources)
+                ),
             );
         }
         for section in SECTIONS {
@@ -163,7 +166,7 @@ impl Starter {
         text.push('\n');
         comment(text, ENDING);
         for note in &self.notes {
-            let _ = writeln!(text, "#   {}", shown(note));
+            let _ = writeln!(text, "#   {}", assetsync_core::text::line(note));
         }
     }
 }

@@ -150,7 +150,7 @@ pub(crate) fn age(key: &str, text: &str) -> Result<Datum, Problem> {
         Ok(age) if age > MAX_AGE => Err(refused(key, "is more than a hundred years", ADVICE)),
         Ok(age) => Ok(Datum::Age(age, text.trim().to_owned())),
         Err(_) => {
-            let why = format!("can't be read as an age: '{}'", super::text::shown(text));
+            let why = format!("can't be read as an age: '{}'", assetsync_core::text::name(text));
             Err(refused(key, &why, ADVICE))
         }
     }

@@ -27,7 +27,10 @@ impl Rollout<'_> {
             let path = self.project.join(&set.source);
             match keeps(self.project, &path) {
                 Some(reason) => {
-                    let text = format!("{} is not deleted here: {reason}", path.display());
+                    let text = format!(
+                        "{} is not deleted here: {reason}",
+                        assetsync_core::text::path(&path)
+                    );
                     self.monitor.event(&Event::Notice { place: None, text: &text });
                 }
                 None => {

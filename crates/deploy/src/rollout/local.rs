@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use assetsync_sync::text::printable;
+use assetsync_core::text;
 
 use super::cancel::Cancel;
 use super::event::{Event, Monitor};
@@ -49,7 +49,7 @@ impl Local<'_> {
         self.cancel.on_cancel(move || drop(sender.send(News::Cancelled)));
         let mut lines = Lines::default();
         let mut tell = |line: &[u8]| {
-            let line = secrets.hide(&printable(line));
+            let line = secrets.hide(&text::line(line));
             self.monitor.event(&Event::Output { host: None, line: &line });
         };
         let heard = hear(&news, started + self.timeout, &mut lines, &mut tell);
@@ -62,7 +62,7 @@ impl Local<'_> {
             });
         }
         let status = child.wait().map_err(CommandFailure::Output)?;
-        judge(status, secrets.hide(&printable(lines.last())))?;
+        judge(status, secrets.hide(&text::line(lines.last())))?;
         let elapsed = started.elapsed();
         self.monitor.event(&Event::Ran { host: None, command: &shown, elapsed });
         Ok(())

@@ -170,12 +170,12 @@ pub enum RolloutError {
     #[error(transparent)]
     Source(#[from] Arc<SourceError>),
     /// There is nothing to push.
-    #[error("There are no files in {}, so nothing is pushed and nothing is deleted", .0.display())]
+    #[error("There are no files in {}, so nothing is pushed and nothing is deleted", assetsync_core::text::path(.0))]
     NoFiles(PathBuf),
     /// Sprockets could take the wrong manifest.
     #[error(
         "{} has {count} Sprockets manifests: {}; delete the old ones (rake assets:clobber)",
-        .folder.display(), .manifests.join(", ")
+        assetsync_core::text::path(.folder), .manifests.join(", ")
     )]
     Manifests {
         /// The source.
@@ -212,7 +212,7 @@ pub enum RolloutError {
         example: String,
     },
     /// What was built can't be deleted here.
-    #[error("Can't delete {}: {source}", .path.display())]
+    #[error("Can't delete {}: {source}", assetsync_core::text::path(.path))]
     CleanUp {
         /// The directory.
         path: PathBuf,

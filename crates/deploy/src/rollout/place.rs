@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use assetsync_sync::text::printable;
+use assetsync_core::text;
 use assetsync_sync::transport::{RemoteTarget, SshOptions, Target, TransportKind};
 
 use super::{Choice, RolloutError};
@@ -29,8 +29,8 @@ impl Place {
     /// The directory on the host, to be shown.
     pub(super) fn path(&self) -> String {
         match &self.target {
-            Target::Remote(remote) => printable(remote.path.as_bytes()),
-            Target::Local(path) => printable(path.as_os_str().as_bytes()),
+            Target::Remote(remote) => text::name(remote.path.as_bytes()),
+            Target::Local(path) => text::path(path),
         }
     }
 }

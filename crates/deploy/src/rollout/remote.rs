@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use assetsync_sync::text::printable;
+use assetsync_core::text;
 use assetsync_sync::transport::{
     Prompt, RemoteTarget, SshOptions, TimedReader, TransportError, connect,
 };
@@ -98,7 +98,7 @@ impl Shell<'_> {
         drop(channel.writer);
         let mut lines = Lines::default();
         let mut tell = |line: &[u8]| {
-            let line = secrets.hide(&printable(line));
+            let line = secrets.hide(&text::line(line));
             self.monitor.event(&Event::Output { host, line: &line });
         };
         let reader = TimedReader::new(channel.reader, timeout).map_err(CommandFailure::Output)?;
@@ -113,7 +113,7 @@ impl Shell<'_> {
         }
         let left = (started + timeout).saturating_duration_since(Instant::now());
         let exit = channel.end.finish_within(left.max(Duration::from_secs(1)))?;
-        let last_line = secrets.hide(&printable(lines.last()));
+        let last_line = secrets.hide(&text::line(lines.last()));
         match (exit.status, exit.signal) {
             (Some(0), _) => {
                 let elapsed = started.elapsed();

@@ -22,8 +22,10 @@ pub struct Destination {
 /// shall not be created. A symbolic link on the way is followed: `current/public` may be one.
 pub fn open_destination(asked: &[u8], create: bool) -> Result<Option<Destination>, AgentError> {
     let path = resolve(asked);
-    open_dir(&path, create)
-        .map_err(|source| AgentError::Destination { path: crate::text::printable(asked), source })
+    open_dir(&path, create).map_err(|source| AgentError::Destination {
+        path: assetsync_core::text::name(asked),
+        source,
+    })
 }
 
 /// Whether this user may publish at `asked`: it, or the nearest directory above it that is there, can be written.

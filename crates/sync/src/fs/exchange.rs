@@ -31,7 +31,7 @@ pub struct NoExchange {
 /// Checks, before anything is changed, that the destination held as `root` can be exchanged: it has a work directory
 /// beside it, and their file system can exchange directories and give files second names.
 pub fn check(work: &Work, root: BorrowedFd<'_>, path: &Path) -> Result<(), NoExchange> {
-    let failed = |reason: String| NoExchange { path: path.display().to_string(), reason };
+    let failed = |reason: String| NoExchange { path: assetsync_core::text::path(path), reason };
     if work.path().starts_with(path) {
         let reason = "its parent directory is on another file system or can't be written";
         return Err(failed(reason.into()));

@@ -149,7 +149,7 @@ fn holder(file: &File) -> String {
     let since = file.metadata().map(|meta| meta.mtime()).unwrap_or_default();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let age = now.map_or(0, |now| now.as_secs() as i64 - since).max(0);
-    format!("{}, started {age} s ago", crate::text::printable(&bytes[..count]))
+    format!("{}, started {age} s ago", assetsync_core::text::line(&bytes[..count]))
 }
 
 fn make_dir(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {

@@ -67,7 +67,7 @@ impl Failure {
         let (byte, text) = payload.split_first().unwrap_or((&255, b""));
         let code = CODES.iter().find(|(_, known)| known == byte);
         let code = code.map_or(FailureCode::Other, |(code, _)| *code);
-        Failure { code, text: crate::text::printable(text) }
+        Failure { code, text: assetsync_core::text::line(text) }
     }
 }
 

@@ -65,7 +65,7 @@ pub enum PushError {
     /// What several destinations are sent could not be kept until all have it.
     #[error(
         "Can't keep in {} what several destinations are sent: {}; make room there, or set TMPDIR",
-        std::env::temp_dir().display(), .0
+        assetsync_core::text::path(&std::env::temp_dir()), .0
     )]
     Spool(#[source] std::io::Error),
     /// What failed while content was encoded for several destinations.

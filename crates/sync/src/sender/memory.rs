@@ -33,7 +33,7 @@ impl<'s> Memory<'s> {
     ) -> Result<(Memory<'s>, Vec<RemoteEntry>), PushError> {
         let (store, path) = (connection.store, destination_bytes(target)?);
         let name = match target {
-            Target::Local(_) => crate::text::printable(&path),
+            Target::Local(_) => assetsync_core::text::name(&path),
             Target::Remote(remote) => remote.to_string(),
         };
         let key = DestinationKey::new(target, connection.ssh.port);

@@ -191,7 +191,7 @@ fn decision(
 /// A build that failed may leave an empty directory; it shall not empty the destination too.
 pub(crate) fn check_source(source: &Source, options: &Options) -> Result<(), PushError> {
     if source.entries.is_empty() && options.policy.delete && !options.allow_empty {
-        return Err(PushError::EmptySource(source.path().display().to_string()));
+        return Err(PushError::EmptySource(assetsync_core::text::path(source.path())));
     }
     Ok(())
 }
@@ -199,7 +199,7 @@ pub(crate) fn check_source(source: &Source, options: &Options) -> Result<(), Pus
 /// Checks that a plan deletes no more than it may.
 fn check_plan(plan: &Plan, source: &Source, options: &Options) -> Result<(), PushError> {
     if source.entries.is_empty() && deletes(plan) > 0 && !options.allow_empty {
-        return Err(PushError::EmptySource(source.path().display().to_string()));
+        return Err(PushError::EmptySource(assetsync_core::text::path(source.path())));
     }
     check_deletes(plan, options)
 }

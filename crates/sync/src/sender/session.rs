@@ -340,7 +340,7 @@ impl<'a> Session<'a> {
         loop {
             match self.wire.receive()? {
                 Message::Notice(text) => {
-                    self.monitor.event(Event::Notice(&crate::text::printable(text)));
+                    self.monitor.event(Event::Notice(&assetsync_core::text::line(text)));
                 }
                 Message::Published(vitals) => {
                     self.vitals = vitals;

@@ -227,6 +227,6 @@ fn unreadable_at(source: io::Error) -> Unreadable {
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<walkdir::Error>())
         .and_then(walkdir::Error::path)
-        .map_or("?".into(), |path| crate::text::printable(path.as_os_str().as_bytes()));
+        .map_or("?".into(), |path| assetsync_core::text::path(path));
     Unreadable { path, source }
 }

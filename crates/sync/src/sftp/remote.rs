@@ -53,7 +53,7 @@ impl<'a> Remote<'a> {
 
     /// A failure of the push at a path, in our own words.
     pub fn fail(&self, code: FailureCode, path: &[u8], text: &str) -> PushError {
-        let path = crate::text::printable(path);
+        let path = assetsync_core::text::name(path);
         PushError::Agent(failure(code, format!("{}: {path}: {text}", self.host)))
     }
 

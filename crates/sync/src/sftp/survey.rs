@@ -61,14 +61,14 @@ fn check(
     let mut sorted: Vec<&[u8]> = listed.iter().map(|entry| &entry.name[..]).collect();
     sorted.sort_unstable();
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(format!("the server lists {:?} twice", crate::text::printable(pair[0])));
+        return Err(format!("the server lists '{}' twice", assetsync_core::text::name(pair[0])));
     }
     let path = |entry: &DirectoryEntry| {
         let name = &entry.name;
         if !names::is_name(name) {
             return Err(format!(
-                "the server lists {:?}, which is no name",
-                crate::text::printable(name)
+                "the server lists '{}', which is no name",
+                assetsync_core::text::name(name)
             ));
         }
         if is_own(name) {

@@ -3,18 +3,23 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use assetsync_core::text;
+
 /// Why a store can't be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The directory is somebody else's: in a store files are deleted.
-    #[error("{} holds other files and is no store; name a new or an empty directory", .0.display())]
+    #[error("{} holds other files and is no store; name a new or an empty directory", text::path(.0))]
     Foreign(PathBuf),
     /// Another process holds the lock.
-    #[error("Another process is pruning the store {}; try again when it has ended", .0.display())]
+    #[error("Another process is pruning the store {}; try again when it has ended", text::path(.0))]
     Busy(PathBuf),
     /// The system says no.
-    #[error("Can't {doing} {}: {source}; see to its rights and room, or name another directory", path.display())]
+    #[error(
+        "Can't {doing} {}: {source}; see to its rights and room, or name another directory",
+        text::path(path)
+    )]
     Io {
         /// What was to be done with it.
         doing: &'static str,

@@ -10,9 +10,9 @@ pub struct SftpError {
     pub kind: SftpErrorKind,
     /// What was being done, as a verb.
     pub operation: &'static str,
-    /// The remote path, sanitised.
+    /// The remote path, safe to show.
     pub path: String,
-    /// What the server or the connection said, sanitised.
+    /// What the server or the connection said, safe to show.
     pub detail: String,
 }
 
@@ -61,7 +61,7 @@ pub enum SftpOpenError {
     Refused {
         /// The host name.
         host: String,
-        /// What it said, sanitised.
+        /// What it said, safe to show.
         detail: String,
     },
 }

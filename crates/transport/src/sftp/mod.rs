@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::time::Duration;
 
+use assetsync_core::text;
 pub use error::{SftpError, SftpErrorKind, SftpOpenError};
 pub use file::SftpFile;
 pub use wire::Attributes;
@@ -19,10 +20,9 @@ use wire::{Fields, Packet, kind};
 
 use crate::channel::{Channel, End, Exit};
 use crate::connect::{Connected, connect_sftp};
-use crate::error::TransportError;
+use crate::error::{TransportError, excerpt};
 use crate::options::{Prompt, SshOptions};
 use crate::target::RemoteTarget;
-use crate::text::{excerpt, sanitise};
 use crate::timed::{TimedReader, TimedWriter};
 
 /// A server that says nothing for this long is lost.
@@ -258,7 +258,7 @@ impl SftpSession {
                 Ok(packet)
             }
             // A shell's greeting read as a length is huge.
-            _ => Err(io::Error::other(format!("it answers with {:?}", excerpt(&length)))),
+            _ => Err(io::Error::other(format!("it answers with '{}'", text::name(length)))),
         }
     }
 
@@ -365,7 +365,7 @@ struct Op<'a>(&'static str, &'a [u8]);
 
 impl Op<'_> {
     fn error(self, kind: SftpErrorKind, detail: impl Into<String>) -> SftpError {
-        SftpError { kind, operation: self.0, path: sanitise(self.1), detail: detail.into() }
+        SftpError { kind, operation: self.0, path: text::name(self.1), detail: detail.into() }
     }
 
     fn broken(self) -> SftpError {
