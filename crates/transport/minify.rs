@@ -60,7 +60,7 @@ fn is_comment(line: &str) -> bool {
     line.is_empty() || line.starts_with('#')
 }
 
-/// What comes between a line and the next one.
+/// The separator of a line and the next one.
 fn joint(line: &str) -> &'static str {
     let last = line.rsplit(' ').next().unwrap_or_default();
     let is_pattern = line.ends_with(')') && !line.contains('(');

@@ -1,4 +1,4 @@
-//! The agent builds at hand: those the caller carries and those found in directories.
+//! The available agents: those the caller carries and those found in directories.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -16,7 +16,7 @@ use crate::xz;
 const SEARCH_VARIABLE: &str = "ASSETSYNC_AGENTS";
 /// How a file of such a directory is named: this, the kernel, `-` and the machine.
 const FILE_PREFIX: &str = "assetsync-agent-";
-/// What the name of the same agent compressed by xz has at its end.
+/// End of the name of the same agent, compressed by xz.
 const XZ_SUFFIX: &str = ".xz";
 /// No agent is larger; whatever is, is no agent.
 const SIZE_LIMIT: u64 = 64 << 20;
@@ -32,18 +32,19 @@ pub struct Agent {
     pub arch: String,
     /// The program.
     pub bytes: Cow<'static, [u8]>,
-    /// The program compressed by gzip, where that is at hand; otherwise it is done when it is needed.
+    /// The program compressed by gzip, if the caller has that; otherwise it is compressed when
+    /// needed.
     pub gzipped: Option<Cow<'static, [u8]>>,
-    /// The program compressed by xz, where that is at hand: for hosts that can unpack it. It must have been made from
-    /// `bytes`; what is not costs a second upload.
+    /// The program compressed by xz, if the caller has that: for hosts that can unpack it. It must
+    /// have been made from `bytes`, or the host asks for a second upload.
     pub xz: Option<Cow<'static, [u8]>>,
 }
 
-/// The agents at hand, at most one for a platform; the first one given or found counts.
+/// The available agents, at most one for a platform; the first one given or found counts.
 #[derive(Clone, Debug, Default)]
 pub struct Agents {
     agents: Vec<Agent>,
-    /// They are sent as they are, not compressed.
+    /// They are sent uncompressed.
     plain: bool,
 }
 
@@ -55,8 +56,8 @@ impl Agents {
         agents
     }
 
-    /// Adds what the usual directories hold: those of `ASSETSYNC_AGENTS`, then `agents` beside the
-    /// running program and `../lib/assetsync/agents`.
+    /// Adds the agents of the usual directories: those of `ASSETSYNC_AGENTS`, then `agents` beside
+    /// the running program and `../lib/assetsync/agents`.
     pub fn search(self) -> Self {
         let named = env::var_os(SEARCH_VARIABLE).unwrap_or_default();
         let mut directories: Vec<PathBuf> = env::split_paths(&named).collect();
@@ -67,7 +68,7 @@ impl Agents {
         directories.iter().fold(self, |agents, directory| agents.search_in(directory))
     }
 
-    /// Adds what one directory holds; a directory that is missing holds nothing.
+    /// Adds the agents of a directory; a missing directory has none.
     pub fn search_in(mut self, directory: &Path) -> Self {
         let Ok(entries) = fs::read_dir(directory) else { return self };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -84,12 +85,13 @@ impl Agents {
         self
     }
 
-    /// The same agents, to be sent as they are: unpacking them takes a host that is near longer than reading them.
+    /// The same agents, to be sent uncompressed: on a fast link, unpacking takes longer than
+    /// receiving.
     pub fn plain(&self) -> Self {
         Self { plain: true, ..self.clone() }
     }
 
-    /// How an agent is sent to a host that has `unpacker`, and what that is called.
+    /// An agent's bytes as sent to a host that has `unpacker`, and the name of their format.
     pub(crate) fn packed<'a>(
         &self,
         agent: &'a Agent,
@@ -107,7 +109,7 @@ impl Agents {
         self.agents.iter().find(|agent| agent.platform() == platform)
     }
 
-    /// `KERNEL-ARCH=HASH.CRC.SIZE` for each agent: what the far side needs to recognise its own.
+    /// `KERNEL-ARCH=HASH.CRC.SIZE` for each agent, by which the server recognises its own.
     pub(crate) fn pairs(&self) -> Vec<String> {
         self.agents.iter().map(Agent::pair).collect()
     }
@@ -147,7 +149,7 @@ impl Agent {
     }
 }
 
-/// What POSIX `cksum` prints first: a CRC over the bytes and then over their number.
+/// The first number of POSIX `cksum`: a CRC over the bytes and then over their number.
 fn cksum(bytes: &[u8]) -> u32 {
     let mut digest = CKSUM.digest();
     digest.update(bytes);

@@ -19,7 +19,7 @@ const PASSPHRASE_TRIES: usize = 3;
 /// libssh2's code for a key file it cannot read, also when the passphrase is wrong.
 const KEY_FILE_ERROR: ErrorCode = ErrorCode::Session(-16);
 
-/// One login: what it may use and what came of each key.
+/// One login: its settings, and the result of each key that was tried.
 pub(crate) struct Login<'a> {
     pub(crate) session: &'a Session,
     pub(crate) config: &'a HostConfig,
@@ -41,7 +41,7 @@ impl<'a> Login<'a> {
         Self { session, config, options, prompt, tried, offered, locked }
     }
 
-    /// Tries every key that may be used, and logs in or tells what was tried.
+    /// Tries every key that may be used; the error lists them.
     pub(crate) fn run(mut self) -> Result<(), TransportError> {
         let files = self.key_files()?;
         if self.with_agent(&files) || self.with_files(&files) {

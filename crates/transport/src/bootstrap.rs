@@ -1,11 +1,12 @@
-//! Starts the agent on the far side, installing it first where it is missing.
+//! Starts the agent on the server, and installs it first where it is missing.
 //!
 //! The remote command is a constant script with a nonce and the known agents as words after it,
 //! and nothing of the user's. If the right agent is there, the script becomes it, in the same round
 //! trip. Otherwise it asks for it with a line `assetsync:NONCE:missing:PLATFORM`, and gets the size
-//! of the compressed program, a newline and the program. The platform is followed by `:xz` where xz can unpack it,
-//! and the size by ` xz` where it is to, or by ` plain` if it is not compressed; otherwise that is gzip's. What the
-//! script cannot do, it says in a line of the same form; whatever else is printed before is noise of the login shell.
+//! of the compressed program, a newline and the program. The platform is followed by `:xz` if the
+//! host has the XZ Utils; the size is followed by ` xz` or ` plain` if the program is compressed by
+//! xz or not at all, not by gzip. Failures are reported in lines of the same form. All other output
+//! before the agent starts is noise of the login shell.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::Command;
@@ -21,15 +22,15 @@ use crate::timed::{TimedReader, TimedWriter};
 
 /// Noise of login shells that is skipped before the agent's banner.
 const NOISE_LIMIT: usize = 64 * 1024;
-/// The script asks once for each directory it tries, and once more where xz fails.
+/// The script asks once for each directory it tries, and once more if xz fails.
 const UPLOAD_LIMIT: usize = 4;
 /// How long to wait for the exit status of a command that has closed its output.
 const CLOSING_GRACE: Duration = Duration::from_secs(2);
-/// Shells report a program that is there but cannot be executed so.
+/// A shell's exit status for a program that exists but can't be executed.
 const CANNOT_EXECUTE: i32 = 126;
 
-/// What the build script makes of `bootstrap.sh`: one line, which every login shell takes for one
-/// word if it stands in single quotes.
+/// `bootstrap.sh` as shortened by the build script: one line, which every login shell takes for one
+/// word in single quotes.
 const SCRIPT: &str = include_str!(concat!(env!("OUT_DIR"), "/bootstrap.sh"));
 
 /// A started agent.
@@ -37,9 +38,9 @@ const SCRIPT: &str = include_str!(concat!(env!("OUT_DIR"), "/bootstrap.sh"));
 pub struct Started {
     /// The channel, positioned right after the agent's banner.
     pub channel: Channel,
-    /// What was read beyond the banner; it comes before anything read from the channel.
+    /// Bytes read after the banner; they come before anything read from the channel.
     pub leftover: Vec<u8>,
-    /// What the login shell printed, safe to show; worth a warning unless empty.
+    /// Output of the login shell, safe to show; worth a warning unless empty.
     pub noise: String,
     /// Whether the agent had to be installed.
     pub installed: bool,
@@ -94,14 +95,14 @@ struct Talk<'a> {
     timeout: Duration,
     deadline: Instant,
     nonce: &'a str,
-    /// Read and not yet understood.
+    /// Read and not yet parsed.
     buffer: Vec<u8>,
     noise: Vec<u8>,
 }
 
 /// Why the conversation ended without an agent.
 enum Stop {
-    /// The script's own last word and its detail.
+    /// The script reported this failure, with a detail.
     Said(String, String),
     Noisy,
     Closed,
@@ -141,7 +142,7 @@ impl Talk<'_> {
         }
     }
 
-    /// Sends the agent for what follows `missing:`, a platform and what can unpack it.
+    /// Sends the agent that a `missing:PLATFORM[:UNPACKER]` line asks for.
     fn upload(&mut self, agents: &Agents, wanted: &str) -> Result<(), Stop> {
         let (platform, unpacker) = wanted.split_once(':').unwrap_or((wanted, ""));
         let Some(agent) = agents.for_platform(platform) else {
@@ -152,7 +153,7 @@ impl Talk<'_> {
         Ok(self.write(&packed)?)
     }
 
-    /// The next `assetsync:NONCE:WORD[:DETAIL]` line; what comes before it is noise.
+    /// The next `assetsync:NONCE:WORD[:DETAIL]` line; anything before it is noise.
     fn next_word(&mut self) -> Result<(String, String), Stop> {
         loop {
             if let Some(line) = self.take_marked_line() {
@@ -242,7 +243,7 @@ fn said(host: String, word: &str, detail: String) -> TransportError {
     }
 }
 
-/// The command ended without a word of ours: its status and what it printed must tell why.
+/// The command ended without a line of the script: its status and output are the only reason known.
 fn closed(host: String, end: End, printed: &[u8]) -> TransportError {
     match end.finish_within(CLOSING_GRACE) {
         Ok(exit) if exit.status == Some(CANNOT_EXECUTE) => {
@@ -297,8 +298,8 @@ mod tests {
 
     #[test]
     fn lines_are_joined_as_the_shell_reads_them() {
-        let script = "# why\nif a; then\n    b=$(c)\nfi\n\ncase $d in\n    *)\n        e &&\n            \
-            f ;;\nesac\ng \\\n    h\nhello=1\n";
+        let script = "# why\nif a; then\n    b=$(c)\nfi\n\n\
+            case $d in\n    *)\n        e &&\n            f ;;\nesac\ng \\\n    h\nhello=1\n";
         let expected = "if a; then b=$(c);fi;case $d in *)e &&f ;;esac;g h;x=1";
         assert_eq!(minify::minify(script), expected);
     }

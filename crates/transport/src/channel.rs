@@ -8,7 +8,7 @@ use crate::error::TransportError;
 /// How long [`Channel::finish`] waits for a command to end by itself once its input is closed.
 const FINISH_GRACE: Duration = Duration::from_secs(15);
 
-/// A running command: what it prints, what it reads, and its end.
+/// A running command: its standard output, its standard input, and its end.
 ///
 /// The three parts are public so that a caller can move the descriptors into readers and writers
 /// of its own; dropping `end` ends the command at once.
@@ -33,11 +33,11 @@ pub struct Exit {
     pub stderr: String,
 }
 
-/// The hold on a running command; dropping it kills the command and leaves no zombie.
+/// Handle of a running command; dropping it kills the command and leaves no zombie.
 #[derive(Debug)]
 pub struct End(pub(crate) Box<dyn Running>);
 
-/// What a kind of transport must offer to be ended. Dropping it kills and reaps.
+/// A running command behind an [`End`]. Dropping it kills and reaps.
 pub(crate) trait Running: std::fmt::Debug + Send {
     fn host(&self) -> &str;
     fn stderr(&self) -> String;
@@ -46,7 +46,7 @@ pub(crate) trait Running: std::fmt::Debug + Send {
 }
 
 impl Channel {
-    /// Closes both directions, waits for the command to end and says how it did.
+    /// Closes both directions and waits for the command to end.
     pub fn finish(self) -> Result<Exit, TransportError> {
         let Self { reader, writer, end } = self;
         drop((reader, writer));
@@ -58,7 +58,7 @@ impl Channel {
         self.end.kill();
     }
 
-    /// What the command has written to standard error until now, control characters escaped.
+    /// The command's standard error until now, control characters escaped.
     pub fn stderr_so_far(&self) -> String {
         self.end.stderr_so_far()
     }
@@ -71,7 +71,7 @@ impl End {
         self.finish_within(FINISH_GRACE)
     }
 
-    /// As [`End::finish`], with a grace of one's own.
+    /// As [`End::finish`], but kills the command after this grace.
     pub fn finish_within(mut self, grace: Duration) -> Result<Exit, TransportError> {
         self.0.finish(grace)
     }
@@ -81,7 +81,7 @@ impl End {
         self.0.kill();
     }
 
-    /// What the command has written to standard error until now, control characters escaped.
+    /// The command's standard error until now, control characters escaped.
     pub fn stderr_so_far(&self) -> String {
         self.0.stderr()
     }

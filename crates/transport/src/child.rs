@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn echoes_and_tells_status_and_stderr() {
+    fn reports_output_status_and_stderr() {
         let Channel { reader, writer, end } = shell("cat; printf 'bad \\033[m' >&2; exit 7");
         File::from(writer).write_all(b"hello").unwrap();
         let mut said = String::new();

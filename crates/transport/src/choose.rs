@@ -1,5 +1,5 @@
-//! Which way to a host: libssh2 by default, the `ssh` program where libssh2 cannot do as the
-//! user's configuration says.
+//! Chooses the transport: libssh2 by default, the `ssh` program where libssh2 can't do what the
+//! user's configuration asks for.
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
@@ -10,7 +10,7 @@ use assetsync_core::text;
 use crate::host_config::HostConfig;
 use crate::known_hosts::KnownKeys;
 
-/// The way chosen.
+/// The chosen transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// In-process libssh2.
@@ -22,7 +22,7 @@ pub enum Choice {
     },
 }
 
-/// What the file system says beyond the host's settings.
+/// Findings of the file system, in addition to the host's settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// Certificates that stand beside keys (`KEY-cert.pub`).

@@ -19,17 +19,17 @@ pub enum TransportError {
          ssh://[user@]host[:port]/path or a local path"
     )]
     Target {
-        /// What was given, as text.
+        /// The given text.
         given: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
     /// A command line (`-e`) cannot be split into words.
     #[error("Cannot split remote shell {command:?} into words: {reason}")]
     RemoteShell {
-        /// What was given.
+        /// The given command line.
         command: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// Options that contradict each other.
@@ -40,7 +40,7 @@ pub enum TransportError {
     SshConfig {
         /// The host asked about.
         host: String,
-        /// What `ssh -G` said.
+        /// Standard error of `ssh -G`.
         detail: String,
     },
     /// A local program could not be started.
@@ -169,7 +169,7 @@ pub enum TransportError {
         host: String,
         /// The remote user.
         user: String,
-        /// Each key tried and what came of it.
+        /// Each key that was tried, and its result.
         tried: Vec<String>,
     },
     /// The connection or the command ended before the work was done.
@@ -179,7 +179,7 @@ pub enum TransportError {
         host: String,
         /// The command's exit status, if it had one.
         exit: Option<i32>,
-        /// What it wrote to standard error, safe to show.
+        /// Its standard error, safe to show.
         stderr: String,
     },
     /// Reading from or writing to the command failed.
@@ -227,7 +227,7 @@ pub enum TransportError {
     Nowhere {
         /// The host name.
         host: String,
-        /// What was refused.
+        /// The directories that were refused.
         detail: String,
     },
     /// The agent did not arrive intact.

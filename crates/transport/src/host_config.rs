@@ -1,4 +1,4 @@
-//! What the user's ssh configuration says about a host, as `ssh -G` prints it.
+//! The user's ssh configuration for a host, as `ssh -G` prints it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -52,8 +52,8 @@ const BEYOND: &[(&str, &[&str])] = &[
     ("batchmode", &["no", "yes", "false", "true"]),
 ];
 
-/// Reads the host's settings from the user's ssh configuration, or makes plain ones where there is
-/// no `ssh` program.
+/// Reads the host's settings from the user's ssh configuration, or takes OpenSSH's defaults if
+/// there is no `ssh` program.
 pub fn host_config(
     target: &RemoteTarget,
     options: &SshOptions,
@@ -91,7 +91,7 @@ fn ssh_g(target: &RemoteTarget, options: &SshOptions) -> Command {
     command
 }
 
-/// Reads what `ssh -G` printed.
+/// Reads the output of `ssh -G`.
 pub(crate) fn parse(
     text: &str,
     target: &RemoteTarget,
@@ -115,7 +115,7 @@ pub(crate) fn parse(
     config
 }
 
-/// The settings where no `ssh` program is there to be asked.
+/// The settings if there is no `ssh` program.
 pub(crate) fn plain(
     target: &RemoteTarget,
     options: &SshOptions,
@@ -169,7 +169,7 @@ impl HostConfig {
         }
     }
 
-    /// `-i` goes before, and in place of, what the configuration lists.
+    /// Keys given with `-i` replace those of the configuration.
     fn prefer(&mut self, options: &SshOptions) {
         if !options.identities.is_empty() {
             self.identity_files = options.identities.clone();

@@ -1,4 +1,4 @@
-//! Private key files: what can be told about one without its passphrase.
+//! Private key files, as far as they can be read without the passphrase.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -18,7 +18,7 @@ const OPENSSH_MAGIC: &[u8] = b"openssh-key-v1\0";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeyFile {
     pub(crate) path: PathBuf,
-    /// The public half in wire format, where it can be had.
+    /// The public key in wire format, if it can be read without the passphrase.
     pub(crate) public: Option<Vec<u8>>,
     pub(crate) kind: Kind,
 }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_kind_and_public_half_of_every_format() {
+    fn reads_kind_and_public_key_of_every_format() {
         let cases: &[(&[&str], Kind)] = &[
             (&["-t", "ed25519", "-N", ""], Kind::Plain),
             (&["-t", "ed25519", "-N", "secret"], Kind::Encrypted),

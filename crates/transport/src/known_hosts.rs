@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::TransportError;
 
-/// What a line says about its key.
+/// The meaning of a line's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marker {
     /// The key is the host's.
@@ -27,13 +27,13 @@ pub enum Marker {
 /// A line that matches a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// What the line says about its key.
+    /// The meaning of the key.
     pub marker: Marker,
     /// The key's type, such as `ssh-ed25519`.
     pub key_type: String,
     /// The key in wire format.
     pub key: Vec<u8>,
-    /// The file it stands in.
+    /// The file of the line.
     pub file: PathBuf,
     /// Its line number, from 1.
     pub line: usize,
@@ -43,7 +43,7 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownKeys(pub Vec<Entry>);
 
-/// What the known_hosts files say about a presented key.
+/// The result of looking up a presented key in the known_hosts files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
     /// It is the host's key.
@@ -85,7 +85,7 @@ impl KnownKeys {
         }
     }
 
-    /// Whether a line needs what only the `ssh` program does.
+    /// Whether a line has a marker that only the `ssh` program follows.
     pub fn has_markers(&self) -> bool {
         self.0.iter().any(|entry| entry.marker != Marker::Trusted)
     }
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(key_type(b""), "unknown");
     }
 
-    /// `ssh-keygen -F` is the referee for every pattern and name.
+    /// Compared with `ssh-keygen -F`, for every pattern and name.
     #[test]
     fn agrees_with_ssh_keygen() {
         let patterns = [
@@ -309,9 +309,9 @@ mod tests {
                 }
                 let text = fs::read_to_string(&file).unwrap();
                 for name in names {
-                    let referee = keygen_finds(&file, name);
+                    let expected = keygen_finds(&file, name);
                     let ours = !matching(&text, name, &file).is_empty();
-                    assert_eq!(ours, referee, "{pattern:?} (hashed: {hashed}) against {name:?}");
+                    assert_eq!(ours, expected, "{pattern:?} (hashed: {hashed}) against {name:?}");
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! Reach a host and start the agent on it: child process, libssh2, any remote shell, SFTP.
 //!
 //! [`connect`] turns a destination into a [`Channel`]: a reader, a writer and an end. It asks
-//! `ssh -G` what the user's own `ssh` would do, and does the same in process with libssh2, or starts
-//! the `ssh` program where only that can (jump hosts, certificates, hardware keys: see [`choose`]),
-//! or whatever `-e` names. [`spawn`] makes the same channel of a local process.
+//! `ssh -G` for the user's settings and follows them in process with libssh2, or starts the `ssh`
+//! program where only that can (jump hosts, certificates, hardware keys: see [`choose`]), or the
+//! command given with `-e`. [`spawn`] makes the same channel of a local process.
 //!
 //! ```text
 //! Target::parse ── RemoteTarget ── host_config ── choose ──┬── session, auth, pump   libssh2

@@ -1,9 +1,9 @@
-//! What a caller may choose about reaching hosts.
+//! Options for reaching hosts.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How to reach hosts; the defaults are what the user's own `ssh` would do.
+/// How to reach hosts. The defaults are those of the user's own `ssh`.
 #[derive(Clone, Debug)]
 pub struct SshOptions {
     /// Private keys to use and no others (`-i`).
@@ -22,7 +22,7 @@ pub struct SshOptions {
     pub interactive: bool,
 }
 
-/// The ways to a host that a user can ask for.
+/// The transports that a user can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransportKind {
     /// In-process libssh2.

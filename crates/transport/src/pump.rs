@@ -25,13 +25,14 @@ use crate::timed::wait;
 
 /// Larger than any pipe, so that one read takes all there is.
 const BUFFER: usize = 512 * 1024;
-/// How long a polite goodbye may take.
-const FAREWELL_MS: u32 = 500;
+/// How long sending the disconnect message may take.
+const DISCONNECT_MS: u32 = 500;
 
-/// The answer to a request may be taken from the socket unseen too, and cannot be asked for.
+/// How long to poll at most: another call may have taken the answer to a request from the socket,
+/// and nothing would wake the poll.
 const TICK: Duration = Duration::from_millis(250);
 
-/// What to start on a fresh channel.
+/// The request on a new channel.
 #[derive(Clone, Debug)]
 pub(crate) enum Request {
     Command(String),
@@ -43,9 +44,9 @@ pub(crate) struct Pump {
     pub(crate) channel: ssh2::Channel,
     pub(crate) tcp: TcpStream,
     pub(crate) request: Request,
-    /// What the caller writes; none after its end was passed on.
+    /// The caller's end of the command's input; none after end of file was passed on.
     pub(crate) input: Option<PipeReader>,
-    /// What the caller reads; none once the far side or the caller has closed.
+    /// The command's output for the caller; none once the host or the caller has closed.
     pub(crate) output: Option<PipeWriter>,
     /// Readable or hung up means: end at once.
     pub(crate) stop: PipeReader,
@@ -53,7 +54,7 @@ pub(crate) struct Pump {
     pub(crate) state: State,
 }
 
-/// Where the conversation stands.
+/// State of the channel.
 #[derive(Default)]
 pub(crate) struct State {
     started: bool,
@@ -65,7 +66,7 @@ pub(crate) struct State {
     remote_eof: bool,
     to_remote: Pending,
     to_local: Pending,
-    /// A call of this round was told to try again.
+    /// A call of this round returned `EAGAIN`.
     turned_away: bool,
 }
 
@@ -101,9 +102,9 @@ impl Pending {
 }
 
 impl Pump {
-    /// Runs to the end of the command, of the connection, or of the caller's patience.
+    /// Runs until the command ends, the connection ends, or the caller stops it.
     ///
-    /// The result is sent before the farewell in `drop`, which may take its time.
+    /// The result is sent before the disconnect message in `drop`, which may take its time.
     pub(crate) fn run(mut self, result: &Sender<io::Result<Exit>>) {
         let ended = self.converse();
         // A caller that no longer listens has killed this command.
@@ -127,7 +128,7 @@ impl Pump {
         }
     }
 
-    /// Moves what can be moved, in every direction.
+    /// Moves as many bytes as possible, in every direction.
     fn round(&mut self) -> io::Result<bool> {
         self.state.turned_away = false;
         let mut moved = self.start()?;
@@ -139,7 +140,7 @@ impl Pump {
         Ok(moved)
     }
 
-    /// What libssh2 has taken from the socket so far: bytes queued, room to send, the end.
+    /// libssh2's counters of the data received so far: bytes queued, room to send, end of file.
     fn heard(&self) -> (u32, u32, bool) {
         let queued = self.channel.read_window().available;
         (queued, self.channel.write_window().remaining, self.channel.eof())
@@ -336,12 +337,12 @@ impl Pump {
 }
 
 impl Drop for Pump {
-    /// Freeing a session sends what politeness asks for; it must neither block for long nor leak.
+    /// Freeing a session sends a disconnect message; it must neither block for long nor leak.
     fn drop(&mut self) {
         if !self.state.remote_eof {
             let _ = self.tcp.shutdown(Shutdown::Both);
         }
-        self.session.set_timeout(FAREWELL_MS);
+        self.session.set_timeout(DISCONNECT_MS);
         self.session.set_blocking(true);
     }
 }

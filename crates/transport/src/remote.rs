@@ -26,7 +26,8 @@ struct RemoteCommand {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts a request on a logged-in session, which then belongs to one pump thread; gives the times that answers took as well.
+/// Starts a request on a logged-in session, which then belongs to one pump thread; also gives the
+/// answer times.
 pub(crate) fn start(
     logged_in: LoggedIn,
     host: &str,

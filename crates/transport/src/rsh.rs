@@ -8,7 +8,7 @@ use crate::error::TransportError;
 use crate::options::SshOptions;
 use crate::target::RemoteTarget;
 
-/// What to start on the far side.
+/// The kind of channel to start on the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start<'a> {
     /// A command line for the login shell.

@@ -21,7 +21,7 @@ const TIMED_OUT: ErrorCode = ErrorCode::Session(-9);
 /// libssh2's "try again".
 pub(crate) const EAGAIN: ErrorCode = ErrorCode::Session(-37);
 
-/// What may be on its way to us before we must say that there is room for more.
+/// Receive window: bytes the host may send before we have to grant it more.
 const WINDOW: u32 = 4 << 20;
 /// The packet size every SSH implementation must take.
 const PACKET: u32 = 32 * 1024;
@@ -36,7 +36,7 @@ const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes12
 pub(crate) struct LoggedIn {
     pub(crate) session: Session,
     pub(crate) tcp: TcpStream,
-    /// How long TCP's handshake took.
+    /// Duration of the TCP handshake.
     pub(crate) tcp_answer: Duration,
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn log_in(
     Ok(LoggedIn { session, tcp, tcp_answer })
 }
 
-/// One host and the time allowed for each step, to make errors of.
+/// A host and the time allowed for each step, for errors.
 pub(crate) struct Step<'a> {
     pub(crate) host: &'a str,
     pub(crate) limit: Duration,
@@ -65,17 +65,18 @@ pub(crate) struct Step<'a> {
 /// How long a host took to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnswerTimes {
-    /// TCP's handshake: the way and back. Something between may answer in the host's place, as a forwarded port does.
+    /// TCP handshake: one round trip. A forwarded port answers it in the host's place.
     pub tcp: Duration,
-    /// A request of SSH: the way and back, and the time until processes at both ends were given a processor.
+    /// SSH request: one round trip, and the time until both ends' processes were scheduled.
     pub ssh: Duration,
 }
 
 impl LoggedIn {
-    /// Opens a channel and leaves the session in non-blocking mode; gives the times that answers took as well.
+    /// Opens a channel and leaves the session in non-blocking mode; also gives the answer times.
     ///
-    /// OpenSSH tells its host keys unasked right before that answer. TCP over there (Nagle's algorithm) then holds the
-    /// answer back until they are acknowledged, which takes Linux 40 ms unless it is told to be quick.
+    /// OpenSSH sends its host keys unasked right before that answer. The server's TCP (Nagle's
+    /// algorithm) then holds the answer back until they are acknowledged, which Linux delays by
+    /// 40 ms unless it is told to be quick.
     pub(crate) fn open_channel(
         &self,
         step: &Step<'_>,
@@ -104,7 +105,7 @@ impl LoggedIn {
     }
 }
 
-/// What libssh2 waits for at the socket.
+/// The directions in which libssh2 waits for the socket.
 pub(crate) fn directions(session: &Session) -> PollFlags {
     match session.block_directions() {
         BlockDirections::None | BlockDirections::Inbound => PollFlags::IN,
@@ -113,7 +114,7 @@ pub(crate) fn directions(session: &Session) -> PollFlags {
     }
 }
 
-/// Has what arrives next acknowledged at once. It is only a matter of time, so a refusal is none.
+/// Has the next packets acknowledged at once. Best effort: failing only costs latency.
 fn acknowledge_quickly(tcp: &TcpStream) {
     #[cfg(target_os = "linux")]
     let _ = rustix::net::sockopt::set_tcp_quickack(tcp, true);
@@ -147,7 +148,7 @@ impl Step<'_> {
     }
 }
 
-/// Tries every address in turn within one limit; tells how long the one that answered took.
+/// Tries every address in turn within one limit; also gives the TCP handshake's duration.
 fn connect(config: &HostConfig, limit: Duration) -> Result<(TcpStream, Duration), TransportError> {
     let host = config.hostname.clone();
     let addresses = addresses(config)

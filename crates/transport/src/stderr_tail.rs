@@ -1,4 +1,4 @@
-//! The last words of a command: its standard error, kept up to a cap.
+//! The end of a command's standard error.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -9,7 +9,7 @@ use assetsync_core::text;
 /// Standard error kept per command; the newest bytes win, because errors come last.
 const CAP: usize = 32 * 1024;
 
-/// A shared, bounded record of what a command wrote to standard error.
+/// The newest bytes of a command's standard error, shared between threads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StderrTail(Arc<Mutex<VecDeque<u8>>>);
 

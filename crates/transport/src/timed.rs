@@ -1,4 +1,4 @@
-//! Readers and writers that give up when the other side stays idle.
+//! Readers and writers that time out when the other side stays idle.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -118,7 +118,7 @@ fn retry(
 }
 
 fn is_hung_up(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    // What a poll asks for is nothing; the end of the other side is told all the same.
+    // Poll reports the end of the other side without being asked for any event.
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
     wait(&mut fds, Some(Duration::ZERO))?;
     Ok(fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR))

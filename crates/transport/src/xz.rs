@@ -1,4 +1,4 @@
-//! As much of the xz format as it takes to know what a file unpacks to, without unpacking it.
+//! Recognises an xz file's content by the checksum in it, without unpacking.
 
 use crc::{CRC_32_ISO_HDLC, CRC_64_XZ, Crc, Table};
 
@@ -8,7 +8,7 @@ static CRC_64: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_XZ);
 /// The footer: a CRC, the size of the index, the stream's flags, `YZ`.
 const FOOTER: usize = 12;
 
-/// Whether `packed` says that it is `plain`: a single block with a CRC, and that is `plain`'s. It may still be damaged.
+/// Whether `packed` has a single block whose CRC is that of `plain`. It may still be damaged.
 pub fn is_of(packed: &[u8], plain: &[u8]) -> bool {
     let Some((rest, footer)) = packed.split_last_chunk::<FOOTER>() else { return false };
     let [_, _, _, _, a, b, c, d, flags @ .., b'Y', b'Z'] = *footer else { return false };

@@ -97,7 +97,7 @@ fn a_platform_without_an_agent_is_named() {
 }
 
 #[test]
-fn an_agent_that_cannot_run_is_told_apart() {
+fn an_agent_that_cannot_run_is_noexec() {
     let broken = agents_of("#!/nonexistent/interpreter\n");
     let error = Home::new().start_with("sh", &broken).unwrap_err();
     assert!(matches!(error, TransportError::Noexec { .. }), "{error}");

@@ -17,7 +17,7 @@ fn open(sshd: &Sshd, options: &SshOptions, command: &str) -> Channel {
     connect(&sshd.target(), options, &NoPrompt, command).unwrap().channel
 }
 
-fn said(channel: Channel, input: &[u8]) -> (Vec<u8>, assetsync_transport::Exit) {
+fn output_and_exit(channel: Channel, input: &[u8]) -> (Vec<u8>, assetsync_transport::Exit) {
     let Channel { reader, writer, end } = channel;
     File::from(writer).write_all(input).unwrap();
     let mut output = Vec::new();
@@ -37,7 +37,7 @@ fn every_way_gives_output_status_and_stderr() {
     let sshd = Sshd::start();
     for (way, options) in ways(&sshd) {
         let channel = open(&sshd, &options, "cat; printf 'oops \\033[1m' >&2; exit 7");
-        let (output, exit) = said(channel, b"hello");
+        let (output, exit) = output_and_exit(channel, b"hello");
         assert_eq!(output, b"hello", "{way}");
         assert_eq!(exit.status, Some(7), "{way}");
         assert!(exit.stderr.contains("oops \\u{1b}[1m"), "{way}: {}", exit.stderr);
@@ -94,12 +94,12 @@ fn one_direction_alone_is_fast() {
     let sshd = Sshd::start();
     let channel = open(&sshd, &sshd.options(), "exec cat > /dev/null");
     let started = Instant::now();
-    let (_, exit) = said(channel, &vec![7; 200 << 20]);
+    let (_, exit) = output_and_exit(channel, &vec![7; 200 << 20]);
     assert_fast("up", 200 << 20, started);
     assert_eq!(exit.status, Some(0));
     let channel = open(&sshd, &sshd.options(), "exec head -c 209715200 /dev/zero");
     let started = Instant::now();
-    let (output, _) = said(channel, b"");
+    let (output, _) = output_and_exit(channel, b"");
     assert_fast("down", 200 << 20, started);
     assert_eq!(output.len(), 200 << 20);
 }
@@ -178,7 +178,7 @@ fn dropping_a_channel_ends_it_at_once() {
 }
 
 #[test]
-fn a_lost_connection_is_told_with_what_was_said() {
+fn a_lost_connection_is_reported_with_standard_error() {
     let sshd = Sshd::start();
     let channel =
         open(&sshd, &sshd.options(), "echo last words >&2; sleep 0.3; kill -9 $PPID; sleep 60");
@@ -192,14 +192,14 @@ fn a_lost_connection_is_told_with_what_was_said() {
 }
 
 #[test]
-fn a_signal_is_told() {
+fn a_signal_is_reported() {
     let sshd = Sshd::start();
-    let (_, exit) = said(open(&sshd, &sshd.options(), "kill -9 $$"), b"");
+    let (_, exit) = output_and_exit(open(&sshd, &sshd.options(), "kill -9 $$"), b"");
     assert_eq!((exit.status, exit.signal.as_deref()), (None, Some("KILL")));
 }
 
 #[test]
-fn nobody_listening_and_nobody_answering_are_told_apart() {
+fn a_refused_connection_and_a_silent_host_are_different_errors() {
     let sshd = Sshd::start();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut target = sshd.target();
@@ -229,6 +229,6 @@ fn a_jump_host_in_the_configuration_chooses_the_ssh_program() {
     std::fs::write(sshd.at("ssh_config"), sshd.config(&jump)).unwrap();
     let connected = connect(&sshd.target(), &sshd.options(), &NoPrompt, "echo jumped").unwrap();
     assert!(connected.how.contains("proxyjump root@jump"), "{}", connected.how);
-    let (output, exit) = said(connected.channel, b"");
+    let (output, exit) = output_and_exit(connected.channel, b"");
     assert_eq!(String::from_utf8_lossy(&output), "jumped\n", "{}", exit.stderr);
 }

@@ -128,7 +128,7 @@ fn sftp_server() -> PathBuf {
 }
 
 #[test]
-fn refusals_are_told_apart_and_leave_the_session_usable() {
+fn refusals_have_their_kind_and_leave_the_session_usable() {
     each_way(|sftp, directory| {
         let missing = directory.join("missing/file");
         let error = sftp.stat(bytes(&missing)).unwrap_err();
@@ -148,7 +148,7 @@ fn refusals_are_told_apart_and_leave_the_session_usable() {
 }
 
 #[test]
-fn an_unreadable_place_is_permission_denied() {
+fn an_unreadable_directory_is_permission_denied() {
     let sshd = Sshd::with("Subsystem sftp internal-sftp -R\n", &["ed25519"]);
     let mut sftp = open(&sshd, &sshd.options());
     let directory = tempfile::tempdir().unwrap();
@@ -159,7 +159,7 @@ fn an_unreadable_place_is_permission_denied() {
 }
 
 #[test]
-fn a_host_without_sftp_is_told() {
+fn a_host_without_sftp_is_reported() {
     let sshd = Sshd::with("", &["ed25519"]);
     let Err(error) = sftp_session(&sshd.target(), &sshd.options(), &NoPrompt) else { panic!() };
     assert!(matches!(error, SftpOpenError::Refused { .. }), "{error}");

@@ -1,4 +1,4 @@
-//! What an SFTP server can refuse, as far as version 3 of the protocol tells it apart.
+//! Errors of SFTP, as far as version 3 of the protocol distinguishes them.
 
 use crate::error::TransportError;
 
@@ -6,13 +6,13 @@ use crate::error::TransportError;
 #[derive(Debug, thiserror::Error)]
 #[error("Cannot {operation} {path} over SFTP: {detail}")]
 pub struct SftpError {
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub kind: SftpErrorKind,
-    /// What was being done, as a verb.
+    /// The operation, as a verb.
     pub operation: &'static str,
     /// The remote path, safe to show.
     pub path: String,
-    /// What the server or the connection said, safe to show.
+    /// The message of the server or the connection, safe to show.
     pub detail: String,
 }
 
@@ -61,7 +61,7 @@ pub enum SftpOpenError {
     Refused {
         /// The host name.
         host: String,
-        /// What it said, safe to show.
+        /// Its message, safe to show.
         detail: String,
     },
 }

@@ -1,8 +1,8 @@
 //! Files over SFTP, for hosts where no agent can run.
 //!
-//! A small client of version 3 over any channel, so that hosts behind a ProxyJump have it too. It
-//! keeps many writes in flight, and has what publishing needs and libssh2's binding lacks: OpenSSH's
-//! `posix-rename`, the only rename of version 3 that replaces a file atomically.
+//! A small client of version 3 over any channel, so it also works for hosts behind a ProxyJump. It
+//! keeps many writes in flight, and has OpenSSH's `posix-rename`, which libssh2's binding lacks: the
+//! only rename of version 3 that replaces a file atomically.
 
 mod error;
 mod file;
@@ -54,7 +54,7 @@ pub struct SftpSession {
 pub struct DirectoryEntry {
     /// The name as the server sent it: a hint, not to be trusted as a path.
     pub name: Vec<u8>,
-    /// What the server tells about it, without following links.
+    /// Its attributes; of a symbolic link, the link's own.
     pub attributes: Attributes,
 }
 
@@ -67,7 +67,7 @@ pub struct Room {
     pub files: u64,
 }
 
-/// Opens an SFTP session to the host of `target`; the text tells how, for `-v`.
+/// Opens an SFTP session to the host of `target`; the text says how, for `-v`.
 pub fn sftp_session(
     target: &RemoteTarget,
     options: &SshOptions,
@@ -77,7 +77,7 @@ pub fn sftp_session(
     Ok((SftpSession::over(channel)?, how))
 }
 
-/// A packet's type and what follows its type and id.
+/// A packet's type, and its body after the request id.
 type Reply = (u8, Vec<u8>);
 
 impl SftpSession {
@@ -99,12 +99,12 @@ impl SftpSession {
         self.single_name("resolve", kind::REALPATH, path)
     }
 
-    /// Attributes of what a path leads to.
+    /// Attributes at a path; symbolic links are followed.
     pub fn stat(&mut self, path: &[u8]) -> Result<Attributes> {
         self.attributes("stat", kind::STAT, path)
     }
 
-    /// Attributes of what stands at a path, even a link.
+    /// Attributes at a path; of a symbolic link, the link's own.
     pub fn lstat(&mut self, path: &[u8]) -> Result<Attributes> {
         self.attributes("stat", kind::LSTAT, path)
     }
@@ -123,7 +123,7 @@ impl SftpSession {
         Ok(entries)
     }
 
-    /// Sets permission bits, modification time, or both, of what a path leads to.
+    /// Sets permission bits, modification time, or both; symbolic links are followed.
     pub fn set_attributes(
         &mut self,
         path: &[u8],
@@ -165,8 +165,8 @@ impl SftpSession {
         self.single_name("read link", kind::READLINK, path)
     }
 
-    /// Renames, replacing what stands at `to` atomically; a server that cannot do that gives
-    /// [`SftpErrorKind::TargetExists`] where something stands there.
+    /// Renames, and atomically replaces `to` if it exists. A server that can't do that gives
+    /// [`SftpErrorKind::TargetExists`] then.
     pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
         let op = Op("rename", from);
         if self.has(POSIX_RENAME) {
@@ -207,7 +207,7 @@ impl SftpSession {
         room(&mut Fields(&body)).map(Some).ok_or_else(|| op.broken())
     }
 
-    /// What the server has written to standard error until now.
+    /// The server's standard error until now.
     pub fn stderr_so_far(&self) -> String {
         self.end.stderr_so_far()
     }
@@ -359,7 +359,7 @@ fn is_end_of_file((kind, body): &Reply) -> bool {
     *kind == kind::STATUS && Fields(body).u32() == Some(END_OF_FILE)
 }
 
-/// What is being done to which path, to make errors of.
+/// An operation and its path, for errors.
 #[derive(Clone, Copy)]
 struct Op<'a>(&'static str, &'a [u8]);
 

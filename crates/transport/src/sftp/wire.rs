@@ -36,7 +36,7 @@ const HAS_MODE: u32 = 4;
 const HAS_TIMES: u32 = 8;
 const HAS_EXTENDED: u32 = 1 << 31;
 
-/// What a server tells about a file; each may be missing.
+/// Attributes of a file; servers may leave out each of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
     /// Length in bytes.

@@ -75,7 +75,7 @@ impl Home {
         bootstrap::start(channel, NONCE, agents, FIRST, TIMEOUT)
     }
 
-    /// With what [`programs`] has made of a directory.
+    /// With `PATH` set to a directory that [`programs`] has filled.
     pub fn start_among(&self, bin: &Path, agents: &Agents) -> Result<Started, TransportError> {
         let line = bootstrap::command(NONCE, agents);
         let line = format!("PATH={}; export PATH; {line}", bin.display());
@@ -103,7 +103,7 @@ pub fn read_nonblocking(reader: OwnedFd, output: &mut Vec<u8>) {
     reader.read_to_end(output).unwrap();
 }
 
-/// What xz makes of a program.
+/// A program compressed by xz.
 pub fn xz(program: &str) -> Vec<u8> {
     let mut command = Command::new("xz");
     command.arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped());
