@@ -254,7 +254,7 @@ fn an_interrupted_race_leaves_nothing() {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().or_fail();
     let tmp = bench.path("tmp");
     let begun =
-        || fs::read_dir(&tmp).or_fail().flatten().any(|dir| dir.path().join("far/0").exists());
+        || fs::read_dir(&tmp).or_fail().flatten().any(|dir| dir.path().join("server/0").exists());
     while !begun() {
         thread::sleep(Duration::from_millis(10));
     }

@@ -54,10 +54,10 @@ pub enum Command {
     /// See what was kept of earlier pushes, or drop what is not needed
     #[command(long_about = store::ABOUT)]
     Store(StoreArguments),
-    /// What sshd runs on the far side of a race
+    /// Run the command of an SSH session and measure it: the ForceCommand of the sshd of a race
     #[command(hide = true)]
-    BenchFarSide {
-        /// Where to note what commands take
+    BenchSession {
+        /// The file to append the measurements to
         log: PathBuf,
     },
     /// Print a script that completes this command's words in a shell

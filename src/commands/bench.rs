@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assetsync_bench::{Competitor, Plan, Record, Scenario, chart, markdown, race, table};
+use assetsync_bench::{Competitor, Plan, Record, Scenario, chart, page, race, table};
 use assetsync_sync::transport::{RemoteTarget, SshOptions, Target};
 
 use crate::cli::bench::BenchArguments;
@@ -24,9 +24,9 @@ pub fn run(arguments: &BenchArguments) -> Exit {
     console.finish(shown.unwrap_or_else(|error| report(&error)))
 }
 
-/// Does what sshd asks for on the far side of a race; ends this process with the command's own code.
-pub fn far_side(log: &Path) -> Exit {
-    match assetsync_bench::far_side(log) {
+/// Runs the command of a session of the race's sshd; exits with its exit code.
+pub fn session(log: &Path) -> Exit {
+    match assetsync_bench::run_session(log) {
         Ok(code) => std::process::exit(code),
         Err(error) => report(&CommandError::failed(error)),
     }
@@ -98,7 +98,7 @@ fn show(given: &BenchArguments, console: &Console, records: &[Record]) -> Result
     }
     if let Some(path) = &given.markdown {
         let picture = given.svg.as_deref().map(|svg| beside(path, svg));
-        write(path, &markdown(records, picture.as_deref()))?;
+        write(path, &page(records, picture.as_deref()))?;
     }
     let text = if given.json { Record::to_json } else { table };
     records.iter().for_each(|record| console.say(&text(record)));
@@ -118,11 +118,8 @@ fn write(path: &Path, text: &str) -> Result<(), CommandError> {
     fs::write(path, text).map_err(failed)
 }
 
-/// That another competitor did wrong is a result; that this one did is a failure.
+/// A fault of another competitor is a result; a fault of assetsync is a failure.
 fn verdict(records: &[Record]) -> Exit {
-    let heats = records.iter().flat_map(|record| &record.races).flat_map(|race| &race.heats);
-    let ours =
-        heats.flat_map(|heat| &heat.entries).filter(|one| one.competitor == Competitor::OURS);
-    let mut runs = ours.flat_map(|entry| &entry.runs);
-    if runs.any(|run| run.outcome.fault().is_some()) { Exit::Failed } else { Exit::Done }
+    let failed = records.iter().any(|record| record.has_faults(Competitor::OURS));
+    if failed { Exit::Failed } else { Exit::Done }
 }

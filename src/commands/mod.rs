@@ -31,7 +31,7 @@ pub fn run(matches: &ArgMatches, arguments: Arguments) -> Exit {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
-        Command::BenchFarSide { log } => bench::far_side(&log),
+        Command::BenchSession { log } => bench::session(&log),
         Command::Store(arguments) => store::run(&arguments),
         Command::Completions { shell } => completions::run(shell),
         Command::Man => man::run(),

@@ -19,4 +19,3 @@ pub mod status;
 mod steps;
 pub mod store;
 mod summary;
-mod units;

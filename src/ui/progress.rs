@@ -5,11 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use assetsync_sync::sender::{Event, Monitor};
+use assetsync_units::{bytes, clock};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::console::Console;
 use super::pace::Pace;
-use super::units::{bytes, clock};
 
 /// How often a waiting line shows that time passes.
 const TICK: Duration = Duration::from_millis(250);

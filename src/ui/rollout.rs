@@ -14,13 +14,13 @@ use std::time::Instant;
 
 use assetsync_deploy::rollout::{Event, Monitor, Outcome, Phase, RolloutError, Stands, Verdict};
 use assetsync_sync::sender::{self, Monitor as _};
+use assetsync_units::{bytes, number, plural, seconds};
 
 use super::console::Console;
 use super::itemize;
 use super::progress::ProgressLine;
 use super::rollout_json::JsonLines;
 use super::steps::Steps;
-use super::units::{bytes, number, plural, seconds};
 use crate::error::{CommandError, Exit};
 
 /// So many lines of a build that failed are shown.

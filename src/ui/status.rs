@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use assetsync_deploy::history::{Deploy, Drift};
 use assetsync_deploy::rollout::{KeptDeploy, PlaceStatus, Standing};
+use assetsync_units::{bytes, number, plural};
 use serde::Serialize;
-
-use super::units::{bytes, number, plural};
 
 /// So many changed paths are named; the others are counted.
 const SHOWN: usize = 5;

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use assetsync_sync::sender::{Event, Monitor};
+use assetsync_units::{bytes, plural};
 
 use super::console::Console;
 use super::monitor::not_carried;
-use super::units::{bytes, plural};
 
 /// Tells of one destination: warnings always, steps with `-v`, their times with `-vv`.
 pub struct Steps<'a> {

@@ -6,10 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use assetsync_core::text;
 use assetsync_sync::store::{Pruned, Remembered, Status};
+use assetsync_units::{bytes, number, plural};
 use humantime::format_rfc3339_seconds;
 use serde::Serialize;
-
-use super::units::{bytes, number, plural};
 
 /// What a store holds, in words.
 pub fn status(status: &Status) -> String {

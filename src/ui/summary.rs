@@ -4,8 +4,7 @@ use std::fmt::Write;
 
 use assetsync_sync::entry::Kind;
 use assetsync_sync::sender::{Count, Report, Source};
-
-use super::units::{bytes, number, percent, plural, seconds};
+use assetsync_units::{bytes, number, percent, plural, seconds};
 
 /// The order in which recipes are told; others come before the last.
 const ORDER: [&str; 3] = ["keep", "touch", "copy"];

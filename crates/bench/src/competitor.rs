@@ -1,31 +1,31 @@
-//! Who races: shell commands with placeholders.
+//! The competitors: shell commands with placeholders.
 
-/// When a competitor takes part, and what is expected of it.
+/// The scenarios of a competitor, and its task in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Makes the destination equal to the source, whatever it holds: races in every scenario.
+    /// Makes the destination equal to the source: races in every scenario.
     Mirror,
     /// Only fills an empty destination: races in the first push.
     Fill,
-    /// Moves nothing: what reaching the host costs at least. Races where nothing changed.
+    /// Transfers nothing, which is the least that connecting costs. Races where nothing changed.
     Floor,
 }
 
-/// A competitor: a line of shell in which `{src}`, `{dest}` and so on stand for the places of a run.
+/// A competitor: a shell command with placeholders like `{src}` and `{dest}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Competitor {
-    /// What tables call it: at most 17 characters, unlike any other's.
+    /// Its name in tables: unique, at most 17 characters.
     pub name: String,
     /// The command, with placeholders.
     pub command: String,
-    /// When it takes part.
+    /// Its role.
     pub role: Role,
 }
 
-/// The characters that a name has in a table.
+/// The width of names in tables.
 pub(crate) const NAME_WIDTH: usize = 17;
 
-/// Who races unless told otherwise. The first is the one to whom the others are compared.
+/// The default competitors. The others are compared to the first.
 const DEFAULT: [(&str, &str, Role); 6] = [
     ("rsync -av", "rsync -av --delete -e '{ssh}' {src}/ {dest}/", Role::Mirror),
     ("rsync -az", "rsync -az --delete -e '{ssh}' {src}/ {dest}/", Role::Mirror),
@@ -45,10 +45,10 @@ const DEFAULT: [(&str, &str, Role); 6] = [
 ];
 
 impl Competitor {
-    /// The name of the one that is ours.
+    /// The name of assetsync.
     pub const OURS: &str = "assetsync";
 
-    /// Who races unless told otherwise.
+    /// The default competitors.
     #[must_use]
     pub fn default_field() -> Vec<Competitor> {
         let made = |(name, command, role): (&str, &str, Role)| Competitor {

@@ -1,4 +1,4 @@
-//! What can stand in the way of a race.
+//! Errors of a race.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use assetsync_transport::TransportError;
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What can stand in the way of a race.
+/// Why a race cannot be run or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The throw-away sshd, the link or a program is missing or does not work.
+    /// The throw-away sshd cannot be started.
     #[error(transparent)]
     Sshd(#[from] assetsync_loopback_sshd::Error),
-    /// A link that cannot be made.
+    /// The link cannot be made.
     #[error(transparent)]
     Link(#[from] assetsync_link::Error),
-    /// Programs that the competitors need and this machine lacks.
+    /// Programs of the competitors that are not installed.
     #[error("{} not installed; `apt-get install {}` brings what is missing", programs.join(", "), packages.join(" "))]
     Missing {
         /// The programs.
@@ -29,14 +29,14 @@ pub enum Error {
     /// The host's configuration cannot be read.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// A system call on a path.
+    /// A failed system call.
     #[error("Can't {action} {}: {source}", path.display())]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
-        /// On what.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system call.
         source: io::Error,
     },
     /// A preparation that failed.
@@ -44,12 +44,12 @@ pub enum Error {
     Preparing {
         /// What was tried, as a verb.
         action: &'static str,
-        /// Where.
+        /// The machine.
         place: String,
-        /// What the shell said.
+        /// The standard error of the shell.
         said: String,
     },
-    /// A path that would mean something else inside the competitors' commands.
+    /// A path that a shell would not take literally in the competitors' commands.
     #[error(
         "{path:?} holds a space or a shell character, which the commands of a race can't take; {hint}"
     )]
@@ -59,14 +59,14 @@ pub enum Error {
         /// What to do.
         hint: &'static str,
     },
-    /// A host that a forwarder cannot stand in front of.
+    /// A host that cannot be reached through a forwarder.
     #[error(
         "{host} can't be raced to: its ssh setting `{setting}` means that it is not reached by plain TCP or by keys alone"
     )]
     NotPlain {
         /// The host.
         host: String,
-        /// The first setting in the way.
+        /// The first setting that prevents it.
         setting: String,
     },
     /// A host whose address cannot be found.
@@ -74,10 +74,10 @@ pub enum Error {
     Resolve {
         /// The host.
         host: String,
-        /// What the resolver said.
+        /// The error of the resolver.
         source: io::Error,
     },
-    /// Trees of which nothing can be learnt.
+    /// An empty tree.
     #[error("{} holds no files; OLD and NEW are two builds of the same assets", .0.display())]
     NoFiles(PathBuf),
     /// A JSON file that is not a record of a race.
@@ -96,12 +96,12 @@ pub enum Error {
         /// Its schema.
         found: u32,
     },
-    /// The user ended it.
+    /// The user stopped it.
     #[error("Interrupted; what was prepared has been removed")]
     Interrupted,
 }
 
-/// Names what was being done when a system call failed.
+/// Adds the attempted action to the error of a system call.
 pub(crate) trait Doing<T> {
     /// Turns the error into one that names `action` and `path`.
     fn doing(self, action: &'static str, path: impl AsRef<Path>) -> Result<T>;

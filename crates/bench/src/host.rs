@@ -1,7 +1,7 @@
-//! A host given by `--to`: everything an ssh client must know to reach it through a link.
+//! The user's own host: the ssh configuration that reaches it through a link.
 //!
-//! All competitors get one and the same configuration, in which the host's address is the link's and
-//! its keys are still looked up under its own name.
+//! All competitors get the same configuration, with the address of the link; host keys are looked
+//! up under the host's own name.
 
 use std::fmt::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -10,22 +10,22 @@ use assetsync_transport::{HostConfig, RemoteTarget, SshOptions, host_config};
 
 use crate::error::{Error, Result};
 
-/// The name that the host has in the configurations of a race.
+/// The name of the host in the configurations of a race.
 pub(crate) const ALIAS: &str = "bench-host";
 
 /// A host that can be reached by plain TCP.
 #[derive(Debug)]
 pub(crate) struct Host {
-    /// Where it listens.
+    /// Its address.
     pub(crate) address: SocketAddr,
     config: HostConfig,
 }
 
-/// A setting that a race replaces anyhow.
+/// A setting that the configuration of a race replaces.
 const REPLACED: &str = "stricthostkeychecking ";
 
 impl Host {
-    /// Finds out what the user's own ssh would do to reach `target`.
+    /// Reads the user's ssh configuration for `target`.
     pub(crate) fn find(target: &RemoteTarget, options: &SshOptions) -> Result<Host> {
         let config = host_config(target, options)?;
         let odd = config.beyond_libssh2.iter().find(|setting| !setting.starts_with(REPLACED));

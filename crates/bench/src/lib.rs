@@ -1,54 +1,50 @@
-//! An honest race against rsync.
+//! A race against rsync.
 //!
-//! Every [`Competitor`] is a shell command. In every [`Scenario`] each of them, one after the other,
-//! brings a directory on a server up to date by SSH; what that took is measured in the same way for
-//! everyone, and the tree it left is compared with what it should be. A competitor that leaves a
-//! wrong tree is shown as wrong, not as fast.
+//! Every [`Competitor`] is a shell command. In every [`Scenario`] each of them, one after the other, brings a directory
+//! on a server up to date by SSH. All are measured in the same way, and the tree that each leaves is compared with the
+//! source. A competitor that leaves a wrong tree is shown as wrong, not as fast.
 //!
 //! ```text
-//! Plan ── race ── Record ──┬── table      80 columns
-//!                          ├── markdown   a page
-//!                          ├── chart      an SVG picture, light and dark
-//!                          └── JSON       of which the others can be made again
+//! Plan ── race ── Record ──┬── table    80 columns
+//!                          ├── page     Markdown
+//!                          ├── chart    SVG, light and dark
+//!                          └── JSON     a Record again
 //! ```
 //!
-//! What is measured: seconds from start to end of the command; CPU seconds of everything it starts
-//! here, its SSH client included; CPU seconds and peak memory of what it starts on the far side,
-//! without sshd; TCP payload each way, counted by a forwarder that is also the link. What runs
-//! ([`race`], `ground`, `far`) is apart from what only computes (`record`, `stats`, `table`,
-//! `markdown`, `chart`). Nothing here prints; a [`Monitor`] is told how it goes.
+//! Measured are: time from start to end of the command; CPU time of all its processes here, its SSH client included;
+//! CPU time and peak memory of its processes on the server, without sshd; TCP payload each way, counted by a forwarder
+//! that also is the link. [`race`] runs programs; `record` and `report` only compute. Nothing here prints: a
+//! [`Monitor`] receives the progress.
 
-mod chart;
-mod check;
 mod competitor;
 mod error;
-mod far;
-mod far_side;
-mod gaps;
-mod ground;
 mod host;
-mod lane;
+mod listing;
 mod machine;
-mod markdown;
 mod measure;
+mod measured_link;
 mod monitor;
-mod names;
+mod placeholders;
+mod plan;
 mod race;
 mod record;
+mod report;
 mod scenario;
-mod source;
-mod stats;
-mod table;
-mod units;
+mod server;
+mod server_shell;
+mod session_usage;
+mod sources;
 
 pub use assetsync_link::LinkSpec;
-pub use chart::chart;
 pub use competitor::{Competitor, Role};
 pub use error::{Error, Result};
-pub use far_side::far_side;
-pub use markdown::markdown;
 pub use monitor::{Event, Monitor};
-pub use race::{Plan, race};
-pub use record::{Bundle, Entrant, Entry, Heat, Machine, Outcome, Race, Record, Run, SCHEMA};
+pub use plan::Plan;
+pub use race::race;
+pub use record::{
+    Bundle, CompetitorCommand, CompetitorRuns, Machine, Outcome, Race, Record, Run, SCHEMA,
+    ScenarioRuns,
+};
+pub use report::{chart, page, table};
 pub use scenario::Scenario;
-pub use table::table;
+pub use session_usage::run_session;

@@ -1,4 +1,4 @@
-//! Where a race is run, and with which programs.
+//! The machine of a race, and the versions of its programs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::record::Machine;
 
-/// Programs that take part, and how they tell their version.
+/// Programs of competitors, and their options to print a version.
 const PROGRAMS: [(&str, &str); 3] = [("rsync", "--version"), ("ssh", "-V"), ("zstd", "--version")];
 
 /// This machine.
@@ -15,23 +15,23 @@ pub(crate) fn machine() -> Machine {
     let cpu = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| model(&text));
     let cores = thread::available_parallelism().map_or(1, usize::from);
     Machine {
-        cpu: cpu.unwrap_or_else(|| said("uname", "-m")),
+        cpu: cpu.unwrap_or_else(|| first_line("uname", "-m")),
         cores: u32::try_from(cores).unwrap_or(u32::MAX),
-        kernel: format!("{} {}", said("uname", "-s"), said("uname", "-r")),
+        kernel: format!("{} {}", first_line("uname", "-s"), first_line("uname", "-r")),
     }
 }
 
-/// The versions of the programs that take part and are there, and of this one.
+/// The versions of this program and of the competitors' programs that are installed.
 pub(crate) fn programs() -> BTreeMap<String, String> {
     let ours = ("assetsync".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
-    let others = PROGRAMS
-        .iter()
-        .filter_map(|(name, option)| Some(((*name).to_owned(), version(&said(name, option))?)));
+    let others = PROGRAMS.iter().filter_map(|(name, option)| {
+        Some(((*name).to_owned(), version(&first_line(name, option))?))
+    });
     others.chain([ours]).collect()
 }
 
-/// The first line that `program` prints, wherever to.
-fn said(program: &str, option: &str) -> String {
+/// The first line of `program`'s output or, without output, of its standard error.
+fn first_line(program: &str, option: &str) -> String {
     let Ok(output) = Command::new(program).arg(option).output() else { return String::new() };
     let text = [output.stdout, output.stderr].concat();
     String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned()
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_found_in_what_programs_print() {
+    fn versions_are_found_in_output() {
         let rows = [
             ("rsync  version 3.2.7  protocol version 31", Some("3.2.7")),
             ("OpenSSH_9.2p1 Debian-2+deb12u3, OpenSSL 3.0.11 19 Sep 2023", Some("9.2p1")),

@@ -1,65 +1,50 @@
-//! What a race tells of itself while it runs.
+//! Progress of a race.
 
-use crate::record::{Outcome, Run};
+use crate::record::Run;
 use crate::scenario::Scenario;
 
-/// How it goes.
+/// Progress of a race.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// Something is made ready that is not measured.
+    /// A step that is not measured.
     Preparing(&'static str),
-    /// A link is raced on.
+    /// The race on a link begins.
     Link(&'a str),
     /// A run begins.
     Run {
-        /// Of which scenario.
+        /// The scenario.
         scenario: Scenario,
-        /// Whose.
+        /// The competitor.
         competitor: &'a str,
-        /// How many runs ended before.
+        /// How many runs have ended.
         done: u32,
-        /// How many there will be, over all links.
+        /// The number of all runs, over all links.
         of: u32,
     },
-    /// It has ended.
+    /// A run has ended.
     Ended {
-        /// Of which scenario.
+        /// The scenario.
         scenario: Scenario,
-        /// Whose.
+        /// The competitor.
         competitor: &'a str,
-        /// What it took.
+        /// Its measurements.
         run: &'a Run,
     },
 }
 
-/// Hears how a race goes.
+/// Receives the progress of a race.
 pub trait Monitor {
-    /// Something happened.
+    /// Receives an event.
     fn event(&self, event: Event<'_>);
 
-    /// Whether the user wants it to end. Asked between runs.
+    /// Whether the user wants to stop. Called between runs.
     fn stopped(&self) -> bool {
         false
     }
 }
 
-/// Hears nothing.
+/// Ignores all progress.
 impl Monitor for () {
     fn event(&self, _: Event<'_>) {}
-}
-
-impl Outcome {
-    /// What went wrong, in a line; nothing if nothing did.
-    #[must_use]
-    pub fn fault(&self) -> Option<String> {
-        match self {
-            Outcome::Right => None,
-            Outcome::Wrong { differences, first } => {
-                let paths = if *differences == 1 { "line differs" } else { "lines differ" };
-                Some(format!("wrong: {differences} {paths}: {first}"))
-            }
-            Outcome::Failed { said } => Some(format!("failed: {said}")),
-        }
-    }
 }

@@ -1,53 +1,27 @@
-//! The race itself: rounds of scenarios, in each of which everyone runs in turn.
+//! Runs a race: rounds of scenarios, in each of which all competitors run, one after the other.
 
-mod meeting;
-mod stand;
-mod turn;
+mod destination;
+mod run;
+mod schedule;
 
-use std::path::PathBuf;
-
-use assetsync_link::LinkSpec;
 use assetsync_loopback_sshd::process::find;
-use assetsync_transport::{RemoteTarget, SshOptions};
 
-use self::meeting::Meeting;
+use self::schedule::Schedule;
 use crate::competitor::Competitor;
 use crate::error::{Doing, Error, Result};
-use crate::ground::Ground;
 use crate::machine;
 use crate::monitor::{Event, Monitor};
-use crate::record::{Entrant, Race, Record, SCHEMA};
-use crate::scenario::{Build, Scenario};
-use crate::source::Sources;
-
-/// What to race.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The older build.
-    pub old: PathBuf,
-    /// The newer build.
-    pub new: PathBuf,
-    /// A directory of the user's own host, or a throw-away sshd on loopback.
-    pub to: Option<RemoteTarget>,
-    /// How that host is reached.
-    pub ssh: SshOptions,
-    /// The links to race on, one after the other.
-    pub links: Vec<LinkSpec>,
-    /// How often everyone runs in each scenario.
-    pub runs: u32,
-    /// Who runs; the first is the one to whom the others are compared.
-    pub competitors: Vec<Competitor>,
-    /// The scenarios.
-    pub scenarios: Vec<Scenario>,
-    /// The assetsync program, which also watches the far side of the throw-away sshd.
-    pub assetsync: PathBuf,
-}
+use crate::plan::Plan;
+use crate::record::{CompetitorCommand, Race, Record, SCHEMA};
+use crate::scenario::Build;
+use crate::server::Server;
+use crate::sources::Sources;
 
 /// Programs that competitors may need, and the Debian packages that have them.
 const PROGRAMS: [(&str, &str); 3] =
     [("ssh", "openssh-client"), ("rsync", "rsync"), ("zstd", "zstd")];
 
-/// Races, and clears up on both sides, however it ends.
+/// Races, and removes everything it made on both sides, even after an error.
 pub fn race(plan: &Plan, monitor: &dyn Monitor) -> Result<Record> {
     check_programs(plan)?;
     let scratch = tempfile::Builder::new().prefix("assetsync-bench-").tempdir();
@@ -55,17 +29,18 @@ pub fn race(plan: &Plan, monitor: &dyn Monitor) -> Result<Record> {
     monitor.event(Event::Preparing("copying OLD and NEW"));
     let mut sources = Sources::copy(&plan.old, &plan.new, scratch.path())?;
     monitor.event(Event::Preparing("reaching the destination"));
-    let ground = match &plan.to {
-        Some(target) => Ground::own(target, &plan.ssh, scratch.path())?,
-        None => Ground::throw_away(&plan.assetsync, scratch.path())?,
+    let server = match &plan.to {
+        Some(target) => Server::remote(target, &plan.ssh, scratch.path())?,
+        None => Server::loopback(&plan.assetsync, scratch.path())?,
     };
-    let mut meeting = Meeting { plan, monitor, ground: &ground, scratch: scratch.path(), done: 0 };
-    let races = meeting.races(&mut sources);
+    let mut schedule =
+        Schedule { plan, monitor, server: &server, scratch: scratch.path(), done: 0 };
+    let races = schedule.races(&mut sources);
     monitor.event(Event::Preparing("clearing up"));
-    let cleared = ground.clear();
+    let cleaned = server.clean_up();
     let races = races?;
-    cleared?;
-    Ok(record(plan, &ground, &sources, races))
+    cleaned?;
+    Ok(record(plan, &server, &sources, races))
 }
 
 fn check_programs(plan: &Plan) -> Result<()> {
@@ -80,8 +55,8 @@ fn check_programs(plan: &Plan) -> Result<()> {
     }
 }
 
-fn record(plan: &Plan, ground: &Ground, sources: &Sources, races: Vec<Race>) -> Record {
-    let entrant = |one: &Competitor| Entrant {
+fn record(plan: &Plan, server: &Server, sources: &Sources, races: Vec<Race>) -> Record {
+    let command = |one: &Competitor| CompetitorCommand {
         name: one.name.clone(),
         command: one.command.split_whitespace().collect::<Vec<_>>().join(" "),
     };
@@ -91,9 +66,9 @@ fn record(plan: &Plan, ground: &Ground, sources: &Sources, races: Vec<Race>) -> 
         programs: machine::programs(),
         old: sources.get(Build::Old).bundle.clone(),
         new: sources.get(Build::New).bundle.clone(),
-        destination: ground.label.clone(),
+        destination: server.label.clone(),
         runs: plan.runs,
-        competitors: plan.competitors.iter().map(entrant).collect(),
+        competitors: plan.competitors.iter().map(command).collect(),
         races,
     }
 }

@@ -1,4 +1,4 @@
-//! What a race leaves: one value, and its JSON.
+//! The record of a race, and its JSON. Fields are named as in the JSON.
 //!
 //! Times are whole microseconds and sizes whole bytes, so that reading a record back gives exactly
 //! the same tables.
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Doing, Error, Result};
 use crate::scenario::Scenario;
 
-/// The number of this form of JSON.
+/// The version of the JSON.
 pub const SCHEMA: u32 = 1;
 
 /// One race of all competitors over all links.
@@ -20,7 +20,7 @@ pub const SCHEMA: u32 = 1;
 pub struct Record {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// Where it was run.
+    /// The machine that raced.
     pub machine: Machine,
     /// Programs and their versions, `assetsync` among them.
     pub programs: BTreeMap<String, String>,
@@ -30,11 +30,11 @@ pub struct Record {
     pub new: Bundle,
     /// `loopback`, or the host and directory given by `--to`.
     pub destination: String,
-    /// How often each competitor ran in each scenario.
+    /// Runs of each competitor in each scenario.
     pub runs: u32,
-    /// Who raced; the first is the one to whom the others are compared.
-    pub competitors: Vec<Entrant>,
-    /// What came of it, a link each.
+    /// The competitors; the others are compared to the first.
+    pub competitors: Vec<CompetitorCommand>,
+    /// The results, by link.
     pub races: Vec<Race>,
 }
 
@@ -60,53 +60,53 @@ pub struct Bundle {
     pub bytes: u64,
 }
 
-/// A competitor.
+/// A competitor and its command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entrant {
+pub struct CompetitorCommand {
     /// Its name.
     pub name: String,
     /// Its command, with placeholders.
     pub command: String,
 }
 
-/// What came of the race on one link.
+/// The results on one link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Race {
-    /// The link as `--link` takes it; `0` is unshaped.
+    /// The link in the syntax of `--link`; `0` has no limits.
     pub link: String,
-    /// A scenario each.
-    pub heats: Vec<Heat>,
+    /// The results, by scenario.
+    pub heats: Vec<ScenarioRuns>,
 }
 
-/// What came of one scenario.
+/// The results of one scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heat {
+pub struct ScenarioRuns {
     /// The scenario.
     pub scenario: Scenario,
     /// The competitors that took part, in their order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<CompetitorRuns>,
 }
 
-/// What a competitor did.
+/// The runs of a competitor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct CompetitorRuns {
     /// Its name.
     pub competitor: String,
     /// Every run, in order.
     pub runs: Vec<Run>,
 }
 
-/// What one run took.
+/// The measurements of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    /// Whether it did what it should.
+    /// Whether the destination was right.
     #[serde(flatten)]
     pub outcome: Outcome,
     /// Microseconds from its start to its end.
     pub wall_us: u64,
     /// CPU microseconds, user and system, of all its processes here, its ssh client among them.
     pub cpu_us: u64,
-    /// The same of its processes on the far side, without sshd; absent where they can't be watched.
+    /// The same of its processes on the server, without sshd; absent for a host given by `--to`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub far_cpu_us: Option<u64>,
     /// Peak resident memory in bytes of the largest of those.
@@ -118,22 +118,22 @@ pub struct Run {
     pub received_bytes: u64,
 }
 
-/// Whether a run did what it should.
+/// Whether the destination of a run was right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
-    /// The destination is what the source is.
+    /// The destination equals the source.
     Right,
-    /// It ended well, and the destination is something else.
+    /// The command succeeded, but the destination differs from the source.
     Wrong {
-        /// How many lines of the two listings differ.
+        /// The number of lines that differ between the listings.
         differences: u64,
         /// The first of them.
         first: String,
     },
-    /// It said itself that it failed.
+    /// The command failed.
     Failed {
-        /// Its exit status and last words.
+        /// Its exit status and the last line of its standard error.
         said: String,
     },
 }
@@ -145,7 +145,15 @@ impl Record {
         json.expect("plain values always are JSON") + "\n"
     }
 
-    /// Reads what [`Self::to_json`] wrote to `path`.
+    /// Whether any run of `competitor` went wrong.
+    #[must_use]
+    pub fn has_faults(&self, competitor: &str) -> bool {
+        let entries = self.races.iter().flat_map(|race| &race.heats).flat_map(|heat| &heat.entries);
+        let mut runs = entries.filter(|one| one.competitor == competitor).flat_map(|one| &one.runs);
+        runs.any(|run| run.outcome != Outcome::Right)
+    }
+
+    /// Reads a file with the output of [`Self::to_json`].
     pub fn read(path: &Path) -> Result<Record> {
         let text = fs::read_to_string(path).doing("read", path)?;
         let wrong = |source| Error::Record { path: path.to_path_buf(), source };
@@ -162,5 +170,20 @@ impl Run {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.sent_bytes + self.received_bytes
+    }
+}
+
+impl Outcome {
+    /// The fault in one line; nothing if the run did right.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        match self {
+            Outcome::Right => None,
+            Outcome::Wrong { differences, first } => {
+                let paths = if *differences == 1 { "line differs" } else { "lines differ" };
+                Some(format!("wrong: {differences} {paths}: {first}"))
+            }
+            Outcome::Failed { said } => Some(format!("failed: {said}")),
+        }
     }
 }

@@ -1,9 +1,9 @@
-//! What is raced: the pushes of a deploy's life, in the order in which one leads to the next.
+//! The scenarios: the pushes in the life of an application, each of which begins where another ended.
 
 use serde::{Deserialize, Serialize};
 
-/// A push that is raced. The order is that of a round: each finds what the one before left, so that
-/// hardly anything has to be prepared.
+/// A scenario. The order is that of a round: each finds what the one before left, so that little has
+/// to be prepared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scenario {
@@ -30,7 +30,7 @@ pub(crate) enum Build {
     New,
 }
 
-/// What a scenario finds at the destination.
+/// The destination before a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Before {
     /// Nothing, not even the directory or an agent.
@@ -65,7 +65,7 @@ impl Scenario {
         }
     }
 
-    /// What it is called above a table.
+    /// The title above a table.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -78,7 +78,7 @@ impl Scenario {
         }
     }
 
-    /// What happens in it, for those who ask.
+    /// A short explanation.
     #[must_use]
     pub fn explanation(self) -> &'static str {
         match self {
@@ -97,7 +97,7 @@ impl Scenario {
         Scenario::ALL.into_iter().find(|scenario| scenario.name() == name)
     }
 
-    /// What it finds.
+    /// The destination before it.
     pub(crate) fn before(self) -> Before {
         match self {
             Scenario::First => Before::Nothing,
@@ -107,7 +107,7 @@ impl Scenario {
         }
     }
 
-    /// What it pushes.
+    /// The build that it pushes.
     pub(crate) fn pushes(self) -> Build {
         match self {
             Scenario::First | Scenario::Unchanged | Scenario::Touched | Scenario::Rollback => {
@@ -117,7 +117,7 @@ impl Scenario {
         }
     }
 
-    /// Whether that was just compiled: all its times are new.
+    /// Whether that build was just compiled, so that all its times are new.
     pub(crate) fn recompiled(self) -> bool {
         self != Scenario::Unchanged
     }

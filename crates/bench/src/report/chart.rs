@@ -2,17 +2,18 @@
 
 use std::fmt::Write;
 
-use crate::record::{Heat, Race, Record};
+use assetsync_units::precise::{bytes, seconds};
+
+use super::stats::summary;
+use crate::record::{Race, Record, ScenarioRuns};
 use crate::scenario::Scenario;
-use crate::stats::summary;
-use crate::units::{bytes, seconds};
 
 /// The scenarios that a chart shows, as far as they were raced.
 const SHOWN: [Scenario; 3] = [Scenario::First, Scenario::Unchanged, Scenario::Update];
 
 /// The picture's width, in pixels at its own size.
 const WIDTH: u32 = 860;
-/// Where bars of seconds and of bytes begin.
+/// The left ends of the bars of seconds and of bytes.
 const COLUMNS: [u32; 2] = [170, 520];
 /// The longest bar.
 const LONGEST: f64 = 240.0;
@@ -50,7 +51,7 @@ fn shown_races(record: &Record) -> Vec<&Race> {
 
 struct Picture<'a> {
     body: String,
-    /// Where the next line goes.
+    /// The position of the next line.
     y: u32,
     ours: &'a str,
 }
@@ -64,7 +65,7 @@ struct Bars<'a> {
 impl Picture<'_> {
     fn race(&mut self, record: &Record, race: &Race) {
         let (old, new) = (&record.old.name, &record.new.name);
-        let heats: Vec<&Heat> =
+        let heats: Vec<&ScenarioRuns> =
             race.heats.iter().filter(|heat| SHOWN.contains(&heat.scenario)).collect();
         if heats.is_empty() {
             return;
@@ -73,7 +74,7 @@ impl Picture<'_> {
         self.text(MARGIN, "h", &clipped(&format!("{old} to {new}"), 70));
         self.y += 22;
         let link = link_in_words(&race.link);
-        let size = crate::units::number(record.new.files);
+        let size = assetsync_units::number(record.new.files);
         self.text(MARGIN, "q", &format!("{size} files, {}; {link}", bytes(record.new.bytes)));
         self.y += 12;
         for heat in heats {
@@ -82,7 +83,7 @@ impl Picture<'_> {
         self.y += 20;
     }
 
-    fn heat(&mut self, heat: &Heat) {
+    fn heat(&mut self, heat: &ScenarioRuns) {
         self.y += 26;
         let titles = [
             (MARGIN, "t", heat.scenario.title()),
@@ -145,7 +146,7 @@ impl Picture<'_> {
 }
 
 /// The bars of a competitor that did right.
-fn bars(entry: &crate::record::Entry) -> Option<Bars<'_>> {
+fn bars(entry: &crate::record::CompetitorRuns) -> Option<Bars<'_>> {
     let summary = summary(entry).ok()?;
     Some(Bars { name: &entry.competitor, values: [summary.wall.median, summary.bytes] })
 }
@@ -173,7 +174,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::tests::record;
+    use crate::report::table::tests::record;
 
     #[test]
     fn bars_and_labels_stay_inside() {

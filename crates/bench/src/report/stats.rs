@@ -1,11 +1,11 @@
-//! What several runs come to.
+//! Medians and spreads of runs.
 
-use crate::record::Entry;
+use crate::record::CompetitorRuns;
 
-/// The middle and the ends of some numbers.
+/// Median, smallest and largest of some numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spread {
-    /// The middle one, or the mean of the two in the middle.
+    /// The median; of an even count, the mean of the two in the middle.
     pub(crate) median: u64,
     /// The smallest.
     pub(crate) min: u64,
@@ -28,16 +28,16 @@ impl Spread {
     }
 }
 
-/// What the runs of one competitor in one scenario come to.
+/// The medians of the runs of one competitor in one scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Summary {
-    /// Microseconds.
+    /// Time in microseconds.
     pub(crate) wall: Spread,
     /// CPU microseconds here.
     pub(crate) cpu: u64,
-    /// CPU microseconds on the far side.
+    /// CPU microseconds on the server.
     pub(crate) far_cpu: Option<u64>,
-    /// Bytes of memory on the far side.
+    /// Bytes of memory on the server.
     pub(crate) far_peak: Option<u64>,
     /// Bytes to the host.
     pub(crate) sent: u64,
@@ -47,15 +47,15 @@ pub(crate) struct Summary {
     pub(crate) bytes: u64,
 }
 
-/// The medians of `entry`, or what went wrong: one bad run makes the whole entry bad.
-pub(crate) fn summary(entry: &Entry) -> Result<Summary, String> {
+/// The medians of `entry`, or its fault: one bad run makes the whole entry bad.
+pub(crate) fn summary(entry: &CompetitorRuns) -> Result<Summary, String> {
     if let Some(fault) = entry.runs.iter().find_map(|run| run.outcome.fault()) {
         return Err(fault);
     }
     summary_of_right(entry).ok_or_else(|| "did not run".to_owned())
 }
 
-fn summary_of_right(entry: &Entry) -> Option<Summary> {
+fn summary_of_right(entry: &CompetitorRuns) -> Option<Summary> {
     let median = |numbers: Vec<u64>| Spread::of(numbers).map(|spread| spread.median);
     let runs = &entry.runs;
     Some(Summary {
@@ -102,7 +102,7 @@ pub(crate) mod tests {
     #[test]
     fn one_bad_run_is_enough() {
         let bad = Run { outcome: Outcome::Failed { said: "no".into() }, ..run(1, 1) };
-        let entry = |runs| Entry { competitor: "x".into(), runs };
+        let entry = |runs| CompetitorRuns { competitor: "x".into(), runs };
         assert_eq!(summary(&entry(vec![run(1, 1), bad])), Err("failed: no".into()));
         assert_eq!(summary(&entry(vec![])), Err("did not run".into()));
         let good = summary(&entry(vec![run(4, 1), run(8, 3)])).unwrap();
@@ -112,7 +112,8 @@ pub(crate) mod tests {
     #[test]
     fn what_could_not_be_watched_has_no_median() {
         let blind = Run { far_cpu_us: None, far_peak_bytes: None, ..run(4, 1) };
-        let summary = summary(&Entry { competitor: "x".into(), runs: vec![blind] }).unwrap();
+        let summary =
+            summary(&CompetitorRuns { competitor: "x".into(), runs: vec![blind] }).unwrap();
         assert_eq!((summary.far_cpu, summary.far_peak), (None, None));
     }
 }

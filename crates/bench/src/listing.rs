@@ -1,10 +1,10 @@
-//! Whether a tree is what it should be: the same listing is made of both, and the lines compared.
+//! Compares trees: lists both in the same way and compares the lines.
 
 use std::collections::BTreeSet;
 
 use crate::error::{Doing, Error, Result};
-use crate::far::{Far, here};
 use crate::record::Outcome;
+use crate::server_shell::{ServerShell, local_shell};
 
 /// Prints a line for the content of each regular file, for each link and its target, and for the mode
 /// of each file and directory below `$1`; nothing where there is no such directory. Names with
@@ -16,14 +16,14 @@ const LISTING: &str = "export LC_ALL=C; test -d \"$1\" || exit 0; cd \"$1\" && \
     find . -mindepth 1 -type l -exec stat -c \"link %N\" {} + && \
     find . -mindepth 1 ! -type f ! -type d ! -type l -exec stat -c \"other %F %n\" {} +";
 
-/// What is in a tree, a line each.
+/// The content of a tree, in lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listing(BTreeSet<String>);
 
 impl Listing {
-    /// Of a directory of this machine.
-    pub(crate) fn here(path: &str) -> Result<Listing> {
-        let output = here(LISTING, &[path]).output().doing("list", path)?;
+    /// Lists a directory of this machine.
+    pub(crate) fn local(path: &str) -> Result<Listing> {
+        let output = local_shell(LISTING, &[path]).output().doing("list", path)?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             let place = "this machine".to_owned();
@@ -32,17 +32,17 @@ impl Listing {
         Ok(Listing::read(&String::from_utf8_lossy(&output.stdout)))
     }
 
-    /// Of a directory there; one that is not there holds nothing.
-    pub(crate) fn there(far: &Far, path: &str) -> Result<Listing> {
-        far.run("list a tree", LISTING, &[path]).map(|text| Listing::read(&text))
+    /// Lists a directory of the server; one that does not exist is empty.
+    pub(crate) fn on_server(shell: &ServerShell, path: &str) -> Result<Listing> {
+        shell.run("list a tree", LISTING, &[path]).map(|text| Listing::read(&text))
     }
 
     fn read(text: &str) -> Listing {
         Listing(text.lines().map(str::to_owned).collect())
     }
 
-    /// Right if `found` is the same.
-    pub(crate) fn judge(&self, found: &Listing) -> Outcome {
+    /// Right if `found` is the same, else the differences.
+    pub(crate) fn compare(&self, found: &Listing) -> Outcome {
         let mut differing = self.0.symmetric_difference(&found.0);
         match differing.clone().count() {
             0 => Outcome::Right,
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn every_difference_is_seen() {
         let dir = tempfile::tempdir().unwrap();
-        let list = |name: &str| Listing::here(dir.path().join(name).to_str().unwrap()).unwrap();
+        let list = |name: &str| Listing::local(dir.path().join(name).to_str().unwrap()).unwrap();
         let make = |name: &str| {
             let root = dir.path().join(name);
             fs::create_dir_all(root.join("d/e")).unwrap();
@@ -101,10 +101,10 @@ mod tests {
             }),
         ];
         make("same");
-        assert_eq!(right.judge(&list("same")), Outcome::Right);
+        assert_eq!(right.compare(&list("same")), Outcome::Right);
         for (name, change) in changes {
             change(&make(name));
-            assert_ne!(right.judge(&list(name)), Outcome::Right, "{name}");
+            assert_ne!(right.compare(&list(name)), Outcome::Right, "{name}");
         }
     }
 
@@ -113,6 +113,6 @@ mod tests {
         let left = Listing::read(&format!("{}  ./a.js\ndir 755 ./d\n", "0".repeat(64)));
         let right = Listing::read("dir 755 ./d\n");
         let expected = Outcome::Wrong { differences: 1, first: "./a.js".into() };
-        assert_eq!(left.judge(&right), expected);
+        assert_eq!(left.compare(&right), expected);
     }
 }

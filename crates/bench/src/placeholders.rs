@@ -1,17 +1,17 @@
-//! What the placeholders of a command stand for.
+//! The placeholders in the commands of competitors.
 
 use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// The places of one run.
+/// The values of the placeholders in one run.
 #[derive(Debug, Clone)]
-pub(crate) struct Places<'a> {
+pub(crate) struct Placeholders<'a> {
     /// The directory to push.
     pub(crate) src: &'a str,
-    /// The host, as the configuration names it.
+    /// The host, by its name in the configuration.
     pub(crate) host: &'a str,
-    /// The directory there.
+    /// The directory on it.
     pub(crate) path: &'a str,
     /// The ssh configuration to reach it with.
     pub(crate) config: &'a str,
@@ -19,8 +19,8 @@ pub(crate) struct Places<'a> {
     pub(crate) assetsync: &'a Path,
 }
 
-impl Places<'_> {
-    /// The shell line of `command` at these places.
+impl Placeholders<'_> {
+    /// `command` with these values.
     pub(crate) fn expand(&self, command: &str) -> String {
         let pairs = [
             ("{src}", self.src.to_owned()),
@@ -56,15 +56,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn placeholders_become_places() {
-        let places = Places {
+    fn placeholders_are_replaced() {
+        let placeholders = Placeholders {
             src: "/s",
             host: "h",
             path: "/p",
             config: "/c",
             assetsync: Path::new("/it's {src}"),
         };
-        let line = places.expand("{assetsync} -e '{ssh}' {src}/ {dest}/ {host} {path} ${x}");
+        let line = placeholders.expand("{assetsync} -e '{ssh}' {src}/ {dest}/ {host} {path} ${x}");
         assert_eq!(line, "'/it'\\''s {src}' -e 'ssh -F /c' /s/ h:/p/ h /p ${x}");
     }
 

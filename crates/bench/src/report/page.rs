@@ -1,13 +1,15 @@
-//! Records as a page of the documentation.
+//! Records as a page in Markdown.
 
 use std::fmt::Write;
 
+use assetsync_units::plural;
+use assetsync_units::precise::{bytes, ratio, seconds};
+
+use super::shortfalls::shortfalls;
+use super::stats::{Summary, summary};
+use super::table::{about, range, trees};
 use crate::competitor::Competitor;
-use crate::gaps::gaps;
-use crate::record::{Heat, Race, Record};
-use crate::stats::{Summary, summary};
-use crate::table::{about, plural, range, trees};
-use crate::units::{bytes, ratio, seconds};
+use crate::record::{Race, Record, ScenarioRuns};
 
 /// The first lines of the page.
 const INTRODUCTION: &str = "\
@@ -16,7 +18,7 @@ const INTRODUCTION: &str = "\
 Written by `assetsync bench`; do not edit. `scripts/benchmarks` runs everything again and writes this page.
 ";
 
-/// How the numbers came about.
+/// How the numbers are measured.
 const METHOD: &str = "\
 ## How it is measured
 
@@ -57,26 +59,27 @@ absent where it can't be watched
 
 /// The page that shows `records`, with the picture at `chart` if there is one.
 #[must_use]
-pub fn markdown(records: &[Record], chart: Option<&str>) -> String {
-    let mut page = INTRODUCTION.to_owned();
+pub fn page(records: &[Record], chart: Option<&str>) -> String {
+    let mut text = INTRODUCTION.to_owned();
     if let Some(chart) = chart {
-        let _ = write!(page, "\n![assetsync and rsync, seconds and bytes]({chart})\n");
+        let _ = write!(text, "\n![assetsync and rsync, seconds and bytes]({chart})\n");
     }
     for record in records {
-        push_record(&mut page, record);
+        push_record(&mut text, record);
     }
-    push_gaps(&mut page, records);
-    push_commands(&mut page, records);
-    page.push('\n');
-    page.push_str(METHOD);
-    page
+    push_shortfalls(&mut text, records);
+    push_commands(&mut text, records);
+    text.push('\n');
+    text.push_str(METHOD);
+    text
 }
 
 fn push_record(page: &mut String, record: &Record) {
     let links: Vec<&str> = record.races.iter().map(|race| race.link.as_str()).collect();
     let (old, new) = (escaped(&record.old.name), escaped(&record.new.name));
     let _ = write!(page, "\n## {old} to {new}, link {}\n\n", links.join(" and "));
-    let _ = writeln!(page, "{}. {}.", escaped(&trees(record)), plural(record.runs, "run"));
+    let _ =
+        writeln!(page, "{}. {}.", escaped(&trees(record)), plural(u64::from(record.runs), "run"));
     let _ = write!(page, "\n{}.\n", escaped(&about(record, &links)));
     for race in &record.races {
         push_race(page, race, record.races.len() > 1);
@@ -96,7 +99,7 @@ fn push_race(page: &mut String, race: &Race, titled: bool) {
     }
 }
 
-fn push_heat(page: &mut String, heat: &Heat) {
+fn push_heat(page: &mut String, heat: &ScenarioRuns) {
     let _ = writeln!(page, "| **{}** | | | | | | | | |", heat.scenario.title());
     let reference = heat.entries.first().and_then(|entry| summary(entry).ok());
     for entry in &heat.entries {
@@ -124,31 +127,31 @@ fn cells(of: &Summary, reference: Option<&Summary>) -> String {
     .join(" | ")
 }
 
-/// What is to be done better.
-fn push_gaps(page: &mut String, records: &[Record]) {
-    let gaps = gaps(records, Competitor::OURS, 3);
-    if gaps.is_empty() {
+/// The numbers in which assetsync is furthest from the best.
+fn push_shortfalls(page: &mut String, records: &[Record]) {
+    let shortfalls = shortfalls(records, Competitor::OURS, 3);
+    if shortfalls.is_empty() {
         return;
     }
     page.push_str("\n## Where assetsync is furthest from the best\n\n");
-    for gap in gaps {
-        let _ = writeln!(page, "- {}", escaped(&gap.words));
+    for shortfall in shortfalls {
+        let _ = writeln!(page, "- {}", escaped(&shortfall.text));
     }
 }
 
-/// Every command that raced, once.
+/// The command of every competitor, once.
 fn push_commands(page: &mut String, records: &[Record]) {
     page.push_str("\n## Who races\n\nRatios are to the first.\n\n");
-    let mut told = Vec::new();
+    let mut listed = Vec::new();
     for entrant in records.iter().flat_map(|record| &record.competitors) {
-        if !told.contains(&entrant) {
-            told.push(entrant);
+        if !listed.contains(&entrant) {
+            listed.push(entrant);
             let _ = writeln!(page, "- {}: `{}`", escaped(&entrant.name), entrant.command);
         }
     }
 }
 
-/// `text` without a meaning in Markdown.
+/// `text` with the special characters of Markdown escaped.
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -163,22 +166,22 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::tests::record;
+    use crate::report::table::tests::record;
 
     #[test]
     fn every_row_has_all_columns() {
-        let page = markdown(&[record(), record()], Some("benchmarks.svg"));
-        let rows: Vec<_> = page.lines().filter(|line| line.starts_with('|')).collect();
+        let text = page(&[record(), record()], Some("benchmarks.svg"));
+        let rows: Vec<_> = text.lines().filter(|line| line.starts_with('|')).collect();
         assert_eq!(rows.len(), 2 * 2 * (2 + 2 * 6));
         for row in rows {
             assert_eq!(row.replace("\\|", "").matches('|').count(), 10, "{row}");
         }
         assert!(
-            page.contains("| assetsync | 0.605 (0.598-0.612) | 0.20 | 149 kB | 1.00 kB | 0.03 |")
+            text.contains("| assetsync | 0.605 (0.598-0.612) | 0.20 | 149 kB | 1.00 kB | 0.03 |")
         );
-        assert!(page.contains("wrong: 12 lines differ: ./assets/a & b \\<c\\>.js"));
-        assert_eq!(page.matches("- assetsync: `").count(), 1);
-        assert!(page.contains("](benchmarks.svg)"));
-        assert!(!markdown(&[record()], None).contains("]("));
+        assert!(text.contains("wrong: 12 lines differ: ./assets/a & b \\<c\\>.js"));
+        assert_eq!(text.matches("- assetsync: `").count(), 1);
+        assert!(text.contains("](benchmarks.svg)"));
+        assert!(!page(&[record()], None).contains("]("));
     }
 }

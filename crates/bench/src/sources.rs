@@ -1,4 +1,4 @@
-//! The trees to push: copies of OLD and NEW that can be "compiled" again and again.
+//! The trees to push: copies of OLD and NEW, whose times change as if they were compiled again.
 
 use std::fs::{File, FileTimes};
 use std::path::{Path, PathBuf};
@@ -6,33 +6,33 @@ use std::time::{Duration, SystemTime};
 
 use walkdir::WalkDir;
 
-use crate::check::Listing;
 use crate::error::{Doing, Error, Result};
-use crate::far::here;
-use crate::names::plain;
+use crate::listing::Listing;
+use crate::placeholders::plain;
 use crate::record::Bundle;
 use crate::scenario::Build;
+use crate::server_shell::local_shell;
 
 /// A tree to push.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// Where the copy is.
+    /// The path of the copy.
     pub(crate) path: String,
-    /// What was copied.
+    /// Name and size.
     pub(crate) bundle: Bundle,
-    /// What a destination must be after a push of it.
+    /// The content of a destination after a push of it.
     pub(crate) listing: Listing,
     build: Build,
     files: Vec<PathBuf>,
     compiled: u32,
 }
 
-/// What a destination holds: a build, and which of its compiles.
+/// A build, and how often it was compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct Version {
     /// The build.
     pub(crate) build: Build,
-    /// Its compile, which decides about times only.
+    /// The number of the compile, which changes only times.
     pub(crate) compiled: u32,
 }
 
@@ -71,7 +71,8 @@ impl Source {
     fn copy(build: Build, from: &Path, to: &Path) -> Result<Source> {
         let path = plain(to, "set TMPDIR to another directory")?;
         let from_text = from.to_string_lossy();
-        let output = here("mkdir \"$2\" && cp -RPp \"$1/.\" \"$2\"", &[&from_text, &path]).output();
+        let output =
+            local_shell("mkdir \"$2\" && cp -RPp \"$1/.\" \"$2\"", &[&from_text, &path]).output();
         let output = output.doing("copy", from)?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
@@ -83,18 +84,18 @@ impl Source {
             return Err(Error::NoFiles(from.to_path_buf()));
         }
         let bundle = Bundle { name: name(from), files: files.len() as u64, bytes };
-        let listing = Listing::here(&path)?;
+        let listing = Listing::local(&path)?;
         let mut source = Source { path, bundle, listing, build, files, compiled: 0 };
         source.compile()?;
         Ok(source)
     }
 
-    /// What a destination holds after a push of it as it is now.
-    pub(crate) fn held(&self) -> Held {
-        Held { build: self.build, compiled: self.compiled }
+    /// Its build and last compile.
+    pub(crate) fn version(&self) -> Version {
+        Version { build: self.build, compiled: self.compiled }
     }
 
-    /// Gives every file a new time of its own, as a compile does; content stays.
+    /// Gives every file a new time, as a compile does; the content stays.
     pub(crate) fn compile(&mut self) -> Result<()> {
         self.compiled += 1;
         let start = SystemTime::now() - Duration::from_micros(self.files.len() as u64);
@@ -108,7 +109,7 @@ impl Source {
     }
 }
 
-/// The name to show for the tree at `path`.
+/// The name of the tree at `path` in tables.
 fn name(path: &Path) -> String {
     let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let name = whole.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -155,7 +156,7 @@ mod tests {
         let after = times(&source);
         assert_eq!((after.len(), source.compiled), (3, 2));
         assert!(before.is_disjoint(&after));
-        assert_eq!(Listing::here(&source.path).unwrap(), source.listing);
+        assert_eq!(Listing::local(&source.path).unwrap(), source.listing);
     }
 
     #[test]

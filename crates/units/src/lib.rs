@@ -1,11 +1,18 @@
-//! Numbers as people read them: SI units, thousands set apart, short times.
+//! Numbers as people read them: SI units, thousands separators, short times.
+
+pub mod precise;
 
 use std::time::Duration;
 
-const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
-
 /// Bytes in at most four characters and a unit: `281 kB`, `33.5 MB`.
+#[must_use]
 pub fn bytes(count: u64) -> String {
+    bytes_with(count, |value| usize::from(value < 99.95))
+}
+
+/// Bytes with their unit; `decimals` gives the number of decimals of a value of at least 1 kB.
+fn bytes_with(count: u64, decimals: fn(f64) -> usize) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if count < 1000 {
         return format!("{count} B");
     }
@@ -16,11 +23,12 @@ pub fn bytes(count: u64) -> String {
         value /= 1000.0;
         unit += 1;
     }
-    let decimals = usize::from(value < 99.95);
+    let decimals = decimals(value);
     format!("{value:.decimals$} {}", UNITS[unit])
 }
 
-/// A number with its thousands set apart: `1,046`.
+/// A number with thousands separators: `1,046`.
+#[must_use]
 pub fn number(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -33,12 +41,14 @@ pub fn number(count: u64) -> String {
     text
 }
 
-/// A number and what is counted: `1 file`, `2 files`.
+/// A number and a noun: `1 file`, `2 files`.
+#[must_use]
 pub fn plural(count: u64, one: &str) -> String {
     format!("{} {one}{}", number(count), if count == 1 { "" } else { "s" })
 }
 
-/// A time that has passed: `0.42 s`, `12.3 s`, `3 min 05 s`.
+/// An elapsed time: `0.42 s`, `12.3 s`, `3 min 05 s`.
+#[must_use]
 pub fn seconds(time: Duration) -> String {
     match time.as_secs_f64() {
         short if short < 9.995 => format!("{short:.2} s"),
@@ -47,7 +57,8 @@ pub fn seconds(time: Duration) -> String {
     }
 }
 
-/// A time to come, as on a clock: `0:07`, `12:34`, `1:02:03`.
+/// A remaining time, as on a clock: `0:07`, `12:34`, `1:02:03`.
+#[must_use]
 pub fn clock(time: Duration) -> String {
     let (hours, minutes, seconds) =
         (time.as_secs() / 3600, time.as_secs() / 60 % 60, time.as_secs() % 60);
@@ -57,7 +68,8 @@ pub fn clock(time: Duration) -> String {
     }
 }
 
-/// A part of a whole in per cent: `1.1 %`, `37 %`.
+/// A share in per cent: `1.1 %`, `37 %`.
+#[must_use]
 pub fn percent(part: u64, whole: u64) -> String {
     match 100.0 * part as f64 / whole.max(1) as f64 {
         small if small < 9.95 => format!("{small:.1} %"),

@@ -1,16 +1,18 @@
-//! A record as text of at most 80 columns.
+//! A record as a table of at most 80 columns.
 
 use std::fmt::Write;
 
-use crate::record::{Entry, Heat, Race, Record};
-use crate::stats::{Spread, Summary, summary};
-use crate::units::{bytes, number, ratio, seconds};
+use assetsync_units::precise::{bytes, ratio, seconds};
+use assetsync_units::{number, plural};
 
-/// Columns of a terminal.
+use super::stats::{Spread, Summary, summary};
+use crate::record::{CompetitorRuns, Race, Record, ScenarioRuns};
+
+/// The width of a terminal.
 const WIDTH: usize = 80;
 
-/// The text of `record`: first where and with what it was run, then a block for each scenario of
-/// each link, with ratios to the first competitor.
+/// The table of `record`: first the machine and the programs, then a block for each scenario of each
+/// link, with ratios to the first competitor.
 #[must_use]
 pub fn table(record: &Record) -> String {
     let mut text = String::new();
@@ -18,7 +20,7 @@ pub fn table(record: &Record) -> String {
     push_wrapped(&mut text, &about(record, &links), "");
     push_wrapped(&mut text, &trees(record), "");
     text.push_str("\nseconds, CPU and memory are medians of ");
-    let _ = writeln!(text, "{}, min-max is of the seconds;", plural(record.runs, "run"));
+    let _ = writeln!(text, "{}, min-max is of the seconds;", plural(u64::from(record.runs), "run"));
     if let Some(first) = record.competitors.first() {
         let _ = writeln!(text, "ratios are to {}; bytes are TCP payload both ways.", first.name);
     }
@@ -37,27 +39,23 @@ pub fn table(record: &Record) -> String {
 }
 
 /// Machine, versions and links in one line.
-pub(crate) fn about(record: &Record, links: &[&str]) -> String {
+pub(super) fn about(record: &Record, links: &[&str]) -> String {
     let machine = &record.machine;
     let programs = record.programs.iter().map(|(name, version)| format!("{name} {version}"));
     let programs = programs.collect::<Vec<_>>().join(", ");
-    let cores = plural(machine.cores, "core");
+    let cores = plural(u64::from(machine.cores), "core");
     let (cpu, kernel, links) = (&machine.cpu, &machine.kernel, links.join(" and "));
     let place = &record.destination;
     format!("{cpu}, {cores}, {kernel}; {programs}; to {place}, link {links}")
 }
 
-/// What is pushed, in one line.
-pub(crate) fn trees(record: &Record) -> String {
+/// Both builds, in one line.
+pub(super) fn trees(record: &Record) -> String {
     let told = |bundle: &crate::record::Bundle| {
         let (name, files) = (&bundle.name, number(bundle.files));
         format!("{name} ({files} files, {})", bytes(bundle.bytes))
     };
     format!("OLD is {}, NEW is {}", told(&record.old), told(&record.new))
-}
-
-pub(crate) fn plural(count: u32, one: &str) -> String {
-    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
 fn push_race(text: &mut String, race: &Race) {
@@ -69,7 +67,7 @@ fn push_race(text: &mut String, race: &Race) {
     }
 }
 
-fn push_heat(text: &mut String, heat: &Heat) {
+fn push_heat(text: &mut String, heat: &ScenarioRuns) {
     let title = format!("{} ({})", heat.scenario.title(), heat.scenario.explanation());
     let _ = writeln!(text, "\n{title}");
     text.push_str(&row([
@@ -81,7 +79,7 @@ fn push_heat(text: &mut String, heat: &Heat) {
     }
 }
 
-fn push_entry(text: &mut String, entry: &Entry, reference: Option<&Summary>) {
+fn push_entry(text: &mut String, entry: &CompetitorRuns, reference: Option<&Summary>) {
     match summary(entry) {
         Ok(summary) => text.push_str(&measured(&entry.competitor, &summary, reference)),
         Err(fault) => {
@@ -106,7 +104,7 @@ fn measured(name: &str, of: &Summary, reference: Option<&Summary>) -> String {
 }
 
 /// `0.061-0.070`.
-pub(crate) fn range(of: Spread) -> String {
+pub(super) fn range(of: Spread) -> String {
     format!("{}-{}", seconds(of.min), seconds(of.max))
 }
 
@@ -140,14 +138,14 @@ fn push_wrapped(text: &mut String, line: &str, indent: &str) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::record::{Bundle, Entrant, Machine, Outcome, Run, SCHEMA};
+    use crate::record::{Bundle, CompetitorCommand, Machine, Outcome, Run, SCHEMA};
+    use crate::report::stats::tests::run;
     use crate::scenario::Scenario;
-    use crate::stats::tests::run;
 
     /// A small record with all that can be in one.
     pub(crate) fn record() -> Record {
         let bundle = |name: &str| Bundle { name: name.into(), files: 1_046, bytes: 34_000_000 };
-        let entry = |name: &str, runs| Entry { competitor: name.into(), runs };
+        let entry = |name: &str, runs| CompetitorRuns { competitor: name.into(), runs };
         let wrong = Outcome::Wrong { differences: 12, first: "./assets/a & b <c>.js".into() };
         let failed =
             Run { outcome: Outcome::Failed { said: "exit status: 23".into() }, ..run(1, 1) };
@@ -159,10 +157,10 @@ pub(crate) mod tests {
             entry("assetsync", vec![run(612_000, 149_000), run(598_000, 149_000)]),
             entry("ssh HOST true", vec![blind]),
         ];
-        let heat = |scenario| Heat { scenario, entries: entries.clone() };
+        let heat = |scenario| ScenarioRuns { scenario, entries: entries.clone() };
         let heats = vec![heat(Scenario::First), heat(Scenario::Update)];
         let race = |link: &str| Race { link: link.into(), heats: heats.clone() };
-        let entrant = |entry: &Entry| Entrant {
+        let entrant = |entry: &CompetitorRuns| CompetitorCommand {
             name: entry.competitor.clone(),
             command: "command -e '{ssh}' {src}/ {dest}/ and some more words of a long line".into(),
         };

@@ -1,8 +1,9 @@
-//! The far side's own measure: what stands between the throw-away sshd and every command it runs.
+//! Measures CPU time and memory of the throw-away sshd's sessions: sshd runs this in place of every command, and this
+//! runs the command.
 //!
-//! The system counts the peak memory of a process from before it became another program, so one
-//! that is started by this program could never seem smaller than this program. Therefore a small
-//! shell starts it and ends, and this process adopts it.
+//! The kernel counts the peak memory of a process from before `exec`, so a direct child of this program could never
+//! seem smaller than this program. Therefore a small shell starts the command and exits, and this process, as a
+//! subreaper, becomes the command's parent.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -26,18 +27,18 @@ use rustix::process::{
 use crate::error::{Doing, Result};
 use crate::measure::duration;
 
-/// What commands on the far side took.
+/// CPU time and memory of sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct FarUsage {
+pub(crate) struct SessionUsage {
     /// User and system time of all.
     pub(crate) cpu: Duration,
     /// Peak resident memory of the largest process in bytes.
     pub(crate) peak: u64,
 }
 
-/// Starts the command of the session in the background, to run with standard input from `$2` once a
-/// line came on this shell's own, and writes its number to `$1`. sshd names SFTP as if it were a
-/// command.
+/// Starts the command of the session in the background and writes its process id to `$1`. The
+/// command waits for a line on this shell's standard input; its own is file descriptor `$2`. sshd
+/// names its built-in SFTP server as if it were a command.
 #[cfg(target_os = "linux")]
 const START: &str = "exec 9<&0; case $SSH_ORIGINAL_COMMAND in internal-sftp*) \
     for s in /usr/lib/openssh/sftp-server /usr/libexec/openssh/sftp-server /usr/lib/ssh/sftp-server \
@@ -45,19 +46,19 @@ const START: &str = "exec 9<&0; case $SSH_ORIGINAL_COMMAND in internal-sftp*) \
     { read go <&9; exec /bin/sh -c \"$SSH_ORIGINAL_COMMAND\" <&$2 3<&- 4<&- 9<&-; } & \
     echo $! > \"$1\"";
 
-/// The line that a session begins with in the log.
-const BEGUN: &str = "begun";
+/// The line in the log when a session starts.
+const STARTED: &str = "started";
 
-/// Runs the command that an SSH client asked for, as sshd's `ForceCommand`, and adds a line about
-/// what it took to `log`. Gives its exit code.
-pub fn far_side(log: &Path) -> Result<i32> {
-    add_line(log, BEGUN).doing("write", log)?;
+/// Runs the command that an SSH client asked for, as sshd's `ForceCommand`, and appends its CPU time
+/// and memory to `log`. Returns its exit code.
+pub fn run_session(log: &Path) -> Result<i32> {
+    add_line(log, STARTED).doing("write", log)?;
     let status = run_command(log).doing("run", "/bin/sh")?;
-    add_line(log, &told()).doing("write", log)?;
+    add_line(log, &usage_line()).doing("write", log)?;
     Ok(status.map_or(255, exit_code))
 }
 
-/// Runs the command of the session as an adopted child.
+/// Runs the command of the session as a child of this subreaper.
 #[cfg(target_os = "linux")]
 fn run_command(log: &Path) -> io::Result<Option<ExitStatus>> {
     set_child_subreaper(Some(getpid()))?;
@@ -72,7 +73,7 @@ fn run_command(log: &Path) -> io::Result<Option<ExitStatus>> {
     Ok(status)
 }
 
-/// Runs the command of the session as an ordinary child: nobody can adopt here.
+/// Runs the command of the session as an ordinary child: there are no subreapers here.
 #[cfg(not(target_os = "linux"))]
 fn run_command(_: &Path) -> io::Result<Option<ExitStatus>> {
     let command = std::env::var_os("SSH_ORIGINAL_COMMAND").unwrap_or_default();
@@ -87,8 +88,8 @@ fn pid_file(log: &Path) -> PathBuf {
     name.into()
 }
 
-/// Waits for the command, but never for the shell that started it, so that only the command counts.
-/// The command begins when that shell has ended, as it might take note of the command's end itself.
+/// Waits for the command, but never reaps the shell that started it, so that only the command is
+/// counted. The command starts once that shell has exited, which could reap it otherwise.
 #[cfg(target_os = "linux")]
 fn wait_for_command(starter: &mut Child, number: &Path) -> Option<ExitStatus> {
     let shell = Pid::from_child(starter);
@@ -103,11 +104,11 @@ fn exit_code(status: ExitStatus) -> i32 {
     status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(255)
 }
 
-/// Bytes in what the system counts memory in.
+/// The unit of `max_rss` in bytes.
 const UNIT: u64 = if cfg!(target_os = "macos") { 1 } else { 1024 };
 
-/// What the ended children took: CPU microseconds and peak memory in [`UNIT`]s.
-fn told() -> String {
+/// CPU microseconds and peak memory, in [`UNIT`]s, of the children that have ended.
+fn usage_line() -> String {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_CHILDREN) else { return "unknown".into() };
     let cpu = duration(usage.user_time()) + duration(usage.system_time());
     format!("{} {}", cpu.as_micros(), usage.max_rss())
@@ -118,33 +119,33 @@ fn add_line(log: &Path, line: &str) -> io::Result<()> {
     file.write_all(format!("{line}\n").as_bytes())
 }
 
-/// Whether every session that has begun has ended, too. A client may be gone before its command is.
+/// Whether every session has ended. A client can end before its command.
 pub(crate) fn all_ended(log: &Path) -> bool {
     let text = fs::read_to_string(log).unwrap_or_default();
-    let (begun, ended): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| *line == BEGUN);
-    begun.len() == ended.len()
+    let (started, ended): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| *line == STARTED);
+    started.len() == ended.len()
 }
 
-/// What the sessions since the last [`clear`] took together; nothing if none could be watched.
-pub(crate) fn usage(log: &Path) -> Option<FarUsage> {
+/// The total of the sessions since the last [`clear`]; nothing if none was measured.
+pub(crate) fn usage(log: &Path) -> Option<SessionUsage> {
     let text = fs::read_to_string(log).ok()?;
     let lines: Vec<_> = text.lines().filter_map(read_line).collect();
-    let add = |sum: FarUsage, next: FarUsage| FarUsage {
+    let add = |sum: SessionUsage, next: SessionUsage| SessionUsage {
         cpu: sum.cpu + next.cpu,
         peak: sum.peak.max(next.peak),
     };
     lines.into_iter().reduce(add)
 }
 
-fn read_line(line: &str) -> Option<FarUsage> {
+fn read_line(line: &str) -> Option<SessionUsage> {
     let (cpu, peak) = line.split_once(' ')?;
     let peak: u64 = peak.parse().ok()?;
-    Some(FarUsage { cpu: Duration::from_micros(cpu.parse().ok()?), peak: peak * UNIT })
+    Some(SessionUsage { cpu: Duration::from_micros(cpu.parse().ok()?), peak: peak * UNIT })
 }
 
-/// Forgets all sessions.
+/// Removes the log.
 pub(crate) fn clear(log: &Path) {
-    // One that is not there is as good.
+    // It may not exist.
     let _ = fs::remove_file(log);
 }
 
@@ -157,11 +158,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("log");
         assert_eq!(usage(&log), None);
-        fs::write(&log, "begun\n1500 2000\nbegun\n").unwrap();
+        fs::write(&log, "started\n1500 2000\nstarted\n").unwrap();
         assert!(!all_ended(&log));
         add_line(&log, "500 3000").unwrap();
         assert!(all_ended(&log));
-        let expected = FarUsage { cpu: Duration::from_millis(2), peak: 3000 * UNIT };
+        let expected = SessionUsage { cpu: Duration::from_millis(2), peak: 3000 * UNIT };
         assert_eq!(usage(&log), Some(expected));
         clear(&log);
         assert_eq!((usage(&log), all_ended(&log)), (None, true));

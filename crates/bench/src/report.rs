@@ -1,0 +1,11 @@
+//! Renders records: a table for the terminal, a page in Markdown, a chart in SVG.
+
+mod chart;
+mod page;
+mod shortfalls;
+mod stats;
+mod table;
+
+pub use chart::chart;
+pub use page::page;
+pub use table::table;
