@@ -48,11 +48,13 @@ enum Kind {
 }
 
 /// Prints agents and the directories that hold them.
-const AGENTS: &str = "c=${XDG_CACHE_HOME:-$HOME/.cache}; u=$(id -u); \
-    for d in \"$c\" \"$c/assetsync\" \"/var/tmp/assetsync-$u\" \"/tmp/assetsync-$u\"; do \
-    test -d \"$d\" && echo \"$d\"; done; \
-    for f in \"$c/assetsync\"/* \"/var/tmp/assetsync-$u\"/* \"/tmp/assetsync-$u\"/*; do \
-    test -f \"$f\" && echo \"$f\"; done; true";
+///
+/// Anybody can create the names in /tmp and /var/tmp: by a link there, all files of the user would
+/// seem to be new agents, and be removed after the race.
+const AGENTS: &str = "c=${XDG_CACHE_HOME:-$HOME/.cache}; test -d \"$c\" && echo \"$c\"; \
+    u=$(id -u); for d in \"$c/assetsync\" \"/var/tmp/assetsync-$u\" \"/tmp/assetsync-$u\"; do \
+    test -h \"$d\" && continue; test -d \"$d\" && test -O \"$d\" || continue; echo \"$d\"; \
+    for f in \"$d\"/agent-*; do test -f \"$f\" && echo \"$f\"; done; done; true";
 
 /// Removes files, and directories that are empty.
 const REMOVE: &str = "for p do if test -d \"$p\"; then rmdir -- \"$p\" 2>/dev/null; \
@@ -165,4 +167,32 @@ impl Server {
 fn agents(shell: &ServerShell) -> Result<BTreeSet<String>> {
     let text = shell.run("look for agents", AGENTS, &[])?;
     Ok(text.lines().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// In a mount namespace with a /tmp and a /var/tmp of its own.
+    #[test]
+    fn only_agents_are_listed_and_only_in_directories_of_the_user() {
+        let prepare = "mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs /var/tmp && \
+            export HOME=/tmp/home && unset XDG_CACHE_HOME && mkdir -p $HOME/.cache/assetsync && \
+            cd $HOME/.cache/assetsync && touch agent-a notes ../agent-b $HOME/agent-c";
+        let own = "/tmp/home/.cache\n/tmp/home/.cache/assetsync\n\
+            /tmp/home/.cache/assetsync/agent-a\n";
+        for attack in [
+            "true",
+            "ln -s $HOME /tmp/assetsync-$(id -u)",
+            "d=/var/tmp/assetsync-$(id -u) && mkdir $d && touch $d/agent-d && chown 1234 $d",
+        ] {
+            let mut command = Command::new("unshare");
+            command.args(["-m", "sh", "-c", &format!("{prepare} && {attack} && {AGENTS}")]);
+            let output = command.output().expect("unshare is missing: apt-get install util-linux");
+            assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(String::from_utf8_lossy(&output.stdout), own, "{attack}");
+        }
+    }
 }
