@@ -48,7 +48,9 @@ fn describe(text: &mut String, standing: &Standing) {
     for manifest in &standing.stale_manifests {
         row(text, "manifest", &format!("{manifest} competes with the live one"));
     }
-    row(text, "free", &bytes(standing.free_bytes));
+    if let Some(free) = standing.free_bytes {
+        row(text, "free", &bytes(free));
+    }
     if let Some(damage) = &standing.damage {
         row(text, "history", damage);
     }
@@ -147,7 +149,8 @@ struct Line<'a> {
     foreign_files: u64,
     prunable_files: u64,
     stale_manifests: Vec<String>,
-    free_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     damage: Option<&'a str>,
 }

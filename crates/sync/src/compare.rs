@@ -17,10 +17,11 @@ pub struct SourceEntry {
 /// What decides whether two files have the same content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rule {
-    /// Digests where the destination knows them; else the quick check, size and mtime.
+    /// The content: by digests where the destination knows them, else by reading the destination's file. Times never
+    /// decide: builds with fixed times change files that keep size and mtime.
     #[default]
     Content,
-    /// The same, but files of the same size are the same (`--size-only`).
+    /// Files of the same size are the same (`--size-only`).
     SizeOnly,
 }
 
@@ -56,7 +57,7 @@ impl Clock {
 }
 
 /// Compares the contents of two regular files at the same path.
-pub fn same_content(local: &SourceEntry, remote: &RemoteEntry, rule: Rule, clock: Clock) -> Same {
+pub fn same_content(local: &SourceEntry, remote: &RemoteEntry, rule: Rule) -> Same {
     let (Some(here), Some(there)) = (local.entry.file_size(), remote.entry.file_size()) else {
         return Same::No;
     };
@@ -68,7 +69,6 @@ pub fn same_content(local: &SourceEntry, remote: &RemoteEntry, rule: Rule, clock
         (Rule::SizeOnly, _) => Same::Yes,
         (Rule::Content, Some((here, there))) if here.short() == there => Same::Yes,
         (Rule::Content, Some(_)) => Same::No,
-        (Rule::Content, None) if clock.same(local.entry.mtime, remote.entry.mtime) => Same::Yes,
         (Rule::Content, None) => Same::Ask,
     }
 }
@@ -85,25 +85,24 @@ mod tests {
     }
 
     #[test]
-    fn content_decides_where_it_is_known_and_the_quick_check_elsewhere() {
+    fn only_size_and_digests_decide() {
         let local = SourceEntry { entry: file(3, 10, 5), digest: Some(Digest::of(b"abc")) };
         let abc = Some(Digest::of(b"abc").short());
         let abd = Some(Digest::of(b"abd").short());
-        let (fine, coarse) = (Clock::Nanoseconds, Clock::Seconds);
         let rows = [
-            (file(3, 10, 5), abc, Rule::Content, fine, Same::Yes),
-            (file(3, 99, 0), abc, Rule::Content, fine, Same::Yes),
-            (file(3, 10, 5), abd, Rule::Content, fine, Same::No),
-            (file(3, 10, 5), None, Rule::Content, fine, Same::Yes),
-            (file(3, 10, 6), None, Rule::Content, fine, Same::Ask),
-            (file(3, 10, 6), None, Rule::Content, coarse, Same::Yes),
-            (file(4, 10, 5), None, Rule::Content, fine, Same::No),
-            (file(4, 10, 5), abc, Rule::SizeOnly, fine, Same::No),
-            (file(3, 99, 5), abd, Rule::SizeOnly, fine, Same::Yes),
+            (file(3, 10, 5), abc, Rule::Content, Same::Yes),
+            (file(3, 99, 0), abc, Rule::Content, Same::Yes),
+            (file(3, 10, 5), abd, Rule::Content, Same::No),
+            (file(3, 10, 5), None, Rule::Content, Same::Ask),
+            (file(3, 10, 6), None, Rule::Content, Same::Ask),
+            (file(4, 10, 5), None, Rule::Content, Same::No),
+            (file(4, 10, 5), abc, Rule::SizeOnly, Same::No),
+            (file(3, 10, 5), None, Rule::SizeOnly, Same::Yes),
+            (file(3, 99, 5), abd, Rule::SizeOnly, Same::Yes),
         ];
-        for (entry, digest, rule, clock, expected) in rows {
+        for (entry, digest, rule, expected) in rows {
             let remote = RemoteEntry { entry, digest };
-            assert_eq!(same_content(&local, &remote, rule, clock), expected, "{remote:?} {rule:?}");
+            assert_eq!(same_content(&local, &remote, rule), expected, "{remote:?} {rule:?}");
         }
     }
 }

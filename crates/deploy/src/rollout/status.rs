@@ -37,7 +37,7 @@ pub struct Standing {
     /// Sprockets manifests beside the live one, in tree order: somebody else put them there.
     pub stale_manifests: Vec<RelPath>,
     /// Bytes free for the user on the destination's file system.
-    pub free_bytes: u64,
+    pub free_bytes: Option<u64>,
     /// The host's clock: seconds since 1970, UTC.
     pub clock: i64,
     /// What is wrong with the history: the deploys behind that are unknown.

@@ -1,5 +1,6 @@
-//! Answers the sender's questions about files it may take as bases.
+//! Answers the sender's questions about files: whether they are the same, and what their signatures are.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
@@ -15,7 +16,11 @@ use crate::fs::tree::Tree;
 use crate::limits;
 use crate::proto::{Ask, Message};
 
-/// Reads the remaining questions after `first`, then answers all of them in order.
+/// Digests of files that were read to answer, by position in the state.
+pub type Learned = HashMap<u32, Digest>;
+
+/// Reads the remaining questions after `first`, then answers all of them in order. Gives the digests that it took, so
+/// that no file is read again for its digest.
 pub fn answer_all(
     first: Ask,
     records: &mut Spool<Record>,
@@ -23,9 +28,9 @@ pub fn answer_all(
     tree: &mut Tree,
     spool_dir: &Path,
     talk: &mut Conversation,
-) -> Result<(), AgentError> {
+) -> Result<Learned, AgentError> {
     let asks = read_questions(first, records.len(), talk)?;
-    let mut buffer = vec![0; 64 * 1024];
+    let (mut buffer, mut learned) = (vec![0; 64 * 1024], Learned::new());
     for ask in asks {
         let record = records.get(ask.known).map_err(AgentError::Own)?;
         let record = record.ok_or_else(|| AgentError::protocol("question out of range"))?;
@@ -37,12 +42,16 @@ pub fn answer_all(
             opened => opened.and_then(Ground::file),
         };
         match ground {
-            Ok(ground) => answer(&ask, size, ground, &mut buffer, talk)?,
+            Ok(ground) => {
+                let digest = answer(&ask, size, ground, &mut buffer, talk)?;
+                learned.extend(digest.filter(|_| !ask.rewritten).map(|digest| (ask.known, digest)));
+            }
             Err(_) => talk.send(&Message::Gone)?,
         }
     }
     talk.send(&Message::AnswerEnd)?;
-    talk.flush()
+    talk.flush()?;
+    Ok(learned)
 }
 
 /// All questions are read before the first is answered: so neither side writes while the other does.
@@ -57,31 +66,34 @@ fn read_questions(first: Ask, count: u32, talk: &mut Conversation) -> Result<Vec
     }
 }
 
+/// Answers one question; gives the ground's digest if that was compared.
 fn answer(
     ask: &Ask,
     surveyed: u64,
     mut ground: Ground,
     buffer: &mut [u8],
     talk: &mut Conversation,
-) -> Result<(), AgentError> {
-    let same = match ask.expected {
-        None => false,
-        Some(expected) => {
-            match ground.go_to(0).and_then(|()| Digest::of_reader(&mut ground, buffer)) {
-                Ok((digest, _)) if ask.rewritten => digest.0[..8] == expected.0[..8],
-                Ok((digest, _)) => digest.short() == expected,
-                Err(_) => return talk.send(&Message::Gone),
-            }
+) -> Result<Option<Digest>, AgentError> {
+    let mut digest = None;
+    if ask.expected.is_some() {
+        match ground.go_to(0).and_then(|()| Digest::of_reader(&mut ground, buffer)) {
+            Ok((found, _)) => digest = Some(found),
+            Err(_) => return talk.send(&Message::Gone).map(|()| None),
         }
-    };
-    match ask.signature {
-        _ if same => talk.send(&Message::Compared(true)),
-        None => talk.send(&Message::Compared(false)),
-        Some(spec) if ask.rewritten => {
-            send_signature(ground, limits::rewritten_bytes(surveyed), spec, talk)
-        }
-        Some(spec) => send_signature(ground, surveyed, spec, talk),
     }
+    let same = ask.expected.zip(digest).is_some_and(|(expected, digest)| match ask.rewritten {
+        true => digest.0[..8] == expected.0[..8],
+        false => digest.short() == expected,
+    });
+    match ask.signature {
+        _ if same => talk.send(&Message::Compared(true))?,
+        None => talk.send(&Message::Compared(false))?,
+        Some(spec) if ask.rewritten => {
+            send_signature(ground, limits::rewritten_bytes(surveyed), spec, talk)?;
+        }
+        Some(spec) => send_signature(ground, surveyed, spec, talk)?,
+    }
+    Ok(digest)
 }
 
 /// Sends the signature of `ground`, of which the sender knows that it has (or had) `surveyed` bytes.

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
+use super::answer::Learned;
 use super::conversation::Conversation;
 use super::error::AgentError;
 use super::renaming::Renaming;
@@ -24,6 +25,8 @@ pub struct Book {
     pub orders: Spool<Order>,
     /// What stands at the destination.
     pub records: Spool<Record>,
+    /// Digests of records that have none, by position; what it takes to answer the sender's questions.
+    pub learned: Learned,
     /// Which paths succeed which.
     renaming: Renaming,
     /// Which actions have their file staged.
@@ -66,6 +69,7 @@ impl Book {
         let mut book = Book {
             orders: Spool::new(spool_dir),
             records,
+            learned: Learned::new(),
             renaming,
             staged: Vec::new(),
             amended: HashMap::new(),
@@ -103,6 +107,19 @@ impl Book {
             }
         };
         Ok(Action { path, known, what: order.what })
+    }
+
+    /// The record at a position, with what was learned of it since the survey.
+    pub fn record(&mut self, position: u32) -> io::Result<Option<Record>> {
+        let mut record = self.records.get(position)?;
+        // A version that is not settled may have been replaced, unnoticed, between survey and reading.
+        if let Some(record) = &mut record
+            && record.settled
+            && record.digest.is_none()
+        {
+            record.digest = self.learned.get(&position).copied();
+        }
+        Ok(record)
     }
 
     /// What rewrites old contents.

@@ -30,16 +30,27 @@ pub fn open_destination(asked: &[u8], create: bool) -> Result<Option<Destination
 
 /// Whether this user may publish at `asked`: it, or the nearest directory above it that is there, can be written.
 pub fn is_writable(asked: &[u8]) -> bool {
+    nearest(asked).is_some_and(|(dir, meta)| meta.is_dir() && may_fill(&dir, &meta))
+}
+
+/// The directory at `asked`, or the nearest above it that exists: it is on the file system of what will be made there.
+pub fn open_nearest(asked: &[u8]) -> Option<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    nearest(asked).and_then(|(dir, _)| open(dir, flags, Mode::empty()).ok())
+}
+
+/// What stands at `asked`, or at the nearest path above it where something stands.
+fn nearest(asked: &[u8]) -> Option<(PathBuf, std::fs::Metadata)> {
     let path = resolve(asked);
     for dir in path.ancestors() {
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         match std::fs::metadata(dir) {
-            Ok(meta) => return meta.is_dir() && may_fill(dir, &meta),
+            Ok(meta) => return Some((dir.to_path_buf(), meta)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(_) => return false,
+            Err(_) => return None,
         }
     }
-    false
+    None
 }
 
 fn may_fill(dir: &Path, meta: &std::fs::Metadata) -> bool {

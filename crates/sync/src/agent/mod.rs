@@ -93,9 +93,11 @@ impl Agent {
             rustix::fs::open(path, rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).ok()
         });
         let deploy = for_deploy(hello, work_path.as_deref().unwrap_or(&spool_dir));
+        let room = destination::open_nearest(&hello.destination);
         let surveyor = Surveyor {
             spool_dir: &spool_dir,
             work: work.as_ref().map(AsFd::as_fd),
+            room: room.as_ref().map(AsFd::as_fd),
             checksum: hello.checksum,
             clock: None,
             remembered: hello.remembered,
@@ -131,6 +133,7 @@ impl Agent {
         let surveyor = Surveyor {
             spool_dir: work.path(),
             work: Some(work.dir()),
+            room: Some(work.dir()),
             checksum: hello.checksum,
             clock: Some(survey::file_system_now(&work).map_err(AgentError::Own)?),
             remembered: hello.remembered,
@@ -192,7 +195,8 @@ impl Agent {
         let wish = self.wish(renaming)?;
         let Wish::Ask(first) = wish else { return Ok(wish) };
         let records = &mut survey.records;
-        answer::answer_all(first, records, renaming, tree, spool_dir, &mut self.talk)?;
+        survey.learned =
+            answer::answer_all(first, records, renaming, tree, spool_dir, &mut self.talk)?;
         self.wish(&mut Renaming::default())
     }
 
@@ -221,13 +225,14 @@ impl Agent {
         site: Site<'_, 'w>,
         mut keeping: Option<&mut Keeping<'w>>,
     ) -> Result<Option<(Book, Option<StateId>)>, AgentError> {
-        let Survey { records, leftovers, .. } = survey;
+        let Survey { records, leftovers, learned, .. } = survey;
         let asides = keeping.as_ref().map_or(0, |keeping| keeping.asides());
         let usable = Usable { leftovers: leftovers.len() as u32, asides };
         let Site { tree, work, whole } = site;
         let spool_dir = work.path();
         let talk = &mut self.talk;
         let mut book = Book::receive(first, records, renaming, usable, spool_dir, talk)?;
+        book.learned = learned;
         stage.sync_each = book.orders.len() <= FEW_FILES && whole.is_none();
         let used = book.used_leftovers()?;
         stage.drop_unused(&leftovers, &used).map_err(AgentError::Own)?;
@@ -393,10 +398,10 @@ impl Applier<'_, '_> {
 
 /// Refuses a plan that can't fit before anything of it is written.
 fn check_room(book: &mut Book, tree: &Tree) -> Result<(), AgentError> {
-    let (needed, free) = (book.staged_bytes()?, vitals::read(Some(tree.root()), 0).free_bytes);
-    if needed <= free {
+    let needed = book.staged_bytes()?;
+    let Some(free) = vitals::free_bytes(tree.root()).filter(|free| needed > *free) else {
         return Ok(());
-    }
+    };
     let text = format!("Disk full: the push needs {needed} bytes, {free} are free");
     let source = std::io::Error::new(std::io::ErrorKind::StorageFull, text);
     Err(AgentError::Destination { path: ".".into(), source })

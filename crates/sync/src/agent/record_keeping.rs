@@ -29,7 +29,7 @@ pub fn save_index(
     let mut keeper = Keeper { tree, clock, buffer, index, changed };
     let (mut at_record, mut at_action) = (0, 0);
     loop {
-        let record = book.records.get(at_record)?;
+        let record = book.record(at_record)?;
         let action = book.action(at_action)?;
         match (record, action) {
             (None, None) => break,

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
+use super::answer::Learned;
 use super::conversation::Conversation;
 use super::error::AgentError;
 use super::keeping;
@@ -36,6 +37,8 @@ pub struct Survey {
     pub state: Option<StateId>,
     /// What is set aside, if the push is part of a deploy.
     pub asides: Vec<Aside>,
+    /// Digests that answers to the sender's questions took.
+    pub learned: Learned,
 }
 
 /// How a survey is made.
@@ -44,6 +47,8 @@ pub struct Surveyor<'a> {
     pub spool_dir: &'a Path,
     /// The work directory, if there is one.
     pub work: Option<BorrowedFd<'a>>,
+    /// A directory on the destination's file system, to measure the room there.
+    pub room: Option<BorrowedFd<'a>>,
     /// Read every file, whatever the index says.
     pub checksum: bool,
     /// The file system's clock before the survey; `None` where nothing may be written to read it.
@@ -73,16 +78,22 @@ impl Surveyor<'_> {
         talk: &mut Conversation,
     ) -> Result<Survey, AgentError> {
         let records = Spool::new(self.spool_dir);
-        let (files_read, index_is_stale, asides) = (0, false, Vec::new());
-        let mut survey =
-            Survey { records, leftovers, files_read, index_is_stale, state: None, asides };
+        let mut survey = Survey {
+            records,
+            leftovers,
+            files_read: 0,
+            index_is_stale: false,
+            state: None,
+            asides: Vec::new(),
+            learned: Learned::new(),
+        };
         if let Some(root) = root {
             self.scan(root, &mut survey, talk)?;
         }
         for leftover in &survey.leftovers {
             talk.send(&Message::Leftover(leftover.leftover()))?;
         }
-        let mut vitals = vitals::read(root.or(self.work), survey.files_read);
+        let mut vitals = vitals::read(self.room, survey.files_read);
         if let Some(deploy) = &self.deploy {
             let work = self.work.map(|work| (work, deploy.work));
             survey.asides = keeping::tell(deploy.wish, work, talk)?;
@@ -134,8 +145,8 @@ impl Surveyor<'_> {
     }
 
     /// What is known of a path: its digest from the index where that still holds. Else it is read, if this
-    /// destination has an index at all, or reading was asked for; where nothing was ever pushed the quick check
-    /// does.
+    /// destination has an index at all, or reading was asked for; where nothing was ever pushed, the sender asks
+    /// about the files that can be the same as its own, and no others are read.
     fn record(
         &self,
         found: Found<'_>,
@@ -151,14 +162,16 @@ impl Surveyor<'_> {
         let known = sure.and_then(|known| known.digest);
         if let (Some(digest), false) = (known, self.checksum) {
             (record.digest, record.settled) = (Some(digest), true);
-        } else if size.is_some() && (has_index || self.checksum) {
+            return Ok(record);
+        }
+        record.settled = self.clock.is_some_and(|now| is_settled(stamp.ctime, now));
+        if size.is_some() && (has_index || self.checksum) {
             survey.index_is_stale = true;
             survey.files_read += 1;
             // One that can't be read stays unknown; if it has to be replaced, renaming will do.
             let read = open_file(found.parent, record.entry.path.file_name())
                 .and_then(|file| Digest::of_reader(file, buffer));
             record.digest = read.ok().map(|(digest, _)| digest);
-            record.settled = self.clock.is_some_and(|now| is_settled(stamp.ctime, now));
         }
         survey.index_is_stale |= size.is_some() && record.digest.is_none();
         Ok(record)

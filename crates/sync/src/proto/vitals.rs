@@ -8,8 +8,8 @@ use crate::state::StateId;
 pub struct Vitals {
     /// The agent's peak resident memory so far (`VmHWM`), in bytes; 0 where the system does not tell.
     pub peak_rss_bytes: u64,
-    /// Bytes free for the user on the destination's file system.
-    pub free_bytes: u64,
+    /// Bytes free for the user on the destination's file system, where it tells.
+    pub free_bytes: Option<u64>,
     /// Files of the destination that the agent has read so far.
     pub files_read: u64,
     /// The agent could make its index better, if it is told to publish, be it nothing.
@@ -32,7 +32,7 @@ const FLAGS: u8 = STALE | STATE | CLOCK | WRITABLE;
 /// Appends what an agent tells of itself.
 pub(super) fn put_vitals(out: &mut Vec<u8>, vitals: &Vitals) {
     put_number(out, vitals.peak_rss_bytes);
-    put_number(out, vitals.free_bytes);
+    put_number(out, vitals.free_bytes.map_or(0, |free| free.saturating_add(1)));
     put_number(out, vitals.files_read);
     let stale = if vitals.index_is_stale { STALE } else { 0 };
     let clock = if vitals.clock_secs != 0 { CLOCK } else { 0 };
@@ -47,7 +47,7 @@ pub(super) fn put_vitals(out: &mut Vec<u8>, vitals: &Vitals) {
 
 /// Reads what an agent tells of itself.
 pub(super) fn decode_vitals(fields: &mut Fields<'_>) -> Result<Vitals, DecodeError> {
-    let (peak_rss_bytes, free_bytes) = (fields.number()?, fields.number()?);
+    let (peak_rss_bytes, free_bytes) = (fields.number()?, fields.number()?.checked_sub(1));
     let files_read = fields.number()?;
     let flags = fields.bounded("vitals flags", u64::from(FLAGS))? as u8;
     let state = match flags & STATE {

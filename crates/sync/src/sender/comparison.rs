@@ -102,7 +102,7 @@ impl<'a> Comparison<'a> {
         let pairs = source.iter().zip(&known);
         let same = pairs
             .map(|(local, known)| match known.and_then(|known| state.entries.get(known as usize)) {
-                Some(remote) => same_content(local, remote, policy.rule, policy.clock),
+                Some(remote) => same_content(local, remote, policy.rule),
                 None => Same::No,
             })
             .collect();

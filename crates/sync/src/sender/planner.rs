@@ -267,7 +267,7 @@ pub fn content_order(plan: &Plan) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::SourceEntry;
+    use crate::compare::{Rule, SourceEntry};
     use crate::delta::Signature;
     use crate::digest::Digest;
     use crate::entry::Mtime;
@@ -378,33 +378,38 @@ mod tests {
     #[test]
     fn nothing_is_planned_where_nothing_changed() {
         let tree = [folder("a"), file("a/b.js", "b", TIME), link("l", "a/b.js")];
-        for knows in [true, false] {
-            assert!(words(&tree, &state(&tree, knows), &mirror()).is_empty());
-        }
+        assert!(words(&tree, &state(&tree, true), &mirror()).is_empty());
+        let (unknown, policy) = (state(&tree, false), mirror());
+        let comparison = Comparison::new(&tree, &unknown, &policy, Recipes::ALL);
+        let plan = comparison.plan(&Answers::from([(1, Answer::Same)])).unwrap();
+        assert!(describe(&plan).is_empty(), "{plan:?}");
         let without_delete = words(&[], &state(&tree, true), &Policy::default());
         assert!(without_delete.is_empty(), "{without_delete:?}");
     }
 
     #[test]
-    fn a_change_that_keeps_size_and_mtime_is_seen_where_the_digest_is_known() {
+    fn a_change_that_keeps_size_and_mtime_is_seen() {
         let there = [file("a.css", "before", TIME)];
         let here = [file("a.css", "after!", TIME)];
         assert_eq!(words(&here, &state(&there, true), &mirror()), ["a.css delta Known(0)"]);
-        assert!(words(&here, &state(&there, false), &mirror()).is_empty());
+        assert_eq!(words(&here, &state(&there, false), &mirror()), ["a.css delta Known(0)"]);
+        let by_size = Policy { rule: Rule::SizeOnly, ..mirror() };
+        assert!(words(&here, &state(&there, false), &by_size).is_empty());
     }
 
     #[test]
-    fn unknown_files_with_another_mtime_are_asked_about_once() {
+    fn unknown_files_are_asked_about_once() {
         let there = [file("a.css", "same", TIME)];
-        let here = [file("a.css", "same", LATER)];
-        let state = state(&there, false);
-        let policy = mirror();
-        let comparison = Comparison::new(&here, &state, &policy, Recipes::ALL);
-        let asks = comparison.questions();
-        assert_eq!(asks.len(), 1);
-        assert_eq!(asks[0].expected, Some(Digest::of(b"same").short()));
-        let answers = Answers::from([(0, Answer::Same)]);
-        assert_eq!(describe(&comparison.plan(&answers).unwrap()), ["a.css touch"]);
+        for (mtime, expected) in [(LATER, vec!["a.css touch"]), (TIME, Vec::new())] {
+            let here = [file("a.css", "same", mtime)];
+            let (state, policy) = (state(&there, false), mirror());
+            let comparison = Comparison::new(&here, &state, &policy, Recipes::ALL);
+            let asks = comparison.questions();
+            assert_eq!(asks.len(), 1);
+            assert_eq!(asks[0].expected, Some(Digest::of(b"same").short()));
+            let answers = Answers::from([(0, Answer::Same)]);
+            assert_eq!(describe(&comparison.plan(&answers).unwrap()), expected);
+        }
     }
 
     #[test]

@@ -393,8 +393,12 @@ impl<'a> Session<'a> {
         let files = plan.actions.iter().filter_map(Action::file);
         let needed = files.map(FileAction::staged_bytes).sum::<u64>() + set_aside_bytes;
         // What the plan does not use of an interrupted push is removed before anything is staged.
-        let free = self.vitals.free_bytes.saturating_add(unused_bytes(plan, leftovers));
-        if needed > free { Err(PushError::NoRoom { needed, free }) } else { Ok(()) }
+        let unused = unused_bytes(plan, leftovers);
+        let free = self.vitals.free_bytes.map(|free| free.saturating_add(unused));
+        match free.filter(|free| needed > *free) {
+            Some(free) => Err(PushError::NoRoom { needed, free }),
+            None => Ok(()),
+        }
     }
 }
 

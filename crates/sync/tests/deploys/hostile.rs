@@ -221,7 +221,7 @@ fn deploy_to(messages: &[Message<'_>]) -> Result<(), PushError> {
 #[test]
 fn an_agent_that_breaks_the_protocol_of_a_deploy_is_refused() {
     use Message::*;
-    let vitals = Vitals { free_bytes: 1 << 40, ..Vitals::default() };
+    let vitals = Vitals { free_bytes: Some(1 << 40), ..Vitals::default() };
     let aside = |byte| Aside(assetsync_sync::state::Aside { digest: Digest([byte; 32]), size: 1 });
     let too_many: Vec<Message<'_>> = (0..=16_384).map(|_| aside(1)).collect();
     let piece = vec![0; 32 * 1024];
@@ -255,7 +255,7 @@ fn an_agent_that_breaks_the_protocol_of_a_deploy_is_refused() {
 #[test]
 fn nobody_is_told_of_a_history_who_did_not_ask() {
     let ground = Ground::new();
-    let vitals = Vitals { free_bytes: 1 << 40, ..Vitals::default() };
+    let vitals = Vitals { free_bytes: Some(1 << 40), ..Vitals::default() };
     for message in [Message::HistoryPiece(b"x"), Message::HistoryKnown] {
         ground.pretend(&packed(&[message, Message::StateEnd(vitals)]));
         let source = ground.write("src", &[("a.txt", "a")]);

@@ -6,6 +6,7 @@ mod hostile;
 mod keeping;
 mod steps;
 mod support;
+mod takeover;
 mod vanishing;
 
 /// Not a test: what hosts run as an agent.

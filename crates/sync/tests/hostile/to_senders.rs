@@ -18,7 +18,7 @@ fn entry(name: &str, size: u64) -> Message<'static> {
 }
 
 fn state_end() -> Message<'static> {
-    Message::StateEnd(Vitals { free_bytes: 1 << 40, ..Vitals::default() })
+    Message::StateEnd(Vitals { free_bytes: Some(1 << 40), ..Vitals::default() })
 }
 
 /// A destination with a `dir/b.txt` that the sender will want the signature of.

@@ -194,17 +194,20 @@ impl SftpSession {
         self.has(POSIX_RENAME)
     }
 
-    /// How much room a file system has; none if the server cannot tell.
+    /// How much room a file system has; none if the server does not say, or says what no disk can have.
     pub fn room(&mut self, path: &[u8]) -> Result<Option<Room>> {
         if !self.has(STATVFS) {
             return Ok(None);
         }
         let op = Op("measure", path);
-        let (kind, body) = self.ask(op, |id| {
+        let reply = self.ask(op, |id| {
             Packet::new(kind::EXTENDED).u32(id).string(STATVFS.as_bytes()).string(path)
         })?;
-        let body = op.expect((kind, body), kind::EXTENDED_REPLY)?;
-        room(&mut Fields(&body)).map(Some).ok_or_else(|| op.broken())
+        if reply.0 == kind::STATUS {
+            return Ok(None);
+        }
+        let body = op.expect(reply, kind::EXTENDED_REPLY)?;
+        room(&mut Fields(&body)).ok_or_else(|| op.broken())
     }
 
     /// The server's standard error until now.
@@ -346,13 +349,16 @@ fn entry(fields: &mut Fields<'_>) -> Option<DirectoryEntry> {
     Some(DirectoryEntry { name, attributes: fields.attributes()? })
 }
 
-/// Block size, fragment size, blocks, free, available, files, free, available, and more.
-fn room(fields: &mut Fields<'_>) -> Option<Room> {
+/// The room that a reply tells: nothing if it is cut short, no room if the server does not know. Servers that can't
+/// measure send zeros, or more free blocks than there are.
+fn room(fields: &mut Fields<'_>) -> Option<Option<Room>> {
     let mut values = [0; 8];
     for value in &mut values {
         *value = fields.u64()?;
     }
-    Some(Room { bytes: values[1].saturating_mul(values[4]), files: values[7] })
+    let [_, fragment_bytes, blocks, _, available, _, _, files] = values;
+    let is_plausible = fragment_bytes > 0 && blocks > 0 && available <= blocks;
+    Some(is_plausible.then(|| Room { bytes: fragment_bytes.saturating_mul(available), files }))
 }
 
 fn is_end_of_file((kind, body): &Reply) -> bool {
@@ -404,5 +410,26 @@ impl Op<'_> {
             }
             _ => Err(self.broken()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(values: [u64; 8]) -> Option<Option<Room>> {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_be_bytes()).collect();
+        room(&mut Fields(&bytes))
+    }
+
+    #[test]
+    fn room_that_no_disk_can_have_counts_as_unknown() {
+        let some = Room { bytes: 4096 * 50, files: 9 };
+        assert_eq!(told([4096, 4096, 100, 60, 50, 20, 10, 9]), Some(Some(some)));
+        assert_eq!(told([0; 8]), Some(None));
+        assert_eq!(told([4096, 4096, 0, 0, 0, 0, 0, 0]), Some(None));
+        assert_eq!(told([4096, 0, 100, 60, 50, 20, 10, 9]), Some(None));
+        assert_eq!(told([4096, 4096, 100, 60, u64::MAX, 20, 10, 9]), Some(None));
+        assert_eq!(room(&mut Fields(&[0; 63])), None);
     }
 }

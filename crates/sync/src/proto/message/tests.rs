@@ -31,7 +31,7 @@ fn golden() -> Vec<(Message<'static>, Vec<u8>)> {
     let state = Some(StateId([0xaa; 16]));
     let vitals = Vitals {
         peak_rss_bytes: 1,
-        free_bytes: 128,
+        free_bytes: Some(127),
         files_read: 9,
         index_is_stale: true,
         state,
