@@ -1,6 +1,8 @@
 //! Pushing over SFTP alone, by the library's call, to OpenSSH's own SFTP server: what
 //! `assetsync_sync::sftp` promises, and what it leaves behind when it fails.
 
+mod links;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -9,14 +11,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use assetsync_sync::compare;
 use assetsync_sync::filter::{Filter, Rule};
 use assetsync_sync::proto::FailureCode;
 use assetsync_sync::sender::{
     Connection, Event, Monitor, Options, PushError, Report, Silent, Source,
 };
 use assetsync_sync::sftp;
+use assetsync_sync::store::{LIMIT_BYTES, Store};
 use assetsync_sync::transport::{Agents, NoPrompt, SshOptions, Target};
 use assetsync_testbed::tree::{DiffOptions, Entry, Mtimes, Tree, TreePair, diff_trees, snapshot};
 use assetsync_testbed::{Route, Sshd, corpora};
@@ -31,6 +35,9 @@ const THEN: (i64, u32) = (1_600_000_000, 123_456_789);
 struct Host {
     sshd: Sshd,
     place: TempDir,
+    /// What the pushing machine remembers.
+    store: Store,
+    _kept: TempDir,
 }
 
 /// How a test pushes.
@@ -39,6 +46,9 @@ struct How {
     keep: bool,
     dry_run: bool,
     checksum: bool,
+    /// Without a store, as a machine that never pushed.
+    forgetful: bool,
+    by_size: bool,
     filter: Filter,
 }
 
@@ -73,7 +83,13 @@ impl Host {
     /// A server with these flags of sftp-server(8).
     fn new(flags: &str) -> Host {
         let command = format!("ForceCommand internal-sftp {flags}");
-        Host { sshd: Sshd::builder().config(&command).start().or_fail(), place: scratch() }
+        Host::at(Sshd::builder().config(&command).start().or_fail())
+    }
+
+    fn at(sshd: Sshd) -> Host {
+        let (place, kept) = (scratch(), scratch());
+        let store = Store::open(kept.path(), LIMIT_BYTES).or_fail();
+        Host { sshd, place, store, _kept: kept }
     }
 
     /// The destination: alone in its parent.
@@ -111,7 +127,7 @@ impl Host {
             bytes_per_second: None,
             dry_run: how.dry_run,
             checksum: how.checksum,
-            store: None,
+            store: (!how.forgetful).then_some(&self.store),
             sharing: None,
         };
         let mut target = Route::ALIAS.as_bytes().to_vec();
@@ -121,6 +137,9 @@ impl Host {
         let mut options = Options::default();
         options.policy.delete = !how.keep;
         options.policy.filter = how.filter.clone();
+        if how.by_size {
+            options.policy.rule = compare::Rule::SizeOnly;
+        }
         sftp::push(source, &target, &connection, &options, monitor)
     }
 }
@@ -345,12 +364,46 @@ fn a_read_only_server_is_named_and_nothing_changes() {
 fn with_checksum_every_file_is_sent() {
     let host = Host::new("");
     let source = written(&tree_of(&["a", "d/b"], "right"));
-    // What the quick check takes for the same.
+    assert_eq!(host.push(source.path()).or_fail().files_sent, 2);
+    // Somebody else's change that keeps size and time: only sending all of it puts that right.
+    fs::remove_dir_all(host.assets()).or_fail();
     tree_of(&["a", "d/b"], "wrong").write_to(&host.assets()).or_fail();
     assert_eq!(host.push(source.path()).or_fail().files_sent, 0);
     let how = How { checksum: true, ..How::default() };
     let report = host.push_so(source.path(), &host.assets(), &how, &Silent).or_fail();
     assert_eq!(report.files_sent, 2);
+    assert_same(source.path(), &host.assets());
+}
+
+#[test]
+fn files_that_were_not_pushed_from_here_are_sent_whatever_size_and_time_say() {
+    let host = Host::new("");
+    let (right, wrong) = (tree_of(&["a", "d/b"], "right"), tree_of(&["a", "d/b"], "wrong"));
+    let source = written(&right);
+    wrong.write_to(&host.assets()).or_fail();
+    let by_size = How { by_size: true, ..How::default() };
+    let taken = host.push_so(source.path(), &host.assets(), &by_size, &Silent).or_fail();
+    assert_eq!(taken.files_sent, 0, "sizes decide");
+    // What was kept for its size alone is not remembered as equal.
+    assert_eq!(host.push(source.path()).or_fail().files_sent, 2);
+    assert_same(source.path(), &host.assets());
+    assert_eq!(host.push(source.path()).or_fail().files_sent, 0);
+    let forgetful = How { forgetful: true, ..How::default() };
+    let again = host.push_so(source.path(), &host.assets(), &forgetful, &Silent).or_fail();
+    assert_eq!(again.files_sent, 2, "nothing is remembered");
+}
+
+#[test]
+fn a_build_with_fixed_times_is_sent_where_it_changed_and_a_fresh_one_only_touched() {
+    let host = Host::new("");
+    let source = written(&tree_of(&["a", "d/b"], "first"));
+    host.push(source.path()).or_fail();
+    tree_of(&["a"], "other").write_to(source.path()).or_fail();
+    assert_eq!(host.push(source.path()).or_fail().files_sent, 1);
+    assert_same(source.path(), &host.assets());
+    fs::File::open(source.path().join("a")).or_fail().set_modified(SystemTime::now()).or_fail();
+    let touched = host.push(source.path()).or_fail();
+    assert_eq!((touched.files_sent, touched.plan.actions.len()), (0, 1));
     assert_same(source.path(), &host.assets());
 }
 
@@ -465,6 +518,22 @@ fn a_push_that_is_cut_leaves_whole_files_and_the_next_completes_it() {
         assert!(report.files_sent as usize <= FILES + 2 - count);
         assert_same(new.path(), &host.assets());
         assert_clean(&host.assets());
+    }
+}
+
+#[test]
+fn a_push_that_is_cut_is_not_taken_for_done_where_size_and_time_are_the_same() {
+    let host = Host::new("");
+    let names: Vec<String> = (0..FILES).map(|at| format!("{at}.js")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let filler = "content ".repeat(2000);
+    let old = written(&tree_of(&names, &format!("1 {filler}")));
+    let new = written(&tree_of(&names, &format!("2 {filler}")));
+    host.push(old.path()).or_fail();
+    for moment in [Moment::Uploaded(500), Moment::Sent] {
+        let _ = cut(&host, new.path(), moment);
+        host.push(old.path()).or_fail();
+        assert_same(old.path(), &host.assets());
     }
 }
 

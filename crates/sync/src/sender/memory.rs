@@ -94,10 +94,20 @@ impl<'s> Memory<'s> {
         distance: Distance,
         entries: Vec<RemoteEntry>,
     ) {
-        let Some(store) = self.store else { return };
         let id = StateHasher::id(&entries);
         if theirs == Some(id) {
-            let state = RememberedState { id, is_near: distance == Distance::Near, entries };
+            self.remember(RememberedState { id, is_near: distance == Distance::Near, entries });
+        }
+    }
+
+    /// Keeps what stands at a destination without an agent, as far as this side knows: nobody there can confirm it.
+    pub fn keep_unconfirmed(&self, entries: Vec<RemoteEntry>) {
+        let id = StateHasher::id(&entries);
+        self.remember(RememberedState { id, is_near: self.was_near, entries });
+    }
+
+    fn remember(&self, state: RememberedState) {
+        if let Some(store) = self.store {
             let _ = store.remember(&self.key, &self.name, &state);
         }
     }

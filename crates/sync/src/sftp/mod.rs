@@ -9,10 +9,11 @@
 //! - Until every file is uploaded and has the size, bits and time it shall have, nothing but the destination
 //!   directory itself and the work directory (`.assetsync-NAME` beside it, or `.assetsync` in it) is made.
 //! - A file or link takes its place by one rename; at every moment a path holds its old content or its new
-//!   one, never a part, and links and files that are replaced by their like never lack. Two exceptions, of
+//!   one, never a part, and links and files that are replaced by their like never lack. Three exceptions, of
 //!   which the second is told: where a directory makes way for a file or link or the other way round, and on
-//!   a server without `posix-rename@openssh.com`, the old thing is moved aside first and for the time of one
-//!   request nothing stands there. If the connection is cut in that very moment, nothing stands there until
+//!   a server without `posix-rename@openssh.com`, the old thing is moved aside first; and a link is removed
+//!   first on a server whose renames are not seen to replace links (some follow them, and would replace the
+//!   file that the link leads to). Then for the time of one request nothing stands there. If the connection is cut in that very moment, nothing stands there until
 //!   the next push.
 //! - Entry points come after what they name, deletes last. If anything fails before, nothing is deleted.
 //! - Names and numbers a server makes up can't lead a push out of the destination: names are checked, counts
@@ -20,8 +21,10 @@
 //! - Pushing again completes an interrupted push, and removes what it left.
 //!
 //! **Not promised.**
-//! - *Content is not compared*: files of the same size and second are taken for the same, as rsync does. With
-//!   `checksum` every file is sent. Nothing is read back after the upload but size, bits and time.
+//! - *Content is compared only with what the [store](crate::store) remembers*: a file counts as the same if this
+//!   machine pushed that very content and size and second are still those of then; every other file is sent again,
+//!   unless sizes alone decide. So a change by somebody else that keeps size and second is not noticed, but with
+//!   `checksum`, which sends every file. Nothing is read back after the upload but size, bits and time.
 //! - *Few bytes*: files travel whole and uncompressed; nothing is copied or patched at the far side, and an
 //!   interrupted push begins anew.
 //! - *Fine times*: whole seconds from 1970 to 2106. The times of links are neither set nor compared.
@@ -33,6 +36,8 @@
 //!   that is told); directories can't be, so after a power cut some paths may be old again.
 //! - *Protection from other users of the host*: SFTP follows links that are swapped in during the push.
 
+mod links;
+mod memory;
 mod names;
 mod publish;
 mod remote;
@@ -45,6 +50,7 @@ use std::time::Instant;
 
 use assetsync_transport::{RemoteTarget, Target};
 
+use self::memory::Remembered;
 use self::publish::Publisher;
 use self::remote::Remote;
 use self::steps::{Steps, only_uploads};
@@ -74,11 +80,12 @@ pub fn push(
     monitor: &dyn Monitor,
 ) -> Result<Report, PushError> {
     check_source(source, options)?;
-    let Target::Remote(target) = target else { return Err(remote::no_host()) };
+    let Target::Remote(host) = target else { return Err(remote::no_host()) };
     let started = Instant::now();
-    let remote = Remote::connect(target, connection, monitor)?;
-    let mut push = Push { remote, source, connection };
-    let mut report = push.run(target, options)?;
+    let remembered = Remembered::of(target, connection)?;
+    let remote = Remote::connect(host, connection, monitor)?;
+    let mut push = Push { remote, source, connection, remembered };
+    let mut report = push.run(host, options)?;
     report.elapsed = started.elapsed();
     // Everything is done and answered; how the session ends changes nothing.
     let _ = push.remote.session.finish();
@@ -90,6 +97,7 @@ struct Push<'p> {
     remote: Remote<'p>,
     source: &'p Source,
     connection: &'p Connection<'p>,
+    remembered: Remembered<'p>,
 }
 
 /// What uploading came to.
@@ -102,7 +110,7 @@ struct Uploaded {
 impl Push<'_> {
     fn run(&mut self, target: &RemoteTarget, options: &Options) -> Result<Report, PushError> {
         self.remote.notice(
-            "Over SFTP files are compared by size and time in seconds, sent whole, and renamed into place",
+            "Over SFTP no file can be read and compared there: what this machine did not push before is sent, whole",
         );
         let dry_run = self.connection.dry_run;
         let asked = std::os::unix::ffi::OsStrExt::as_bytes(target.path.as_os_str());
@@ -116,11 +124,11 @@ impl Push<'_> {
         let mut plan = plan(self.source, &survey.state, &options.policy)?;
         check_deletes(&plan, options)?;
         let mut uploaded = Uploaded::default();
-        if let Some(root) = root
-            && !dry_run
-            && !plan.actions.is_empty()
-        {
-            uploaded = self.carry_out(&root, &mut plan, &survey.state)?;
+        if let Some(root) = root.filter(|_| !dry_run) {
+            if !plan.actions.is_empty() {
+                uploaded = self.carry_out(&root, &mut plan, &survey.state)?;
+            }
+            self.remembered.keep(&survey.state, &plan);
         }
         let mut report = Report::of(plan, self.source.hashed()?);
         (report.bytes_sent, report.retried) = (uploaded.bytes, uploaded.retried);
@@ -133,8 +141,8 @@ impl Push<'_> {
             Some(root) => survey::survey(&mut self.remote, root)?,
             None => Survey::default(),
         };
-        if self.connection.checksum {
-            forget_times(&mut survey.state);
+        if !self.connection.checksum {
+            self.remembered.recall(&mut survey.state);
         }
         let paths = survey.state.entries.len() as u64;
         self.remote.monitor.event(Event::Surveyed { paths, leftovers: 0 });
@@ -158,7 +166,8 @@ impl Push<'_> {
         let files = steps.uploads.len() as u64;
         self.remote.monitor.event(Event::Planned { files, bytes: needed });
         let stage = Stage::open(&mut self.remote, root)?;
-        let done = self.upload_and_publish(&stage, root, plan, &steps);
+        self.remembered.begin(state, plan);
+        let done = self.upload_and_publish(&stage, root, plan, state);
         if !matches!(done, Err(PushError::Closed(_))) {
             stage.close(&mut self.remote);
         }
@@ -172,8 +181,9 @@ impl Push<'_> {
         stage: &Stage,
         root: &[u8],
         plan: &mut Plan,
-        steps: &Steps,
+        state: &State,
     ) -> Result<Uploaded, PushError> {
+        let steps = &Steps::of(plan, state);
         let tree = self.source.tree().map_err(PushError::Io)?;
         let rate = self.connection.bytes_per_second;
         let mut uploader = Uploader::new(&mut self.remote, stage, tree, rate);
@@ -189,12 +199,12 @@ impl Push<'_> {
                 "The server has no posix-rename: each file that is replaced is missing for a moment",
             );
         }
-        Publisher::new(&mut self.remote, stage, root, plan).publish(steps)?;
+        Publisher::new(&mut self.remote, stage, root, plan, state).publish(steps)?;
         Ok(uploaded)
     }
 }
 
-/// What there is to do. Nobody can be asked, so a file that only reading would tell about is different.
+/// What there is to do. Nobody can be asked, so a file that only reading would tell about counts as different.
 fn plan(source: &Source, state: &State, policy: &Policy) -> Result<Plan, PushError> {
     let policy = Policy { clock: Clock::Seconds, ..policy.clone() };
     let entries: Vec<_> = source.hashed()?.iter().map(as_carried).collect();
@@ -212,14 +222,4 @@ fn as_carried(local: &SourceEntry) -> SourceEntry {
         _ => Mtime::default(),
     };
     local
-}
-
-/// Makes all files differ from what they are compared with.
-fn forget_times(state: &mut State) {
-    for remote in &mut state.entries {
-        remote.entry.mtime.secs = match remote.entry.kind {
-            Kind::File { .. } => -1,
-            _ => 0,
-        };
-    }
 }

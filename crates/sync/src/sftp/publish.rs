@@ -2,15 +2,17 @@
 
 use assetsync_transport::sftp::{SftpError, SftpErrorKind};
 
+use super::links::{self, Links};
 use super::names;
 use super::remote::{Remote, gone};
 use super::steps::{Delete, NewDir, Steps};
 use super::work::Stage;
-use crate::entry::CARRIED_MODE;
+use crate::entry::{CARRIED_MODE, Kind};
 use crate::path::RelPath;
 use crate::plan::{Action, FileAction, Plan, What};
 use crate::recipe::Recipe;
 use crate::sender::PushError;
+use crate::state::State;
 
 type Result<T> = std::result::Result<T, SftpError>;
 
@@ -20,7 +22,9 @@ pub struct Publisher<'p, 'a> {
     stage: &'p Stage,
     root: &'p [u8],
     plan: &'p Plan,
+    state: &'p State,
     moved_aside: u32,
+    links: Links,
 }
 
 impl<'p, 'a> Publisher<'p, 'a> {
@@ -30,13 +34,18 @@ impl<'p, 'a> Publisher<'p, 'a> {
         stage: &'p Stage,
         root: &'p [u8],
         plan: &'p Plan,
+        state: &'p State,
     ) -> Publisher<'p, 'a> {
-        Publisher { remote, stage, root, plan, moved_aside: 0 }
+        let links = Links::Removed;
+        Publisher { remote, stage, root, plan, state, moved_aside: 0, links }
     }
 
     /// Does all steps.
     pub fn publish(&mut self, steps: &Steps) -> std::result::Result<(), PushError> {
         self.stage.check_held(self.remote)?;
+        if (0..self.plan.actions.len() as u32).any(|at| self.standing_link(at).is_some()) {
+            self.links = links::probe(self.remote, self.stage)?;
+        }
         self.each(&steps.directories, |this, step| this.make_dir(*step))?;
         self.each(&steps.ordinary, |this, at| this.place(*at))?;
         self.each(&steps.entry_points, |this, at| this.place(*at))?;
@@ -89,9 +98,14 @@ impl<'p, 'a> Publisher<'p, 'a> {
             return Ok(());
         };
         let path = self.at(path);
-        let aside = if step.replaces { Some(self.move_aside(&path)?) } else { None };
         // The owner must be able to fill it; the last step sets the bits it shall have.
-        let made = self.remote.session.mkdir(&path, (mode & CARRIED_MODE) | 0o700);
+        let mode = (mode & CARRIED_MODE) | 0o700;
+        if let Some(target) = self.removed_link(step.at) {
+            return self
+                .instead_of_link(&path, target, |this| this.remote.session.mkdir(&path, mode));
+        }
+        let aside = if step.replaces { Some(self.move_aside(&path)?) } else { None };
+        let made = self.remote.session.mkdir(&path, mode);
         self.or_back(made, aside, &path)
     }
 
@@ -103,8 +117,46 @@ impl<'p, 'a> Publisher<'p, 'a> {
                 let (mode, mtime) = (mode & CARRIED_MODE, names::seconds(*mtime));
                 self.remote.session.set_attributes(&path, Some(mode), Some(mtime))
             }
-            _ => self.put(&self.stage.path(&names::staged(at)), &path),
+            _ => {
+                let staged = self.stage.path(&names::staged(at));
+                match self.removed_link(at) {
+                    Some(target) => self.instead_of_link(&path, target, |this| {
+                        this.remote.session.rename(&staged, &path)
+                    }),
+                    None => self.put(&staged, &path),
+                }
+            }
         }
+    }
+
+    /// The text of the symbolic link that stands where an action changes something.
+    fn standing_link(&self, at: u32) -> Option<&'p [u8]> {
+        match &self.state.entries.get(self.action(at)?.known? as usize)?.entry.kind {
+            Kind::Symlink { target } => Some(target),
+            _ => None,
+        }
+    }
+
+    /// The same, if this server's renames can't be trusted with links.
+    fn removed_link(&self, at: u32) -> Option<&'p [u8]> {
+        self.standing_link(at).filter(|_| self.links == Links::Removed)
+    }
+
+    /// Removes the link at `path`, which leads to `target`, and puts something there; the link comes back if that fails.
+    fn instead_of_link(
+        &mut self,
+        path: &[u8],
+        target: &[u8],
+        put: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        self.remote.session.remove(path)?;
+        let done = put(self);
+        if done.is_err()
+            && let Err(error) = self.remote.session.symlink(target, path)
+        {
+            self.remote.notice(&format!("Can't put back the link that was removed: {error}"));
+        }
+        done
     }
 
     /// Renames what is staged to `path`. Where that can't be done in one step, because a directory stands

@@ -86,7 +86,10 @@ fn entry(
     listed: Attributes,
 ) -> Result<Entry, PushError> {
     let at = names::below(root, &path);
+    // Some servers list what a link leads to: a directory is looked at again, for it would be followed out of the
+    // destination.
     let complete = listed.mode.is_some() && listed.size.is_some() && listed.mtime.is_some();
+    let complete = complete && !listed.is_dir();
     let attributes = match complete {
         true => listed,
         false => remote.session.lstat(&at).map_err(|error| remote.refused(&error))?,

@@ -1,0 +1,190 @@
+//! Servers that follow symbolic links where OpenSSH's does not: nothing that a link leads to may be lost.
+//!
+//! They are OpenSSH's own with this test program in front of it or behind it, which changes requests or replies.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use assetsync_testbed::Sshd;
+use tempfile::TempDir;
+
+use super::{Host, assert_clean, assert_same, code, file, link, tree_of, written};
+use crate::support::{OrFail, scratch};
+
+const MODE: &str = "ASSETSYNC_TEST_SFTP";
+const NAME: &str = "sftp::links::not_a_test_but_a_part_of_a_server";
+
+/// What a server does with links.
+#[derive(Debug, Clone, Copy)]
+enum Habit {
+    /// A rename onto a link replaces what the link leads to.
+    RenamesFollow,
+    /// Removing a link removes what it leads to, and the link stays.
+    RemovesFollow,
+    /// Links are listed as directories.
+    ListsFollow,
+}
+
+#[test]
+fn not_a_test_but_a_part_of_a_server() {
+    let change: fn(Vec<u8>) -> Vec<u8> = match std::env::var(MODE).as_deref() {
+        Ok("rename") => follow_renames,
+        Ok("remove") => follow_removes,
+        Ok("list") => list_links_as_directories,
+        _ => return,
+    };
+    // The test harness says something on standard output; the pipe is the third.
+    let (mut input, mut output) = (io::stdin().lock(), File::create("/dev/fd/3").or_fail());
+    let mut length = [0; 4];
+    while input.read_exact(&mut length).is_ok() {
+        let mut packet = vec![0; u32::from_be_bytes(length) as usize];
+        input.read_exact(&mut packet).or_fail();
+        let packet = change(packet);
+        let _ = output.write_all(&(packet.len() as u32).to_be_bytes());
+        let _ = output.write_all(&packet);
+    }
+    std::process::exit(0);
+}
+
+/// A string at the front of `bytes`, and the rest.
+fn string(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let (length, rest) = bytes.split_at(4);
+    rest.split_at(u32::from_be_bytes(length.try_into().or_fail()) as usize)
+}
+
+fn put(packet: &mut Vec<u8>, string: &[u8]) {
+    packet.extend((string.len() as u32).to_be_bytes());
+    packet.extend(string);
+}
+
+/// Where a path leads, if it leads anywhere.
+fn resolved(path: &[u8]) -> Vec<u8> {
+    let path = PathBuf::from(std::ffi::OsStr::from_bytes(path));
+    fs::canonicalize(&path).unwrap_or(path).into_os_string().into_vec()
+}
+
+fn follow_renames(packet: Vec<u8>) -> Vec<u8> {
+    let is_extended = packet[0] == 200 && string(&packet[5..]).0 == b"posix-rename@openssh.com";
+    let names = match packet[0] {
+        18 => &packet[5..],
+        200 if is_extended => string(&packet[5..]).1,
+        _ => return packet,
+    };
+    let (from, rest) = string(names);
+    let mut changed = packet[..packet.len() - names.len()].to_vec();
+    put(&mut changed, from);
+    put(&mut changed, &resolved(string(rest).0));
+    changed
+}
+
+fn follow_removes(packet: Vec<u8>) -> Vec<u8> {
+    if packet[0] != 13 {
+        return packet;
+    }
+    let mut changed = packet[..5].to_vec();
+    put(&mut changed, &resolved(string(&packet[5..]).0));
+    changed
+}
+
+/// In a list of names, permission bits are the last but two of the words that are sent with each link.
+fn list_links_as_directories(packet: Vec<u8>) -> Vec<u8> {
+    if packet[0] != 104 {
+        return packet;
+    }
+    let mut changed = packet[..9].to_vec();
+    let mut rest = &packet[9..];
+    while !rest.is_empty() {
+        let before = rest;
+        let (long_form, after) = string(string(rest).1);
+        let is_link = long_form.starts_with(b"l");
+        let flags = u32::from_be_bytes(after[..4].try_into().or_fail());
+        let sizes = [(1, 8), (2, 8), (4, 4), (8, 8)];
+        let length = |below: u32| -> usize {
+            let present = sizes.iter().filter(|(flag, _)| flags & flag != 0 && *flag < below);
+            present.map(|(_, bytes)| bytes).sum()
+        };
+        let names = before.len() - after.len();
+        let start = changed.len() + names + 4 + length(4);
+        rest = &after[4 + length(16)..];
+        changed.extend(&before[..before.len() - rest.len()]);
+        if is_link && flags & 4 != 0 {
+            changed[start..start + 4].copy_from_slice(&0o040_755_u32.to_be_bytes());
+        }
+    }
+    changed
+}
+
+/// A server with a habit, and the directory where the program that it runs is.
+fn server(habit: Habit) -> (Host, TempDir) {
+    let dir = scratch();
+    let this = std::env::current_exe().or_fail();
+    let part = |mode| {
+        format!("{MODE}={mode} '{}' --exact {NAME} --nocapture 3>&1 >/dev/null", this.display())
+    };
+    let places = ["/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server"];
+    let sftp = places.iter().find(|place| Path::new(place).exists());
+    let sftp = sftp.expect("sftp-server is missing: apt-get install openssh-sftp-server");
+    let line = match habit {
+        Habit::RenamesFollow => format!("{} | {sftp}", part("rename")),
+        Habit::RemovesFollow => format!("{} | {sftp}", part("remove")),
+        Habit::ListsFollow => format!("{sftp} | {}", part("list")),
+    };
+    let program = dir.path().join("server");
+    fs::write(&program, format!("#!/bin/sh\n{line}\n")).or_fail();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).or_fail();
+    let command = format!("ForceCommand {}", program.display());
+    (Host::at(Sshd::builder().config(&command).start().or_fail()), dir)
+}
+
+#[test]
+fn what_a_replaced_link_leads_to_is_not_replaced() {
+    let (host, _program) = server(Habit::RenamesFollow);
+    let outside = written(&tree_of(&["precious"], "outside"));
+    let precious = outside.path().join("precious");
+    let mut old = tree_of(&["app.js"], "1");
+    for name in ["changed", "to-dir", "to-file"] {
+        old.insert(name.as_bytes(), link(precious.as_os_str().as_bytes()));
+    }
+    old.insert(b"inside", link(b"app.js"));
+    old.write_to(&host.assets()).or_fail();
+    let mut new = tree_of(&["app.js"], "1");
+    new.insert(b"changed", link(b"nowhere"));
+    new.insert(b"inside", link(b"./app.js"));
+    new.insert(b"to-dir/x", file(b"x"));
+    new.insert(b"to-file", file(b"now a file"));
+    let new = written(&new);
+    host.push(new.path()).or_fail();
+    assert_same(new.path(), &host.assets());
+    assert_eq!(fs::read(&precious).or_fail(), b"outside precious");
+    assert_clean(&host.assets());
+    assert_eq!(host.push(new.path()).or_fail().plan.actions, []);
+}
+
+#[test]
+fn a_server_that_cannot_remove_a_link_alone_is_refused_before_anything_changes() {
+    let (host, _program) = server(Habit::RemovesFollow);
+    let outside = written(&tree_of(&["precious"], "outside"));
+    let mut old = tree_of(&["app.js"], "1");
+    old.insert(b"gone", link(outside.path().join("precious").as_os_str().as_bytes()));
+    old.write_to(&host.assets()).or_fail();
+    let new = written(&tree_of(&["app.js"], "2"));
+    let (_, error) = code(host.push(new.path()));
+    assert!(error.contains("can't remove a symbolic link"), "{error}");
+    assert_eq!(fs::read(host.assets().join("app.js")).or_fail(), b"1 app.js");
+    assert_eq!(fs::read(outside.path().join("precious")).or_fail(), b"outside precious");
+}
+
+#[test]
+fn a_directory_behind_a_link_is_not_taken_for_a_part_of_the_destination() {
+    let (host, _program) = server(Habit::ListsFollow);
+    let outside = written(&tree_of(&["precious"], "outside"));
+    tree_of(&["app.js"], "1").write_to(&host.assets()).or_fail();
+    symlink(outside.path(), host.assets().join("shared")).or_fail();
+    let new = written(&tree_of(&["app.js"], "1"));
+    host.push(new.path()).or_fail();
+    assert_same(new.path(), &host.assets());
+    assert_eq!(fs::read(outside.path().join("precious")).or_fail(), b"outside precious");
+}
