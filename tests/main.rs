@@ -22,3 +22,4 @@ mod store;
 mod story;
 mod support;
 mod transports;
+mod workspace;

@@ -22,7 +22,7 @@ pub const NAMES: [&str; 5] = [
 pub struct MissingCorpus {
     /// The corpus asked for.
     pub name: String,
-    /// Where it was looked for.
+    /// The directory that should hold it.
     pub dir: PathBuf,
 }
 

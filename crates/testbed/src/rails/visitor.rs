@@ -28,7 +28,7 @@ pub struct Seen {
     pub rounds: u64,
     /// Every asset, by its path below `/assets/`.
     pub assets: BTreeMap<String, Vec<u8>>,
-    /// What was wrong, in words.
+    /// The faults, in words.
     pub faults: Vec<String>,
 }
 

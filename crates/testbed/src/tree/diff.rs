@@ -1,4 +1,4 @@
-//! How two trees differ, in words.
+//! Compares two trees.
 
 use super::snapshot::{Kind, Node, Snapshot};
 
@@ -14,14 +14,14 @@ pub enum Mtimes {
     Ignore,
 }
 
-/// What counts as a difference, besides kind, content and link target, which always do.
+/// The attributes to compare, besides kind, content and link target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiffOptions {
     /// How close the times of files must be.
     pub mtimes: Mtimes,
-    /// Whether the same goes for directories.
+    /// Whether times of directories are compared in the same way.
     pub dir_mtimes: bool,
-    /// Whether the same goes for symbolic links.
+    /// Whether times of symbolic links are compared in the same way.
     pub link_mtimes: bool,
     /// Whether permission bits of files and directories must be the same.
     pub modes: bool,
@@ -33,7 +33,7 @@ impl Default for DiffOptions {
     }
 }
 
-/// How `b` differs from `a`, a line each; nothing if it does not.
+/// The differences between `a` and `b`, a line each.
 #[must_use]
 pub fn diff_trees(a: &Snapshot, b: &Snapshot, options: &DiffOptions) -> Vec<String> {
     let mut lines = Vec::new();

@@ -6,7 +6,7 @@ use super::names::{link_target, name};
 use super::random_files::{DIR_MODES, FILE_MODES, file, time};
 use super::value::{Entry, Tree, is_within};
 
-/// Something that happens to a tree. Where the tree has nothing it could happen to, nothing does.
+/// A random edit of a tree; it changes nothing if the tree lacks what it edits.
 pub(super) type Edit = fn(&mut Rng, &mut Tree);
 
 /// Everything that can happen and that size and time give away; what happens often is in it twice.
@@ -48,7 +48,7 @@ pub(super) fn free_path(rng: &mut Rng, tree: &Tree) -> Vec<u8> {
     }
 }
 
-/// Changes content and keeps size and time, so that only reading the file tells.
+/// Changes content and keeps size and time, so that only reading the file shows the change.
 pub(super) fn hide(rng: &mut Rng, tree: &mut Tree) {
     with_file(rng, tree, |rng, bytes, _, _| {
         if let Some(byte) = rng.choice(bytes) {
@@ -177,7 +177,7 @@ fn replace(rng: &mut Rng, tree: &mut Tree, entry: Entry) {
     }
 }
 
-/// Changes the content of a file, and its time, as whoever writes to a file does.
+/// Changes the content of a file, and its time.
 fn with_content(rng: &mut Rng, tree: &mut Tree, change: fn(&mut Rng, &mut Vec<u8>)) {
     with_file(rng, tree, |rng, bytes, _, mtime| {
         change(rng, bytes);

@@ -63,7 +63,7 @@ fn plain(rng: &mut Rng) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Where a symbolic link may point: near, far, nowhere, and out of the tree.
+/// Targets of symbolic links: within the tree, missing, and out of the tree.
 pub(super) fn link_target(rng: &mut Rng) -> Vec<u8> {
     match rng.u8(..6) {
         0 => b"/nonexistent/place".to_vec(),

@@ -9,12 +9,12 @@ use super::value::{Entry, Tree};
 /// How many paths a tree has at most, so that a thousand pairs are tried in seconds.
 const LARGEST: usize = 60;
 
-/// A tree as the far side has it, and as it should be.
+/// The tree at the destination, and the tree to push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreePair {
-    /// What is there before a push.
+    /// The tree before a push.
     pub old: Tree,
-    /// What is to be there after it.
+    /// The tree after it.
     pub new: Tree,
 }
 
@@ -148,7 +148,7 @@ mod tests {
         assert!(!SEEDS.map(TreePair::honest).any(|pair| hides(&pair)));
     }
 
-    /// What a path is before and after.
+    /// The kind of an entry.
     fn kinds(entry: &Entry) -> Kind {
         match entry {
             Entry::Dir { .. } => Kind::Dir,

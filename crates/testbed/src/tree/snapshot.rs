@@ -11,7 +11,7 @@ use crate::error::{Doing, Result};
 /// Every path below a directory, relative to it, in byte order. The directory itself is not in it.
 pub type Snapshot = BTreeMap<Vec<u8>, Node>;
 
-/// What a path is.
+/// The kind of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
@@ -24,10 +24,10 @@ pub enum Kind {
     Other,
 }
 
-/// What is at a path.
+/// A path's kind, attributes and content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Its permission bits, with setuid, setgid and sticky.
     pub mode: u32,
@@ -37,7 +37,7 @@ pub struct Node {
     pub size: u64,
     /// A file's BLAKE3.
     pub hash: Option<blake3::Hash>,
-    /// Where a symbolic link points.
+    /// The target of a symbolic link.
     pub target: Option<Vec<u8>>,
 }
 

@@ -8,7 +8,7 @@ pub struct Tree {
     entries: BTreeMap<Vec<u8>, Entry>,
 }
 
-/// What is at a path.
+/// A file, directory or link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     /// A directory.
@@ -18,7 +18,7 @@ pub enum Entry {
     },
     /// A regular file.
     File {
-        /// What is in it.
+        /// Its content.
         bytes: Vec<u8>,
         /// Its permission bits.
         mode: u32,
@@ -27,36 +27,36 @@ pub enum Entry {
     },
     /// A symbolic link.
     Symlink {
-        /// Where it points; nobody says that anything is there.
+        /// Its target, which may not exist.
         target: Vec<u8>,
     },
 }
 
 impl Tree {
-    /// What is at `path`.
+    /// The entry at `path`.
     #[must_use]
     pub fn get(&self, path: &[u8]) -> Option<&Entry> {
         self.entries.get(path)
     }
 
-    /// Every path and what is there, parents before children.
+    /// All paths and their entries, parents before children.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], &Entry)> {
         self.entries.iter().map(|(path, entry)| (&path[..], entry))
     }
 
-    /// How many paths there are.
+    /// The number of paths.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Puts `entry` at `path` in place of what is there, making the directories it needs. Where a
+    /// Puts `entry` at `path` in place of the old one, and makes its parent directories. Where a
     /// parent is a file or a link, that becomes a directory.
     pub fn insert(&mut self, path: &[u8], entry: Entry) {
         for parent in parents(path) {

@@ -1,0 +1,53 @@
+//! `cargo xtask`: see the library.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use xtask::{Result, benchmarks, story};
+
+/// Tasks of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Measure compiling on a small server, rsync and assetsync; print the README's table
+    Story {
+        /// Write the table into README.md and the numbers into docs/story.json
+        #[arg(long)]
+        write: bool,
+    },
+    /// Race against rsync; write docs/benchmarks.md, its chart and the records beside it
+    Benchmarks {
+        /// Race nothing; write the page and the chart from the records that are there
+        #[arg(long)]
+        render: bool,
+    },
+}
+
+#[expect(clippy::print_stderr, reason = "this is a program")]
+fn main() -> ExitCode {
+    match run(&Task::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a program")]
+fn run(task: &Task) -> Result<()> {
+    let progress = &mut |step: &str| eprintln!("xtask: {step}");
+    match task {
+        Task::Story { write } => {
+            let measurements = story::run(progress)?;
+            print!("{}", story::table(&measurements));
+            if *write { story::write(&measurements) } else { Ok(()) }
+        }
+        Task::Benchmarks { render } => {
+            if !render {
+                benchmarks::race_all(progress)?;
+            }
+            benchmarks::render()
+        }
+    }
+}
