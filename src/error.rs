@@ -1,5 +1,6 @@
 //! What ends a command, which exit code that is, and what may help.
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ pub struct CommandError {
     /// What happened, with its causes.
     pub message: String,
     /// What may help, each a sentence of its own.
-    pub hints: Vec<&'static str>,
+    pub hints: Vec<Cow<'static, str>>,
 }
 
 impl CommandError {
@@ -61,6 +62,12 @@ impl CommandError {
     pub fn failed(message: impl ToString) -> CommandError {
         CommandError { exit: Exit::Failed, message: message.to_string(), hints: Vec::new() }
     }
+
+    /// The same error with one more hint.
+    pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> CommandError {
+        self.hints.push(hint.into());
+        self
+    }
 }
 
 impl From<&PushError> for CommandError {
@@ -68,7 +75,7 @@ impl From<&PushError> for CommandError {
         CommandError {
             exit: exit_of(error),
             message: chain(error),
-            hints: hint_of(error).into_iter().collect(),
+            hints: hint_of(error).into_iter().map(Cow::from).collect(),
         }
     }
 }
@@ -87,7 +94,7 @@ impl From<StoreError> for CommandError {
         };
         let hints = match error {
             StoreError::Busy(_) => Vec::new(),
-            _ => vec!["--store DIR names another directory"],
+            _ => vec!["--store DIR names another directory".into()],
         };
         CommandError { exit, message: chain(&error), hints }
     }

@@ -11,7 +11,9 @@ use assetsync_testbed::tree::snapshot;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Machine, OrFail, Ran, assert_equal, assert_untouched, scratch, text};
+use crate::support::{
+    Machine, OrFail, Ran, assert_equal, assert_untouched, local_shell, scratch, text,
+};
 
 /// A machine, a source, and room for destinations.
 struct Bench {
@@ -27,6 +29,7 @@ impl Bench {
         fs::write(bench.path("src/a.txt"), "hello").or_fail();
         fs::write(bench.path("src/dir/b.txt"), "world!\n".repeat(100)).or_fail();
         symlink("a.txt", bench.path("src/link")).or_fail();
+        local_shell(bench.room.path());
         bench
     }
 
@@ -34,16 +37,17 @@ impl Bench {
         self.room.path().join(name)
     }
 
-    /// Runs `assetsync push`; words that begin with `@` are paths of this bench.
+    /// Runs `assetsync push`; words that begin with `@` are paths of this bench, `host:@` those that `-e @shell`
+    /// reaches.
     #[track_caller]
     fn push(&self, words: &str) -> Ran {
         self.machine.run(self.words(words))
     }
 
     fn words(&self, words: &str) -> Vec<String> {
-        let word = |word: &str| match word.strip_prefix('@') {
-            Some(name) => text(&self.path(name)),
-            None => word.to_owned(),
+        let word = |word: &str| match word.split_once('@') {
+            Some((host @ ("" | "host:"), name)) => format!("{host}{}", text(&self.path(name))),
+            _ => word.to_owned(),
         };
         ["push"].into_iter().chain(words.split_whitespace()).map(word).collect()
     }
@@ -303,11 +307,11 @@ fn bad_usage_ends_with_2_and_changes_nothing() {
         ("@src", "DEST"),
         ("@missing @dest", "Can't use source"),
         ("@src/a.txt @dest", "Can't use source"),
-        ("host:src @dest", "hint: SRC is a directory of this machine"),
+        ("host:src @dest", "never pulls"),
         ("--delete @empty @dest", "--allow-empty"),
         ("@src host:", "Cannot read destination"),
         ("@src ssh://host", "Cannot read destination"),
-        ("@src @dest @dest", "is given twice"),
+        ("@src host:@dest host:@dest/", "is given twice"),
         ("--delete @src @", "would delete the source"),
         ("--bwlimit 1x @src @dest", "a rate is a number"),
         ("--timeout 0 @src @dest", "--timeout"),
@@ -333,11 +337,12 @@ fn failures_end_with_1() {
     let bench = Bench::new();
     fs::create_dir(bench.path("dest")).or_fail();
     fs::write(bench.path("dest/there"), "there").or_fail();
+    fs::write(bench.path("file"), "in the way").or_fail();
     let before = snapshot(&bench.path("dest")).or_fail();
     let rows = [
         ("-e no-such-shell @src host:dest", "no-such-shell", ""),
         ("--delete --max-delete 0 @src @dest", "1 paths would be deleted", "hint: -n shows"),
-        ("@src @src/a.txt", "a.txt", "hint: DEST"),
+        ("@src @file", "file", "hint: DEST"),
     ];
     for (words, message, hint) in rows {
         let ran = bench.push(words);
@@ -356,13 +361,13 @@ fn every_destination_is_reported_and_some_failures_are_3() {
     let bench = Bench::new();
     fs::write(bench.path("file"), "in the way").or_fail();
     let rows = [
-        ("@one @file @two", 3, &[true, false, true][..]),
-        ("@file", 1, &[false]),
-        ("@file @file/below", 1, &[false, false]),
-        ("@one @two", 0, &[true, true]),
+        ("host:@one host:@file host:@two", 3, &[true, false, true][..]),
+        ("host:@file", 1, &[false]),
+        ("host:@file host:@file/below", 1, &[false, false]),
+        ("host:@one host:@two", 0, &[true, true]),
     ];
     for (destinations, code, oks) in rows {
-        let ran = bench.push(&format!("--json @src {destinations}"));
+        let ran = bench.push(&format!("--json -e @shell @src {destinations}"));
         assert_eq!(ran.code(), Some(code), "{destinations}: {}", ran.stderr());
         let mut found: Vec<_> = ran
             .done_events()
@@ -386,7 +391,7 @@ fn every_destination_is_reported_and_some_failures_are_3() {
 #[test]
 fn json_reports_what_was_never_tried() {
     let bench = Bench::new();
-    let ran = bench.push("--json @missing @one @two");
+    let ran = bench.push("--json @missing host:@one host:@two");
     assert_eq!(ran.code(), Some(2));
     assert!(ran.stderr().contains("Can't use source"), "{}", ran.stderr());
     let done = ran.done_events();
@@ -398,7 +403,7 @@ fn json_reports_what_was_never_tried() {
 fn specials_are_named_once() {
     let bench = Bench::new();
     let socket = std::os::unix::net::UnixListener::bind(bench.path("src/socket")).or_fail();
-    let ran = bench.done("@src @one @two");
+    let ran = bench.done("-e @shell @src host:@one host:@two");
     assert_eq!(ran.stderr().matches("socket is a FIFO, socket or device").count(), 1);
     drop(socket);
 }
@@ -438,9 +443,9 @@ fn the_rate_limit_is_kept() {
     };
     let bytes: Vec<u8> = (0..300_000).map(|_| byte()).collect();
     fs::write(bench.path("src/noise"), bytes).or_fail();
-    bench.done("-q @src @install");
+    bench.done("-q -e @shell @src host:@install");
     let started = Instant::now();
-    bench.done("-q --bwlimit 200 @src @dest");
+    bench.done("-q --bwlimit 200 -e @shell @src host:@dest");
     let took = started.elapsed();
     assert!(took >= Duration::from_millis(900), "{took:?} for 300 kB at 200 KiB a second");
 }

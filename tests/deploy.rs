@@ -366,7 +366,7 @@ fn bad_usage_is_told_before_anything_is_done() {
         ("deploy production --project nowhere", "--project nowhere: there is no such directory"),
         ("push --project . public/assets web1:x", "--project is for assetsync push STAGE"),
         ("deploy production --set ssh.transport=sftp", "web1 is to be reached by SFTP alone"),
-        ("push public/assets", "is no stage"),
+        ("push public/assets", "is not a stage"),
         ("push --roles web public/assets web1:x", "--roles is for assetsync push STAGE"),
     ] {
         let ran = fleet.run(words);

@@ -19,9 +19,10 @@ use assetsync_testbed::{Link, LinkSpec};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::interruptions::faults::{OnDrop, script, until};
+use crate::interruptions::faults::{OnDrop, until};
 use crate::support::{
-    Machine, OrFail, Ran, Way, assert_equal, fresh_corpus, scratch, scratch_on_disk, sshd, text,
+    Machine, OrFail, Ran, Way, assert_equal, fresh_corpus, local_shell, scratch, scratch_on_disk,
+    sshd, text,
 };
 
 static AGENT: &[u8] = include_bytes!(env!("ASSETSYNC_AGENT"));
@@ -67,9 +68,7 @@ impl Fleet {
             let name = fleet.source().join(format!("photo-{number:02}.bin"));
             fs::write(name, noise(number, 512 << 10)).or_fail();
         }
-        let shell = "#!/bin/sh\nshift\nexport XDG_CACHE_HOME='<cache>'\nexec /bin/sh -c \"$1\"\n";
-        let cache = text(&fleet.dir.path().join("cache"));
-        script(&fleet.dir.path().join("shell"), &shell.replace("<cache>", &cache));
+        local_shell(fleet.dir.path());
         fleet
     }
 
@@ -201,12 +200,16 @@ fn sum(events: &[Value], name: &str) -> u64 {
     events.iter().map(|event| event[name].as_u64().unwrap()).sum()
 }
 
-/// Pushes to several local destinations at once.
-fn push_to(machine: &Machine, source: &Path, destinations: &[PathBuf], options: &[&str]) -> Ran {
-    let args = ["push", "--json", "--delete"].into_iter().chain(options.iter().copied());
-    let places = [source].into_iter().chain(destinations.iter().map(PathBuf::as_path));
-    let args = args.map(str::to_owned).chain(places.map(text));
-    machine.run(args)
+/// Pushes to several places at once, by the [`local_shell`] at `shell`.
+fn push_to(machine: &Machine, shell: &Path, source: &Path, destinations: &[PathBuf]) -> Ran {
+    let options = ["push", "--json", "--delete", "-e"].map(str::to_owned);
+    let args = options.into_iter().chain([text(shell), text(source)]);
+    machine.run(args.chain(on_host(destinations)))
+}
+
+/// Places as the command takes them.
+fn on_host(destinations: &[PathBuf]) -> impl Iterator<Item = String> {
+    destinations.iter().map(|place| format!("host:{}", text(place)))
 }
 
 /// `count` destinations that do not exist yet.
@@ -221,20 +224,21 @@ fn places(dir: &TempDir, count: usize) -> Vec<PathBuf> {
 fn eight_destinations_in_one_state_are_encoded_for_once() {
     let (machine, alone, dir) = (Machine::new(), Machine::new(), scratch());
     let (destinations, single) = (places(&dir, 8), dir.path().join("alone"));
+    let shell = local_shell(dir.path());
     for release in ["n8n-2.40.2", "n8n-2.40.3"] {
         let source = fresh_corpus(release, &dir.path().join(release));
-        let ran = push_to(&machine, &source, &destinations, &[]);
+        let ran = push_to(&machine, &shell, &source, &destinations);
         let events = events(&ran, 8);
         destinations.iter().for_each(|place| assert_equal(&source, place));
         assert_eq!(sum(&events, "encodings"), 1, "{release}: {events:?}");
         // They are sent what a far one alone is sent, but for how quickly their machine happens to be.
-        let one = alone.push(&Way::local(&single), &["--delete", "--bwlimit", "1G"], &source);
+        let one = alone.push(&Way::shell(&shell, &single), &["--delete"], &source);
         for event in &events {
             let sent = event["bytes_sent"].as_u64().unwrap();
             assert!(sent.abs_diff(one.bytes_sent) <= one.bytes_sent / 5, "{sent}, alone {one:?}");
             assert_eq!(event["files_sent"], one.files_sent);
         }
-        let again = push_to(&machine, &source, &destinations, &[]);
+        let again = push_to(&machine, &shell, &source, &destinations);
         assert_eq!(sum(&self::events(&again, 8), "encodings"), 0, "{}", again.stdout());
     }
 }
@@ -242,18 +246,17 @@ fn eight_destinations_in_one_state_are_encoded_for_once() {
 #[test]
 fn destinations_in_other_states_are_encoded_for_by_themselves() {
     let (machine, dir) = (Machine::new(), scratch());
-    let destinations = places(&dir, 7);
+    let (destinations, shell) = (places(&dir, 7), local_shell(dir.path()));
     let old = fresh_corpus("n8n-2.40.2", &dir.path().join("old"));
     let new = fresh_corpus("n8n-2.40.3", &dir.path().join("new"));
     // Three hold the release before, three nothing, and one something of its own.
-    events(&push_to(&machine, &old, &destinations[..4], &[]), 4);
+    events(&push_to(&machine, &shell, &old, &destinations[..4]), 4);
     fs::write(destinations[3].join("own.txt"), "not of the source").or_fail();
-    let events = events(&push_to(&machine, &new, &destinations, &[]), 7);
+    let events = events(&push_to(&machine, &shell, &new, &destinations), 7);
     destinations.iter().for_each(|place| assert_equal(&new, place));
     let groups = [&events[..], &[]].concat();
     let of = |range: std::ops::Range<usize>| -> u64 {
-        let here = range.map(|at| text(&destinations[at]));
-        let here: Vec<_> = here.collect();
+        let here: Vec<_> = on_host(&destinations[range]).collect();
         let is_here = |event: &&Value| here.iter().any(|place| event["destination"] == **place);
         groups.iter().filter(is_here).map(|event| event["encodings"].as_u64().unwrap()).sum()
     };
@@ -378,8 +381,9 @@ fn where_nothing_can_be_kept_for_others_each_is_pushed_to_alone() {
     let (source, destinations) = (dir.path().join("source"), places(&dir, 2));
     fs::create_dir(&source).or_fail();
     (0..3).for_each(|at| fs::write(source.join(format!("{at}.bin")), noise(at, 4 << 20)).or_fail());
-    let mut command = machine.command(["push", "--json"]);
-    command.arg(&source).args(&destinations).env("TMPDIR", dir.path().join("missing"));
+    let mut command = machine.command(["push", "--json", "-e"]);
+    command.arg(local_shell(dir.path())).arg(&source).args(on_host(&destinations));
+    command.env("TMPDIR", dir.path().join("missing"));
     let ran = Ran(command.output().or_fail());
     assert_eq!(sum(&events(&ran, 2), "encodings"), 2, "{}", ran.stdout());
     assert!(ran.stdout().contains("set TMPDIR"), "{}", ran.stdout());
@@ -397,8 +401,10 @@ fn the_senders_memory_does_not_grow_with_what_a_stalled_destination_has_not_take
     for number in 0..SIZE >> 22 {
         fs::write(source.join(format!("{number}.bin")), noise(number, 4 << 20)).or_fail();
     }
-    let mut command = machine.command(["push", "--json", "--no-store", "--timeout", "600"]);
-    command.arg(&source).args(&destinations).env("TMPDIR", dir.path());
+    let options = ["push", "--json", "--no-store", "--timeout", "600", "-e"];
+    let mut command = machine.command(options);
+    command.arg(local_shell(dir.path())).arg(&source).args(on_host(&destinations));
+    command.env("TMPDIR", dir.path());
     let push = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().or_fail();
     let sender = push.id();
     // Stopped before it has taken anything to speak of, or a little later: the other one goes on all the same.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -128,6 +128,12 @@ impl Way {
         Way { options: vec!["-F".into(), text(route.config())], destination }
     }
 
+    /// A path on a host that is reached with a [`local_shell`].
+    pub fn shell(shell: &Path, path: &Path) -> Way {
+        let destination = format!("host:{}", text(path));
+        Way { options: vec!["-e".into(), text(shell)], destination }
+    }
+
     /// The same way with more options.
     pub fn with(mut self, options: &[&str]) -> Way {
         self.options.extend(options.iter().map(|&option| option.to_owned()));
@@ -210,6 +216,17 @@ impl Done {
             recipes: recipes.iter().map(|(name, count)| (name.clone(), count.clone())).collect(),
         }
     }
+}
+
+/// Writes a remote shell for `-e`: it runs what it is given on this machine, whatever host is named. Agents are
+/// installed below `dir`.
+pub fn local_shell(dir: &Path) -> PathBuf {
+    let (path, cache) = (dir.join("shell"), text(&dir.join("cache")));
+    let lines =
+        format!("#!/bin/sh\nshift\nexport XDG_CACHE_HOME='{cache}'\nexec /bin/sh -c \"$1\"\n");
+    fs::write(&path, lines).or_fail();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).or_fail();
+    path
 }
 
 /// A server for a test.

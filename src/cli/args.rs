@@ -71,12 +71,23 @@ pub enum Command {
 
 /// What `assetsync push` is told.
 #[derive(Debug, Args)]
-#[command(after_help = help::SHORT, after_long_help = help::long_end())]
+#[command(
+    after_help = help::SHORT,
+    after_long_help = help::long_end(),
+    override_usage = help::PUSH_USAGE,
+    disable_help_flag = true,
+)]
 pub struct PushArguments {
     /// The directory to push; a slash at its end makes no difference. Alone: a stage of assetsync.toml
-    #[arg(value_name = "SRC", value_hint = ValueHint::DirPath)]
+    // A lone -h asks for help: super::parse sees to it that no push goes without a source.
+    #[arg(
+        value_name = "SRC",
+        value_hint = ValueHint::DirPath,
+        required = false,
+        required_unless_present = "human_readable",
+    )]
     pub source: PathBuf,
-    /// [user@]host:path, ssh://[user@]host[:port]/path, or a local path; several at once work
+    /// [user@]host:path, ssh://[user@]host[:port]/path, or a local path; several hosts at once work
     #[arg(value_name = "DEST", value_hint = ValueHint::Other)]
     pub destinations: Vec<OsString>,
     #[command(flatten)]
@@ -237,6 +248,9 @@ pub struct OutputArguments {
     /// Print one JSON object a line instead of words
     #[arg(long, conflicts_with_all = ["quiet", "itemize_changes", "stats"])]
     pub json: bool,
+    /// Print help; a lone -h prints less
+    #[arg(long, action = ArgAction::Help)]
+    help: Option<bool>,
 }
 
 /// Options of rsync that fingers know and that change nothing here.
@@ -251,6 +265,9 @@ pub struct HabitArguments {
     /// What travels is compressed always
     #[arg(short = 'z', long, hide = true)]
     pub compress: bool,
+    /// Sizes are printed for people always
+    #[arg(short = 'h', long, hide = true, action = ArgAction::Count)]
+    pub human_readable: u8,
 }
 
 #[cfg(test)]

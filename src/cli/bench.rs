@@ -21,13 +21,31 @@ pub struct BenchArguments {
     #[arg(long, value_name = "DEST", value_hint = ValueHint::Other)]
     pub to: Option<OsString>,
     /// Log in with this private key and no other; may be repeated
-    #[arg(short, long = "identity", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(
+        short,
+        long = "identity",
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        requires = "to",
+    )]
     pub identities: Vec<PathBuf>,
     /// The port of the SSH server
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..),
+        requires = "to",
+    )]
     pub port: Option<u16>,
     /// Read FILE instead of ~/.ssh/config
-    #[arg(short = 'F', long = "ssh-config", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(
+        short = 'F',
+        long = "ssh-config",
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        requires = "to",
+    )]
     pub config_file: Option<PathBuf>,
     /// Make the way so long and narrow, as in 50ms,20mbit; 0 limits nothing; may be repeated
     #[arg(long, value_name = "RTT,RATE", action = ArgAction::Append, default_value = "0")]

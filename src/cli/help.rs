@@ -11,6 +11,11 @@ An interrupted push leaves every path whole; pushing again completes it.
 
 Regular files, directories, symbolic links, permission bits and times are carried.";
 
+/// How `push` is called.
+pub const PUSH_USAGE: &str = "\
+assetsync push [OPTIONS] SRC DEST...
+       assetsync push [OPTIONS] STAGE";
+
 /// The end of the short help.
 pub const SHORT: &str = "'assetsync push --help' says more and gives examples.";
 

@@ -17,6 +17,7 @@ use super::args::{
     ChoiceArguments, MemoryArguments, PushArguments, RecipeArgument, SshArguments,
     TransportArgument,
 };
+use super::places::Places;
 use super::rules;
 use crate::error::CommandError;
 
@@ -60,15 +61,13 @@ impl PushOptions {
     ) -> Result<PushOptions, CommandError> {
         let PushArguments { source, destinations, choice, memory, ssh, .. } = arguments;
         let destinations = self::destinations(&destinations)?;
-        if choice.delete {
-            destinations.iter().try_for_each(|destination| refuse_around(&source, destination))?;
-        }
+        ssh.identities.iter().try_for_each(|path| refuse_directory(path))?;
         let options = push_options(matches, &choice, &memory)?;
         let (timeout, bytes_per_second) =
             (seconds(ssh.timeout), ssh.bwlimit.and_then(|rate| rate.bytes_per_second()));
         let ssh = ssh_options(ssh, interactive);
         let (dry_run, checksum) = (choice.dry_run, choice.checksum);
-        Ok(PushOptions {
+        let options = PushOptions {
             source,
             destinations,
             options,
@@ -78,7 +77,16 @@ impl PushOptions {
             dry_run,
             checksum,
             store: store_path(&memory),
-        })
+        };
+        options.places().check(matches)?;
+        Ok(options)
+    }
+
+    /// What is pushed where.
+    pub fn places(&self) -> Places<'_> {
+        let Policy { filter, delete, .. } = &self.options.policy;
+        let (source, destinations) = (&self.source, &self.destinations);
+        Places { source, destinations, filter, delete: *delete }
     }
 }
 
@@ -88,29 +96,23 @@ pub fn labels(destinations: &[OsString]) -> Vec<String> {
 }
 
 fn destinations(given: &[OsString]) -> Result<Vec<Destination>, CommandError> {
-    let mut destinations: Vec<Destination> = Vec::new();
-    for (given, label) in given.iter().zip(labels(given)) {
+    let destination = |(given, label): (&OsString, String)| {
         let target = Target::parse(given).map_err(CommandError::usage)?;
-        if destinations.iter().any(|other| other.target == target) {
-            return Err(CommandError::usage(format!("Destination {label} is given twice")));
-        }
-        destinations.push(Destination { label, target });
-    }
-    Ok(destinations)
+        Ok(Destination { label, target })
+    };
+    given.iter().zip(labels(given)).map(destination).collect()
 }
 
-/// A source inside its destination would be deleted with all else that it does not have itself.
-fn refuse_around(source: &Path, destination: &Destination) -> Result<(), CommandError> {
-    let Target::Local(path) = &destination.target else { return Ok(()) };
-    match (source.canonicalize(), path.canonicalize()) {
-        (Ok(source), Ok(path)) if source != path && source.starts_with(&path) => {
-            let label = &destination.label;
-            Err(CommandError::usage(format!(
-                "--delete would delete the source, which is in {label}"
-            )))
-        }
-        _ => Ok(()),
+/// rsync's `-i` takes no value, so the word after it is a directory.
+fn refuse_directory(identity: &Path) -> Result<(), CommandError> {
+    if !identity.is_dir() {
+        return Ok(());
     }
+    let path = text::path(identity);
+    Err(CommandError::usage(format!(
+        "-i takes the file of a private key, and {path} is a directory"
+    ))
+    .hint("rsync's -i is --itemize-changes here"))
 }
 
 fn push_options(

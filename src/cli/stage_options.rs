@@ -1,64 +1,50 @@
 //! `assetsync push` with a stage in place of a source and destinations: which options then mean something.
 
+use assetsync_core::text;
+use assetsync_sync::transport::Target;
 use clap::ArgMatches;
-use clap::parser::ValueSource;
 
-use super::args::PushArguments;
+use super::args::{ChoiceArguments, PushArguments, SshArguments};
+use super::config::SettingsArguments;
+use super::given::{first_of, is_given};
+use super::rollout::HostsArguments;
 use crate::error::CommandError;
 
-/// Options of a push that a stage's settings say.
-const OF_THE_STAGE: &[&str] = &[
-    "delete",
-    "max_delete",
-    "allow_empty",
-    "exclude",
-    "include",
-    "exclude_from",
-    "include_from",
-    "entry_point",
-    "checksum",
-    "size_only",
-    "identities",
-    "port",
-    "config_file",
-    "rsh",
-    "transport",
-    "timeout",
-    "bwlimit",
-    "itemize_changes",
-    "stats",
-];
-
-/// Options that mean something with a stage only.
-const ONLY_WITH_STAGES: &[&str] = &["roles", "hosts", "file", "project", "set"];
-
 /// The stage that `assetsync push STAGE` names.
-pub fn stage(matches: &ArgMatches, arguments: &PushArguments) -> Result<String, CommandError> {
-    if let Some(option) = given(matches, OF_THE_STAGE) {
-        return Err(CommandError {
-            hints: vec![
-                "assetsync push SRC DEST takes options; a stage has settings (--set KEY=VALUE)",
-            ],
-            ..CommandError::usage(format!("{option} can't be given with a stage"))
-        });
+///
+/// A directory or a place on a host is one only if the project has a stage of that name.
+pub fn stage(
+    matches: &ArgMatches,
+    arguments: &PushArguments,
+    is_stage: impl Fn(&str) -> bool,
+) -> Result<String, CommandError> {
+    let given = &arguments.source;
+    let is_place =
+        || given.is_dir() || matches!(Target::parse(given.as_ref()), Ok(Target::Remote(_)));
+    let stage = given.to_str().filter(|name| !name.contains('/'));
+    let Some(stage) = stage.filter(|name| !is_place() || is_stage(name)) else {
+        let text =
+            format!("{} is not a stage, and there is no DEST to push it to", text::path(given));
+        return Err(CommandError::usage(text).hint(
+            "assetsync push SRC DEST, as in: assetsync push public/assets web1:/srv/assets",
+        ));
+    };
+    if let Some(option) = of_the_stage(matches) {
+        let text = format!(
+            "{option} can't be given with a stage, and {stage} is taken for one: there is no DEST"
+        );
+        return Err(CommandError::usage(text).hint(
+            "assetsync push SRC DEST takes options; a stage has settings (--set KEY=VALUE)",
+        ));
     }
-    match arguments.source.to_str() {
-        Some(stage) if !stage.contains('/') => Ok(stage.to_owned()),
-        _ => Err(CommandError {
-            hints: vec![
-                "assetsync push SRC DEST, as in: assetsync push public/assets web1:/srv/assets",
-            ],
-            ..CommandError::usage(format!(
-                "{} is no stage, and there is no DEST to push it to",
-                assetsync_core::text::path(&arguments.source)
-            ))
-        }),
-    }
+    Ok(stage.to_owned())
 }
 
 /// Refuses options that mean nothing without a stage.
 pub fn refuse(matches: &ArgMatches) -> Result<(), CommandError> {
-    match given(matches, ONLY_WITH_STAGES) {
+    let option = first_of::<HostsArguments>(matches, &[])
+        .or_else(|| first_of::<SettingsArguments>(matches, &[]));
+    match option {
         Some(option) => Err(CommandError::usage(format!(
             "{option} is for assetsync push STAGE, not with SRC and DEST"
         ))),
@@ -66,12 +52,13 @@ pub fn refuse(matches: &ArgMatches) -> Result<(), CommandError> {
     }
 }
 
-fn given(matches: &ArgMatches, ids: &[&str]) -> Option<String> {
-    let given = ids.iter().find(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
-    given.map(|id| match *id {
-        "file" => "--config".to_owned(),
-        "identities" => "--identity".to_owned(),
-        "config_file" => "--ssh-config".to_owned(),
-        id => format!("--{}", id.replace('_', "-")),
-    })
+/// An option of a push that a stage's settings say.
+fn of_the_stage(matches: &ArgMatches) -> Option<String> {
+    let shown = || {
+        let options = [("itemize_changes", "--itemize-changes"), ("stats", "--stats")];
+        let given = options.into_iter().find(|(id, _)| is_given(matches, id));
+        given.map(|(_, option)| option.to_owned())
+    };
+    let chosen = first_of::<ChoiceArguments>(matches, &["dry_run"]);
+    chosen.or_else(|| first_of::<SshArguments>(matches, &[])).or_else(shown)
 }

@@ -62,7 +62,7 @@ fn write(folder: &Path, text: &str, force: bool) -> Result<(), CommandError> {
                 return failed(error);
             }
             let there = CommandError::usage(format!("{FILE_NAME} is there already"));
-            CommandError { hints: vec!["--force replaces it"], ..there }
+            there.hint("--force replaces it")
         })?;
     file.write_all(text.as_bytes()).map_err(failed)
 }

@@ -93,6 +93,13 @@ impl Project {
     }
 }
 
+/// Whether the project that the current directory is in has a stage of this name.
+pub fn is_stage(name: &str) -> bool {
+    let Ok(found) = found(None) else { return false };
+    let file = ConfigFile::parse(&self::name(&found), &found.text);
+    file.is_ok_and(|file| file.stages().any(|stage| stage == name))
+}
+
 fn found(given: Option<&Path>) -> Result<Found, CommandError> {
     let found = match given {
         Some(path) => config::read(path),
@@ -100,7 +107,7 @@ fn found(given: Option<&Path>) -> Result<Found, CommandError> {
     };
     found.map_err(|error| CommandError {
         hints: match error {
-            FindError::Nowhere(_) => vec!["assetsync init writes one"],
+            FindError::Nowhere(_) => vec!["assetsync init writes one".into()],
             _ => Vec::new(),
         },
         ..CommandError::usage(&error)

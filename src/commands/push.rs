@@ -1,6 +1,5 @@
 //! `assetsync push`: one scanned source, any number of destinations side by side.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use assetsync_sync::sender::{
@@ -11,6 +10,7 @@ use assetsync_sync::transport::{NoPrompt, Prompt, Target, TransportError, Transp
 use clap::ArgMatches;
 
 use super::engine::{agents, open_store};
+use super::project::is_stage;
 use super::rollout;
 use crate::cli::args::{OutputArguments, PushArguments};
 use crate::cli::options::{Destination, PushOptions, labels};
@@ -43,7 +43,7 @@ pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
 
 /// `assetsync push STAGE`: what goes where is said in the project's file.
 fn push_stage(matches: &ArgMatches, arguments: &PushArguments) -> Exit {
-    match stage_options::stage(matches, arguments) {
+    match stage_options::stage(matches, arguments, is_stage) {
         Ok(stage) => rollout::push(&stage, arguments),
         Err(error) => report(&error),
     }
@@ -67,6 +67,7 @@ fn note_habits(console: &Console, arguments: &PushArguments) {
         (habits.archive, "-a is not needed: times, modes and links are carried always"),
         (habits.recursive, "-r is not needed: directories are pushed with all that is in them"),
         (habits.compress, "-z is not needed: what travels is compressed always"),
+        (habits.human_readable > 0, "-h is not needed: sizes are printed for people always"),
     ];
     let given = notes.iter().filter(|(given, _)| *given && console.output.steps);
     given.for_each(|(_, note)| console.tell(note));
@@ -79,20 +80,12 @@ fn prepare(
 ) -> Result<(PushOptions, Source), CommandError> {
     stage_options::refuse(matches)?;
     let options = PushOptions::new(matches, arguments, console.is_interactive())?;
-    let source = Source::scan(&options.source, &options.options.policy.filter)
-        .map_err(|error| hint_at_pulling(error.into(), &options.source))?;
+    options.places().refuse_stages(is_stage)?;
+    let source = Source::scan(&options.source, &options.options.policy.filter)?;
     if !console.output.json {
         source.specials.iter().for_each(|special| console.warn(&not_carried(special)));
     }
     Ok((options, source))
-}
-
-/// Who names a host first may want to pull.
-fn hint_at_pulling(mut error: CommandError, source: &Path) -> CommandError {
-    if matches!(Target::parse(source.as_os_str()), Ok(Target::Remote(_))) {
-        error.hints.push("SRC is a directory of this machine: files are pushed, never pulled");
-    }
-    error
 }
 
 /// Pushes everywhere at once; gives what it all comes to.

@@ -170,8 +170,7 @@ pub fn end(console: &Console, about: About<'_>, started: Instant, outcome: &Outc
         return exit;
     }
     if let Some(error) = &outcome.error {
-        console
-            .error(None, &CommandError { exit, message: error.to_string(), hints: hints(error) });
+        console.error(None, &command_error(exit, error));
     }
     match outcome.verdict() {
         Verdict::Done | Verdict::Partly if !console.output.quiet => {
@@ -191,7 +190,7 @@ pub fn refused(console: &Console, about: About<'_>, error: &RolloutError) -> Exi
     if console.output.json {
         super::rollout_json::refused(console, about.stage, &error.to_string(), exit);
     }
-    console.error(None, &CommandError { exit, message: error.to_string(), hints: hints(error) });
+    console.error(None, &command_error(exit, error));
     exit
 }
 
@@ -267,6 +266,11 @@ fn exit_of_error(error: &RolloutError) -> Exit {
         | RolloutError::Setting { .. } => Exit::Usage,
         _ => Exit::Failed,
     }
+}
+
+fn command_error(exit: Exit, error: &RolloutError) -> CommandError {
+    let hints = hints(error).into_iter().map(Into::into).collect();
+    CommandError { exit, message: error.to_string(), hints }
 }
 
 fn hints(error: &RolloutError) -> Vec<&'static str> {

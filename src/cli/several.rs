@@ -1,0 +1,129 @@
+//! Several sources on one command line. rsync takes the last word for the destination; here the first is SRC and all
+//! others are destinations, which would replace, and with `--delete` empty, directories that were meant as sources.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use assetsync_core::text;
+use assetsync_sync::transport::Target;
+
+use super::options::Destination;
+use super::places::{Places, command};
+use crate::error::CommandError;
+
+/// So many names are shown; a shell may expand a pattern to hundreds.
+const SHOWN: usize = 3;
+
+/// Refuses a local destination beside others.
+pub fn refuse(places: &Places<'_>) -> Result<(), CommandError> {
+    let local: Vec<&Destination> =
+        places.destinations.iter().filter(|dest| is_local(dest)).collect();
+    if local.is_empty() || places.destinations.len() == 1 {
+        return Ok(());
+    }
+    let error = CommandError::usage(format!(
+        "There can be one SRC only, and that is {}; so {} taken for DEST, and a local DEST must be the only one",
+        shown(places.source),
+        match local.as_slice() {
+            [one] => format!("{} is", one.label),
+            several => format!("{} are", list(several)),
+        },
+    ));
+    // Sources come first, hosts after them, as rsync has them.
+    let sources = places.destinations.iter().take_while(|dest| is_local(dest));
+    let sources: Vec<&Path> = sources.filter_map(local_path).collect();
+    let rest = &places.destinations[sources.len()..];
+    Err(match rest.iter().any(is_local) {
+        false if !rest.is_empty() => for_sources(error, places, &sources, &rest[0].label),
+        false => for_directories(error, places, &sources),
+        true => for_mixed(error, places, &local),
+    })
+}
+
+/// `push public/* web1:/srv`: the hosts are at the end.
+fn for_sources(
+    error: CommandError,
+    places: &Places<'_>,
+    sources: &[&Path],
+    host: &str,
+) -> CommandError {
+    let error = match common_parent(places.source, sources) {
+        Some(parent) => {
+            let options = if places.delete { "-n --delete" } else { "-n" };
+            let all = command(&[&shown(parent), host]);
+            let all = all.replacen("push", &format!("push {options}"), 1);
+            error.hint(format!("to see what pushing all of {} would do: {all}", shown(parent)))
+        }
+        None => error,
+    };
+    each(error, places.source, host)
+}
+
+/// `push a b c`: either the last is meant as the one DEST, or all but the first.
+fn for_directories(error: CommandError, places: &Places<'_>, given: &[&Path]) -> CommandError {
+    let (source, first) = (shown(places.source), shown(given[0]));
+    let last = shown(given[given.len() - 1]);
+    let error = error.hint(format!(
+        "to push {source} to several directories: {}, and so on",
+        command(&[&source, &first])
+    ));
+    each(error, places.source, &last)
+}
+
+/// `push a web1:/srv b`: a host and a local directory as destinations.
+fn for_mixed(error: CommandError, places: &Places<'_>, local: &[&Destination]) -> CommandError {
+    let source = shown(places.source);
+    error.hint(format!(
+        "to push to hosts and to a local directory, run one after the other: {}",
+        command(&[&source, &local[0].label])
+    ))
+}
+
+/// Each source has a place of its own below the destination.
+fn each(error: CommandError, source: &Path, destination: &str) -> CommandError {
+    let Some(name) = source.file_name().filter(|_| source.is_dir()) else { return error };
+    let below =
+        format!("{}/{}", destination.trim_end_matches('/'), text::name(name.as_encoded_bytes()));
+    let command = command(&[&shown(source), &below]);
+    error.hint(format!("to push several directories into {destination}, one at a time: {command}"))
+}
+
+/// The directory that all sources are in.
+fn common_parent<'p>(source: &'p Path, others: &[&Path]) -> Option<&'p Path> {
+    let parent = source.parent()?;
+    let is_common = others.iter().all(|other| other.parent() == Some(parent));
+    let parent = if parent.as_os_str() == OsStr::new("") { Path::new(".") } else { parent };
+    is_common.then_some(parent)
+}
+
+/// `a, b and 398 more`.
+fn list(destinations: &[&Destination]) -> String {
+    let labels = |some: &[&Destination]| -> Vec<String> {
+        some.iter().map(|destination| destination.label.clone()).collect()
+    };
+    let (shown, last) = match destinations.len() {
+        count if count > SHOWN + 1 => {
+            (labels(&destinations[..SHOWN]), format!("{} more", count - SHOWN))
+        }
+        count => {
+            let (before, last) = destinations.split_at(count - 1);
+            (labels(before), labels(last).concat())
+        }
+    };
+    format!("{} and {last}", shown.join(", "))
+}
+
+fn is_local(destination: &Destination) -> bool {
+    local_path(destination).is_some()
+}
+
+fn local_path(destination: &Destination) -> Option<&Path> {
+    match &destination.target {
+        Target::Local(path) => Some(path),
+        Target::Remote(_) => None,
+    }
+}
+
+fn shown(path: &Path) -> String {
+    text::path(path)
+}
