@@ -117,6 +117,32 @@ fn behind(jump: &Sshd, host: &Sshd) -> String {
     format!("{}\n{}ProxyJump jump\n", of(jump).replacen(&alias, "Host jump\n", 1), of(host))
 }
 
+/// A host whose key nobody knows is refused, unless the user's own configuration is laxer: that is kept, by the `ssh`
+/// program.
+#[test]
+fn unknown_host_keys_are_refused_as_far_as_the_users_configuration_does() {
+    let (machine, dir, sshd) = (Machine::new(), scratch(), sshd());
+    let source = few_files(dir.path());
+    let strict = fs::read_to_string(sshd.ssh_config()).or_fail();
+    for (rule, code) in [("yes", 1), ("ask", 1), ("no", 0), ("accept-new", 0)] {
+        let destination = dir.path().join(rule);
+        let nobody = text(&dir.path().join(format!("known-{rule}")));
+        let config = strict.replace(&text(&sshd.known_hosts()), &nobody);
+        let config =
+            config.replace("StrictHostKeyChecking yes", &format!("StrictHostKeyChecking {rule}"));
+        assert!(config.contains(&nobody) && config.contains(&format!("Checking {rule}")));
+        let file = dir.path().join("ssh_config");
+        fs::write(&file, config).or_fail();
+        let place = format!("{}:{}", Route::ALIAS, text(&destination));
+        let ran = machine.run(["push", "-v", "-F", &text(&file), &text(&source), &place]);
+        let said = ran.stderr();
+        assert_eq!(ran.code(), Some(code), "{rule}: {said}");
+        let expected = if code == 0 { "stricthostkeychecking" } else { "is not known" };
+        assert!(said.contains(expected), "{rule}: {said}");
+        assert_eq!(destination.exists(), code == 0, "{rule}");
+    }
+}
+
 #[test]
 fn relative_paths_and_tildes_start_at_home() {
     let (machine, dir) = (Machine::new(), scratch());

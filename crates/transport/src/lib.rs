@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Rules that hold for every way to a host:
-//! - an unknown, changed or revoked host key is refused, and no option turns that off;
+//! - an unknown, changed or revoked host key is refused in process, and no option turns that off; the `ssh` program goes
+//!   by the user's configuration, which may be laxer (`StrictHostKeyChecking no`);
 //! - nobody is asked anything unless the caller says that somebody is there;
 //! - one connection, at most a few keys, no second try: servers punish those by address;
 //! - paths and options never stand on a remote command line;
