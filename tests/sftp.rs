@@ -416,9 +416,19 @@ fn a_file_that_changed_since_the_scan_is_sent_as_it_is_now() {
     fs::write(dir.path().join("grown"), "scanned grown and then some").or_fail();
     fs::write(dir.path().join("shrunk"), "less").or_fail();
     let to = host.assets();
-    let report = host.push_scanned(&source, &to, &How::default(), &Silent).or_fail();
+    let last = Mutex::new((0, 0));
+    let hook = Hook(|event: Event<'_>| {
+        if let Event::Progress { done, total, .. } = event {
+            assert!(done <= total, "{done} of {total} bytes");
+            *last.lock().or_fail() = (done, total);
+        }
+    });
+    let report = host.push_scanned(&source, &to, &How::default(), &hook).or_fail();
     assert_eq!(report.retried, 2);
     assert_same(dir.path(), &to);
+    let sum = ["grown", "shrunk", "same"].map(|name| fs::metadata(to.join(name)).or_fail().len());
+    let sum = sum.iter().sum::<u64>();
+    assert_eq!(*last.lock().or_fail(), (sum, sum));
     fs::remove_file(dir.path().join("grown")).or_fail();
     fs::write(to.join("grown"), "").or_fail();
     let before = snapshot(host.place.path()).or_fail();

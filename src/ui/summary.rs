@@ -85,9 +85,10 @@ fn counted(count: u64, one: &str) -> String {
 /// How much travelled of how much there is.
 fn travel(report: &Report) -> String {
     let (sent, received, total) = (report.bytes_sent, report.bytes_received, report.total.bytes);
-    let part = match total {
-        0 => String::new(),
-        _ => format!(": {} of {}", percent(sent + received, total), bytes(total)),
+    let part = match percent(sent + received, total) {
+        Some(part) => format!(": {part} of {}", bytes(total)),
+        // The files are fewer bytes than what it takes to talk about them.
+        None => String::new(),
     };
     format!("  sent {}, received {}{part}\n", bytes(sent), bytes(received))
 }
@@ -159,3 +160,27 @@ web1:/srv/www/assets
         assert_eq!(text, expected);
     }
 }
+
+    #[test]
+    fn more_than_all_there_is_is_no_part_of_it() {
+        let total = Count { files: 1, bytes: 3 };
+        let report = Report { total, bytes_sent: 200, bytes_received: 59, ..Report::default() };
+        let text = summary(&destination("x"), &report, false);
+        assert_eq!(text, "x\n  sent 200 B, received 59 B\n  took 0.00 s\n");
+    }
+
+    #[test]
+    fn a_dry_run_that_installed_the_agent_says_so_and_names_one_that_does_not() {
+        let path = "/home/deploy/.cache/assetsync/agent-Linux-x86_64-1".to_owned();
+        let agent_installed = Some(Installed { path, bytes: 1_200_000 });
+        let report = Report { agent_installed, ..Report::default() };
+        let expected = "  \
+  dry run: the destination was not changed
+  the agent was not there and has been installed: /home/deploy/.cache/assetsync/agent-Linux-x86_64-1, 1.2 MB
+";
+        let here = summary(&destination("x"), &report, true);
+        assert!(here.ends_with(expected), "{here}");
+        let there = summary(&destination("web1:x"), &report, true);
+        let offer = "  -n --transport sftp installs nothing; it compares sizes and times only\n";
+        assert!(there.ends_with(&format!("{expected}{offer}")), "{there}");
+    }

@@ -68,13 +68,16 @@ pub fn clock(time: Duration) -> String {
     }
 }
 
-/// A share in per cent: `1.1 %`, `37 %`.
+/// A part of a whole in per cent: `1.1 %`, `37 %`. What is more than the whole is no part of it.
 #[must_use]
-pub fn percent(part: u64, whole: u64) -> String {
-    match 100.0 * part as f64 / whole.max(1) as f64 {
+pub fn percent(part: u64, whole: u64) -> Option<String> {
+    if whole == 0 || part > whole {
+        return None;
+    }
+    Some(match 100.0 * part as f64 / whole as f64 {
         small if small < 9.95 => format!("{small:.1} %"),
         large => format!("{large:.0} %"),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -124,9 +127,17 @@ mod tests {
 
     #[test]
     fn parts_are_told_with_one_decimal_where_it_matters() {
-        let rows = [(1, 0, "100 %"), (11, 1000, "1.1 %"), (370, 1000, "37 %"), (0, 10, "0.0 %")];
+        let rows = [
+            (11, 1000, Some("1.1 %")),
+            (370, 1000, Some("37 %")),
+            (0, 10, Some("0.0 %")),
+            (10, 10, Some("100 %")),
+            (259, 3, None),
+            (1, 0, None),
+            (0, 0, None),
+        ];
         for (part, whole, expected) in rows {
-            assert_eq!(percent(part, whole), expected);
+            assert_eq!(percent(part, whole).as_deref(), expected, "{part} of {whole}");
         }
     }
 }

@@ -98,8 +98,10 @@ impl<'u, 'a> Uploader<'u, 'a> {
                 .map_err(|error| self.remote.refused(&error))?;
             self.retried += u64::from(attempt == 0);
             self.remote.monitor.event(Event::Retrying { files: 1 });
+            let planned = file.size;
             look_again(&mut self.tree, path, file, &mut self.buffer)
                 .map_err(|source| changing(path, source))?;
+            self.total = self.total - planned + file.size;
         }
         Err(changing(&action.path, io::Error::other("it is not what it was a moment before")))
     }
