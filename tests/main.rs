@@ -15,6 +15,7 @@ mod guides;
 mod help;
 mod interruptions;
 mod memory;
+mod left_out;
 mod places;
 mod rails;
 mod referee;

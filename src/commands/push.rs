@@ -17,7 +17,7 @@ use crate::cli::options::{Destination, PushOptions, labels};
 use crate::cli::stage_options;
 use crate::error::{CommandError, Exit};
 use crate::ui::console::{Console, report};
-use crate::ui::monitor::{Watch, not_carried};
+use crate::ui::monitor::Watch;
 use crate::ui::output::Output;
 use crate::ui::prompt::Person;
 use crate::ui::{interrupt, outcome};
@@ -83,7 +83,7 @@ fn prepare(
     options.places().refuse_stages(is_stage)?;
     let source = Source::scan(&options.source, &options.options.policy.filter)?;
     if !console.output.json {
-        source.specials.iter().for_each(|special| console.warn(&not_carried(special)));
+        source.left_out.iter().for_each(|left_out| console.warn(&left_out.to_string()));
     }
     Ok((options, source))
 }
@@ -134,7 +134,7 @@ fn push_to(
 ) -> Exit {
     let watch = Watch::new(console, &destination.label);
     if console.output.json {
-        source.specials.iter().for_each(|special| watch.event(Event::Special(special)));
+        source.left_out.iter().for_each(|left_out| watch.event(Event::LeftOut(left_out)));
     }
     let result = carry_out(destination, options, connection, source, &watch);
     drop(watch);

@@ -7,7 +7,6 @@ use assetsync_sync::sender::{Event, Monitor, Report};
 
 use super::console::Console;
 use super::json_line::{Body, Done, Line, PlannedAction};
-use super::monitor::not_carried;
 
 /// Least time between two `progress` lines of one destination.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -77,14 +76,14 @@ impl Monitor for JsonLines<'_> {
 
 /// Prints the line of an event, if it has one.
 pub fn happened(console: &Console, destination: &str, event: Event<'_>, pace: &Pace) {
-    let special;
+    let text;
     let body = match event {
         Event::Connected { how } => Body::Connected { how },
         Event::AgentInstalled => Body::AgentInstalled,
         Event::Noise(text) => Body::Noise { text },
-        Event::Special(path) => {
-            special = not_carried(path);
-            Body::Notice { message: &special }
+        Event::LeftOut(left_out) => {
+            text = left_out.to_string();
+            Body::Notice { message: &text }
         }
         Event::Surveyed { paths, leftovers } => Body::Surveyed { paths, leftovers },
         Event::Planned { files, bytes } => Body::Planned { files, bytes },

@@ -1,6 +1,5 @@
 //! Hands the engine's events to those who show them.
 
-use assetsync_sync::path::RelPath;
 use assetsync_sync::sender::{Event, Monitor};
 
 use super::console::Console;
@@ -29,9 +28,4 @@ impl Monitor for Watch<'_> {
     fn event(&self, event: Event<'_>) {
         self.listeners.iter().for_each(|listener| listener.event(event));
     }
-}
-
-/// The notice about a FIFO, socket or device of the source.
-pub fn not_carried(path: &RelPath) -> String {
-    format!("{path} is a FIFO, socket or device and is not carried")
 }

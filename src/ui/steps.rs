@@ -6,7 +6,6 @@ use assetsync_sync::sender::{Event, Monitor};
 use assetsync_units::{bytes, plural};
 
 use super::console::Console;
-use super::monitor::not_carried;
 
 /// Tells of one destination: warnings always, steps with `-v`, their times with `-vv`.
 pub struct Steps<'a> {
@@ -56,9 +55,7 @@ impl Monitor for Steps<'_> {
             Event::Connected { how } => self.step(&format!("connected by {how}")),
             Event::AgentInstalled => self.step("the agent was not there and has been installed"),
             Event::Noise(text) => self.noise(text),
-            Event::Special(path) => {
-                self.warn(&not_carried(path));
-            }
+            Event::LeftOut(left_out) => self.warn(&left_out.to_string()),
             Event::Surveyed { paths, leftovers } => self.surveyed(paths, leftovers),
             Event::Planned { files, bytes: size } if files > 0 => {
                 let files = plural(files, "file");

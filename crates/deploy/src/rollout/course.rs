@@ -164,7 +164,12 @@ impl<'a> Course<'a> {
                 return Ok(None);
             }
             let purpose = self.purpose(restores);
-            load::built(project, set, engine.recipes, purpose).map(Some)
+            let load = load::built(project, set, engine.recipes, purpose)?;
+            for left_out in &load.source.left_out {
+                let text = format!("{}: {left_out}", set.source.display());
+                self.rollout.monitor.event(&Event::Notice { place: None, text: &text });
+            }
+            Ok(Some(load))
         });
         sets.collect()
     }

@@ -1,6 +1,8 @@
 //! How a push tells what it is doing. The library never prints.
 
-use crate::path::RelPath;
+use assetsync_transport::bootstrap::Installed;
+
+use super::left_out::LeftOut;
 
 /// Something that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +17,8 @@ pub enum Event<'a> {
     AgentInstalled,
     /// The login shell printed this before the agent started.
     Noise(&'a str),
-    /// A FIFO, socket or device of the source, which is not carried.
-    Special(&'a RelPath),
+    /// Something of the source that is not carried.
+    LeftOut(&'a LeftOut),
     /// The destination's state is known.
     Surveyed {
         /// Number of paths there.

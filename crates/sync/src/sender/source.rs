@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
+use super::left_out::{LeftOut, Why};
 use crate::compare::SourceEntry;
 use crate::digest::Digest;
 use crate::entry::{CARRIED_MODE, Entry, Kind};
@@ -31,8 +32,8 @@ pub struct Source {
     path: PathBuf,
     /// Everything that is carried, in tree order, as it was listed.
     pub entries: Vec<Entry>,
-    /// FIFOs, sockets and devices: reported, never opened.
-    pub specials: Vec<RelPath>,
+    /// What is there and not carried.
+    pub left_out: Vec<LeftOut>,
     is_given: bool,
     hashed: OnceLock<Result<Vec<SourceEntry>, Arc<SourceError>>>,
 }
@@ -81,9 +82,9 @@ impl Source {
         if !File::from(root.try_clone().map_err(failed)?).metadata().map_err(failed)?.is_dir() {
             return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
-        let (entries, specials, hashed) = (Vec::new(), Vec::new(), OnceLock::new());
+        let (entries, left_out, hashed) = (Vec::new(), Vec::new(), OnceLock::new());
         let path = path.into();
-        let mut source = Source { root, path, entries, specials, is_given: false, hashed };
+        let mut source = Source { root, path, entries, left_out, is_given: false, hashed };
         let unreadable = source.list(filter);
         if unreadable.is_empty() { Ok(source) } else { Err(SourceError::Unreadable(unreadable)) }
     }
@@ -109,7 +110,7 @@ impl Source {
         }
         let listed = entries.iter().map(|local| local.entry.clone()).collect();
         let (path, hashed) = (contents.into(), OnceLock::from(Ok(entries)));
-        Ok(Source { root, path, entries: listed, specials: Vec::new(), is_given: true, hashed })
+        Ok(Source { root, path, entries: listed, left_out: Vec::new(), is_given: true, hashed })
     }
 
     /// Whether the source was [given](Source::of): its contents may be elsewhere, but can't be others.
@@ -137,8 +138,18 @@ impl Source {
             Ok(tree) => tree,
             Err(source) => return vec![Unreadable { path: ".".into(), source }],
         };
-        let root = self.path.clone();
-        for item in walk.filter_entry(|item| is_carried(item, &root, filter)) {
+        let (root, left_out) = (self.path.clone(), &mut self.left_out);
+        let mut walk = walk.filter_entry(|item| is_included(item, &root, filter));
+        while let Some(item) = walk.next() {
+            if let Ok(item) = &item
+                && let Some(path) = reserved(item, &root)
+            {
+                left_out.push(LeftOut { path, why: Why::Reserved });
+                if item.file_type().is_dir() {
+                    walk.skip_current_dir();
+                }
+                continue;
+            }
             let listed = item.map_err(Into::into).and_then(|item| {
                 let path = relative(item.path(), &root).ok_or(io::ErrorKind::InvalidFilename)?;
                 let path = RelPath::new(path).map_err(io::Error::other)?;
@@ -146,7 +157,9 @@ impl Source {
                 Ok(entry)
             });
             match listed {
-                Ok(Entry { path, kind: Kind::Special, .. }) => self.specials.push(path),
+                Ok(Entry { path, kind: Kind::Special, .. }) => {
+                    left_out.push(LeftOut { path, why: Why::Special });
+                }
                 Ok(entry) => self.entries.push(entry),
                 Err(source) => unreadable.push(unreadable_at(source)),
             }
@@ -209,12 +222,15 @@ fn entry(tree: &mut Tree, path: RelPath) -> io::Result<Entry> {
     Ok(Entry { path, kind, mode: mode & CARRIED_MODE, mtime })
 }
 
-fn is_carried(item: &walkdir::DirEntry, root: &Path, filter: &Filter) -> bool {
-    match relative(item.path(), root) {
-        None => true,
-        Some(_) if is_own(item.file_name().as_bytes()) => false,
-        Some(path) => filter.verdict(path, item.file_type().is_dir()) == Verdict::Included,
-    }
+fn is_included(item: &walkdir::DirEntry, root: &Path, filter: &Filter) -> bool {
+    relative(item.path(), root)
+        .is_none_or(|path| filter.verdict(path, item.file_type().is_dir()) == Verdict::Included)
+}
+
+/// The path of what has the name of a work directory.
+fn reserved(item: &walkdir::DirEntry, root: &Path) -> Option<RelPath> {
+    let path = relative(item.path(), root).filter(|_| is_own(item.file_name().as_bytes()))?;
+    RelPath::new(path).ok()
 }
 
 fn relative<'p>(path: &'p Path, root: &Path) -> Option<&'p [u8]> {
