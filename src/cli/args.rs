@@ -117,7 +117,7 @@ pub struct PushArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What is pushed")]
 pub struct ChoiceArguments {
-    /// Only show what would be done; change nothing
+    /// Only show what would be done; a missing agent is installed, but not with --transport sftp
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     /// Delete what the source does not have, after everything else

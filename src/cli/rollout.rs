@@ -59,7 +59,7 @@ pub struct DeployArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub stage: StageArguments,
-    /// Only show what would be done with what is built already; change nothing
+    /// Only show what would be done with what is built already; change no assets
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     /// Deploy what is built already
@@ -80,7 +80,7 @@ pub struct RollbackArguments {
     /// How many deploys to go back, or the beginning of a deploy's id
     #[arg(value_name = "N|ID", default_value = "1")]
     pub target: String,
-    /// Only show what would be done; change nothing
+    /// Only show what would be done; change no assets
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }
@@ -92,7 +92,7 @@ pub struct PruneArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub stage: StageArguments,
-    /// Only show what would be deleted; change nothing
+    /// Only show what would be deleted; delete nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }
@@ -127,7 +127,7 @@ Bring an earlier deploy's exact files back, on all hosts or none
 pub const STATUS: &str = "\
 Show, for each host, what is live, what is kept, and what was changed by hand
 
-Exit status 1 if a host can't be looked at.";
+The agent is installed where it is missing. Exit status 1 if a host can't be looked at.";
 
 /// What `prune` does.
 pub const PRUNE: &str = "\

@@ -138,7 +138,7 @@ fn push_to(
     }
     let result = carry_out(destination, options, connection, source, &watch);
     drop(watch);
-    outcome::of(console, &destination.label, source, options.dry_run, &result)
+    outcome::of(console, destination, source, options.dry_run, &result)
 }
 
 /// Pushes by an agent; over SFTP if that is asked for, or if the host can't run one.

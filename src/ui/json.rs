@@ -79,7 +79,9 @@ pub fn happened(console: &Console, destination: &str, event: Event<'_>, pace: &P
     let text;
     let body = match event {
         Event::Connected { how } => Body::Connected { how },
-        Event::AgentInstalled => Body::AgentInstalled,
+        Event::AgentInstalled(agent) => {
+            Body::AgentInstalled { path: &agent.path, bytes: agent.bytes }
+        }
         Event::Noise(text) => Body::Noise { text },
         Event::LeftOut(left_out) => {
             text = left_out.to_string();

@@ -28,8 +28,13 @@ pub enum Body<'a> {
         /// The transport and why it was chosen.
         how: &'a str,
     },
-    /// The agent was not there and has been installed.
-    AgentInstalled,
+    /// The agent was not there and has been installed; a dry run does that, too, unless it is one by SFTP.
+    AgentInstalled {
+        /// Where, on the destination's host.
+        path: &'a str,
+        /// The program's size.
+        bytes: u64,
+    },
     /// The login shell printed something before the agent started.
     Noise {
         /// What it printed.
@@ -111,7 +116,7 @@ pub struct PlannedAction<'a> {
 pub struct Done<'a> {
     /// Whether the destination is as the source, or in a dry run whether the plan could be made.
     pub ok: bool,
-    /// Whether this was a dry run: the numbers say what would be done, nothing was changed.
+    /// Whether this was a dry run: the numbers say what would be done, the destination was not changed.
     pub dry_run: bool,
     /// Regular files in the source.
     pub files_total: u64,

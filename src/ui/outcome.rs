@@ -10,19 +10,19 @@ use crate::error::{CommandError, Exit};
 /// Reports on one destination.
 pub fn of(
     console: &Console,
-    label: &str,
+    destination: &Destination,
     source: &Source,
     dry_run: bool,
     result: &Result<Report, PushError>,
 ) -> Exit {
     match result {
         Ok(report) => {
-            success(console, label, source, dry_run, report);
+            success(console, destination, source, dry_run, report);
             Exit::Done
         }
         Err(error) => {
             let error = CommandError::from(error);
-            failure(console, label, &error, dry_run);
+            failure(console, &destination.label, &error, dry_run);
             error.exit
         }
     }
@@ -50,10 +50,16 @@ pub fn all(console: &Console, destinations: &[Destination], exits: &[Exit]) {
     }
 }
 
-fn success(console: &Console, label: &str, source: &Source, dry_run: bool, report: &Report) {
+fn success(
+    console: &Console,
+    destination: &Destination,
+    source: &Source,
+    dry_run: bool,
+    report: &Report,
+) {
     let output = console.output;
     if output.json {
-        return json::done(console, label, report, dry_run);
+        return json::done(console, &destination.label, report, dry_run);
     }
     if output.quiet {
         return;
@@ -65,7 +71,7 @@ fn success(console: &Console, label: &str, source: &Source, dry_run: bool, repor
             text.push('\n');
         }
     }
-    text.push_str(&summary::summary(label, report, dry_run));
+    text.push_str(&summary::summary(destination, report, dry_run));
     if output.stats {
         text.push_str(&summary::stats(report, source));
     }

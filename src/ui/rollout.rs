@@ -21,6 +21,7 @@ use super::itemize;
 use super::progress::ProgressLine;
 use super::rollout_json::JsonLines;
 use super::steps::Steps;
+use super::summary::installed;
 use crate::error::{CommandError, Exit};
 
 /// So many lines of a build that failed are shown.
@@ -73,6 +74,9 @@ impl Watch {
         let mut told = self.told();
         if self.console.output.steps || matches!(event, sender::Event::Notice(_)) {
             Steps::new(&self.console, place).event(event);
+        } else if let sender::Event::AgentInstalled(agent) = event {
+            // In a dry run it is all that changes on a host.
+            self.line(&told, &format!("{place}: {}", installed(agent)));
         }
         let line = || ProgressLine::new(&self.console, place);
         told.progress.entry(place.to_owned()).or_insert_with(line).event(event);
@@ -208,7 +212,8 @@ fn success(about: About<'_>, started: Instant, outcome: &Outcome) -> String {
                 let _ = writeln!(text, "  {}", itemize::line(action));
             });
         }
-        let _ = writeln!(text, "{}: dry run, nothing was changed", about.stage);
+        // An agent that was installed for it was told when that was done.
+        let _ = writeln!(text, "{}: dry run, no assets were changed", about.stage);
         return text;
     }
     let _ = match about.verb {

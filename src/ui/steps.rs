@@ -6,6 +6,7 @@ use assetsync_sync::sender::{Event, Monitor};
 use assetsync_units::{bytes, plural};
 
 use super::console::Console;
+use super::summary::installed;
 
 /// Tells of one destination: warnings always, steps with `-v`, their times with `-vv`.
 pub struct Steps<'a> {
@@ -53,7 +54,7 @@ impl Monitor for Steps<'_> {
     fn event(&self, event: Event<'_>) {
         match event {
             Event::Connected { how } => self.step(&format!("connected by {how}")),
-            Event::AgentInstalled => self.step("the agent was not there and has been installed"),
+            Event::AgentInstalled(agent) => self.step(&installed(agent)),
             Event::Noise(text) => self.noise(text),
             Event::LeftOut(left_out) => self.warn(&left_out.to_string()),
             Event::Surveyed { paths, leftovers } => self.surveyed(paths, leftovers),

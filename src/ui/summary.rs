@@ -4,14 +4,18 @@ use std::fmt::Write;
 
 use assetsync_sync::entry::Kind;
 use assetsync_sync::sender::{Count, Report, Source};
+use assetsync_sync::transport::Target;
+use assetsync_sync::transport::bootstrap::Installed;
 use assetsync_units::{bytes, number, percent, plural, seconds};
+
+use crate::cli::options::Destination;
 
 /// The order in which recipes are told; others come before the last.
 const ORDER: [&str; 3] = ["keep", "touch", "copy"];
 
 /// The summary, one line each, ending in a newline.
-pub fn summary(label: &str, report: &Report, dry_run: bool) -> String {
-    let mut text = format!("{label}\n");
+pub fn summary(destination: &Destination, report: &Report, dry_run: bool) -> String {
+    let mut text = format!("{}\n", destination.label);
     for (recipe, count) in recipes(report) {
         row(&mut text, recipe, plural(count.files, "file"), bytes(count.bytes));
     }
@@ -27,9 +31,30 @@ pub fn summary(label: &str, report: &Report, dry_run: bool) -> String {
     text.push_str(&if dry_run { question(report) } else { travel(report) });
     text.push_str(&cost(report));
     if dry_run {
-        text.push_str("  dry run: nothing was changed\n");
+        text.push_str(&looked(destination, report));
     }
     text
+}
+
+/// What a dry run did: nothing, or it installed the agent.
+fn looked(destination: &Destination, report: &Report) -> String {
+    let Some(agent) = &report.agent_installed else {
+        return "  dry run: nothing was changed\n".to_owned();
+    };
+    let mut text = format!("  dry run: the destination was not changed\n  {}\n", installed(agent));
+    if matches!(destination.target, Target::Remote(_)) {
+        text.push_str("  -n --transport sftp installs nothing; it compares sizes and times only\n");
+    }
+    text
+}
+
+/// That the agent was installed, and where.
+pub fn installed(agent: &Installed) -> String {
+    format!(
+        "the agent was not there and has been installed: {}, {}",
+        agent.path,
+        bytes(agent.bytes)
+    )
 }
 
 /// More numbers, for `--stats`.
@@ -110,9 +135,14 @@ fn cost(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::ffi::OsStr;
     use std::time::Duration;
 
     use super::*;
+
+    fn destination(given: &str) -> Destination {
+        Destination { label: given.into(), target: Target::parse(OsStr::new(given)).unwrap() }
+    }
 
     fn report() -> Report {
         let count = |files, bytes| Count { files, bytes };
@@ -150,16 +180,15 @@ web1:/srv/www/assets
   sent 281 kB, received 92.0 kB: 1.1 % of 33.5 MB
   took 1.24 s, server memory peak 8.1 MB
 ";
-        assert_eq!(summary("web1:/srv/www/assets", &report(), false), expected);
+        assert_eq!(summary(&destination("web1:/srv/www/assets"), &report(), false), expected);
     }
 
     #[test]
     fn a_dry_run_says_so_and_nothing_needs_no_rows() {
-        let text = summary("x", &Report::default(), true);
+        let text = summary(&destination("x"), &Report::default(), true);
         let expected = "x\n  sent 0 B, received 0 B to find this out\n  took 0.00 s\n  dry run: nothing was changed\n";
         assert_eq!(text, expected);
     }
-}
 
     #[test]
     fn more_than_all_there_is_is_no_part_of_it() {
@@ -184,3 +213,4 @@ web1:/srv/www/assets
         let offer = "  -n --transport sftp installs nothing; it compares sizes and times only\n";
         assert!(there.ends_with(&format!("{expected}{offer}")), "{there}");
     }
+}

@@ -2,10 +2,10 @@
 //!
 //! The remote command is a constant script with a nonce and the known agents as words after it,
 //! and nothing of the user's. If the right agent is there, the script becomes it, in the same round
-//! trip. Otherwise it asks for it with a line `assetsync:NONCE:missing:PLATFORM`, and gets the size
-//! of the compressed program, a newline and the program. The platform is followed by `:xz` if the
-//! host has the XZ Utils; the size is followed by ` xz` or ` plain` if the program is compressed by
-//! xz or not at all, not by gzip. Failures are reported in lines of the same form. All other output
+//! trip. Otherwise it asks for it with a line `assetsync:NONCE:missing:PLATFORM PATH`, where PATH is
+//! where the program will be, and gets the size of the compressed program, a newline and the program.
+//! The platform is followed by `:xz` if the host has the XZ Utils; the size is followed by ` xz` or
+//! ` plain` if the program is compressed by xz or not at all, not by gzip. Failures are reported in lines of the same form. All other output
 //! before the agent starts is noise of the login shell.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -42,8 +42,17 @@ pub struct Started {
     pub leftover: Vec<u8>,
     /// Output of the login shell, safe to show; worth a warning unless empty.
     pub noise: String,
-    /// Whether the agent had to be installed.
-    pub installed: bool,
+    /// The agent, if it had to be installed.
+    pub installed: Option<Installed>,
+}
+
+/// An agent that was installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// Where, on its host; safe to show.
+    pub path: String,
+    /// The program's size in bytes.
+    pub bytes: u64,
 }
 
 /// The remote command line that starts the agent, for any login shell.
@@ -121,36 +130,39 @@ impl From<io::Error> for Stop {
 }
 
 impl Talk<'_> {
-    fn run(&mut self, agents: &Agents, first_line: &[u8]) -> Result<bool, Stop> {
+    fn run(&mut self, agents: &Agents, first_line: &[u8]) -> Result<Option<Installed>, Stop> {
         // A command that is gone already has its reason on the way; reading will tell.
         let _ = self.write(first_line);
-        let mut uploads = 0;
+        let (mut uploads, mut installed) = (0, None);
         loop {
             let (word, detail) = self.next_word()?;
             match word.as_str() {
-                "ready" if uploads == 0 => return Ok(false),
                 "ready" => {
-                    self.write(first_line)?;
-                    return Ok(true);
+                    if installed.is_some() {
+                        self.write(first_line)?;
+                    }
+                    return Ok(installed);
                 }
                 "missing" if uploads < UPLOAD_LIMIT => {
                     uploads += 1;
-                    self.upload(agents, &detail)?;
+                    installed = Some(self.upload(agents, &detail)?);
                 }
                 _ => return Err(Stop::Said(word, detail)),
             }
         }
     }
 
-    /// Sends the agent that a `missing:PLATFORM[:UNPACKER]` line asks for.
-    fn upload(&mut self, agents: &Agents, wanted: &str) -> Result<(), Stop> {
+    /// Sends the agent that a `missing:PLATFORM[:UNPACKER] PATH` line asks for.
+    fn upload(&mut self, agents: &Agents, wanted: &str) -> Result<Installed, Stop> {
+        let (wanted, path) = wanted.split_once(' ').unwrap_or((wanted, ""));
         let (platform, unpacker) = wanted.split_once(':').unwrap_or((wanted, ""));
         let Some(agent) = agents.for_platform(platform) else {
             return Err(Stop::Said("unsupported".into(), platform.into()));
         };
         let (packed, form) = agents.packed(agent, unpacker)?;
         self.write(format!("{}{form}\n", packed.len()).as_bytes())?;
-        Ok(self.write(&packed)?)
+        self.write(&packed)?;
+        Ok(Installed { path: path.to_owned(), bytes: agent.bytes.len() as u64 })
     }
 
     /// The next `assetsync:NONCE:WORD[:DETAIL]` line; anything before it is noise.
@@ -206,7 +218,7 @@ impl Talk<'_> {
         }
     }
 
-    fn started(self, end: End, installed: bool) -> Started {
+    fn started(self, end: End, installed: Option<Installed>) -> Started {
         let (reader, writer) = (self.reader.into_inner(), self.writer.into_inner());
         let channel = Channel { reader, writer, end };
         Started { channel, leftover: self.buffer, noise: text::lines(&self.noise), installed }

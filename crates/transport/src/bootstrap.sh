@@ -124,7 +124,7 @@ install_agent() {
     user_umask=$(umask)
     umask 077
     while :; do
-        say "missing:$platform$unpacker"
+        say "missing:$platform$unpacker $program"
         # The sender has said hello already, in case the agent is there. It says it again later.
         test -n "$hello" || read -r hello || exit 1
         read -r length format || exit 1

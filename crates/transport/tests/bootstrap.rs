@@ -20,8 +20,13 @@ fn installs_once_and_then_starts_in_every_login_shell() {
         for installs in [true, false] {
             let started =
                 home.start_with(shell, &agents()).unwrap_or_else(|e| panic!("{shell}: {e}"));
-            assert_eq!(started.installed, installs, "{shell}");
             assert_eq!(started.noise, "", "{shell}");
+            if let Some(installed) = &started.installed {
+                assert_eq!(PathBuf::from(&installed.path), home.installed()[0], "{shell}");
+                let size = fs::metadata(&installed.path).unwrap().len();
+                assert_eq!(installed.bytes, size, "{shell}");
+            }
+            assert_eq!(started.installed.is_some(), installs, "{shell}");
             assert_echoes(started);
         }
         let installed = home.installed();
@@ -42,7 +47,7 @@ fn works_when_bin_sh_is_another_shell() {
             let channel = home.shell("dash", &line);
             let started = bootstrap::start(channel, NONCE, &agents(), FIRST, TIMEOUT);
             let started = started.unwrap_or_else(|e| panic!("{shell}: {e}"));
-            assert_eq!(started.installed, installs, "{shell}");
+            assert_eq!(started.installed.is_some(), installs, "{shell}");
             assert_echoes(started);
         }
     }
@@ -227,7 +232,7 @@ fn if_the_agent_is_there_only_ls_and_cksum_are_started() {
     let replaced: Vec<_> =
         logged.iter().zip(&scripts).map(|(name, script)| (*name, Some(script.as_str()))).collect();
     programs(bin.path(), &replaced);
-    assert!(home.start_among(bin.path(), &agents()).unwrap().installed);
+    assert!(home.start_among(bin.path(), &agents()).unwrap().installed.is_some());
     fs::remove_file(&log).unwrap();
     assert_echoes(home.start_among(bin.path(), &agents()).unwrap());
     let mut expected = vec!["ls", "cksum"];

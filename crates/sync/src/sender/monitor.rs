@@ -13,8 +13,8 @@ pub enum Event<'a> {
         /// The transport and why it was chosen.
         how: &'a str,
     },
-    /// The agent was not there and has been installed.
-    AgentInstalled,
+    /// The agent was not there and has been installed, in a dry run, too.
+    AgentInstalled(&'a Installed),
     /// The login shell printed this before the agent started.
     Noise(&'a str),
     /// Something of the source that is not carried.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use assetsync_transport::bootstrap::Installed;
+
 use crate::compare::SourceEntry;
 use crate::plan::{Plan, What};
 use crate::recipe::Recipe;
@@ -46,6 +48,8 @@ pub struct Report {
     pub agent_peak_rss_bytes: u64,
     /// Files of the destination that the agent read.
     pub agent_files_read: u64,
+    /// The agent, if it was not there and had to be installed, which a dry run does, too.
+    pub agent_installed: Option<Installed>,
     /// Files by recipe name.
     pub recipes: BTreeMap<&'static str, Count>,
     /// Files that did not arrive as they were sent and were sent again.

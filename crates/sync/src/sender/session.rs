@@ -41,6 +41,7 @@ pub struct Session<'a> {
     encodings: u32,
     /// When the destination began to be reached.
     since: Instant,
+    installed: Option<bootstrap::Installed>,
 }
 
 /// What a push to a destination begins with.
@@ -102,8 +103,9 @@ impl<'a> Session<'a> {
         if !agent.noise.is_empty() {
             monitor.event(Event::Noise(&agent.noise));
         }
-        if agent.installed {
-            monitor.event(Event::AgentInstalled);
+        let installed = agent.installed.clone();
+        if let Some(installed) = &installed {
+            monitor.event(Event::AgentInstalled(installed));
         }
         Ok(Session {
             wire: Wire::new(agent, line.len(), patience, connection.bytes_per_second)?,
@@ -115,6 +117,7 @@ impl<'a> Session<'a> {
             is_deploy: opening.deploy.is_some(),
             encodings: 0,
             since,
+            installed,
         })
     }
 
@@ -381,6 +384,7 @@ impl<'a> Session<'a> {
         report.elapsed = self.since.elapsed();
         report.agent_peak_rss_bytes = self.vitals.peak_rss_bytes;
         report.agent_files_read = self.vitals.files_read;
+        report.agent_installed.clone_from(&self.installed);
     }
 
     /// Old and new files are there at the same time until the deletes at the end.
