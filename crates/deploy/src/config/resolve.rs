@@ -179,12 +179,16 @@ fn built_in(key: &Key, stage: Option<&Stage>, values: &Values) -> Option<Value> 
     let (text, origin) = match key.setting.default {
         Default::None => return None,
         Default::Value(text) => (text.to_owned(), Origin::BuiltIn(None)),
+        // Its items are below.
+        Default::Items(_) => (String::new(), Origin::BuiltIn(None)),
         Default::Template(template) => {
             (filled(template, key, stage, values)?, Origin::BuiltIn(Some(template)))
         }
     };
-    let texts: Vec<&str> =
-        if key.setting.is_list { text.split(',').collect() } else { vec![text.as_str()] };
+    let texts: Vec<&str> = match key.setting.default {
+        Default::Items(items) => items.to_vec(),
+        _ => vec![text.as_str()],
+    };
     let item = |text: &str| {
         // A default that is made of checked values can still be none: `/x/..` is no directory.
         let datum = key.setting.kind.check_word(&key.to_string(), text).ok()?;

@@ -54,8 +54,10 @@ pub(crate) enum Scope {
 pub(crate) enum Default {
     /// There is none.
     None,
-    /// A value; for a list, items between commas.
+    /// A value.
     Value(&'static str),
+    /// A list's items.
+    Items(&'static [&'static str]),
     /// Text with other settings' names in braces.
     Template(&'static str),
 }

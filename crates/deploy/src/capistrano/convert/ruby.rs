@@ -93,8 +93,8 @@ impl Draft {
 fn built_in(key: &str) -> Vec<&'static str> {
     match find(key) {
         Found::Setting(setting) => match setting.default {
-            Default::Value(text) => text.split(',').collect(),
-            Default::None | Default::Template(_) => Vec::new(),
+            Default::Items(items) => items.to_vec(),
+            Default::None | Default::Value(_) | Default::Template(_) => Vec::new(),
         },
         Found::Group | Found::Nothing => Vec::new(),
     }

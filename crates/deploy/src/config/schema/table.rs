@@ -1,16 +1,14 @@
 //! The table of settings, in the order in which they are shown.
 
+use assetsync_sync::entry_points::DEFAULT_PATTERNS;
+
 use super::{Default, Kind, Scope, Setting};
 
 /// What `sh` finds a program by, run through a version manager: Capistrano's lists, with what its plugins append.
-const RBENV_BINS: &str = "rake,gem,bundle,ruby,rails,puma,pumactl";
-const RVM_BINS: &str = "gem,rake,ruby,bundle,puma,pumactl";
-const CHRUBY_BINS: &str = "rake,gem,bundle,ruby,puma,pumactl";
-const BUNDLE_BINS: &str = "gem,rake,rails,puma,pumactl";
-
-/// The engine's own patterns of files that name other files; a test of the command keeps them equal.
-pub(crate) const ENTRY_POINTS: &str = ".sprockets-manifest-*.json,manifest*.json,.manifest.json,\
-    asset-manifest.json,*.html,*.htm,sw.js,service_worker.js,service-worker.js";
+const RBENV_BINS: &[&str] = &["rake", "gem", "bundle", "ruby", "rails", "puma", "pumactl"];
+const RVM_BINS: &[&str] = &["gem", "rake", "ruby", "bundle", "puma", "pumactl"];
+const CHRUBY_BINS: &[&str] = &["rake", "gem", "bundle", "ruby", "puma", "pumactl"];
+const BUNDLE_BINS: &[&str] = &["gem", "rake", "rails", "puma", "pumactl"];
 
 const MANAGERS: &[&str] = &["none", "rbenv", "rvm", "chruby"];
 const TRANSPORTS: &[&str] = &["ssh2", "openssh", "sftp"];
@@ -34,8 +32,8 @@ pub(crate) static SETTINGS: &[Setting] = &[
     stage("build.environment.*", Kind::Variable),
     stage("assets.source", Kind::SourceDir).value("public/assets"),
     stage("assets.destination", Kind::Below).template("{assets.source}"),
-    stage("assets.roles", Kind::Word).list().value("web"),
-    stage("assets.entry_points", Kind::Text).list().value(ENTRY_POINTS).guarded(),
+    stage("assets.roles", Kind::Word).items(&["web"]),
+    stage("assets.entry_points", Kind::Text).items(DEFAULT_PATTERNS).guarded(),
     stage("assets.fingerprints", Kind::Text).list(),
     stage("assets.exclude", Kind::Text).list(),
     stage("assets.delete", Kind::Choice(DELETES)).value("retain"),
@@ -51,7 +49,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     stage("restart.preset", Kind::Choice(RESTARTS)).value("none"),
     stage("restart.command", Kind::Command),
     stage("restart.phased", Kind::Flag).value("false"),
-    stage("restart.roles", Kind::Word).list().value("app"),
+    stage("restart.roles", Kind::Word).items(&["app"]),
     // How long things may take; seconds are the finest.
     stage("timeouts.connect", Kind::Age).value("15s"),
     stage("timeouts.silence", Kind::Age).value("60s"),
@@ -69,14 +67,14 @@ pub(crate) static SETTINGS: &[Setting] = &[
     host("rbenv.ruby", Kind::Word),
     host("rbenv.path", Kind::Text).value("$HOME/.rbenv"),
     host("rbenv.prefix", Kind::Text),
-    host("rbenv.map_bins", Kind::Word).list().value(RBENV_BINS).guarded(),
+    host("rbenv.map_bins", Kind::Word).items(RBENV_BINS).guarded(),
     host("rvm.ruby", Kind::Word).value("default"),
     host("rvm.path", Kind::Text).value("~/.rvm"),
-    host("rvm.map_bins", Kind::Word).list().value(RVM_BINS).guarded(),
+    host("rvm.map_bins", Kind::Word).items(RVM_BINS).guarded(),
     host("chruby.ruby", Kind::Word),
     host("chruby.exec", Kind::Text).value("/usr/local/bin/chruby-exec"),
-    host("chruby.map_bins", Kind::Word).list().value(CHRUBY_BINS).guarded(),
-    host("bundler.bins", Kind::Word).list().value(BUNDLE_BINS).guarded(),
+    host("chruby.map_bins", Kind::Word).items(CHRUBY_BINS).guarded(),
+    host("bundler.bins", Kind::Word).items(BUNDLE_BINS).guarded(),
     host("puma.state", Kind::Text).template("{shared_path}/tmp/pids/puma.state"),
     host("puma.config", Kind::Text).template("{shared_path}/puma.rb"),
     host("puma.rack_env", Kind::Word),
@@ -99,6 +97,10 @@ const fn host(name: &'static str, kind: Kind) -> Setting {
 impl Setting {
     const fn value(self, text: &'static str) -> Setting {
         Setting { default: Default::Value(text), ..self }
+    }
+
+    const fn items(self, items: &'static [&'static str]) -> Setting {
+        Setting { is_list: true, default: Default::Items(items), ..self }
     }
 
     const fn template(self, text: &'static str) -> Setting {
