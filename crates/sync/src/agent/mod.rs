@@ -39,7 +39,7 @@ use crate::fs::preflight;
 use crate::fs::publish::{PublishError, Publisher};
 use crate::fs::stage::Stage;
 use crate::fs::tree::Tree;
-use crate::fs::work::Work;
+use crate::fs::work::{Work, WorkError};
 use crate::plan::Order;
 use crate::proto::{Ask, Hello, Message, Vitals};
 use crate::state::StateId;
@@ -89,9 +89,10 @@ impl Agent {
         let work_path = destination
             .as_ref()
             .map(|destination| crate::fs::work::choose(destination.dir.as_fd(), &destination.path));
-        let work = work_path.as_ref().and_then(|path| {
-            rustix::fs::open(path, rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).ok()
-        });
+        let work = match &work_path {
+            Some(path) => open_work(path, hello.deploy.is_some())?,
+            None => None,
+        };
         let deploy = for_deploy(hello, work_path.as_deref().unwrap_or(&spool_dir));
         let room = destination::open_nearest(&hello.destination);
         let surveyor = Surveyor {
@@ -413,6 +414,19 @@ fn check_rights(book: &mut Book, tree: &mut Tree) -> Result<(), AgentError> {
     let refused = preflight::not_ours(book, count, tree)
         .map_err(|source| AgentError::Destination { path: "the destination".into(), source })?;
     if refused.is_empty() { Ok(()) } else { Err(AgentError::NotOurs(refused)) }
+}
+
+/// The work directory, where it can be read. Without it a push is only slower, but a deploy would take it that nothing
+/// was ever deployed.
+fn open_work(path: &Path, is_needed: bool) -> Result<Option<OwnedFd>, AgentError> {
+    match rustix::fs::open(path, rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()) {
+        Ok(work) => Ok(Some(work)),
+        Err(error) if is_needed && error != rustix::io::Errno::NOENT => {
+            let (path, source) = (path.to_path_buf(), error.into());
+            Err(AgentError::Work(WorkError::Io { path, source }))
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 fn open_dir(path: &Path) -> Result<OwnedFd, AgentError> {

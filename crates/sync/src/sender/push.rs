@@ -11,7 +11,7 @@ use super::error::PushError;
 use super::memory::Memory;
 use super::monitor::{Event, Monitor};
 use super::reach::Connection;
-use super::report::Report;
+use super::report::{Count, Report};
 use super::session::{Materials, Opening};
 use super::source::Source;
 use super::staged::{Staged, Stand};
@@ -158,7 +158,8 @@ fn attempt<'a>(
         let pruned = plan.actions.iter().any(|action| action.what == What::Prune);
         let prunes = pruned || !wishes.drop_aside.is_empty();
         let history = wishes.history.and_then(|edit| edit.apply(&survey.history));
-        let report = Report { retried, ..Report::of(plan, entries) };
+        let removed = Count::of_removed(&plan, &survey.state);
+        let report = Report { retried, removed, ..Report::of(plan, entries) };
         Ok::<_, PushError>((session, survey, entries, report, history, prunes, stand))
     });
     let (session, survey, entries, report, history, prunes, stand) = outcome?;

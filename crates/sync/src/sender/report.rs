@@ -8,6 +8,7 @@ use assetsync_transport::bootstrap::Installed;
 use crate::compare::SourceEntry;
 use crate::plan::{Plan, What};
 use crate::recipe::Recipe;
+use crate::state::State;
 
 /// Files and bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -16,6 +17,23 @@ pub struct Count {
     pub files: u64,
     /// Bytes of their content (not of what travelled).
     pub bytes: u64,
+}
+
+impl Count {
+    /// The files in `state` that `plan` removes, with publishing or when pruned.
+    pub(crate) fn of_removed(plan: &Plan, state: &State) -> Count {
+        let removed =
+            plan.actions.iter().filter(|action| matches!(action.what, What::Delete | What::Prune));
+        let size = |path| {
+            let at = state.entries.binary_search_by(|remote| remote.entry.path.cmp(path)).ok()?;
+            state.entries[at].entry.file_size()
+        };
+        let sizes = removed.filter_map(|action| size(&action.path));
+        sizes.fold(Count::default(), |sum, size| Count {
+            files: sum.files + 1,
+            bytes: sum.bytes + size,
+        })
+    }
 }
 
 /// What a push did, or in a dry run would do.
@@ -29,6 +47,8 @@ pub struct Report {
     pub deleted: u64,
     /// Paths that are deleted when the destination is told to prune.
     pub pruned: u64,
+    /// The files among those, and their bytes.
+    pub removed: Count,
     /// Directories made or changed.
     pub directories: u64,
     /// Symbolic links made or changed.

@@ -62,8 +62,8 @@ use crate::entry::{Kind, Mtime};
 use crate::plan::Plan;
 use crate::recipe::Recipes;
 use crate::sender::{
-    Answers, Comparison, Connection, Event, Monitor, Options, Policy, PushError, Report, Source,
-    check_deletes, check_source,
+    Answers, Comparison, Connection, Count, Event, Monitor, Options, Policy, PushError, Report,
+    Source, check_deletes, check_source,
 };
 use crate::state::State;
 
@@ -130,7 +130,8 @@ impl Push<'_> {
             }
             self.remembered.keep(&survey.state, &plan);
         }
-        let mut report = Report::of(plan, self.source.hashed()?);
+        let removed = Count::of_removed(&plan, &survey.state);
+        let mut report = Report { removed, ..Report::of(plan, self.source.hashed()?) };
         (report.bytes_sent, report.retried) = (uploaded.bytes, uploaded.retried);
         report.bytes_received = survey.bytes;
         Ok(report)
