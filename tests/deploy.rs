@@ -428,3 +428,156 @@ fn the_example_of_a_deploy_tool_deploys() {
     assert_eq!(said.lines().next(), Some("stage"), "{said}");
     fleet.assert_serves(&fleet.built());
 }
+
+/// Settings in which a secret stands in an environment and in the texts of hooks.
+fn with_secret(hook: &str) -> String {
+    format!(
+        "environment.API_TOKEN = \"hunter22\"\nbuild.environment.API_TOKEN = \"hunter22\"\n{hook}\n"
+    )
+}
+
+#[test]
+fn a_secret_in_a_command_that_fails_is_shown_nowhere() {
+    let fleet = Fleet::of(1);
+    version(&fleet, 1);
+    for (words, setting) in [
+        (
+            "deploy production",
+            "hooks.before_publish = [\"sh -c 'echo hunter22; exit 3' hunter22\"]",
+        ),
+        ("deploy production", "hooks.before_publish = [\"curl-that-is-not-there hunter22\"]"),
+        ("deploy production", "hooks.before_publish = [\"echo 'hunter22\"]"),
+        ("deploy production", "hooks.before_publish = [\"/hunter22 x\"]"),
+        (
+            "deploy production",
+            "hooks.before_publish = [\"printf hunt; sleep 0; printf er22; false\"]",
+        ),
+        ("deploy production", "build.command = \"echo hunter22 >&2; exit 4\""),
+        (
+            "deploy production",
+            "hooks.before_publish = [{ run = \"echo hunter22 >&2; exit 3\", roles = [\"web\"] }]",
+        ),
+        (
+            "deploy production",
+            "hooks.before_publish = [{ run = \"echo 'hunter22\", roles = [\"web\"] }]",
+        ),
+        ("deploy production", "restart.command = \"test hunter22 = x\""),
+        (
+            "deploy production",
+            "hooks.before_publish = [\"false\"]\nhooks.on_failure = [\"test hunter22 = x\"]",
+        ),
+        ("config production", "hooks.before_publish = [\"notify --to hunter22\"]"),
+    ] {
+        fleet.configure(&with_secret(setting));
+        for json in ["", " --json", " -v"] {
+            if words.starts_with("config") && json == " -v" {
+                continue;
+            }
+            let ran = fleet.run(&format!("{words}{json}"));
+            let said = format!("{}{}", ran.stdout(), ran.stderr());
+            assert!(!said.contains("hunter22"), "{setting}: {said}");
+            let fails = words.starts_with("deploy");
+            assert_eq!(ran.code(), Some(i32::from(fails)), "{setting}: {said}");
+        }
+    }
+}
+
+#[test]
+fn everything_gets_through_to_a_server_that_lets_one_in_at_a_time() {
+    let strict = || Sshd::builder().config("PerSourceMaxStartups 1").in_home().start().or_fail();
+    let fleet = Fleet::from([strict()]);
+    let sets: String = (1..=5)
+        .map(|n| format!("[assets.set{n}]\nsource = \"public/assets\"\ndestination = \"set{n}\"\n"))
+        .collect();
+    for transport in ["ssh2", "openssh"] {
+        fleet.configure(&format!(
+            "ssh.transport = \"{transport}\"\nbuild.command = \"true\"\nbuild.cleanup = false\n\
+             hooks.after_publish = [{{ run = \"echo ran\", roles = [\"web\"] }}]\n\
+             restart.command = \"touch restarted-{transport}\"\n{sets}"
+        ));
+        for n in 1..=2 {
+            version(&fleet, n);
+            fleet.json("deploy production");
+        }
+        let statuses = fleet.json("status production");
+        let good = statuses.iter().filter(|status| status["ok"] == true).count();
+        assert_eq!(good, 5, "{statuses:?}");
+        fleet.json("rollback production");
+        fleet.json("prune production");
+        let current = fleet.hosts[0].deploy_to().join("current");
+        assert!(current.join(format!("restarted-{transport}")).exists());
+    }
+}
+
+#[test]
+fn a_place_that_is_lost_during_a_hook_fails_the_deploy_even_if_it_is_the_only_one() {
+    let fleet = Fleet::of(1);
+    version(&fleet, 1);
+    fleet.json("deploy production");
+    fleet.configure("hooks.before_publish = [\"touch staged; until test -e lost; do :; done\"]\n");
+    version(&fleet, 2);
+    let mut command = fleet.command("deploy production --json");
+    let child = command.stdout(std::process::Stdio::piped()).spawn().or_fail();
+    crate::interruptions::faults::until("all is staged", || {
+        fleet.project().join("staged").exists().then_some(())
+    });
+    let sshd = &fleet.hosts[0].sshd;
+    sshd.kill_sessions();
+    crate::interruptions::faults::until("the session ends", || {
+        sshd.session_pids().is_empty().then_some(())
+    });
+    fs::write(fleet.project().join("lost"), "").or_fail();
+    let ran = crate::support::Ran(child.wait_with_output().or_fail());
+    assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
+    let events = events(&ran);
+    assert_eq!(done(&events)[0]["stands"], "before", "{events:?}");
+    assert!(!fleet.hosts[0].assets().join("app-00000002.js").exists());
+}
+
+#[test]
+fn prune_says_what_it_deletes_and_a_dry_run_what_it_would() {
+    let fleet = Fleet::of(1);
+    let keep = |keep: u32| {
+        fleet.configure(&format!(
+            "assets.retention.keep = {keep}\nassets.retention.max_age = \"0s\"\n"
+        ));
+    };
+    keep(5);
+    for n in 1..=3 {
+        version(&fleet, n);
+        fleet.json("deploy production");
+    }
+    keep(0);
+    let bytes: u64 = (1..=2)
+        .flat_map(|n| [format!("app-{n:08x}.js"), format!(".sprockets-manifest-{n:032x}.json")])
+        .filter_map(|name| fs::metadata(fleet.hosts[0].assets().join(name)).ok())
+        .map(|meta| meta.len())
+        .sum();
+    let dry = fleet.run("prune production --dry-run");
+    assert!(dry.stdout().contains("old files would be deleted, "), "{}", dry.stdout());
+    let events = fleet.json("prune production --dry-run");
+    let planned = done(&events)[0].clone();
+    assert_eq!(planned["bytes_deleted"], bytes, "{planned}");
+    assert!(fleet.hosts[0].assets().join("app-00000001.js").exists());
+    let ran = fleet.run("prune production");
+    assert!(ran.stdout().contains("old files deleted, "), "{}", ran.stdout());
+    assert!(!fleet.hosts[0].assets().join("app-00000001.js").exists());
+    let again = fleet.run("prune production");
+    assert!(again.stdout().contains("web1: 0 old files deleted, 0 B"), "{}", again.stdout());
+}
+
+#[test]
+fn a_user_who_cannot_read_the_history_is_told_so() {
+    let fleet = Fleet::of(1);
+    version(&fleet, 1);
+    fleet.json("deploy production");
+    // Whoever logs in is root here, so what keeps others out is a directory that is none.
+    let public = fleet.hosts[0].deploy_to().join("shared/public");
+    let work = public.join(".assetsync-assets");
+    fs::rename(&work, public.join("moved")).or_fail();
+    std::os::unix::fs::symlink(".assetsync-assets", &work).or_fail();
+    let ran = fleet.run("status production");
+    assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
+    assert!(ran.stdout().contains(".assetsync-assets"), "{}", ran.stdout());
+    assert!(!ran.stdout().contains("nothing was deployed"), "{}", ran.stdout());
+}

@@ -20,7 +20,7 @@ use crate::error::{CommandError, Exit};
 use crate::ui::console::Console;
 use crate::ui::output::Output;
 use crate::ui::prompt::Person;
-use crate::ui::rollout::{self as shown, About, Watch};
+use crate::ui::rollout::{self as shown, About, Verb, Watch};
 use crate::ui::{interrupt, status as standing};
 
 /// What is known before a rollout begins.
@@ -42,7 +42,7 @@ pub fn deploy(arguments: &DeployArguments) -> Exit {
         ..chosen
     };
     let prepared = Prepared::on(&console, &arguments.stage, choice);
-    roll_out(&console, prepared, "deploy", |rollout| rollout.deploy())
+    roll_out(&console, prepared, Verb::Deploy, |rollout| rollout.deploy())
 }
 
 /// Pushes what is built to a stage's hosts.
@@ -58,7 +58,7 @@ pub fn push(stage: &str, arguments: &PushArguments) -> Exit {
     let choice = Choice { dry_run: arguments.choice.dry_run, ..chosen(&arguments.hosts, &console) };
     let (settings, memory) = (&arguments.settings, &arguments.memory);
     let prepared = Prepared::new(&console, stage, settings, memory, choice);
-    roll_out(&console, prepared, "deploy", |rollout| rollout.push())
+    roll_out(&console, prepared, Verb::Deploy, |rollout| rollout.push())
 }
 
 /// Brings an earlier deploy back.
@@ -72,7 +72,7 @@ pub fn rollback(arguments: &RollbackArguments) -> Exit {
         Ok(steps) if target.len() < 6 => Target::Back(steps),
         _ => Target::Id(target),
     };
-    roll_out(&console, prepared, "rollback", |rollout| rollout.rollback(target))
+    roll_out(&console, prepared, Verb::Rollback, |rollout| rollout.rollback(target))
 }
 
 /// Deletes old files.
@@ -80,7 +80,7 @@ pub fn prune(arguments: &PruneArguments) -> Exit {
     let (console, chosen) = on_stage(&arguments.stage);
     let choice = Choice { dry_run: arguments.dry_run, ..chosen };
     let prepared = Prepared::on(&console, &arguments.stage, choice);
-    roll_out(&console, prepared, "prune", |rollout| rollout.prune())
+    roll_out(&console, prepared, Verb::Prune, |rollout| rollout.prune())
 }
 
 /// Shows what stands at a stage's hosts.
@@ -121,7 +121,7 @@ fn chosen(hosts: &HostsArguments, console: &Console) -> Choice {
 fn roll_out(
     console: &Arc<Console>,
     prepared: Result<Prepared, Exit>,
-    verb: &str,
+    verb: Verb,
     run: impl FnOnce(&Rollout<'_>) -> Result<Outcome, RolloutError>,
 ) -> Exit {
     let exit = match prepared {
@@ -165,7 +165,7 @@ impl Prepared {
 
     fn roll_out(
         &self,
-        verb: &str,
+        verb: Verb,
         run: impl FnOnce(&Rollout<'_>) -> Result<Outcome, RolloutError>,
     ) -> Exit {
         let (started, cancel) = (Instant::now(), Cancel::new());

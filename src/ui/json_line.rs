@@ -124,8 +124,12 @@ pub struct Done<'a> {
     pub bytes_total: u64,
     /// Files for which content, or a recipe with data, travelled.
     pub files_sent: u64,
-    /// Paths deleted.
+    /// Paths deleted with publishing.
     pub files_deleted: u64,
+    /// Old paths deleted at the end of a deploy, or by pruning.
+    pub files_pruned: u64,
+    /// Bytes of the files among both.
+    pub bytes_deleted: u64,
     /// Bytes written to the connection, before SSH wraps them.
     pub bytes_sent: u64,
     /// Bytes read from it.
@@ -204,6 +208,8 @@ impl<'a> Done<'a> {
             bytes_total: report.total.bytes,
             files_sent: report.files_sent,
             files_deleted: report.deleted,
+            files_pruned: report.pruned,
+            bytes_deleted: report.removed.bytes,
             bytes_sent: report.bytes_sent,
             bytes_received: report.bytes_received,
             seconds: (report.elapsed.as_secs_f64() * 1e6).round() / 1e6,

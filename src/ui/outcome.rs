@@ -78,7 +78,8 @@ fn success(
     console.say(&text);
 }
 
-fn failure(console: &Console, label: &str, error: &CommandError, dry_run: bool) {
+/// Reports on one destination where it failed.
+pub fn failure(console: &Console, label: &str, error: &CommandError, dry_run: bool) {
     console.error(Some(label), error);
     if console.output.json {
         json::failed(console, label, &error.message, dry_run);

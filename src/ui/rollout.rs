@@ -12,7 +12,10 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use assetsync_deploy::rollout::{Event, Monitor, Outcome, Phase, RolloutError, Stands, Verdict};
+use assetsync_deploy::command::Shown;
+use assetsync_deploy::rollout::{
+    Event, Moment, Monitor, Outcome, Phase, PlaceOutcome, RolloutError, Stands, Verdict,
+};
 use assetsync_sync::sender::{self, Monitor as _};
 use assetsync_units::{bytes, number, plural, seconds};
 
@@ -40,7 +43,7 @@ struct Told {
     /// By place, on a terminal.
     progress: HashMap<String, ProgressLine>,
     /// The end of what the command that runs here has printed and that was not shown.
-    tail: VecDeque<String>,
+    tail: VecDeque<Shown>,
 }
 
 impl Watch {
@@ -83,13 +86,13 @@ impl Watch {
     }
 
     /// What a build prints is long: it is shown with `-v`, or its end if it fails.
-    fn output(&self, host: Option<&str>, line: &str) {
+    fn output(&self, host: Option<&str>, line: &Shown) {
         let mut told = self.told();
         match host {
             Some(host) => self.line(&told, &format!("{host}: | {line}")),
             None if self.console.output.steps => self.line(&told, &format!("| {line}")),
             None => {
-                told.tail.push_back(line.to_owned());
+                told.tail.push_back(line.clone());
                 if told.tail.len() > TAIL {
                     told.tail.pop_front();
                 }
@@ -124,8 +127,9 @@ impl Monitor for Watch {
                 let size = bytes(report.bytes_sent);
                 self.line(&told, &format!("{place}: {sent} of {all} sent, {size}"));
             }
-            Event::Pruned { place, paths } => {
-                let text = format!("{place}: {} deleted", plural(paths, "old path"));
+            Event::Pruned { place, paths, removed } => {
+                let (paths, size) = (plural(paths, "old path"), bytes(removed.bytes));
+                let text = format!("{place}: {paths} deleted, {size}");
                 self.line(&self.told(), &text);
             }
             Event::Failed { place, reason } => {
@@ -155,13 +159,24 @@ impl Drop for Watch {
     }
 }
 
+/// What is done with a stage's hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// What is built goes live.
+    Deploy,
+    /// An earlier deploy goes live again.
+    Rollback,
+    /// Old files go.
+    Prune,
+}
+
 /// What a stage's command was about.
 #[derive(Debug, Clone, Copy)]
 pub struct About<'a> {
     /// The stage.
     pub stage: &'a str,
-    /// What was done, as in `deploy ID is live`.
-    pub verb: &'a str,
+    /// What was done.
+    pub verb: Verb,
     /// Only looked.
     pub dry_run: bool,
 }
@@ -212,14 +227,19 @@ fn success(about: About<'_>, started: Instant, outcome: &Outcome) -> String {
                 let _ = writeln!(text, "  {}", itemize::line(action));
             });
         }
+        removals(&mut text, about, &live);
         // An agent that was installed for it was told when that was done.
         let _ = writeln!(text, "{}: dry run, no assets were changed", about.stage);
         return text;
     }
     let _ = match about.verb {
-        "prune" => writeln!(text, "{}: pruned on {count}", about.stage),
-        verb => writeln!(text, "{}: {verb} {} is live on {count}", about.stage, outcome.id),
+        Verb::Prune => writeln!(text, "{}: pruned on {count}", about.stage),
+        Verb::Deploy => writeln!(text, "{}: deploy {} is live on {count}", about.stage, outcome.id),
+        Verb::Rollback => {
+            writeln!(text, "{}: rollback {} is live on {count}", about.stage, outcome.id)
+        }
     };
+    removals(&mut text, about, &live);
     let sent: u64 = reports().map(|report| report.bytes_sent).sum();
     let received: u64 = reports().map(|report| report.bytes_received).sum();
     let peak = reports().map(|report| report.agent_peak_rss_bytes).max().unwrap_or(0);
@@ -227,6 +247,19 @@ fn success(about: About<'_>, started: Instant, outcome: &Outcome) -> String {
     let took = seconds(started.elapsed());
     let _ = writeln!(text, "  took {took}, server memory peak {}", bytes(peak));
     text
+}
+
+/// What pruning comes to at each place, also where that is nothing.
+fn removals(text: &mut String, about: About<'_>, places: &[&PlaceOutcome]) {
+    if about.verb != Verb::Prune {
+        return;
+    }
+    let verb = if about.dry_run { "would be deleted" } else { "deleted" };
+    for place in places {
+        let Some(report) = &place.report else { continue };
+        let (files, size) = (plural(report.removed.files, "old file"), bytes(report.removed.bytes));
+        let _ = writeln!(text, "  {}: {files} {verb}, {size}", place.label);
+    }
 }
 
 /// Precisely what is served where.
@@ -289,7 +322,7 @@ fn hints(error: &RolloutError) -> Vec<&'static str> {
         RolloutError::Source(_) => vec![
             "the build puts its files into assets.source; a dry run and --skip-build take what is built already",
         ],
-        RolloutError::Commands { moment, .. } if *moment == "restart" => {
+        RolloutError::Commands { moment: Moment::Restart, .. } => {
             vec!["the new assets are live; restart the application, or assetsync rollback"]
         }
         RolloutError::NotPruned { .. } => vec!["assetsync prune tries that again"],

@@ -29,7 +29,7 @@ enum Line<'a> {
     /// A place has everything, and is as it was.
     Staged { destination: &'a str, files_sent: u64, bytes_sent: u64 },
     /// Old files are gone.
-    Pruned { destination: &'a str, paths: u64 },
+    Pruned { destination: &'a str, paths: u64, bytes: u64 },
     /// A place or a host can't go on.
     Failed { destination: &'a str, error: String },
     /// What was built was deleted here.
@@ -90,9 +90,10 @@ impl Monitor for JsonLines {
         let line = match *event {
             Event::Push { place, event } => return self.push(place, event),
             Event::Phase(phase) => Line::Phase { phase: phase.to_string() },
-            Event::Running { host, command } => Line::Running { host, command },
-            Event::Output { host, line } => Line::Output { host, line },
+            Event::Running { host, command } => Line::Running { host, command: command.as_str() },
+            Event::Output { host, line } => Line::Output { host, line: line.as_str() },
             Event::Ran { host, command, elapsed } => {
+                let command = command.as_str();
                 Line::Ran { host, command, seconds: elapsed.as_secs_f64() }
             }
             Event::Staged { place, report } => Line::Staged {
@@ -100,12 +101,16 @@ impl Monitor for JsonLines {
                 files_sent: report.files_sent,
                 bytes_sent: report.bytes_sent,
             },
-            Event::Pruned { place, paths } => Line::Pruned { destination: place, paths },
+            Event::Pruned { place, paths, removed } => {
+                Line::Pruned { destination: place, paths, bytes: removed.bytes }
+            }
             Event::Failed { place, reason } => {
                 Line::Failed { destination: place, error: reason.to_string() }
             }
             Event::CleanedUp { path } => Line::CleanedUp { path: assetsync_core::text::path(path) },
-            Event::Notice { place, text } => Line::Notice { destination: place, message: text },
+            Event::Notice { place, text } => {
+                Line::Notice { destination: place, message: text.as_str() }
+            }
             // The engine's own event says it.
             _ => return,
         };

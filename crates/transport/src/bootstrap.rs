@@ -18,6 +18,7 @@ use crate::agents::Agents;
 use crate::channel::{Channel, End};
 use crate::child::spawn;
 use crate::error::{TransportError, excerpt};
+use crate::phase::Phase;
 use crate::timed::{TimedReader, TimedWriter};
 
 /// Noise of login shells that is skipped before the agent's banner.
@@ -232,7 +233,7 @@ impl Talk<'_> {
                 TransportError::Noisy { host, limit: NOISE_LIMIT, excerpt: excerpt(&self.noise) }
             }
             Stop::Io(e) if e.kind() == ErrorKind::TimedOut => {
-                TransportError::Timeout { host, phase: "starting the agent", after: self.timeout }
+                TransportError::Timeout { host, phase: Phase::Agent, after: self.timeout }
             }
             Stop::Io(source) => TransportError::Io { host, source },
             Stop::Closed => {
@@ -260,6 +261,9 @@ fn closed(host: String, end: End, printed: &[u8]) -> TransportError {
     match end.finish_within(CLOSING_GRACE) {
         Ok(exit) if exit.status == Some(CANNOT_EXECUTE) => {
             TransportError::Noexec { host, directory: exit.stderr.trim().to_owned() }
+        }
+        Ok(exit) if exit.is_before_login() => {
+            TransportError::Busy { host, said: excerpt(exit.stderr.as_bytes()) }
         }
         Ok(exit) => {
             let stderr = format!("{}\n{}", exit.stderr.trim(), excerpt(printed)).trim().to_owned();

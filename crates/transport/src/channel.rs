@@ -45,6 +45,23 @@ pub(crate) trait Running: std::fmt::Debug + Send {
     fn finish(&mut self, grace: Duration) -> Result<Exit, TransportError>;
 }
 
+/// The `ssh` program's own failures have this exit status.
+const SSH_FAILED: i32 = 255;
+
+impl Exit {
+    /// Whether it was the `ssh` program, which ended because the host closed the connection before it said who it is.
+    ///
+    /// Only its words tell that. They come first: where a bastion refuses the key, that is said before the connection
+    /// through it is missed.
+    pub fn is_before_login(&self) -> bool {
+        let mut said = self.stderr.lines().map(str::trim);
+        let first = said.find(|line| !line.is_empty() && !line.starts_with("Warning: "));
+        let words = ["kex_exchange_identification: ", "ssh_exchange_identification: "];
+        self.status == Some(SSH_FAILED)
+            && first.is_some_and(|line| words.iter().any(|word| line.starts_with(word)))
+    }
+}
+
 impl Channel {
     /// Closes both directions and waits for the command to end.
     pub fn finish(self) -> Result<Exit, TransportError> {

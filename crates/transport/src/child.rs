@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::channel::{Channel, End, Exit, Running};
 use crate::error::TransportError;
+use crate::phase::Phase;
 use crate::stderr_tail::StderrTail;
 
 /// How long to wait for the rest of standard error after the end: a process left behind by the
@@ -109,7 +110,7 @@ impl Running for Process {
             None => {
                 self.kill();
                 let host = self.host.clone();
-                Err(TransportError::Timeout { host, phase: "the end of the command", after: grace })
+                Err(TransportError::Timeout { host, phase: Phase::End, after: grace })
             }
         }
     }

@@ -6,12 +6,13 @@ use crate::choose::{Choice, Facts, choose};
 use crate::error::TransportError;
 use crate::host_config::{HostConfig, host_config};
 use crate::known_hosts::KnownKeys;
+use crate::lanes::{Lane, connecting};
 use crate::options::{Prompt, SshOptions, TransportKind};
 use crate::pump::Request;
+use crate::remote;
 use crate::rsh::{self, Start};
-use crate::session::AnswerTimes;
+use crate::session::{self, AnswerTimes};
 use crate::target::RemoteTarget;
-use crate::{remote, session};
 
 /// A started command and how the host was reached.
 #[derive(Debug)]
@@ -24,62 +25,113 @@ pub struct Connected {
     pub answers: Option<AnswerTimes>,
 }
 
-/// Starts `command` (a line for the login shell) on the host of `target`.
-pub fn connect(
+/// Starts `command` (a line for the login shell) on the host of `target`, and has `begin` wait for its first sign of life.
+///
+/// Few are under way to one server at a time until `begin` is done, and where the server was busy both are done again:
+/// only `begin` can know that the `ssh` program has logged in, and must fail with [`TransportError::Busy`] where
+/// [`Exit::is_before_login`](crate::Exit::is_before_login) says that it has not.
+pub fn connect<T>(
     target: &RemoteTarget,
     options: &SshOptions,
     prompt: &dyn Prompt,
     command: &str,
-) -> Result<Connected, TransportError> {
-    start(target, options, prompt, Start::Command(command))
+    begin: impl FnMut(Connected) -> Result<T, TransportError>,
+) -> Result<T, TransportError> {
+    Way::to(target, options)?.connect(prompt, Start::Command(command), begin)
 }
 
-/// Starts the host's SFTP subsystem.
-pub(crate) fn connect_sftp(
+/// As [`connect`], for the host's SFTP subsystem.
+pub(crate) fn connect_sftp<T>(
     target: &RemoteTarget,
     options: &SshOptions,
     prompt: &dyn Prompt,
-) -> Result<Connected, TransportError> {
-    start(target, options, prompt, Start::Sftp)
+    begin: impl FnMut(Connected) -> Result<T, TransportError>,
+) -> Result<T, TransportError> {
+    Way::to(target, options)?.connect(prompt, Start::Sftp, begin)
 }
 
-fn start(
-    target: &RemoteTarget,
-    options: &SshOptions,
-    prompt: &dyn Prompt,
-    start: Start<'_>,
-) -> Result<Connected, TransportError> {
-    if let Some(rsh) = &options.rsh {
-        if options.transport == Some(TransportKind::Ssh2) {
-            return Err(TransportError::Options("-e and --transport ssh2 exclude each other"));
-        }
-        let command = rsh::remote_shell(rsh, target, options, start)?;
-        let channel = spawn(command, &target.host)?;
-        let how = format!("remote shell {rsh}, as -e says");
-        return Ok(Connected { channel, how, answers: None });
+/// The way to a host, as options and configuration have it.
+struct Way<'a> {
+    target: &'a RemoteTarget,
+    options: &'a SshOptions,
+    by: By<'a>,
+}
+
+enum By<'a> {
+    /// What `-e` names.
+    RemoteShell(&'a str),
+    /// The `ssh` program, and why.
+    OpenSsh(String),
+    /// This process itself.
+    Libssh2(Box<HostConfig>, KnownKeys),
+}
+
+impl<'a> Way<'a> {
+    fn to(target: &'a RemoteTarget, options: &'a SshOptions) -> Result<Way<'a>, TransportError> {
+        Ok(Way { target, options, by: By::of(target, options)? })
     }
-    if options.transport == Some(TransportKind::OpenSsh) {
-        return openssh(target, options, start, "as --transport says");
+
+    fn connect<T>(
+        &self,
+        prompt: &dyn Prompt,
+        start: Start<'_>,
+        mut begin: impl FnMut(Connected) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
+        connecting(&self.by.lane(), || begin(self.start(prompt, start)?))
     }
-    let config = host_config(target, options)?;
-    let known = KnownKeys::read(&config.known_hosts, &config.lookup_name())?;
-    match choose(&config, &Facts::gather(&config, &known)) {
-        Choice::OpenSsh { why } if options.transport != Some(TransportKind::Ssh2) => {
-            openssh(target, options, start, &why)
-        }
-        _ => in_process(&config, &known, options, prompt, start),
+
+    fn start(&self, prompt: &dyn Prompt, start: Start<'_>) -> Result<Connected, TransportError> {
+        let (target, options) = (self.target, self.options);
+        let (command, how) = match &self.by {
+            By::Libssh2(config, known) => {
+                return in_process(config, known, options, prompt, start);
+            }
+            By::RemoteShell(rsh) => {
+                let command = rsh::remote_shell(rsh, target, options, start)?;
+                // Its arguments may hold a password.
+                let program = command.get_program().to_string_lossy().into_owned();
+                (command, format!("remote shell {program}, as -e says"))
+            }
+            By::OpenSsh(why) => {
+                let command = rsh::openssh(target, options, start);
+                (command, format!("the ssh program, because {why}"))
+            }
+        };
+        Ok(Connected { channel: spawn(command, &target.host)?, how, answers: None })
     }
 }
 
-fn openssh(
-    target: &RemoteTarget,
-    options: &SshOptions,
-    start: Start<'_>,
-    why: &str,
-) -> Result<Connected, TransportError> {
-    let channel = spawn(rsh::openssh(target, options, start), &target.host)?;
-    let how = format!("the ssh program, because {why}");
-    Ok(Connected { channel, how, answers: None })
+impl<'a> By<'a> {
+    fn of(target: &RemoteTarget, options: &'a SshOptions) -> Result<By<'a>, TransportError> {
+        if let Some(rsh) = &options.rsh {
+            if options.transport == Some(TransportKind::Ssh2) {
+                let both = "-e and --transport ssh2 exclude each other";
+                return Err(TransportError::Options(both));
+            }
+            return Ok(By::RemoteShell(rsh));
+        }
+        if options.transport == Some(TransportKind::OpenSsh) {
+            return Ok(By::OpenSsh("--transport says so".into()));
+        }
+        let config = host_config(target, options)?;
+        let known = KnownKeys::read(&config.known_hosts, &config.lookup_name())?;
+        Ok(match choose(&config, &Facts::gather(&config, &known)) {
+            Choice::OpenSsh { why } if options.transport != Some(TransportKind::Ssh2) => {
+                By::OpenSsh(why)
+            }
+            _ => By::Libssh2(Box::new(config), known),
+        })
+    }
+
+    fn lane(&self) -> Lane {
+        match self {
+            By::RemoteShell(rsh) => Lane::Program { why: (*rsh).to_owned() },
+            By::OpenSsh(why) => Lane::Program { why: why.clone() },
+            By::Libssh2(config, _) => {
+                Lane::Server { host: config.hostname.clone(), port: config.port }
+            }
+        }
+    }
 }
 
 fn in_process(

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use assetsync_core::text;
 
+use crate::lanes::TRIES;
+use crate::phase::Phase;
+
 /// How many bytes of a text from the host an error quotes.
 const EXCERPT: usize = 400;
 
@@ -75,7 +78,7 @@ pub enum TransportError {
         /// The host name.
         host: String,
         /// What was being waited for.
-        phase: &'static str,
+        phase: Phase,
         /// The time allowed.
         after: Duration,
     },
@@ -85,9 +88,21 @@ pub enum TransportError {
         /// The host name.
         host: String,
         /// What was being done.
-        phase: &'static str,
+        phase: Phase,
         /// What the library or the host said.
         detail: String,
+    },
+    /// The host closed the connection before it said who it is, each time it was tried.
+    #[error(
+        "{host} closed the connection before the login, {TRIES} times{}; its sshd may limit how many log in at \
+         a time (MaxStartups, PerSourceMaxStartups) or refuse this address for a while (PerSourcePenalties)",
+        quoted(.said)
+    )]
+    Busy {
+        /// The host name.
+        host: String,
+        /// What it, or the `ssh` program, said; sanitised.
+        said: String,
     },
     /// No known_hosts file has a key of this host.
     #[error(
@@ -241,6 +256,11 @@ pub enum TransportError {
 }
 
 impl TransportError {
+    /// Whether the host may let the same login through a moment later.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy { .. })
+    }
+
     /// Whether the host looks alive but unable to run the agent, so that SFTP may still work.
     pub fn suggests_sftp(&self) -> bool {
         match self {

@@ -16,7 +16,9 @@
 //! - an unknown, changed or revoked host key is refused in process, and no option turns that off; the `ssh` program goes
 //!   by the user's configuration, which may be laxer (`StrictHostKeyChecking no`);
 //! - nobody is asked anything unless the caller says that somebody is there;
-//! - one connection, at most a few keys, no second try: servers punish those by address;
+//! - one connection, at most a few keys, no second try: servers punish those by address. Only where a
+//!   server closes connections before it says who it is, because too many log in at a time, the same login is tried
+//!   again a few times, with fewer side by side;
 //! - paths and options never stand on a remote command line;
 //! - what a host says is shown only as [`assetsync_core::text`] gives it;
 //! - dropping a channel ends its command at once and leaves neither zombie nor thread.
@@ -32,7 +34,9 @@ mod error;
 mod host_config;
 mod key_file;
 mod known_hosts;
+mod lanes;
 mod options;
+mod phase;
 mod pump;
 mod remote;
 mod rsh;
@@ -52,6 +56,7 @@ pub use error::TransportError;
 pub use host_config::{HostConfig, host_config};
 pub use known_hosts::{Entry, KnownKeys, Marker, Verdict, fingerprint, key_type};
 pub use options::{NoPrompt, Prompt, SshOptions, TransportKind};
+pub use phase::Phase;
 pub use session::AnswerTimes;
 pub use target::{RemoteTarget, Target};
 pub use timed::{TimedReader, TimedWriter};

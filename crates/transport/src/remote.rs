@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::channel::{Channel, End, Exit, Running};
 use crate::child::widen;
 use crate::error::TransportError;
+use crate::phase::Phase;
 use crate::pump::{Pump, Request, State};
 use crate::session::{AnswerTimes, LoggedIn, Step};
 use crate::stderr_tail::StderrTail;
@@ -112,7 +113,7 @@ impl Running for RemoteCommand {
             Err(RecvTimeoutError::Timeout) => {
                 self.kill();
                 let host = self.host.clone();
-                Err(TransportError::Timeout { host, phase: "the end of the command", after: grace })
+                Err(TransportError::Timeout { host, phase: Phase::End, after: grace })
             }
         }
     }

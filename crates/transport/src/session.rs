@@ -10,10 +10,11 @@ use rustix::event::{PollFd, PollFlags};
 use ssh2::{BlockDirections, ErrorCode, MethodType, Session};
 
 use crate::auth::Login;
-use crate::error::TransportError;
+use crate::error::{TransportError, excerpt};
 use crate::host_config::HostConfig;
 use crate::known_hosts::{KnownKeys, Verdict, fingerprint, key_type};
 use crate::options::{Prompt, SshOptions};
+use crate::phase::Phase;
 use crate::timed::wait;
 
 /// libssh2's code for a step that took longer than the session's limit.
@@ -25,8 +26,6 @@ pub(crate) const EAGAIN: ErrorCode = ErrorCode::Session(-37);
 const WINDOW: u32 = 4 << 20;
 /// The packet size every SSH implementation must take.
 const PACKET: u32 = 32 * 1024;
-/// A step, for messages.
-const OPENING: &str = "opening a channel";
 
 /// The ciphers OpenSSH itself offers, fastest first as libssh2 does them, and no older one.
 const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr,\
@@ -86,7 +85,7 @@ impl LoggedIn {
         loop {
             match self.session.channel_open("session", WINDOW, PACKET, None) {
                 Err(error) if error.code() == EAGAIN => {}
-                Err(error) => return Err(step.failed(OPENING)(error)),
+                Err(error) => return Err(step.failed(Phase::Channel)(error)),
                 Ok(channel) => {
                     return Ok((
                         channel,
@@ -99,7 +98,7 @@ impl LoggedIn {
             let left = step.limit.saturating_sub(begun.elapsed());
             let failed = |source| TransportError::Io { host: step.host.to_owned(), source };
             if !wait(&mut fds, Some(left)).map_err(failed)? {
-                return Err(step.timeout(OPENING));
+                return Err(step.timeout(Phase::Channel));
             }
         }
     }
@@ -123,11 +122,11 @@ fn acknowledge_quickly(tcp: &TcpStream) {
 }
 
 impl Step<'_> {
-    fn timeout(&self, phase: &'static str) -> TransportError {
+    fn timeout(&self, phase: Phase) -> TransportError {
         TransportError::Timeout { host: self.host.to_owned(), phase, after: self.limit }
     }
 
-    pub(crate) fn failed(&self, phase: &'static str) -> impl Fn(ssh2::Error) -> TransportError {
+    pub(crate) fn failed(&self, phase: Phase) -> impl Fn(ssh2::Error) -> TransportError {
         let (host, after) = (self.host.to_owned(), self.limit);
         move |error| match error.code() {
             TIMED_OUT => TransportError::Timeout { host: host.clone(), phase, after },
@@ -142,7 +141,7 @@ impl Step<'_> {
     /// A host that falls silent during the login has not refused any key.
     fn or_timeout(&self, error: TransportError, session: &Session) -> TransportError {
         match ssh2::Error::last_session_error(session) {
-            Some(last) if last.code() == TIMED_OUT => self.failed("the login")(last),
+            Some(last) if last.code() == TIMED_OUT => self.failed(Phase::Login)(last),
             _ => error,
         }
     }
@@ -167,9 +166,7 @@ fn connect(config: &HostConfig, limit: Duration) -> Result<(TcpStream, Duration)
         }
     }
     Err(match last.kind() {
-        ErrorKind::TimedOut => {
-            TransportError::Timeout { host, phase: "the TCP connection", after: limit }
-        }
+        ErrorKind::TimedOut => TransportError::Timeout { host, phase: Phase::Tcp, after: limit },
         _ => TransportError::Connect { host, port: config.port, source: last },
     })
 }
@@ -189,7 +186,7 @@ fn handshake(
     tcp: &TcpStream,
     known: &KnownKeys,
 ) -> Result<Session, TransportError> {
-    let failed = step.failed("the handshake");
+    let failed = step.failed(Phase::Handshake);
     let io_failed =
         |source| TransportError::Connect { host: step.host.to_owned(), port: 0, source };
     // Our writes are whole messages already; waiting to fill packets costs round trips.
@@ -202,16 +199,27 @@ fn handshake(
     for direction in [MethodType::CryptCs, MethodType::CryptSc] {
         session.method_pref(direction, CIPHERS).map_err(&failed)?;
     }
-    session.handshake().map_err(failed)?;
+    session
+        .handshake()
+        .map_err(|error| dropped(step, &session, &error).unwrap_or(failed(error)))?;
     session.set_keepalive(false, 0);
     Ok(session)
+}
+
+/// What a host that is too busy does: it ends the connection before its SSH banner. It may say why in plain text.
+fn dropped(step: &Step<'_>, session: &Session, error: &ssh2::Error) -> Option<TransportError> {
+    let banner = session.banner_bytes().unwrap_or_default();
+    if error.code() == TIMED_OUT || banner.starts_with(b"SSH-") {
+        return None;
+    }
+    Some(TransportError::Busy { host: step.host.to_owned(), said: excerpt(banner) })
 }
 
 fn verify(config: &HostConfig, known: &KnownKeys, session: &Session) -> Result<(), TransportError> {
     let name = config.lookup_name();
     let (key, _) = session.host_key().ok_or_else(|| TransportError::Ssh {
         host: config.hostname.clone(),
-        phase: "the handshake",
+        phase: Phase::Handshake,
         detail: "the host showed no key".into(),
     })?;
     judge(config, known, &name, key)

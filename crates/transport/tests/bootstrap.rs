@@ -58,7 +58,8 @@ fn works_over_ssh_and_locally() {
     let sshd = Sshd::start();
     let line = bootstrap::command(NONCE, &agents());
     for _ in 0..2 {
-        let channel = connect(&sshd.target(), &sshd.options(), &NoPrompt, &line).unwrap().channel;
+        let channel =
+            connect(&sshd.target(), &sshd.options(), &NoPrompt, &line, Ok).unwrap().channel;
         assert_echoes(bootstrap::start(channel, NONCE, &agents(), FIRST, TIMEOUT).unwrap());
         let channel = bootstrap::local(NONCE, &agents()).unwrap();
         assert_echoes(bootstrap::start(channel, NONCE, &agents(), FIRST, TIMEOUT).unwrap());
@@ -158,7 +159,7 @@ fn commands_that_are_no_shell_end_as_closed_or_silent() {
 fn an_sftp_only_account_is_recognised() {
     let sshd = Sshd::with("ForceCommand internal-sftp\n", &["ed25519"]);
     let line = bootstrap::command(NONCE, &agents());
-    let channel = connect(&sshd.target(), &sshd.options(), &NoPrompt, &line).unwrap().channel;
+    let channel = connect(&sshd.target(), &sshd.options(), &NoPrompt, &line, Ok).unwrap().channel;
     let error = bootstrap::start(channel, NONCE, &agents(), FIRST, TIMEOUT).unwrap_err();
     assert!(matches!(error, TransportError::Closed { .. }), "{error}");
     assert!(error.suggests_sftp(), "{error}");

@@ -14,7 +14,7 @@ use assetsync_transport::{
 use common::Sshd;
 
 fn open(sshd: &Sshd, options: &SshOptions, command: &str) -> Channel {
-    connect(&sshd.target(), options, &NoPrompt, command).unwrap().channel
+    connect(&sshd.target(), options, &NoPrompt, command, Ok).unwrap().channel
 }
 
 fn output_and_exit(channel: Channel, input: &[u8]) -> (Vec<u8>, assetsync_transport::Exit) {
@@ -206,11 +206,11 @@ fn a_refused_connection_and_a_silent_host_are_different_errors() {
     target.port = Some(silent.local_addr().unwrap().port());
     let options = SshOptions { connect_timeout: Duration::from_millis(600), ..sshd.options() };
     let before = Instant::now();
-    let error = connect(&target, &options, &NoPrompt, "true").unwrap_err();
+    let error = connect(&target, &options, &NoPrompt, "true", Ok).unwrap_err();
     assert!(matches!(error, TransportError::Timeout { .. }), "{error}");
     assert!(before.elapsed() < Duration::from_secs(3));
     drop(silent);
-    let error = connect(&target, &options, &NoPrompt, "true").unwrap_err();
+    let error = connect(&target, &options, &NoPrompt, "true", Ok).unwrap_err();
     assert!(error.to_string().starts_with("Cannot connect to 127.0.0.1 port "), "{error}");
 }
 
@@ -218,7 +218,7 @@ fn a_refused_connection_and_a_silent_host_are_different_errors() {
 fn a_missing_remote_shell_is_named() {
     let sshd = Sshd::start();
     let options = SshOptions { rsh: Some("no-such-rsh -q".into()), ..sshd.options() };
-    let error = connect(&sshd.target(), &options, &NoPrompt, "true").unwrap_err();
+    let error = connect(&sshd.target(), &options, &NoPrompt, "true", Ok).unwrap_err();
     assert!(error.to_string().starts_with("Cannot run no-such-rsh: "), "{error}");
 }
 
@@ -227,7 +227,7 @@ fn a_jump_host_in_the_configuration_chooses_the_ssh_program() {
     let sshd = Sshd::start();
     let jump = format!("Host testhost\n  ProxyJump root@jump:{}\n", sshd.port);
     std::fs::write(sshd.at("ssh_config"), sshd.config(&jump)).unwrap();
-    let connected = connect(&sshd.target(), &sshd.options(), &NoPrompt, "echo jumped").unwrap();
+    let connected = connect(&sshd.target(), &sshd.options(), &NoPrompt, "echo jumped", Ok).unwrap();
     assert!(connected.how.contains("proxyjump root@jump"), "{}", connected.how);
     let (output, exit) = output_and_exit(connected.channel, b"");
     assert_eq!(String::from_utf8_lossy(&output), "jumped\n", "{}", exit.stderr);

@@ -12,14 +12,14 @@ use assetsync_transport::{NoPrompt, Prompt, SshOptions, TransportError, connect}
 use common::{Sshd, keygen};
 
 fn refusal(sshd: &Sshd, options: &SshOptions) -> TransportError {
-    match connect(&sshd.target(), options, &NoPrompt, "true") {
+    match connect(&sshd.target(), options, &NoPrompt, "true", Ok) {
         Ok(connected) => panic!("let in by {}", connected.how),
         Err(error) => error,
     }
 }
 
 fn assert_let_in(sshd: &Sshd, options: &SshOptions, prompt: &dyn Prompt) {
-    let connected = connect(&sshd.target(), options, prompt, "true").unwrap();
+    let connected = connect(&sshd.target(), options, prompt, "true", Ok).unwrap();
     assert!(connected.how.starts_with("libssh2 "), "{}", connected.how);
     assert_eq!(connected.channel.finish().unwrap().status, Some(0));
 }
@@ -91,7 +91,7 @@ fn a_revoked_key_never_lets_in() {
     let sshd = Sshd::start();
     let revoked = format!("{0}@revoked {0}", sshd.known_line("ed25519"));
     fs::write(sshd.at("known_hosts"), revoked).unwrap();
-    let by_ssh = connect(&sshd.target(), &sshd.options(), &NoPrompt, "true").unwrap();
+    let by_ssh = connect(&sshd.target(), &sshd.options(), &NoPrompt, "true", Ok).unwrap();
     assert!(by_ssh.how.contains("@revoked"), "{}", by_ssh.how);
     let exit = by_ssh.channel.finish().unwrap();
     assert_eq!(exit.status, Some(255), "{}", exit.stderr);

@@ -5,7 +5,7 @@ use super::environment::Environment;
 use super::invocation::{Invocation, Program, Word};
 use super::map::CommandMap;
 use super::quote;
-use super::secrets::{BLOT, Secrets};
+use super::secrets::{BLOT, Secrets, Shown};
 
 /// The line that a host's shell is given to run `invocation`.
 pub fn line(map: &CommandMap, invocation: &Invocation) -> Result<String, CommandError> {
@@ -17,13 +17,14 @@ pub fn line(map: &CommandMap, invocation: &Invocation) -> Result<String, Command
 }
 
 /// The line as it may be shown: as [`line()`], with `[REDACTED]` for secrets.
-pub fn redacted(map: &CommandMap, invocation: &Invocation) -> String {
+pub fn redacted(map: &CommandMap, invocation: &Invocation) -> Shown {
     Secrets::of(map, invocation).hide(&composed(map, invocation, true))
 }
 
-/// The command without its surroundings, as it may be shown: what Capistrano prints as "Running".
-pub fn shown(map: &CommandMap, invocation: &Invocation) -> String {
-    Secrets::of(map, invocation).hide(&command(map, invocation, true))
+/// The command without its surroundings, as it may be shown: what Capistrano prints as "Running". Secrets of others
+/// than the command's own are hidden too.
+pub fn shown(map: &CommandMap, invocation: &Invocation, others: &Secrets) -> Shown {
+    Secrets::of(map, invocation).union(others).hide(&command(map, invocation, true))
 }
 
 /// The variables that `invocation` runs with.

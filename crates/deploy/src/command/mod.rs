@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A [`CommandMap`] knows which programs run through a version manager and through bundler; an [`Invocation`] is one
-//! command with its surroundings; [`line()`] makes the text that is run, [`redacted`] the text that may be shown. Nothing
+//! command with its surroundings; [`line()`] makes the text that is run, [`redacted`] the [`Shown`] text that may be shown. Nothing
 //! here runs anything.
 //!
 //! Where SSHKit leaves a user's text unquoted, it is quoted here: arguments, and what would be a command substitution or
@@ -33,7 +33,7 @@ pub use manager::{Bundler, Chruby, Manager, Rbenv, Rvm};
 pub use map::CommandMap;
 pub use passenger::Passenger;
 pub use puma::Pumactl;
-pub use secrets::Secrets;
+pub use secrets::{Secrets, Shown};
 pub(crate) use secrets::{holds_password, names_secret};
 pub use systemd::{Scope, Systemd};
 
@@ -49,11 +49,14 @@ pub enum CommandError {
     Nul,
     /// Not a name of an environment variable: a letter or `_`, then letters, digits and `_`.
     #[error("'{0}' is no name of an environment variable")]
-    VariableName(String),
+    VariableName(
+        /// The name, up to an `=`, behind which a value may have been meant.
+        String,
+    ),
     /// Not one to four octal digits.
     #[error("'{0}' is no umask: one to four octal digits are needed")]
     Umask(String),
-    /// Quotes that are not closed.
-    #[error("Quotes in '{0}' are not closed")]
-    OpenQuotes(String),
+    /// Quotes that are not closed. The text is not repeated: it may hold secrets.
+    #[error("A quote in it is not closed")]
+    OpenQuotes,
 }

@@ -1,11 +1,14 @@
-//! Which values must never be shown, and how they are blotted out.
+//! Which values must never be shown, and the only text that may be shown of a command: [`Shown`].
 
 use std::fmt;
+
+use assetsync_core::text;
 
 use super::compose;
 use super::environment::{Environment, Value};
 use super::invocation::{Invocation, Program, Word};
 use super::map::CommandMap;
+use super::quote;
 
 /// What stands where a secret was.
 pub(super) const BLOT: &str = "[REDACTED]";
@@ -14,8 +17,38 @@ pub(super) const BLOT: &str = "[REDACTED]";
 const TELLING: &[&str] =
     &["KEY", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIAL"];
 
-/// A shorter text is not looked for in other text: it would blot out half of it.
-const SHORTEST: usize = 6;
+/// A shorter secret is blotted out only where it is a word of its own: else it would take half of all text with it.
+const LONG: usize = 6;
+/// A still shorter one is not looked for: it protects nothing, and is likely to be a number or a flag.
+const SHORTEST: usize = 3;
+
+/// Text without secrets. Only [`Secrets`] makes it, so what takes it can't be given anything else.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Shown(String);
+
+impl Shown {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is nothing to show.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
 
 /// Whether a variable's value is a secret: by its name, or because it is a URL with a password in it.
 pub(super) fn is_secret(name: &str, value: &Value) -> bool {
@@ -30,46 +63,149 @@ pub(crate) fn names_secret(name: &str) -> bool {
 
 /// Whether a text gives itself away: a URL with a password in it.
 pub(crate) fn holds_password(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+    passwords(text).next().is_some()
 }
 
-/// The secrets of a command, to keep them out of whatever is shown of it: its line, and its output.
+/// The passwords of the URLs in a text.
+fn passwords(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("://").filter_map(|(at, mark)| {
+        let rest = &text[at + mark.len()..];
+        let ends = |c: char| c.is_whitespace() || "/?#'\"".contains(c);
+        let authority = rest.split(ends).next().unwrap_or(rest);
+        let (user, _) = authority.rsplit_once('@')?;
+        user.split_once(':').map(|(_, password)| password)
+    })
+}
+
+/// What a command's text itself sets a secret's name to, as in `API_TOKEN=abc rake` or `--password=abc`.
+fn assigned(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('=').filter_map(|(at, _)| {
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let name = text[..at].rsplit(|c| !is_part(c)).next().unwrap_or_default();
+        let rest = &text[at + 1..];
+        let value = match rest.chars().next() {
+            Some(quote @ ('"' | '\'')) => rest[1..].split(quote).next(),
+            _ => rest.split(|c: char| c.is_whitespace() || ";|&)\"'".contains(c)).next(),
+        };
+        // What begins with a dollar is the name of a variable.
+        value.filter(|value| names_secret(name) && !value.starts_with('$'))
+    })
+}
+
+/// Secrets, to keep them out of whatever is shown: command lines, output, errors.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secrets(Vec<String>);
 
 impl Secrets {
     /// The secrets that `invocation` is given, and those of `map`.
     pub fn of(map: &CommandMap, invocation: &Invocation) -> Secrets {
-        let Secrets(mut texts) = Secrets::of_environment(&compose::environment(map, invocation));
-        if let Program::Named { args, .. } = &invocation.program {
-            texts.extend(args.iter().filter_map(Word::secret).map(str::to_owned));
+        let known = Secrets::of_environment(&compose::environment(map, invocation));
+        match &invocation.program {
+            Program::Named { args, .. } => known.and(args.iter().filter_map(Word::secret)),
+            Program::Script(text) | Program::Verbatim(text) => known.and_of_text(text),
         }
-        Secrets::sorted(texts)
     }
 
-    /// The secrets among variables.
+    /// The secrets among variables: values of secret names, and URLs with a password, as a whole and the password alone.
     pub fn of_environment(environment: &Environment) -> Secrets {
-        Secrets::sorted(secret_values(environment))
+        let secret = environment.iter().filter(|(name, value)| is_secret(name, value));
+        let texts: Vec<&str> = secret.map(|(_, value)| value.text()).collect();
+        let passwords = texts.iter().flat_map(|text| passwords(text));
+        Secrets::default().and(texts.iter().copied().chain(passwords))
     }
 
-    fn sorted(mut texts: Vec<String>) -> Secrets {
-        texts.retain(|text| text.len() >= SHORTEST);
+    /// These, and those that stand in the text of a command: assignments to secret names, and passwords of URLs.
+    pub fn and_of_text(self, text: &str) -> Secrets {
+        self.and(assigned(text).chain(passwords(text)))
+    }
+
+    /// These and others.
+    pub fn union(self, others: &Secrets) -> Secrets {
+        Secrets(self.0.into_iter().chain(others.0.iter().cloned()).collect()).sorted()
+    }
+
+    fn and<'t>(mut self, texts: impl Iterator<Item = &'t str>) -> Secrets {
+        self.0.extend(texts.flat_map(forms));
+        self.sorted()
+    }
+
+    fn sorted(mut self) -> Secrets {
+        self.0.retain(|text| text.len() >= SHORTEST);
         // The longer first: one secret may be part of another.
-        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        Secrets(texts)
+        self.0.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self.0.dedup();
+        self
     }
 
-    /// `text` with every secret blotted out.
-    pub fn hide(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret, BLOT))
+    /// `text`, of our own or of the user's configuration, with every secret blotted out.
+    pub fn hide(&self, text: &str) -> Shown {
+        Shown(self.0.iter().fold(text.to_owned(), |text, secret| blotted(&text, secret)))
+    }
+
+    /// The same for what a command printed, which is made safe for a terminal besides.
+    pub fn hide_output(&self, printed: &[u8]) -> Shown {
+        let Shown(hidden) = self.hide(&String::from_utf8_lossy(printed));
+        Shown(text::line(hidden))
+    }
+
+    /// How many bytes the longest secret has.
+    pub(crate) fn longest(&self) -> usize {
+        self.0.first().map_or(0, String::len)
+    }
+
+    /// Where `printed` can be cut in two, near `at`, without cutting a secret.
+    pub(crate) fn cut(&self, printed: &[u8], at: usize) -> usize {
+        let mut cut = at.min(printed.len());
+        while let Some((start, end)) = self.covering(printed, cut) {
+            if start == 0 {
+                return end;
+            }
+            cut = start;
+        }
+        cut
+    }
+
+    /// A secret in `printed` that a cut at `at` would cut.
+    fn covering(&self, printed: &[u8], at: usize) -> Option<(usize, usize)> {
+        self.0.iter().find_map(|secret| {
+            let len = secret.len();
+            let first = at.saturating_sub(len - 1);
+            let mut starts = first..at.min((printed.len() + 1).saturating_sub(len));
+            let found = starts.find(|&start| printed[start..].starts_with(secret.as_bytes()))?;
+            Some((found, found + len))
+        })
     }
 }
 
-fn secret_values(environment: &Environment) -> Vec<String> {
-    let secret = environment.iter().filter(|(name, value)| is_secret(name, value));
-    secret.map(|(_, value)| value.text().to_owned()).collect()
+/// The ways a secret may stand in a text: as it is, as shells are given it, and line by line, as output is.
+fn forms(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim).map(str::to_owned);
+    let in_single_quotes = text.replace('\'', "'\\''");
+    let quoted = [in_single_quotes, quote::in_double_quotes(text), quote::escape(text)];
+    std::iter::once(text.to_owned()).chain(quoted).chain(lines).collect()
+}
+
+/// `text` without `secret`.
+fn blotted(text: &str, secret: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, found) in text.match_indices(secret) {
+        let end = at + found.len();
+        if secret.len() < LONG && !is_word(text, at, end) {
+            continue;
+        }
+        kept.push_str(&text[from..at]);
+        kept.push_str(BLOT);
+        from = end;
+    }
+    kept.push_str(&text[from..]);
+    kept
+}
+
+/// Whether what stands at a place in `text` is no part of a longer word.
+fn is_word(text: &str, start: usize, end: usize) -> bool {
+    let goes_on = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    !goes_on(text[..start].chars().next_back()) && !goes_on(text[end..].chars().next())
 }
 
 impl fmt::Debug for Secrets {
@@ -82,14 +218,104 @@ impl fmt::Debug for Secrets {
 mod tests {
     use super::*;
 
+    fn secrets(values: &[&str]) -> Secrets {
+        let mut environment = Environment::new();
+        for (at, value) in values.iter().enumerate() {
+            environment.put(&format!("KEY_{at}"), Value::Text((*value).into()));
+        }
+        Secrets::of_environment(&environment)
+    }
+
+    fn hidden(values: &[&str], text: &str) -> String {
+        secrets(values).hide(text).to_string()
+    }
+
     #[test]
     fn a_secret_within_another() {
+        let known = ["hunter22", "hunter22-and-more"];
+        assert_eq!(hidden(&known, "hunter22-and-more, hunter22"), "[REDACTED], [REDACTED]");
+        assert_eq!(format!("{:?}", secrets(&["hunter22"])), "Secrets(1 of them)");
+    }
+
+    #[test]
+    fn a_short_secret_is_blotted_out_as_a_word() {
+        assert_eq!(
+            hidden(&["pass"], "pass 'pass' passenger by_pass"),
+            "[REDACTED] '[REDACTED]' passenger by_pass"
+        );
+        assert_eq!(hidden(&["1", "on"], "1 is on"), "1 is on");
+    }
+
+    #[test]
+    fn a_secret_of_several_lines_is_hidden_line_by_line() {
+        let key = "-----BEGIN KEY-----\n  c2VjcmV0IG1hdGVyaWFs\n-----END KEY-----\n";
+        let secrets = secrets(&[key]);
+        for line in key.lines() {
+            let shown = secrets.hide_output(line.as_bytes());
+            assert_eq!(shown.as_str().trim(), BLOT);
+        }
+        assert_eq!(secrets.hide(&format!("a{key}b")).as_str(), "a[REDACTED]b");
+    }
+
+    #[test]
+    fn a_secret_is_hidden_as_shells_are_given_it() {
+        let secret = "it's $ecret \"quoted\"";
+        for form in [
+            secret.to_owned(),
+            quote::word(secret),
+            quote::escape(secret),
+            format!("\"{}\"", quote::in_double_quotes(secret)),
+        ] {
+            let shown = hidden(&[secret], &format!("curl {form}"));
+            assert!(!shown.contains("ecret") && shown.contains(BLOT), "{shown}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_the_text_of_a_command() {
+        let table = [
+            (
+                "API_TOKEN=hunter22 rake a; echo hunter22",
+                "API_TOKEN=[REDACTED] rake a; echo [REDACTED]",
+            ),
+            ("notify --password='hunter 22' x", "notify --password='[REDACTED]' x"),
+            ("curl https://ci:hunter22@example.com/a", "curl https://ci:[REDACTED]@example.com/a"),
+            (
+                "API_TOKEN=$TOKEN RAILS_ENV=production rake",
+                "API_TOKEN=$TOKEN RAILS_ENV=production rake",
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Secrets::default().and_of_text(text).hide(text).as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn the_password_of_a_url_is_a_secret_by_itself() {
         let mut environment = Environment::new();
-        environment.put("A_KEY", Value::Text("hunter22".into()));
-        environment.put("B_KEY", Value::Text("hunter22-and-more".into()));
-        let secrets = Secrets::of(&CommandMap::new(environment), &Invocation::program("ls"));
-        assert_eq!(secrets.hide("hunter22-and-more, hunter22"), "[REDACTED], [REDACTED]");
-        assert_eq!(format!("{secrets:?}"), "Secrets(2 of them)");
+        environment.put("DATABASE_URL", Value::Text("postgres://app:hunter22@db/app".into()));
+        let secrets = Secrets::of_environment(&environment);
+        assert_eq!(
+            secrets.hide("password hunter22 for app").as_str(),
+            "password [REDACTED] for app"
+        );
+    }
+
+    #[test]
+    fn output_is_printable_and_its_secrets_are_found_before() {
+        let shown = secrets(&["tab\there"]).hide_output(b"\x1b[1mtab\there");
+        assert_eq!(shown.as_str(), "\\u{1b}[1m[REDACTED]");
+    }
+
+    #[test]
+    fn no_cut_goes_through_a_secret() {
+        let known = secrets(&["hunter22"]);
+        let text = b"abc hunter22 def";
+        for at in 0..=text.len() {
+            let cut = known.cut(text, at);
+            assert!(cut <= 4 || cut >= 12, "{at} -> {cut}");
+        }
+        assert_eq!(known.cut(b"hunter22 def", 3), 8);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) fn read(text: &str) -> Result<Reading, CommandError> {
     if text.contains(ACTIVE) {
         return Ok(Reading::Script);
     }
-    let words = shlex::split(text).ok_or_else(|| CommandError::OpenQuotes(text.to_owned()))?;
+    let words = shlex::split(text).ok_or(CommandError::OpenQuotes)?;
     match words.first() {
         None => Err(CommandError::Empty),
         Some(first) if first.contains('=') => Ok(Reading::Script),
@@ -43,7 +43,7 @@ mod tests {
             ("rake a && rake b", Ok(Reading::Script)),
             ("RAILS_ENV=production rake a", Ok(Reading::Script)),
             ("rm -f ~/x", Ok(Reading::Script)),
-            ("echo 'a", Err(CommandError::OpenQuotes("echo 'a".into()))),
+            ("echo 'a", Err(CommandError::OpenQuotes)),
             (" ", Err(CommandError::Empty)),
         ];
         for (text, expected) in table {

@@ -184,7 +184,7 @@ fn build(values: &Values) -> Build {
 
 /// The variables of a group. `$NAME` in a value stands for another variable, as in `/opt/ruby/bin:$PATH`, but
 /// never in a secret, which may hold any character.
-fn environment(values: &Values, group: &str) -> Environment {
+pub(super) fn environment(values: &Values, group: &str) -> Environment {
     let mut environment = Environment::new();
     for (name, value) in values.variables(group) {
         let is_secret = secret::is_secret(&name) || secret::holds_password(&value);

@@ -1,12 +1,14 @@
 //! Every value that counts, and where it came from; secrets stay hidden.
 
+use super::decide::environment;
 use super::layer::Item;
 use super::place::Origin;
-use super::schema::Key;
+use super::schema::{Key, Kind};
 use super::secret::{HIDDEN, holds_password, is_secret};
 use super::settings::{HostSettings, Settings, Value};
 use super::text::key_part;
-use super::value::Datum;
+use super::value::{Datum, Hook};
+use crate::command::Secrets;
 
 /// A setting as it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +41,19 @@ impl Settings {
     /// Every setting that has a value: those of the stage, then each host's address, roles, and where it differs.
     /// What only has defaults and belongs to a program that is not used is left out.
     pub fn explain(&self) -> Vec<Explained> {
+        let secrets = &self.secrets();
         let used = self.values.0.iter().filter(|(key, _)| !self.is_idle(key));
-        let common = used.map(|(key, value)| explained(key.to_string(), key, value));
-        common.chain(self.hosts.iter().flat_map(|host| self.explain_host(host))).collect()
+        let common = used.map(|(key, value)| explained(key.to_string(), key, value, secrets));
+        let hosts = self.hosts.iter().flat_map(|host| self.explain_host(host, secrets));
+        common.chain(hosts).collect()
+    }
+
+    /// What must not be shown of a command: values of variables, here or of any host.
+    fn secrets(&self) -> Secrets {
+        let all = self.hosts.iter().map(|host| &host.values).chain([&self.values]);
+        let both = |values| ["environment", "build.environment"].map(|of| environment(values, of));
+        let environments = all.flat_map(both).map(|variables| Secrets::of_environment(&variables));
+        environments.fold(Secrets::default(), |all, some| all.union(&some))
     }
 
     /// Whether a setting belongs to a program that nothing names and nobody has set anything for.
@@ -65,7 +77,7 @@ impl Settings {
         !is_named && !of_group.any(|(_, value)| value.origin.place().is_some())
     }
 
-    fn explain_host(&self, host: &HostSettings) -> Vec<Explained> {
+    fn explain_host(&self, host: &HostSettings, secrets: &Secrets) -> Vec<Explained> {
         let name = format!("hosts.{}", key_part(&self.label(host)));
         let origin = Origin::Given(host.place.clone());
         let address = Datum::Text(host.address.clone());
@@ -73,17 +85,17 @@ impl Settings {
         let mut all = vec![Explained {
             key: format!("{name}.address"),
             is_list: false,
-            parts: vec![part(&address, false)],
+            parts: vec![part(&address, false, secrets)],
             origin,
         }];
         all.extend(host.roles.first().map(|first| Explained {
             key: format!("{name}.roles"),
             is_list: true,
-            parts: host.roles.iter().map(|role| part(role, false)).collect(),
+            parts: host.roles.iter().map(|role| part(role, false, secrets)).collect(),
             origin: first.origin.clone(),
         }));
         let own = host.values.0.iter().filter(|pair| !self.values.0.contains(pair));
-        all.extend(own.map(|(key, value)| explained(format!("{name}.{key}"), key, value)));
+        all.extend(own.map(|(key, value)| explained(format!("{name}.{key}"), key, value, secrets)));
         all
     }
 
@@ -113,19 +125,28 @@ impl Part {
     }
 }
 
-fn explained(name: String, key: &Key, value: &Value) -> Explained {
-    let is_hidden =
-        name.contains("environment.") && is_secret(name.rsplit('.').next().unwrap_or_default());
+fn explained(name: String, key: &Key, value: &Value, secrets: &Secrets) -> Explained {
+    let variable = name.rsplit('.').next().unwrap_or_default();
+    let is_hidden = key.setting.kind == Kind::Variable && is_secret(variable);
     Explained {
         key: name,
         is_list: key.setting.is_list,
-        parts: value.items.iter().map(|item| part(item, is_hidden)).collect(),
+        parts: value.items.iter().map(|item| part(item, is_hidden, secrets)).collect(),
         origin: value.origin.clone(),
     }
 }
 
-fn part(item: &Item, is_hidden: bool) -> Part {
+fn part(item: &Item, is_hidden: bool, secrets: &Secrets) -> Part {
     let is_hidden = is_hidden || holds_password(&item.datum.plain());
-    let datum = (!is_hidden).then(|| item.datum.clone());
+    let datum = (!is_hidden).then(|| match item.datum.clone() {
+        Datum::Hook(hook) => Datum::Hook(Hook { run: without(secrets, &hook.run), ..hook }),
+        Datum::Text(text) => Datum::Text(without(secrets, &text)),
+        other => other,
+    });
     Part { datum, origin: item.origin.clone() }
+}
+
+/// A text without the secrets of variables, and without those that stand in it.
+fn without(secrets: &Secrets, text: &str) -> String {
+    secrets.clone().and_of_text(text).hide(text).to_string()
 }

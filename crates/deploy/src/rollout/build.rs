@@ -6,38 +6,36 @@ use std::process::{Command, Stdio};
 
 use super::course::Course;
 use super::event::{Event, Phase};
+use super::moment::Moment;
 use super::{Rollout, RolloutError};
 
 impl Course<'_> {
     /// Runs the build between its hooks.
-    pub(super) fn build(&mut self, command: &str) -> Result<(), RolloutError> {
+    pub(super) fn build(&self, command: &str) -> Result<(), RolloutError> {
         let deployment = self.rollout.deployment;
-        self.hooks("before_build", &deployment.hooks.before_build)?;
+        let commands = self.commands();
+        commands.hooks(Moment::BeforeBuild, &deployment.hooks.before_build)?;
         self.begin(Phase::Build);
-        let local = self.rollout.local(deployment.timeouts.build);
+        let local = commands.local(deployment.timeouts.build);
         local.run(command).map_err(|failure| RolloutError::Build(Box::new(failure)))?;
-        self.hooks("after_build", &deployment.hooks.after_build)
+        commands.hooks(Moment::AfterBuild, &deployment.hooks.after_build)
     }
-}
 
-impl Rollout<'_> {
     /// Deletes what was built. A directory that holds more than a build's output stays.
     pub(super) fn clean_up(&self) -> Result<(), RolloutError> {
-        for set in &self.deployment.assets {
-            let path = self.project.join(&set.source);
-            match keeps(self.project, &path) {
+        let Rollout { deployment, project, monitor, .. } = self.rollout;
+        for set in &deployment.assets {
+            let path = project.join(&set.source);
+            match keeps(project, &path) {
                 Some(reason) => {
-                    let text = format!(
-                        "{} is not deleted here: {reason}",
-                        assetsync_core::text::path(&path)
-                    );
-                    self.monitor.event(&Event::Notice { place: None, text: &text });
+                    let path = assetsync_core::text::path(&path);
+                    self.notice(&format!("{path} is not deleted here: {reason}"));
                 }
                 None => {
                     let removed = fs::remove_dir_all(&path);
                     removed
                         .map_err(|source| RolloutError::CleanUp { path: path.clone(), source })?;
-                    self.monitor.event(&Event::CleanedUp { path: &path });
+                    monitor.event(&Event::CleanedUp { path: &path });
                 }
             }
         }

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use assetsync_sync::sender;
 
+use super::outcome::PlaceError;
+use crate::command::Shown;
+
 /// Something that happened.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
@@ -16,22 +19,22 @@ pub enum Event<'a> {
     Running {
         /// The host; none for this machine.
         host: Option<&'a str>,
-        /// The command as it may be shown: without its surroundings, and without secrets.
-        command: &'a str,
+        /// The command without its surroundings.
+        command: &'a Shown,
     },
-    /// A command wrote a line to one of its outputs; secrets are blotted out.
+    /// A command wrote a line to one of its outputs.
     Output {
         /// The host; none for this machine.
         host: Option<&'a str>,
         /// The line without its end; control characters are escaped.
-        line: &'a str,
+        line: &'a Shown,
     },
     /// A command ended well.
     Ran {
         /// The host; none for this machine.
         host: Option<&'a str>,
         /// The command as in [`Event::Running`].
-        command: &'a str,
+        command: &'a Shown,
         /// How long it took.
         elapsed: Duration,
     },
@@ -60,13 +63,15 @@ pub enum Event<'a> {
         place: &'a str,
         /// How many paths.
         paths: u64,
+        /// The files among them and among what was deleted with publishing, and their bytes.
+        removed: sender::Count,
     },
     /// A place can't be used, or no longer.
     Failed {
         /// The place's label.
         place: &'a str,
-        /// Why, in words.
-        reason: &'a dyn fmt::Display,
+        /// Why.
+        reason: &'a PlaceError,
     },
     /// What was built was deleted here.
     CleanedUp {
@@ -78,7 +83,7 @@ pub enum Event<'a> {
         /// The place's label, if it is about one.
         place: Option<&'a str>,
         /// What.
-        text: &'a str,
+        text: &'a Shown,
     },
 }
 

@@ -1,34 +1,40 @@
 //! All places at once: each has a thread of its own, which stages, waits for the word, publishes, waits, prunes. The word
 //! comes from here, once all have got so far.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use assetsync_sync::sender::{
     self, Connection, Decide, Options, PushError, Report, Sharing, Source,
 };
 
+use super::Engine;
 use super::cancel::Cancel;
+use super::each::Permits;
 use super::event::{Event, Monitor};
 use super::outcome::{PlaceError, PlaceOutcome, Stands};
 use super::place::Place;
-use super::{Engine, retry};
 
 /// What is pushed, and by what rules; one for each set of assets.
 pub(super) struct Load {
+    /// The set's position.
+    pub set: usize,
     pub source: Source,
     pub options: Options,
     pub decide: Box<dyn Decide + Send>,
 }
 
+/// What the places of a set of assets share.
+pub(super) struct Work {
+    pub load: Load,
+    pub sharing: Sharing,
+}
+
 /// What the threads of all places share.
 pub(super) struct Common {
     pub engine: Engine,
-    /// By the set's position; none where the set goes nowhere.
-    pub loads: Vec<Option<Load>>,
-    /// What the places of a set share, by its position.
-    pub sharings: Vec<Sharing>,
     pub monitor: Arc<dyn Monitor>,
     pub silence: Duration,
     pub dry_run: bool,
@@ -41,6 +47,8 @@ pub(super) struct Fleet {
     news: Receiver<(usize, News)>,
     monitor: Arc<dyn Monitor>,
     cancel: Cancel,
+    /// A place that is staged then ends.
+    dry_run: bool,
 }
 
 struct Member {
@@ -93,24 +101,29 @@ enum Heard {
 
 impl Fleet {
     /// Has all places begin.
-    pub fn start(common: &Arc<Common>, places: Vec<Place>, cancel: &Cancel) -> Fleet {
+    pub fn start(common: &Arc<Common>, places: Vec<(Place, Arc<Work>)>, cancel: &Cancel) -> Fleet {
         let (sender, news) = channel();
         let cancelled = sender.clone();
         cancel.on_cancel(move || drop(cancelled.send((0, News::Cancelled))));
-        let members = places.into_iter().enumerate().map(|(at, place)| {
+        let members = places.into_iter().enumerate().map(|(at, (place, work))| {
             let (orders, heard) = channel();
             let outcome = PlaceOutcome::of(&place);
-            let (common, sender) = (Arc::clone(common), sender.clone());
-            let serving = place.clone();
+            let (common, serving) = (Arc::clone(common), place.clone());
+            let told = sender.clone();
             // It ends with its connection at the latest; nobody waits for it.
-            std::thread::spawn(move || {
-                let end = AtEnd(at, sender);
-                serve(&common, &serving, &heard, &|news| drop(end.1.send((at, news))));
+            let started = thread::Builder::new().spawn(move || {
+                let end = AtEnd(at, told);
+                serve(&common, &(serving, work), &heard, &|news| drop(end.1.send((end.0, news))));
             });
+            if let Err(error) = started {
+                let failed = News::Failed(PlaceError::NoThread(error));
+                drop(sender.send((at, failed)));
+            }
             Member { place, orders: Some(orders), step: Step::Staging, outcome }
         });
         let members = members.collect();
-        Fleet { members, news, monitor: Arc::clone(&common.monitor), cancel: cancel.clone() }
+        let (monitor, cancel) = (Arc::clone(&common.monitor), cancel.clone());
+        Fleet { members, news, monitor, cancel, dry_run: common.dry_run }
     }
 
     /// Waits until every place is staged or has failed, or the rollout is cancelled.
@@ -181,12 +194,25 @@ impl Fleet {
         self.members.into_iter().map(|member| member.outcome).collect()
     }
 
+    /// Gives an order to all places at a step. A place that can't take it any more has failed: its thread has ended,
+    /// and what it said last is heard now, for nobody may wait for it later.
     fn order(&mut self, from: Step, to: Step, order: Order) {
-        for member in self.members.iter_mut().filter(|member| member.step == from) {
-            let Some(orders) = &member.orders else { continue };
-            // A thread that has gone said why before.
-            if orders.send(order).is_ok() {
-                member.step = to;
+        let mut gone = Vec::new();
+        for (at, member) in self.members.iter_mut().enumerate() {
+            match &member.orders {
+                Some(orders) if member.step == from => match orders.send(order) {
+                    Ok(()) => member.step = to,
+                    Err(_) => gone.push(at),
+                },
+                _ => {}
+            }
+        }
+        while let Ok((at, news)) = self.news.try_recv() {
+            self.note(at, news);
+        }
+        for at in gone {
+            if self.members[at].step != Step::Over {
+                self.note(at, News::Failed(PlaceError::Ended));
             }
         }
     }
@@ -196,7 +222,7 @@ impl Fleet {
             if until_cancelled && self.cancel.is_cancelled() {
                 return;
             }
-            // All senders are gone only once all threads have ended, and each says how.
+            // Every thread says how it ends, so this can't go on for ever.
             let Ok((at, news)) = self.news.recv() else { return };
             self.note(at, news);
         }
@@ -219,7 +245,11 @@ impl Fleet {
             }
             News::Done(report) => {
                 if report.pruned > 0 {
-                    monitor.event(&Event::Pruned { place, paths: report.pruned });
+                    monitor.event(&Event::Pruned {
+                        place,
+                        paths: report.pruned,
+                        removed: report.removed,
+                    });
                 }
                 (member.step, member.outcome.report) = (Step::Over, Some(*report));
             }
@@ -230,23 +260,12 @@ impl Fleet {
                 }
                 (member.step, member.outcome.error) = (Step::Over, Some(error));
             }
-            News::Ended if member.step.waits() => {
-                let error = PlaceError::Ended;
-                monitor.event(&Event::Failed { place, reason: &error });
-                if member.step == Step::Publishing {
-                    member.outcome.stands = Stands::Unknown;
-                }
-                (member.step, member.outcome.error) = (Step::Over, Some(error));
-            }
-            News::Ended | News::Cancelled => {}
+            // Whoever ends in order has said so, or was told to: in a dry run, or because there are no orders any more.
+            News::Ended if member.step == Step::Over || member.orders.is_none() => {}
+            News::Ended if self.dry_run && member.step == Step::Staged => {}
+            News::Ended => self.note(at, News::Failed(PlaceError::Ended)),
+            News::Cancelled => {}
         }
-    }
-}
-
-impl Step {
-    /// Whether something is to come from the place's thread.
-    fn waits(self) -> bool {
-        matches!(self, Step::Staging | Step::Asked | Step::Publishing | Step::Ending)
     }
 }
 
@@ -260,9 +279,14 @@ impl Drop for AtEnd {
 }
 
 /// The work of one place's thread.
-fn serve(common: &Common, place: &Place, orders: &Receiver<Order>, tell: &dyn Fn(News)) {
-    let served = common.serve(place, orders, tell);
-    if let Err(error) = served {
+fn serve(
+    common: &Common,
+    served: &(Place, Arc<Work>),
+    orders: &Receiver<Order>,
+    tell: &dyn Fn(News),
+) {
+    let (place, work) = served;
+    if let Err(error) = common.serve(place, work, orders, tell) {
         tell(News::Failed(error));
     }
 }
@@ -271,25 +295,27 @@ impl Common {
     fn serve(
         &self,
         place: &Place,
+        work: &Work,
         orders: &Receiver<Order>,
         tell: &dyn Fn(News),
     ) -> Result<(), PlaceError> {
-        let Some(load) = self.loads.get(place.set).and_then(Option::as_ref) else { return Ok(()) };
         let watch = Watch { place: &place.label, monitor: &*self.monitor };
-        let connection = self.connection(place);
+        let connection = Connection {
+            sharing: Some(&work.sharing),
+            dry_run: self.dry_run,
+            ..self.engine.connection(place, self.silence)
+        };
         let mut staged = {
             let _permit = self.permits.take();
-            retry::connecting(|| {
-                let Load { source, options, decide, .. } = load;
-                sender::stage(source, &place.target, &connection, options, &**decide, &watch)
-            })?
+            let Load { source, options, decide, .. } = &work.load;
+            sender::stage(source, &place.target, &connection, options, &**decide, &watch)?
         };
-        let every = heartbeat(self.silence);
         tell(News::Staged(Box::new(staged.report().clone())));
         if self.dry_run {
             staged.abandon();
             return Ok(());
         }
+        let every = heartbeat(self.silence);
         loop {
             match wait(orders, every, || staged.tick())? {
                 Heard::Order(Order::Publish) => break,
@@ -311,17 +337,6 @@ impl Common {
         };
         tell(News::Done(Box::new(report)));
         Ok(())
-    }
-
-    /// How often content was encoded.
-    pub fn encodings(&self) -> u64 {
-        self.sharings.iter().map(Sharing::encodings).sum()
-    }
-
-    fn connection<'a>(&'a self, place: &'a Place) -> Connection<'a> {
-        let connection = self.engine.connection(place, self.silence);
-        let sharing = self.sharings.get(place.set);
-        Connection { sharing, dry_run: self.dry_run, ..connection }
     }
 }
 
@@ -354,36 +369,5 @@ pub(super) struct Watch<'a> {
 impl sender::Monitor for Watch<'_> {
     fn event(&self, event: sender::Event<'_>) {
         self.monitor.event(&Event::Push { place: self.place, event });
-    }
-}
-
-/// How many may do something at one time.
-pub(super) struct Permits {
-    free: Mutex<usize>,
-    returned: Condvar,
-}
-
-/// Returned when it is dropped.
-pub(super) struct Permit<'a>(&'a Permits);
-
-impl Permits {
-    /// `count` may, at least one.
-    pub fn new(count: usize) -> Permits {
-        Permits { free: Mutex::new(count.max(1)), returned: Condvar::new() }
-    }
-
-    /// Waits until one is free.
-    pub fn take(&self) -> Permit<'_> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.returned.wait_while(free, |free| *free == 0);
-        *waited.unwrap_or_else(PoisonError::into_inner) -= 1;
-        Permit(self)
-    }
-}
-
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.returned.notify_one();
     }
 }

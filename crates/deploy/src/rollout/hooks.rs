@@ -2,39 +2,48 @@
 
 use std::time::Duration;
 
-use super::course::Course;
+use super::each::each;
 use super::event::{Event, Phase};
 use super::local::Local;
+use super::moment::Moment;
 use super::outcome::PlaceError;
 use super::place::{has_role, login, named, ssh_options};
 use super::remote::{CommandFailure, Shell, command_map};
 use super::{Rollout, RolloutError};
-use crate::command::{self, Invocation, Passenger};
+use crate::command::{self, Invocation, Passenger, Secrets};
 use crate::config::{Hook, Host, RestartHow};
 
 /// What went wrong on hosts.
 type Failures = Vec<(String, PlaceError)>;
 
-impl Course<'_> {
+/// For commands here and on some hosts.
+pub(super) struct Commands<'a> {
+    pub rollout: &'a Rollout<'a>,
+    /// What must not be shown.
+    pub secrets: &'a Secrets,
+    /// The positions of the hosts.
+    pub hosts: Vec<usize>,
+}
+
+impl Commands<'_> {
     /// Runs hooks one after the other; each on all its hosts at once.
-    pub(super) fn hooks(&self, moment: &'static str, hooks: &[Hook]) -> Result<(), RolloutError> {
+    pub(super) fn hooks(&self, moment: Moment, hooks: &[Hook]) -> Result<(), RolloutError> {
         hooks.iter().try_for_each(|hook| self.hook(moment, hook))
     }
 
-    fn hook(&self, moment: &'static str, hook: &Hook) -> Result<(), RolloutError> {
+    fn hook(&self, moment: Moment, hook: &Hook) -> Result<(), RolloutError> {
         let deployment = self.rollout.deployment;
         let timeout = hook.timeout.unwrap_or(deployment.timeouts.command);
         if hook.roles.is_empty() {
-            let ran = self.rollout.local(timeout).run(&hook.run);
+            let ran = self.local(timeout).run(&hook.run);
             return ran.map_err(|failure| {
-                let (command, failure) = (hook.run.clone(), Box::new(failure));
+                let (command, failure) = (self.secrets.hide(&hook.run), Box::new(failure));
                 RolloutError::Hook { moment, command, failure }
             });
         }
-        let rollout = self.rollout;
         let run = |host: &Host| {
             let invocation = Invocation::from_text(&hook.run)?.within(&host.current_path);
-            rollout.run_on(host, &[invocation], timeout)
+            self.run_on(host, &[invocation], timeout)
         };
         let failures = self.on_hosts(&self.in_roles(&hook.roles), run);
         self.judge(moment, failures)
@@ -47,18 +56,17 @@ impl Course<'_> {
         if restart.how == RestartHow::None {
             return Ok(());
         }
-        self.begin(Phase::Restart);
-        let rollout = self.rollout;
+        self.rollout.monitor.event(&Event::Phase(Phase::Restart));
         let run = |host: &Host| match &restart.how {
-            RestartHow::Systemd { phased: true } => rollout.reload(host, timeout),
-            how => rollout.run_on(host, &invocations(how, host)?, timeout),
+            RestartHow::Systemd { phased: true } => self.reload(host, timeout),
+            how => self.run_on(host, &invocations(how, host)?, timeout),
         };
         let failures = self.on_hosts(&self.in_roles(&restart.roles), run);
-        self.judge("restart", failures)
+        self.judge(Moment::Restart, failures)
     }
 
     /// Reaches those hosts that get no assets but are to run commands, so that nothing fails for want of them later.
-    pub(super) fn reach_others(&self) -> Result<(), RolloutError> {
+    pub(super) fn reach_all_but(&self, with_places: &[usize]) -> Result<(), RolloutError> {
         let deployment = self.rollout.deployment;
         let hooks = &deployment.hooks;
         let later = [&hooks.before_publish, &hooks.after_publish].into_iter().flatten();
@@ -66,19 +74,19 @@ impl Course<'_> {
         if deployment.restart.how != RestartHow::None {
             roles.extend(deployment.restart.roles.clone());
         }
-        let (rollout, timeout) = (self.rollout, deployment.timeouts.command);
+        let timeout = deployment.timeouts.command;
         let mut hosts = self.in_roles(&roles);
-        let with_places = self.with_places();
         hosts.retain(|host| !with_places.contains(host));
-        let reached = |host: &Host| rollout.run_on(host, &[Invocation::verbatim("true")], timeout);
+        let reached = |host: &Host| self.run_on(host, &[Invocation::verbatim("true")], timeout);
         let failures = self.on_hosts(&hosts, reached);
-        self.judge("check", failures)
+        self.judge(Moment::Check, failures)
     }
 
     /// All hosts with one of `roles` that have not failed.
     fn in_roles(&self, roles: &[String]) -> Vec<usize> {
         let hosts = &self.rollout.deployment.hosts;
-        self.hosts().filter(|&at| has_role(&hosts[at], roles)).collect()
+        let all = self.hosts.iter().copied();
+        all.filter(|&at| has_role(&hosts[at], roles)).collect()
     }
 
     /// Runs something for hosts, as many at a time as are allowed.
@@ -87,17 +95,15 @@ impl Course<'_> {
         hosts: &[usize],
         run: impl Fn(&Host) -> Result<(), CommandFailure> + Sync,
     ) -> Failures {
-        let rollout = self.rollout;
-        let failed = rollout.each(hosts, |&at| {
-            let host = &rollout.deployment.hosts[at];
-            let failure = run(host).err()?;
-            let name = named(host, rollout.deployment);
-            Some((name, PlaceError::Command(failure)))
-        });
-        failed.into_iter().flatten().collect()
+        let deployment = self.rollout.deployment;
+        let ran = each(hosts, deployment.max_parallel, |&at| Ok(run(&deployment.hosts[at])?));
+        let failed = ran
+            .into_iter()
+            .filter_map(|(&at, ran)| Some((named(&deployment.hosts[at], deployment), ran.err()?)));
+        failed.collect()
     }
 
-    fn judge(&self, moment: &'static str, failures: Failures) -> Result<(), RolloutError> {
+    fn judge(&self, moment: Moment, failures: Failures) -> Result<(), RolloutError> {
         if failures.is_empty() {
             return Ok(());
         }
@@ -106,17 +112,17 @@ impl Course<'_> {
         }
         Err(RolloutError::Commands { moment, failures })
     }
-}
 
-impl Rollout<'_> {
     /// For commands of this machine.
     pub(super) fn local(&self, timeout: Duration) -> Local<'_> {
+        let Rollout { project, deployment, cancel, monitor, .. } = self.rollout;
         Local {
-            project: self.project,
-            environment: &self.deployment.build.environment,
+            project,
+            environment: &deployment.build.environment,
+            secrets: self.secrets,
             timeout,
-            cancel: self.cancel,
-            monitor: &*self.monitor,
+            cancel,
+            monitor: &**monitor,
         }
     }
 
@@ -126,13 +132,15 @@ impl Rollout<'_> {
         invocations: &[Invocation],
         timeout: Duration,
     ) -> Result<(), CommandFailure> {
-        let name = named(host, self.deployment);
+        let Rollout { deployment, choice, engine, monitor, .. } = self.rollout;
+        let name = named(host, deployment);
         let shell = Shell {
             name: &name,
             target: login(host),
-            ssh: ssh_options(host, &self.deployment.timeouts, self.choice.interactive),
-            prompt: &*self.engine.prompt,
-            monitor: &*self.monitor,
+            ssh: ssh_options(host, &deployment.timeouts, choice.interactive),
+            prompt: &*engine.prompt,
+            secrets: self.secrets,
+            monitor: &**monitor,
         };
         let map = command_map(host);
         invocations.iter().try_for_each(|invocation| shell.run(&map, invocation, timeout))

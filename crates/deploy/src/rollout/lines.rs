@@ -1,47 +1,50 @@
-//! Output in pieces, to lines.
+//! Output in pieces, to lines that may be shown.
 
-/// A longer line is told in pieces of so many bytes.
+use crate::command::{Secrets, Shown};
+
+/// A longer line is told in pieces of about so many bytes.
 const LONGEST: usize = 4096;
 
-/// What a command printed, cut into lines.
-#[derive(Debug, Default)]
-pub(super) struct Lines {
+/// What a command printed to one of its outputs, cut into lines.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    secrets: &'a Secrets,
     begun: Vec<u8>,
-    last: Vec<u8>,
 }
 
-impl Lines {
+impl<'a> Lines<'a> {
+    /// Lines without these secrets.
+    pub fn without(secrets: &'a Secrets) -> Lines<'a> {
+        Lines { secrets, begun: Vec::new() }
+    }
+
     /// Takes the next bytes, and gives every line that they complete.
-    pub fn take(&mut self, bytes: &[u8], tell: &mut impl FnMut(&[u8])) {
+    pub fn take(&mut self, bytes: &[u8], tell: &mut impl FnMut(Shown)) {
+        // What follows the cut of a long line must show whether a secret goes through it.
+        let most = LONGEST + self.secrets.longest();
         for &byte in bytes {
             match byte {
-                b'\n' => self.complete(tell),
+                b'\n' => self.end(tell, true),
                 _ => self.begun.push(byte),
             }
-            if self.begun.len() == LONGEST {
-                self.complete(tell);
+            if self.begun.len() > most {
+                let rest = self.begun.split_off(self.secrets.cut(&self.begun, LONGEST));
+                tell(self.secrets.hide_output(&self.begun));
+                self.begun = rest;
             }
         }
     }
 
     /// Gives what stands after the last end of a line.
-    pub fn end(&mut self, tell: &mut impl FnMut(&[u8])) {
-        if !self.begun.is_empty() {
-            self.complete(tell);
-        }
+    pub fn finish(&mut self, tell: &mut impl FnMut(Shown)) {
+        self.end(tell, false);
     }
 
-    /// The last line that was not empty.
-    pub fn last(&self) -> &[u8] {
-        &self.last
-    }
-
-    fn complete(&mut self, tell: &mut impl FnMut(&[u8])) {
+    fn end(&mut self, tell: &mut impl FnMut(Shown), is_line: bool) {
         let line = std::mem::take(&mut self.begun);
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
-        tell(line);
-        if !line.trim_ascii().is_empty() {
-            self.last = line.to_vec();
+        if is_line || !line.is_empty() {
+            tell(self.secrets.hide_output(line));
         }
     }
 }
@@ -49,26 +52,50 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::{Environment, Value};
+
+    fn told(secrets: &Secrets, pieces: &[&[u8]]) -> Vec<String> {
+        let (mut lines, mut told) = (Lines::without(secrets), Vec::new());
+        let mut tell = |line: Shown| told.push(line.to_string());
+        pieces.iter().for_each(|piece| lines.take(piece, &mut tell));
+        lines.finish(&mut tell);
+        lines.finish(&mut tell);
+        told
+    }
+
+    fn secrets(value: &str) -> Secrets {
+        let mut environment = Environment::new();
+        environment.set("API_KEY", Value::Text(value.into())).expect("a name");
+        Secrets::of_environment(&environment)
+    }
 
     #[test]
     fn pieces_become_lines() {
-        let (mut lines, mut told) = (Lines::default(), Vec::new());
-        let mut tell = |line: &[u8]| told.push(String::from_utf8_lossy(line).into_owned());
-        for piece in ["a\r\nb", "c\n", "\n", "end"] {
-            lines.take(piece.as_bytes(), &mut tell);
-        }
-        lines.end(&mut tell);
-        lines.end(&mut tell);
-        assert_eq!(lines.last(), b"end");
-        assert_eq!(told, ["a", "bc", "", "end"]);
+        let pieces: [&[u8]; 4] = [b"a\r\nb", b"c\n", b"\n", b"end"];
+        assert_eq!(told(&Secrets::default(), &pieces), ["a", "bc", "", "end"]);
     }
 
     #[test]
     fn a_line_without_end_is_told_in_pieces() {
-        let (mut lines, mut sizes) = (Lines::default(), Vec::new());
-        let mut tell = |line: &[u8]| sizes.push(line.len());
-        lines.take(&[b'x'; LONGEST * 2 + 1], &mut tell);
-        lines.end(&mut tell);
+        let told = told(&Secrets::default(), &[&[b'x'; LONGEST * 2 + 1]]);
+        let sizes: Vec<usize> = told.iter().map(String::len).collect();
         assert_eq!(sizes, [LONGEST, LONGEST, 1]);
+    }
+
+    #[test]
+    fn a_secret_in_two_pieces_of_output_is_hidden() {
+        let pieces: [&[u8]; 2] = [b"the key is hunt", b"er22, keep it\n"];
+        assert_eq!(told(&secrets("hunter22"), &pieces), ["the key is [REDACTED], keep it"]);
+    }
+
+    #[test]
+    fn a_secret_at_the_cut_of_a_long_line_is_hidden() {
+        for before in LONGEST - 9..LONGEST + 2 {
+            let text = format!("{}hunter22{}", "x".repeat(before), "y".repeat(LONGEST));
+            let told = told(&secrets("hunter22"), &[text.as_bytes()]).concat();
+            assert_eq!(told, text.replace("hunter22", "[REDACTED]"), "{before}");
+        }
+        let long = "k".repeat(3 * LONGEST);
+        assert_eq!(told(&secrets(&long), &[long.as_bytes()]), ["[REDACTED]"]);
     }
 }

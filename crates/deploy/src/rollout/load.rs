@@ -14,6 +14,13 @@ use super::keeper::{Keeper, Purpose, policy, tree};
 use crate::config::{AssetSet, Publish};
 use crate::history::competing_manifests;
 
+/// A set of assets.
+pub(super) struct Set<'a> {
+    /// Its position in the deployment.
+    pub at: usize,
+    pub assets: &'a AssetSet,
+}
+
 /// The rules of a set of assets.
 pub(super) fn options(set: &AssetSet, recipes: Option<Recipes>) -> Result<Options, RolloutError> {
     let policy = sender::Policy {
@@ -37,18 +44,18 @@ pub(super) fn keeper(set: &AssetSet, purpose: Purpose) -> Result<Keeper, Rollout
 /// What was built, to be deployed.
 pub(super) fn built(
     project: &Path,
-    set: &AssetSet,
+    Set { at: set, assets }: Set<'_>,
     recipes: Option<Recipes>,
     purpose: Purpose,
 ) -> Result<Load, RolloutError> {
-    let (options, keeper) = (options(set, recipes)?, keeper(set, purpose)?);
-    let path = project.join(&set.source);
+    let (options, keeper) = (options(assets, recipes)?, keeper(assets, purpose)?);
+    let path = project.join(&assets.source);
     let source = Source::scan(&path, &options.policy.filter)?;
     if !source.entries.iter().any(|entry| entry.file_size().is_some()) {
         return Err(RolloutError::NoFiles(path));
     }
     refuse_competing_manifests(&path, &source, &keeper.entry_points)?;
-    Ok(Load { source, options, decide: Box::new(keeper) })
+    Ok(Load { set, source, options, decide: Box::new(keeper) })
 }
 
 fn refuse_competing_manifests(

@@ -3,18 +3,16 @@
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
-
-use assetsync_core::text;
 
 use super::cancel::Cancel;
 use super::event::{Event, Monitor};
 use super::lines::Lines;
-use super::remote::CommandFailure;
+use super::remote::{CommandFailure, judge};
 use super::tools;
-use crate::command::{self, Environment, Secrets, Value};
+use crate::command::{self, Environment, Secrets, Shown, Value};
 
 /// A line for this machine.
 pub(super) struct Local<'a> {
@@ -22,14 +20,23 @@ pub(super) struct Local<'a> {
     pub project: &'a Path,
     /// Variables beside those that are there.
     pub environment: &'a Environment,
+    /// What must not be shown.
+    pub secrets: &'a Secrets,
     pub timeout: Duration,
     pub cancel: &'a Cancel,
     pub monitor: &'a dyn Monitor,
 }
 
+/// The two outputs of a command. A line of one is never cut by the other.
+#[derive(Clone, Copy)]
+enum Stream {
+    Output = 0,
+    Error = 1,
+}
+
 /// What is waited for while a command runs.
 enum News {
-    Output(Vec<u8>),
+    Output(Stream, Vec<u8>),
     /// One of the two outputs has ended.
     Closed,
     Cancelled,
@@ -39,21 +46,24 @@ impl Local<'_> {
     /// Runs `line` to its end; what it prints is told line by line.
     pub fn run(&self, line: &str) -> Result<(), CommandFailure> {
         let made = tools::find(self.project).command(line)?;
-        let secrets = Secrets::of_environment(self.environment);
+        let secrets = self.secrets;
         let (started, shown) = (Instant::now(), secrets.hide(&made.join(" ")));
         self.monitor.event(&Event::Running { host: None, command: &shown });
         let mut child = self.spawn(&made)?;
         let (sender, news) = channel();
-        forward(child.stdout.take(), &sender);
-        forward(child.stderr.take(), &sender);
+        forward(child.stdout.take(), Stream::Output, &sender);
+        forward(child.stderr.take(), Stream::Error, &sender);
         self.cancel.on_cancel(move || drop(sender.send(News::Cancelled)));
-        let mut lines = Lines::default();
-        let mut tell = |line: &[u8]| {
-            let line = secrets.hide(&text::line(line));
+        let mut lines = [Lines::without(secrets), Lines::without(secrets)];
+        let mut last_line = Shown::default();
+        let mut tell = |line: Shown| {
             self.monitor.event(&Event::Output { host: None, line: &line });
+            if !line.as_str().trim().is_empty() {
+                last_line = line;
+            }
         };
         let heard = hear(&news, started + self.timeout, &mut lines, &mut tell);
-        lines.end(&mut tell);
+        lines.iter_mut().for_each(|lines| lines.finish(&mut tell));
         if let Err(end) = heard {
             stop(&mut child);
             return Err(match end {
@@ -62,7 +72,8 @@ impl Local<'_> {
             });
         }
         let status = child.wait().map_err(CommandFailure::Output)?;
-        judge(status, secrets.hide(&text::line(lines.last())))?;
+        let signal = status.signal().map(|signal| secrets.hide(&signal.to_string()));
+        judge(status.code(), signal, last_line)?;
         let elapsed = started.elapsed();
         self.monitor.event(&Event::Ran { host: None, command: &shown, elapsed });
         Ok(())
@@ -79,7 +90,8 @@ impl Local<'_> {
         // A group of its own: what it starts can be stopped with it.
         command.process_group(0);
         let spawned = command.spawn();
-        spawned.map_err(|source| CommandFailure::Spawn { program: program.clone(), source })
+        spawned
+            .map_err(|source| CommandFailure::Spawn { program: self.secrets.hide(program), source })
     }
 }
 
@@ -101,13 +113,13 @@ enum End {
 fn hear(
     news: &Receiver<News>,
     deadline: Instant,
-    lines: &mut Lines,
-    tell: &mut impl FnMut(&[u8]),
+    lines: &mut [Lines<'_>; 2],
+    tell: &mut impl FnMut(Shown),
 ) -> Result<(), End> {
     let mut open = 2;
     while open > 0 {
         match news.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(News::Output(bytes)) => lines.take(&bytes, tell),
+            Ok(News::Output(stream, bytes)) => lines[stream as usize].take(&bytes, tell),
             Ok(News::Closed) => open -= 1,
             Ok(News::Cancelled) => return Err(End::Cancelled),
             Err(RecvTimeoutError::Timeout) => return Err(End::Timeout),
@@ -118,13 +130,13 @@ fn hear(
 }
 
 /// Hands on what one output of a command gives, from a thread of its own.
-fn forward(output: Option<impl Read + Send + 'static>, sender: &Sender<News>) {
+fn forward(output: Option<impl Read + Send + 'static>, stream: Stream, sender: &Sender<News>) {
     let (output, sender) = (output, sender.clone());
     std::thread::spawn(move || {
         let mut piece = vec![0; 16 * 1024];
         if let Some(mut output) = output {
             while let Ok(count @ 1..) = output.read(&mut piece) {
-                if sender.send(News::Output(piece[..count].to_vec())).is_err() {
+                if sender.send(News::Output(stream, piece[..count].to_vec())).is_err() {
                     return;
                 }
             }
@@ -141,15 +153,4 @@ fn stop(child: &mut Child) {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
     let _ = child.wait();
-}
-
-fn judge(status: ExitStatus, last_line: String) -> Result<(), CommandFailure> {
-    match (status.code(), status.signal()) {
-        (Some(0), _) => Ok(()),
-        (Some(status), _) => Err(CommandFailure::Status { status, last_line }),
-        (None, signal) => {
-            let signal = signal.map_or_else(|| "unknown".into(), |signal| signal.to_string());
-            Err(CommandFailure::Signal { signal, last_line })
-        }
-    }
 }

@@ -14,6 +14,7 @@
 mod build;
 mod cancel;
 mod course;
+mod each;
 mod event;
 mod fleet;
 mod hooks;
@@ -21,13 +22,16 @@ mod keeper;
 mod lines;
 mod load;
 mod local;
+mod moment;
 mod outcome;
 mod place;
 mod remote;
-mod retry;
 mod rollback;
+mod secrets;
 mod status;
 mod tools;
+mod under_way;
+mod verbs;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,10 +44,12 @@ use assetsync_sync::transport::{Agents, NoPrompt, Prompt};
 
 pub use self::cancel::Cancel;
 pub use self::event::{Event, Monitor, Phase, Silent};
+pub use self::moment::Moment;
 pub use self::outcome::{Outcome, PlaceError, PlaceOutcome, Stands, Verdict};
 pub use self::place::Place;
 pub use self::remote::CommandFailure;
 pub use self::status::{KeptDeploy, PlaceStatus, Standing};
+use crate::command::Shown;
 use crate::config::Deployment;
 use crate::history::RollbackError;
 
@@ -152,9 +158,9 @@ pub enum RolloutError {
     #[error("Hook {moment} '{command}' failed: {failure}")]
     Hook {
         /// The list it is on.
-        moment: &'static str,
-        /// The command as it may be shown.
-        command: String,
+        moment: Moment,
+        /// The command.
+        command: Shown,
         /// Why.
         failure: Box<CommandFailure>,
     },
@@ -162,7 +168,7 @@ pub enum RolloutError {
     #[error("{moment} failed on {}", hosts(.failures))]
     Commands {
         /// What they were to do.
-        moment: &'static str,
+        moment: Moment,
         /// Hosts, and why it failed there.
         failures: Vec<(String, PlaceError)>,
     },

@@ -1,5 +1,6 @@
 //! What has come of a rollout.
 
+use assetsync_sync::proto::{Failure, FailureCode};
 use assetsync_sync::sender::{PushError, Report};
 
 use super::place::Place;
@@ -73,12 +74,39 @@ pub enum PlaceError {
     /// Its thread ended without a word.
     #[error("an error in assetsync itself ended the push there; please report it")]
     Ended,
+    /// The system gives no more threads.
+    #[error(
+        "a thread for it can't be started here: {0}; lower max_parallel, or raise the limit on processes"
+    )]
+    NoThread(#[source] std::io::Error),
     /// The user can't write to the destination.
     #[error("{0} can't be written by the user who logs in")]
     NotWritable(String),
+    /// The user can't read what is known of deploys there.
+    #[error(
+        "{failure}; only the user who deploys can read the history there: log in as that user (ssh.user), not as {user}"
+    )]
+    NotReadable {
+        /// What the agent says, with the path.
+        failure: Failure,
+        /// Who logged in.
+        user: String,
+    },
     /// The history of deploys there can't be used.
     #[error("{0}")]
     History(String),
+}
+
+impl PlaceError {
+    /// Why a place could not be looked at.
+    pub(super) fn of_survey(error: PushError, place: &Place) -> PlaceError {
+        match error {
+            PushError::Agent(failure) if failure.code == FailureCode::Permission => {
+                PlaceError::NotReadable { failure, user: place.user() }
+            }
+            error => error.into(),
+        }
+    }
 }
 
 impl PlaceOutcome {

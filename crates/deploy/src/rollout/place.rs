@@ -35,6 +35,17 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Who logs in, as far as this side knows.
+    pub(super) fn user(&self) -> String {
+        let user = match &self.target {
+            Target::Remote(remote) => remote.user.clone(),
+            Target::Local(_) => None,
+        };
+        user.unwrap_or_else(|| "the user of the ssh configuration".into())
+    }
+}
+
 /// All places of a deployment that `choice` does not leave out.
 pub(super) fn places(deployment: &Deployment, choice: &Choice) -> Result<Vec<Place>, RolloutError> {
     let hosts = chosen_hosts(deployment, choice)?;

@@ -1,17 +1,22 @@
 //! Commands on hosts: one line for the login shell, its output as it comes, and its end.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use assetsync_core::text;
 use assetsync_sync::transport::{
-    Prompt, RemoteTarget, SshOptions, TimedReader, TransportError, connect,
+    Channel, Connected, End, Exit, Prompt, RemoteTarget, SshOptions, TimedReader, TransportError,
+    connect,
 };
 
 use super::event::{Event, Monitor};
 use super::lines::Lines;
-use crate::command::{self, CommandMap, Invocation, Secrets};
+use crate::command::{self, CommandMap, Invocation, Secrets, Shown};
 use crate::config::Host;
+
+/// What the login shell prints right before the command.
+const BEGUN: &[u8] = b"assetsync: begun\n";
+/// No login shell prints more than this before it.
+const NOISE: usize = 64 * 1024;
 
 /// Where a command runs, and who hears of it.
 pub(super) struct Shell<'a> {
@@ -20,6 +25,8 @@ pub(super) struct Shell<'a> {
     pub target: RemoteTarget,
     pub ssh: SshOptions,
     pub prompt: &'a dyn Prompt,
+    /// What must not be shown, besides the command's own secrets.
+    pub secrets: &'a Secrets,
     pub monitor: &'a dyn Monitor,
 }
 
@@ -37,28 +44,28 @@ pub enum CommandFailure {
     #[error("Can't run {program}: {source}")]
     Spawn {
         /// The program.
-        program: String,
+        program: Shown,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Its output can't be read.
     #[error("Can't read what it prints: {0}")]
-    Output(#[source] std::io::Error),
+    Output(#[source] io::Error),
     /// It ended badly.
     #[error("it ended with exit status {status}{}", said(.last_line))]
     Status {
         /// Its exit status.
         status: i32,
-        /// The last line it printed, without secrets.
-        last_line: String,
+        /// The last line it printed.
+        last_line: Shown,
     },
     /// A signal ended it.
     #[error("signal {signal} ended it{}", said(.last_line))]
     Signal {
         /// The signal's name or number.
-        signal: String,
-        /// The last line it printed, without secrets.
-        last_line: String,
+        signal: Shown,
+        /// The last line it printed.
+        last_line: Shown,
     },
     /// It took too long and was ended.
     #[error("it did not end within {} s and was given up", .0.as_secs())]
@@ -68,7 +75,7 @@ pub enum CommandFailure {
     Cancelled,
 }
 
-fn said(line: &str) -> String {
+fn said(line: &Shown) -> String {
     if line.is_empty() { String::new() } else { format!(": {line}") }
 }
 
@@ -88,63 +95,146 @@ impl Shell<'_> {
         timeout: Duration,
     ) -> Result<(), CommandFailure> {
         let line = command::line(map, invocation)?;
-        let (shown, secrets) = (command::shown(map, invocation), Secrets::of(map, invocation));
-        let (started, host) = (Instant::now(), Some(self.name));
+        let shown = command::shown(map, invocation, self.secrets);
+        let secrets = Secrets::of(map, invocation).union(self.secrets);
+        let (begun, host) = (Instant::now(), Some(self.name));
         self.monitor.event(&Event::Running { host, command: &shown });
         // Both outputs in the order in which they were written.
-        let line = format!("exec 2>&1; {line}");
-        let connected = connect(&self.target, &self.ssh, self.prompt, &line)?;
-        let mut channel = connected.channel;
-        drop(channel.writer);
-        let mut lines = Lines::default();
-        let mut tell = |line: &[u8]| {
-            let line = secrets.hide(&text::line(line));
+        let line = format!("echo {}; exec 2>&1; {line}", marker());
+        let running = connect(&self.target, &self.ssh, self.prompt, &line, |connected| {
+            Running::begin(connected, timeout)
+        })?;
+        let (mut lines, mut last_line) = (Lines::without(&secrets), Shown::default());
+        let exit = running.end(timeout, &mut lines, &mut |line| {
             self.monitor.event(&Event::Output { host, line: &line });
-        };
-        let reader = TimedReader::new(channel.reader, timeout).map_err(CommandFailure::Output)?;
-        let read = read_until(reader, started + timeout, &mut lines, &mut tell);
-        lines.end(&mut tell);
-        if let Err(error) = read {
-            channel.end.kill();
-            return Err(match error.kind() {
-                std::io::ErrorKind::TimedOut => CommandFailure::Timeout(timeout),
-                _ => CommandFailure::Output(error),
-            });
-        }
-        let left = (started + timeout).saturating_duration_since(Instant::now());
-        let exit = channel.end.finish_within(left.max(Duration::from_secs(1)))?;
-        let last_line = secrets.hide(&text::line(lines.last()));
-        match (exit.status, exit.signal) {
-            (Some(0), _) => {
-                let elapsed = started.elapsed();
-                self.monitor.event(&Event::Ran { host, command: &shown, elapsed });
-                Ok(())
+            if !line.as_str().trim().is_empty() {
+                last_line = line;
             }
-            (Some(status), _) => Err(CommandFailure::Status { status, last_line }),
-            (None, signal) => {
-                let signal = signal.unwrap_or_else(|| "unknown".into());
-                Err(CommandFailure::Signal { signal, last_line })
-            }
+        })?;
+        judge(
+            exit.status,
+            exit.signal.map(|name| secrets.hide_output(name.as_bytes())),
+            last_line,
+        )?;
+        self.monitor.event(&Event::Ran { host, command: &shown, elapsed: begun.elapsed() });
+        Ok(())
+    }
+}
+
+/// What a command's end means.
+pub(super) fn judge(
+    status: Option<i32>,
+    signal: Option<Shown>,
+    last_line: Shown,
+) -> Result<(), CommandFailure> {
+    match (status, signal) {
+        (Some(0), _) => Ok(()),
+        (Some(status), _) => Err(CommandFailure::Status { status, last_line }),
+        (None, signal) => {
+            let signal = signal.unwrap_or_else(|| Secrets::default().hide("unknown"));
+            Err(CommandFailure::Signal { signal, last_line })
         }
     }
 }
 
-fn read_until(
-    mut reader: TimedReader,
+/// The marker without the end of its line, as a word for a shell.
+fn marker() -> String {
+    format!("'{}'", String::from_utf8_lossy(BEGUN.trim_ascii_end()))
+}
+
+/// A command on a host.
+struct Running {
+    /// What was printed before anybody listened.
+    printed: Vec<u8>,
     deadline: Instant,
-    lines: &mut Lines,
-    tell: &mut impl FnMut(&[u8]),
-) -> std::io::Result<()> {
-    let mut piece = [0; 16 * 1024];
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(std::io::ErrorKind::TimedOut.into());
+    rest: Rest,
+}
+
+/// What else is to come.
+enum Rest {
+    Output(TimedReader, End),
+    Nothing(Exit),
+}
+
+impl Running {
+    /// Waits until the command runs, or until it never will.
+    fn begin(connected: Connected, timeout: Duration) -> Result<Running, TransportError> {
+        let Channel { reader, writer, end } = connected.channel;
+        drop(writer);
+        let deadline = Instant::now() + timeout;
+        let failed = |source| TransportError::Io { host: end.host().to_owned(), source };
+        let mut reader = TimedReader::new(reader, timeout).map_err(failed)?;
+        let (mut printed, mut piece) = (Vec::new(), [0; 4096]);
+        while printed.len() < NOISE {
+            match read(&mut reader, &mut piece, deadline) {
+                Ok(0) => return Running::missed(printed, deadline, end),
+                Ok(count) => printed.extend_from_slice(&piece[..count]),
+                // Whoever reads on meets it again.
+                Err(_) => break,
+            }
+            if let Some(at) = printed.windows(BEGUN.len()).position(|bytes| bytes == BEGUN) {
+                printed.drain(at..at + BEGUN.len());
+                break;
+            }
         }
-        reader.set_idle(left);
-        match reader.read(&mut piece)? {
-            0 => return Ok(()),
-            count => lines.take(&piece[..count], tell),
-        }
+        Ok(Running { printed, deadline, rest: Rest::Output(reader, end) })
     }
+
+    /// The command never ran: the host was busy, or the login shell has ended.
+    fn missed(printed: Vec<u8>, deadline: Instant, end: End) -> Result<Running, TransportError> {
+        let host = end.host().to_owned();
+        let exit = finish(end, deadline)?;
+        if exit.is_before_login() {
+            return Err(TransportError::Busy { host, said: exit.stderr.trim().to_owned() });
+        }
+        Ok(Running { printed, deadline, rest: Rest::Nothing(exit) })
+    }
+
+    /// Gives all that is printed, line by line, and waits for the end.
+    fn end(
+        self,
+        timeout: Duration,
+        lines: &mut Lines<'_>,
+        tell: &mut impl FnMut(Shown),
+    ) -> Result<Exit, CommandFailure> {
+        lines.take(&self.printed, tell);
+        let (mut reader, mut end) = match self.rest {
+            Rest::Output(reader, end) => (reader, end),
+            Rest::Nothing(exit) => {
+                lines.finish(tell);
+                return Ok(exit);
+            }
+        };
+        let mut piece = [0; 16 * 1024];
+        let read = loop {
+            match read(&mut reader, &mut piece, self.deadline) {
+                Ok(0) => break Ok(()),
+                Ok(count) => lines.take(&piece[..count], tell),
+                Err(error) => break Err(error),
+            }
+        };
+        lines.finish(tell);
+        if let Err(error) = read {
+            end.kill();
+            return Err(match error.kind() {
+                io::ErrorKind::TimedOut => CommandFailure::Timeout(timeout),
+                _ => CommandFailure::Output(error),
+            });
+        }
+        Ok(finish(end, self.deadline)?)
+    }
+}
+
+fn finish(end: End, deadline: Instant) -> Result<Exit, TransportError> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    end.finish_within(left.max(Duration::from_secs(1)))
+}
+
+fn read(reader: &mut TimedReader, piece: &mut [u8], deadline: Instant) -> io::Result<usize> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    reader.set_idle(left);
+    reader.read(piece)
 }

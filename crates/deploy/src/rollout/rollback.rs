@@ -19,6 +19,7 @@ use super::fleet::Load;
 use super::keeper::known;
 use super::outcome::{Outcome, PlaceError};
 use super::place::Place;
+use super::under_way::Way;
 use super::{Rollout, RolloutError, load};
 use crate::history::{self, Content, DeployId, FileRecord, History, Target, Tree};
 
@@ -37,14 +38,17 @@ impl Rollout<'_> {
     pub fn rollback(&self, target: Target<'_>) -> Result<Outcome, RolloutError> {
         // What must be sent lies here until all is done.
         let contents = tempfile::tempdir().map_err(RolloutError::Temporary)?;
-        let mut course = Course::new(self)?;
-        let ended = course.roll_back(target, &contents);
-        Ok(course.end(ended))
+        let way = Way { runs_commands: true, prunes: false, cleans_up: false };
+        self.roll_out(way, |course| course.roll_back(target, &contents))
     }
 }
 
 impl Course<'_> {
-    fn roll_back(&mut self, target: Target<'_>, contents: &TempDir) -> Result<(), RolloutError> {
+    fn roll_back(
+        &mut self,
+        target: Target<'_>,
+        contents: &TempDir,
+    ) -> Result<Vec<Load>, RolloutError> {
         self.begin(Phase::Check);
         let surveyed = self.surveyed()?;
         let mut places = Vec::new();
@@ -56,8 +60,7 @@ impl Course<'_> {
         }
         self.go_on_without_failed()?;
         let id = agreed(&places, target)?;
-        let loads = self.loads(&places, id, contents.path())?;
-        self.roll_out(loads, false)
+        self.loads(&places, id, contents.path())
     }
 
     fn loads(
@@ -65,23 +68,22 @@ impl Course<'_> {
         places: &[Known],
         id: DeployId,
         contents: &Path,
-    ) -> Result<Vec<Option<Load>>, RolloutError> {
-        let sets = self.rollout.deployment.assets.iter().enumerate();
-        let loads = sets.map(|(at, set)| {
+    ) -> Result<Vec<Load>, RolloutError> {
+        let loads = self.sets().into_iter().map(|load::Set { at, assets }| {
             let there: Vec<&Known> = places.iter().filter(|known| known.place.set == at).collect();
-            let Some(first) = there.first() else { return Ok(None) };
+            let standing = there.first().map_or(&[][..], |first| &first.survey.state.entries);
             let tree = tree_of(&there, id)?;
             let contents = contents.join(at.to_string());
             fs::create_dir(&contents).map_err(RolloutError::Temporary)?;
             for known in &there {
                 self.fetch_missing(known, id, &contents)?;
             }
-            let entries = entries(&tree, &first.survey.state.entries);
-            Ok(Some(Load {
-                source: Source::of(entries, &contents)?,
-                options: load::options(set, self.rollout.engine.recipes)?,
-                decide: Box::new(load::keeper(set, self.purpose(Some(id)))?),
-            }))
+            Ok(Load {
+                set: at,
+                source: Source::of(entries(&tree, standing), &contents)?,
+                options: load::options(assets, self.rollout.engine.recipes)?,
+                decide: Box::new(load::keeper(assets, self.purpose(Some(id)))?),
+            })
         });
         loads.collect()
     }

@@ -59,8 +59,7 @@ impl Rollout<'_> {
     /// Looks at every place, and changes nothing.
     pub fn status(&self) -> Result<Vec<PlaceStatus>, RolloutError> {
         let places = self.places()?;
-        let surveys = self.survey(&places);
-        let statuses = places.iter().zip(surveys).map(|(place, survey)| {
+        let statuses = self.survey(&places).into_iter().map(|(place, survey)| {
             let set = &self.deployment.assets[place.set];
             let standing = survey.and_then(|survey| standing(set, &survey));
             PlaceStatus { label: place.label.clone(), standing }

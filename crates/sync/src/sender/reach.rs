@@ -3,7 +3,8 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
-use assetsync_transport::{Agents, Channel, Prompt, SshOptions, Target, bootstrap, connect};
+use assetsync_transport::bootstrap::{self, Started};
+use assetsync_transport::{Agents, Prompt, SshOptions, Target, TransportError, connect};
 
 use super::distance::{Distance, is_near};
 use super::error::PushError;
@@ -34,12 +35,10 @@ pub struct Connection<'a> {
     pub sharing: Option<&'a Sharing>,
 }
 
-/// A destination that was reached, and where the agent is being started.
+/// A destination that was reached, and the agent that was started there.
 pub struct Reached {
-    /// The channel to it.
-    pub channel: Channel,
-    /// What the agent is to name itself by.
-    pub nonce: String,
+    /// The agent.
+    pub agent: Started,
     /// How far it is.
     pub distance: Distance,
     /// When it began to be reached.
@@ -47,28 +46,46 @@ pub struct Reached {
 }
 
 impl Reached {
-    /// Reaches `target`.
+    /// Reaches `target` and starts its agent, which is sent `line` first.
     pub fn reach(
         target: &Target,
         connection: &Connection<'_>,
+        line: &[u8],
         monitor: &dyn Monitor,
     ) -> Result<Reached, PushError> {
         let (since, nonce) = (Instant::now(), nonce()?);
-        let (channel, is_near) = match target {
-            Target::Local(_) => (bootstrap::local(&nonce, connection.agents)?, true),
+        let start = |channel, distance| {
+            let agents = match distance {
+                Distance::Near => &connection.agents.plain(),
+                Distance::Far => connection.agents,
+            };
+            let agent = bootstrap::start(channel, &nonce, agents, line, connection.timeout)?;
+            Ok(Reached { agent, distance, since })
+        };
+        let reached = match target {
+            Target::Local(_) => {
+                start(bootstrap::local(&nonce, connection.agents)?, connection.distance(true))
+            }
             Target::Remote(remote) => {
                 let command = bootstrap::command(&nonce, connection.agents);
-                let connected = connect(remote, connection.ssh, connection.prompt, &command)?;
-                monitor.event(Event::Connected { how: &connected.how });
-                (connected.channel, connected.answers.is_some_and(is_near))
+                connect(remote, connection.ssh, connection.prompt, &command, |connected| {
+                    monitor.event(Event::Connected { how: &connected.how });
+                    let is_near = connected.answers.is_some_and(is_near);
+                    start(connected.channel, connection.distance(is_near))
+                })
             }
         };
-        let several = connection.sharing.is_some_and(Sharing::is_among_several);
-        // However near a host is, bytes count where they are held back, and where several destinations share the work of
-        // finding out which of them need not travel.
-        let bytes_count = several || connection.bytes_per_second.is_some();
-        let distance = if is_near && !bytes_count { Distance::Near } else { Distance::Far };
-        Ok(Reached { channel, nonce, distance, since })
+        reached.map_err(|error: TransportError| error.into())
+    }
+}
+
+impl Connection<'_> {
+    /// However near a host is, bytes count where they are held back, and where several destinations share the work of
+    /// finding out which of them need not travel.
+    fn distance(&self, is_near: bool) -> Distance {
+        let several = self.sharing.is_some_and(Sharing::is_among_several);
+        let bytes_count = several || self.bytes_per_second.is_some();
+        if is_near && !bytes_count { Distance::Near } else { Distance::Far }
     }
 }
 

@@ -91,15 +91,10 @@ impl<'a> Session<'a> {
         opening: Opening,
         monitor: &'a dyn Monitor,
     ) -> Result<Session<'a>, PushError> {
-        let Reached { channel, nonce, distance, since } =
-            Reached::reach(target, connection, monitor)?;
         let line = opening.hello(target, connection)?.line();
         let patience = connection.timeout;
-        let agents = match distance {
-            Distance::Near => &connection.agents.plain(),
-            Distance::Far => connection.agents,
-        };
-        let agent = bootstrap::start(channel, &nonce, agents, &line, patience)?;
+        let Reached { agent, distance, since } =
+            Reached::reach(target, connection, &line, monitor)?;
         if !agent.noise.is_empty() {
             monitor.event(Event::Noise(&agent.noise));
         }

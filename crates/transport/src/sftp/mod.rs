@@ -73,8 +73,14 @@ pub fn sftp_session(
     options: &SshOptions,
     prompt: &dyn Prompt,
 ) -> std::result::Result<(SftpSession, String), SftpOpenError> {
-    let Connected { channel, how, .. } = connect_sftp(target, options, prompt)?;
-    Ok((SftpSession::over(channel)?, how))
+    let opened = connect_sftp(target, options, prompt, |connected| {
+        let Connected { channel, how, .. } = connected;
+        match SftpSession::over(channel) {
+            Err(SftpOpenError::Transport(error)) => Err(error),
+            opened => Ok(opened.map(|session| (session, how))),
+        }
+    });
+    opened?
 }
 
 /// A packet's type, and its body after the request id.
@@ -243,6 +249,10 @@ impl SftpSession {
     fn refused(self, error: &io::Error) -> SftpOpenError {
         let host = self.end.host().to_owned();
         let said = match self.finish() {
+            Ok(exit) if exit.is_before_login() => {
+                let said = excerpt(exit.stderr.as_bytes());
+                return TransportError::Busy { host, said }.into();
+            }
             Ok(exit) => exit.stderr.trim().to_owned(),
             Err(error) => error.to_string(),
         };

@@ -41,6 +41,10 @@ impl Sshd {
              PerSourcePenalties no\nMaxStartups 100\n{extra}",
             at("authorized").display()
         );
+        // The first setting of a name counts.
+        if extra.contains("MaxStartups") {
+            config = config.replace("MaxStartups 100\n", "");
+        }
         // Not every sshd knows the option yet.
         if !knows_penalties() {
             config = config.replace("PerSourcePenalties no\n", "");

@@ -1,0 +1,50 @@
+//! What can be done with a stage's hosts: deploy, push, prune. Rollback has a file of its own.
+
+use assetsync_sync::sender::{Options, Source};
+
+use super::fleet::Load;
+use super::keeper::Purpose;
+use super::outcome::Outcome;
+use super::under_way::Way;
+use super::{Rollout, RolloutError, load};
+
+impl Rollout<'_> {
+    /// Builds, and brings what was built to every host, with all that belongs to it.
+    pub fn deploy(&self) -> Result<Outcome, RolloutError> {
+        let (build, choice) = (&self.deployment.build, self.choice);
+        let command = build.command.as_deref();
+        let command = command.filter(|_| !choice.skip_build && !choice.dry_run);
+        let cleans_up = command.is_some() && build.cleanup;
+        let way = Way { runs_commands: true, prunes: true, cleans_up };
+        self.roll_out(way, |course| {
+            if let Some(command) = command {
+                course.check()?;
+                course.build(command)?;
+            }
+            course.built()
+        })
+    }
+
+    /// Brings what is built to every host, all or none; nothing else is run.
+    pub fn push(&self) -> Result<Outcome, RolloutError> {
+        let way = Way { runs_commands: false, prunes: true, cleans_up: false };
+        self.roll_out(way, |course| course.built())
+    }
+
+    /// Deletes what retention lets go, on every host.
+    pub fn prune(&self) -> Result<Outcome, RolloutError> {
+        let nothing = tempfile::tempdir().map_err(RolloutError::Temporary)?;
+        let way = Way { runs_commands: false, prunes: true, cleans_up: false };
+        self.roll_out(way, |course| {
+            let loads = course.sets().into_iter().map(|set| {
+                let options = load::options(set.assets, self.engine.recipes)?;
+                // Nothing is wanted beside what is live, which retention keeps.
+                let options = Options { allow_empty: true, ..options };
+                let source = Source::of(Vec::new(), nothing.path())?;
+                let decide = Box::new(load::keeper(set.assets, Purpose::Prune)?);
+                Ok(Load { set: set.at, source, options, decide })
+            });
+            loads.collect()
+        })
+    }
+}

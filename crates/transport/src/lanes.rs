@@ -1,0 +1,200 @@
+//! How many logins to one server are under way at a time, and what happens where that was still too many.
+//!
+//! sshd closes connections at random while more than `MaxStartups` are logging in, and all beyond
+//! `PerSourceMaxStartups` of one address, before it says who it is. Here every server has a lane: few logins at a time
+//! to begin with, half as many after each one that was closed so, and that login is tried again after a short wait.
+//! Nothing else is tried again: servers punish that.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use backon::{BlockingRetryable, ExponentialBuilder};
+
+use crate::error::TransportError;
+
+/// Logins to one server at a time, to begin with: `MaxStartups` lets 10 through unless it is set.
+const AT_FIRST: usize = 8;
+/// How often a login is tried again.
+const RETRIES: usize = 6;
+/// How often a login is tried in all.
+pub(crate) const TRIES: usize = RETRIES + 1;
+
+/// All lanes of this process: whatever it does, it is one client to a server.
+static LANES: LazyLock<Lanes> = LazyLock::new(Lanes::default);
+
+/// Logins that count together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Lane {
+    /// Those that this process makes to one server.
+    Server { host: String, port: u16 },
+    /// Those that a program makes, for the same reason: it may take them all through one bastion.
+    Program { why: String },
+}
+
+/// Connects: waits for its turn, and tries again where the server was busy.
+pub(crate) fn connecting<T>(
+    lane: &Lane,
+    connect: impl FnMut() -> Result<T, TransportError>,
+) -> Result<T, TransportError> {
+    let waits = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(5))
+        .with_max_times(RETRIES)
+        .with_jitter();
+    LANES.connecting(lane, waits, connect)
+}
+
+#[derive(Default)]
+struct Lanes {
+    traffic: Mutex<HashMap<Lane, Traffic>>,
+    changed: Condvar,
+}
+
+/// What goes on in one lane.
+struct Traffic {
+    under_way: usize,
+    allowed: usize,
+}
+
+/// The right to log in; given back when it is dropped.
+struct Permit<'a>(&'a Lanes, &'a Lane);
+
+impl Lanes {
+    fn connecting<T>(
+        &self,
+        lane: &Lane,
+        waits: ExponentialBuilder,
+        mut connect: impl FnMut() -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
+        let attempt = || {
+            // Nobody holds a permit while it waits before the next try.
+            let permit = self.take(lane);
+            let made = connect();
+            if made.as_ref().is_err_and(TransportError::is_busy) {
+                permit.narrow();
+            }
+            made
+        };
+        attempt.retry(waits).when(TransportError::is_busy).call()
+    }
+
+    fn take<'a>(&'a self, lane: &'a Lane) -> Permit<'a> {
+        let is_full = |traffic: &mut HashMap<Lane, Traffic>| {
+            let there = traffic.entry(lane.clone()).or_default();
+            there.under_way >= there.allowed
+        };
+        let waited = self.changed.wait_while(self.lock(), is_full);
+        let mut traffic = waited.unwrap_or_else(PoisonError::into_inner);
+        traffic.entry(lane.clone()).or_default().under_way += 1;
+        Permit(self, lane)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Lane, Traffic>> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Traffic {
+    fn default() -> Traffic {
+        Traffic { under_way: 0, allowed: AT_FIRST }
+    }
+}
+
+impl Permit<'_> {
+    /// Fewer at a time from now on.
+    fn narrow(&self) {
+        let mut traffic = self.0.lock();
+        let there = traffic.entry(self.1.clone()).or_default();
+        there.allowed = (there.allowed / 2).max(1);
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.0.lock().entry(self.1.clone()).or_default().under_way -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn server(host: &str) -> Lane {
+        Lane::Server { host: host.into(), port: 22 }
+    }
+
+    fn busy() -> TransportError {
+        TransportError::Busy { host: "web1".into(), said: String::new() }
+    }
+
+    fn at_once() -> ExponentialBuilder {
+        ExponentialBuilder::default().with_min_delay(Duration::ZERO).with_max_times(RETRIES)
+    }
+
+    #[test]
+    fn a_busy_server_is_tried_again_and_others_are_not() {
+        let (lanes, mut tries) = (Lanes::default(), 0);
+        let done = lanes.connecting(&server("web1"), at_once(), || {
+            tries += 1;
+            if tries < TRIES { Err(busy()) } else { Ok(tries) }
+        });
+        assert_eq!(done.expect("the last try"), TRIES);
+        let mut tries = 0;
+        let refused = lanes.connecting(&server("web1"), at_once(), || {
+            tries += 1;
+            Err::<(), _>(TransportError::Options("no"))
+        });
+        assert!(matches!(refused, Err(TransportError::Options(_))));
+        assert_eq!(tries, 1);
+        let ended = lanes.connecting(&server("web1"), at_once(), || Err::<(), _>(busy()));
+        assert!(ended.expect_err("always busy").is_busy());
+    }
+
+    #[test]
+    fn a_server_that_closes_connections_gets_fewer_at_a_time() {
+        let (lanes, lane) = (Lanes::default(), server("web1"));
+        let allowed = |lane: &Lane| lanes.lock().get(lane).map_or(AT_FIRST, |there| there.allowed);
+        for expected in [4, 2, 1, 1] {
+            let permit = lanes.take(&lane);
+            permit.narrow();
+            drop(permit);
+            assert_eq!(allowed(&lane), expected);
+        }
+        assert_eq!(allowed(&server("web2")), AT_FIRST);
+    }
+
+    #[test]
+    fn no_more_are_under_way_than_allowed() {
+        let (lanes, lane) = (Lanes::default(), server("web1"));
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 * AT_FIRST {
+                scope.spawn(|| {
+                    let connect = || {
+                        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        std::thread::yield_now();
+                        now.fetch_sub(1, Ordering::SeqCst);
+                        Ok(())
+                    };
+                    lanes.connecting(&lane, at_once(), connect).expect("it connects");
+                });
+            }
+        });
+        assert!(most.into_inner() <= AT_FIRST);
+    }
+
+    #[test]
+    fn a_panic_gives_the_permit_back() {
+        let (lanes, lane) = (Lanes::default(), server("web1"));
+        let panics = std::panic::AssertUnwindSafe(|| {
+            let _permit = lanes.take(&lane);
+            panic!("on purpose");
+        });
+        assert!(std::panic::catch_unwind(panics).is_err());
+        assert_eq!(lanes.lock()[&lane].under_way, 0);
+    }
+}
