@@ -1,6 +1,7 @@
 //! `assetsync push`: one scanned source, any number of destinations side by side.
 
 use std::sync::Arc;
+use std::thread;
 
 use assetsync_sync::sender::{
     Connection, Event, Monitor, PushError, Report, Sharing, Source, push,
@@ -105,16 +106,15 @@ fn push_all(options: &PushOptions, source: &Source, console: &Arc<Console>) -> E
         store: store.as_ref(),
         sharing: (options.destinations.len() > 1).then_some(&sharing),
     };
-    let push_one = &|destination| {
+    let push_one = |destination: &Destination| {
         let asker = person.asker();
         let prompt: &(dyn Prompt + Sync) = if options.ssh.interactive { &asker } else { &NoPrompt };
         let connection = Connection { prompt, ..connection.clone() };
         push_to(destination, options, &connection, source, console)
     };
-    let exits: Vec<Exit> = std::thread::scope(|scope| {
-        let spawn = |destination| scope.spawn(move || push_one(destination));
-        let threads: Vec<_> = options.destinations.iter().map(spawn).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or(Exit::Failed)).collect()
+    let exits = side_by_side(&options.destinations, push_one, |destination, error| {
+        outcome::failure(console, &destination.label, &error, options.dry_run);
+        error.exit
     });
     if let Some(store) = store.as_ref().filter(|_| !options.dry_run) {
         // What can't be cleared up now is next time.
@@ -122,6 +122,36 @@ fn push_all(options: &PushOptions, source: &Source, console: &Arc<Console>) -> E
     }
     outcome::all(console, &options.destinations, &exits);
     Exit::of_all(&exits)
+}
+
+/// Pushes to every destination in a thread of its own. One that ends without a word `fails`, as one that can't begin.
+fn side_by_side(
+    destinations: &[Destination],
+    push_one: impl Fn(&Destination) -> Exit + Sync,
+    fails: impl Fn(&Destination, CommandError) -> Exit,
+) -> Vec<Exit> {
+    let push_one = &push_one;
+    thread::scope(|scope| {
+        let spawn = |destination| {
+            let thread = thread::Builder::new().spawn_scoped(scope, move || push_one(destination));
+            (destination, thread)
+        };
+        let threads: Vec<_> = destinations.iter().map(spawn).collect();
+        let ended =
+            threads.into_iter().map(|(destination, thread)| match thread.map(|it| it.join()) {
+                Ok(Ok(exit)) => exit,
+                Ok(Err(_)) => {
+                    let text =
+                        "an error in assetsync itself ended the push there; please report it";
+                    fails(destination, CommandError::failed(text))
+                }
+                Err(error) => {
+                    let text = format!("a thread for it can't be started here: {error}");
+                    fails(destination, CommandError::failed(text))
+                }
+            });
+        ended.collect()
+    })
 }
 
 /// Pushes to one destination and reports on it.
