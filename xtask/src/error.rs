@@ -49,7 +49,7 @@ pub enum Error {
     #[error("{0}")]
     Unexpected(String),
     /// A page without the lines around the table.
-    #[error("The page lacks the lines `{}` and `{}`", crate::story::BEGIN, crate::story::END)]
+    #[error("README.md lacks the comments around the table that scripts/story --write replaces")]
     NoTable,
     /// A file of measurements that cannot be parsed.
     #[error("{}: {source}", path.display())]

@@ -13,20 +13,10 @@ use std::path::PathBuf;
 
 pub use measure::measure;
 pub use measurements::{Compile, Measurements, Transfer};
-pub use table::{BEGIN, END, table};
+pub use table::table;
 
 use crate::error::{Doing, Error, Result};
 use crate::repository::{build_release, root, script, target_dir};
-
-/// The memory of the server.
-pub const SERVER_MEMORY: u64 = 512 << 20;
-
-/// The part of it that Linux and its daemons are assumed to use. The assumption is low, as the cgroup holds only the
-/// processes of the application.
-pub const SYSTEM_MEMORY: u64 = 96 << 20;
-
-/// The link to the server.
-pub const LINK: &str = "50ms,20mbit";
 
 /// Installs all that is needed, and measures. Needs root, for memory cgroups, and takes about two minutes.
 pub fn run(progress: &mut dyn FnMut(&str)) -> Result<Measurements> {

@@ -1,6 +1,16 @@
-//! The measurements of the story.
+//! The measurements of the story, and their setup.
 
 use serde::{Deserialize, Serialize};
+
+/// The memory of the server.
+pub(super) const SERVER_MEMORY: u64 = 512 << 20;
+
+/// The part of it that Linux and its daemons are assumed to use. The assumption is low, as the cgroup holds only the
+/// processes of the application.
+pub(super) const SYSTEM_MEMORY: u64 = 96 << 20;
+
+/// The link to the server.
+pub(super) const LINK: &str = "50ms,20mbit";
 
 /// All measurements. Memory is in bytes and includes the page cache.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

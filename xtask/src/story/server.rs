@@ -10,8 +10,7 @@ use assetsync_testbed::memory::Cgroup;
 use assetsync_testbed::rails::{App, Puma, Site};
 use assetsync_testbed::{Route, Sshd};
 
-use super::measurements::Transfer;
-use super::{LINK, SERVER_MEMORY, SYSTEM_MEMORY};
+use super::measurements::{LINK, SERVER_MEMORY, SYSTEM_MEMORY, Transfer};
 use crate::error::{Doing, Error, Result};
 use crate::repository::check;
 

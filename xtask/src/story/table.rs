@@ -1,14 +1,13 @@
 //! The table in the README.
 
-use super::measurements::{Measurements, Transfer};
-use super::{LINK, SERVER_MEMORY, SYSTEM_MEMORY};
+use super::measurements::{LINK, Measurements, SERVER_MEMORY, SYSTEM_MEMORY, Transfer};
 use crate::error::{Error, Result};
 
 /// The line before the table.
-pub const BEGIN: &str = "<!-- story: begin; scripts/story --write writes this -->";
+const BEGIN: &str = "<!-- story: begin; scripts/story --write writes this -->";
 
 /// The line after it.
-pub const END: &str = "<!-- story: end -->";
+const END: &str = "<!-- story: end -->";
 
 const MIB: f64 = 1024.0 * 1024.0;
 
