@@ -5,8 +5,8 @@
 //! trip. Otherwise it asks for it with a line `assetsync:NONCE:missing:PLATFORM PATH`, where PATH is
 //! where the program will be, and gets the size of the compressed program, a newline and the program.
 //! The platform is followed by `:xz` if the host has the XZ Utils; the size is followed by ` xz` or
-//! ` plain` if the program is compressed by xz or not at all, not by gzip. Failures are reported in lines of the same form. All other output
-//! before the agent starts is noise of the login shell.
+//! ` plain` if the program is compressed by xz or not at all, not by gzip. Failures are reported in
+//! lines of the same form. All other output before the agent starts is noise of the login shell.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::Command;

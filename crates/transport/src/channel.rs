@@ -49,10 +49,11 @@ pub(crate) trait Running: std::fmt::Debug + Send {
 const SSH_FAILED: i32 = 255;
 
 impl Exit {
-    /// Whether it was the `ssh` program, which ended because the host closed the connection before it said who it is.
+    /// Whether this is the `ssh` program, and the host closed the connection before it sent its SSH
+    /// banner.
     ///
-    /// Only its words tell that. They come first: where a bastion refuses the key, that is said before the connection
-    /// through it is missed.
+    /// Only the text of its first message shows that. (If a bastion refuses the key, that is reported
+    /// first, and then the missing connection through it.)
     pub fn is_before_login(&self) -> bool {
         let mut said = self.stderr.lines().map(str::trim);
         let first = said.find(|line| !line.is_empty() && !line.starts_with("Warning: "));

@@ -25,10 +25,12 @@ pub struct Connected {
     pub answers: Option<AnswerTimes>,
 }
 
-/// Starts `command` (a line for the login shell) on the host of `target`, and has `begin` wait for its first sign of life.
+/// Starts `command` (a line for the login shell) on the host of `target`, and has `begin` wait for
+/// its first output.
 ///
-/// Few are under way to one server at a time until `begin` is done, and where the server was busy both are done again:
-/// only `begin` can know that the `ssh` program has logged in, and must fail with [`TransportError::Busy`] where
+/// The number of concurrent logins to a server is limited until `begin` returns. If the server was
+/// busy, both are tried again. Only `begin` can know that the `ssh` program has logged in, so it must
+/// fail with [`TransportError::Busy`] if
 /// [`Exit::is_before_login`](crate::Exit::is_before_login) says that it has not.
 pub fn connect<T>(
     target: &RemoteTarget,
@@ -58,7 +60,7 @@ struct Way<'a> {
 }
 
 enum By<'a> {
-    /// What `-e` names.
+    /// The command given with `-e`.
     RemoteShell(&'a str),
     /// The `ssh` program, and why.
     OpenSsh(String),

@@ -77,7 +77,7 @@ pub enum TransportError {
     Timeout {
         /// The host name.
         host: String,
-        /// What was being waited for.
+        /// The step that took too long.
         phase: Phase,
         /// The time allowed.
         after: Duration,
@@ -87,21 +87,22 @@ pub enum TransportError {
     Ssh {
         /// The host name.
         host: String,
-        /// What was being done.
+        /// The step that failed.
         phase: Phase,
-        /// What the library or the host said.
+        /// The message of the library or the host.
         detail: String,
     },
-    /// The host closed the connection before it said who it is, each time it was tried.
+    /// The host closed the connection before it sent its SSH banner, in every try.
     #[error(
-        "{host} closed the connection before the login, {TRIES} times{}; its sshd may limit how many log in at \
-         a time (MaxStartups, PerSourceMaxStartups) or refuse this address for a while (PerSourcePenalties)",
+        "{host} closed the connection before the login, {TRIES} times{}; its sshd may limit how many \
+         log in at a time (MaxStartups, PerSourceMaxStartups) or refuse this address for a while \
+         (PerSourcePenalties)",
         quoted(.said)
     )]
     Busy {
         /// The host name.
         host: String,
-        /// What it, or the `ssh` program, said; sanitised.
+        /// The message of the host or of the `ssh` program, safe to show.
         said: String,
     },
     /// No known_hosts file has a key of this host.

@@ -1,9 +1,9 @@
-//! How many logins to one server are under way at a time, and what happens where that was still too many.
+//! Limits the concurrent logins to a server, and retries those that it closed as too many.
 //!
 //! sshd closes connections at random while more than `MaxStartups` are logging in, and all beyond
-//! `PerSourceMaxStartups` of one address, before it says who it is. Here every server has a lane: few logins at a time
-//! to begin with, half as many after each one that was closed so, and that login is tried again after a short wait.
-//! Nothing else is tried again: servers punish that.
+//! `PerSourceMaxStartups` of one address, before it sends its SSH banner. Here every server has a
+//! lane: a few concurrent logins at first, half as many after each one that was closed in this way,
+//! and that login is retried after a short wait. Nothing else is retried: servers penalise that.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -51,7 +51,7 @@ struct Lanes {
     changed: Condvar,
 }
 
-/// What goes on in one lane.
+/// The logins of a lane.
 struct Traffic {
     under_way: usize,
     allowed: usize,

@@ -13,14 +13,14 @@
 //! ```
 //!
 //! Rules that hold for every way to a host:
-//! - an unknown, changed or revoked host key is refused in process, and no option turns that off; the `ssh` program goes
-//!   by the user's configuration, which may be laxer (`StrictHostKeyChecking no`);
-//! - nobody is asked anything unless the caller says that somebody is there;
-//! - one connection, at most a few keys, no second try: servers punish those by address. Only where a
-//!   server closes connections before it says who it is, because too many log in at a time, the same login is tried
-//!   again a few times, with fewer side by side;
-//! - paths and options never stand on a remote command line;
-//! - what a host says is shown only as [`assetsync_core::text`] gives it;
+//! - an unknown, changed or revoked host key is refused in process, and no option turns that off; the
+//!   `ssh` program goes by the user's configuration, which may be laxer (`StrictHostKeyChecking no`);
+//! - questions are asked only if the caller says that somebody is there to answer;
+//! - one connection, at most a few keys, no second try: servers penalise those by address. Only if a
+//!   server closes connections before its SSH banner, because too many log in at a time, the same
+//!   login is retried a few times, with fewer in parallel;
+//! - paths and options are never on a remote command line;
+//! - messages of a host are shown only as [`assetsync_core::text`] gives them;
 //! - dropping a channel ends its command at once and leaves neither zombie nor thread.
 
 mod agents;

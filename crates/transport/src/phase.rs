@@ -2,20 +2,20 @@
 
 use std::fmt;
 
-/// What was being done when it failed.
+/// The step that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// TCP's connection is made.
+    /// Opening the TCP connection.
     Tcp,
-    /// Both sides agree on keys, and the host shows its own.
+    /// Agreeing on session keys, and receiving the host's key.
     Handshake,
-    /// The user is logged in.
+    /// Logging in the user.
     Login,
-    /// A channel for the command is opened.
+    /// Opening a channel for the command.
     Channel,
-    /// The agent is started.
+    /// Starting the agent.
     Agent,
-    /// The command has closed its output and is to end.
+    /// Waiting for the command to end, after it has closed its output.
     End,
 }
 

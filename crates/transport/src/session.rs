@@ -24,7 +24,7 @@ pub(crate) const EAGAIN: ErrorCode = ErrorCode::Session(-37);
 
 /// Receive window: bytes the host may send before we have to grant it more.
 const WINDOW: u32 = 4 << 20;
-/// The packet size every SSH implementation must take.
+/// The packet size that every SSH implementation accepts.
 const PACKET: u32 = 32 * 1024;
 
 /// The ciphers OpenSSH itself offers, fastest first as libssh2 does them, and no older one.
@@ -206,7 +206,8 @@ fn handshake(
     Ok(session)
 }
 
-/// What a host that is too busy does: it ends the connection before its SSH banner. It may say why in plain text.
+/// The error of a busy host: it closes the connection before its SSH banner. It may say why in plain
+/// text.
 fn dropped(step: &Step<'_>, session: &Session, error: &ssh2::Error) -> Option<TransportError> {
     let banner = session.banner_bytes().unwrap_or_default();
     if error.code() == TIMED_OUT || banner.starts_with(b"SSH-") {

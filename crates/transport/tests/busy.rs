@@ -27,7 +27,7 @@ fn way(sshd: &Sshd, transport: TransportKind) -> SshOptions {
     SshOptions { transport: Some(transport), ..sshd.options() }
 }
 
-/// What the command prints, once that is all there.
+/// The command's complete output.
 fn printed(connected: Connected) -> Result<String, TransportError> {
     let Channel { reader, writer, end } = connected.channel;
     drop(writer);

@@ -200,7 +200,7 @@ impl SftpSession {
         self.has(POSIX_RENAME)
     }
 
-    /// How much room a file system has; none if the server does not say, or says what no disk can have.
+    /// Free space of a file system; none if the server does not report it, or an impossible value.
     pub fn room(&mut self, path: &[u8]) -> Result<Option<Room>> {
         if !self.has(STATVFS) {
             return Ok(None);
@@ -359,8 +359,8 @@ fn entry(fields: &mut Fields<'_>) -> Option<DirectoryEntry> {
     Some(DirectoryEntry { name, attributes: fields.attributes()? })
 }
 
-/// The room that a reply tells: nothing if it is cut short, no room if the server does not know. Servers that can't
-/// measure send zeros, or more free blocks than there are.
+/// The free space in a reply: the outer option is none if the reply is cut short, the inner one if the
+/// server does not know. Servers that can't measure send zeros, or more free blocks than there are.
 fn room(fields: &mut Fields<'_>) -> Option<Option<Room>> {
     let mut values = [0; 8];
     for value in &mut values {
