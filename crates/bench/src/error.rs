@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use assetsync_transport::TransportError;
+use assetsync_ssh::TransportError;
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use assetsync_transport::{HostConfig, RemoteTarget, SshOptions, host_config};
+use assetsync_ssh::{HostConfig, RemoteTarget, SshOptions, host_config};
 
 use crate::error::{Error, Result};
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use assetsync_link::LinkSpec;
-use assetsync_transport::{RemoteTarget, SshOptions};
+use assetsync_ssh::{RemoteTarget, SshOptions};
 
 use crate::competitor::Competitor;
 use crate::scenario::Scenario;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use assetsync_link::{Link, LinkSpec};
 use assetsync_loopback_sshd::{Route, Sshd};
-use assetsync_transport::{RemoteTarget, SshOptions};
+use assetsync_ssh::{RemoteTarget, SshOptions};
 
 use crate::error::{Doing, Result};
 use crate::host::{ALIAS, Host};

@@ -46,4 +46,4 @@ pub mod store;
 pub use assetsync_regzip as regzip;
 pub use assetsync_rewrite as rewrite;
 #[cfg(feature = "sender")]
-pub use assetsync_transport as transport;
+pub use assetsync_ssh as transport;

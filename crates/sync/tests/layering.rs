@@ -90,7 +90,7 @@ fn core_is_pure() {
 
 #[test]
 fn the_agent_knows_nothing_of_the_sender() {
-    assert_without(&AGENT, &["crate::sender", "crate::compare", "assetsync_transport"]);
+    assert_without(&AGENT, &["crate::sender", "crate::compare", "assetsync_ssh"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use assetsync_transport::AnswerTimes;
+use assetsync_ssh::AnswerTimes;
 
 use crate::recipe::Recipes;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::ScopedJoinHandle;
 
-use assetsync_transport::Target;
+use assetsync_ssh::Target;
 use rayon::prelude::*;
 
 use super::comparison::Comparison;

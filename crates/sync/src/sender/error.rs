@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use assetsync_transport::TransportError;
+use assetsync_ssh::TransportError;
 
 use super::planner::InTheWay;
 use super::source::SourceError;

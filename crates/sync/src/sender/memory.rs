@@ -2,7 +2,7 @@
 //!
 //! All of it is a help, none of it is needed: what can't be read or written here costs bytes in the next push.
 
-use assetsync_transport::Target;
+use assetsync_ssh::Target;
 
 use super::distance::Distance;
 use super::drafts::{NoContents, OldContents, read};

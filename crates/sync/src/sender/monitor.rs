@@ -1,6 +1,6 @@
 //! How a push tells what it is doing. The library never prints.
 
-use assetsync_transport::bootstrap::Installed;
+use assetsync_ssh::bootstrap::Installed;
 
 use super::left_out::LeftOut;
 

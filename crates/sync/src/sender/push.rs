@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assetsync_transport::Target;
+use assetsync_ssh::Target;
 
 use super::comparison::{Comparison, Policy};
 use super::decision::{Decide, Decision, Deletes, Wishes};

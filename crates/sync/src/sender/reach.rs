@@ -3,8 +3,8 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
-use assetsync_transport::bootstrap::{self, Started};
-use assetsync_transport::{Agents, Prompt, SshOptions, Target, TransportError, connect};
+use assetsync_ssh::bootstrap::{self, Started};
+use assetsync_ssh::{Agents, Prompt, SshOptions, Target, TransportError, connect};
 
 use super::distance::{Distance, is_near};
 use super::error::PushError;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use assetsync_transport::bootstrap::Installed;
+use assetsync_ssh::bootstrap::Installed;
 
 use crate::compare::SourceEntry;
 use crate::plan::{Plan, What};

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use assetsync_transport::{Target, bootstrap};
+use assetsync_ssh::{Target, bootstrap};
 
 use super::comparison::{Answer, Answers, Comparison};
 use super::content::{Work, tell_renames};

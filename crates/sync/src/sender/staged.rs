@@ -1,6 +1,6 @@
 //! A push in steps: everything is staged first, on all hosts of a deploy, published later, pruned last.
 
-use assetsync_transport::Target;
+use assetsync_ssh::Target;
 
 use super::decision::Decide;
 use super::error::PushError;

@@ -1,6 +1,6 @@
 //! Hears what stands at a destination, and what is kept there besides.
 
-use assetsync_transport::Target;
+use assetsync_ssh::Target;
 
 use super::error::PushError;
 use super::memory::Memory;

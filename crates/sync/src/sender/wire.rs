@@ -3,8 +3,8 @@
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-use assetsync_transport::bootstrap::Started;
-use assetsync_transport::{End, TimedReader, TimedWriter};
+use assetsync_ssh::bootstrap::Started;
+use assetsync_ssh::{End, TimedReader, TimedWriter};
 
 use super::error::PushError;
 use super::outlet::Outlet;

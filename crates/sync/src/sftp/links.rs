@@ -3,7 +3,7 @@
 //! Some resolve the paths of a request first, so that a rename onto a link replaces the file that the link leads to.
 //! Whether a server does is seen on links in the staging directory, before any link of the destination is touched.
 
-use assetsync_transport::sftp::{DirectoryEntry, SftpError, SftpErrorKind};
+use assetsync_ssh::sftp::{DirectoryEntry, SftpError, SftpErrorKind};
 
 use super::remote::Remote;
 use super::work::Stage;

@@ -1,6 +1,6 @@
 //! The digests of files that this machine pushed before: nobody at the far side can tell them.
 
-use assetsync_transport::Target;
+use assetsync_ssh::Target;
 
 use crate::plan::Plan;
 use crate::sender::{Connection, Memory, PushError, outcome};

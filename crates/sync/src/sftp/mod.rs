@@ -48,7 +48,7 @@ mod work;
 
 use std::time::Instant;
 
-use assetsync_transport::{RemoteTarget, Target};
+use assetsync_ssh::{RemoteTarget, Target};
 
 use self::memory::Remembered;
 use self::publish::Publisher;

@@ -1,6 +1,6 @@
 //! Publishing over SFTP: what is staged takes its place, by renaming, in the order of [`Steps`].
 
-use assetsync_transport::sftp::{SftpError, SftpErrorKind};
+use assetsync_ssh::sftp::{SftpError, SftpErrorKind};
 
 use super::links::{self, Links};
 use super::names;

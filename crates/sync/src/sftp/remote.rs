@@ -1,9 +1,7 @@
 //! A host that speaks SFTP: the session, who it is in messages, and what its refusals mean.
 
-use assetsync_transport::sftp::{
-    SftpError, SftpErrorKind, SftpOpenError, SftpSession, sftp_session,
-};
-use assetsync_transport::{RemoteTarget, TransportError};
+use assetsync_ssh::sftp::{SftpError, SftpErrorKind, SftpOpenError, SftpSession, sftp_session};
+use assetsync_ssh::{RemoteTarget, TransportError};
 
 use super::names::{is_name, join};
 use crate::limits;

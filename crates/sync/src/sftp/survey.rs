@@ -1,6 +1,6 @@
 //! What stands at the destination, as far as listing it tells.
 
-use assetsync_transport::sftp::{Attributes, DirectoryEntry};
+use assetsync_ssh::sftp::{Attributes, DirectoryEntry};
 
 use super::names;
 use super::remote::Remote;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 
-use assetsync_transport::sftp::{Attributes, SftpError, SftpFile};
+use assetsync_ssh::sftp::{Attributes, SftpError, SftpFile};
 
 use super::names;
 use super::remote::{Remote, gone};

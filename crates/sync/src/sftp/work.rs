@@ -1,6 +1,6 @@
 //! The destination's root and the staging directory of a run.
 
-use assetsync_transport::sftp::{Attributes, SftpErrorKind};
+use assetsync_ssh::sftp::{Attributes, SftpErrorKind};
 
 use super::names;
 use super::remote::{Remote, found, gone};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
-use assetsync_transport::Target;
+use assetsync_ssh::Target;
 
 use crate::proto::put_bytes;
 

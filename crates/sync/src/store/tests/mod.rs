@@ -8,7 +8,7 @@ mod steps;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
-use assetsync_transport::Target;
+use assetsync_ssh::Target;
 use tempfile::TempDir;
 
 use super::place::Found;

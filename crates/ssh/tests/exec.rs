@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use assetsync_transport::{
+use assetsync_ssh::{
     Channel, NoPrompt, SshOptions, TimedReader, TimedWriter, TransportError, TransportKind, connect,
 };
 use common::Sshd;
@@ -17,7 +17,7 @@ fn open(sshd: &Sshd, options: &SshOptions, command: &str) -> Channel {
     connect(&sshd.target(), options, &NoPrompt, command, Ok).unwrap().channel
 }
 
-fn output_and_exit(channel: Channel, input: &[u8]) -> (Vec<u8>, assetsync_transport::Exit) {
+fn output_and_exit(channel: Channel, input: &[u8]) -> (Vec<u8>, assetsync_ssh::Exit) {
     let Channel { reader, writer, end } = channel;
     File::from(writer).write_all(input).unwrap();
     let mut output = Vec::new();

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use assetsync_transport::{TransportError, bootstrap};
+use assetsync_ssh::{TransportError, bootstrap};
 use common::bootstrap::*;
 
 type Case = (&'static str, fn(&Path));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use assetsync_transport::{RemoteTarget, SshOptions};
+use assetsync_ssh::{RemoteTarget, SshOptions};
 
 pub struct Sshd {
     pub directory: tempfile::TempDir,

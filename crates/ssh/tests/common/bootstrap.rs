@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use assetsync_transport::bootstrap::{self, Started};
-use assetsync_transport::{Agent, Agents, Channel, TimedReader, TransportError, spawn};
+use assetsync_ssh::bootstrap::{self, Started};
+use assetsync_ssh::{Agent, Agents, Channel, TimedReader, TransportError, spawn};
 
 pub const NONCE: &str = "00112233445566778899aabbccddeeff";
 pub const FIRST: &[u8] = b"assetsync 1 hello\n";

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use assetsync_transport::bootstrap::{self};
-use assetsync_transport::{Agents, NoPrompt, TransportError, connect};
+use assetsync_ssh::bootstrap::{self};
+use assetsync_ssh::{Agents, NoPrompt, TransportError, connect};
 use common::Sshd;
 use common::bootstrap::*;
 

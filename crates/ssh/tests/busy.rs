@@ -7,8 +7,8 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use assetsync_transport::sftp::{SftpOpenError, sftp_session};
-use assetsync_transport::{
+use assetsync_ssh::sftp::{SftpOpenError, sftp_session};
+use assetsync_ssh::{
     Channel, Connected, NoPrompt, SshOptions, TimedReader, TransportError, TransportKind, connect,
 };
 use common::Sshd;

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use assetsync_transport::{NoPrompt, Prompt, SshOptions, TransportError, connect};
+use assetsync_ssh::{NoPrompt, Prompt, SshOptions, TransportError, connect};
 use common::{Sshd, keygen};
 
 fn refusal(sshd: &Sshd, options: &SshOptions) -> TransportError {
@@ -95,7 +95,7 @@ fn a_revoked_key_never_lets_in() {
     assert!(by_ssh.how.contains("@revoked"), "{}", by_ssh.how);
     let exit = by_ssh.channel.finish().unwrap();
     assert_eq!(exit.status, Some(255), "{}", exit.stderr);
-    let kind = Some(assetsync_transport::TransportKind::Ssh2);
+    let kind = Some(assetsync_ssh::TransportKind::Ssh2);
     let error = refusal(&sshd, &SshOptions { transport: kind, ..sshd.options() });
     assert!(matches!(error, TransportError::RevokedHostKey { .. }), "{error}");
 }

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use assetsync_transport::sftp::{SftpErrorKind, SftpOpenError, SftpSession, sftp_session};
-use assetsync_transport::{NoPrompt, SshOptions, TransportKind};
+use assetsync_ssh::sftp::{SftpErrorKind, SftpOpenError, SftpSession, sftp_session};
+use assetsync_ssh::{NoPrompt, SshOptions, TransportKind};
 use common::Sshd;
 
 fn bytes(path: &Path) -> &[u8] {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use assetsync_transport::{Agent, Agents, TransportError, bootstrap, spawn};
+use assetsync_ssh::{Agent, Agents, TransportError, bootstrap, spawn};
 
 const NONCE: &str = "00112233445566778899aabbccddeeff";
 const STAND_IN: &str = "#!/bin/sh\ntest \"$1\" = --probe && exit 0\n\
