@@ -243,6 +243,6 @@ fn unreadable_at(source: io::Error) -> Unreadable {
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<walkdir::Error>())
         .and_then(walkdir::Error::path)
-        .map_or("?".into(), |path| assetsync_core::text::path(path));
+        .map_or("?".into(), assetsync_core::text::path);
     Unreadable { path, source }
 }
