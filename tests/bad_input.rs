@@ -183,7 +183,10 @@ fn destinations_that_can_not_be_read() {
 #[test]
 fn a_destination_where_nobody_listens() {
     let site = Site::new();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // The port of a connection is nobody else's, and nobody listens there.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let port = taken.local_addr().unwrap().port();
     let outcome = Push::new(&site.source(), format!("ssh://127.0.0.1:{port}/x")).run();
     outcome.assert_failed(&["127.0.0.1", &port.to_string(), "refused"]);
     code(&outcome, 1);
@@ -505,11 +508,12 @@ const NONCE: &str = "set -- ${2#*\"' sh \"}\n";
 #[test]
 fn a_way_that_goes_silent() {
     let site = Site::new();
-    for (lines, said) in [
-        ("exec sleep 600".to_owned(), "did not answer within 1 s"),
-        (format!("{NONCE}echo assetsync:$1:ready; exec sleep 600"), "No answer for 1 s"),
+    for (lines, seconds, said) in [
+        ("exec sleep 600".to_owned(), "1", "did not answer within 1 s"),
+        // So many that a busy machine has started the shell and said the word by then.
+        (format!("{NONCE}echo assetsync:$1:ready; exec sleep 600"), "20", "No answer for 20 s"),
     ] {
-        let outcome = site.push_by(&shell(&site, &lines)).with(["--timeout", "1"]).run();
+        let outcome = site.push_by(&shell(&site, &lines)).with(["--timeout", seconds]).run();
         outcome.assert_failed(&[said]);
         code(&outcome, 1);
         site.check_untouched("silent");

@@ -86,8 +86,9 @@ fn number(value: &Value) -> u64 {
 
 #[test]
 fn a_race_tells_of_others_what_they_tell_of_themselves() {
-    let bench = Bench::new();
+    let (bench, begun) = (Bench::new(), Instant::now());
     let ran = bench.race(&["--json", "--runs", "1", "--against", "true {src} {dest}"]);
+    let took = begun.elapsed();
     assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
     let record: Value = serde_json::from_str(&ran.stdout()).or_fail();
     bench.assert_nothing_left();
@@ -104,7 +105,7 @@ fn a_race_tells_of_others_what_they_tell_of_themselves() {
     }
     assert_eq!(runs(&record, "first", "tar | zstd -9")[0]["outcome"], "right");
     assert_agrees_with_rsync(&bench, &runs(&record, "first", "rsync -av")[0]);
-    assert_agrees_with_stopwatch(&runs(&record, "unchanged", "ssh HOST true")[0]);
+    assert_is_of_a_login(&runs(&record, "unchanged", "ssh HOST true")[0], took);
 }
 
 /// rsync's own statistics of the same push are what the race says, but for SSH.
@@ -132,17 +133,11 @@ fn assert_agrees_with_rsync(bench: &Bench, run: &Value) {
     }
 }
 
-/// The time of an empty command, by this test's own clock, on a machine that may do much else.
+/// An empty command takes some time, less than the whole race, and the bytes of a login.
 #[track_caller]
-fn assert_agrees_with_stopwatch(run: &Value) {
-    let sshd = Sshd::start().or_fail();
-    let start = Instant::now();
-    let status = sshd.route().ssh().or_fail().arg("true").status().or_fail();
-    let own = start.elapsed();
-    assert!(status.success());
+fn assert_is_of_a_login(run: &Value, race: Duration) {
     let raced = Duration::from_micros(number(&run["wall_us"]));
-    assert!(raced < own * 5 + Duration::from_secs(1), "{raced:?}, and {own:?} by the stopwatch");
-    assert!(own < raced * 5 + Duration::from_secs(1), "{raced:?}, and {own:?} by the stopwatch");
+    assert!(!raced.is_zero() && raced < race, "{raced:?}, and {race:?} for the whole race");
     let bytes = number(&run["sent_bytes"]) + number(&run["received_bytes"]);
     assert!((2_000..SSH_OVERHEAD).contains(&bytes), "{bytes}");
 }

@@ -37,7 +37,7 @@ impl Counted {
 
     /// Pushes; gives the report and the bytes both ways.
     fn push(&self, machine: &Machine, source: &Path, destination: &Path) -> (Done, u64) {
-        const PATIENCE: Duration = Duration::from_secs(20);
+        const PATIENCE: Duration = Duration::from_secs(300);
         self.link.reset();
         let done = machine.push(&Way::ssh(&self.route, destination), &["--delete"], source);
         assert!(self.link.wait_idle(PATIENCE), "a connection outlives the push");

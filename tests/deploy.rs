@@ -406,13 +406,14 @@ fn a_server_that_takes_few_at_a_time_is_tried_again() {
 fn the_example_of_a_deploy_tool_deploys() {
     let fleet = Fleet::of(2);
     version(&fleet, 1);
-    // A run of these tests alone has not built it.
-    let mut cargo = std::process::Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--example", "deploy"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    assert!(cargo.status().or_fail().success());
-    // Where cargo puts examples, seen from where it puts tests.
+    // Cargo builds examples together with tests and puts them here, seen from where it puts tests.
     let tests = std::env::current_exe().or_fail();
-    let tool = tests.parent().and_then(Path::parent).map(|folder| folder.join("examples/deploy"));
+    let tool = tests
+        .ancestors()
+        .nth(2)
+        .expect("tests are in a folder of the target directory")
+        .join("examples/deploy");
+    assert!(tool.exists(), "{} is missing: cargo build --example deploy", tool.display());
     let agents = scratch();
     let name = format!(
         "assetsync-agent-{}-{}",
@@ -420,7 +421,7 @@ fn the_example_of_a_deploy_tool_deploys() {
         env!("ASSETSYNC_AGENT_ARCH")
     );
     fs::copy(env!("ASSETSYNC_AGENT"), agents.path().join(name)).or_fail();
-    let mut tool = std::process::Command::new(tool.unwrap_or_default());
+    let mut tool = std::process::Command::new(tool);
     tool.arg("production").current_dir(fleet.project()).env("HOME", fleet.machine.home());
     let ran = tool.env("ASSETSYNC_AGENTS", agents.path()).output().or_fail();
     let said = String::from_utf8_lossy(&ran.stdout);

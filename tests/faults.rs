@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use assetsync_testbed::tree::{DiffOptions, Entry, Kind, Snapshot, Tree, diff_trees, snapshot};
 
 /// The longest that a condition is waited for; no test passes by its end.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The command under test.
 pub fn program() -> PathBuf {

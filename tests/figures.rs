@@ -11,11 +11,13 @@ use serde_json::Value;
 
 use crate::support::{Machine, OrFail, Way, fresh_corpus, scratch, tell};
 
-/// What is counted, and by how much it may wander before anybody has to look, in its own unit.
+/// What is counted, and by how much it may differ before anybody has to look, in its own unit.
 ///
-/// Bytes depend a little on the clock (times travel), memory on the allocator and the kernel.
+/// Memory depends on the allocator and the kernel. Bytes depend on no clock: the times of files are the same on every
+/// run, and content for a near destination is compressed at level 1, or at level 3 where the agent is busy, which makes
+/// it smaller.
 const COUNTED: [(&str, u64); 4] = [
-    ("bytes", 512),
+    ("bytes", 0),
     ("round_trips", 0),
     ("agent_files_read", 0),
     ("agent_peak_rss_bytes", 256 * 1024),
@@ -40,9 +42,9 @@ enum Build {
 const N8N: [Scenario; 5] = [
     Scenario { name: "first push", source: Build::Old, figures: [11_882_000, 2, 0, 11_900_000] },
     Scenario { name: "nothing changed", source: Build::Same, figures: [194, 1, 0, 1_950_000] },
-    Scenario { name: "only times changed", source: Build::Old, figures: [4_150, 2, 0, 2_600_000] },
+    Scenario { name: "only times changed", source: Build::Old, figures: [4_480, 2, 0, 2_600_000] },
     Scenario { name: "update", source: Build::New, figures: [44_750, 2, 676, 3_400_000] },
-    Scenario { name: "rollback", source: Build::Old, figures: [45_550, 2, 676, 3_400_000] },
+    Scenario { name: "rollback", source: Build::Old, figures: [45_000, 2, 676, 3_400_000] },
 ];
 
 const HOME_ASSISTANT: [Scenario; 3] = [
@@ -89,6 +91,9 @@ fn check(old: &str, new: &str, scenarios: &[Scenario], options: &[&str]) {
             Build::New => last = fresh_corpus(new, &fresh),
             Build::Same => {}
         }
+        // If there are many `.gz` files, how many of them are taken apart depends on how busy the machine is. That is
+        // so where everything is new, so the first push is without options, which leaves them as they are.
+        let options = if number == 0 { &[] } else { options };
         let found = figures(&push(&machine, &last, &destination, options));
         tell(&format!("{old}, {}: figures: {found:?}", scenario.name));
         worse.extend(compare(scenario, found));

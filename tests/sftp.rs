@@ -26,6 +26,7 @@ use assetsync_testbed::tree::{DiffOptions, Entry, Mtimes, Tree, TreePair, diff_t
 use assetsync_testbed::{Route, Sshd, corpora};
 use tempfile::TempDir;
 
+use crate::interruptions::faults::until;
 use crate::support::{OrFail, assert_untouched, scratch};
 
 /// A time long ago.
@@ -561,12 +562,8 @@ fn cut(host: &Host, source: &Path, moment: Moment) -> Result<Report, PushError> 
                 scope.spawn(move || {
                     let at = host.assets().join(format!("d{}/{count}.js", count % 7));
                     let old = fs::metadata(&at).or_fail().len();
-                    for _ in 0..10_000 {
-                        if fs::metadata(&at).is_ok_and(|meta| meta.len() != old) {
-                            break;
-                        }
-                        thread::sleep(Duration::from_micros(200));
-                    }
+                    let is_new = || fs::metadata(&at).is_ok_and(|meta| meta.len() != old);
+                    until("so many files are published", || is_new().then_some(()));
                     host.sshd.kill_sessions();
                 });
             }

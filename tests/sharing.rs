@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Once;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Condvar, Mutex, Once};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
@@ -27,9 +27,6 @@ use crate::support::{
 
 static AGENT: &[u8] = include_bytes!(env!("ASSETSYNC_AGENT"));
 
-/// Bytes a second of a push that is to be met on its way: it takes seconds.
-const SLOW: u64 = 2 << 20;
-
 /// A source whose content takes a while to travel, and places to push it to, each by an agent of its own.
 struct Fleet {
     dir: TempDir,
@@ -46,6 +43,32 @@ struct Under<'s> {
 struct Watch<'w> {
     begins: Sender<()>,
     planned: &'w (dyn Fn() + Sync),
+    /// What a push waits for once content arrives.
+    gate: &'w Gate,
+}
+
+/// Holds pushes on their way.
+struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+/// For pushes that nothing holds.
+static OPEN: Gate = Gate { is_open: Mutex::new(true), opened: Condvar::new() };
+
+impl Gate {
+    const fn shut() -> Gate {
+        Gate { is_open: Mutex::new(false), opened: Condvar::new() }
+    }
+
+    fn open(&self) {
+        *self.is_open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) {
+        drop(self.opened.wait_while(self.is_open.lock().unwrap(), |is_open| !*is_open).unwrap());
+    }
 }
 
 impl Monitor for Watch<'_> {
@@ -53,7 +76,10 @@ impl Monitor for Watch<'_> {
         match event {
             Event::Planned { .. } => (self.planned)(),
             // Nobody may wait for it any more.
-            Event::Progress { done, .. } if done > 1 << 20 => drop(self.begins.send(())),
+            Event::Progress { done, .. } if done > 1 << 20 => {
+                let _ = self.begins.send(());
+                self.gate.pass();
+            }
             _ => {}
         }
     }
@@ -80,12 +106,12 @@ impl Fleet {
         self.dir.path().join(format!("host-{number}/assets"))
     }
 
-    /// Pushes to a destination: at a rate, with a timeout.
+    /// Pushes to a destination.
     fn push(
         &self,
         source: &Source,
         number: usize,
-        (rate, timeout): (Option<u64>, Duration),
+        timeout: Duration,
         watch: &Watch<'_>,
     ) -> Result<Report, PushError> {
         let (kernel, arch) =
@@ -98,7 +124,7 @@ impl Fleet {
             ssh: &SshOptions { rsh, ..SshOptions::default() },
             prompt: &NoPrompt,
             timeout,
-            bytes_per_second: rate,
+            bytes_per_second: None,
             dry_run: false,
             checksum: false,
             store: None,
@@ -110,17 +136,17 @@ impl Fleet {
         push(source, &target, &connection, &Options::default(), watch)
     }
 
-    /// Begins such a push.
+    /// Begins such a push, which waits at the gate.
     fn begin<'s, 'e: 's>(
         &'e self,
         scope: &'s Scope<'s, 'e>,
-        source: &'e Source,
+        (source, gate): (&'e Source, &'e Gate),
         number: usize,
-        how: (Option<u64>, Duration),
+        timeout: Duration,
     ) -> Under<'s> {
         let (begins, begun) = channel();
-        let watch = move || Watch { begins, planned: &|| {} };
-        let pushed = scope.spawn(move || self.push(source, number, how, &watch()));
+        let watch = move || Watch { begins, planned: &|| {}, gate };
+        let pushed = scope.spawn(move || self.push(source, number, timeout, &watch()));
         Under { pushed, begun }
     }
 
@@ -151,7 +177,7 @@ impl Under<'_> {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// `length` bytes that look random, the same every time.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -268,7 +294,7 @@ fn what_is_encoded_comes_to_the_bytes_of_one_destination() {
     let fleet = Fleet::new();
     let source = fleet.scan();
     let reports: Vec<Report> = thread::scope(|scope| {
-        let pushes = (0..8).map(|at| fleet.begin(scope, &source, at, (None, PATIENCE)));
+        let pushes = (0..8).map(|at| fleet.begin(scope, (&source, &OPEN), at, PATIENCE));
         let pushes: Vec<_> = pushes.collect();
         pushes.into_iter().map(|push| push.join().or_fail()).collect()
     });
@@ -295,25 +321,25 @@ enum Whose {
 /// Three pushes on their way; `befalls` the agent of one of them. Gives what came of that one.
 fn with_a_fate(whose: Whose, befalls: &str, timeout: Duration) -> PushError {
     let fleet = Fleet::new();
-    let (source, victim) = (fleet.scan(), whose as usize);
-    let how = |number| match number == victim {
-        true => (Some(SLOW), timeout),
-        false => (Some(SLOW), PATIENCE),
-    };
+    let (source, victim, gate) = (fleet.scan(), whose as usize, Gate::shut());
     let unhappy = thread::scope(|scope| {
-        let mut pushes: Vec<_> = (0..3)
-            .map(|number| {
-                let push = fleet.begin(scope, &source, number, how(number));
-                // So that the first is the one that encodes.
-                push.wait();
-                push
-            })
-            .collect();
+        // A test that fails must not wait for them.
+        let _open = OnDrop(|| gate.open());
+        let begin = |number, timeout| {
+            let push = fleet.begin(scope, (&source, &gate), number, timeout);
+            // So that the first is the one that encodes.
+            push.wait();
+            push
+        };
+        let mut pushes: Vec<_> = (0..victim).map(|number| begin(number, PATIENCE)).collect();
+        pushes.push(begin(victim, timeout));
         let pid = fleet.agent(victim);
         let _kill = OnDrop(move || {
             drop(Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status())
         });
         signal(pid, befalls);
+        pushes.extend((victim + 1..3).map(|number| begin(number, PATIENCE)));
+        gate.open();
         let unhappy = pushes.remove(victim);
         for push in pushes {
             let report = push.join().or_fail();
@@ -327,8 +353,8 @@ fn with_a_fate(whose: Whose, befalls: &str, timeout: Duration) -> PushError {
     assert_eq!(fleet.sharing.encodings(), 1);
 
     // What has arrived is used, and nobody is in the way.
-    let watch = Watch { begins: channel().0, planned: &|| {} };
-    fleet.push(&source, victim, (None, PATIENCE), &watch).or_fail();
+    let watch = Watch { begins: channel().0, planned: &|| {}, gate: &gate };
+    fleet.push(&source, victim, PATIENCE, &watch).or_fail();
     fleet.assert_pushed(victim);
     unhappy
 }
@@ -344,7 +370,7 @@ fn an_agent_that_dies_takes_no_other_with_it() {
 #[test]
 fn an_agent_that_stalls_holds_no_other_up_and_is_given_up() {
     for whose in [Whose::First, Whose::Second] {
-        let error = with_a_fate(whose, "STOP", Duration::from_secs(2));
+        let error = with_a_fate(whose, "STOP", Duration::from_secs(10));
         assert!(matches!(error, PushError::Silent(_)), "{whose:?}: {error:?}");
     }
 }
@@ -363,8 +389,8 @@ fn a_file_that_changes_on_its_way_is_sent_to_each_as_it_is_in_the_end() {
         let pushes = (0..3).map(|number| {
             scope.spawn(move || {
                 let planned = &|| once.call_once(change);
-                let watch = Watch { begins: channel().0, planned };
-                fleet.push(source, number, (None, PATIENCE), &watch).or_fail()
+                let watch = Watch { begins: channel().0, planned, gate: &OPEN };
+                fleet.push(source, number, PATIENCE, &watch).or_fail()
             })
         });
         for push in pushes.collect::<Vec<_>>() {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use assetsync_testbed::tree::{DiffOptions, Snapshot, diff_trees, snapshot};
 use assetsync_testbed::{Route, Sshd, corpora};
@@ -41,13 +42,25 @@ pub fn scratch() -> TempDir {
     tempfile::Builder::new().prefix("assetsync-test-").tempdir().or_fail()
 }
 
-/// The same on the disk that the build is on, for what is large: elsewhere temporary files often are in memory,
-/// which is short, and which a memory limit counts.
+/// The same on a disk, for what is large: memory is short, and a memory limit counts files that are in memory.
 pub fn scratch_on_disk() -> TempDir {
-    tempfile::Builder::new()
-        .prefix("assetsync-test-")
-        .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
-        .or_fail()
+    let places = [env!("CARGO_TARGET_TMPDIR"), "/var/tmp"];
+    let Some(place) = places.into_iter().find(|place| is_on_disk(Path::new(place))) else {
+        panic!(
+            "{} are in memory, this test needs a disk: set CARGO_TARGET_DIR",
+            places.join(" and ")
+        )
+    };
+    tempfile::Builder::new().prefix("assetsync-test-").tempdir_in(place).or_fail()
+}
+
+/// Whether there is such a directory, and not on a file system that is in memory.
+fn is_on_disk(dir: &Path) -> bool {
+    const TMPFS: u64 = 0x0102_1994;
+    const RAMFS: u64 = 0x8584_58f6;
+    // The type of the number differs between platforms.
+    let kind = rustix::fs::statfs(dir).map(|stat| stat.f_type as u64 & 0xffff_ffff);
+    kind.is_ok_and(|kind| kind != TMPFS && kind != RAMFS)
 }
 
 /// A machine to push from: the command, in a home and with a cache of its own.
@@ -234,26 +247,61 @@ pub fn sshd() -> Sshd {
     Sshd::start().or_fail()
 }
 
-/// A copy of a corpus at `to`, written file by file just now, as a compile writes it.
+/// A copy of a corpus at `to`, with times as a compile leaves them. They depend on the last component of `to` and on
+/// nothing else, so that what is sent of them is the same on every run and every machine.
 pub fn fresh_corpus(name: &str, to: &Path) -> PathBuf {
-    write_afresh(&corpora::path(name).or_fail(), to);
+    write_afresh(&corpora::path(name).or_fail(), to, &mut CompileClock::of(to));
     to.to_path_buf()
 }
 
-/// Copies a tree: content and permission bits, but not times.
-fn write_afresh(from: &Path, to: &Path) {
+/// Copies a tree in the order of its names: content and permission bits, with times of `clock`.
+fn write_afresh(from: &Path, to: &Path, clock: &mut CompileClock) {
     fs::create_dir_all(to).or_fail();
-    for entry in fs::read_dir(from).or_fail() {
-        let entry = entry.or_fail();
-        let (kind, path, copy) =
-            (entry.file_type().or_fail(), entry.path(), to.join(entry.file_name()));
+    let mut names: Vec<_> =
+        fs::read_dir(from).or_fail().map(|entry| entry.or_fail().file_name()).collect();
+    names.sort();
+    for name in names {
+        let (path, copy) = (from.join(&name), to.join(&name));
+        let kind = fs::symlink_metadata(&path).or_fail().file_type();
         if kind.is_dir() {
-            write_afresh(&path, &copy);
+            write_afresh(&path, &copy, clock);
         } else if kind.is_symlink() {
             symlink(fs::read_link(&path).or_fail(), &copy).or_fail();
         } else {
             fs::copy(&path, &copy).or_fail();
+            let file = fs::File::options().write(true).open(&copy).or_fail();
+            file.set_modified(clock.tick()).or_fail();
         }
+    }
+}
+
+/// The clock of a compile that never was: each file is written some hundred microseconds after the one before.
+struct CompileClock {
+    now: SystemTime,
+    state: u64,
+}
+
+impl CompileClock {
+    /// One that starts in 2025, at a second that depends on the last component of `path`.
+    fn of(path: &Path) -> CompileClock {
+        const NEW_YEAR: u64 = 1_735_689_600;
+        const MONTH: u64 = 30 * 24 * 3600;
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        // FNV-1a.
+        let state = name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3_u64)
+        });
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NEW_YEAR + state % MONTH);
+        CompileClock { now, state: state | 1 }
+    }
+
+    fn tick(&mut self) -> SystemTime {
+        // xorshift64, by Marsaglia.
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        self.now += Duration::from_nanos(100_000 + self.state % 400_000);
+        self.now
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Doing, Error, Result};
 
 /// How long a server may take until it listens. Usually that takes milliseconds.
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How often to try when another program takes the port first.
 const ATTEMPTS: usize = 5;

@@ -37,7 +37,7 @@ fn start(mounts: &str, padding: usize) -> Result<bootstrap::Started, TransportEr
     command.env("HOME", "/mnt").env_remove("XDG_CACHE_HOME");
     assert!(Path::new("/mnt").is_dir());
     let channel = spawn(command, "host").unwrap();
-    bootstrap::start(channel, NONCE, &agents, b"assetsync 1\n", Duration::from_secs(20))
+    bootstrap::start(channel, NONCE, &agents, b"assetsync 1\n", Duration::from_secs(300))
 }
 
 fn tmpfs(options: &str, directories: &[&str]) -> String {

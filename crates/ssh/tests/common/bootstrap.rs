@@ -15,7 +15,7 @@ pub const NONCE: &str = "00112233445566778899aabbccddeeff";
 pub const FIRST: &[u8] = b"assetsync 1 hello\n";
 /// A user who is not the one the tests run as.
 pub const SOMEBODY: u32 = 1234;
-pub const TIMEOUT: Duration = Duration::from_secs(20);
+pub const TIMEOUT: Duration = Duration::from_secs(300);
 pub const STAND_IN: &str = "#!/bin/sh\ntest \"$1\" = --probe && exit 0\n\
     printf 'assetsync:%s:ready\\n' \"$1\"\nexec cat\n";
 

@@ -5,7 +5,7 @@
 pub mod bootstrap;
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -34,9 +34,8 @@ impl Sshd {
         }
         keygen(&at("user"), "ed25519", "");
         fs::copy(at("user.pub"), at("authorized")).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         config += &format!(
-            "Port {port}\nListenAddress 127.0.0.1\nPidFile none\nStrictModes no\nUsePAM no\n\
+            "ListenAddress 127.0.0.1\nPidFile none\nStrictModes no\nUsePAM no\n\
              AuthorizedKeysFile {}\nPasswordAuthentication no\nPermitRootLogin yes\n\
              PerSourcePenalties no\nMaxStartups 100\n{extra}",
             at("authorized").display()
@@ -51,15 +50,13 @@ impl Sshd {
         }
         fs::write(at("sshd_config"), config).unwrap();
         fs::create_dir_all("/run/sshd").unwrap();
-        let child = Command::new("/usr/sbin/sshd")
-            .args(["-D", "-e", "-f"])
-            .arg(at("sshd_config"))
-            .stdin(Stdio::null())
-            .stderr(fs::File::create(at("sshd.log")).unwrap())
-            .spawn()
-            .expect("sshd is missing: apt-get install openssh-server");
+        let (child, port) = loop {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            if let Some(child) = launch(directory.path(), port) {
+                break (child, port);
+            }
+        };
         let sshd = Self { directory, port, child };
-        sshd.await_listening();
         sshd.trust(&host_keys[..1]);
         fs::write(sshd.at("ssh_config"), sshd.config("")).unwrap();
         sshd
@@ -98,18 +95,34 @@ impl Sshd {
     pub fn options(&self) -> SshOptions {
         SshOptions {
             config_file: Some(self.at("ssh_config")),
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(120),
             ..SshOptions::default()
         }
     }
+}
 
-    fn await_listening(&self) {
-        let end = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            let log = fs::read_to_string(self.at("sshd.log")).unwrap_or_default();
-            assert!(Instant::now() < end, "sshd does not listen: {log}");
-            std::thread::sleep(Duration::from_millis(10));
+/// Starts sshd and waits until it listens; none if another program has taken the port meanwhile.
+fn launch(directory: &Path, port: u16) -> Option<Child> {
+    let log = directory.join("sshd.log");
+    let mut child = Command::new("/usr/sbin/sshd")
+        .args(["-D", "-e", "-p", &port.to_string(), "-f"])
+        .arg(directory.join("sshd_config"))
+        .stdin(Stdio::null())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .expect("sshd is missing: apt-get install openssh-server");
+    let end = Instant::now() + Duration::from_secs(300);
+    loop {
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        if said.contains(&format!("Server listening on 127.0.0.1 port {port}.")) {
+            return Some(child);
         }
+        if child.try_wait().unwrap().is_some() {
+            assert!(said.contains("Address already in use"), "sshd does not start: {said}");
+            return None;
+        }
+        assert!(Instant::now() < end, "sshd does not listen: {said}");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -33,7 +33,7 @@ fn hear(ground: &Ground, messages: &[Message<'_>]) -> Heard {
         destination,
         dry_run: false,
         checksum: false,
-        timeout_ms: 1000,
+        timeout_ms: 60_000,
         remembered: None,
         whole_directory: false,
         deploy: Some(Deploy::default()),

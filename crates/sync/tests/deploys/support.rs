@@ -19,7 +19,7 @@ use assetsync_sync::store::{LIMIT_BYTES, Store};
 use assetsync_sync::transport::{Agents, NoPrompt, SshOptions, Target};
 
 /// After so long without an end, something hangs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Agents, hosts and a sender, all on this machine.
 pub struct Ground {

@@ -63,7 +63,7 @@ impl Client {
                 agents: &Agents::default(),
                 ssh: &SshOptions { rsh, ..SshOptions::default() },
                 prompt: &NoPrompt,
-                timeout: Duration::from_secs(5),
+                timeout: Duration::from_secs(20),
                 bytes_per_second: None,
                 dry_run: false,
                 checksum: false,

@@ -20,7 +20,7 @@ use assetsync_sync::proto::{
 use assetsync_sync::recipe::{Basis, Recipe};
 
 /// After so long without an end, something hangs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 pub const NONCE: &str = "00ff";
 
@@ -64,7 +64,7 @@ impl Host {
             destination,
             dry_run: false,
             checksum: false,
-            timeout_ms: 1000,
+            timeout_ms: 60_000,
             remembered: None,
             whole_directory: false,
             deploy: None,

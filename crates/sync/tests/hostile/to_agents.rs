@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use assetsync_sync::agent::{AgentError, serve};
 use assetsync_sync::digest::Digest;
@@ -445,7 +444,7 @@ fn an_agent_whose_sender_hears_nothing_ends_by_itself() {
         fs::write(host.at("dest").join(name), "").unwrap();
     }
     let (_to_agent, _from_agent, agent) = held_agent(&host, 100);
-    let ended = agent.recv_timeout(Duration::from_secs(20)).expect("the agent ends");
+    let ended = agent.recv_timeout(PATIENCE).expect("the agent ends");
     assert!(matches!(ended, Err(AgentError::Gone)), "{ended:?}");
     // Its lock went with it. (So few paths now that an agent nobody listens to gets them into the pipe.)
     fs::remove_dir_all(host.at("dest")).unwrap();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::proto::{Inbox, Message, Received};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn tape(ahead: u64, in_memory: usize) -> (Arc<Tape>, Recorder, Player) {
     Tape::begin_with(Memory::default(), ahead, in_memory).unwrap()
