@@ -2,6 +2,7 @@
 //! `assetsync_sync::sftp` promises, and what it leaves behind when it fails.
 
 mod links;
+mod one_name;
 
 use std::ffi::OsStr;
 use std::fs;

@@ -3,7 +3,7 @@
 //! A line is eleven letters and a path. The first letter: `<` content is sent, `c` made at the destination
 //! (a directory, a link, or a copy of what it has), `.` only attributes change. The second: `f`, `d` or `L`.
 //! The rest is `+` for what is new; else `c` content, `t` time, `p` permissions, each where it differs as
-//! far as the plan tells. Deletes say `*deleting`.
+//! far as the plan tells. Deletes say `*deleting`, new spellings of a name `*respelling`.
 
 use assetsync_core::text;
 use assetsync_sync::plan::{Action, FileAction, What};
@@ -15,6 +15,7 @@ pub fn line(action: &Action) -> String {
     match &action.what {
         What::Dir { .. } => format!("{code} {path}/"),
         What::Symlink { target, .. } => format!("{code} {path} -> {}", text::name(target)),
+        What::Respell { to } => format!("{code} {path} -> {to}"),
         What::File(_) | What::Delete | What::Prune => format!("{code} {path}"),
     }
 }
@@ -24,6 +25,7 @@ pub fn code(action: &Action) -> &'static str {
     let is_new = action.known.is_none();
     match &action.what {
         What::Delete | What::Prune => "*deleting  ",
+        What::Respell { .. } => "*respelling",
         What::Dir { .. } if is_new => "cd+++++++++",
         What::Dir { .. } => ".d...p.....",
         What::Symlink { .. } if is_new => "cL+++++++++",

@@ -181,6 +181,9 @@ impl<'a> PlannedAction<'a> {
         match &action.what {
             What::Delete => {}
             What::Prune => planned.action = "prune",
+            What::Respell { to } => {
+                (planned.action, planned.target) = ("respell", Some(to.to_string()));
+            }
             What::Dir { .. } => planned.action = "directory",
             What::Symlink { target, .. } => {
                 (planned.action, planned.target) = ("symlink", Some(text::name(target)));

@@ -60,6 +60,9 @@ pub const FINGERPRINT_BYTES: usize = 128;
 /// Most texts that are rewritten beside fingerprints.
 pub const SUBSTITUTES: usize = 256;
 
+/// Most pairs of paths that an agent is asked about: whether they are one to its file system.
+pub const ALIASES: usize = 100_000;
+
 /// Most bytes of bases that a zstd frame may have as its prefix (1 MiB).
 pub const PREFIX_BYTES: usize = 1 << 20;
 

@@ -3,6 +3,8 @@
 //! It is computed by [`crate::sender::planner`] from the local tree and the remote [`State`](crate::state::State)
 //! alone. `--dry-run` prints it, tests compare it, the agent (or the SFTP executor) carries it out.
 
+use std::collections::HashSet;
+
 use crate::digest::Digest;
 use crate::entry::Mtime;
 use crate::path::RelPath;
@@ -22,6 +24,15 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The new spellings of what stands under others.
+    pub fn respelled(&self) -> HashSet<&RelPath> {
+        let to = |action| match action {
+            &Action { what: What::Respell { ref to }, .. } => Some(to),
+            _ => None,
+        };
+        self.actions.iter().filter_map(to).collect()
+    }
+
     /// The actions as they travel.
     pub fn orders(&self) -> impl Iterator<Item = Order> {
         let mut renames = self.renames.iter().enumerate().peekable();
@@ -70,6 +81,11 @@ pub enum What {
     Delete,
     /// Nothing, but only when the agent is told to prune; until then what stands there stays.
     Prune,
+    /// The same thing under another spelling, which is the same name to the destination's file system.
+    Respell {
+        /// The path as the source spells it.
+        to: RelPath,
+    },
 }
 
 /// How a regular file comes to stand at a path.

@@ -7,6 +7,7 @@
 //! - [`tree`]: trees to push, and the comparison that tells whether a push was right;
 //! - [`rsync`]: the real rsync, as the reference and as a competitor;
 //! - [`memory`]: peak memory of a process, and a cgroup with a memory limit;
+//! - [`OneName`]: a file system that ignores case and how Unicode is composed;
 //! - [`rails`]: a Rails application, and a server laid out as Capistrano does it, with puma and rbenv;
 //! - [`corpora`]: published web bundles, for realistic measurements.
 //!
@@ -15,6 +16,7 @@
 pub mod corpora;
 mod error;
 pub mod memory;
+mod one_name;
 pub mod rails;
 pub mod rsync;
 pub mod tree;
@@ -22,3 +24,4 @@ pub mod tree;
 pub use assetsync_link::{Direction, Link, LinkSpec};
 pub use assetsync_loopback_sshd::{Route, Sshd};
 pub use error::{Error, Result};
+pub use one_name::{Inodes, OneName};

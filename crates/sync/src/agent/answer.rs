@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use super::conversation::Conversation;
@@ -10,26 +11,37 @@ use super::ground::Ground;
 use super::renaming::Renaming;
 use crate::delta::{SignatureSpec, sign};
 use crate::digest::Digest;
+use crate::fs::alias;
 use crate::fs::record::Record;
 use crate::fs::spool::Spool;
 use crate::fs::tree::Tree;
 use crate::limits;
+use crate::path::RelPath;
 use crate::proto::{Ask, Message};
 
 /// Digests of files that were read to answer, by position in the state.
 pub type Learned = HashMap<u32, Digest>;
 
+/// A question of the sender.
+pub enum Question {
+    /// About a file.
+    Ask(Ask),
+    /// Whether two paths are one.
+    Alias(RelPath, RelPath),
+}
+
 /// Reads the remaining questions after `first`, then answers all of them in order. Gives the digests that it took, so
 /// that no file is read again for its digest.
 pub fn answer_all(
-    first: Ask,
+    first: Question,
     records: &mut Spool<Record>,
     renaming: &mut Renaming,
-    tree: &mut Tree,
-    spool_dir: &Path,
+    place: Place<'_>,
     talk: &mut Conversation,
 ) -> Result<Learned, AgentError> {
-    let asks = read_questions(first, records.len(), talk)?;
+    let Place { tree, stage, spool_dir } = place;
+    let (asks, aliases) = read_questions(first, records.len(), tree, stage, talk)?;
+    aliases.into_iter().try_for_each(|are_one| talk.send(&Message::Compared(are_one)))?;
     let (mut buffer, mut learned) = (vec![0; 64 * 1024], Learned::new());
     for ask in asks {
         let record = records.get(ask.known).map_err(AgentError::Own)?;
@@ -54,15 +66,43 @@ pub fn answer_all(
     Ok(learned)
 }
 
-/// All questions are read before the first is answered: so neither side writes while the other does.
-fn read_questions(first: Ask, count: u32, talk: &mut Conversation) -> Result<Vec<Ask>, AgentError> {
-    let mut asks = vec![first];
+/// Where answers are looked for.
+pub struct Place<'t> {
+    /// The destination.
+    pub tree: &'t mut Tree,
+    /// The staging area, if there is one.
+    pub stage: Option<BorrowedFd<'t>>,
+    /// Where rewritten contents may overflow to.
+    pub spool_dir: &'t Path,
+}
+
+/// All questions are read before the first is answered: so neither side writes while the other does. Whether paths are
+/// one is looked up while reading, so that the paths need not be kept.
+fn read_questions(
+    first: Question,
+    count: u32,
+    tree: &mut Tree,
+    stage: Option<BorrowedFd<'_>>,
+    talk: &mut Conversation,
+) -> Result<(Vec<Ask>, Vec<bool>), AgentError> {
+    let (mut asks, mut aliases, mut next) = (Vec::new(), Vec::new(), Some(first));
     loop {
-        match talk.message()? {
-            Message::Ask(ask) if asks.len() as u32 <= count => asks.push(ask),
-            Message::AskEnd => return Ok(asks),
-            other => return Err(AgentError::Protocol(format!("{other:?} among questions"))),
+        match next.take() {
+            Some(Question::Ask(ask)) => asks.push(ask),
+            Some(Question::Alias(path, other)) => {
+                let are_one = alias::are_one(tree, stage, &path, &other);
+                aliases.push(are_one.map_err(AgentError::Own)?);
+            }
+            None => return Ok((asks, aliases)),
         }
+        next = match talk.message()? {
+            Message::Ask(ask) if (asks.len() as u32) < count => Some(Question::Ask(ask)),
+            Message::Alias { path, other } if aliases.len() < limits::ALIASES => {
+                Some(Question::Alias(path, other))
+            }
+            Message::AskEnd => None,
+            other => return Err(AgentError::Protocol(format!("{other:?} among questions"))),
+        };
     }
 }
 

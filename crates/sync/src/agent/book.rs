@@ -240,6 +240,9 @@ impl Check {
                     Basis::Aside(aside) => aside < self.usable.asides,
                 },
             },
+            What::Respell { to } => {
+                action.known.is_some() && !to.names().any(crate::fs::work::is_own)
+            }
             What::Dir { .. } | What::Symlink { .. } => true,
         };
         if fits {
@@ -255,7 +258,7 @@ pub fn is_file(record: &Record) -> bool {
     matches!(record.entry.kind, Kind::File { .. })
 }
 
-/// Whether nothing shall stand at a path, now or after pruning.
+/// Whether nothing shall stand at a path, now or after pruning, or only under another spelling.
 fn is_delete(what: &What) -> bool {
-    matches!(what, What::Delete | What::Prune)
+    matches!(what, What::Delete | What::Prune | What::Respell { .. })
 }

@@ -55,6 +55,13 @@ pub enum AgentError {
     /// Parts of the destination belong to somebody else.
     #[error("Permission denied: {} can not be changed; give it to the user that logs in", .0.join(", "))]
     NotOurs(Vec<String>),
+    /// Paths that the survey did not find stand at the destination.
+    #[error(
+        "{} stands at the destination, but its directory does not list that name: either another name there is the same \
+         to its file system (which may ignore case), or it was made just now; push again, and if that does not help, \
+         rename one of the two", .0.join(", ")
+    )]
+    NotNew(Vec<String>),
     /// The destination can't be published as a whole.
     #[error(transparent)]
     NoExchange(#[from] NoExchange),
@@ -91,6 +98,7 @@ impl AgentError {
             AgentError::Work(WorkError::Foreign { .. }) | AgentError::NotOurs(_) => {
                 FailureCode::Permission
             }
+            AgentError::NotNew(_) => FailureCode::InTheWay,
             AgentError::NoExchange(_) => FailureCode::Unsupported,
             AgentError::Clone(error) => match code_of(&error.source) {
                 FailureCode::Other => FailureCode::Unsupported,

@@ -25,6 +25,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
+use self::answer::{Place, Question};
 use self::apply::Applier;
 use self::book::{Book, Usable};
 use self::conversation::Conversation;
@@ -41,7 +42,7 @@ use crate::fs::stage::Stage;
 use crate::fs::tree::Tree;
 use crate::fs::work::{Work, WorkError};
 use crate::plan::Order;
-use crate::proto::{Ask, Hello, Message, Vitals};
+use crate::proto::{Hello, Message, Vitals};
 use crate::state::StateId;
 
 /// How long an agent waits for the first line.
@@ -69,7 +70,7 @@ struct Agent {
 
 /// What the sender wants after the survey.
 enum Wish {
-    Ask(Ask),
+    Ask(Question),
     Plan(Option<Order>),
     Bye,
 }
@@ -112,7 +113,8 @@ impl Agent {
             None => open_dir(&spool_dir)?,
         };
         let mut tree = Tree::new(dir);
-        match self.next_wish(&mut survey, &mut Renaming::default(), &mut tree, &spool_dir)? {
+        let place = Place { tree: &mut tree, stage: None, spool_dir: &spool_dir };
+        match self.next_wish(&mut survey, &mut Renaming::default(), place)? {
             Wish::Bye => Ok(()),
             _ => Err(AgentError::protocol("a plan in a dry run")),
         }
@@ -144,7 +146,8 @@ impl Agent {
         let mut survey = surveyor.survey(Some(tree.root()), leftovers, &mut self.talk)?;
         let surveyed = survey.files_read;
         let mut renaming = Renaming::default();
-        let wish = self.next_wish(&mut survey, &mut renaming, &mut tree, work.path())?;
+        let place = Place { tree: &mut tree, stage: Some(work.stage()), spool_dir: work.path() };
+        let wish = self.next_wish(&mut survey, &mut renaming, place)?;
         let first = match wish {
             Wish::Bye => return Ok(()),
             Wish::Ask(_) => return Err(AgentError::protocol("questions after questions")),
@@ -190,14 +193,12 @@ impl Agent {
         &mut self,
         survey: &mut Survey,
         renaming: &mut Renaming,
-        tree: &mut Tree,
-        spool_dir: &Path,
+        place: Place<'_>,
     ) -> Result<Wish, AgentError> {
         let wish = self.wish(renaming)?;
         let Wish::Ask(first) = wish else { return Ok(wish) };
         let records = &mut survey.records;
-        survey.learned =
-            answer::answer_all(first, records, renaming, tree, spool_dir, &mut self.talk)?;
+        survey.learned = answer::answer_all(first, records, renaming, place, &mut self.talk)?;
         self.wish(&mut Renaming::default())
     }
 
@@ -206,7 +207,10 @@ impl Agent {
             match self.talk.message()? {
                 Message::Rename(rename) => renaming.rename(rename)?,
                 Message::Substitute { old, new } => renaming.substitute(old, new)?,
-                Message::Ask(ask) => return Ok(Wish::Ask(ask)),
+                Message::Ask(ask) => return Ok(Wish::Ask(Question::Ask(ask))),
+                Message::Alias { path, other } => {
+                    return Ok(Wish::Ask(Question::Alias(path, other)));
+                }
                 Message::Action(order) => return Ok(Wish::Plan(Some(order))),
                 Message::PlanEnd => return Ok(Wish::Plan(None)),
                 Message::Bye => return Ok(Wish::Bye),
@@ -238,6 +242,7 @@ impl Agent {
         let used = book.used_leftovers()?;
         stage.drop_unused(&leftovers, &used).map_err(AgentError::Own)?;
         check_room(&mut book, tree)?;
+        check_names(&mut book, tree)?;
         check_rights(&mut book, tree)?;
         let mut applier = Applier {
             book: &mut book,
@@ -406,6 +411,14 @@ fn check_room(book: &mut Book, tree: &Tree) -> Result<(), AgentError> {
     let text = format!("Disk full: the push needs {needed} bytes, {free} are free");
     let source = std::io::Error::new(std::io::ErrorKind::StorageFull, text);
     Err(AgentError::Destination { path: ".".into(), source })
+}
+
+/// Refuses a plan that would replace, under new names, what has other names in the survey.
+fn check_names(book: &mut Book, tree: &mut Tree) -> Result<(), AgentError> {
+    let count = book.orders.len();
+    let taken = preflight::not_new(book, count, tree)
+        .map_err(|source| AgentError::Destination { path: "the destination".into(), source })?;
+    if taken.is_empty() { Ok(()) } else { Err(AgentError::NotNew(taken)) }
 }
 
 /// Refuses a plan that this user can't publish.

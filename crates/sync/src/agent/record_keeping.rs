@@ -118,6 +118,9 @@ impl Keeper<'_> {
         action: &Action,
         before: Option<(u32, &Record)>,
     ) -> std::io::Result<()> {
+        if matches!(action.what, What::Respell { .. }) {
+            return Ok(());
+        }
         if let (What::Prune, Some((position, before))) = (&action.what, before) {
             return self.kept(position, before.clone());
         }

@@ -1,5 +1,6 @@
 //! The destination's file system: the only place where the agent touches it.
 
+pub mod alias;
 pub mod asides;
 pub mod clone;
 pub mod exchange;

@@ -1,6 +1,7 @@
 //! Checks, before anything is staged, that a plan can be published: a push that must fail half way fails at
 //! once instead, and names everything that is in its way.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -40,6 +41,25 @@ pub fn not_ours(
         }
     }
     Ok(refused)
+}
+
+/// Paths, relative to the destination, that are new to the plan and stand there all the same, but for those that are
+/// another spelling of what stands there and known to be.
+pub fn not_new(actions: &mut impl Actions, count: u32, tree: &mut Tree) -> io::Result<Vec<String>> {
+    let (mut respelled, mut taken) = (HashSet::new(), Vec::new());
+    for position in 0..count {
+        let Some(action) = actions.action(position)? else { break };
+        if let What::Respell { to } = action.what {
+            respelled.insert(to);
+        }
+    }
+    for position in 0..count {
+        let Some(Action { path, known: None, .. }) = actions.action(position)? else { continue };
+        if taken.len() < NAMED && !respelled.contains(&path) && tree.facts(&path)?.is_some() {
+            taken.push(path.to_string());
+        }
+    }
+    Ok(taken)
 }
 
 fn is_touch(action: &Action) -> bool {

@@ -1,20 +1,21 @@
 //! Publishing: what is staged and verified takes its place, in an order that is safe at every moment.
 //!
 //! 1. Everything staged is made durable, before this begins.
-//! 2. Directories, then ordinary files and links, by renaming: a path holds its old bytes or its new ones.
+//! 2. What is only spelled anew; directories, then ordinary files and links, by renaming: a path holds its old bytes or its new ones.
 //! 3. That is made durable; then entry points, which name the files, are renamed.
 //! 4. Deletes, the deepest first; then the final permission bits of directories.
 //! 5. Deletes that wait for pruning, when that is said.
 //!
 //! A crash between two steps leaves every path whole, and every entry point naming files that are there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 
 use rustix::fs::{AtFlags, Mode, mkdirat, renameat, symlinkat, unlinkat};
 
+use super::alias::is_one;
 use super::stage::{Stage, sync_file_system};
-use super::tree::{Tree, facts_of_open, set_mtime_at};
+use super::tree::{Tree, facts_at, facts_of_open, set_mtime_at};
 use super::work::Work;
 use crate::entry::{CARRIED_MODE, Kind};
 use crate::path::RelPath;
@@ -53,6 +54,8 @@ pub struct Publisher<'a> {
     moved_aside: u32,
     /// What the plan has for the steps that come last.
     later: Later,
+    /// Paths that stand under other spellings, or did before this began.
+    respelled: HashSet<RelPath>,
     /// Directories changed since the last sync, where each is synced.
     changed: BTreeSet<Option<RelPath>>,
     /// Directories that were made writable for a while, and the permission bits they had.
@@ -70,8 +73,8 @@ impl<'a> Publisher<'a> {
     pub fn new(tree: &'a mut Tree, stage: &'a Stage<'a>, work: &'a Work) -> Publisher<'a> {
         let (notices, moved_aside) = (Vec::new(), 0);
         let (changed, opened) = (BTreeSet::new(), Vec::new());
-        let later = Later::default();
-        Publisher { tree, stage, work, notices, moved_aside, later, changed, opened }
+        let (later, respelled) = (Later::default(), HashSet::new());
+        Publisher { tree, stage, work, notices, moved_aside, later, respelled, changed, opened }
     }
 
     /// Carries out all of the plan but what waits for pruning. What is staged is durable.
@@ -79,6 +82,7 @@ impl<'a> Publisher<'a> {
         if count == 0 {
             return Ok(());
         }
+        self.each_backwards(actions, count, Self::respell)?;
         let entry_points = self.each(actions, count, Self::place_ordinary)?;
         if entry_points > 0 {
             self.sync()?;
@@ -182,6 +186,9 @@ impl<'a> Publisher<'a> {
 
     /// `true` for what is left to [`place_entry_point`](Self::place_entry_point).
     fn place_ordinary(&mut self, position: u32, action: &Action) -> io::Result<bool> {
+        if !action.file().is_some_and(|file| file.entry_point) {
+            self.check_new(action)?;
+        }
         match &action.what {
             What::Dir { mode } => {
                 self.later.dir_modes = true;
@@ -197,14 +204,47 @@ impl<'a> Publisher<'a> {
             What::File(file) if file.entry_point => return Ok(true),
             What::File(file) => self.place_file(position, &action.path, file)?,
             What::Delete => self.later.deletes = true,
-            What::Prune => {}
+            What::Prune | What::Respell { .. } => {}
         }
         Ok(false)
+    }
+
+    /// A path where nothing stood must still be free: else two names of the plan are one to the file system, and the
+    /// second would replace the first.
+    fn check_new(&mut self, action: &Action) -> io::Result<()> {
+        let is_new = action.known.is_none() && !self.respelled.contains(&action.path);
+        if is_new && self.tree.facts(&action.path)?.is_some() {
+            let text = "something stands there since the push began, or under another spelling of the name";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+        }
+        Ok(())
+    }
+
+    /// Gives what stands at a path the spelling that the source has; it must be the same thing.
+    fn respell(&mut self, action: &Action) -> io::Result<()> {
+        let What::Respell { to } = &action.what else { return Ok(()) };
+        self.respelled.insert(to.clone());
+        let name = to.file_name();
+        if action.path.file_name() == name {
+            return Ok(());
+        }
+        self.change(&action.path, |this| {
+            let parent = this.tree.parent(&action.path)?;
+            let (standing, other) =
+                (facts_at(parent, action.path.file_name())?, facts_at(parent, name));
+            if other.is_ok_and(|other| !is_one(&standing, &other)) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            Ok(renameat(parent, action.path.file_name(), parent, name)?)
+        })?;
+        self.tree.forget();
+        Ok(())
     }
 
     fn place_entry_point(&mut self, position: u32, action: &Action) -> io::Result<bool> {
         match &action.what {
             What::File(file) if file.entry_point => {
+                self.check_new(action)?;
                 self.place_file(position, &action.path, file)?;
                 Ok(true)
             }

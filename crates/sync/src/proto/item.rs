@@ -30,6 +30,8 @@ const SAME_MTIME: u8 = 1 << 4;
 const ENTRY_POINT: u8 = 1 << 5;
 /// Of a delete: it waits for pruning.
 const AT_PRUNING: u8 = ENTRY_POINT;
+/// Instead of a delete.
+const RESPELLED: u8 = SAME_MODE;
 const IS_KNOWN: u8 = 1 << 6;
 const IS_RENAMED: u8 = 1 << 7;
 const ENTRY_FLAGS: u8 = KIND | HAS_DIGEST | SAME_MODE | SAME_MTIME;
@@ -217,6 +219,7 @@ pub(crate) fn put_order(out: &mut Vec<u8>, order: &Order, memory: &mut Memory) {
             put_bytes(out, target);
         }
         What::File(file) => put_file(out, file, memory),
+        What::Respell { to } => put_bytes(out, to.as_bytes()),
         What::Delete | What::Prune => {}
     }
 }
@@ -231,6 +234,7 @@ fn order_flags(what: &What, memory: &Memory) -> u8 {
         }
         What::Delete => OTHER,
         What::Prune => OTHER | AT_PRUNING,
+        What::Respell { .. } => OTHER | RESPELLED,
     }
 }
 
@@ -264,11 +268,18 @@ pub(crate) fn decode_order(
             What::Symlink { target: link_target(fields)?, mtime }
         }
         FILE => What::File(decode_file(flags, fields, &mut memory)?),
+        _ if flags & RESPELLED != 0 => What::Respell { to: whole_path(fields)? },
         _ if flags & AT_PRUNING != 0 => What::Prune,
         _ => What::Delete,
     };
     *kept = memory;
     Ok(Order { place, what })
+}
+
+/// Reads a path that is spelled out.
+pub(super) fn whole_path(fields: &mut Fields<'_>) -> Result<RelPath, DecodeError> {
+    let bytes = fields.bytes("path length", limits::PATH_BYTES)?;
+    RelPath::new(bytes).map_err(DecodeError::from)
 }
 
 fn decode_file(

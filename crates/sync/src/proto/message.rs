@@ -3,13 +3,14 @@
 use super::ask::{Ask, decode_ask, put_ask};
 use super::codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
 use super::item::{
-    Memory, decode_entry, decode_order, decode_rename, put_entry, put_order, put_rename,
+    Memory, decode_entry, decode_order, decode_rename, put_entry, put_order, put_rename, whole_path,
 };
 use super::recipe::{decode_part, put_part};
 use super::vitals::{Vitals, decode_vitals, put_vitals};
 use crate::digest::{Digest, ShortDigest};
 use crate::entry::Mtime;
 use crate::limits;
+use crate::path::RelPath;
 use crate::plan::{Order, Part, Rename};
 use crate::state::{Aside, Leftover, RemoteEntry};
 
@@ -27,6 +28,14 @@ pub enum Message<'a> {
     },
     /// To the agent: a question about the file at a position of the state.
     Ask(Ask),
+    /// To the agent: a question whether two paths are one to the destination's file system. These come before the
+    /// questions about files.
+    Alias {
+        /// A path that the state does not have.
+        path: RelPath,
+        /// Another path.
+        other: RelPath,
+    },
     /// To the agent: all questions are asked.
     AskEnd,
     /// To the agent: the next action of the plan.
@@ -174,6 +183,7 @@ const DROP_ASIDE: u8 = 20;
 const HISTORY: u8 = 21;
 const HISTORY_PIECE: u8 = 22;
 const PRUNE: u8 = 23;
+const ALIAS: u8 = 24;
 const ENTRY: u8 = 32;
 const LEFTOVER: u8 = 33;
 const STATE_END: u8 = 34;
@@ -208,6 +218,10 @@ impl Message<'_> {
             Message::Dropped { count } => {
                 tagged(out, DROPPED, |out| put_number(out, u64::from(*count)));
             }
+            Message::Alias { path, other } => tagged(out, ALIAS, |out| {
+                put_bytes(out, path.as_bytes());
+                put_bytes(out, other.as_bytes());
+            }),
             Message::Ask(ask) => tagged(out, ASK, |out| put_ask(out, ask, memory)),
             Message::Action(order) => tagged(out, ACTION, |out| put_order(out, order, memory)),
             Message::PlanEnd => out.push(PLAN_END),
@@ -279,7 +293,7 @@ impl Message<'_> {
         memory: &mut Memory,
     ) -> Result<Message<'a>, DecodeError> {
         match fields.byte()? {
-            tag @ ASK..=PRUNE => decode_for_agent(tag, fields, memory),
+            tag @ ASK..=ALIAS => decode_for_agent(tag, fields, memory),
             tag => decode_for_sender(tag, fields, memory),
         }
     }
@@ -327,7 +341,8 @@ fn decode_for_agent<'a>(
         HISTORY_PIECE => {
             Message::HistoryPiece(fields.bytes("history piece", limits::LITERAL_BYTES)?)
         }
-        _ => Message::Prune,
+        PRUNE => Message::Prune,
+        _ => Message::Alias { path: whole_path(fields)?, other: whole_path(fields)? },
     })
 }
 

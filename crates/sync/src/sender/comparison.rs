@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::aliases::{Other, Pair, pairs};
 use super::basis::Bases;
 use super::decision::Deletes;
 use super::drafts::{Drafts, Regzip};
@@ -32,6 +33,15 @@ pub struct Policy {
     pub entry_points: EntryPoints,
     /// How fingerprints look.
     pub names: crate::logical_name::Rules,
+}
+
+/// Two paths that are one to the destination's file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneName {
+    /// A path of the source.
+    pub path: RelPath,
+    /// Another one, of the source or at the destination.
+    pub other: RelPath,
 }
 
 /// The answer to a question about a file at the destination.
@@ -66,6 +76,8 @@ pub struct Comparison<'a> {
     pub(super) is_given: bool,
     /// For each source entry, the position of its path in the state.
     pub(super) known: Vec<Option<u32>>,
+    /// Source entries that stand under another spelling, by position, and where in the state that is.
+    pub(super) aliases: BTreeMap<usize, u32>,
     pub(super) same: Vec<Same>,
     pub(super) contents: Contents,
     pub(super) names: Bases<'a>,
@@ -115,6 +127,7 @@ impl<'a> Comparison<'a> {
             asides: &[],
             is_given: false,
             known,
+            aliases: BTreeMap::new(),
             same,
             contents: Contents::of(state),
             names: Bases::of(state, &policy.names),
@@ -146,6 +159,63 @@ impl<'a> Comparison<'a> {
         self.drafts = drafts;
         self.bases = self.choose_bases();
         self
+    }
+
+    /// Names that may be one name at the destination, to ask it about.
+    pub fn suspects(&self) -> Vec<Pair> {
+        pairs(self.source, self.state, &self.known)
+    }
+
+    /// Whether the destination lists the other path of a pair.
+    pub fn is_listed(&self, other: Other) -> bool {
+        match other {
+            Other::Source(at) => self.known[at].is_some(),
+            Other::Known(_) => true,
+        }
+    }
+
+    /// The two paths of a pair.
+    pub fn spellings(&self, pair: Pair) -> (&'a RelPath, &'a RelPath) {
+        let other = match pair.other {
+            Other::Source(at) => &self.source[at].entry,
+            Other::Known(known) => &self.state.entries[known as usize].entry,
+        };
+        (&self.source[pair.new].entry.path, &other.path)
+    }
+
+    /// Takes which pairs are one name at the destination. What the source has twice can't both be there; nor can what
+    /// it has and what a filter protects, or a directory and something else.
+    pub fn aliased(mut self, pairs: &[Pair]) -> Result<Comparison<'a>, Vec<OneName>> {
+        let mut clashes = Vec::new();
+        for pair in pairs {
+            let local = &self.source[pair.new];
+            let taken = match pair.other {
+                Other::Known(known) => self.stands_in(local, known).then_some(known),
+                Other::Source(_) => None,
+            };
+            match taken {
+                Some(known) => drop(self.aliases.insert(pair.new, known)),
+                None => {
+                    let (path, other) = self.spellings(*pair);
+                    clashes.push(OneName { path: path.clone(), other: other.clone() });
+                }
+            }
+        }
+        for (&at, &known) in &self.aliases {
+            let remote = &self.state.entries[known as usize];
+            self.same[at] = match same_content(&self.source[at], remote, self.policy.rule) {
+                Same::Yes => Same::Yes,
+                _ => Same::No,
+            };
+        }
+        if clashes.is_empty() { Ok(self) } else { Err(clashes) }
+    }
+
+    fn stands_in(&self, local: &SourceEntry, known: u32) -> bool {
+        let entry = &self.state.entries[known as usize].entry;
+        let is_dir = entry.kind == Kind::Dir;
+        let is_protected = self.policy.filter.covers(entry.path.as_bytes(), is_dir);
+        is_dir == (local.entry.kind == Kind::Dir) && !is_protected
     }
 
     /// What the sender knows by itself.

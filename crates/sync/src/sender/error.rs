@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use assetsync_ssh::TransportError;
 
+use super::comparison::OneName;
 use super::planner::InTheWay;
 use super::source::SourceError;
 use crate::proto::{Failure, InboxError};
@@ -46,6 +47,13 @@ pub enum PushError {
     /// Directories with content stand where files shall be.
     #[error("{} in the way: {}; say --delete to replace them", stand(.0), paths(.0))]
     InTheWay(Vec<InTheWay>),
+    /// Paths that can't both be there.
+    #[error(
+        "The destination's file system takes {} for one name (it ignores case or other differences of spelling); \
+         rename one, or leave it out",
+        names(.0)
+    )]
+    OneName(Vec<OneName>),
     /// More would be deleted than is allowed.
     #[error("{planned} paths would be deleted, --max-delete allows {allowed}")]
     TooManyDeletes {
@@ -133,4 +141,9 @@ fn stand(ways: &[InTheWay]) -> &'static str {
 fn paths(ways: &[InTheWay]) -> String {
     let paths: Vec<String> = ways.iter().take(10).map(|way| way.path.to_string()).collect();
     paths.join(", ")
+}
+
+fn names(pairs: &[OneName]) -> String {
+    let pair = |pair: &OneName| format!("{} and {}", pair.other, pair.path);
+    pairs.iter().take(10).map(pair).collect::<Vec<_>>().join(", ")
 }

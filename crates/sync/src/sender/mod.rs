@@ -1,5 +1,6 @@
 //! The sender: scans the source, compares, plans, encodes. It runs where there is memory.
 
+mod aliases;
 mod basis;
 mod comparison;
 mod content;
@@ -33,7 +34,8 @@ mod survey;
 mod tape;
 mod wire;
 
-pub use self::comparison::{Answers, Comparison, Policy};
+pub(crate) use self::aliases::Pair;
+pub use self::comparison::{Answers, Comparison, OneName, Policy};
 pub use self::decision::{Decide, Decision, Deletes, HistoryEdit, When};
 pub use self::distance::Distance;
 pub use self::error::PushError;

@@ -57,7 +57,7 @@ fn made(
 ) -> Option<RemoteEntry> {
     let path = action.path.clone();
     match &action.what {
-        What::Delete | What::Prune => None,
+        What::Delete | What::Prune | What::Respell { .. } => None,
         What::Dir { mode } => {
             let entry = Entry { path, kind: Kind::Dir, mode: *mode, mtime: Default::default() };
             Some(RemoteEntry { entry, digest: None })

@@ -7,7 +7,7 @@ use super::decision::When;
 use super::drafts::Draft;
 use crate::compare::Same;
 use crate::compressed_names::is_precompressed;
-use crate::entry::{Entry, Kind};
+use crate::entry::{CARRIED_MODE, Entry, Kind};
 use crate::entry_points::Rank;
 use crate::path::RelPath;
 use crate::plan::{Action, FileAction, Plan, What};
@@ -28,6 +28,7 @@ impl Comparison<'_> {
             answers,
             contents: Contents::of(self.state).with_asides(self.asides),
             positions: HashMap::new(),
+            respelled: self.aliases.iter().map(|(&at, &known)| (known, at)).collect(),
             plan: Plan { renames: self.drafts.renames.clone(), ..Plan::default() },
             in_the_way: Vec::new(),
         };
@@ -42,11 +43,13 @@ struct Planning<'c, 'a> {
     contents: Contents,
     /// Where in the plan source files are, by position.
     positions: HashMap<usize, u32>,
+    /// What the source spells in another way, by position in the state.
+    respelled: HashMap<u32, usize>,
     plan: Plan,
     in_the_way: Vec<InTheWay>,
 }
 
-impl Planning<'_, '_> {
+impl<'a> Planning<'_, 'a> {
     /// Merges the source with what is left over at the destination, in tree order.
     fn run(&mut self) {
         let state = self.comparison.state;
@@ -68,10 +71,11 @@ impl Planning<'_, '_> {
     /// Something the source does not have.
     fn surplus(&mut self, remote: usize) {
         let entry = &self.comparison.state.entries[remote].entry;
-        let what = match self.deleted(entry) {
-            Some(When::Publishing) => What::Delete,
-            Some(When::Pruning) => What::Prune,
-            None => return,
+        let what = match (self.respelled.get(&(remote as u32)), self.deleted(entry)) {
+            (Some(&at), _) => What::Respell { to: self.comparison.source[at].entry.path.clone() },
+            (None, Some(When::Publishing)) => What::Delete,
+            (None, Some(When::Pruning)) => What::Prune,
+            (None, None) => return,
         };
         let path = entry.path.clone();
         self.plan.actions.push(Action { path, known: Some(remote as u32), what });
@@ -90,9 +94,7 @@ impl Planning<'_, '_> {
     /// Something the source has.
     fn wanted(&mut self, at: usize) {
         let local = &self.comparison.source[at];
-        let standing = self.comparison.known[at]
-            .and_then(|known| self.comparison.state.entries.get(known as usize))
-            .map(|remote| &remote.entry);
+        let standing = self.standing(at);
         self.check_way(&local.entry, standing);
         let what = match &local.entry.kind {
             Kind::File { size } => self.file(at, *size),
@@ -104,6 +106,23 @@ impl Planning<'_, '_> {
             let path = local.entry.path.clone();
             self.plan.actions.push(Action { path, known: self.comparison.known[at], what });
         }
+    }
+
+    /// What stands at the path of a source entry, or under another spelling of it.
+    fn standing(&self, at: usize) -> Option<&'a Entry> {
+        let comparison = self.comparison;
+        let known = comparison.known[at].or_else(|| comparison.aliases.get(&at).copied())?;
+        comparison.state.entries.get(known as usize).map(|remote| &remote.entry)
+    }
+
+    /// Whether a file stands as it shall be, but for the spelling of its path.
+    fn is_only_respelled(&self, at: usize, local: &Entry) -> bool {
+        let clock = self.comparison.policy.clock;
+        self.comparison.aliases.contains_key(&at)
+            && self.comparison.same[at] == Same::Yes
+            && self.standing(at).is_some_and(|there| {
+                clock.same(there.mtime, local.mtime) && there.mode == local.mode & CARRIED_MODE
+            })
     }
 
     /// A directory makes way for something else only with everything in it, and only if deleting is allowed.
@@ -133,6 +152,11 @@ impl Planning<'_, '_> {
         let comparison = self.comparison;
         let local = &comparison.source[at];
         let digest = local.digest?;
+        if self.is_only_respelled(at, &local.entry) {
+            self.plan.kept_files += 1;
+            self.plan.kept_bytes += size;
+            return None;
+        }
         let position = self.plan.actions.len() as u32;
         let situation = Situation {
             local: &local.entry,
@@ -265,190 +289,4 @@ pub fn content_order(plan: &Plan) -> Vec<u32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::compare::{Rule, SourceEntry};
-    use crate::delta::Signature;
-    use crate::digest::Digest;
-    use crate::entry::Mtime;
-    use crate::filter::{Filter, Rule as FilterRule};
-    use crate::recipe::Recipes;
-    use crate::sender::comparison::Policy;
-    use crate::state::{Leftover, RemoteEntry, State};
-
-    const TIME: Mtime = Mtime { secs: 1000, nanos: 7 };
-    const LATER: Mtime = Mtime { secs: 2000, nanos: 0 };
-
-    fn path(text: &str) -> RelPath {
-        RelPath::new(text.as_bytes()).unwrap()
-    }
-
-    /// A file of 4,000 bytes whose content is known by a word.
-    fn file(name: &str, content: &str, mtime: Mtime) -> SourceEntry {
-        let entry = Entry { path: path(name), kind: Kind::File { size: 4000 }, mode: 0o644, mtime };
-        SourceEntry { entry, digest: Some(Digest::of(content.as_bytes())) }
-    }
-
-    fn folder(name: &str) -> SourceEntry {
-        let entry =
-            Entry { path: path(name), kind: Kind::Dir, mode: 0o755, mtime: Mtime::default() };
-        SourceEntry { entry, digest: None }
-    }
-
-    fn link(name: &str, target: &str) -> SourceEntry {
-        let kind = Kind::Symlink { target: target.into() };
-        SourceEntry {
-            entry: Entry { path: path(name), kind, mode: 0o775, mtime: TIME },
-            digest: None,
-        }
-    }
-
-    /// A state that knows every digest, or none.
-    fn state(entries: &[SourceEntry], knows: bool) -> State {
-        let remote = |local: &SourceEntry| RemoteEntry {
-            entry: local.entry.clone(),
-            digest: local.digest.filter(|_| knows).map(|digest| digest.short()),
-        };
-        State { entries: entries.iter().map(remote).collect(), leftovers: Vec::new() }
-    }
-
-    fn mirror() -> Policy {
-        Policy { delete: true, ..Policy::default() }
-    }
-
-    /// The plan in words; every question is answered "different, and signed".
-    fn words(source: &[SourceEntry], state: &State, policy: &Policy) -> Vec<String> {
-        let comparison = Comparison::new(source, state, policy, Recipes::ALL);
-        let answers = comparison.questions().into_iter().map(|ask| {
-            let signed = ask.signature.map(|spec| {
-                let entries = vec![0; spec.signature_bytes(4000) as usize];
-                Answer::Signed(Signature::new(spec, 4000, entries).unwrap())
-            });
-            (ask.known, signed.unwrap_or(Answer::Different))
-        });
-        describe(&comparison.plan(&answers.collect()).unwrap())
-    }
-
-    fn describe(plan: &Plan) -> Vec<String> {
-        let what = |action: &Action| match &action.what {
-            What::Dir { .. } => "dir".into(),
-            What::Symlink { .. } => "link".into(),
-            What::Delete => "delete".into(),
-            What::Prune => "prune".into(),
-            What::File(file) => match file.recipe {
-                Recipe::Copy { from } => format!("copy {from:?}"),
-                Recipe::Delta { ground, .. } => format!("delta {:?}", ground.basis),
-                other => other.name().into(),
-            },
-        };
-        plan.actions.iter().map(|action| format!("{} {}", action.path, what(action))).collect()
-    }
-
-    #[test]
-    fn every_file_gets_the_cheapest_recipe() {
-        let there = [
-            file("app-1a2b3c4d.js", "old app", TIME),
-            file("kept.css", "kept", TIME),
-            file("old-name.css", "moved", TIME),
-            file("same-path.css", "before", TIME),
-            file("touched.css", "touched", TIME),
-        ];
-        let here = [
-            file("app-9f8e7d6c.js", "new app", LATER),
-            file("kept.css", "kept", TIME),
-            file("moved.css", "moved", LATER),
-            file("new-1.css", "twice", TIME),
-            file("new-2.css", "twice", TIME),
-            file("same-path.css", "after", TIME),
-            file("touched.css", "touched", LATER),
-        ];
-        let expected = [
-            "app-1a2b3c4d.js delete",
-            "app-9f8e7d6c.js delta Known(0)",
-            "moved.css copy Known(2)",
-            "new-1.css whole",
-            "new-2.css copy Planned(3)",
-            "old-name.css delete",
-            "same-path.css delta Known(3)",
-            "touched.css touch",
-        ];
-        assert_eq!(words(&here, &state(&there, true), &mirror()), expected);
-    }
-
-    #[test]
-    fn nothing_is_planned_where_nothing_changed() {
-        let tree = [folder("a"), file("a/b.js", "b", TIME), link("l", "a/b.js")];
-        assert!(words(&tree, &state(&tree, true), &mirror()).is_empty());
-        let (unknown, policy) = (state(&tree, false), mirror());
-        let comparison = Comparison::new(&tree, &unknown, &policy, Recipes::ALL);
-        let plan = comparison.plan(&Answers::from([(1, Answer::Same)])).unwrap();
-        assert!(describe(&plan).is_empty(), "{plan:?}");
-        let without_delete = words(&[], &state(&tree, true), &Policy::default());
-        assert!(without_delete.is_empty(), "{without_delete:?}");
-    }
-
-    #[test]
-    fn a_change_that_keeps_size_and_mtime_is_seen() {
-        let there = [file("a.css", "before", TIME)];
-        let here = [file("a.css", "after!", TIME)];
-        assert_eq!(words(&here, &state(&there, true), &mirror()), ["a.css delta Known(0)"]);
-        assert_eq!(words(&here, &state(&there, false), &mirror()), ["a.css delta Known(0)"]);
-        let by_size = Policy { rule: Rule::SizeOnly, ..mirror() };
-        assert!(words(&here, &state(&there, false), &by_size).is_empty());
-    }
-
-    #[test]
-    fn unknown_files_are_asked_about_once() {
-        let there = [file("a.css", "same", TIME)];
-        for (mtime, expected) in [(LATER, vec!["a.css touch"]), (TIME, Vec::new())] {
-            let here = [file("a.css", "same", mtime)];
-            let (state, policy) = (state(&there, false), mirror());
-            let comparison = Comparison::new(&here, &state, &policy, Recipes::ALL);
-            let asks = comparison.questions();
-            assert_eq!(asks.len(), 1);
-            assert_eq!(asks[0].expected, Some(Digest::of(b"same").short()));
-            let answers = Answers::from([(0, Answer::Same)]);
-            assert_eq!(describe(&comparison.plan(&answers).unwrap()), expected);
-        }
-    }
-
-    #[test]
-    fn leftovers_are_used() {
-        let here = [file("a.css", "staged before", TIME)];
-        let digest = here[0].digest.unwrap().short();
-        let state = State { entries: Vec::new(), leftovers: vec![Leftover { digest, size: 4000 }] };
-        assert_eq!(words(&here, &state, &mirror()), ["a.css copy Leftover(0)"]);
-    }
-
-    #[test]
-    fn kinds_change_only_where_nothing_is_lost_unasked() {
-        let there = [folder("a"), file("a/x", "x", TIME)];
-        let here = [file("a", "now a file", TIME)];
-        let state = state(&there, true);
-        assert_eq!(words(&here, &state, &mirror()), ["a whole", "a/x delete"]);
-        let policy = Policy::default();
-        let refused = Comparison::new(&here, &state, &policy, Recipes::ALL).plan(&Answers::new());
-        assert_eq!(refused, Err(vec![InTheWay { path: path("a") }]));
-    }
-
-    #[test]
-    fn what_a_filter_excludes_is_not_deleted() {
-        let there = [folder("uploads"), file("uploads/x", "x", TIME), file("y", "y", TIME)];
-        let rules = [(FilterRule::Exclude, b"/uploads/".as_slice())];
-        let policy = Policy { filter: Filter::parse(rules).unwrap(), ..mirror() };
-        assert_eq!(words(&[], &state(&there, true), &policy), ["y delete"]);
-    }
-
-    #[test]
-    fn compressed_content_comes_last_and_without_a_delta() {
-        let there = [file("a.js.gz", "before", TIME)];
-        let here =
-            [file("a.js.gz", "after", TIME), file("b.js", "b", TIME), file("c.css", "c", TIME)];
-        let state = state(&there, true);
-        assert_eq!(words(&here, &state, &mirror()), ["a.js.gz whole", "b.js whole", "c.css whole"]);
-        let policy = mirror();
-        let plan =
-            Comparison::new(&here, &state, &policy, Recipes::ALL).plan(&Answers::new()).unwrap();
-        assert_eq!(content_order(&plan), [2, 1, 0]);
-    }
-}
+mod tests;

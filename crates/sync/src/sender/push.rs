@@ -133,7 +133,8 @@ fn attempt<'a>(
             .given(source.is_given());
         let drafts = early.drafts(drafting, &comparison, &survey);
         let comparison = comparison.with(drafts);
-        let answers = session.ask(&comparison)?;
+        let (answers, one_name) = session.ask(&comparison)?;
+        let comparison = comparison.aliased(&one_name).map_err(PushError::OneName)?;
         let mut plan = comparison.plan(&answers).map_err(PushError::InTheWay)?;
         check_plan(&plan, source, options)?;
         let (mut retried, mut stand) = (0, Stand::Nothing);

@@ -92,6 +92,7 @@ impl Report {
             match &action.what {
                 What::Delete => report.deleted += 1,
                 What::Prune => report.pruned += 1,
+                What::Respell { .. } => {}
                 What::Dir { .. } => report.directories += 1,
                 What::Symlink { .. } => report.symlinks += 1,
                 What::File(file) => {

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use assetsync_ssh::{Target, bootstrap};
 
+use super::aliases::Pair;
 use super::comparison::{Answer, Answers, Comparison};
 use super::content::{Work, tell_renames};
 use super::decision::Wishes;
@@ -142,19 +143,31 @@ impl<'a> Session<'a> {
         self.leftovers = leftovers.to_vec();
     }
 
-    /// Asks what the comparison leaves open.
-    pub fn ask(&mut self, comparison: &Comparison<'_>) -> Result<Answers, PushError> {
-        let asks = comparison.questions();
-        if asks.is_empty() {
-            return Ok(Answers::new());
+    /// Asks what the comparison leaves open. Gives the answers, and the pairs of paths that are one to the destination.
+    pub fn ask(&mut self, comparison: &Comparison<'_>) -> Result<(Answers, Vec<Pair>), PushError> {
+        let (asks, suspects) = (comparison.questions(), comparison.suspects());
+        if asks.is_empty() && suspects.is_empty() {
+            return Ok((Answers::new(), Vec::new()));
         }
         tell_renames(&mut self.wire, comparison.drafts())?;
         self.told_renames = true;
+        for &pair in &suspects {
+            let (path, other) = comparison.spellings(pair);
+            self.wire.send(&Message::Alias { path: path.clone(), other: other.clone() })?;
+        }
         for ask in &asks {
             self.wire.send(&Message::Ask(*ask))?;
         }
         self.wire.send(&Message::AskEnd)?;
         self.wire.flush()?;
+        let mut one = Vec::new();
+        for pair in suspects {
+            match self.wire.receive()? {
+                Message::Compared(true) => one.push(pair),
+                Message::Compared(false) => {}
+                other => return Err(out_of_place(&other)),
+            }
+        }
         let mut answers = Answers::new();
         for ask in &asks {
             let size = comparison.known_bytes(ask.known);
@@ -162,7 +175,7 @@ impl<'a> Session<'a> {
             answers.insert(ask.known, self.answer(ask, most)?);
         }
         match self.wire.receive()? {
-            Message::AnswerEnd => Ok(answers),
+            Message::AnswerEnd => Ok((answers, one)),
             other => Err(out_of_place(&other)),
         }
     }

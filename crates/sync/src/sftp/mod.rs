@@ -36,6 +36,7 @@
 //!   that is told); directories can't be, so after a power cut some paths may be old again.
 //! - *Protection from other users of the host*: SFTP follows links that are swapped in during the push.
 
+mod aliases;
 mod links;
 mod memory;
 mod names;
@@ -62,7 +63,7 @@ use crate::entry::{Kind, Mtime};
 use crate::plan::Plan;
 use crate::recipe::Recipes;
 use crate::sender::{
-    Answers, Comparison, Connection, Count, Event, Monitor, Options, Policy, PushError, Report,
+    Answers, Comparison, Connection, Count, Event, Monitor, OneName, Options, Policy, PushError, Report,
     Source, check_deletes, check_source,
 };
 use crate::state::State;
@@ -121,12 +122,12 @@ impl Push<'_> {
             work::sweep(&mut self.remote, root)?;
         }
         let survey = self.survey(root.as_deref())?;
-        let mut plan = plan(self.source, &survey.state, &options.policy)?;
+        let (mut plan, untried) = self.plan(root.as_deref(), &survey.state, &options.policy)?;
         check_deletes(&plan, options)?;
         let mut uploaded = Uploaded::default();
         if let Some(root) = root.filter(|_| !dry_run) {
             if !plan.actions.is_empty() {
-                uploaded = self.carry_out(&root, &mut plan, &survey.state)?;
+                uploaded = self.carry_out(&root, &mut plan, &survey.state, &untried)?;
             }
             self.remembered.keep(&survey.state, &plan);
         }
@@ -150,11 +151,30 @@ impl Push<'_> {
         Ok(survey)
     }
 
+    /// What there is to do, and names that may be one there, which only trying tells. Nobody can be asked, so a file
+    /// that only reading would tell about counts as different.
+    fn plan(
+        &mut self,
+        root: Option<&[u8]>,
+        state: &State,
+        policy: &Policy,
+    ) -> Result<(Plan, Vec<OneName>), PushError> {
+        let policy = Policy { clock: Clock::Seconds, ..policy.clone() };
+        let entries: Vec<_> = self.source.hashed()?.iter().map(as_carried).collect();
+        let comparison = Comparison::new(&entries, state, &policy, Recipes::NONE);
+        let (one, untried) = aliases::look(&mut self.remote, root, &comparison)?;
+        let comparison = comparison.aliased(&one).map_err(PushError::OneName)?;
+        let mut plan = comparison.plan(&Answers::new()).map_err(PushError::InTheWay)?;
+        only_uploads(&mut plan);
+        Ok((plan, untried))
+    }
+
     fn carry_out(
         &mut self,
         root: &[u8],
         plan: &mut Plan,
         state: &State,
+        untried: &[OneName],
     ) -> Result<Uploaded, PushError> {
         let steps = Steps::of(plan, state);
         let needed = upload_bytes(plan, &steps);
@@ -167,8 +187,13 @@ impl Push<'_> {
         let files = steps.uploads.len() as u64;
         self.remote.monitor.event(Event::Planned { files, bytes: needed });
         let stage = Stage::open(&mut self.remote, root)?;
-        self.remembered.begin(state, plan);
-        let done = self.upload_and_publish(&stage, root, plan, state);
+        let done = match aliases::in_stage(&mut self.remote, &stage, untried) {
+            Ok(()) => {
+                self.remembered.begin(state, plan);
+                self.upload_and_publish(&stage, root, plan, state)
+            }
+            Err(error) => Err(error),
+        };
         if !matches!(done, Err(PushError::Closed(_))) {
             stage.close(&mut self.remote);
         }
@@ -203,16 +228,6 @@ impl Push<'_> {
         Publisher::new(&mut self.remote, stage, root, plan, state).publish(steps)?;
         Ok(uploaded)
     }
-}
-
-/// What there is to do. Nobody can be asked, so a file that only reading would tell about counts as different.
-fn plan(source: &Source, state: &State, policy: &Policy) -> Result<Plan, PushError> {
-    let policy = Policy { clock: Clock::Seconds, ..policy.clone() };
-    let entries: Vec<_> = source.hashed()?.iter().map(as_carried).collect();
-    let comparison = Comparison::new(&entries, state, &policy, Recipes::NONE);
-    let mut plan = comparison.plan(&Answers::new()).map_err(PushError::InTheWay)?;
-    only_uploads(&mut plan);
-    Ok(plan)
 }
 
 /// A source entry with the times that SFTP carries, so that nothing is sent again and again for others.

@@ -2,6 +2,7 @@
 
 use assetsync_ssh::sftp::{SftpError, SftpErrorKind};
 
+use super::aliases;
 use super::links::{self, Links};
 use super::names;
 use super::remote::{Remote, gone};
@@ -46,11 +47,13 @@ impl<'p, 'a> Publisher<'p, 'a> {
         if (0..self.plan.actions.len() as u32).any(|at| self.standing_link(at).is_some()) {
             self.links = links::probe(self.remote, self.stage)?;
         }
+        self.each(&steps.respelled, |this, at| this.respell(*at))?;
         self.each(&steps.directories, |this, step| this.make_dir(*step))?;
         self.each(&steps.ordinary, |this, at| this.place(*at))?;
         self.each(&steps.entry_points, |this, at| this.place(*at))?;
         if !steps.deletes.is_empty() {
             self.stage.check_held(self.remote)?;
+            aliases::check_listed(self.remote, self.root, self.plan, steps)?;
         }
         self.each(&steps.deletes, |this, step| this.delete(*step))?;
         self.each(&steps.modes, |this, at| this.set_mode(*at))
@@ -91,6 +94,26 @@ impl<'p, 'a> Publisher<'p, 'a> {
 
     fn at(&self, path: &RelPath) -> Vec<u8> {
         names::below(self.root, path)
+    }
+
+    /// Gives what stands at a path the spelling that the source has. Where that can't be done in one step it keeps the
+    /// one that it has; so do links on a server whose renames can't be trusted with them.
+    fn respell(&mut self, at: u32) -> Result<()> {
+        let Some(Action { path, what: What::Respell { to }, .. }) = self.action(at) else {
+            return Ok(());
+        };
+        if path.file_name() == to.file_name()
+            || !self.remote.session.renames_atomically()
+            || self.removed_link(at).is_some()
+        {
+            return Ok(());
+        }
+        let dir = path.parent().map_or_else(|| self.root.to_vec(), |dir| self.at(&dir));
+        let (from, to) = (self.at(path), names::join(&dir, to.file_name()));
+        match self.remote.session.rename(&from, &to) {
+            Err(error) if error.kind == SftpErrorKind::Lost => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn make_dir(&mut self, step: NewDir) -> Result<()> {

@@ -13,6 +13,8 @@ pub struct Steps {
     pub uploads: Vec<u32>,
     /// Links that are made in the staging area.
     pub links: Vec<u32>,
+    /// What is only spelled anew, the deepest first.
+    pub respelled: Vec<u32>,
     /// Directories that are made, parents first.
     pub directories: Vec<NewDir>,
     /// Files and links that take their place first, and files that are touched.
@@ -61,6 +63,7 @@ impl Steps {
         // What was below a directory that makes way for a file or a link goes with it. Its path must not be
         // used any more: through a link it would lead out of the destination.
         let mut replaced: Option<&RelPath> = None;
+        let respelled = plan.respelled();
         for (at, action) in (0..).zip(&plan.actions) {
             let standing = action.known.and_then(|known| state.entries.get(known as usize));
             let standing = standing.map(|remote| &remote.entry.kind);
@@ -69,8 +72,10 @@ impl Steps {
                 What::Delete => {
                     steps.deletes.push(Delete { at, is_dir: standing == Some(&Kind::Dir) });
                 }
+                What::Respell { .. } => steps.respelled.push(at),
                 // Without an agent there is no deploy, and so no pruning.
                 What::Prune => {}
+                What::Dir { .. } if respelled.contains(&action.path) => steps.modes.push(at),
                 What::Dir { .. } => steps.directory(at, standing),
                 What::Symlink { .. } => {
                     replaced = Some(&action.path);
@@ -83,6 +88,7 @@ impl Steps {
                 }
             }
         }
+        steps.respelled.reverse();
         steps.deletes.reverse();
         steps.modes.reverse();
         steps
@@ -166,6 +172,7 @@ mod tests {
         let expected = Steps {
             uploads: vec![4, 6],
             links: vec![7],
+            respelled: Vec::new(),
             directories: vec![NewDir { at: 3, replaces: true }, NewDir { at: 5, replaces: false }],
             ordinary: vec![6, 7, 8],
             entry_points: vec![4],

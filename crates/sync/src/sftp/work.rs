@@ -4,6 +4,7 @@ use assetsync_ssh::sftp::{Attributes, SftpErrorKind};
 
 use super::names;
 use super::remote::{Remote, found, gone};
+use crate::path::RelPath;
 use crate::proto::FailureCode;
 use crate::sender::PushError;
 
@@ -146,6 +147,35 @@ impl Stage {
                 Err(remote.fail(FailureCode::Permission, &self.work, text))
             }
         }
+    }
+
+    /// Whether two paths are one to the server's file system, seen on files in here.
+    pub fn are_one(
+        &self,
+        remote: &mut Remote<'_>,
+        path: &RelPath,
+        other: &RelPath,
+    ) -> Result<bool, PushError> {
+        let mut are_one = path.names().count() == other.names().count();
+        for (a, b) in path.names().zip(other.names()).filter(|(a, b)| a != b) {
+            are_one = are_one && self.leads_to(remote, a, b)?;
+        }
+        Ok(are_one)
+    }
+
+    /// Whether a file made as `a` is found as `b`.
+    fn leads_to(&self, remote: &mut Remote<'_>, a: &[u8], b: &[u8]) -> Result<bool, PushError> {
+        let tries = self.path(b"names");
+        let (a, b) = (names::join(&tries, a), names::join(&tries, b));
+        let session = &mut remote.session;
+        let mut tried = || {
+            session.mkdir(&tries, 0o700)?;
+            session.create(&a, 0o600, true)?.close()?;
+            let there = found(session.lstat(&b))?.is_some();
+            session.remove(&a)?;
+            session.rmdir(&tries).map(|()| there)
+        };
+        tried().map_err(|error| remote.refused(&error))
     }
 
     /// Whether renaming from here into the destination works, shown on an empty directory: another file

@@ -8,6 +8,7 @@ use std::sync::mpsc;
 
 use assetsync_sync::agent::{AgentError, serve};
 use assetsync_sync::digest::Digest;
+use assetsync_sync::path::RelPath;
 use assetsync_sync::plan::{FileAction, What};
 use assetsync_sync::proto::{FrameKind, Hello, Message, put_bytes, put_frame, put_number};
 use assetsync_sync::recipe::{Basis, Ground, Recipe};
@@ -25,6 +26,7 @@ fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
         Ask(assetsync_sync::proto::Ask { known, expected: None, signature: spec, rewritten: false })
     };
     let dir = || What::Dir { mode: 0o755 };
+    let respell = |to: &str| What::Respell { to: RelPath::new(to.as_bytes()).unwrap() };
     let link = || What::Symlink { target: b"/etc".to_vec(), mtime: MTIME };
     vec![
         ("the agent's own directory", vec![whole(".assetsync/x"), PlanEnd], "is the agent's own"),
@@ -47,6 +49,12 @@ fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
         ("position out of range", vec![known(4, dir()), PlanEnd], "out of range"),
         ("largest position", vec![known(10_000_000, What::Delete), PlanEnd], "out of range"),
         ("delete of nothing", vec![new("x", What::Delete), PlanEnd], "names what is not there"),
+        ("respelling of nothing", vec![new("x", respell("X")), PlanEnd], "names what is not there"),
+        (
+            "respelled as the agent's own",
+            vec![known(0, respell(".assetsync")), PlanEnd],
+            "names what is not there",
+        ),
         ("touch of nothing", vec![new("x", touch()), PlanEnd], "names what is not there"),
         ("known basis", vec![copy("x", Basis::Known(4)), PlanEnd], "names what is not there"),
         ("leftover basis", vec![copy("x", Basis::Leftover(0)), PlanEnd], "names what is not there"),
@@ -202,7 +210,7 @@ fn bytes_that_are_no_messages_are_refused() {
         ("mode of 13 bits", raw_file(0o10000, 1)),
         ("size over the limit", raw_file(0o644, (1 << 44) + 1)),
         ("size of 64 bits", raw_file(0o644, u64::MAX)),
-        ("unknown message", vec![24]),
+        ("unknown message", vec![25]),
         ("message 0", vec![0]),
         ("two places at once", vec![3, 0xc0]),
         ("rename over its limit", vec![15, 0, 0, 8, 0x81, 1]),

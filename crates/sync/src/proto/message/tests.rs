@@ -58,6 +58,7 @@ fn golden() -> Vec<(Message<'static>, Vec<u8>)> {
             Message::Ask(Ask { known: 3, expected: Some(eight), signature: None, rewritten: true }),
             [&[1, 5, 6][..], &[0xee; 8]].concat(),
         ),
+        (Message::Alias { path: path("a"), other: path("b") }, vec![24, 1, b'a', 1, b'b']),
         (Message::AskEnd, vec![2]),
         (order(Place::New(path("d")), What::Dir { mode: 0o700 }), vec![3, 1, 0, 1, b'd', 0xc0, 3]),
         (
@@ -82,6 +83,7 @@ fn golden() -> Vec<(Message<'static>, Vec<u8>)> {
         ),
         (order(Place::Known(1), What::Delete), vec![3, 67, 2]),
         (order(Place::Known(1), What::Prune), vec![3, 99, 2]),
+        (order(Place::Known(1), What::Respell { to: path("ab") }), vec![3, 75, 2, 2, b'a', b'b']),
         (
             order(Place::Known(0), file(Recipe::Copy { from: Basis::Aside(2) })),
             [&[3, 96, 0, 0xa4, 3, 2, 0xac, 2, 2, 3, 2, 5][..], &d32].concat(),
