@@ -265,6 +265,7 @@ fn conversation(destination: &Path, content: &[u8]) -> Vec<u8> {
         timeout_ms: 60_000,
         remembered: None,
         whole_directory: false,
+        deletes: false,
         deploy: None,
     };
     let mut outbox = Outbox::with_window(3, Some(23)).unwrap();

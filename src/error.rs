@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use assetsync_sync::proto::FailureCode;
-use assetsync_sync::sender::{PushError, SourceError};
+use assetsync_sync::sender::{PushError, Refusal, SourceError};
 use assetsync_sync::store::StoreError;
 use assetsync_sync::transport::TransportError;
 
@@ -75,7 +75,7 @@ impl From<&PushError> for CommandError {
         CommandError {
             exit: exit_of(error),
             message: chain(error),
-            hints: hint_of(error).into_iter().map(Cow::from).collect(),
+            hints: hint_of(error).into_iter().collect(),
         }
     }
 }
@@ -117,12 +117,23 @@ fn exit_of(error: &PushError) -> Exit {
     }
 }
 
-fn hint_of(error: &PushError) -> Option<&'static str> {
+fn hint_of(error: &PushError) -> Option<Cow<'static, str>> {
+    match error {
+        PushError::Refused(Refusal::Foreign(foreign)) => Some(Cow::from(format!(
+            "-n shows all that would be deleted; if that is right: --max-delete {}",
+            foreign.planned
+        ))),
+        other => fixed_hint(other).map(Cow::from),
+    }
+}
+
+fn fixed_hint(error: &PushError) -> Option<&'static str> {
     match error {
         PushError::Source(error) if matches!(**error, SourceError::Unreadable(_)) => {
             Some("--exclude leaves out what needs not be pushed")
         }
-        PushError::TooManyDeletes { .. } => {
+        PushError::EmptySource(_) => Some("--allow-empty deletes everything all the same"),
+        PushError::Refused(Refusal::TooMany { .. }) => {
             Some("-n shows what would be deleted; if that is right, raise --max-delete")
         }
         PushError::NoRoom { .. } => {
@@ -148,6 +159,10 @@ fn agent_hint(code: FailureCode) -> Option<&'static str> {
         FailureCode::InTheWay => {
             Some("DEST must be a directory, and nothing else may write to it meanwhile")
         }
+        FailureCode::Protected => Some(
+            "DEST is the directory that gets the contents of SRC, such as web1:/var/www/shop/public/assets; \
+             without --delete nothing is deleted",
+        ),
         _ => None,
     }
 }

@@ -11,6 +11,7 @@ use assetsync_testbed::Sshd;
 use super::interruptions::faults::{
     OnDrop, Outcome, Push, Site, cache, gated_shell, killing_shell, need, run, script, until,
 };
+use crate::support::MEANT;
 
 /// A file system that goes away in the end.
 struct Mount(PathBuf);
@@ -203,7 +204,7 @@ fn a_host_that_does_not_exist() {
 /// A push to a site over an sshd, which `spoil` has done something to.
 fn push_over_ssh(site: &Site, sshd: &Sshd) -> Outcome {
     let destination = format!("testbed:{}", site.destination().display());
-    let push = Push::new(&site.source(), destination).with(["--delete", "-F"]);
+    let push = Push::new(&site.source(), destination).with(MEANT).with(["-F"]);
     push.with([sshd.ssh_config()]).run()
 }
 

@@ -1,7 +1,7 @@
 //! Deploys to a fleet: all hosts or none, and what is kept of earlier deploys.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
 use assetsync_testbed::Sshd;
@@ -120,12 +120,68 @@ fn old_files_stay_for_visitors_until_retention_lets_them_go() {
 fn mirror_is_rsyncs_delete() {
     let fleet = Fleet::of(1);
     fleet.configure("assets.delete = \"mirror\"\n");
-    fs::create_dir_all(fleet.hosts[0].assets()).or_fail();
-    fs::write(fleet.hosts[0].assets().join("foreign.txt"), "x").or_fail();
+    let foreign = fleet.hosts[0].assets().join("foreign.txt");
     for n in 1..=2 {
         version(&fleet, n);
         fleet.json("deploy production");
         fleet.assert_serves(&fleet.built());
+        fs::write(&foreign, "x").or_fail();
+    }
+    fleet.json("deploy production");
+    assert!(!foreign.exists());
+}
+
+#[test]
+fn mirror_deletes_nothing_foreign_on_first_contact_and_then_no_host_is_touched() {
+    let fleet = Fleet::of(2);
+    fleet.configure("assets.delete = \"mirror\"\n");
+    let foreign = fleet.hosts[1].assets().join("foreign.txt");
+    fs::create_dir_all(fleet.hosts[1].assets()).or_fail();
+    fs::write(&foreign, "x").or_fail();
+    version(&fleet, 1);
+    for words in ["deploy production --dry-run", "deploy production", "push production"] {
+        let ran = fleet.run(words);
+        assert_eq!(ran.code(), Some(1), "{words}: {}", ran.stderr());
+        for expected in ["web2: No push to this directory", "foreign.txt", "assets.delete=retain"] {
+            assert!(ran.stderr().contains(expected), "{words}: {}", ran.stderr());
+        }
+        assert_eq!(names(&fleet.hosts[1].assets()), ["foreign.txt"], "{words}");
+        assert!(!fleet.hosts[0].assets().join("same.css").exists(), "{words}");
+    }
+    fleet.json("deploy production --set assets.delete=retain");
+    assert!(foreign.exists());
+    fleet.json("deploy production");
+    fleet.assert_serves(&fleet.built());
+}
+
+#[test]
+fn a_build_of_nothing_but_directories_and_dot_files_is_no_build() {
+    let fleet = Fleet::of(1);
+    version(&fleet, 1);
+    fleet.json("deploy production");
+    let before = names(&fleet.hosts[0].assets());
+    fleet.build(&[(".keep", ""), ("d/.gitkeep", ""), ("e/.DS_Store", "")]);
+    let ran = fleet.run("deploy production");
+    assert_eq!(ran.code(), Some(1), "{}", ran.stderr());
+    assert!(ran.stderr().contains("There are no files in"), "{}", ran.stderr());
+    assert_eq!(names(&fleet.hosts[0].assets()), before);
+}
+
+#[test]
+fn a_destination_that_is_the_home_directory_is_refused_before_the_build() {
+    let fleet = Fleet::of(1);
+    let home = text(&fleet.hosts[0].sshd.home());
+    let shared = fleet.hosts[0].deploy_to().join("shared");
+    fs::create_dir_all(&shared).or_fail();
+    symlink(&home, shared.join("home")).or_fail();
+    fleet.configure("assets.destination = \"home\"\nbuild.command = \"touch built\"\n");
+    version(&fleet, 1);
+    for words in ["deploy production", "deploy production --dry-run", "push production"] {
+        let ran = fleet.run(words);
+        assert_eq!(ran.code(), Some(1), "{words}: {}", ran.stderr());
+        let expected = format!("nothing may be deleted in {home}, it is the home directory");
+        assert!(ran.stderr().contains(&expected), "{words}: {}", ran.stderr());
+        assert!(!fleet.project().join("built").exists(), "{words}");
     }
 }
 
@@ -576,7 +632,7 @@ fn a_user_who_cannot_read_the_history_is_told_so() {
     let public = fleet.hosts[0].deploy_to().join("shared/public");
     let work = public.join(".assetsync-assets");
     fs::rename(&work, public.join("moved")).or_fail();
-    std::os::unix::fs::symlink(".assetsync-assets", &work).or_fail();
+    symlink(".assetsync-assets", &work).or_fail();
     let ran = fleet.run("status production");
     assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
     assert!(ran.stdout().contains(".assetsync-assets"), "{}", ran.stdout());

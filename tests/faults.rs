@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use assetsync_testbed::tree::{DiffOptions, Entry, Kind, Snapshot, Tree, diff_trees, snapshot};
 
+use crate::support::MEANT;
+
 /// The longest that a condition is waited for; no test passes by its end.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -299,14 +301,14 @@ impl Site {
         self.old.write_to(&self.destination()).unwrap();
     }
 
-    /// A push with `--delete`.
+    /// A push with `--delete`, which may delete what no push has brought.
     pub fn push(&self) -> Push {
         self.push_to(self.destination())
     }
 
-    /// A push with `--delete` whose processes [`Self::wait_alone`] knows.
+    /// The same, whose processes [`Self::wait_alone`] knows.
     fn push_to(&self, destination: impl Into<OsString>) -> Push {
-        let push = Push::new(&self.source(), destination).with(["--delete"]);
+        let push = Push::new(&self.source(), destination).with(MEANT);
         push.env("FAULT_SITE", self.dir.path())
     }
 

@@ -14,6 +14,7 @@ use self::faults::{
     Dir, ENTRY_POINTS, OnDrop, Outcome, Push, Site, build, fingerprint, gated_shell, killing_shell,
     need, run, script, until,
 };
+use crate::support::MEANT;
 
 /// The agent's calls that change something, somewhere.
 const MUTATING: &str = "openat,write,renameat,renameat2,mkdir,mkdirat,unlinkat,symlinkat,fchmod,utimensat,\
@@ -299,7 +300,7 @@ impl Remote {
 
     fn push(&self) -> Push {
         let destination = format!("testbed:{}", self.site.destination().display());
-        let push = Push::new(&self.site.source(), destination).with(["--delete", "-F"]);
+        let push = Push::new(&self.site.source(), destination).with(MEANT).with(["-F"]);
         push.with([self.route.config()])
     }
 

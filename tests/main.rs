@@ -12,6 +12,7 @@ mod deploy_faults;
 mod dry_runs;
 mod figures;
 mod fleet;
+mod guards;
 mod guides;
 mod help;
 mod interruptions;

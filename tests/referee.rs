@@ -11,7 +11,7 @@ use assetsync_testbed::rsync;
 use assetsync_testbed::tree::{DiffOptions, Entry, TreePair, diff_trees, snapshot};
 use tempfile::TempDir;
 
-use crate::support::{Done, Machine, OrFail, Way, differences, scratch, sshd, sweep};
+use crate::support::{Done, MEANT, Machine, OrFail, Way, differences, scratch, sshd, sweep};
 
 /// A pair of trees on disk, and two destinations: the command's and rsync's.
 struct Arena {
@@ -145,9 +145,8 @@ fn a_redeploy_over_ssh_leaves_what_rsync_leaves() {
 #[test]
 fn a_destination_that_rsync_made_is_taken_over() {
     let machine = Machine::new();
-    let failures = sweep(seeds(40), |seed| {
-        take_over(&machine, &Arena::new(TreePair::random(seed)), &["--delete"])
-    });
+    let failures =
+        sweep(seeds(40), |seed| take_over(&machine, &Arena::new(TreePair::random(seed)), &MEANT));
     assert!(failures.is_empty(), "{failures}");
 }
 
@@ -155,7 +154,8 @@ fn a_destination_that_rsync_made_is_taken_over() {
 fn a_destination_that_rsync_made_is_read_if_asked_for() {
     let machine = Machine::new();
     let failures = sweep(seeds(40), |seed| {
-        take_over(&machine, &Arena::new(TreePair::random(seed)), &["--delete", "--checksum"])
+        let options = [&MEANT[..], &["--checksum"]].concat();
+        take_over(&machine, &Arena::new(TreePair::random(seed)), &options)
     });
     assert!(failures.is_empty(), "{failures}");
 }

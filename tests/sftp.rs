@@ -4,7 +4,7 @@
 mod links;
 mod one_name;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -18,7 +18,7 @@ use assetsync_sync::compare;
 use assetsync_sync::filter::{Filter, Rule};
 use assetsync_sync::proto::FailureCode;
 use assetsync_sync::sender::{
-    Connection, Event, Monitor, Options, PushError, Report, Silent, Source,
+    Connection, Event, Monitor, Options, PushError, Refusal, Report, Silent, Source,
 };
 use assetsync_sync::sftp;
 use assetsync_sync::store::{LIMIT_BYTES, Store};
@@ -43,15 +43,30 @@ struct Host {
 }
 
 /// How a test pushes.
-#[derive(Default)]
 struct How {
     keep: bool,
+    max_delete: Option<u64>,
     dry_run: bool,
     checksum: bool,
     /// Without a store, as a machine that never pushed.
     forgetful: bool,
     by_size: bool,
     filter: Filter,
+}
+
+impl Default for How {
+    /// Whatever stands there may go.
+    fn default() -> How {
+        How {
+            keep: false,
+            max_delete: Some(u64::MAX),
+            dry_run: false,
+            checksum: false,
+            forgetful: false,
+            by_size: false,
+            filter: Filter::default(),
+        }
+    }
 }
 
 /// Remembers notices.
@@ -138,6 +153,7 @@ impl Host {
         let target = Target::parse(OsStr::from_bytes(&target)).or_fail();
         let mut options = Options::default();
         options.policy.delete = !how.keep;
+        options.max_delete = how.max_delete;
         options.policy.filter = how.filter.clone();
         if how.by_size {
             options.policy.rule = compare::Rule::SizeOnly;
@@ -157,15 +173,29 @@ fn assert_same(expected: &Path, found: &Path) {
     assert_eq!(differences(expected, found), Vec::<String>::new());
 }
 
-/// Ends the test if anything of a push is left at or beside a destination.
+/// Ends the test if anything of a push is left at or beside a destination, but for the word that one has completed.
 #[track_caller]
 fn assert_clean(assets: &Path) {
-    let names = |dir: &Path| {
-        let entries = fs::read_dir(dir).or_fail();
-        entries.map(|entry| entry.or_fail().file_name()).collect::<Vec<_>>()
-    };
-    assert_eq!(names(assets.parent().unwrap()), ["assets"]);
+    let parent = assets.parent().unwrap();
+    assert_eq!(names_in(parent), [".assetsync-assets", "assets"]);
+    assert_eq!(names_in(&parent.join(".assetsync-assets")), ["pushed"]);
     assert!(!assets.join(".assetsync").exists());
+}
+
+/// The same for a destination that is a file system of its own, where the work directory is inside.
+#[track_caller]
+fn assert_clean_inside(assets: &Path) {
+    assert_eq!(names_in(assets.parent().unwrap()), ["assets"]);
+    assert_eq!(names_in(&assets.join(".assetsync")), ["pushed"]);
+    fs::remove_dir_all(assets.join(".assetsync")).or_fail();
+}
+
+/// The names in a directory, sorted.
+fn names_in(dir: &Path) -> Vec<OsString> {
+    let entries = fs::read_dir(dir).or_fail();
+    let mut names: Vec<OsString> = entries.map(|entry| entry.or_fail().file_name()).collect();
+    names.sort();
+    names
 }
 
 /// A tree with these files, of this content, and their names.
@@ -621,8 +651,8 @@ fn a_full_disk_is_named_and_the_old_files_stay() {
     let _mount = Mount::new(host.assets());
     let old = written(&tree_of(&["a", "b"], "old"));
     host.push(old.path()).or_fail();
+    assert_clean_inside(&host.assets());
     assert_same(old.path(), &host.assets());
-    assert_clean(&host.assets());
     let mut tree = tree_of(&["a", "b"], "newer");
     tree.insert(b"big", file(&vec![7; 5 << 20]));
     tree.insert(b"bigger", file(&vec![8; 2 << 20]));
@@ -648,8 +678,8 @@ fn a_full_disk_is_named_and_the_old_files_stay() {
     assert!(matches!(during, Err(PushError::NoRoom { .. })), "{during:?}");
     fs::remove_file(host.assets().join("filler")).or_fail();
     assert_same(old.path(), &host.assets());
-    assert_clean(&host.assets());
     host.push(new.path()).or_fail();
+    assert_clean_inside(&host.assets());
     assert_same(new.path(), &host.assets());
 }
 
@@ -663,6 +693,75 @@ fn a_work_directory_of_somebody_else_is_not_used() {
         .expect("this test gives files away: run it as root");
     let source = written(&tree_of(&["a"], "x"));
     host.push(source.path()).or_fail();
+    assert_eq!(names_in(&assets.join(".assetsync")), ["pushed"]);
+    fs::remove_dir_all(assets.join(".assetsync")).or_fail();
     assert_same(source.path(), &assets);
     assert_eq!(fs::read_dir(&trap).or_fail().count(), 0);
+}
+
+/// A push that does not say how much may be deleted.
+fn careful() -> How {
+    How { max_delete: None, ..How::default() }
+}
+
+#[test]
+fn on_first_contact_nothing_foreign_is_deleted() {
+    let host = Host::new("");
+    let push = |source: &Path, how: &How| host.push_so(source, &host.assets(), how, &Silent);
+    tree_of(&["app-77b01d5e.js", "site/index.html"], "old").write_to(&host.assets()).or_fail();
+    let before = snapshot(host.place.path()).or_fail();
+    let source = written(&tree_of(&["app-3f2a91c0.js"], "new"));
+    for _ in 0..2 {
+        let refused = push(source.path(), &careful());
+        let Err(PushError::Refused(Refusal::Foreign(foreign))) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!((foreign.planned, foreign.count), (3, 1));
+        assert_eq!(foreign.examples[0].to_string(), "site/index.html");
+        assert_untouched(&before, host.place.path());
+    }
+    let looked = push(source.path(), &How { dry_run: true, ..careful() }).or_fail();
+    assert!(looked.refused.is_some() && looked.deleted == 3, "{looked:?}");
+    // Without what is foreign there, earlier versions go, and from then on everything may.
+    fs::remove_dir_all(host.assets().join("site")).or_fail();
+    push(source.path(), &careful()).or_fail();
+    assert_same(source.path(), &host.assets());
+    fs::write(host.assets().join("foreign"), "x").or_fail();
+    push(source.path(), &careful()).or_fail();
+    assert_same(source.path(), &host.assets());
+}
+
+#[test]
+fn a_push_that_had_nothing_to_do_counts_as_well() {
+    let host = Host::new("");
+    let tree = tree_of(&["a", "gone"], "x");
+    tree.write_to(&host.assets()).or_fail();
+    let (same, less) = (written(&tree), written(&tree_of(&["a"], "x")));
+    for source in [same.path(), less.path()] {
+        host.push_so(source, &host.assets(), &careful(), &Silent).or_fail();
+        assert_same(source, &host.assets());
+        assert_clean(&host.assets());
+    }
+}
+
+#[test]
+fn nothing_is_deleted_where_sessions_start_or_in_the_system() {
+    let host = Host::new("");
+    let start = std::env::home_dir().expect("whoever runs the tests has a home");
+    let source = written(&tree_of(&["a"], "x"));
+    let place = host.place.path();
+    symlink(&start, place.join("link")).or_fail();
+    let link = place.join("link");
+    let before = snapshot(place).or_fail();
+    let how = How { dry_run: true, ..How::default() };
+    for to in [".", "~", "~/", "/", "/etc", "/etc/assetsync-none/../x", "/usr/local/"] {
+        let (code, text) = code(host.push_so(source.path(), Path::new(to), &how, &Silent));
+        assert_eq!(code, FailureCode::Protected, "{to}");
+        assert!(text.contains("nothing may be deleted"), "{to}: {text}");
+    }
+    for to in [&link, &start.join("assetsync-none/.."), &start] {
+        let (code, _) = code(host.push_so(source.path(), to, &How::default(), &Silent));
+        assert_eq!(code, FailureCode::Protected, "{}", to.display());
+    }
+    assert_untouched(&before, place);
 }

@@ -31,6 +31,9 @@ impl<T, E: Display> OrFail<T> for Result<T, E> {
     }
 }
 
+/// Options of a push that replaces what something else has put there, and means it.
+pub const MEANT: [&str; 3] = ["--delete", "--max-delete", "100000"];
+
 /// Shows a figure to whoever runs the tests with `--nocapture`.
 #[expect(clippy::print_stderr, reason = "tests are read on a terminal")]
 pub fn tell(text: &str) {

@@ -123,10 +123,10 @@ pub struct ChoiceArguments {
     /// Delete what the source does not have, after everything else
     #[arg(long)]
     pub delete: bool,
-    /// Do nothing if more than N paths would be deleted
+    /// Do nothing if more than N paths would be deleted; let a first push delete up to N of whatever stands there
     #[arg(long, value_name = "N")]
     pub max_delete: Option<u64>,
-    /// With --delete, let an empty source empty the destination
+    /// With --delete, let a source without files empty the destination
     #[arg(long)]
     pub allow_empty: bool,
     /// Leave out what matches; the first pattern that matches decides, as in rsync

@@ -1,10 +1,11 @@
 //! The end of a destination, and of all: in words or as JSON, and as an exit code.
 
-use assetsync_sync::sender::{PushError, Report, Source};
+use assetsync_sync::sender::{Foreign, PushError, Refusal, Report, Source};
 
 use super::console::Console;
 use super::{itemize, json, summary};
 use crate::cli::options::Destination;
+use crate::cli::places;
 use crate::error::{CommandError, Exit};
 
 /// Reports on one destination.
@@ -18,14 +19,34 @@ pub fn of(
     match result {
         Ok(report) => {
             success(console, destination, source, dry_run, report);
-            Exit::Done
+            let Some(refusal) = &report.refused else { return Exit::Done };
+            let mut error = refused(&refusal.clone().into(), &destination.label, source);
+            error.message.insert_str(0, "a push would be refused: ");
+            failure(console, &destination.label, &error, dry_run);
+            error.exit
         }
         Err(error) => {
-            let error = CommandError::from(error);
+            let error = refused(error, &destination.label, source);
             failure(console, &destination.label, &error, dry_run);
             error.exit
         }
     }
+}
+
+/// The error, with the question whether another directory was meant: rsync makes DEST/NAME of a SRC called NAME.
+fn refused(error: &PushError, label: &str, source: &Source) -> CommandError {
+    let told = CommandError::from(error);
+    let PushError::Refused(Refusal::Foreign(Foreign { namesake: Some(name), .. })) = error else {
+        return told;
+    };
+    let slash = if label.ends_with('/') { "" } else { "/" };
+    let (meant, source) =
+        (format!("{label}{slash}{name}"), assetsync_core::text::path(source.path()));
+    let push = places::command(&["--delete", &source, &meant]);
+    let question = format!("is {meant} meant? The contents of SRC go into DEST itself: {push}");
+    let mut hints = vec![question.into()];
+    hints.extend(told.hints);
+    CommandError { hints, ..told }
 }
 
 /// Reports that no destination was tried.
@@ -59,7 +80,10 @@ fn success(
 ) {
     let output = console.output;
     if output.json {
-        return json::done(console, &destination.label, report, dry_run);
+        return match report.refused {
+            Some(_) => json::plan(console, &destination.label, report),
+            None => json::done(console, &destination.label, report, dry_run),
+        };
     }
     if output.quiet {
         return;

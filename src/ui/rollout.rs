@@ -14,9 +14,9 @@ use std::time::Instant;
 
 use assetsync_deploy::command::Shown;
 use assetsync_deploy::rollout::{
-    Event, Moment, Monitor, Outcome, Phase, PlaceOutcome, RolloutError, Stands, Verdict,
+    Event, Moment, Monitor, Outcome, Phase, PlaceError, PlaceOutcome, RolloutError, Stands, Verdict,
 };
-use assetsync_sync::sender::{self, Monitor as _};
+use assetsync_sync::sender::{self, Monitor as _, PushError, Refusal};
 use assetsync_units::{bytes, number, plural, seconds};
 
 use super::console::Console;
@@ -189,7 +189,9 @@ pub fn end(console: &Console, about: About<'_>, started: Instant, outcome: &Outc
         return exit;
     }
     if let Some(error) = &outcome.error {
-        console.error(None, &command_error(exit, error));
+        let mut told = command_error(exit, error);
+        told.hints.extend(place_hint(outcome).map(Into::into));
+        console.error(None, &told);
     }
     match outcome.verdict() {
         Verdict::Done | Verdict::Partly if !console.output.quiet => {
@@ -309,6 +311,17 @@ fn exit_of_error(error: &RolloutError) -> Exit {
 fn command_error(exit: Exit, error: &RolloutError) -> CommandError {
     let hints = hints(error).into_iter().map(Into::into).collect();
     CommandError { exit, message: error.to_string(), hints }
+}
+
+/// What may help where hosts would lose what no deploy has brought.
+fn place_hint(outcome: &Outcome) -> Option<&'static str> {
+    let foreign = outcome.places.iter().any(|place| {
+        let error = place.error.as_ref();
+        matches!(error, Some(PlaceError::Push(PushError::Refused(Refusal::Foreign(_)))))
+    });
+    foreign.then_some(
+        "with --set assets.delete=retain a deploy leaves what no deploy has brought, unless it is in the way of new files",
+    )
 }
 
 fn hints(error: &RolloutError) -> Vec<&'static str> {

@@ -43,7 +43,9 @@ fn looked(destination: &Destination, report: &Report) -> String {
     };
     let mut text = format!("  dry run: the destination was not changed\n  {}\n", installed(agent));
     if matches!(destination.target, Target::Remote(_)) {
-        text.push_str("  -n --transport sftp installs nothing, but can't read what is there to compare\n");
+        text.push_str(
+            "  -n --transport sftp installs nothing, but can't read what is there to compare\n",
+        );
     }
     text
 }
@@ -210,7 +212,8 @@ web1:/srv/www/assets
         let here = summary(&destination("x"), &report, true);
         assert!(here.ends_with(expected), "{here}");
         let there = summary(&destination("web1:x"), &report, true);
-        let offer = "  -n --transport sftp installs nothing, but can't read what is there to compare\n";
+        let offer =
+            "  -n --transport sftp installs nothing, but can't read what is there to compare\n";
         assert!(there.ends_with(&format!("{expected}{offer}")), "{there}");
     }
 }

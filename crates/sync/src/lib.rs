@@ -30,6 +30,7 @@ pub mod limits;
 pub mod logical_name;
 pub mod path;
 pub mod plan;
+pub mod protected;
 pub mod proto;
 pub mod recipe;
 pub mod renaming;

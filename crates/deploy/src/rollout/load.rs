@@ -51,7 +51,7 @@ pub(super) fn built(
     let (options, keeper) = (options(assets, recipes)?, keeper(assets, purpose)?);
     let path = project.join(&assets.source);
     let source = Source::scan(&path, &options.policy.filter)?;
-    if !source.entries.iter().any(|entry| entry.file_size().is_some()) {
+    if !source.has_files() {
         return Err(RolloutError::NoFiles(path));
     }
     refuse_competing_manifests(&path, &source, &keeper.entry_points)?;

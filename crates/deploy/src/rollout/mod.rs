@@ -176,7 +176,7 @@ pub enum RolloutError {
     #[error(transparent)]
     Source(#[from] Arc<SourceError>),
     /// There is nothing to push.
-    #[error("There are no files in {}, so nothing is pushed and nothing is deleted", assetsync_core::text::path(.0))]
+    #[error("There are no files in {} (dot-files such as .keep do not count), so nothing is pushed and nothing is deleted", assetsync_core::text::path(.0))]
     NoFiles(PathBuf),
     /// Sprockets could take the wrong manifest.
     #[error(

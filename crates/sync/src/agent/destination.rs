@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat, open};
 
 use super::error::AgentError;
+use super::protection;
+use crate::proto::Hello;
 
 /// The destination: open, and its path without symbolic links.
 pub struct Destination {
@@ -18,14 +20,23 @@ pub struct Destination {
     pub path: PathBuf,
 }
 
-/// Opens the directory at `asked`, creating it and its parents if `create`; `None` if it is not there and
-/// shall not be created. A symbolic link on the way is followed: `current/public` may be one.
-pub fn open_destination(asked: &[u8], create: bool) -> Result<Option<Destination>, AgentError> {
+/// Opens the destination, creating it and its parents unless only looking; `None` if it is not there then. A
+/// symbolic link on the way is followed: `current/public` may be one. Where files may be deleted, a directory in which
+/// that can't be meant is refused before anything is created.
+pub fn open_destination(hello: &Hello) -> Result<Option<Destination>, AgentError> {
+    let asked = &hello.destination;
     let path = resolve(asked);
-    open_dir(&path, create).map_err(|source| AgentError::Destination {
+    if hello.deletes {
+        protection::check(&path)?;
+    }
+    let opened = open_dir(&path, !hello.dry_run).map_err(|source| AgentError::Destination {
         path: assetsync_core::text::name(asked),
         source,
-    })
+    })?;
+    if let (true, Some(opened)) = (hello.deletes, &opened) {
+        protection::check(&opened.path)?;
+    }
+    Ok(opened)
 }
 
 /// Whether this user may publish at `asked`: it, or the nearest directory above it that is there, can be written.

@@ -7,6 +7,7 @@ use crate::fs::publish::PublishError;
 use crate::fs::scan::ScanError;
 use crate::fs::stage::TooMuch;
 use crate::fs::work::WorkError;
+use crate::protected::Protected;
 use crate::proto::{Failure, FailureCode, HelloError, InboxError};
 
 /// Why an agent gives up. Nothing has been published unless it says so.
@@ -34,6 +35,14 @@ pub enum AgentError {
         path: String,
         /// Why.
         source: io::Error,
+    },
+    /// The destination is a directory in which nothing may be deleted.
+    #[error("Refused: nothing may be deleted in {path}, {reason}; nothing was changed")]
+    Protected {
+        /// The directory, without links.
+        path: String,
+        /// Why.
+        reason: Protected,
     },
     /// The destination can't be read.
     #[error(transparent)]
@@ -99,6 +108,7 @@ impl AgentError {
                 FailureCode::Permission
             }
             AgentError::NotNew(_) => FailureCode::InTheWay,
+            AgentError::Protected { .. } => FailureCode::Protected,
             AgentError::NoExchange(_) => FailureCode::Unsupported,
             AgentError::Clone(error) => match code_of(&error.source) {
                 FailureCode::Other => FailureCode::Unsupported,

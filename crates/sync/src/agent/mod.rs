@@ -15,6 +15,7 @@ mod error;
 mod ground;
 mod keeping;
 mod prefix;
+mod protection;
 mod record_keeping;
 mod renaming;
 mod survey;
@@ -85,7 +86,7 @@ impl Agent {
 
     /// A dry run: nothing is created, locked or changed.
     fn look(&mut self, hello: &Hello) -> Result<(), AgentError> {
-        let destination = destination::open_destination(&hello.destination, false)?;
+        let destination = destination::open_destination(hello)?;
         let spool_dir = std::env::temp_dir();
         let work_path = destination
             .as_ref()
@@ -121,7 +122,7 @@ impl Agent {
     }
 
     fn push(&mut self, hello: &Hello) -> Result<(), AgentError> {
-        let destination = destination::open_destination(&hello.destination, true)?;
+        let destination = destination::open_destination(hello)?;
         let Some(destination) = destination else { return Err(AgentError::Gone) };
         let work = Work::open(destination.dir.as_fd(), &destination.path)?;
         // What an interrupted push was building beside, or had not removed yet.

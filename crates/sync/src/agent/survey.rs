@@ -18,7 +18,7 @@ use crate::fs::scan::{Found, scan};
 use crate::fs::spool::Spool;
 use crate::fs::stage::{LeftoverFile, Stage};
 use crate::fs::tree::open_file;
-use crate::fs::work::Work;
+use crate::fs::work::{Work, was_pushed};
 use crate::limits;
 use crate::proto::{Deploy, Message};
 use crate::state::{Aside, StateId};
@@ -101,6 +101,7 @@ impl Surveyor<'_> {
         }
         vitals.index_is_stale = survey.index_is_stale;
         vitals.state = survey.state;
+        vitals.pushed_before = self.work.is_some_and(was_pushed);
         talk.send(&Message::StateEnd(vitals))?;
         talk.flush()?;
         Ok(survey)

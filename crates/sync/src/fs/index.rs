@@ -20,7 +20,8 @@ use crate::proto::{Fields, Memory, StateHasher};
 use crate::state::StateId;
 
 const MAGIC: &[u8; 16] = b"assetsync-index2";
-const NAME: &str = "index";
+/// Its name in the work directory.
+pub const NAME: &str = "index";
 const NEW_NAME: &str = "index.new";
 const STATE_BYTES: u64 = 16;
 const DIGEST_BYTES: u64 = 32;

@@ -14,11 +14,24 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 
+use super::index;
 use super::tree::open_dir;
 use crate::limits;
 
 /// The name a work directory has inside its destination.
 pub(crate) const INSIDE: &str = ".assetsync";
+
+/// An empty file that a push over SFTP leaves in the work directory when it has completed.
+pub(crate) const PUSHED: &str = "pushed";
+
+/// Files of which one is in the work directory if a push has completed. A damaged index tells it as well.
+pub(crate) const COMPLETED: [&str; 2] = [index::NAME, PUSHED];
+
+/// Whether a push has completed to the destination of this work directory.
+pub fn was_pushed(work: BorrowedFd<'_>) -> bool {
+    let is_there = |name: &str| fs::statat(work, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+    COMPLETED.into_iter().any(is_there)
+}
 
 /// Whether a name is that of a work directory, of this or another destination. Such are never scanned, sent
 /// or deleted, at any depth.

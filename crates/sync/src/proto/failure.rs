@@ -25,11 +25,13 @@ pub enum FailureCode {
     Basis,
     /// The destination's file system can't do what is asked.
     Unsupported,
+    /// The destination is a directory in which nothing may be deleted.
+    Protected,
     /// Any other failure of the system.
     Other,
 }
 
-const CODES: [(FailureCode, u8); 11] = [
+const CODES: [(FailureCode, u8); 12] = [
     (FailureCode::Protocol, 1),
     (FailureCode::Locked, 2),
     (FailureCode::NotADirectory, 3),
@@ -40,6 +42,7 @@ const CODES: [(FailureCode, u8); 11] = [
     (FailureCode::Silence, 8),
     (FailureCode::Basis, 9),
     (FailureCode::Unsupported, 10),
+    (FailureCode::Protected, 11),
     (FailureCode::Other, 255),
 ];
 

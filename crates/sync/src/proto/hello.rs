@@ -22,6 +22,8 @@ pub struct Hello {
     pub remembered: Option<StateId>,
     /// Publish the whole directory in one step, not file by file.
     pub whole_directory: bool,
+    /// Files may be deleted, so a destination in which nothing may be is refused at once.
+    pub deletes: bool,
     /// The push is one step of a deploy, if it is.
     pub deploy: Option<Deploy>,
 }
@@ -61,7 +63,8 @@ const REMEMBERED: u8 = 4;
 const DEPLOY: u8 = 8;
 const HISTORY: u8 = 16;
 const WHOLE_DIRECTORY: u8 = 32;
-const FLAGS: u8 = DRY_RUN | CHECKSUM | REMEMBERED | DEPLOY | HISTORY | WHOLE_DIRECTORY;
+const DELETES: u8 = 64;
+const FLAGS: u8 = DRY_RUN | CHECKSUM | REMEMBERED | DEPLOY | HISTORY | WHOLE_DIRECTORY | DELETES;
 
 impl Hello {
     /// The line, with its newline.
@@ -75,7 +78,8 @@ impl Hello {
         let history = self.deploy.and_then(|deploy| deploy.history);
         let has_history = if history.is_some() { HISTORY } else { 0 };
         let whole = if self.whole_directory { WHOLE_DIRECTORY } else { 0 };
-        body.push(dry_run | checksum | remembered | deploy | has_history | whole);
+        let deletes = if self.deletes { DELETES } else { 0 };
+        body.push(dry_run | checksum | remembered | deploy | has_history | whole | deletes);
         put_number(&mut body, u64::from(self.timeout_ms));
         body.extend(self.remembered.iter().flat_map(|state| state.0));
         body.extend(history.iter().flat_map(|history| history.0));
@@ -124,6 +128,7 @@ impl Hello {
             timeout_ms,
             remembered,
             whole_directory,
+            deletes: flags & DELETES != 0,
             deploy,
         })
     }
@@ -156,6 +161,7 @@ mod tests {
                 timeout_ms,
                 remembered,
                 whole_directory: deploy.is_some(),
+                deletes: deploy.is_none(),
                 deploy,
             };
             let line = hello.line();
@@ -168,12 +174,12 @@ mod tests {
     #[test]
     fn other_lines_are_refused() {
         assert_eq!(Hello::parse(b"GET / HTTP/1.1"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 3 0g"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 3 +1+2"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 3 000"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 4 0g"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 4 +1+2"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 4 000"), Err(HelloError::NotHello));
         assert_eq!(Hello::parse(b"assetsync 1 00"), Err(HelloError::Version { theirs: 1 }));
-        assert!(matches!(Hello::parse(b"assetsync 3 0000"), Err(HelloError::Decode(_))));
-        let history_without_deploy = [b"assetsync 3 001000".as_slice(), &[b'0'; 32]].concat();
+        assert!(matches!(Hello::parse(b"assetsync 4 0000"), Err(HelloError::Decode(_))));
+        let history_without_deploy = [b"assetsync 4 001000".as_slice(), &[b'0'; 32]].concat();
         assert!(matches!(Hello::parse(&history_without_deploy), Err(HelloError::Decode(_))));
     }
 }

@@ -21,13 +21,16 @@ pub struct Vitals {
     /// The user may publish here: the destination, or the nearest directory above it that is there, can be written.
     /// Only deploys are told.
     pub writable: bool,
+    /// A push has completed here before. It is told with the state.
+    pub pushed_before: bool,
 }
 
 const STALE: u8 = 1;
 const STATE: u8 = 2;
 const CLOCK: u8 = 4;
 const WRITABLE: u8 = 8;
-const FLAGS: u8 = STALE | STATE | CLOCK | WRITABLE;
+const PUSHED: u8 = 16;
+const FLAGS: u8 = STALE | STATE | CLOCK | WRITABLE | PUSHED;
 
 /// Appends what an agent tells of itself.
 pub(super) fn put_vitals(out: &mut Vec<u8>, vitals: &Vitals) {
@@ -38,7 +41,8 @@ pub(super) fn put_vitals(out: &mut Vec<u8>, vitals: &Vitals) {
     let clock = if vitals.clock_secs != 0 { CLOCK } else { 0 };
     let writable = if vitals.writable { WRITABLE } else { 0 };
     let state = if vitals.state.is_some() { STATE } else { 0 };
-    out.push(stale | state | clock | writable);
+    let pushed = if vitals.pushed_before { PUSHED } else { 0 };
+    out.push(stale | state | clock | writable | pushed);
     out.extend(vitals.state.iter().flat_map(|state| state.0));
     if vitals.clock_secs != 0 {
         put_signed(out, vitals.clock_secs);
@@ -68,5 +72,6 @@ pub(super) fn decode_vitals(fields: &mut Fields<'_>) -> Result<Vitals, DecodeErr
         state,
         clock_secs,
         writable,
+        pushed_before: flags & PUSHED != 0,
     })
 }

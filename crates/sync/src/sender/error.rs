@@ -6,6 +6,7 @@ use std::time::Duration;
 use assetsync_ssh::TransportError;
 
 use super::comparison::OneName;
+use super::guards::Refusal;
 use super::planner::InTheWay;
 use super::source::SourceError;
 use crate::proto::{Failure, InboxError};
@@ -17,10 +18,10 @@ pub enum PushError {
     /// The source can't be read.
     #[error(transparent)]
     Source(#[from] Arc<SourceError>),
-    /// The source is empty and the push would delete everything.
+    /// The source has no files, and the push would delete everything.
     #[error(
-        "Source {0} is empty, and --delete would empty the destination; \
-         check the build, or say --allow-empty"
+        "Source {0} has no files (dot-files such as .keep do not count), so everything at the destination \
+         would be deleted; check the build"
     )]
     EmptySource(String),
     /// The host can't be reached, or no agent started on it.
@@ -54,14 +55,9 @@ pub enum PushError {
         names(.0)
     )]
     OneName(Vec<OneName>),
-    /// More would be deleted than is allowed.
-    #[error("{planned} paths would be deleted, --max-delete allows {allowed}")]
-    TooManyDeletes {
-        /// How many the plan deletes.
-        planned: u64,
-        /// How many are allowed.
-        allowed: u64,
-    },
+    /// What would be deleted may not be.
+    #[error("{0}; nothing was changed")]
+    Refused(#[from] Refusal),
     /// The destination lacks the room.
     #[error("Disk full: the push needs {needed} bytes at the destination, {free} are free")]
     NoRoom {

@@ -8,6 +8,7 @@ use super::comparison::{Comparison, Policy};
 use super::decision::{Decide, Decision, Deletes, Wishes};
 use super::early::Early;
 use super::error::PushError;
+use super::guards::{self, Contact, Refusal};
 use super::memory::Memory;
 use super::monitor::{Event, Monitor};
 use super::reach::Connection;
@@ -118,7 +119,9 @@ fn attempt<'a>(
             }
             Some(drafted.drafts)
         });
-        let opening = Opening { remembered: memory.id(), publish: options.publish, deploy };
+        let deletes = decide.is_some() || options.policy.delete;
+        let (remembered, publish) = (memory.id(), options.publish);
+        let opening = Opening { remembered, publish, deletes, deploy };
         let mut session = early.connect(target, opening, monitor)?;
         let survey = session.survey(known)?;
         if !connection.dry_run && decide.is_some() {
@@ -137,6 +140,12 @@ fn attempt<'a>(
         let comparison = comparison.aliased(&one_name).map_err(PushError::OneName)?;
         let mut plan = comparison.plan(&answers).map_err(PushError::InTheWay)?;
         check_plan(&plan, source, options)?;
+        let refused = refusal(&plan, source, &survey, options);
+        if let Some(refusal) = refused.clone().filter(|_| !connection.dry_run || decide.is_some()) {
+            // Whoever tries again finds the destination unlocked.
+            let _ = session.end();
+            return Err(refusal.into());
+        }
         let (mut retried, mut stand) = (0, Stand::Nothing);
         if connection.dry_run || !session.has_work(&plan, &wishes) {
             session.bye()?;
@@ -160,7 +169,7 @@ fn attempt<'a>(
         let prunes = pruned || !wishes.drop_aside.is_empty();
         let history = wishes.history.and_then(|edit| edit.apply(&survey.history));
         let removed = Count::of_removed(&plan, &survey.state);
-        let report = Report { retried, removed, ..Report::of(plan, entries) };
+        let report = Report { retried, removed, refused, ..Report::of(plan, entries) };
         Ok::<_, PushError>((session, survey, entries, report, history, prunes, stand))
     });
     let (session, survey, entries, report, history, prunes, stand) = outcome?;
@@ -190,33 +199,26 @@ fn decision(
     Ok(decision)
 }
 
+/// Why the plan may not be carried out, if so. Whoever has a history has deployed, and was judged then.
+fn refusal(plan: &Plan, source: &Source, survey: &Survey, options: &Options) -> Option<Refusal> {
+    let pushed_before = survey.vitals.pushed_before || !survey.history.is_empty();
+    Contact { source, state: &survey.state, pushed_before }.refusal(plan, options)
+}
+
 /// A build that failed may leave an empty directory; it shall not empty the destination too.
 pub(crate) fn check_source(source: &Source, options: &Options) -> Result<(), PushError> {
-    if source.entries.is_empty() && options.policy.delete && !options.allow_empty {
+    if options.policy.delete && !options.allow_empty && !source.has_files() {
         return Err(PushError::EmptySource(assetsync_core::text::path(source.path())));
     }
     Ok(())
 }
 
-/// Checks that a plan deletes no more than it may.
+/// Checks that what a deploy deletes is not all there is.
 fn check_plan(plan: &Plan, source: &Source, options: &Options) -> Result<(), PushError> {
-    if source.entries.is_empty() && deletes(plan) > 0 && !options.allow_empty {
+    if guards::deletes(plan) > 0 && !options.allow_empty && !source.has_files() {
         return Err(PushError::EmptySource(assetsync_core::text::path(source.path())));
     }
-    check_deletes(plan, options)
-}
-
-pub(crate) fn check_deletes(plan: &Plan, options: &Options) -> Result<(), PushError> {
-    let planned = deletes(plan);
-    match options.max_delete {
-        Some(allowed) if planned > allowed => Err(PushError::TooManyDeletes { planned, allowed }),
-        _ => Ok(()),
-    }
-}
-
-fn deletes(plan: &Plan) -> u64 {
-    let deleted = |action: &&Action| matches!(action.what, What::Delete | What::Prune);
-    plan.actions.iter().filter(deleted).count() as u64
+    Ok(())
 }
 
 /// Checks that the contents of a given source are here, as far as they must travel.

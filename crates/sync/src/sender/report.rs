@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use assetsync_ssh::bootstrap::Installed;
 
+use super::guards::Refusal;
 use crate::compare::SourceEntry;
 use crate::plan::{Plan, What};
 use crate::recipe::Recipe;
@@ -76,6 +77,8 @@ pub struct Report {
     pub retried: u64,
     /// What the plan was.
     pub plan: Plan,
+    /// Why a push would be refused, where a dry run found that out.
+    pub refused: Option<Refusal>,
 }
 
 impl Report {

@@ -52,6 +52,8 @@ pub struct Opening {
     pub remembered: Option<StateId>,
     /// How the destination is published.
     pub publish: Publishing,
+    /// Whether anything may be deleted.
+    pub deletes: bool,
     /// What is wanted besides, if the push is part of a deploy.
     pub deploy: Option<Deploy>,
 }
@@ -65,6 +67,7 @@ impl Opening {
             timeout_ms: connection.timeout.as_millis().try_into().unwrap_or(u32::MAX),
             remembered: self.remembered,
             whole_directory: self.publish == Publishing::Directory,
+            deletes: self.deletes,
             deploy: self.deploy,
         })
     }

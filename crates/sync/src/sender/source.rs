@@ -118,6 +118,14 @@ impl Source {
         self.is_given
     }
 
+    /// Whether there is anything to push: a file or link. Directories are nothing, and neither are names that begin with
+    /// a dot, such as `.keep` or `.DS_Store`, which stay where a build has failed.
+    pub fn has_files(&self) -> bool {
+        let counts =
+            |entry: &Entry| entry.kind != Kind::Dir && !entry.path.file_name().starts_with(b".");
+        self.entries.iter().any(counts)
+    }
+
     /// The entries with the digests of all files. The first to ask has them read, on all cores; whoever asks
     /// meanwhile waits. A file that changed since it was listed is taken as it is when it is read.
     pub fn hashed(&self) -> Result<&[SourceEntry], Arc<SourceError>> {

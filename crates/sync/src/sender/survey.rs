@@ -36,7 +36,9 @@ pub fn survey(
     let (memory, remembered) = Memory::of(target, &connection)?;
     let history = memory.history();
     let (remembered_id, deploy) = (memory.id(), Some(deploy(&history)));
-    let opening = Opening { remembered: remembered_id, deploy, ..Opening::default() };
+    // Deploys look before they build: where they could delete nothing they say so then.
+    let opening =
+        Opening { remembered: remembered_id, deletes: true, deploy, ..Opening::default() };
     let mut session = Session::connect(target, &connection, opening, monitor)?;
     let survey = session.survey(Known { entries: remembered, history: history.clone() })?;
     session.bye()?;

@@ -19,6 +19,8 @@
 //! - Names and numbers a server makes up can't lead a push out of the destination: names are checked, counts
 //!   and depth are bounded, and nothing is deleted by a path that leads through something just replaced.
 //! - Pushing again completes an interrupted push, and removes what it left.
+//! - Of a push that has completed, an empty file `pushed` stays in the work directory: from then on everything the source
+//!   does not have may be deleted.
 //!
 //! **Not promised.**
 //! - *Content is compared only with what the [store](crate::store) remembers*: a file counts as the same if this
@@ -63,8 +65,8 @@ use crate::entry::{Kind, Mtime};
 use crate::plan::Plan;
 use crate::recipe::Recipes;
 use crate::sender::{
-    Answers, Comparison, Connection, Count, Event, Monitor, OneName, Options, Policy, PushError, Report,
-    Source, check_deletes, check_source,
+    Answers, Comparison, Connection, Contact, Count, Event, Monitor, OneName, Options, Policy,
+    PushError, Report, Source, check_source,
 };
 use crate::state::State;
 
@@ -115,27 +117,44 @@ impl Push<'_> {
         );
         let dry_run = self.connection.dry_run;
         let asked = std::os::unix::ffi::OsStrExt::as_bytes(target.path.as_os_str());
-        let root = work::locate(&mut self.remote, asked, !dry_run)?;
-        if let Some(root) = &root
-            && !dry_run
-        {
-            work::sweep(&mut self.remote, root)?;
+        let root = work::locate(&mut self.remote, asked, !dry_run, options.policy.delete)?;
+        let looked = match &root {
+            Some(root) => work::look(&mut self.remote, root)?,
+            None => Vec::new(),
+        };
+        if !dry_run {
+            work::sweep(&mut self.remote, &looked)?;
         }
         let survey = self.survey(root.as_deref())?;
         let (mut plan, untried) = self.plan(root.as_deref(), &survey.state, &options.policy)?;
-        check_deletes(&plan, options)?;
+        let pushed_before = work::was_pushed(&looked);
+        let contact = Contact { source: self.source, state: &survey.state, pushed_before };
+        let refused = contact.refusal(&plan, options);
+        if let Some(refusal) = refused.clone().filter(|_| !dry_run) {
+            return Err(refusal.into());
+        }
         let mut uploaded = Uploaded::default();
         if let Some(root) = root.filter(|_| !dry_run) {
             if !plan.actions.is_empty() {
                 uploaded = self.carry_out(&root, &mut plan, &survey.state, &untried)?;
+            } else if !pushed_before {
+                self.mark(&root);
             }
             self.remembered.keep(&survey.state, &plan);
         }
         let removed = Count::of_removed(&plan, &survey.state);
-        let mut report = Report { removed, ..Report::of(plan, self.source.hashed()?) };
+        let mut report = Report { removed, refused, ..Report::of(plan, self.source.hashed()?) };
         (report.bytes_sent, report.retried) = (uploaded.bytes, uploaded.retried);
         report.bytes_received = survey.bytes;
         Ok(report)
+    }
+
+    /// Leaves word of a push that had nothing to do; who may not write there needs none.
+    fn mark(&mut self, root: &[u8]) {
+        if let Ok(stage) = Stage::open(&mut self.remote, root) {
+            stage.mark(&mut self.remote);
+            stage.close(&mut self.remote);
+        }
     }
 
     fn survey(&mut self, root: Option<&[u8]>) -> Result<Survey, PushError> {
@@ -194,6 +213,9 @@ impl Push<'_> {
             }
             Err(error) => Err(error),
         };
+        if done.is_ok() {
+            stage.mark(&mut self.remote);
+        }
         if !matches!(done, Err(PushError::Closed(_))) {
             stage.close(&mut self.remote);
         }

@@ -23,6 +23,19 @@ pub fn asked(path: &[u8]) -> Vec<u8> {
     path[..kept.min(path.len())].to_vec()
 }
 
+/// Where `rest` leads from the directory `base`, which has no links in it; what is not there yet is no link either.
+pub fn settled(base: &[u8], rest: &[u8]) -> Vec<u8> {
+    let mut names: Vec<&[u8]> = Vec::new();
+    for name in base.split(|&byte| byte == b'/').chain(rest.split(|&byte| byte == b'/')) {
+        match name {
+            b"" | b"." => {}
+            b".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    [b"/", &names.join(&b'/')[..]].concat()
+}
+
 /// `name` in the directory `dir`.
 pub fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
     let slash: &[u8] = if dir.ends_with(b"/") { b"" } else { b"/" };
@@ -124,6 +137,19 @@ mod tests {
         ];
         for (given, expected) in rows {
             assert_eq!(text(&asked(given.as_bytes())), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn paths_are_settled_by_name() {
+        let rows = [
+            ("/home/u", "www/..", "/home/u"),
+            ("/home/u", "", "/home/u"),
+            ("/", "srv//new/./x/", "/srv/new/x"),
+            ("/srv/", "../../..", "/"),
+        ];
+        for (base, rest, expected) in rows {
+            assert_eq!(text(&settled(base.as_bytes(), rest.as_bytes())), expected, "{base} {rest}");
         }
     }
 

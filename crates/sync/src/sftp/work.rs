@@ -1,10 +1,12 @@
 //! The destination's root and the staging directory of a run.
 
-use assetsync_ssh::sftp::{Attributes, SftpErrorKind};
+use assetsync_ssh::sftp::{Attributes, DirectoryEntry, SftpErrorKind, SftpFile};
 
 use super::names;
 use super::remote::{Remote, found, gone};
+use crate::fs::work::{COMPLETED, PUSHED};
 use crate::path::RelPath;
+use crate::protected::{Place, protected};
 use crate::proto::FailureCode;
 use crate::sender::PushError;
 
@@ -16,23 +18,35 @@ pub struct Stage {
 }
 
 /// The path of the destination without links, or `None` if it is not there; with `create` it is made, and
-/// its parents.
+/// its parents. Where something may be deleted, a directory in which that can't be meant is refused before
+/// anything is made.
 pub fn locate(
     remote: &mut Remote<'_>,
     asked: &[u8],
     create: bool,
+    deletes: bool,
 ) -> Result<Option<Vec<u8>>, PushError> {
     let asked = names::asked(asked);
-    let mut missing = Vec::new();
+    let (mut missing, mut there) = (Vec::new(), None);
     for path in names::upwards(&asked) {
         let standing = found(remote.session.stat(path)).map_err(|error| remote.refused(&error))?;
         match standing {
-            Some(attributes) if attributes.is_dir() => break,
+            Some(attributes) if attributes.is_dir() => {
+                there = Some(path);
+                break;
+            }
             Some(_) => {
                 return Err(remote.fail(FailureCode::NotADirectory, path, "not a directory"));
             }
             None => missing.push(path),
         }
+    }
+    if deletes && !missing.is_empty() {
+        let root: &[u8] = if asked.starts_with(b"/") { b"/" } else { b"." };
+        let base = remote.session.realpath(there.unwrap_or(root));
+        let base = base.map_err(|error| remote.refused(&error))?;
+        let rest = &asked[there.map_or(0, <[u8]>::len)..];
+        refuse_protected(remote, &names::settled(&base, rest))?;
     }
     if !missing.is_empty() && !create {
         return Ok(None);
@@ -44,19 +58,57 @@ pub fn locate(
     if !root.starts_with(b"/") || root.contains(&0) {
         return Err(remote.fail(FailureCode::Protocol, &root, "the server says this is absolute"));
     }
+    if deletes {
+        refuse_protected(remote, &names::settled(&root, b""))?;
+    }
     Ok(Some(root))
+}
+
+/// Refuses a directory in which nothing may be deleted; a session begins in the user's home directory.
+fn refuse_protected(remote: &mut Remote<'_>, path: &[u8]) -> Result<(), PushError> {
+    let home = remote.session.realpath(b".").map_err(|error| remote.refused(&error))?;
+    let home = place(&names::settled(&home, b""));
+    let reason = protected(&place(path), &[home], |system| Some(system.as_bytes().to_vec()));
+    reason.map_or(Ok(()), |reason| {
+        let text = format!("refused, nothing may be deleted in it: {reason}; nothing was changed");
+        Err(remote.fail(FailureCode::Protected, path, &text))
+    })
+}
+
+/// A directory by its settled path.
+fn place(path: &[u8]) -> Place<Vec<u8>> {
+    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    let above = slashes.map(|(at, _)| path[..at.max(1)].to_vec());
+    Place { itself: Some(path.to_vec()), above: above.filter(|above| above != path).collect() }
+}
+
+/// The work directories of a destination, and what is in them.
+pub fn look(remote: &mut Remote<'_>, root: &[u8]) -> Result<Vec<Contents>, PushError> {
+    let mut looked = Vec::new();
+    for dir in names::beside(root).into_iter().chain([names::inside(root)]) {
+        let listed =
+            found(remote.session.read_dir(&dir)).map_err(|error| remote.refused(&error))?;
+        looked.extend(listed.map(|entries| (dir, entries)));
+    }
+    Ok(looked)
+}
+
+/// A work directory and what is in it.
+pub type Contents = (Vec<u8>, Vec<DirectoryEntry>);
+
+/// Whether a push has completed, over SFTP or by an agent.
+pub fn was_pushed(looked: &[Contents]) -> bool {
+    let mut entries = looked.iter().flat_map(|(_, entries)| entries);
+    entries.any(|entry| COMPLETED.iter().any(|name| entry.name == name.as_bytes()))
 }
 
 /// Removes what interrupted runs left in the work directories of the destination. A run that still lives
 /// loses its staging directory at a stroke, and with it the ability to publish.
-pub fn sweep(remote: &mut Remote<'_>, root: &[u8]) -> Result<(), PushError> {
-    for work in names::beside(root).into_iter().chain([names::inside(root)]) {
-        let listed =
-            found(remote.session.read_dir(&work)).map_err(|error| remote.refused(&error))?;
-        let leftovers = listed.into_iter().flatten();
-        for entry in leftovers.filter(|entry| names::is_run_dir(&entry.name)) {
-            let taken = names::join(&work, &new_run()?);
-            let left = names::join(&work, &entry.name);
+pub fn sweep(remote: &mut Remote<'_>, looked: &[Contents]) -> Result<(), PushError> {
+    for (work, entries) in looked {
+        for entry in entries.iter().filter(|entry| names::is_run_dir(&entry.name)) {
+            let taken = names::join(work, &new_run()?);
+            let left = names::join(work, &entry.name);
             let removed =
                 remote.session.rename(&left, &taken).and_then(|()| remote.remove_tree(&taken));
             match removed {
@@ -117,6 +169,15 @@ impl Stage {
                 Err(remote.fail(FailureCode::Locked, &self.dir, text))
             }
             Err(error) => Err(remote.refused(&error)),
+        }
+    }
+
+    /// Leaves word that a push has completed. Without it the next one is careful with what it deletes.
+    pub fn mark(&self, remote: &mut Remote<'_>) {
+        let path = names::join(&self.work, PUSHED.as_bytes());
+        let marked = remote.session.create(&path, 0o600, false).and_then(SftpFile::close);
+        if let Err(error) = marked {
+            remote.notice(&format!("Can't note that the push has completed: {error}"));
         }
     }
 

@@ -36,6 +36,7 @@ fn hear(ground: &Ground, messages: &[Message<'_>]) -> Heard {
         timeout_ms: 60_000,
         remembered: None,
         whole_directory: false,
+        deletes: true,
         deploy: Some(Deploy::default()),
     };
     let script = [hello.line(), packed(messages)].concat();

@@ -7,7 +7,7 @@ use assetsync_sync::compare::SourceEntry;
 use assetsync_sync::filter::{Filter, Rule};
 use assetsync_sync::proto::FailureCode;
 use assetsync_sync::sender::{
-    Connection, Decide, Decision, Deletes, PushError, Staged, Survey, When, stage,
+    Connection, Decide, Decision, Deletes, PushError, Refusal, Staged, Survey, When, stage,
 };
 
 use crate::support::{Ground, PATIENCE, deleting, files};
@@ -248,7 +248,8 @@ fn limits_on_deletes_hold_for_what_waits_for_pruning_too() {
     ground.options.max_delete = Some(1);
     let connection = ground.connection(None);
     let refused = ground.try_stage(&empty, "host", &connection, late()).err().unwrap();
-    assert!(matches!(refused, PushError::TooManyDeletes { planned: 2, allowed: 1 }), "{refused}");
+    let limit = Refusal::TooMany { planned: 2, allowed: 1 };
+    assert!(matches!(&refused, PushError::Refused(said) if *said == limit), "{refused}");
 }
 
 #[test]

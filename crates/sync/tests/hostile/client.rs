@@ -73,6 +73,7 @@ impl Client {
             let target = Target::parse("fake:/dest".as_ref()).unwrap();
             let mut options = Options::default();
             options.policy.delete = true;
+            options.max_delete = Some(u64::MAX);
             push(&source, &target, &connection, &options, &Silent)
         });
         pushed.recv_timeout(PATIENCE).expect("the push ends, without a panic")

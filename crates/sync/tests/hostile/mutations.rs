@@ -44,6 +44,7 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
     };
     let mut options = Options::default();
     options.policy.delete = true;
+    options.max_delete = Some(u64::MAX);
     let target = Target::parse(format!("fake:{target}").as_ref()).unwrap();
     let report = push(&source, &target, &connection, &options, &Silent).unwrap();
     assert_eq!(report.recipes.keys().copied().collect::<Vec<_>>(), ["delta", "whole"]);
@@ -54,7 +55,7 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
     };
     host.reset();
     (
-        after_line(fs::read(up).unwrap(), b"assetsync 3 "),
+        after_line(fs::read(up).unwrap(), b"assetsync 4 "),
         after_line(fs::read(down).unwrap(), b":ready"),
     )
 }

@@ -67,6 +67,7 @@ impl Host {
             timeout_ms: 60_000,
             remembered: None,
             whole_directory: false,
+            deletes: true,
             deploy: None,
         }
     }

@@ -37,7 +37,7 @@ fn golden() -> Vec<(Message<'static>, Vec<u8>)> {
         state,
         ..Vitals::default()
     };
-    let told = Vitals { clock_secs: 300, writable: true, ..Vitals::default() };
+    let told = Vitals { clock_secs: 300, writable: true, pushed_before: true, ..Vitals::default() };
     let order = |place, what| Message::Action(Order { place, what });
     let ground = Ground { basis: Basis::Leftover(2), rewritten: false };
     let delta = Recipe::Delta { ground, block_bytes: 1024 };
@@ -137,7 +137,7 @@ fn golden() -> Vec<(Message<'static>, Vec<u8>)> {
         (Message::Dropped { count: 1 }, vec![45, 1]),
         (Message::HistoryKnown, vec![46]),
         (Message::Aside(Aside { digest: Digest(d32), size: 9 }), [&[47, 9][..], &d32].concat()),
-        (Message::StateEnd(told), vec![34, 0, 0, 0, 12, 0xd8, 4]),
+        (Message::StateEnd(told), vec![34, 0, 0, 0, 28, 0xd8, 4]),
     ]
 }
 
@@ -180,7 +180,7 @@ fn numbers_over_their_limits_are_refused() {
         &[20, 0x81, 0x80, 1],                                       // over 16,384 set aside
         &[21, 0x81, 0x80, 0x80, 0x20],                              // history over 64 MiB
         &[22, 0x81, 0x80, 2],                                       // piece over 32,768 bytes
-        &[34, 0, 0, 0, 16],                                         // unknown vitals
+        &[34, 0, 0, 0, 32],                                         // unknown vitals
     ];
     for bytes in bad {
         let refused = Message::decode(&mut Fields(bytes), &mut Memory::default());
