@@ -49,7 +49,8 @@ fn from_source(root: &Path) -> PathBuf {
     for part in [
         "crates/agent",
         "crates/core",
-        "crates/sync",
+        "crates/receiver",
+        "crates/tree",
         "crates/regzip",
         "crates/rewrite",
         "Cargo.toml",

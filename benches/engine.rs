@@ -7,19 +7,21 @@ use std::hint::black_box;
 use std::io::{Read, Write};
 use std::path::Path;
 
-use assetsync_sync::agent;
-use assetsync_sync::compare::SourceEntry;
-use assetsync_sync::delta::{Matcher, Op, Signature, SignatureSpec, exact, sign};
-use assetsync_sync::digest::Digest;
-use assetsync_sync::entry::{Entry, Kind, Mtime};
-use assetsync_sync::filter::Filter;
-use assetsync_sync::limits;
-use assetsync_sync::path::RelPath;
-use assetsync_sync::plan::{FileAction, Order, Place, What};
-use assetsync_sync::proto::{Hello, Inbox, Message, Outbox, Received};
-use assetsync_sync::recipe::{Recipe, Recipes};
-use assetsync_sync::sender::{Answers, Comparison, Policy, Source};
-use assetsync_sync::state::{RemoteEntry, State};
+use assetsync_core::delta::{Signature, SignatureSpec, sign};
+use assetsync_core::digest::Digest;
+use assetsync_core::entry::{Entry, Kind, Mtime};
+use assetsync_core::limits;
+use assetsync_core::path::RelPath;
+use assetsync_core::plan::{ActionKind, ActionPath, FileAction, WireAction};
+use assetsync_core::protocol::{Hello, Inbox, Message, Outbox, Received};
+use assetsync_core::recipe::{Recipe, Recipes};
+use assetsync_core::state::{RemoteEntry, State};
+use assetsync_receiver as agent;
+use assetsync_sync::compare::content_match::SourceEntry;
+use assetsync_sync::draft::exact_diff;
+use assetsync_sync::encode::delta::{Matcher, Op};
+use assetsync_sync::scan::filter::Filter;
+use assetsync_sync::{Answers, Comparison, Policy, Source};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const FILES: u64 = 100_000;
@@ -104,7 +106,7 @@ fn trees() -> (Vec<SourceEntry>, State) {
         entry: local.entry,
     };
     let entries = side(false).into_iter().map(remote).collect();
-    (side(true), State { entries, leftovers: Vec::new() })
+    (side(true), State { entries, partials: Vec::new() })
 }
 
 fn plan(c: &mut Criterion) {
@@ -207,7 +209,7 @@ fn matching(c: &mut Criterion) {
             });
         });
         group.bench_function("assetsync, both in memory", |b| {
-            b.iter(|| exact::compare(basis, new, 64).len());
+            b.iter(|| exact_diff::compare(basis, new, 64).len());
         });
         group.finish();
     }
@@ -263,7 +265,7 @@ fn conversation(destination: &Path, content: &[u8]) -> Vec<u8> {
         dry_run: false,
         checksum: false,
         timeout_ms: 60_000,
-        remembered: None,
+        cached: None,
         whole_directory: false,
         deletes: false,
         deploy: None,
@@ -279,8 +281,8 @@ fn conversation(destination: &Path, content: &[u8]) -> Vec<u8> {
         entry_point: false,
     };
     for number in 0..1000 {
-        let place = Place::New(RelPath::new(format!("{number:04}.js").as_bytes()).unwrap());
-        outbox.send(&Message::Action(Order { place, what: What::File(file.clone()) }));
+        let place = ActionPath::New(RelPath::new(format!("{number:04}.js").as_bytes()).unwrap());
+        outbox.send(&Message::Action(WireAction { place, what: ActionKind::File(file.clone()) }));
     }
     outbox.send(&Message::PlanEnd);
     for action in 0..1000 {

@@ -5,9 +5,10 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use assetsync_deploy::config::{self, ConfigFile, Overrides};
+use assetsync_deploy::config;
+use assetsync_deploy::config::{ConfigFile, Overrides};
 use assetsync_deploy::rollout::{Cancel, Choice, Engine, Event, Monitor, Rollout, Verdict};
-use assetsync_sync::transport::Agents;
+use assetsync_ssh::Agents;
 
 struct Tell;
 

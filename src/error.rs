@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use assetsync_sync::proto::FailureCode;
-use assetsync_sync::sender::{PushError, Refusal, SourceError};
+use assetsync_core::protocol::FailureCode;
+use assetsync_ssh::TransportError;
 use assetsync_sync::store::StoreError;
-use assetsync_sync::transport::TransportError;
+use assetsync_sync::{PushError, Refusal, SourceError};
 
 /// How a command ended; scripts rely on the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl From<SourceError> for CommandError {
 impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> CommandError {
         let exit = match error {
-            StoreError::Foreign(_) => Exit::Usage,
+            StoreError::NotAStore(_) => Exit::Usage,
             _ => Exit::Failed,
         };
         let hints = match error {
@@ -139,7 +139,7 @@ fn fixed_hint(error: &PushError) -> Option<&'static str> {
         PushError::NoRoom { .. } => {
             Some("old and new files stand side by side until the deletes at the end")
         }
-        PushError::Silent(_) => Some("--timeout sets how long silence is borne"),
+        PushError::Timeout(_) => Some("--timeout sets how long silence is borne"),
         PushError::Agent(failure) => agent_hint(failure.code),
         PushError::Transport(error) => transport_hint(error),
         _ => None,
@@ -156,7 +156,7 @@ fn agent_hint(code: FailureCode) -> Option<&'static str> {
         FailureCode::NoSpace => {
             Some("the served files are as they were; make room, then push again")
         }
-        FailureCode::InTheWay => {
+        FailureCode::Obstruction => {
             Some("DEST must be a directory, and nothing else may write to it meanwhile")
         }
         FailureCode::Protected => Some(
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_are_told_once() {
+    fn causes_are_not_repeated() {
         let source = std::io::Error::other("no such luck");
         let error = TransportError::Spawn { program: "sssh".into(), source };
         let text = CommandError::from(&PushError::Transport(error)).message;

@@ -34,7 +34,7 @@ fn by_xz_it_is_the_same_agent() {
 
 /// The first thing it does is to take its arguments for text, and there is no better way to frighten it.
 #[test]
-fn a_panic_is_told_and_ends_it() {
+fn a_panic_is_reported_as_a_failure() {
     const SIGABRT: i32 = 6;
     let panicked = Command::new(AGENT).arg(OsStr::from_bytes(b"\xff")).output().or_fail();
     let said = String::from_utf8_lossy(&panicked.stderr);

@@ -37,10 +37,10 @@ impl Counted {
 
     /// Pushes; gives the report and the bytes both ways.
     fn push(&self, machine: &Machine, source: &Path, destination: &Path) -> (Done, u64) {
-        const PATIENCE: Duration = Duration::from_secs(300);
+        const WAIT_LIMIT: Duration = Duration::from_secs(300);
         self.link.reset();
         let done = machine.push(&Way::ssh(&self.route, destination), &["--delete"], source);
-        assert!(self.link.wait_idle(PATIENCE), "a connection outlives the push");
+        assert!(self.link.wait_idle(WAIT_LIMIT), "a connection outlives the push");
         let counts = self.link.counts();
         (done, counts.sent + counts.received)
     }
@@ -83,7 +83,7 @@ fn assert_within(name: &str, (done, bytes): &(Done, u64), budget: u64) {
 }
 
 #[test]
-fn what_has_not_changed_is_said_in_one_word() {
+fn an_unchanged_tree_takes_one_short_message() {
     for (corpus, budget) in [("n8n-2.40.3", 12_000), ("home-assistant-20250109.1", 12_000)] {
         let (server, dir, machine) = (Counted::start(), scratch(), Machine::new());
         let source = fresh_corpus(corpus, &dir.path().join("src"));

@@ -158,7 +158,7 @@ fn the_moment_is_one_setting() {
 }
 
 #[test]
-fn a_list_that_is_set_anew_is_told_and_the_build_is_wrapped_all_the_same() {
+fn replacing_a_list_warns_and_the_build_still_uses_the_version_manager() {
     let project = Project::simple();
     let warning = "config/deploy.rb:6 sets rbenv_map_bins anew and so drops puma, pumactl, which a plugin needs";
     for capfile in [format!("{BASE}{OTHERS}{OURS}"), format!("{BASE}{OURS}{OTHERS}")] {

@@ -194,7 +194,7 @@ fn itemized_changes_are_those_of_the_dry_run() {
 }
 
 #[test]
-fn verbose_tells_each_step_and_rsync_habits_are_explained() {
+fn verbose_prints_each_step_and_explains_ignored_rsync_options() {
     let bench = Bench::new();
     let ran = bench.done("-avz @src @dest");
     let steps = ["-a is not needed", "-z is not needed", "paths at the destination", "published"];

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assetsync_sync::entry_points::DEFAULT_PATTERNS;
+use assetsync_sync::scan::entry_points::DEFAULT_PATTERNS;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -284,7 +284,7 @@ fn json() {
 }
 
 #[test]
-fn what_is_wrong_is_told_at_once() {
+fn problems_are_reported_before_anything_runs() {
     let project = Project::with("aplication = \"shop\"\n[assets]\nretention = { keep = -1 }\n");
     let ran = project.run("config --json");
     let expected = "\

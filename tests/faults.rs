@@ -14,7 +14,7 @@ use assetsync_testbed::tree::{DiffOptions, Entry, Kind, Snapshot, Tree, diff_tre
 use crate::support::MEANT;
 
 /// The longest that a condition is waited for; no test passes by its end.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub const WAIT_LIMIT: Duration = Duration::from_secs(300);
 
 /// The command under test.
 pub fn program() -> PathBuf {
@@ -80,12 +80,12 @@ pub fn run<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A
 
 /// Looks until `found` gives something.
 pub fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_LIMIT;
     loop {
         if let Some(found) = found() {
             return found;
         }
-        assert!(Instant::now() < deadline, "{what} did not happen within {PATIENCE:?}");
+        assert!(Instant::now() < deadline, "{what} did not happen within {WAIT_LIMIT:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

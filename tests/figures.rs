@@ -66,7 +66,7 @@ fn n8n() {
 }
 
 #[test]
-fn n8n_next_door() {
+fn n8n_fast_link() {
     check("n8n-2.40.2", "n8n-2.40.3", &N8N_NEAR, &[]);
 }
 

@@ -84,7 +84,7 @@ fn furnish(home: &Path) {
 /// Everything in a home but the cache that the agent is in.
 fn precious(home: &Path) -> Vec<String> {
     let found = snapshot(home).or_fail();
-    let names = found.iter().map(|(path, _)| String::from_utf8_lossy(path).into_owned());
+    let names = found.keys().map(|path| String::from_utf8_lossy(path).into_owned());
     names.filter(|name| !name.starts_with(".cache")).collect()
 }
 

@@ -134,7 +134,7 @@ fn kamal() {
 
 /// Every `assetsync.toml` of the guides is one that could be deployed.
 #[test]
-fn settings_are_right_as_they_stand() {
+fn default_settings_are_valid() {
     let fleet = Fleet::of(0);
     for page in ["ci.md", "kamal.md", "mina.md"] {
         let page_text = fs::read_to_string(guide(page)).or_fail();

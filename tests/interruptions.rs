@@ -292,7 +292,7 @@ impl Remote {
         remote.site.check_equal("over ssh");
         remote.start_over();
         remote.push().run().assert_ok();
-        assert!(remote.link.wait_idle(faults::PATIENCE));
+        assert!(remote.link.wait_idle(faults::WAIT_LIMIT));
         let counts = remote.link.counts();
         (remote.sent, remote.received) = (counts.sent, counts.received);
         remote

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use assetsync_sync::filter::Filter;
-use assetsync_sync::sender::{Source, Why};
+use assetsync_sync::scan::filter::Filter;
+use assetsync_sync::{Source, Why};
 
 use crate::fleet::{Fleet, events};
 use crate::support::{Machine, OrFail, Ran, Way, scratch, text};

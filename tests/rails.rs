@@ -178,7 +178,7 @@ fn visitors_read_on_through_five_deploys() {
 
 /// `set :rbenv_map_bins, %w{rake gem bundle ruby rails}`: what Capistrano's plugin for puma had appended is lost.
 #[test]
-fn a_list_set_anew_loses_puma_and_is_told_so() {
+fn replacing_a_list_drops_puma_with_a_warning() {
     let stage = Stage::new();
     let assets = stage.app.assets();
     fs::create_dir_all(&assets).or_fail();

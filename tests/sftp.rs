@@ -5,24 +5,22 @@ mod links;
 mod one_name;
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::thread;
 use std::time::{Duration, SystemTime};
+use std::{fs, thread};
 
-use assetsync_sync::compare;
-use assetsync_sync::filter::{Filter, Rule};
-use assetsync_sync::proto::FailureCode;
-use assetsync_sync::sender::{
-    Connection, Event, Monitor, Options, PushError, Refusal, Report, Silent, Source,
-};
-use assetsync_sync::sftp;
+use assetsync_core::protocol::FailureCode;
+use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
+use assetsync_sync::compare::content_match;
+use assetsync_sync::scan::filter::{Filter, Rule};
 use assetsync_sync::store::{LIMIT_BYTES, Store};
-use assetsync_sync::transport::{Agents, NoPrompt, SshOptions, Target};
+use assetsync_sync::{
+    ConnectOptions, Event, Monitor, NoMonitor, Options, PushError, Refusal, Report, Source, sftp,
+};
 use assetsync_testbed::tree::{DiffOptions, Entry, Mtimes, Tree, TreePair, diff_trees, snapshot};
 use assetsync_testbed::{Route, Sshd, corpora};
 use tempfile::TempDir;
@@ -115,7 +113,7 @@ impl Host {
     }
 
     fn push(&self, source: &Path) -> Result<Report, PushError> {
-        self.push_so(source, &self.assets(), &How::default(), &Silent)
+        self.push_so(source, &self.assets(), &How::default(), &NoMonitor)
     }
 
     fn push_so(
@@ -136,7 +134,7 @@ impl Host {
         monitor: &dyn Monitor,
     ) -> Result<Report, PushError> {
         let config_file = Some(self.sshd.ssh_config().to_owned());
-        let connection = Connection {
+        let connection = ConnectOptions {
             agents: &Agents::default(),
             ssh: &SshOptions { config_file, ..SshOptions::default() },
             prompt: &NoPrompt,
@@ -145,7 +143,7 @@ impl Host {
             dry_run: how.dry_run,
             checksum: how.checksum,
             store: (!how.forgetful).then_some(&self.store),
-            sharing: None,
+            group: None,
         };
         let mut target = Route::ALIAS.as_bytes().to_vec();
         target.push(b':');
@@ -156,7 +154,7 @@ impl Host {
         options.max_delete = how.max_delete;
         options.policy.filter = how.filter.clone();
         if how.by_size {
-            options.policy.rule = compare::Rule::SizeOnly;
+            options.policy.rule = content_match::CompareBy::SizeOnly;
         }
         sftp::push(source, &target, &connection, &options, monitor)
     }
@@ -240,7 +238,7 @@ fn push_pairs(host: &Host, seeds: std::ops::Range<u64>, monitor: &dyn Monitor) {
 
 #[test]
 fn pushed_trees_are_equal_and_the_second_push_sends_nothing() {
-    push_pairs(&Host::new(""), 0..24, &Silent);
+    push_pairs(&Host::new(""), 0..24, &NoMonitor);
 }
 
 #[test]
@@ -271,12 +269,12 @@ fn a_published_bundle_arrives() {
 }
 
 #[test]
-fn what_the_source_lacks_stays_without_delete() {
+fn extraneous_files_stay_without_delete() {
     let host = Host::new("");
     tree_of(&["kept", "d/kept", "both"], "old").write_to(&host.assets()).or_fail();
     let new = written(&tree_of(&["both", "new"], "newer"));
     let how = How { keep: true, ..How::default() };
-    let report = host.push_so(new.path(), &host.assets(), &how, &Silent).or_fail();
+    let report = host.push_so(new.path(), &host.assets(), &how, &NoMonitor).or_fail();
     assert_eq!((report.files_sent, report.deleted), (2, 0));
     assert_eq!(fs::read(host.assets().join("d/kept")).or_fail(), b"old d/kept");
     assert_eq!(fs::read(host.assets().join("both")).or_fail(), b"newer both");
@@ -351,7 +349,7 @@ fn a_dry_run_says_the_plan_and_creates_nothing() {
     let host = Host::new("");
     let source = written(&tree_of(&["a", "d/b"], "x"));
     let how = How { dry_run: true, ..How::default() };
-    let report = host.push_so(source.path(), &host.assets(), &how, &Silent).or_fail();
+    let report = host.push_so(source.path(), &host.assets(), &how, &NoMonitor).or_fail();
     assert_eq!((report.files_sent, report.directories, report.bytes_sent), (2, 1, 0));
     assert_eq!(snapshot(host.place.path()).or_fail().len(), 0);
 }
@@ -363,12 +361,12 @@ fn a_destination_behind_a_link_is_followed_and_one_that_is_a_file_is_not_touched
     let place = host.place.path();
     fs::create_dir(place.join("release")).or_fail();
     symlink("release", place.join("current")).or_fail();
-    host.push_so(source.path(), &place.join("current/"), &How::default(), &Silent).or_fail();
+    host.push_so(source.path(), &place.join("current/"), &How::default(), &NoMonitor).or_fail();
     assert_same(source.path(), &place.join("release"));
     fs::write(place.join("file"), "precious").or_fail();
     let before = snapshot(place).or_fail();
     for to in ["file", "file/below"] {
-        let result = host.push_so(source.path(), &place.join(to), &How::default(), &Silent);
+        let result = host.push_so(source.path(), &place.join(to), &How::default(), &NoMonitor);
         let (code, text) = code(result);
         assert_eq!(code, FailureCode::NotADirectory);
         assert!(text.contains(Route::ALIAS) && text.contains("/file: not a directory"), "{text}");
@@ -402,7 +400,7 @@ fn with_checksum_every_file_is_sent() {
     tree_of(&["a", "d/b"], "wrong").write_to(&host.assets()).or_fail();
     assert_eq!(host.push(source.path()).or_fail().files_sent, 0);
     let how = How { checksum: true, ..How::default() };
-    let report = host.push_so(source.path(), &host.assets(), &how, &Silent).or_fail();
+    let report = host.push_so(source.path(), &host.assets(), &how, &NoMonitor).or_fail();
     assert_eq!(report.files_sent, 2);
     assert_same(source.path(), &host.assets());
 }
@@ -414,14 +412,14 @@ fn files_that_were_not_pushed_from_here_are_sent_whatever_size_and_time_say() {
     let source = written(&right);
     wrong.write_to(&host.assets()).or_fail();
     let by_size = How { by_size: true, ..How::default() };
-    let taken = host.push_so(source.path(), &host.assets(), &by_size, &Silent).or_fail();
+    let taken = host.push_so(source.path(), &host.assets(), &by_size, &NoMonitor).or_fail();
     assert_eq!(taken.files_sent, 0, "sizes decide");
     // What was kept for its size alone is not remembered as equal.
     assert_eq!(host.push(source.path()).or_fail().files_sent, 2);
     assert_same(source.path(), &host.assets());
     assert_eq!(host.push(source.path()).or_fail().files_sent, 0);
     let forgetful = How { forgetful: true, ..How::default() };
-    let again = host.push_so(source.path(), &host.assets(), &forgetful, &Silent).or_fail();
+    let again = host.push_so(source.path(), &host.assets(), &forgetful, &NoMonitor).or_fail();
     assert_eq!(again.files_sent, 2, "nothing is remembered");
 }
 
@@ -464,7 +462,7 @@ fn a_file_that_changed_since_the_scan_is_sent_as_it_is_now() {
     fs::remove_file(dir.path().join("grown")).or_fail();
     fs::write(to.join("grown"), "").or_fail();
     let before = snapshot(host.place.path()).or_fail();
-    let failed = host.push_scanned(&source, &to, &How::default(), &Silent);
+    let failed = host.push_scanned(&source, &to, &How::default(), &NoMonitor);
     assert!(
         matches!(&failed, Err(PushError::Changing { path, .. }) if path == "grown"),
         "{failed:?}"
@@ -475,7 +473,7 @@ fn a_file_that_changed_since_the_scan_is_sent_as_it_is_now() {
 }
 
 #[test]
-fn what_a_filter_protects_stays_and_is_told() {
+fn excluded_paths_are_protected_from_delete() {
     let host = Host::new("");
     tree_of(&["d/keep", "d/go", "go"], "old").write_to(&host.assets()).or_fail();
     let source = written(&tree_of(&["a"], "new"));
@@ -707,7 +705,7 @@ fn careful() -> How {
 #[test]
 fn on_first_contact_nothing_foreign_is_deleted() {
     let host = Host::new("");
-    let push = |source: &Path, how: &How| host.push_so(source, &host.assets(), how, &Silent);
+    let push = |source: &Path, how: &How| host.push_so(source, &host.assets(), how, &NoMonitor);
     tree_of(&["app-77b01d5e.js", "site/index.html"], "old").write_to(&host.assets()).or_fail();
     let before = snapshot(host.place.path()).or_fail();
     let source = written(&tree_of(&["app-3f2a91c0.js"], "new"));
@@ -738,7 +736,7 @@ fn a_push_that_had_nothing_to_do_counts_as_well() {
     tree.write_to(&host.assets()).or_fail();
     let (same, less) = (written(&tree), written(&tree_of(&["a"], "x")));
     for source in [same.path(), less.path()] {
-        host.push_so(source, &host.assets(), &careful(), &Silent).or_fail();
+        host.push_so(source, &host.assets(), &careful(), &NoMonitor).or_fail();
         assert_same(source, &host.assets());
         assert_clean(&host.assets());
     }
@@ -755,12 +753,12 @@ fn nothing_is_deleted_where_sessions_start_or_in_the_system() {
     let before = snapshot(place).or_fail();
     let how = How { dry_run: true, ..How::default() };
     for to in [".", "~", "~/", "/", "/etc", "/etc/assetsync-none/../x", "/usr/local/"] {
-        let (code, text) = code(host.push_so(source.path(), Path::new(to), &how, &Silent));
+        let (code, text) = code(host.push_so(source.path(), Path::new(to), &how, &NoMonitor));
         assert_eq!(code, FailureCode::Protected, "{to}");
         assert!(text.contains("nothing may be deleted"), "{to}: {text}");
     }
     for to in [&link, &start.join("assetsync-none/.."), &start] {
-        let (code, _) = code(host.push_so(source.path(), to, &How::default(), &Silent));
+        let (code, _) = code(host.push_so(source.path(), to, &How::default(), &NoMonitor));
         assert_eq!(code, FailureCode::Protected, "{}", to.display());
     }
     assert_untouched(&before, place);

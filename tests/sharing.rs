@@ -9,11 +9,11 @@ use std::sync::{Condvar, Mutex, Once};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
-use assetsync_sync::filter::Filter;
-use assetsync_sync::sender::{
-    Connection, Event, Monitor, Options, PushError, Report, Sharing, Source, push,
+use assetsync_ssh::{Agent, Agents, NoPrompt, SshOptions, Target};
+use assetsync_sync::scan::filter::Filter;
+use assetsync_sync::{
+    ConnectOptions, Event, Monitor, Options, PushError, PushGroup, Report, Source, push,
 };
-use assetsync_sync::transport::{Agent, Agents, NoPrompt, SshOptions, Target};
 use assetsync_testbed::memory::peak_rss_of;
 use assetsync_testbed::{Link, LinkSpec};
 use serde_json::Value;
@@ -30,7 +30,7 @@ static AGENT: &[u8] = include_bytes!(env!("ASSETSYNC_AGENT"));
 /// A source whose content takes a while to travel, and places to push it to, each by an agent of its own.
 struct Fleet {
     dir: TempDir,
-    sharing: Sharing,
+    sharing: PushGroup,
 }
 
 /// A push on its way.
@@ -88,7 +88,7 @@ impl Monitor for Watch<'_> {
 impl Fleet {
     /// A source of files that nothing compresses, together 12 MiB.
     fn new() -> Fleet {
-        let fleet = Fleet { dir: scratch(), sharing: Sharing::among(2) };
+        let fleet = Fleet { dir: scratch(), sharing: PushGroup::for_destinations(2) };
         fs::create_dir(fleet.source()).or_fail();
         for number in 0..24 {
             let name = fleet.source().join(format!("photo-{number:02}.bin"));
@@ -119,7 +119,7 @@ impl Fleet {
         let agents =
             Agents::new(vec![Agent { kernel, arch, bytes: AGENT.into(), gzipped: None, xz: None }]);
         let rsh = Some(text(&self.dir.path().join("shell")));
-        let connection = Connection {
+        let connection = ConnectOptions {
             agents: &agents,
             ssh: &SshOptions { rsh, ..SshOptions::default() },
             prompt: &NoPrompt,
@@ -128,7 +128,7 @@ impl Fleet {
             dry_run: false,
             checksum: false,
             store: None,
-            sharing: Some(&self.sharing),
+            group: Some(&self.sharing),
         };
         fs::create_dir_all(self.destination(number).parent().unwrap()).or_fail();
         let target = format!("host:{}", text(&self.destination(number)));
@@ -168,7 +168,7 @@ impl Under<'_> {
     /// Waits until content arrives.
     #[track_caller]
     fn wait(&self) {
-        self.begun.recv_timeout(PATIENCE).expect("content arrives");
+        self.begun.recv_timeout(WAIT_LIMIT).expect("content arrives");
     }
 
     #[track_caller]
@@ -177,7 +177,7 @@ impl Under<'_> {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(300);
+const WAIT_LIMIT: Duration = Duration::from_secs(300);
 
 /// `length` bytes that look random, the same every time.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -294,7 +294,7 @@ fn what_is_encoded_comes_to_the_bytes_of_one_destination() {
     let fleet = Fleet::new();
     let source = fleet.scan();
     let reports: Vec<Report> = thread::scope(|scope| {
-        let pushes = (0..8).map(|at| fleet.begin(scope, (&source, &OPEN), at, PATIENCE));
+        let pushes = (0..8).map(|at| fleet.begin(scope, (&source, &OPEN), at, WAIT_LIMIT));
         let pushes: Vec<_> = pushes.collect();
         pushes.into_iter().map(|push| push.join().or_fail()).collect()
     });
@@ -331,14 +331,14 @@ fn with_a_fate(whose: Whose, befalls: &str, timeout: Duration) -> PushError {
             push.wait();
             push
         };
-        let mut pushes: Vec<_> = (0..victim).map(|number| begin(number, PATIENCE)).collect();
+        let mut pushes: Vec<_> = (0..victim).map(|number| begin(number, WAIT_LIMIT)).collect();
         pushes.push(begin(victim, timeout));
         let pid = fleet.agent(victim);
         let _kill = OnDrop(move || {
             drop(Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status())
         });
         signal(pid, befalls);
-        pushes.extend((victim + 1..3).map(|number| begin(number, PATIENCE)));
+        pushes.extend((victim + 1..3).map(|number| begin(number, WAIT_LIMIT)));
         gate.open();
         let unhappy = pushes.remove(victim);
         for push in pushes {
@@ -354,7 +354,7 @@ fn with_a_fate(whose: Whose, befalls: &str, timeout: Duration) -> PushError {
 
     // What has arrived is used, and nobody is in the way.
     let watch = Watch { begins: channel().0, planned: &|| {}, gate: &gate };
-    fleet.push(&source, victim, PATIENCE, &watch).or_fail();
+    fleet.push(&source, victim, WAIT_LIMIT, &watch).or_fail();
     fleet.assert_pushed(victim);
     unhappy
 }
@@ -362,7 +362,7 @@ fn with_a_fate(whose: Whose, befalls: &str, timeout: Duration) -> PushError {
 #[test]
 fn an_agent_that_dies_takes_no_other_with_it() {
     for whose in [Whose::First, Whose::Second] {
-        let error = with_a_fate(whose, "KILL", PATIENCE);
+        let error = with_a_fate(whose, "KILL", WAIT_LIMIT);
         assert!(matches!(error, PushError::Closed(_)), "{whose:?}: {error:?}");
     }
 }
@@ -371,7 +371,7 @@ fn an_agent_that_dies_takes_no_other_with_it() {
 fn an_agent_that_stalls_holds_no_other_up_and_is_given_up() {
     for whose in [Whose::First, Whose::Second] {
         let error = with_a_fate(whose, "STOP", Duration::from_secs(10));
-        assert!(matches!(error, PushError::Silent(_)), "{whose:?}: {error:?}");
+        assert!(matches!(error, PushError::Timeout(_)), "{whose:?}: {error:?}");
     }
 }
 
@@ -390,7 +390,7 @@ fn a_file_that_changes_on_its_way_is_sent_to_each_as_it_is_in_the_end() {
             scope.spawn(move || {
                 let planned = &|| once.call_once(change);
                 let watch = Watch { begins: channel().0, planned, gate: &OPEN };
-                fleet.push(source, number, PATIENCE, &watch).or_fail()
+                fleet.push(source, number, WAIT_LIMIT, &watch).or_fail()
             })
         });
         for push in pushes.collect::<Vec<_>>() {

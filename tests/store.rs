@@ -5,12 +5,12 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use assetsync_sync::digest::Digest;
-use assetsync_sync::entry::{Entry, Kind, Mtime};
-use assetsync_sync::path::RelPath;
-use assetsync_sync::state::{RemoteEntry, StateId};
-use assetsync_sync::store::{DestinationKey, LIMIT_BYTES, RememberedState, Store};
-use assetsync_sync::transport::Target;
+use assetsync_core::digest::Digest;
+use assetsync_core::entry::{Entry, Kind, Mtime};
+use assetsync_core::path::RelPath;
+use assetsync_core::state::{RemoteEntry, StateId};
+use assetsync_ssh::Target;
+use assetsync_sync::store::{CachedState, DestinationKey, LIMIT_BYTES, Store};
 use assetsync_testbed::corpora;
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ impl Shop {
         store.add(&wanted, &|at| Ok(contents[at].as_bytes().to_vec())).or_fail();
         let key = DestinationKey::new(&Target::parse(OsStr::new(destination)).or_fail(), None);
         let entries: Vec<_> = contents.iter().map(|content| entry(content)).collect();
-        let state = RememberedState { id: StateId([1; 16]), is_near: false, entries };
+        let state = CachedState { id: StateId([1; 16]), is_fast: false, entries };
         store.remember(&key, destination, &state).or_fail();
     }
 
@@ -159,7 +159,7 @@ fn the_directory_is_named_by_option_then_environment_then_system() {
 }
 
 #[test]
-fn pruning_drops_what_nobody_has() {
+fn pruning_drops_unreferenced_contents() {
     let shop = Shop::new();
     shop.push("web1:/srv/assets", &["two", "three"]);
     assert_eq!(

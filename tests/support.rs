@@ -273,7 +273,7 @@ fn write_afresh(from: &Path, to: &Path, clock: &mut CompileClock) {
         } else {
             fs::copy(&path, &copy).or_fail();
             let file = fs::File::options().write(true).open(&copy).or_fail();
-            file.set_modified(clock.tick()).or_fail();
+            file.set_modified(clock.keep_alive()).or_fail();
         }
     }
 }
@@ -298,7 +298,7 @@ impl CompileClock {
         CompileClock { now, state: state | 1 }
     }
 
-    fn tick(&mut self) -> SystemTime {
+    fn keep_alive(&mut self) -> SystemTime {
         // xorshift64, by Marsaglia.
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;

@@ -13,7 +13,7 @@ use super::rate::Rate;
 use super::rollout::{
     self, DeployArguments, HostsArguments, PruneArguments, RollbackArguments, StatusArguments,
 };
-use super::store::{self, StoreArgs, StoreArguments};
+use super::store::{self, StoreArguments, StoreLocation};
 
 /// Push compiled web assets to servers: only what changed travels, and nothing is half published
 #[derive(Debug, Parser)]
@@ -92,10 +92,10 @@ pub struct PushArguments {
     pub destinations: Vec<OsString>,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub choice: ChoiceArguments,
+    pub choice: SelectionArguments,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub memory: MemoryArguments,
+    pub memory: CacheArguments,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub hosts: HostsArguments,
@@ -110,13 +110,13 @@ pub struct PushArguments {
     pub output: OutputArguments,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub habits: HabitArguments,
+    pub habits: RsyncCompatArguments,
 }
 
 /// What is pushed, compared and deleted.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What is pushed")]
-pub struct ChoiceArguments {
+pub struct SelectionArguments {
     /// Only show what would be done; a missing agent is installed, but not with --transport sftp
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -155,10 +155,10 @@ pub struct ChoiceArguments {
 /// What is remembered, and how files may be sent.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What is remembered")]
-pub struct MemoryArguments {
+pub struct CacheArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub place: StoreArgs,
+    pub place: StoreLocation,
     /// Remember nothing, and use nothing that is remembered
     #[arg(long)]
     pub no_store: bool,
@@ -255,7 +255,7 @@ pub struct OutputArguments {
 
 /// Options of rsync that fingers know and that change nothing here.
 #[derive(Debug, Args)]
-pub struct HabitArguments {
+pub struct RsyncCompatArguments {
     /// Times, modes and links are carried always
     #[arg(short, long, hide = true)]
     pub archive: bool,

@@ -5,16 +5,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use assetsync_core::recipe::Recipes;
 use assetsync_core::text;
-use assetsync_sync::compare::Rule;
-use assetsync_sync::entry_points::{DEFAULT_PATTERNS, EntryPoints};
-use assetsync_sync::recipe::Recipes;
-use assetsync_sync::sender::{Options, Policy};
-use assetsync_sync::transport::{SshOptions, Target, TransportKind};
+use assetsync_ssh::{SshOptions, Target, TransportKind};
+use assetsync_sync::compare::content_match::CompareBy;
+use assetsync_sync::scan::entry_points::{DEFAULT_PATTERNS, EntryPoints};
+use assetsync_sync::{Options, Policy};
 use clap::ArgMatches;
 
 use super::args::{
-    ChoiceArguments, MemoryArguments, PushArguments, RecipeArgument, SshArguments,
+    CacheArguments, PushArguments, RecipeArgument, SelectionArguments, SshArguments,
     TransportArgument,
 };
 use super::places::Places;
@@ -117,14 +117,14 @@ fn refuse_directory(identity: &Path) -> Result<(), CommandError> {
 
 fn push_options(
     matches: &ArgMatches,
-    choice: &ChoiceArguments,
-    memory: &MemoryArguments,
+    choice: &SelectionArguments,
+    memory: &CacheArguments,
 ) -> Result<Options, CommandError> {
     let own = choice.entry_point.iter().map(|pattern| pattern.as_bytes());
     let all = DEFAULT_PATTERNS.iter().map(|pattern| pattern.as_bytes()).chain(own);
     let policy = Policy {
         delete: choice.delete,
-        rule: if choice.size_only { Rule::SizeOnly } else { Rule::Content },
+        rule: if choice.size_only { CompareBy::SizeOnly } else { CompareBy::Content },
         filter: rules::filter(matches, choice)?,
         entry_points: EntryPoints::new(all).map_err(CommandError::usage)?,
         ..Policy::default()
@@ -135,7 +135,7 @@ fn push_options(
 }
 
 /// The only ways that files may take, if any are given.
-pub fn chosen_recipes(memory: &MemoryArguments) -> Option<Recipes> {
+pub fn chosen_recipes(memory: &CacheArguments) -> Option<Recipes> {
     memory.recipes.as_deref().map(recipes)
 }
 
@@ -151,7 +151,7 @@ fn recipes(given: &[RecipeArgument]) -> Recipes {
 }
 
 /// Where the store is, unless there shall be none.
-pub fn store_path(memory: &MemoryArguments) -> Option<PathBuf> {
+pub fn store_path(memory: &CacheArguments) -> Option<PathBuf> {
     if memory.no_store { None } else { memory.place.path() }
 }
 

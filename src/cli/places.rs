@@ -6,14 +6,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use assetsync_core::text;
-use assetsync_sync::filter::{Filter, Verdict};
-use assetsync_sync::transport::{RemoteTarget, Target};
+use assetsync_ssh::{RemoteTarget, Target};
+use assetsync_sync::scan::filter::{Filter, Verdict};
 use clap::ArgMatches;
 
 use super::args::SshArguments;
-use super::given;
 use super::options::Destination;
-use super::several;
+use super::{given, several};
 use crate::error::CommandError;
 
 /// What a path with a drive letter may be about.

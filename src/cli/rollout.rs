@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Args};
 
-use super::args::MemoryArguments;
+use super::args::CacheArguments;
 use super::config::SettingsArguments;
 
 /// Which hosts of a stage are meant.
@@ -46,7 +46,7 @@ pub struct StageArguments {
     pub settings: SettingsArguments,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub memory: MemoryArguments,
+    pub memory: CacheArguments,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub report: ReportArguments,

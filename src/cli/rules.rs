@@ -5,10 +5,10 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use assetsync_sync::filter::{Filter, Rule, parse_lines};
+use assetsync_sync::scan::filter::{Filter, Rule, parse_lines};
 use clap::ArgMatches;
 
-use super::args::ChoiceArguments;
+use super::args::SelectionArguments;
 use crate::error::CommandError;
 
 /// One option that brings rules.
@@ -18,7 +18,7 @@ enum Given<'a> {
 }
 
 /// The filter that the options come to; the order of all four kinds counts.
-pub fn filter(matches: &ArgMatches, given: &ChoiceArguments) -> Result<Filter, CommandError> {
+pub fn filter(matches: &ArgMatches, given: &SelectionArguments) -> Result<Filter, CommandError> {
     let mut ordered = Vec::new();
     let patterns =
         [("exclude", Rule::Exclude, &given.exclude), ("include", Rule::Include, &given.include)];

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use assetsync_core::text;
-use assetsync_sync::transport::Target;
+use assetsync_ssh::Target;
 
 use super::options::Destination;
 use super::places::{Places, command};

@@ -1,10 +1,10 @@
 //! `assetsync push` with a stage in place of a source and destinations: which options then mean something.
 
 use assetsync_core::text;
-use assetsync_sync::transport::Target;
+use assetsync_ssh::Target;
 use clap::ArgMatches;
 
-use super::args::{ChoiceArguments, PushArguments, SshArguments};
+use super::args::{PushArguments, SelectionArguments, SshArguments};
 use super::config::SettingsArguments;
 use super::given::{first_of, is_given};
 use super::rollout::HostsArguments;
@@ -59,6 +59,6 @@ fn of_the_stage(matches: &ArgMatches) -> Option<String> {
         let given = options.into_iter().find(|(id, _)| is_given(matches, id));
         given.map(|(_, option)| option.to_owned())
     };
-    let chosen = first_of::<ChoiceArguments>(matches, &["dry_run"]);
+    let chosen = first_of::<SelectionArguments>(matches, &["dry_run"]);
     chosen.or_else(|| first_of::<SshArguments>(matches, &[])).or_else(shown)
 }

@@ -9,7 +9,7 @@ use etcetera::base_strategy::choose_native_strategy;
 
 /// Where the store is, for every command that uses it.
 #[derive(Debug, Args)]
-pub struct StoreArgs {
+pub struct StoreLocation {
     /// The directory of the store [default: assetsync/store in the user's cache directory]
     #[arg(
         long,
@@ -22,7 +22,7 @@ pub struct StoreArgs {
     pub store: Option<PathBuf>,
 }
 
-impl StoreArgs {
+impl StoreLocation {
     /// The directory: as given, or else where the system keeps caches. `None` where a user has no such place.
     /// An empty name is none: that is how many a CI leaves a variable out.
     pub fn path(&self) -> Option<PathBuf> {
@@ -55,7 +55,7 @@ pub enum StoreCommand {
 pub struct StatusArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub place: StoreArgs,
+    pub place: StoreLocation,
     /// Print one JSON object instead of words
     #[arg(long)]
     pub json: bool,
@@ -69,7 +69,7 @@ pub struct PruneArguments {
     pub all: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub place: StoreArgs,
+    pub place: StoreLocation,
     /// Print one JSON object instead of words
     #[arg(long)]
     pub json: bool,

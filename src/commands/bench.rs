@@ -1,16 +1,15 @@
 //! `assetsync bench`: races, or reads what came of races, and shows it.
 
-use std::env;
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use assetsync_bench::{Competitor, Plan, Record, Scenario, chart, page, race, table};
-use assetsync_sync::transport::{RemoteTarget, SshOptions, Target};
+use assetsync_ssh::{RemoteTarget, SshOptions, Target};
 
 use crate::cli::bench::BenchArguments;
 use crate::error::{CommandError, Exit};
-use crate::ui::bench::BenchWatch;
+use crate::ui::bench::RaceProgress;
 use crate::ui::console::{Console, report};
 use crate::ui::output::Output;
 
@@ -38,12 +37,12 @@ fn records(given: &BenchArguments, console: &Console) -> Result<Vec<Record>, Com
         return read.collect::<Result<_, _>>().map_err(CommandError::usage);
     }
     let plan = plan(given)?;
-    let watch = BenchWatch::new(console);
+    let watch = RaceProgress::new(console);
     race(&plan, &watch).map(|record| vec![record]).map_err(CommandError::failed)
 }
 
 fn plan(given: &BenchArguments) -> Result<Plan, CommandError> {
-    let mut competitors = Competitor::default_field();
+    let mut competitors = Competitor::default_competitors();
     given.against.iter().for_each(|command| Competitor::join(&mut competitors, command));
     let scenarios = Scenario::ALL.into_iter();
     let wanted = |one: &Scenario| given.scenario.is_empty() || given.scenario.contains(one);

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use assetsync_ssh::{Agent, Agents};
 use assetsync_sync::store::{LIMIT_BYTES, Store};
-use assetsync_sync::transport::{Agent, Agents};
 
 use crate::ui::console::Console;
 

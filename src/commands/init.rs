@@ -6,7 +6,9 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use assetsync_deploy::capistrano;
-use assetsync_deploy::config::{ConfigFile, FILE_NAME, Overrides, Problems, Project, Starter};
+use assetsync_deploy::config::{
+    ConfigFile, ConfigTemplate, FILE_NAME, Overrides, Problems, Project,
+};
 
 use crate::cli::init::InitArguments;
 use crate::error::{CommandError, Exit};
@@ -32,14 +34,14 @@ pub fn run(arguments: &InitArguments) -> Exit {
     console.finish(exit)
 }
 
-fn starter(folder: &Path) -> Result<Starter, CommandError> {
+fn starter(folder: &Path) -> Result<ConfigTemplate, CommandError> {
     let files = capistrano::find(folder)
         .map_err(|error| CommandError::failed(format!("Can't read {error}")))?;
     if !files.is_empty() {
         return Ok(capistrano::convert(&files));
     }
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-    Ok(Starter::of_project(&Project {
+    Ok(ConfigTemplate::of_project(&Project {
         folder: name.unwrap_or_default(),
         has_rails: folder.join("config/application.rb").exists(),
         has_bin_rails: folder.join("bin/rails").exists(),
@@ -68,7 +70,7 @@ fn write(folder: &Path, text: &str, force: bool) -> Result<(), CommandError> {
 }
 
 /// What keeps the stages from being deployed as they are.
-fn left_to_do(starter: &Starter) -> Option<Problems> {
+fn left_to_do(starter: &ConfigTemplate) -> Option<Problems> {
     let file = match ConfigFile::parse(FILE_NAME, &starter.to_toml()) {
         Ok(file) => file,
         Err(problems) => return Some(problems),

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::thread;
 
-use assetsync_sync::sender::{
-    Connection, Event, Monitor, PushError, Report, Sharing, Source, push,
+use assetsync_ssh::{NoPrompt, Prompt, Target, TransportError, TransportKind};
+use assetsync_sync::{
+    ConnectOptions, Event, Monitor, PushError, PushGroup, Report, Source, push, sftp,
 };
-use assetsync_sync::sftp;
-use assetsync_sync::transport::{NoPrompt, Prompt, Target, TransportError, TransportKind};
 use clap::ArgMatches;
 
 use super::engine::{agents, open_store};
@@ -20,7 +19,7 @@ use crate::error::{CommandError, Exit};
 use crate::ui::console::{Console, report};
 use crate::ui::monitor::Watch;
 use crate::ui::output::Output;
-use crate::ui::prompt::Person;
+use crate::ui::prompt::TerminalPrompt;
 use crate::ui::{interrupt, outcome};
 
 /// Pushes as the arguments say.
@@ -31,11 +30,11 @@ pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
     let console = Arc::new(Console::new(output(&arguments.output)));
     let (labels, dry_run) = (labels(&arguments.destinations), arguments.choice.dry_run);
     interrupt::watch(&console);
-    note_habits(&console, &arguments);
+    note_ignored_options(&console, &arguments);
     let exit = match prepare(matches, arguments, &console) {
         Ok((options, source)) => push_all(&options, &source, &console),
         Err(error) => {
-            outcome::nothing_begun(&console, &labels, dry_run, &error);
+            outcome::not_started(&console, &labels, dry_run, &error);
             error.exit
         }
     };
@@ -62,7 +61,7 @@ fn output(given: &OutputArguments) -> Output {
 }
 
 /// rsync's habits are accepted and change nothing; `-v` says so.
-fn note_habits(console: &Console, arguments: &PushArguments) {
+fn note_ignored_options(console: &Console, arguments: &PushArguments) {
     let habits = &arguments.habits;
     let notes = [
         (habits.archive, "-a is not needed: times, modes and links are carried always"),
@@ -91,11 +90,11 @@ fn prepare(
 
 /// Pushes everywhere at once; gives what it all comes to.
 fn push_all(options: &PushOptions, source: &Source, console: &Arc<Console>) -> Exit {
-    let (agents, person) = (agents(), Person::new(Arc::clone(console)));
+    let (agents, person) = (agents(), TerminalPrompt::new(Arc::clone(console)));
     let store = options.store.as_deref();
     let store = store.and_then(|path| open_store(path, options.dry_run, console));
-    let sharing = Sharing::among(options.destinations.len());
-    let connection = Connection {
+    let group = PushGroup::for_destinations(options.destinations.len());
+    let connection = ConnectOptions {
         agents: &agents,
         ssh: &options.ssh,
         prompt: &NoPrompt,
@@ -104,12 +103,12 @@ fn push_all(options: &PushOptions, source: &Source, console: &Arc<Console>) -> E
         dry_run: options.dry_run,
         checksum: options.checksum,
         store: store.as_ref(),
-        sharing: (options.destinations.len() > 1).then_some(&sharing),
+        group: (options.destinations.len() > 1).then_some(&group),
     };
     let push_one = |destination: &Destination| {
         let asker = person.asker();
         let prompt: &(dyn Prompt + Sync) = if options.ssh.interactive { &asker } else { &NoPrompt };
-        let connection = Connection { prompt, ..connection.clone() };
+        let connection = ConnectOptions { prompt, ..connection.clone() };
         push_to(destination, options, &connection, source, console)
     };
     let exits = side_by_side(&options.destinations, push_one, |destination, error| {
@@ -158,7 +157,7 @@ fn side_by_side(
 fn push_to(
     destination: &Destination,
     options: &PushOptions,
-    connection: &Connection<'_>,
+    connection: &ConnectOptions<'_>,
     source: &Source,
     console: &Console,
 ) -> Exit {
@@ -175,7 +174,7 @@ fn push_to(
 fn carry_out(
     destination: &Destination,
     options: &PushOptions,
-    connection: &Connection<'_>,
+    connection: &ConnectOptions<'_>,
     source: &Source,
     monitor: &dyn Monitor,
 ) -> Result<Report, PushError> {

@@ -9,7 +9,7 @@ use assetsync_deploy::rollout::{Cancel, Choice, Engine, Outcome, Rollout, Rollou
 
 use super::engine::{agents, open_store};
 use super::project::Project;
-use crate::cli::args::{MemoryArguments, PushArguments};
+use crate::cli::args::{CacheArguments, PushArguments};
 use crate::cli::config::SettingsArguments;
 use crate::cli::options::{chosen_recipes, store_path};
 use crate::cli::rollout::{
@@ -19,7 +19,7 @@ use crate::cli::rollout::{
 use crate::error::{CommandError, Exit};
 use crate::ui::console::Console;
 use crate::ui::output::Output;
-use crate::ui::prompt::Person;
+use crate::ui::prompt::TerminalPrompt;
 use crate::ui::rollout::{self as shown, About, Verb, Watch};
 use crate::ui::{interrupt, status as standing};
 
@@ -144,7 +144,7 @@ impl Prepared {
         console: &Arc<Console>,
         stage: &str,
         settings: &SettingsArguments,
-        memory: &MemoryArguments,
+        memory: &CacheArguments,
         choice: Choice,
     ) -> Result<Prepared, Exit> {
         let project = Project::open(settings).map_err(|error| {
@@ -158,7 +158,7 @@ impl Prepared {
         engine.store = store.map(Arc::new);
         engine.recipes = chosen_recipes(memory);
         if choice.interactive {
-            engine.prompt = Arc::new(Person::new(Arc::clone(console)));
+            engine.prompt = Arc::new(TerminalPrompt::new(Arc::clone(console)));
         }
         Ok(Prepared { console: Arc::clone(console), project, deployment, engine, choice })
     }

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use assetsync_sync::store::{LIMIT_BYTES, Pruned, Status, Store};
 
-use crate::cli::store::{PruneArguments, StatusArguments, StoreArgs, StoreArguments, StoreCommand};
+use crate::cli::store::{
+    PruneArguments, StatusArguments, StoreArguments, StoreCommand, StoreLocation,
+};
 use crate::error::{CommandError, Exit};
 use crate::ui::console::{Console, report};
 use crate::ui::output::Output;
@@ -43,7 +45,7 @@ fn prune(given: &PruneArguments) -> Result<String, CommandError> {
     Ok(if given.json { store::pruned_json(&path, &pruned) } else { store::pruned(&path, &pruned) })
 }
 
-fn path(given: &StoreArgs) -> Result<PathBuf, CommandError> {
+fn path(given: &StoreLocation) -> Result<PathBuf, CommandError> {
     let unknown = "It is not known where your cache directory is; name the store with --store DIR";
     given.path().ok_or_else(|| CommandError::usage(unknown))
 }

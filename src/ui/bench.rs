@@ -13,16 +13,16 @@ use signal_hook::flag;
 use super::console::Console;
 
 /// A line of progress, and the wish to end.
-pub struct BenchWatch<'a> {
+pub struct RaceProgress<'a> {
     console: &'a Console,
     bar: ProgressBar,
     stop: Arc<AtomicBool>,
 }
 
-impl<'a> BenchWatch<'a> {
+impl<'a> RaceProgress<'a> {
     /// Shows progress on `console`. The first Ctrl-C makes the race clear up and end, a second one
     /// ends it at once.
-    pub fn new(console: &'a Console) -> BenchWatch<'a> {
+    pub fn new(console: &'a Console) -> RaceProgress<'a> {
         let bar = console.bars().add(ProgressBar::new_spinner());
         bar.set_style(
             ProgressStyle::with_template("{spinner} {wide_msg}")
@@ -33,7 +33,7 @@ impl<'a> BenchWatch<'a> {
         if let Err(error) = heed_signals(&stop) {
             console.warn(&format!("Ctrl-C will not clear up: {error}"));
         }
-        BenchWatch { console, bar, stop }
+        RaceProgress { console, bar, stop }
     }
 }
 
@@ -46,7 +46,7 @@ fn heed_signals(stop: &Arc<AtomicBool>) -> io::Result<()> {
     Ok(())
 }
 
-impl Monitor for BenchWatch<'_> {
+impl Monitor for RaceProgress<'_> {
     fn event(&self, event: Event<'_>) {
         match event {
             Event::Preparing(what) => self.bar.set_message(what),
@@ -68,7 +68,7 @@ impl Monitor for BenchWatch<'_> {
     }
 }
 
-impl Drop for BenchWatch<'_> {
+impl Drop for RaceProgress<'_> {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

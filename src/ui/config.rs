@@ -1,8 +1,8 @@
 //! Settings for people, as TOML that can be pasted, and for scripts, as JSON.
 
 use assetsync_deploy::config::{
-    Datum, Diagnostic, Explained, FILE_NAME, Origin, Part, Place, Problems, Settings, Severity,
-    SourceKind, Starter,
+    ConfigTemplate, ConfigTextKind, Diagnostic, ExplainedSetting, FILE_NAME, Origin, Part, Place,
+    Problems, SettingValue, Settings, Severity,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ pub fn toml(file: &str, settings: &Settings, origin: bool) -> String {
 }
 
 /// The lines of one setting: a list that is too long, or whose items come from several lines, has a line for each.
-fn lines(explained: &Explained, origin: bool) -> String {
+fn lines(explained: &ExplainedSetting, origin: bool) -> String {
     let whole = format!("{} = {}", explained.key, explained.to_toml());
     let first = explained.parts.first().map_or(&explained.origin, |part| &part.origin);
     let one = line(&whole, origin.then_some(first));
@@ -63,7 +63,7 @@ fn line(text: &str, origin: Option<&Origin>) -> String {
 }
 
 /// What was written to begin with, and what is left to do.
-pub fn begun(starter: &Starter, left: Option<&Problems>) -> String {
+pub fn begun(starter: &ConfigTemplate, left: Option<&Problems>) -> String {
     let made = match starter.sources() {
         [] => format!("Wrote {FILE_NAME}; application, deploy_to and hosts are to be filled in\n"),
         sources => format!("Wrote {FILE_NAME}, made from {}\n", sources.join(", ")),
@@ -157,7 +157,7 @@ fn serialized(object: &impl Serialize) -> String {
     serde_json::to_string(object).map(|line| line + "\n").unwrap_or_default()
 }
 
-fn setting(explained: &Explained) -> SettingObject {
+fn setting(explained: &ExplainedSetting) -> SettingObject {
     let mut values = explained.parts.iter().map(value);
     SettingObject {
         key: explained.key.clone(),
@@ -172,10 +172,10 @@ fn setting(explained: &Explained) -> SettingObject {
 fn value(part: &Part) -> Value {
     match &part.datum {
         None => Value::Null,
-        Some(Datum::Count(count)) => json!(count),
-        Some(Datum::Flag(flag)) => json!(flag),
-        Some(Datum::Text(text) | Datum::Age(_, text)) => json!(text),
-        Some(Datum::Hook(hook)) => json!({
+        Some(SettingValue::Count(count)) => json!(count),
+        Some(SettingValue::Flag(flag)) => json!(flag),
+        Some(SettingValue::Text(text) | SettingValue::Age(_, text)) => json!(text),
+        Some(SettingValue::Hook(hook)) => json!({
             "run": hook.run,
             "roles": hook.roles,
             "timeout_seconds": hook.timeout.map(|timeout| timeout.as_secs_f64()),
@@ -194,14 +194,14 @@ fn origin(origin: &Origin) -> Value {
 fn place(place: &Place) -> Value {
     let name = &place.source.name;
     match place.source.kind {
-        SourceKind::File => json!({
+        ConfigTextKind::File => json!({
             "kind": "file",
             "file": name,
             "line": place.line(),
             "column": place.column(),
         }),
-        SourceKind::Variable => json!({ "kind": "variable", "name": name }),
-        SourceKind::Argument => json!({ "kind": "argument", "name": name }),
+        ConfigTextKind::Variable => json!({ "kind": "variable", "name": name }),
+        ConfigTextKind::Argument => json!({ "kind": "argument", "name": name }),
     }
 }
 

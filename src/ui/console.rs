@@ -93,7 +93,7 @@ pub fn print(bytes: &[u8]) -> Exit {
 }
 
 /// Writes a line to standard error, whatever progress is shown: for who has taken that away.
-pub fn say_last(line: &str) {
+pub fn print_stderr_raw(line: &str) {
     write_err(line);
 }
 

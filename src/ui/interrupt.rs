@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use super::console::{Console, say_last};
+use super::console::{Console, print_stderr_raw};
 
 /// Begins to listen. Where that is impossible, signals do what they always do.
 pub fn watch(console: &Arc<Console>) {
@@ -51,7 +51,7 @@ fn end(console: &Console, terminal: Option<&Termios>, signal: i32) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, terminal);
     }
     if !console.output.quiet {
-        say_last("assetsync: interrupted; every path is whole; push again to complete");
+        print_stderr_raw("assetsync: interrupted; every path is whole; push again to complete");
     }
     let _ = emulate_default_handler(signal);
 }

@@ -5,18 +5,18 @@
 //! The rest is `+` for what is new; else `c` content, `t` time, `p` permissions, each where it differs as
 //! far as the plan tells. Deletes say `*deleting`, new spellings of a name `*respelling`.
 
+use assetsync_core::plan::{Action, ActionKind, FileAction};
+use assetsync_core::recipe::Recipe;
 use assetsync_core::text;
-use assetsync_sync::plan::{Action, FileAction, What};
-use assetsync_sync::recipe::Recipe;
 
 /// The line of an action, without its newline.
 pub fn line(action: &Action) -> String {
     let (code, path) = (code(action), &action.path);
     match &action.what {
-        What::Dir { .. } => format!("{code} {path}/"),
-        What::Symlink { target, .. } => format!("{code} {path} -> {}", text::name(target)),
-        What::Respell { to } => format!("{code} {path} -> {to}"),
-        What::File(_) | What::Delete | What::Prune => format!("{code} {path}"),
+        ActionKind::Dir { .. } => format!("{code} {path}/"),
+        ActionKind::Symlink { target, .. } => format!("{code} {path} -> {}", text::name(target)),
+        ActionKind::Respell { to } => format!("{code} {path} -> {to}"),
+        ActionKind::File(_) | ActionKind::Delete | ActionKind::Prune => format!("{code} {path}"),
     }
 }
 
@@ -24,13 +24,13 @@ pub fn line(action: &Action) -> String {
 pub fn code(action: &Action) -> &'static str {
     let is_new = action.known.is_none();
     match &action.what {
-        What::Delete | What::Prune => "*deleting  ",
-        What::Respell { .. } => "*respelling",
-        What::Dir { .. } if is_new => "cd+++++++++",
-        What::Dir { .. } => ".d...p.....",
-        What::Symlink { .. } if is_new => "cL+++++++++",
-        What::Symlink { .. } => "cLc.t......",
-        What::File(file) => file_code(file, is_new),
+        ActionKind::Delete | ActionKind::Prune => "*deleting  ",
+        ActionKind::Respell { .. } => "*respelling",
+        ActionKind::Dir { .. } if is_new => "cd+++++++++",
+        ActionKind::Dir { .. } => ".d...p.....",
+        ActionKind::Symlink { .. } if is_new => "cL+++++++++",
+        ActionKind::Symlink { .. } => "cLc.t......",
+        ActionKind::File(file) => file_code(file, is_new),
     }
 }
 
@@ -47,24 +47,31 @@ fn file_code(file: &FileAction, is_new: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use assetsync_sync::entry::Mtime;
-    use assetsync_sync::path::RelPath;
-    use assetsync_sync::recipe::{Basis, Ground};
+    use assetsync_core::entry::Mtime;
+    use assetsync_core::path::RelPath;
+    use assetsync_core::recipe::{Basis, Reference};
 
     use super::*;
 
-    fn file(recipe: Recipe) -> What {
+    fn file(recipe: Recipe) -> ActionKind {
         let (mtime, mode) = (Mtime::default(), 0o644);
-        What::File(FileAction { size: 1, mode, mtime, digest: None, recipe, entry_point: false })
+        ActionKind::File(FileAction {
+            size: 1,
+            mode,
+            mtime,
+            digest: None,
+            recipe,
+            entry_point: false,
+        })
     }
 
     #[test]
     fn lines_are_those_of_rsync() {
-        let link = || What::Symlink { target: b"to\x1b".to_vec(), mtime: Mtime::default() };
+        let link = || ActionKind::Symlink { target: b"to\x1b".to_vec(), mtime: Mtime::default() };
         let (copy, delta) = (
-            Recipe::Copy { from: Basis::Known(0) },
+            Recipe::Copy { from: Basis::Existing(0) },
             Recipe::Delta {
-                ground: Ground { basis: Basis::Known(0), rewritten: false },
+                reference: Reference { basis: Basis::Existing(0), rewritten: false },
                 block_bytes: 1024,
             },
         );
@@ -74,11 +81,11 @@ mod tests {
             (None, file(copy), "cf+++++++++ a\\nb"),
             (Some(1), file(copy), "cfc.t...... a\\nb"),
             (Some(1), file(Recipe::Touch), ".f..t...... a\\nb"),
-            (None, What::Dir { mode: 0o755 }, "cd+++++++++ a\\nb/"),
-            (Some(1), What::Dir { mode: 0o755 }, ".d...p..... a\\nb/"),
+            (None, ActionKind::Dir { mode: 0o755 }, "cd+++++++++ a\\nb/"),
+            (Some(1), ActionKind::Dir { mode: 0o755 }, ".d...p..... a\\nb/"),
             (None, link(), "cL+++++++++ a\\nb -> to\\u{1b}"),
             (Some(1), link(), "cLc.t...... a\\nb -> to\\u{1b}"),
-            (Some(1), What::Delete, "*deleting   a\\nb"),
+            (Some(1), ActionKind::Delete, "*deleting   a\\nb"),
         ];
         for (known, what, expected) in rows {
             let action = Action { path: RelPath::new(b"a\nb").unwrap(), known, what };

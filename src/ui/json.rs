@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use assetsync_sync::sender::{Event, Monitor, Report};
+use assetsync_sync::{Event, Monitor, Report};
 
 use super::console::Console;
 use super::json_line::{Body, Done, Line, PlannedAction};
@@ -87,7 +87,7 @@ pub fn happened(console: &Console, destination: &str, event: Event<'_>, pace: &P
             text = left_out.to_string();
             Body::Notice { message: &text }
         }
-        Event::Surveyed { paths, leftovers } => Body::Surveyed { paths, leftovers },
+        Event::Surveyed { paths, partials } => Body::Surveyed { paths, partials },
         Event::Planned { files, bytes } => Body::Planned { files, bytes },
         Event::Progress { done, total, sent } if pace.is_due() => {
             Body::Progress { done, total, sent }

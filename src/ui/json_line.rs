@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use assetsync_core::plan::{Action, ActionKind};
 use assetsync_core::text;
-use assetsync_sync::plan::{Action, What};
-use assetsync_sync::sender::{Count, Report};
+use assetsync_sync::{Count, Report};
 use serde::Serialize;
 
 use super::itemize;
@@ -45,7 +45,8 @@ pub enum Body<'a> {
         /// Number of paths there.
         paths: u64,
         /// Verified files of an interrupted push that can be used again.
-        leftovers: u64,
+        #[serde(rename = "leftovers")]
+        partials: u64,
     },
     /// The plan is made, and content will travel.
     Planned {
@@ -179,16 +180,16 @@ impl<'a> PlannedAction<'a> {
             target: None,
         };
         match &action.what {
-            What::Delete => {}
-            What::Prune => planned.action = "prune",
-            What::Respell { to } => {
+            ActionKind::Delete => {}
+            ActionKind::Prune => planned.action = "prune",
+            ActionKind::Respell { to } => {
                 (planned.action, planned.target) = ("respell", Some(to.to_string()));
             }
-            What::Dir { .. } => planned.action = "directory",
-            What::Symlink { target, .. } => {
+            ActionKind::Dir { .. } => planned.action = "directory",
+            ActionKind::Symlink { target, .. } => {
                 (planned.action, planned.target) = ("symlink", Some(text::name(target)));
             }
-            What::File(file) => {
+            ActionKind::File(file) => {
                 (planned.action, planned.recipe) = ("file", Some(file.recipe.name()));
                 (planned.bytes, planned.entry_point) = (Some(file.size), Some(file.entry_point));
             }

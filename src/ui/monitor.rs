@@ -1,6 +1,6 @@
 //! Hands the engine's events to those who show them.
 
-use assetsync_sync::sender::{Event, Monitor};
+use assetsync_sync::{Event, Monitor};
 
 use super::console::Console;
 use super::json::JsonLines;

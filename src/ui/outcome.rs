@@ -1,6 +1,6 @@
 //! The end of a destination, and of all: in words or as JSON, and as an exit code.
 
-use assetsync_sync::sender::{Foreign, PushError, Refusal, Report, Source};
+use assetsync_sync::{Foreign, PushError, Refusal, Report, Source};
 
 use super::console::Console;
 use super::{itemize, json, summary};
@@ -50,7 +50,7 @@ fn refused(error: &PushError, label: &str, source: &Source) -> CommandError {
 }
 
 /// Reports that no destination was tried.
-pub fn nothing_begun(console: &Console, labels: &[String], dry_run: bool, error: &CommandError) {
+pub fn not_started(console: &Console, labels: &[String], dry_run: bool, error: &CommandError) {
     console.error(None, error);
     if console.output.json {
         labels.iter().for_each(|label| json::failed(console, label, &error.message, dry_run));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use assetsync_sync::sender::{Event, Monitor};
+use assetsync_sync::{Event, Monitor};
 use assetsync_units::{bytes, clock};
 use indicatif::{ProgressBar, ProgressStyle};
 

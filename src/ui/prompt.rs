@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use assetsync_core::text;
-use assetsync_sync::transport::Prompt;
+use assetsync_ssh::Prompt;
 
 use super::console::Console;
 
@@ -13,28 +13,28 @@ use super::console::Console;
 type Answers = HashMap<PathBuf, Option<String>>;
 
 /// The person at the terminal, asked once for each key, however many destinations want it.
-pub struct Person {
+pub struct TerminalPrompt {
     console: Arc<Console>,
     /// Held while asking, so that only one question stands at a time.
     answers: Mutex<Answers>,
 }
 
 /// Asks on behalf of one destination.
-pub struct Asker<'a> {
-    person: &'a Person,
+pub struct DestinationPrompt<'a> {
+    person: &'a TerminalPrompt,
     /// What this destination was told already: who asks again was told wrong.
     told: Mutex<HashMap<PathBuf, String>>,
 }
 
-impl Person {
+impl TerminalPrompt {
     /// Nothing has been asked yet.
-    pub fn new(console: Arc<Console>) -> Person {
-        Person { console, answers: Mutex::default() }
+    pub fn new(console: Arc<Console>) -> TerminalPrompt {
+        TerminalPrompt { console, answers: Mutex::default() }
     }
 
     /// One who asks for one destination.
-    pub fn asker(&self) -> Asker<'_> {
-        Asker { person: self, told: Mutex::default() }
+    pub fn asker(&self) -> DestinationPrompt<'_> {
+        DestinationPrompt { person: self, told: Mutex::default() }
     }
 
     /// The answer, asked for unless there is one other than `wrong`.
@@ -58,13 +58,13 @@ impl Person {
 }
 
 /// For all destinations alike: whoever asks gets what was answered first.
-impl Prompt for Person {
+impl Prompt for TerminalPrompt {
     fn passphrase(&self, key: &Path) -> Option<String> {
         self.answer(key, None)
     }
 }
 
-impl Prompt for Asker<'_> {
+impl Prompt for DestinationPrompt<'_> {
     fn passphrase(&self, key: &Path) -> Option<String> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = self.person.answer(key, told.get(key))?;

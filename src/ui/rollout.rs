@@ -14,9 +14,11 @@ use std::time::Instant;
 
 use assetsync_deploy::command::Shown;
 use assetsync_deploy::rollout::{
-    Event, Moment, Monitor, Outcome, Phase, PlaceError, PlaceOutcome, RolloutError, Stands, Verdict,
+    Event, Moment, Monitor, Outcome, Phase, RolloutError, ServedVersion, TargetError,
+    TargetOutcome, Verdict,
 };
-use assetsync_sync::sender::{self, Monitor as _, PushError, Refusal};
+use assetsync_sync as sender;
+use assetsync_sync::{Monitor as _, PushError, Refusal};
 use assetsync_units::{bytes, number, plural, seconds};
 
 use super::console::Console;
@@ -200,7 +202,7 @@ pub fn end(console: &Console, about: About<'_>, started: Instant, outcome: &Outc
         _ => {}
     }
     if exit != Exit::Done && !about.dry_run {
-        console.tell(&whereabouts(outcome));
+        console.tell(&served_where(outcome));
     }
     exit
 }
@@ -252,7 +254,7 @@ fn success(about: About<'_>, started: Instant, outcome: &Outcome) -> String {
 }
 
 /// What pruning comes to at each place, also where that is nothing.
-fn removals(text: &mut String, about: About<'_>, places: &[&PlaceOutcome]) {
+fn removals(text: &mut String, about: About<'_>, places: &[&TargetOutcome]) {
     if about.verb != Verb::Prune {
         return;
     }
@@ -265,13 +267,14 @@ fn removals(text: &mut String, about: About<'_>, places: &[&PlaceOutcome]) {
 }
 
 /// Precisely what is served where.
-fn whereabouts(outcome: &Outcome) -> String {
-    let of = |stands: Stands| -> Vec<&str> {
+fn served_where(outcome: &Outcome) -> String {
+    let of = |stands: ServedVersion| -> Vec<&str> {
         let places = outcome.places.iter().filter(|place| place.stands == stands);
         places.map(|place| place.label.as_str()).collect()
     };
     let mut lines = Vec::new();
-    let (new, old, unknown) = (of(Stands::New), of(Stands::Old), of(Stands::Unknown));
+    let (new, old, unknown) =
+        (of(ServedVersion::New), of(ServedVersion::Old), of(ServedVersion::Unknown));
     if new.is_empty() && unknown.is_empty() {
         return "assetsync: all hosts serve what they served before".to_owned();
     }
@@ -299,7 +302,7 @@ pub fn exit_of(outcome: &Outcome) -> Exit {
 
 fn exit_of_error(error: &RolloutError) -> Exit {
     match error {
-        RolloutError::NoPlaces(_)
+        RolloutError::NoTargets(_)
         | RolloutError::UnknownRole(..)
         | RolloutError::UnknownHost(..)
         | RolloutError::OnlySftp(_)
@@ -317,7 +320,7 @@ fn command_error(exit: Exit, error: &RolloutError) -> CommandError {
 fn place_hint(outcome: &Outcome) -> Option<&'static str> {
     let foreign = outcome.places.iter().any(|place| {
         let error = place.error.as_ref();
-        matches!(error, Some(PlaceError::Push(PushError::Refused(Refusal::Foreign(_)))))
+        matches!(error, Some(TargetError::Push(PushError::Refused(Refusal::Foreign(_)))))
     });
     foreign.then_some(
         "with --set assets.delete=retain a deploy leaves what no deploy has brought, unless it is in the way of new files",

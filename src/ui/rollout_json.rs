@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use assetsync_deploy::rollout::{Event, Monitor, Outcome, Stands};
-use assetsync_sync::sender;
+use assetsync_deploy::rollout::{Event, Monitor, Outcome, ServedVersion};
+use assetsync_sync as sender;
 use serde::Serialize;
 
 use super::console::Console;
@@ -130,7 +130,7 @@ pub fn end(console: &Console, about: About<'_>, outcome: &Outcome, exit: Exit) {
             (Some(report), None) => Done::success(report, about.dry_run),
             (None, None) => Done::failure("not tried", about.dry_run),
         };
-        let ok = done.ok && (about.dry_run || place.stands == Stands::New);
+        let ok = done.ok && (about.dry_run || place.stands == ServedVersion::New);
         let done = Done { ok, ..done };
         let stands = stands(place.stands);
         print(console, &Line::Done(PlaceDone { destination: &place.label, stands, done }));
@@ -163,11 +163,11 @@ pub fn refused(console: &Console, stage: &str, error: &str, exit: Exit) {
     print(console, &line);
 }
 
-fn stands(stands: Stands) -> &'static str {
+fn stands(stands: ServedVersion) -> &'static str {
     match stands {
-        Stands::Old => "before",
-        Stands::New => "live",
-        Stands::Unknown => "unknown",
+        ServedVersion::Old => "before",
+        ServedVersion::New => "live",
+        ServedVersion::Unknown => "unknown",
     }
 }
 

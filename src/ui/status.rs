@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use assetsync_deploy::history::{Deploy, Drift};
-use assetsync_deploy::rollout::{KeptDeploy, PlaceStatus, Standing};
+use assetsync_deploy::rollout::{KeptDeploy, Standing, TargetStatus};
 use assetsync_units::{bytes, number, plural};
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use serde::Serialize;
 const SHOWN: usize = 5;
 
 /// What stands at one place, ending in a newline.
-pub fn words(status: &PlaceStatus) -> String {
+pub fn words(status: &TargetStatus) -> String {
     let mut text = format!("{}\n", status.label);
     match &status.standing {
         Ok(standing) => describe(&mut text, standing),
@@ -110,7 +110,7 @@ fn age(seconds: i64) -> String {
 }
 
 /// The line of `--json` about one place, ending in a newline.
-pub fn json(status: &PlaceStatus) -> String {
+pub fn json(status: &TargetStatus) -> String {
     let place = &status.label;
     let line = match &status.standing {
         Ok(standing) => serde_json::to_string(&Line::of(place, standing)),

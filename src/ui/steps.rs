@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use assetsync_sync::sender::{Event, Monitor};
+use assetsync_sync::{Event, Monitor};
 use assetsync_units::{bytes, plural};
 
 use super::console::Console;
@@ -42,10 +42,10 @@ impl<'a> Steps<'a> {
         self.step(&format!("the login shell printed: {text}"));
     }
 
-    fn surveyed(&self, paths: u64, leftovers: u64) {
+    fn surveyed(&self, paths: u64, partials: u64) {
         self.step(&format!("{} at the destination", plural(paths, "path")));
-        if leftovers > 0 {
-            self.step(&format!("{} of an interrupted push can be used", plural(leftovers, "file")));
+        if partials > 0 {
+            self.step(&format!("{} of an interrupted push can be used", plural(partials, "file")));
         }
     }
 }
@@ -57,7 +57,7 @@ impl Monitor for Steps<'_> {
             Event::AgentInstalled(agent) => self.step(&installed(agent)),
             Event::Noise(text) => self.noise(text),
             Event::LeftOut(left_out) => self.warn(&left_out.to_string()),
-            Event::Surveyed { paths, leftovers } => self.surveyed(paths, leftovers),
+            Event::Surveyed { paths, partials } => self.surveyed(paths, partials),
             Event::Planned { files, bytes: size } if files > 0 => {
                 let files = plural(files, "file");
                 self.step(&format!("content of {files} to send, {}", bytes(size)));

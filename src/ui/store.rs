@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use assetsync_core::text;
-use assetsync_sync::store::{Pruned, Remembered, Status};
+use assetsync_sync::store::{CachedDestination, Pruned, Status};
 use assetsync_units::{bytes, number, plural};
 use humantime::format_rfc3339_seconds;
 use serde::Serialize;
@@ -29,7 +29,7 @@ pub fn status(status: &Status) -> String {
     text
 }
 
-fn row(one: &Remembered) -> String {
+fn row(one: &CachedDestination) -> String {
     let time = time(one.pushed).replace('T', " ");
     let minutes = time.rsplit_once(':').map_or(time.as_str(), |(minutes, _)| minutes);
     let (files, size) = (number(one.files), bytes(one.bytes));
@@ -83,7 +83,7 @@ struct DestinationObject<'a> {
 }
 
 impl<'a> DestinationObject<'a> {
-    fn new(one: &'a Remembered) -> DestinationObject<'a> {
+    fn new(one: &'a CachedDestination) -> DestinationObject<'a> {
         let (files, bytes, pushed) = (one.files, one.bytes, time(one.pushed) + "Z");
         DestinationObject { destination: &one.name, pushed, files, bytes }
     }
@@ -149,7 +149,7 @@ mod tests {
 
     fn example() -> Status {
         let at = |secs| SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
-        let remembered = |name: &str, secs, files, bytes| Remembered {
+        let remembered = |name: &str, secs, files, bytes| CachedDestination {
             name: name.into(),
             pushed: at(secs),
             files,
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn pruning_says_what_it_did() {
+    fn pruning_reports_its_counts() {
         let some = Pruned { destinations: 1, contents: 34, freed_bytes: 1_234_567 };
         let text = pruned(Path::new("s"), &some);
         assert_eq!(text, "s\n  freed 1.2 MB: dropped 34 contents, forgot 1 destination\n");

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use assetsync_sync::entry::Kind;
-use assetsync_sync::sender::{Count, Report, Source};
-use assetsync_sync::transport::Target;
-use assetsync_sync::transport::bootstrap::Installed;
+use assetsync_core::entry::Kind;
+use assetsync_ssh::Target;
+use assetsync_ssh::bootstrap::Installed;
+use assetsync_sync::{Count, Report, Source};
 use assetsync_units::{bytes, number, percent, plural, seconds};
 
 use crate::cli::options::Destination;

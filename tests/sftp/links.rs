@@ -19,13 +19,13 @@ const NAME: &str = "sftp::links::not_a_test_but_a_part_of_a_server";
 
 /// What a server does with links.
 #[derive(Debug, Clone, Copy)]
-enum Habit {
+enum FollowsLinksIn {
     /// A rename onto a link replaces what the link leads to.
-    RenamesFollow,
+    Rename,
     /// Removing a link removes what it leads to, and the link stays.
-    RemovesFollow,
+    Remove,
     /// Links are listed as directories.
-    ListsFollow,
+    List,
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn list_links_as_directories(packet: Vec<u8>) -> Vec<u8> {
 }
 
 /// A server with a habit, and the directory where the program that it runs is.
-fn server(habit: Habit) -> (Host, TempDir) {
+fn server(habit: FollowsLinksIn) -> (Host, TempDir) {
     let dir = scratch();
     let this = std::env::current_exe().or_fail();
     let part = |mode| {
@@ -128,9 +128,9 @@ fn server(habit: Habit) -> (Host, TempDir) {
     let sftp = places.iter().find(|place| Path::new(place).exists());
     let sftp = sftp.expect("sftp-server is missing: apt-get install openssh-sftp-server");
     let line = match habit {
-        Habit::RenamesFollow => format!("{} | {sftp}", part("rename")),
-        Habit::RemovesFollow => format!("{} | {sftp}", part("remove")),
-        Habit::ListsFollow => format!("{sftp} | {}", part("list")),
+        FollowsLinksIn::Rename => format!("{} | {sftp}", part("rename")),
+        FollowsLinksIn::Remove => format!("{} | {sftp}", part("remove")),
+        FollowsLinksIn::List => format!("{sftp} | {}", part("list")),
     };
     let program = dir.path().join("server");
     fs::write(&program, format!("#!/bin/sh\n{line}\n")).or_fail();
@@ -141,7 +141,7 @@ fn server(habit: Habit) -> (Host, TempDir) {
 
 #[test]
 fn what_a_replaced_link_leads_to_is_not_replaced() {
-    let (host, _program) = server(Habit::RenamesFollow);
+    let (host, _program) = server(FollowsLinksIn::Rename);
     let outside = written(&tree_of(&["precious"], "outside"));
     let precious = outside.path().join("precious");
     let mut old = tree_of(&["app.js"], "1");
@@ -165,7 +165,7 @@ fn what_a_replaced_link_leads_to_is_not_replaced() {
 
 #[test]
 fn a_server_that_cannot_remove_a_link_alone_is_refused_before_anything_changes() {
-    let (host, _program) = server(Habit::RemovesFollow);
+    let (host, _program) = server(FollowsLinksIn::Remove);
     let outside = written(&tree_of(&["precious"], "outside"));
     let mut old = tree_of(&["app.js"], "1");
     old.insert(b"gone", link(outside.path().join("precious").as_os_str().as_bytes()));
@@ -179,7 +179,7 @@ fn a_server_that_cannot_remove_a_link_alone_is_refused_before_anything_changes()
 
 #[test]
 fn a_directory_behind_a_link_is_not_taken_for_a_part_of_the_destination() {
-    let (host, _program) = server(Habit::ListsFollow);
+    let (host, _program) = server(FollowsLinksIn::List);
     let outside = written(&tree_of(&["precious"], "outside"));
     tree_of(&["app.js"], "1").write_to(&host.assets()).or_fail();
     symlink(outside.path(), host.assets().join("shared")).or_fail();

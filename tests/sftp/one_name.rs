@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use assetsync_sync::sender::{PushError, Report, Silent};
+use assetsync_sync::{NoMonitor, PushError, Report};
 use assetsync_testbed::tree::Tree;
 use assetsync_testbed::{Inodes, OneName};
 
@@ -12,7 +12,7 @@ use crate::support::OrFail;
 
 fn push(host: &Host, mount: &OneName, tree: &Tree) -> Result<Report, PushError> {
     let source = written(tree);
-    host.push_so(source.path(), &mount.path().join("assets"), &How::default(), &Silent)
+    host.push_so(source.path(), &mount.path().join("assets"), &How::default(), &NoMonitor)
 }
 
 #[track_caller]

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use assetsync_bench::{Competitor, Record, Scenario, chart, page};
 use assetsync_testbed::corpora;
 
-use crate::error::{Doing, Result};
+use crate::error::{ErrorContext, Result};
 use crate::repository::{build_release, check, root, script};
 
 /// A published race.

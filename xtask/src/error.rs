@@ -62,12 +62,12 @@ pub enum Error {
 }
 
 /// Adds the attempted action to the error of a system call.
-pub(crate) trait Doing<T> {
+pub(crate) trait ErrorContext<T> {
     /// Turns the error into one that names `action` and `path`.
     fn doing(self, action: &'static str, path: impl AsRef<Path>) -> Result<T>;
 }
 
-impl<T> Doing<T> for io::Result<T> {
+impl<T> ErrorContext<T> for io::Result<T> {
     fn doing(self, action: &'static str, path: impl AsRef<Path>) -> Result<T> {
         self.map_err(|source| Error::Io { action, path: path.as_ref().to_path_buf(), source })
     }

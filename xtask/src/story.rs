@@ -15,7 +15,7 @@ pub use measure::measure;
 pub use measurements::{Compile, Measurements, Transfer};
 pub use table::table;
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, ErrorContext, Result};
 use crate::repository::{build_release, root, script, target_dir};
 
 /// Installs all that is needed, and measures. Needs root, for memory cgroups, and takes about two minutes.

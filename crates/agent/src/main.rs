@@ -24,7 +24,7 @@ fn serve(nonce: &str) -> ExitCode {
     let input = std::io::stdin().as_fd().try_clone_to_owned();
     let output = std::io::stdout().as_fd().try_clone_to_owned();
     let (Ok(input), Ok(output)) = (input, output) else { return ExitCode::FAILURE };
-    match assetsync_sync::agent::serve(input, output, nonce) {
+    match assetsync_receiver::serve(input, output, nonce) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

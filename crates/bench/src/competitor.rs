@@ -50,7 +50,7 @@ impl Competitor {
 
     /// The default competitors.
     #[must_use]
-    pub fn default_field() -> Vec<Competitor> {
+    pub fn default_competitors() -> Vec<Competitor> {
         let made = |(name, command, role): (&str, &str, Role)| Competitor {
             name: name.to_owned(),
             command: command.to_owned(),
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn names_fit_and_differ() {
-        let mut field = Competitor::default_field();
+        let mut field = Competitor::default_competitors();
         for command in ["rsync -av {src}/ {dest}/", "rsync -av -W {src}/ {dest}/", "{ssh} {host}"] {
             Competitor::join(&mut field, command);
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
-use crate::error::{Doing, Result};
+use crate::error::{ErrorContext, Result};
 
 /// How many bytes of standard error are read, from its end.
 const TAIL: u64 = 2_000;

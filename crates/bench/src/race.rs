@@ -8,14 +8,14 @@ use assetsync_loopback_sshd::process::find;
 
 use self::schedule::Schedule;
 use crate::competitor::Competitor;
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, ErrorContext, Result};
 use crate::machine;
 use crate::monitor::{Event, Monitor};
 use crate::plan::Plan;
 use crate::record::{CompetitorCommand, Race, Record, SCHEMA};
 use crate::scenario::Build;
 use crate::server::Server;
-use crate::sources::Sources;
+use crate::sources::SourceTrees;
 
 /// Programs that competitors may need, and the Debian packages that have them.
 const PROGRAMS: [(&str, &str); 3] =
@@ -27,7 +27,7 @@ pub fn race(plan: &Plan, monitor: &dyn Monitor) -> Result<Record> {
     let scratch = tempfile::Builder::new().prefix("assetsync-bench-").tempdir();
     let scratch = scratch.doing("make a directory in", std::env::temp_dir())?;
     monitor.event(Event::Preparing("copying OLD and NEW"));
-    let mut sources = Sources::copy(&plan.old, &plan.new, scratch.path())?;
+    let mut sources = SourceTrees::copy(&plan.old, &plan.new, scratch.path())?;
     monitor.event(Event::Preparing("reaching the destination"));
     let server = match &plan.to {
         Some(target) => Server::remote(target, &plan.ssh, scratch.path())?,
@@ -55,7 +55,7 @@ fn check_programs(plan: &Plan) -> Result<()> {
     }
 }
 
-fn record(plan: &Plan, server: &Server, sources: &Sources, races: Vec<Race>) -> Record {
+fn record(plan: &Plan, server: &Server, sources: &SourceTrees, races: Vec<Race>) -> Record {
     let command = |one: &Competitor| CompetitorCommand {
         name: one.name.clone(),
         command: one.command.split_whitespace().collect::<Vec<_>>().join(" "),

@@ -10,7 +10,7 @@ use assetsync_link::{Link, LinkSpec};
 use assetsync_loopback_sshd::{Route, Sshd};
 use assetsync_ssh::{RemoteTarget, SshOptions};
 
-use crate::error::{Doing, Result};
+use crate::error::{ErrorContext, Result};
 use crate::host::{ALIAS, Host};
 use crate::measured_link::MeasuredLink;
 use crate::placeholders::{plain, quoted};

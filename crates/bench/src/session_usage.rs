@@ -24,7 +24,7 @@ use rustix::process::{
     Pid, WaitId, WaitIdOptions, WaitOptions, getpid, set_child_subreaper, waitid, waitpid,
 };
 
-use crate::error::{Doing, Result};
+use crate::error::{ErrorContext, Result};
 use crate::measure::duration;
 
 /// CPU time and memory of sessions.

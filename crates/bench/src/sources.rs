@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use walkdir::WalkDir;
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, ErrorContext, Result};
 use crate::listing::Listing;
 use crate::placeholders::plain;
 use crate::record::Bundle;
@@ -38,16 +38,16 @@ pub(crate) struct Version {
 
 /// Both trees.
 #[derive(Debug)]
-pub(crate) struct Sources {
+pub(crate) struct SourceTrees {
     old: Source,
     new: Source,
 }
 
-impl Sources {
+impl SourceTrees {
     /// Copies `old` and `new` into `scratch`.
-    pub(crate) fn copy(old: &Path, new: &Path, scratch: &Path) -> Result<Sources> {
+    pub(crate) fn copy(old: &Path, new: &Path, scratch: &Path) -> Result<SourceTrees> {
         let old = Source::copy(Build::Old, old, &scratch.join("old"))?;
-        Ok(Sources { old, new: Source::copy(Build::New, new, &scratch.join("new"))? })
+        Ok(SourceTrees { old, new: Source::copy(Build::New, new, &scratch.join("new"))? })
     }
 
     /// One of the two.

@@ -1,5 +1,18 @@
-//! What every part of assetsync shares.
+//! What both sides of a push share: paths, entries, digests, states, plans, recipes, delta signatures and the
+//! protocol.
 //!
-//! Pure: nothing here touches a file, a socket, the clock, the environment or a process.
+//! Everything here is pure: bytes and values in, bytes and values out. No file, socket, clock or process.
 
+pub mod delta;
+pub mod digest;
+pub mod entry;
+pub mod limits;
+pub mod path;
+pub mod plan;
+pub mod protected;
+pub mod protocol;
+pub mod recipe;
+pub mod renaming;
+pub mod state;
 pub mod text;
+pub mod work_names;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::config::Server;
-use crate::error::{Doing, Result};
+use crate::error::{ErrorContext, Result};
 use crate::keys::{self, KeyType};
 use crate::launch::launch;
 use crate::login_script::LoginScript;

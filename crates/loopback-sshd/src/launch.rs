@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, ErrorContext, Result};
 
 /// How long a server may take until it listens. Usually that takes milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(300);

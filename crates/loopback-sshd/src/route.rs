@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::config;
-use crate::error::{Doing, Result};
+use crate::error::{ErrorContext, Result};
 use crate::keys;
 use crate::process::find;
 

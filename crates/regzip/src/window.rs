@@ -13,7 +13,7 @@ const BUFFER: usize = 128 * 1024;
 
 /// Bytes always there ahead of the position, except at the end: a lazy match looks one byte further than a
 /// match, and a hash up to four more.
-const AHEAD: usize = 1024;
+const MAX_LEAD: usize = 1024;
 
 /// The position in the chain for each possible hash.
 const HEADS: usize = 1 << 16;
@@ -186,7 +186,7 @@ impl<'r> Window<'r> {
             self.remember(offset);
         }
         self.at += length;
-        if self.ahead().len() < AHEAD && self.unread > 0 { self.fill() } else { Ok(()) }
+        if self.ahead().len() < MAX_LEAD && self.unread > 0 { self.fill() } else { Ok(()) }
     }
 
     /// Remembers the string that begins `offset` bytes ahead.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use assetsync_core::text;
 
 use crate::agents::Agents;
-use crate::channel::{Channel, End};
+use crate::channel::{Channel, CommandHandle};
 use crate::child::spawn;
 use crate::error::{TransportError, excerpt};
 use crate::phase::Phase;
@@ -40,7 +40,7 @@ pub struct Started {
     /// The channel, positioned right after the agent's banner.
     pub channel: Channel,
     /// Bytes read after the banner; they come before anything read from the channel.
-    pub leftover: Vec<u8>,
+    pub read_ahead: Vec<u8>,
     /// Output of the login shell, safe to show; worth a warning unless empty.
     pub noise: String,
     /// The agent, if it had to be installed.
@@ -219,13 +219,13 @@ impl Talk<'_> {
         }
     }
 
-    fn started(self, end: End, installed: Option<Installed>) -> Started {
+    fn started(self, end: CommandHandle, installed: Option<Installed>) -> Started {
         let (reader, writer) = (self.reader.into_inner(), self.writer.into_inner());
         let channel = Channel { reader, writer, end };
-        Started { channel, leftover: self.buffer, noise: text::lines(&self.noise), installed }
+        Started { channel, read_ahead: self.buffer, noise: text::lines(&self.noise), installed }
     }
 
-    fn explain(mut self, stop: Stop, end: End) -> TransportError {
+    fn explain(mut self, stop: Stop, end: CommandHandle) -> TransportError {
         let host = end.host().to_owned();
         match stop {
             Stop::Said(word, detail) => said(host, &word, detail),
@@ -251,13 +251,13 @@ fn said(host: String, word: &str, detail: String) -> TransportError {
         "unsupported" => TransportError::NoAgentFor { host, platform: detail },
         "noexec" => TransportError::Noexec { host, directory: detail },
         "damaged" => TransportError::Damaged { host, directory: detail },
-        "nowhere" => TransportError::Nowhere { host, detail },
-        _ => TransportError::Nowhere { host, detail: format!("{word} {detail}") },
+        "nowhere" => TransportError::NoDirectory { host, detail },
+        _ => TransportError::NoDirectory { host, detail: format!("{word} {detail}") },
     }
 }
 
 /// The command ended without a line of the script: its status and output are the only reason known.
-fn closed(host: String, end: End, printed: &[u8]) -> TransportError {
+fn closed(host: String, end: CommandHandle, printed: &[u8]) -> TransportError {
     match end.finish_within(CLOSING_GRACE) {
         Ok(exit) if exit.status == Some(CANNOT_EXECUTE) => {
             TransportError::Noexec { host, directory: exit.stderr.trim().to_owned() }

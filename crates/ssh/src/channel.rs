@@ -19,7 +19,7 @@ pub struct Channel {
     /// The command's standard input, pollable; closing it is end of file for the command.
     pub writer: OwnedFd,
     /// The command itself.
-    pub end: End,
+    pub end: CommandHandle,
 }
 
 /// How a command ended.
@@ -35,9 +35,9 @@ pub struct Exit {
 
 /// Handle of a running command; dropping it kills the command and leaves no zombie.
 #[derive(Debug)]
-pub struct End(pub(crate) Box<dyn Running>);
+pub struct CommandHandle(pub(crate) Box<dyn Running>);
 
-/// A running command behind an [`End`]. Dropping it kills and reaps.
+/// A running command behind an [`CommandHandle`]. Dropping it kills and reaps.
 pub(crate) trait Running: std::fmt::Debug + Send {
     fn host(&self) -> &str;
     fn stderr(&self) -> String;
@@ -82,14 +82,14 @@ impl Channel {
     }
 }
 
-impl End {
+impl CommandHandle {
     /// Waits for the command to end, which it does only once the caller has closed the writer (and
     /// drained or closed the reader); after a grace of 15 seconds it is killed.
     pub fn finish(self) -> Result<Exit, TransportError> {
         self.finish_within(FINISH_GRACE)
     }
 
-    /// As [`End::finish`], but kills the command after this grace.
+    /// As [`CommandHandle::finish`], but kills the command after this grace.
     pub fn finish_within(mut self, grace: Duration) -> Result<Exit, TransportError> {
         self.0.finish(grace)
     }

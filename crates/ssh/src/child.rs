@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::channel::{Channel, End, Exit, Running};
+use crate::channel::{Channel, CommandHandle, Exit, Running};
 use crate::error::TransportError;
 use crate::phase::Phase;
 use crate::stderr_tail::StderrTail;
@@ -37,7 +37,7 @@ pub fn spawn(mut command: Command, host: &str) -> Result<Channel, TransportError
         thread::spawn(move || tail.drain(source))
     });
     let process = Process { host: host.to_owned(), child, stderr, drain };
-    Ok(Channel { reader, writer, end: End(Box::new(process)) })
+    Ok(Channel { reader, writer, end: CommandHandle(Box::new(process)) })
 }
 
 fn streams(child: &mut Child) -> io::Result<(OwnedFd, OwnedFd)> {
@@ -110,7 +110,7 @@ impl Running for Process {
             None => {
                 self.kill();
                 let host = self.host.clone();
-                Err(TransportError::Timeout { host, phase: Phase::End, after: grace })
+                Err(TransportError::Timeout { host, phase: Phase::CommandHandle, after: grace })
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::options::{Prompt, SshOptions, TransportKind};
 use crate::pump::Request;
 use crate::remote;
 use crate::rsh::{self, Start};
-use crate::session::{self, AnswerTimes};
+use crate::session::{self, ResponseTimes};
 use crate::target::RemoteTarget;
 
 /// A started command and how the host was reached.
@@ -22,7 +22,7 @@ pub struct Connected {
     /// One line for `-v`: the transport and why it was chosen.
     pub how: String,
     /// How long the host took to answer, where this process made the connection itself.
-    pub answers: Option<AnswerTimes>,
+    pub response_times: Option<ResponseTimes>,
 }
 
 /// Starts `command` (a line for the login shell) on the host of `target`, and has `begin` wait for
@@ -99,7 +99,7 @@ impl<'a> Way<'a> {
                 (command, format!("the ssh program, because {why}"))
             }
         };
-        Ok(Connected { channel: spawn(command, &target.host)?, how, answers: None })
+        Ok(Connected { channel: spawn(command, &target.host)?, how, response_times: None })
     }
 }
 
@@ -150,6 +150,7 @@ fn in_process(
     };
     let host = &config.hostname;
     let how = format!("libssh2 to {host} port {} as {}", config.port, config.user);
-    let (channel, answers) = remote::start(logged_in, host, options.connect_timeout, request)?;
-    Ok(Connected { channel, how, answers: Some(answers) })
+    let (channel, response_times) =
+        remote::start(logged_in, host, options.connect_timeout, request)?;
+    Ok(Connected { channel, how, response_times: Some(response_times) })
 }

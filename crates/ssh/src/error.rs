@@ -240,7 +240,7 @@ pub enum TransportError {
         "No directory on {host} can hold the agent: {detail} (each must belong to the user, \
          be writable by no one else, and have room)"
     )]
-    Nowhere {
+    NoDirectory {
         /// The host name.
         host: String,
         /// The directories that were refused.
@@ -267,7 +267,7 @@ impl TransportError {
         match self {
             Self::NoAgentFor { .. }
             | Self::Noexec { .. }
-            | Self::Nowhere { .. }
+            | Self::NoDirectory { .. }
             | Self::Damaged { .. }
             | Self::Noisy { .. } => true,
             // 255 is the `ssh` program's own failure: the host was never reached.

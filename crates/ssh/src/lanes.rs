@@ -58,7 +58,7 @@ struct Traffic {
 }
 
 /// The right to log in; given back when it is dropped.
-struct Permit<'a>(&'a Lanes, &'a Lane);
+struct SemaphorePermit<'a>(&'a Lanes, &'a Lane);
 
 impl Lanes {
     fn connecting<T>(
@@ -79,7 +79,7 @@ impl Lanes {
         attempt.retry(waits).when(TransportError::is_busy).call()
     }
 
-    fn take<'a>(&'a self, lane: &'a Lane) -> Permit<'a> {
+    fn take<'a>(&'a self, lane: &'a Lane) -> SemaphorePermit<'a> {
         let is_full = |traffic: &mut HashMap<Lane, Traffic>| {
             let there = traffic.entry(lane.clone()).or_default();
             there.under_way >= there.allowed
@@ -87,7 +87,7 @@ impl Lanes {
         let waited = self.changed.wait_while(self.lock(), is_full);
         let mut traffic = waited.unwrap_or_else(PoisonError::into_inner);
         traffic.entry(lane.clone()).or_default().under_way += 1;
-        Permit(self, lane)
+        SemaphorePermit(self, lane)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Lane, Traffic>> {
@@ -101,7 +101,7 @@ impl Default for Traffic {
     }
 }
 
-impl Permit<'_> {
+impl SemaphorePermit<'_> {
     /// Fewer at a time from now on.
     fn narrow(&self) {
         let mut traffic = self.0.lock();
@@ -110,7 +110,7 @@ impl Permit<'_> {
     }
 }
 
-impl Drop for Permit<'_> {
+impl Drop for SemaphorePermit<'_> {
     fn drop(&mut self) {
         self.0.lock().entry(self.1.clone()).or_default().under_way -= 1;
         self.0.changed.notify_all();

@@ -48,7 +48,7 @@ mod timed;
 mod xz;
 
 pub use agents::{Agent, Agents};
-pub use channel::{Channel, End, Exit};
+pub use channel::{Channel, CommandHandle, Exit};
 pub use child::spawn;
 pub use choose::{Choice, Facts, choose};
 pub use connect::{Connected, connect};
@@ -57,6 +57,6 @@ pub use host_config::{HostConfig, host_config};
 pub use known_hosts::{Entry, KnownKeys, Marker, Verdict, fingerprint, key_type};
 pub use options::{NoPrompt, Prompt, SshOptions, TransportKind};
 pub use phase::Phase;
-pub use session::AnswerTimes;
+pub use session::ResponseTimes;
 pub use target::{RemoteTarget, Target};
 pub use timed::{TimedReader, TimedWriter};

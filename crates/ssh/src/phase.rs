@@ -16,7 +16,7 @@ pub enum Phase {
     /// Starting the agent.
     Agent,
     /// Waiting for the command to end, after it has closed its output.
-    End,
+    CommandHandle,
 }
 
 impl fmt::Display for Phase {
@@ -27,7 +27,7 @@ impl fmt::Display for Phase {
             Phase::Login => "the login",
             Phase::Channel => "opening a channel",
             Phase::Agent => "starting the agent",
-            Phase::End => "the end of the command",
+            Phase::CommandHandle => "the end of the command",
         })
     }
 }

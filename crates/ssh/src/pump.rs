@@ -67,7 +67,7 @@ pub(crate) struct State {
     to_remote: Pending,
     to_local: Pending,
     /// A call of this round returned `EAGAIN`.
-    turned_away: bool,
+    got_eagain: bool,
 }
 
 /// Bytes on their way, pinned until all are gone.
@@ -130,7 +130,7 @@ impl Pump {
 
     /// Moves as many bytes as possible, in every direction.
     fn round(&mut self) -> io::Result<bool> {
-        self.state.turned_away = false;
+        self.state.got_eagain = false;
         let mut moved = self.start()?;
         moved |= self.take_input()?;
         moved |= self.send()?;
@@ -188,7 +188,7 @@ impl Pump {
         let mut moved = false;
         while !self.state.to_remote.is_empty() {
             let written = self.channel.write(self.state.to_remote.rest());
-            match self.unless_turned_away(written) {
+            match self.unless_eagain(written) {
                 Ok(None | Some(0)) => return Ok(moved),
                 Ok(Some(count)) => self.state.to_remote.from += count,
                 // The command no longer reads; what it has to say may still be on its way.
@@ -221,7 +221,7 @@ impl Pump {
         let mut count = 0;
         while count < BUFFER {
             let read = self.channel.read(&mut self.state.to_local.bytes[count..]);
-            match self.unless_turned_away(read)? {
+            match self.unless_eagain(read)? {
                 None | Some(0) => break,
                 Some(more) => count += more,
             }
@@ -239,7 +239,7 @@ impl Pump {
         }
         let mut buffer = [0; 4096];
         let read = self.channel.stderr().read(&mut buffer);
-        let count = self.unless_turned_away(read)?.unwrap_or(0);
+        let count = self.unless_eagain(read)?.unwrap_or(0);
         self.stderr.push(&buffer[..count]);
         Ok(count > 0)
     }
@@ -312,7 +312,7 @@ impl Pump {
     }
 
     fn directions(&self) -> PollFlags {
-        if !self.state.turned_away {
+        if !self.state.got_eagain {
             return PollFlags::empty();
         }
         directions(&self.session)
@@ -322,16 +322,16 @@ impl Pump {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.code() == EAGAIN => {
-                self.state.turned_away = true;
+                self.state.got_eagain = true;
                 Ok(None)
             }
             Err(error) => Err(io::Error::other(error.message().to_owned())),
         }
     }
 
-    fn unless_turned_away(&mut self, result: io::Result<usize>) -> io::Result<Option<usize>> {
+    fn unless_eagain(&mut self, result: io::Result<usize>) -> io::Result<Option<usize>> {
         let result = unless_blocked(result);
-        self.state.turned_away |= matches!(result, Ok(None));
+        self.state.got_eagain |= matches!(result, Ok(None));
         result
     }
 }

@@ -7,12 +7,12 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::channel::{Channel, End, Exit, Running};
+use crate::channel::{Channel, CommandHandle, Exit, Running};
 use crate::child::widen;
 use crate::error::TransportError;
 use crate::phase::Phase;
 use crate::pump::{Pump, Request, State};
-use crate::session::{AnswerTimes, LoggedIn, Step};
+use crate::session::{LoggedIn, ResponseTimes, Step};
 use crate::stderr_tail::StderrTail;
 use crate::timed::set_nonblocking;
 
@@ -34,8 +34,8 @@ pub(crate) fn start(
     host: &str,
     limit: Duration,
     request: Request,
-) -> Result<(Channel, AnswerTimes), TransportError> {
-    let (channel, answers) = logged_in.open_channel(&Step { host, limit })?;
+) -> Result<(Channel, ResponseTimes), TransportError> {
+    let (channel, response_times) = logged_in.open_channel(&Step { host, limit })?;
     let LoggedIn { session, tcp, .. } = logged_in;
     let failed = |source| TransportError::Io { host: host.to_owned(), source };
     let (output_reader, output) = pipe(false, true).map_err(failed)?;
@@ -60,7 +60,7 @@ pub(crate) fn start(
     let command =
         RemoteCommand { host, stderr, tcp, stop: Some(stop), result, thread: Some(thread) };
     let (reader, writer) = (OwnedFd::from(output_reader), OwnedFd::from(input_writer));
-    Ok((Channel { reader, writer, end: End(Box::new(command)) }, answers))
+    Ok((Channel { reader, writer, end: CommandHandle(Box::new(command)) }, response_times))
 }
 
 fn pipe(reader_async: bool, writer_async: bool) -> io::Result<(io::PipeReader, io::PipeWriter)> {
@@ -113,7 +113,7 @@ impl Running for RemoteCommand {
             Err(RecvTimeoutError::Timeout) => {
                 self.kill();
                 let host = self.host.clone();
-                Err(TransportError::Timeout { host, phase: Phase::End, after: grace })
+                Err(TransportError::Timeout { host, phase: Phase::CommandHandle, after: grace })
             }
         }
     }

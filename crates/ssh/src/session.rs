@@ -36,7 +36,7 @@ pub(crate) struct LoggedIn {
     pub(crate) session: Session,
     pub(crate) tcp: TcpStream,
     /// Duration of the TCP handshake.
-    pub(crate) tcp_answer: Duration,
+    pub(crate) tcp_response: Duration,
 }
 
 pub(crate) fn log_in(
@@ -46,13 +46,13 @@ pub(crate) fn log_in(
     prompt: &dyn Prompt,
 ) -> Result<LoggedIn, TransportError> {
     let step = Step { host: &config.hostname, limit: options.connect_timeout };
-    let (tcp, tcp_answer) = connect(config, options.connect_timeout)?;
+    let (tcp, tcp_response) = connect(config, options.connect_timeout)?;
     let session = handshake(&step, &tcp, known)?;
     verify(config, known, &session)?;
     Login::new(&session, config, options, prompt)
         .run()
         .map_err(|e| step.or_timeout(e, &session))?;
-    Ok(LoggedIn { session, tcp, tcp_answer })
+    Ok(LoggedIn { session, tcp, tcp_response })
 }
 
 /// A host and the time allowed for each step, for errors.
@@ -63,7 +63,7 @@ pub(crate) struct Step<'a> {
 
 /// How long a host took to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AnswerTimes {
+pub struct ResponseTimes {
     /// TCP handshake: one round trip. A forwarded port answers it in the host's place.
     pub tcp: Duration,
     /// SSH request: one round trip, and the time until both ends' processes were scheduled.
@@ -79,7 +79,7 @@ impl LoggedIn {
     pub(crate) fn open_channel(
         &self,
         step: &Step<'_>,
-    ) -> Result<(ssh2::Channel, AnswerTimes), TransportError> {
+    ) -> Result<(ssh2::Channel, ResponseTimes), TransportError> {
         self.session.set_blocking(false);
         let begun = Instant::now();
         loop {
@@ -89,7 +89,7 @@ impl LoggedIn {
                 Ok(channel) => {
                     return Ok((
                         channel,
-                        AnswerTimes { tcp: self.tcp_answer, ssh: begun.elapsed() },
+                        ResponseTimes { tcp: self.tcp_response, ssh: begun.elapsed() },
                     ));
                 }
             }

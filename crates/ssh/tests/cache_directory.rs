@@ -164,6 +164,6 @@ fn if_ls_says_nothing_no_directory_is_taken() {
         let (home, bin) = (Home::new(), tempfile::tempdir().unwrap());
         programs(bin.path(), &[("ls", broken)]);
         let error = home.start_among(bin.path(), &agents()).unwrap_err();
-        assert!(matches!(error, TransportError::Nowhere { .. }), "{broken:?}: {error}");
+        assert!(matches!(error, TransportError::NoDirectory { .. }), "{broken:?}: {error}");
     }
 }

@@ -69,6 +69,6 @@ fn nowhere_to_run_is_noexec_and_nowhere_to_write_is_nowhere() {
     let error = start(&tmpfs("size=64k,mode=1777", &all), 500_000).unwrap_err();
     assert!(matches!(error, TransportError::Damaged { .. }), "{error}");
     let error = start(&tmpfs("ro", &all), 0).unwrap_err();
-    assert!(matches!(error, TransportError::Nowhere { .. }), "{error}");
+    assert!(matches!(error, TransportError::NoDirectory { .. }), "{error}");
     assert!(error.suggests_sftp());
 }

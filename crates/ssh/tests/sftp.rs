@@ -82,7 +82,7 @@ fn directories_links_and_odd_names() {
         sftp.set_attributes(bytes(directory), Some(0o711), None).unwrap();
         let resolved = sftp.realpath(&[bytes(directory), b"/./."].concat()).unwrap();
         assert_eq!(resolved, bytes(&directory.canonicalize().unwrap()));
-        assert!(sftp.room(bytes(directory)).unwrap().unwrap().bytes > 0);
+        assert!(sftp.free_space(bytes(directory)).unwrap().unwrap().bytes > 0);
     });
 }
 

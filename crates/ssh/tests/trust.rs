@@ -121,14 +121,14 @@ fn every_key_type_logs_in() {
     }
 }
 
-struct Person {
-    answers: Cell<&'static [&'static str]>,
+struct TerminalPrompt {
+    response_times: Cell<&'static [&'static str]>,
 }
 
-impl Prompt for Person {
+impl Prompt for TerminalPrompt {
     fn passphrase(&self, _key: &Path) -> Option<String> {
-        let (first, rest) = self.answers.get().split_first()?;
-        self.answers.set(rest);
+        let (first, rest) = self.response_times.get().split_first()?;
+        self.response_times.set(rest);
         Some((*first).to_owned())
     }
 }
@@ -142,7 +142,7 @@ fn an_encrypted_key_asks_a_person_or_names_ssh_add() {
     let text = refusal(&sshd, &options).to_string();
     assert!(text.contains(&format!("ssh-add {}", key.display())), "{text}");
     let options = SshOptions { interactive: true, ..options };
-    let person = Person { answers: Cell::new(&["wrong", "secret"]) };
+    let person = TerminalPrompt { response_times: Cell::new(&["wrong", "secret"]) };
     assert_let_in(&sshd, &options, &person);
     let error = refusal(&sshd, &options);
     assert!(matches!(error, TransportError::Auth { .. }), "{error}");

@@ -6,9 +6,9 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use assetsync_sync::filter::Filter;
-use assetsync_sync::sender::{Connection, Event, Monitor, Options, Source, push};
-use assetsync_sync::transport::{Agents, NoPrompt, SshOptions, Target};
+use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
+use assetsync_sync::scan::filter::Filter;
+use assetsync_sync::{ConnectOptions, Event, Monitor, Options, Source, push};
 
 struct Tell;
 
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             ..SshOptions::default()
         },
     );
-    let connection = Connection {
+    let connection = ConnectOptions {
         agents: &agents,
         ssh: &ssh,
         prompt: &NoPrompt,
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         dry_run: false,
         checksum: false,
         store: None,
-        sharing: None,
+        group: None,
     };
     let mut options = Options::default();
     options.policy.delete = true;

@@ -12,39 +12,39 @@
 //! Everything but [`fs`], [`agent`] and [`sender`] is pure: bytes and values in, bytes and values out.
 //! `docs/architecture.md` draws the map.
 
-pub mod agent;
-#[cfg(feature = "sender")]
 pub mod compare;
-#[cfg(feature = "sender")]
-pub mod compressed_names;
-pub mod delta;
-pub mod digest;
-pub mod entry;
-#[cfg(feature = "sender")]
-pub mod entry_points;
-#[cfg(feature = "sender")]
-pub mod filter;
-pub mod fs;
-pub mod limits;
-#[cfg(feature = "sender")]
-pub mod logical_name;
-pub mod path;
+pub mod connect;
+pub mod converse;
+pub mod draft;
+pub mod encode;
+pub mod error;
+pub mod event;
 pub mod plan;
-pub mod protected;
-pub mod proto;
-pub mod recipe;
-pub mod renaming;
-#[cfg(feature = "sender")]
-pub mod sender;
-#[cfg(feature = "sender")]
+pub mod push;
+pub mod scan;
 pub mod sftp;
-#[cfg(feature = "sender")]
-pub mod sketch;
-pub mod state;
-#[cfg(feature = "sender")]
+pub mod share;
 pub mod store;
 
-pub use assetsync_regzip as regzip;
-pub use assetsync_rewrite as rewrite;
-#[cfg(feature = "sender")]
-pub use assetsync_ssh as transport;
+pub(crate) use crate::compare::aliases::Pair;
+pub use crate::compare::comparison::{Answers, Comparison, OneName, Policy};
+pub use crate::connect::link_speed::LinkSpeed;
+pub use crate::connect::start_agent::ConnectOptions;
+pub(crate) use crate::connect::start_agent::nonce;
+pub use crate::converse::receive_survey::{CachedSurvey, Survey, survey};
+pub use crate::converse::session::{EncodeInputs, Session, SessionOptions};
+pub(crate) use crate::converse::wire::Rate;
+pub use crate::error::PushError;
+pub use crate::event::{Event, Monitor, NoMonitor};
+pub use crate::plan::decision::{Decide, Decision, DeleteAt, Deletes, HistoryEdit};
+pub(crate) use crate::plan::guards::Contact;
+pub use crate::plan::guards::{Foreign, Refusal};
+pub(crate) use crate::push::attempt::check_source;
+pub use crate::push::attempt::{Options, Publishing, push};
+pub use crate::push::report::{Count, Report};
+pub use crate::push::staged::{Live, Staged, stage};
+pub use crate::scan::left_out::{LeftOut, Why};
+pub(crate) use crate::scan::source::read_again;
+pub use crate::scan::source::{Source, SourceError, Unreadable};
+pub use crate::share::push_group::PushGroup;
+pub(crate) use crate::store::destination_cache::DestinationCache;

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use assetsync_sync::filter::{Filter, Rule, Verdict, parse_lines};
+use assetsync_sync::scan::filter::{Filter, Rule, Verdict, parse_lines};
 
 /// Rule lists, each worth a look by itself; a random one seldom gets there.
 const TABLE: &[&[&str]] = &[

@@ -35,12 +35,12 @@ pub enum Error {
 }
 
 /// Adds the attempted action to the error of a system call.
-pub(crate) trait Doing<T> {
+pub(crate) trait ErrorContext<T> {
     /// Turns the error into one that names `action` and `path`.
     fn doing(self, action: &'static str, path: impl AsRef<Path>) -> Result<T>;
 }
 
-impl<T, E: Into<io::Error>> Doing<T> for std::result::Result<T, E> {
+impl<T, E: Into<io::Error>> ErrorContext<T> for std::result::Result<T, E> {
     fn doing(self, action: &'static str, path: impl AsRef<Path>) -> Result<T> {
         self.map_err(|error| Error::Io {
             action,

@@ -13,7 +13,7 @@ use assetsync_testbed::tree::{DiffOptions, diff_trees, snapshot};
 
 use super::measurements::{Compile, Measurements, Transfer};
 use super::server::{MeasuredRoute, Server, joining};
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, ErrorContext, Result};
 use crate::repository::check;
 
 /// A memory limit that compiling does not reach.

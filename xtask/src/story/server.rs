@@ -11,7 +11,7 @@ use assetsync_testbed::rails::{App, Puma, Site};
 use assetsync_testbed::{Route, Sshd};
 
 use super::measurements::{LINK, SERVER_MEMORY, SYSTEM_MEMORY, Transfer};
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, ErrorContext, Result};
 use crate::repository::check;
 
 /// How long sessions may take to end after their clients.

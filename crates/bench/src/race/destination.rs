@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::error::{Doing, Result};
+use crate::error::{ErrorContext, Result};
 use crate::placeholders::Placeholders;
 use crate::server::Server;
 use crate::server_shell::local_shell;

@@ -13,7 +13,7 @@ use crate::measured_link::MeasuredLink;
 use crate::record::{Outcome, Run};
 use crate::scenario::{Before, Scenario};
 use crate::server::Server;
-use crate::sources::{Source, Sources};
+use crate::sources::{Source, SourceTrees};
 
 /// One run of one competitor, with its preparation and its check.
 pub(super) struct CompetitorRun<'a> {
@@ -28,7 +28,7 @@ pub(super) struct CompetitorRun<'a> {
     /// The link to the server.
     pub(super) link: &'a MeasuredLink,
     /// The builds.
-    pub(super) sources: &'a Sources,
+    pub(super) sources: &'a SourceTrees,
 }
 
 impl CompetitorRun<'_> {

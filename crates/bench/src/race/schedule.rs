@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::record::{CompetitorRuns, Race, Run, ScenarioRuns};
 use crate::scenario::Scenario;
 use crate::server::Server;
-use crate::sources::Sources;
+use crate::sources::SourceTrees;
 
 /// The order of all runs of a plan.
 pub(super) struct Schedule<'a> {
@@ -32,13 +32,13 @@ pub(super) struct Schedule<'a> {
 
 impl Schedule<'_> {
     /// Races on every link, one after the other.
-    pub(super) fn races(&mut self, sources: &mut Sources) -> Result<Vec<Race>> {
+    pub(super) fn races(&mut self, sources: &mut SourceTrees) -> Result<Vec<Race>> {
         let links = &self.plan.links;
         links.iter().map(|spec| self.race(*spec, sources)).collect()
     }
 
     /// Races on one link.
-    fn race(&mut self, spec: LinkSpec, sources: &mut Sources) -> Result<Race> {
+    fn race(&mut self, spec: LinkSpec, sources: &mut SourceTrees) -> Result<Race> {
         let name = spec.to_string();
         self.monitor.event(Event::Link(&name));
         let link = self.server.link(spec, self.scratch)?;
@@ -73,7 +73,7 @@ impl Schedule<'_> {
         heat: &mut ScenarioRuns,
         destinations: &mut [Destination],
         link: &MeasuredLink,
-        sources: &mut Sources,
+        sources: &mut SourceTrees,
     ) -> Result<()> {
         let scenario = heat.scenario;
         if scenario.recompiled() {

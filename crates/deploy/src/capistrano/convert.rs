@@ -6,16 +6,16 @@ mod restart;
 mod ruby;
 
 use super::Files;
-use super::recipe::{Note, Recipe, StageRecipe, read};
-use crate::config::secret::{holds_password, is_secret};
-use crate::config::starter::{Line, Starter, StarterStage};
+use super::recipe::{CapistranoStage, Note, Recipe, read};
+use crate::config::secret::{contains_password, is_secret};
+use crate::config::starter::{ConfigTemplate, Line, TemplateStage};
 use crate::config::{is_name, value_is_fine};
 
 /// How much of a line that was not understood is shown.
 const SHOWN: usize = 100;
 
 /// Reads a configuration and makes the file that says the same.
-pub fn convert(files: &Files) -> Starter {
+pub fn convert(files: &Files) -> ConfigTemplate {
     let mut recipe = read(files);
     let refused: Vec<String> = recipe
         .stages
@@ -25,7 +25,8 @@ pub fn convert(files: &Files) -> Starter {
     let mut drafts: Vec<Draft> =
         recipe.stages.iter().map(|stage| Draft::of(&recipe, stage)).collect();
     let common = common(&drafts);
-    let mut starter = Starter { sources: names(files), lines: common, ..Starter::default() };
+    let mut starter =
+        ConfigTemplate { sources: names(files), lines: common, ..ConfigTemplate::default() };
     starter.notes = recipe.notes.iter().map(told).chain(refused).collect();
     for draft in &mut drafts {
         draft.lines.retain(|line| !starter.lines.contains(line));
@@ -42,7 +43,7 @@ pub fn convert(files: &Files) -> Starter {
     }
     let stages = recipe.stages.iter().zip(drafts);
     starter.stages = stages
-        .map(|(stage, draft)| StarterStage {
+        .map(|(stage, draft)| TemplateStage {
             name: stage.name.clone(),
             lines: draft.lines,
             hosts: draft.hosts,
@@ -61,7 +62,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn of(recipe: &Recipe, stage: &StageRecipe) -> Draft {
+    fn of(recipe: &Recipe, stage: &CapistranoStage) -> Draft {
         let mut draft = Draft::default();
         draft.application(stage);
         draft.assets(stage);
@@ -74,7 +75,7 @@ impl Draft {
     }
 
     /// Capistrano's own default is `/var/www/APPLICATION`.
-    fn application(&mut self, stage: &StageRecipe) {
+    fn application(&mut self, stage: &CapistranoStage) {
         let name = stage.text("application").unwrap_or_else(|| "my_app".to_owned());
         let deploy_to = stage.text("deploy_to").unwrap_or_else(|| format!("/var/www/{name}"));
         self.text("application", &name);
@@ -122,7 +123,7 @@ impl Draft {
 
     /// Adds a variable, unless it is a secret: those do not go into another file.
     fn variable(&mut self, group: &str, name: &str, value: &str) {
-        if is_secret(name) || holds_password(value) {
+        if is_secret(name) || contains_password(value) {
             let variable = format!("ASSETSYNC_{}_{name}", group.to_ascii_uppercase());
             self.notes.push(format!("{name} is a secret: give it as {variable}"));
             return;
@@ -148,7 +149,7 @@ fn names(files: &Files) -> Vec<String> {
 fn told(note: &Note) -> String {
     let Note { file, line, text } = note;
     // `keys` of `ssh_options` are names of files.
-    let text = if is_secret(&text.replace("keys", "")) || holds_password(text) {
+    let text = if is_secret(&text.replace("keys", "")) || contains_password(text) {
         let name: Vec<&str> = text.split([',', '=', '(']).take(1).collect();
         let name = name.concat();
         // What names a secret may hold it, too, if it is written in one piece.

@@ -22,7 +22,7 @@ pub struct Recipe {
     /// What the `Capfile` loads.
     pub plugins: Plugins,
     /// The stages, in the order of their names.
-    pub stages: Vec<StageRecipe>,
+    pub stages: Vec<CapistranoStage>,
     /// What was not understood, in order.
     pub notes: Vec<Note>,
 }
@@ -33,7 +33,7 @@ pub struct Plugins(Vec<String>);
 
 /// What is set for one stage.
 #[derive(Debug, Clone)]
-pub struct StageRecipe {
+pub struct CapistranoStage {
     /// Its name.
     pub name: String,
     /// Its servers, in order.
@@ -135,13 +135,13 @@ fn literal(expr: &Expr) -> Option<String> {
 
 /// One stage being read.
 struct Run {
-    stage: StageRecipe,
+    stage: CapistranoStage,
     notes: Vec<Note>,
 }
 
 impl Run {
     fn new(name: &str, plugins: &Plugins, ruby_version: Option<String>) -> Run {
-        let stage = StageRecipe {
+        let stage = CapistranoStage {
             name: name.to_owned(),
             servers: Vec::new(),
             variables: BTreeMap::new(),
@@ -213,7 +213,7 @@ impl Run {
         };
         self.stage.variables.insert(name.clone(), stored);
         // What nobody here asks for need not be understood.
-        !is_unknown || !super::recipe_names::OF_USE.contains(&name.as_str())
+        !is_unknown || !super::recipe_names::KNOWN_VARIABLES.contains(&name.as_str())
     }
 
     fn amend(&mut self, name: &Expr, items: &[Expr], appends: bool) -> bool {
@@ -222,7 +222,7 @@ impl Run {
         let (Some(before), Some(items)) =
             (self.stage.get(&name).unwrap_or(Value::Nil).into_texts(), items.into_texts())
         else {
-            return !super::recipe_names::OF_USE.contains(&name.as_str());
+            return !super::recipe_names::KNOWN_VARIABLES.contains(&name.as_str());
         };
         let after: Vec<String> = match appends {
             true => before.into_iter().chain(items).collect(),
@@ -292,7 +292,7 @@ fn filled_lists(plugins: &Plugins) -> Vec<(&'static str, Vec<&'static str>)> {
     loaded.map(|(_, list, items)| (*list, items.iter().chain(puma).copied().collect())).collect()
 }
 
-impl StageRecipe {
+impl CapistranoStage {
     fn scope(&self) -> Scope<'_> {
         Scope { variables: &self.variables, ruby_version: self.ruby_version.as_deref() }
     }

@@ -1,7 +1,7 @@
 //! The variables whose values are of use here.
 
 /// What is read of a recipe. Of all else it does not matter whether it was understood.
-pub(super) const OF_USE: [&str; 39] = [
+pub(super) const KNOWN_VARIABLES: [&str; 39] = [
     "application",
     "deploy_to",
     "ssh_options",

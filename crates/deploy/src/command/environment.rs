@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_tells_no_secret() {
+    fn debug_output_has_no_secret() {
         let mut environment = Environment::new();
         environment.put("RAILS_MASTER_KEY", Value::Text("hunter22".into()));
         environment.put("RAILS_ENV", Value::Text("production".into()));

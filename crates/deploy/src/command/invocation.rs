@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_tells_no_secret() {
+    fn debug_output_has_no_secret() {
         let invocation = Invocation::program("login").word(Word::Secret("hunter22".into()));
         assert!(!format!("{invocation:?}").contains("hunter22"));
     }

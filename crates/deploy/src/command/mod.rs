@@ -34,7 +34,7 @@ pub use map::CommandMap;
 pub use passenger::Passenger;
 pub use puma::Pumactl;
 pub use secrets::{Secrets, Shown};
-pub(crate) use secrets::{holds_password, names_secret};
+pub(crate) use secrets::{contains_password, is_secret_name};
 pub use systemd::{Scope, Systemd};
 
 /// Why something is no command.

@@ -14,7 +14,7 @@ use super::quote;
 pub(super) const BLOT: &str = "[REDACTED]";
 
 /// Parts of names, in upper case, that tell a secret.
-const TELLING: &[&str] =
+const SECRET_NAME_PARTS: &[&str] =
     &["KEY", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIAL"];
 
 /// A shorter secret is blotted out only where it is a word of its own: else it would take half of all text with it.
@@ -52,17 +52,17 @@ impl fmt::Debug for Shown {
 
 /// Whether a variable's value is a secret: by its name, or because it is a URL with a password in it.
 pub(super) fn is_secret(name: &str, value: &Value) -> bool {
-    names_secret(name) || holds_password(value.text())
+    is_secret_name(name) || contains_password(value.text())
 }
 
 /// Whether a name tells a secret; case makes no difference.
-pub(crate) fn names_secret(name: &str) -> bool {
+pub(crate) fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    TELLING.iter().any(|part| name.contains(part))
+    SECRET_NAME_PARTS.iter().any(|part| name.contains(part))
 }
 
 /// Whether a text gives itself away: a URL with a password in it.
-pub(crate) fn holds_password(text: &str) -> bool {
+pub(crate) fn contains_password(text: &str) -> bool {
     passwords(text).next().is_some()
 }
 
@@ -88,7 +88,7 @@ fn assigned(text: &str) -> impl Iterator<Item = &str> {
             _ => rest.split(|c: char| c.is_whitespace() || ";|&)\"'".contains(c)).next(),
         };
         // What begins with a dollar is the name of a variable.
-        value.filter(|value| names_secret(name) && !value.starts_with('$'))
+        value.filter(|value| is_secret_name(name) && !value.starts_with('$'))
     })
 }
 

@@ -3,7 +3,7 @@
 use assetsync_core::text::{line, name};
 
 use super::nearest::nearest;
-use super::place::SourceKind;
+use super::place::ConfigTextKind;
 use super::problem::{Diagnostic, Problem};
 use super::text::{enumerated, quoted};
 
@@ -47,7 +47,7 @@ pub(crate) fn of(diagnostic: &Diagnostic) -> Option<String> {
         }
         Problem::ListReplaced { key, dropped, added } => {
             let kind = diagnostic.place.as_ref().map(|place| place.source.kind);
-            Some(instead(key, dropped, added, kind.unwrap_or(SourceKind::File)))
+            Some(instead(key, dropped, added, kind.unwrap_or(ConfigTextKind::File)))
         }
         Problem::Syntax(_) => None,
     }
@@ -61,7 +61,7 @@ fn one_of(found: &str, choices: &[String]) -> String {
 }
 
 /// How to write what was probably meant, and how to write what was done.
-fn instead(key: &str, dropped: &[String], added: &[String], kind: SourceKind) -> String {
+fn instead(key: &str, dropped: &[String], added: &[String], kind: ConfigTextKind) -> String {
     let keep = match added {
         [] => "to keep them, take that out".to_owned(),
         added => format!("to keep them, write {}", amendment(key, "append", added, kind)),
@@ -70,17 +70,17 @@ fn instead(key: &str, dropped: &[String], added: &[String], kind: SourceKind) ->
 }
 
 /// A change of a list, as the file, a variable or an argument says it.
-fn amendment(key: &str, manner: &str, items: &[String], kind: SourceKind) -> String {
+fn amendment(key: &str, manner: &str, items: &[String], kind: ConfigTextKind) -> String {
     match kind {
-        SourceKind::File => {
+        ConfigTextKind::File => {
             let name = key.rsplit('.').next().unwrap_or(key);
             let items: Vec<String> = items.iter().map(|item| quoted(item)).collect();
             format!("{name}.{manner} = [{}]", items.join(", "))
         }
-        SourceKind::Variable => {
+        ConfigTextKind::Variable => {
             let name = format!("{key}.{manner}").replace(['.', '-'], "_").to_ascii_uppercase();
             format!("ASSETSYNC_{name}={}", items.join(","))
         }
-        SourceKind::Argument => format!("--set {key}.{manner}={}", items.join(",")),
+        ConfigTextKind::Argument => format!("--set {key}.{manner}={}", items.join(",")),
     }
 }

@@ -9,7 +9,7 @@ use super::place::{Origin, Place};
 use super::problem::{Diagnostic, Problem, Problems};
 use super::secret;
 use super::settings::{Settings, Values};
-use super::value::Datum;
+use super::value::SettingValue;
 use crate::command::{Environment, Value as Setting};
 
 impl Settings {
@@ -92,7 +92,7 @@ impl Decision<'_> {
         let values = &self.settings.values;
         for name in NAMES {
             for item in values.items(name, None) {
-                let Datum::Hook(hook) = &item.datum else { continue };
+                let SettingValue::Hook(hook) = &item.datum else { continue };
                 for role in &hook.roles {
                     self.require_role(role, name, item);
                 }
@@ -187,7 +187,7 @@ fn build(values: &Values) -> Build {
 pub(super) fn environment(values: &Values, group: &str) -> Environment {
     let mut environment = Environment::new();
     for (name, value) in values.variables(group) {
-        let is_secret = secret::is_secret(&name) || secret::holds_password(&value);
+        let is_secret = secret::is_secret(&name) || secret::contains_password(&value);
         let value = if is_secret { Setting::Text(value) } else { Setting::Expanding(value) };
         // The names were checked when they were read, by the same rule.
         let _ = environment.set(&name, value);

@@ -4,15 +4,15 @@ use super::decide::environment;
 use super::layer::Item;
 use super::place::Origin;
 use super::schema::{Key, Kind};
-use super::secret::{HIDDEN, holds_password, is_secret};
+use super::secret::{HIDDEN, contains_password, is_secret};
 use super::settings::{HostSettings, Settings, Value};
 use super::text::key_part;
-use super::value::{Datum, Hook};
+use super::value::{Hook, SettingValue};
 use crate::command::Secrets;
 
 /// A setting as it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explained {
+pub struct ExplainedSetting {
     /// Its key in dotted TOML, as in `assets.retention.keep`; of a host, `hosts."web1.example.com".ssh.port`.
     pub key: String,
     /// Whether it is a list.
@@ -27,7 +27,7 @@ pub struct Explained {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// What it is; nothing if it must not be shown.
-    pub datum: Option<Datum>,
+    pub datum: Option<SettingValue>,
     /// Where it came from.
     pub origin: Origin,
 }
@@ -40,7 +40,7 @@ impl Settings {
 
     /// Every setting that has a value: those of the stage, then each host's address, roles, and where it differs.
     /// What only has defaults and belongs to a program that is not used is left out.
-    pub fn explain(&self) -> Vec<Explained> {
+    pub fn explain(&self) -> Vec<ExplainedSetting> {
         let secrets = &self.secrets();
         let used = self.values.0.iter().filter(|(key, _)| !self.is_idle(key));
         let common = used.map(|(key, value)| explained(key.to_string(), key, value, secrets));
@@ -77,18 +77,18 @@ impl Settings {
         !is_named && !of_group.any(|(_, value)| value.origin.place().is_some())
     }
 
-    fn explain_host(&self, host: &HostSettings, secrets: &Secrets) -> Vec<Explained> {
+    fn explain_host(&self, host: &HostSettings, secrets: &Secrets) -> Vec<ExplainedSetting> {
         let name = format!("hosts.{}", key_part(&self.label(host)));
         let origin = Origin::Given(host.place.clone());
-        let address = Datum::Text(host.address.clone());
+        let address = SettingValue::Text(host.address.clone());
         let address = Item { datum: address, origin: origin.clone() };
-        let mut all = vec![Explained {
+        let mut all = vec![ExplainedSetting {
             key: format!("{name}.address"),
             is_list: false,
             parts: vec![part(&address, false, secrets)],
             origin,
         }];
-        all.extend(host.roles.first().map(|first| Explained {
+        all.extend(host.roles.first().map(|first| ExplainedSetting {
             key: format!("{name}.roles"),
             is_list: true,
             parts: host.roles.iter().map(|role| part(role, false, secrets)).collect(),
@@ -109,7 +109,7 @@ impl Settings {
     }
 }
 
-impl Explained {
+impl ExplainedSetting {
     /// The value in TOML; what must not be shown is `"(hidden)"`.
     pub fn to_toml(&self) -> String {
         let parts: Vec<String> = self.parts.iter().map(Part::to_toml).collect();
@@ -121,14 +121,14 @@ impl Part {
     /// The value in TOML; what must not be shown is `"(hidden)"`.
     pub fn to_toml(&self) -> String {
         let hidden = || format!("\"{HIDDEN}\"");
-        self.datum.as_ref().map_or_else(hidden, Datum::to_toml)
+        self.datum.as_ref().map_or_else(hidden, SettingValue::to_toml)
     }
 }
 
-fn explained(name: String, key: &Key, value: &Value, secrets: &Secrets) -> Explained {
+fn explained(name: String, key: &Key, value: &Value, secrets: &Secrets) -> ExplainedSetting {
     let variable = name.rsplit('.').next().unwrap_or_default();
     let is_hidden = key.setting.kind == Kind::Variable && is_secret(variable);
-    Explained {
+    ExplainedSetting {
         key: name,
         is_list: key.setting.is_list,
         parts: value.items.iter().map(|item| part(item, is_hidden, secrets)).collect(),
@@ -137,10 +137,12 @@ fn explained(name: String, key: &Key, value: &Value, secrets: &Secrets) -> Expla
 }
 
 fn part(item: &Item, is_hidden: bool, secrets: &Secrets) -> Part {
-    let is_hidden = is_hidden || holds_password(&item.datum.plain());
+    let is_hidden = is_hidden || contains_password(&item.datum.plain());
     let datum = (!is_hidden).then(|| match item.datum.clone() {
-        Datum::Hook(hook) => Datum::Hook(Hook { run: without(secrets, &hook.run), ..hook }),
-        Datum::Text(text) => Datum::Text(without(secrets, &text)),
+        SettingValue::Hook(hook) => {
+            SettingValue::Hook(Hook { run: without(secrets, &hook.run), ..hook })
+        }
+        SettingValue::Text(text) => SettingValue::Text(without(secrets, &text)),
         other => other,
     });
     Part { datum, origin: item.origin.clone() }

@@ -12,7 +12,7 @@ pub(crate) use self::hosts::is_address;
 use self::reader::Reader;
 pub(crate) use self::reader::{is_name, is_set_name};
 use super::layer::{Item, Layer};
-use super::place::{Place, Source, SourceKind};
+use super::place::{ConfigTextKind, Place, Source};
 use super::problem::Problems;
 use super::tree;
 
@@ -54,7 +54,7 @@ impl ConfigFile {
     pub fn parse(name: &str, text: &str) -> Result<ConfigFile, Problems> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (name, text) = (name.to_owned(), text.to_owned());
-        let source = Arc::new(Source { kind: SourceKind::File, name, text });
+        let source = Arc::new(Source { kind: ConfigTextKind::File, name, text });
         let entries = tree::parse(&source).map_err(Problems)?;
         let mut reader = Reader::new(source);
         let file = reader.file(&entries);

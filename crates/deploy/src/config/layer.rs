@@ -2,13 +2,13 @@
 
 use super::place::{Origin, Place};
 use super::schema::Key;
-use super::value::Datum;
+use super::value::SettingValue;
 
 /// A value and where it came from.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Item {
     /// The value.
-    pub datum: Datum,
+    pub datum: SettingValue,
     /// Where it came from.
     pub origin: Origin,
 }

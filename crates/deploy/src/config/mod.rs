@@ -39,16 +39,16 @@ pub use deployment::{
     AssetSet, Build, Delete, Deployment, Hook, Hooks, Host, Publish, Restart, RestartHow, Ssh,
     Timeouts, Transport,
 };
-pub use explain::{Explained, Part};
+pub use explain::{ExplainedSetting, Part};
 pub use file::ConfigFile;
 pub use find::{FILE_NAME, FindError, Found, find, read};
 pub use overlay::Overrides;
-pub use place::{Origin, Place, Source, SourceKind};
+pub use place::{ConfigTextKind, Origin, Place, Source};
 pub use problem::{Diagnostic, Expected, Problem, Problems, Severity};
 pub use settings::Settings;
-pub use starter::{Project, Starter};
+pub use starter::{ConfigTemplate, Project};
 pub use tree::MAX_FILE;
-pub use value::Datum;
+pub use value::SettingValue;
 
 pub(crate) use check::value_is_fine;
 pub(crate) use file::{is_name, is_set_name};

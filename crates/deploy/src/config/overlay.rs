@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::layer::{Change, Entry, Item, Layer};
 use super::nearest::nearest;
-use super::place::{Origin, Place, Source, SourceKind};
+use super::place::{ConfigTextKind, Origin, Place, Source};
 use super::problem::{Diagnostic, Problem};
 use super::schema::{Key, Kind, SETTINGS, names};
 use super::secret::HIDDEN;
@@ -38,7 +38,7 @@ impl fmt::Debug for Overrides {
 
 /// What is done to a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
+enum ListOperation {
     Assign,
     Append,
     Remove,
@@ -47,7 +47,7 @@ enum Manner {
 /// A setting's value as text, and where that stands in its source.
 struct Given {
     key: Key,
-    manner: Manner,
+    manner: ListOperation,
     source: Arc<Source>,
     value: Range<usize>,
 }
@@ -62,7 +62,7 @@ pub(crate) fn environment(overrides: &Overrides, sets: &[String]) -> (Layer, Vec
             problems.extend(unknown_variable(name, value, &candidates));
             continue;
         };
-        let source = source(SourceKind::Variable, name, format!("{name}={value}"));
+        let source = source(ConfigTextKind::Variable, name, format!("{name}={value}"));
         let value = name.len() + 1..source.text.len();
         read(Given { key, manner, source, value }, &mut layer, &mut problems);
     }
@@ -79,7 +79,7 @@ pub(crate) fn arguments(overrides: &Overrides, sets: &[String]) -> (Layer, Vec<D
             None => (argument.as_str(), false),
         };
         let text = format!("{OPTION}{argument}");
-        let source = source(SourceKind::Argument, &format!("{OPTION}{name}"), text);
+        let source = source(ConfigTextKind::Argument, &format!("{OPTION}{name}"), text);
         let name_span = OPTION.len()..OPTION.len() + name.len();
         let value = (name_span.end + 1).min(source.text.len())..source.text.len();
         let problem = match of_argument(name, sets) {
@@ -95,7 +95,7 @@ pub(crate) fn arguments(overrides: &Overrides, sets: &[String]) -> (Layer, Vec<D
     (layer, problems)
 }
 
-fn source(kind: SourceKind, name: &str, text: String) -> Arc<Source> {
+fn source(kind: ConfigTextKind, name: &str, text: String) -> Arc<Source> {
     Arc::new(Source { kind, name: name.to_owned(), text })
 }
 
@@ -111,12 +111,13 @@ fn candidates(sets: &[String]) -> Vec<(String, Key)> {
     keys.map(|key| (name(&key), key)).collect()
 }
 
-fn of_variable(name: &str, candidates: &[(String, Key)]) -> Option<(Key, Manner)> {
+fn of_variable(name: &str, candidates: &[(String, Key)]) -> Option<(Key, ListOperation)> {
     let exact = |wanted: &str| candidates.iter().find(|(name, _)| name == wanted);
     if let Some((_, key)) = exact(name) {
-        return Some((key.clone(), Manner::Assign));
+        return Some((key.clone(), ListOperation::Assign));
     }
-    for (ending, manner) in [("_APPEND", Manner::Append), ("_REMOVE", Manner::Remove)] {
+    for (ending, manner) in [("_APPEND", ListOperation::Append), ("_REMOVE", ListOperation::Remove)]
+    {
         let list = name.strip_suffix(ending).and_then(exact);
         if let Some((_, key)) = list.filter(|(_, key)| key.setting.is_list) {
             return Some((key.clone(), manner));
@@ -125,7 +126,7 @@ fn of_variable(name: &str, candidates: &[(String, Key)]) -> Option<(Key, Manner)
     candidates.iter().find_map(|(pattern, key)| {
         let wild = name.strip_prefix(pattern.strip_suffix('*')?)?;
         let key = Key::parse(&key.setting.name.replace('*', wild), &[])?;
-        Some((key, Manner::Assign))
+        Some((key, ListOperation::Assign))
     })
 }
 
@@ -137,20 +138,20 @@ fn unknown_variable(name: &str, value: &str, candidates: &[(String, Key)]) -> Op
     let short: Vec<&str> = names.iter().map(|name| &name[PREFIX.len()..]).collect();
     let nearest = nearest(rest, &short).map(|found| format!("{PREFIX}{found}"))?;
     let hidden = if super::secret::is_secret(name) { HIDDEN } else { value };
-    let source = source(SourceKind::Variable, name, format!("{name}={hidden}"));
+    let source = source(ConfigTextKind::Variable, name, format!("{name}={hidden}"));
     let place = Place::new(&source, 0..name.len());
     let problem = Problem::UnknownVariable { name: name.to_owned(), nearest: Some(nearest) };
     Some(Diagnostic::at(problem, place))
 }
 
-fn of_argument(name: &str, sets: &[String]) -> Option<(Key, Manner)> {
+fn of_argument(name: &str, sets: &[String]) -> Option<(Key, ListOperation)> {
     if let Some(key) = Key::parse(name, sets) {
-        return Some((key, Manner::Assign));
+        return Some((key, ListOperation::Assign));
     }
     let (list, ending) = name.rsplit_once('.')?;
     let manner = match ending {
-        "append" => Manner::Append,
-        "remove" => Manner::Remove,
+        "append" => ListOperation::Append,
+        "remove" => ListOperation::Remove,
         _ => return None,
     };
     Key::parse(list, sets).filter(|key| key.setting.is_list).map(|key| (key, manner))
@@ -183,9 +184,9 @@ fn read(given: Given, layer: &mut Layer, problems: &mut Vec<Diagnostic>) {
         }
     }
     let change = match given.manner {
-        Manner::Assign => Change::Assign(items),
-        Manner::Append => Change::Amend { append: items, remove: Vec::new() },
-        Manner::Remove => Change::Amend { append: Vec::new(), remove: items },
+        ListOperation::Assign => Change::Assign(items),
+        ListOperation::Append => Change::Amend { append: items, remove: Vec::new() },
+        ListOperation::Remove => Change::Amend { append: Vec::new(), remove: items },
     };
     let place = Place::new(&given.source, given.value);
     // Of two arguments for one key the last counts, as in a layer the last change does.

@@ -8,7 +8,7 @@ use assetsync_core::text::name;
 
 /// What kind of thing a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SourceKind {
+pub enum ConfigTextKind {
     /// A file of settings.
     File,
     /// An environment variable, as `NAME=value`.
@@ -21,7 +21,7 @@ pub enum SourceKind {
 #[derive(PartialEq, Eq)]
 pub struct Source {
     /// What it is.
-    pub kind: SourceKind,
+    pub kind: ConfigTextKind,
     /// How it is named to people: a file's path, a variable's name, an argument without its value.
     pub name: String,
     /// All of it.
@@ -96,8 +96,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = name(&self.source.name);
         match self.source.kind {
-            SourceKind::File => write!(f, "{source}:{}:{}", self.line(), self.column()),
-            SourceKind::Variable | SourceKind::Argument => f.write_str(&source),
+            ConfigTextKind::File => write!(f, "{source}:{}:{}", self.line(), self.column()),
+            ConfigTextKind::Variable | ConfigTextKind::Argument => f.write_str(&source),
         }
     }
 }
@@ -116,13 +116,13 @@ impl fmt::Display for Origin {
 mod tests {
     use super::*;
 
-    fn source(kind: SourceKind, name: &str, text: &str) -> Arc<Source> {
+    fn source(kind: ConfigTextKind, name: &str, text: &str) -> Arc<Source> {
         Arc::new(Source { kind, name: name.into(), text: text.into() })
     }
 
     #[test]
-    fn places_are_named_as_editors_name_them() {
-        let file = source(SourceKind::File, "a.toml", "ä = 1\r\nüb = 2\n");
+    fn locations_are_file_line_column() {
+        let file = source(ConfigTextKind::File, "a.toml", "ä = 1\r\nüb = 2\n");
         for (span, name) in [
             (0..2, "a.toml:1:1"),
             (5..6, "a.toml:1:5"),
@@ -131,14 +131,14 @@ mod tests {
         ] {
             assert_eq!(Place::new(&file, span).to_string(), name);
         }
-        let argument = source(SourceKind::Argument, "--set a", "--set a=1");
+        let argument = source(ConfigTextKind::Argument, "--set a", "--set a=1");
         assert_eq!(Origin::Given(Place::new(&argument, 8..9)).to_string(), "--set a");
         assert_eq!(Origin::BuiltIn(Some("{a}/b")).to_string(), "built in: {a}/b");
     }
 
     #[test]
     fn no_place_cuts_a_character() {
-        let file = source(SourceKind::File, "a", "ä");
+        let file = source(ConfigTextKind::File, "a", "ä");
         assert_eq!(Place::new(&file, 1..1).span, 0..0);
         assert_eq!(Place::new(&file, 5..9).span, 2..2);
     }

@@ -3,7 +3,7 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use assetsync_core::text;
 
-use super::place::{Place, SourceKind};
+use super::place::{ConfigTextKind, Place};
 use super::problem::{Diagnostic, Severity};
 use super::secret;
 use super::text::wrapped;
@@ -70,10 +70,10 @@ impl<'a> Excerpt<'a> {
             .fold(false)
             .annotation(kind.span(self.span.clone()).label(self.label));
         match self.place.source.kind {
-            SourceKind::File => {
+            ConfigTextKind::File => {
                 snippet.path(text::name(&self.place.source.name)).line_start(self.place.line())
             }
-            SourceKind::Variable | SourceKind::Argument => snippet.line_numbering(false),
+            ConfigTextKind::Variable | ConfigTextKind::Argument => snippet.line_numbering(false),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::place::Origin;
 use super::problem::{Diagnostic, Problem, Problems, Severity};
 use super::schema::{Default, Key, SETTINGS, Scope, Setting};
 use super::settings::{HostSettings, Settings, Value, Values};
-use super::value::{Datum, Hook};
+use super::value::{Hook, SettingValue};
 
 impl ConfigFile {
     /// The values for a stage, or without one those that all stages begin with.
@@ -170,7 +170,8 @@ impl Layers<'_> {
 
 /// The roles of a host for which none are given.
 fn built_in_roles() -> Vec<Item> {
-    let role = |name: &str| Item { datum: Datum::Text(name.into()), origin: Origin::BuiltIn(None) };
+    let role =
+        |name: &str| Item { datum: SettingValue::Text(name.into()), origin: Origin::BuiltIn(None) };
     ["app", "web"].map(role).to_vec()
 }
 
@@ -237,7 +238,7 @@ fn apply(before: Option<Value>, entry: &Entry) -> (Value, Option<Diagnostic>) {
 /// A hook is named by what it runs.
 fn is_same(one: &Item, other: &Item) -> bool {
     match (&one.datum, &other.datum) {
-        (Datum::Hook(Hook { run, .. }), Datum::Hook(other)) => *run == other.run,
+        (SettingValue::Hook(Hook { run, .. }), SettingValue::Hook(other)) => *run == other.run,
         (one, other) => one == other,
     }
 }

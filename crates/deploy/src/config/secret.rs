@@ -1,6 +1,6 @@
 //! What must never be printed: values whose names say that they are secrets.
 
-pub(crate) use crate::command::{holds_password, names_secret as is_secret};
+pub(crate) use crate::command::{contains_password, is_secret_name as is_secret};
 
 /// What is shown in a secret's place.
 pub(crate) const HIDDEN: &str = "(hidden)";
@@ -18,7 +18,7 @@ pub(crate) fn masked(line: &str) -> String {
             return format!("{}= {HIDDEN}", &line[..equals]);
         }
     }
-    if holds_password(line) { HIDDEN.to_owned() } else { line.to_owned() }
+    if contains_password(line) { HIDDEN.to_owned() } else { line.to_owned() }
 }
 
 /// How many bytes the character at `at` has.

@@ -7,7 +7,7 @@ use super::layer::Item;
 use super::place::{Origin, Place};
 use super::problem::Diagnostic;
 use super::schema::{Key, SETTINGS};
-use super::value::{Datum, Hook};
+use super::value::{Hook, SettingValue};
 
 /// A setting's value; one that is no list has one item.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,14 +83,14 @@ impl Values {
         found.map(|(_, value)| value)
     }
 
-    fn datum(&self, name: &str, set: Option<&str>) -> Option<&Datum> {
+    fn datum(&self, name: &str, set: Option<&str>) -> Option<&SettingValue> {
         Some(&self.get(name, set)?.items.first()?.datum)
     }
 
     /// A text of a set of assets, or of the stage.
     pub fn text_of_set(&self, name: &str, set: Option<&str>) -> Option<&str> {
         match self.datum(name, set)? {
-            Datum::Text(text) => Some(text),
+            SettingValue::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -103,20 +103,20 @@ impl Values {
     /// A number.
     pub fn count(&self, name: &str, set: Option<&str>) -> Option<u64> {
         match self.datum(name, set)? {
-            Datum::Count(count) => Some(*count),
+            SettingValue::Count(count) => Some(*count),
             _ => None,
         }
     }
 
     /// Yes or no; no if it is not set.
     pub fn flag(&self, name: &str) -> bool {
-        matches!(self.datum(name, None), Some(Datum::Flag(true)))
+        matches!(self.datum(name, None), Some(SettingValue::Flag(true)))
     }
 
     /// A length of time; none at all if it is not set.
     pub fn age(&self, name: &str, set: Option<&str>) -> Duration {
         match self.datum(name, set) {
-            Some(Datum::Age(age, _)) => *age,
+            Some(SettingValue::Age(age, _)) => *age,
             _ => Duration::ZERO,
         }
     }
@@ -134,7 +134,7 @@ impl Values {
     /// The hooks of a list.
     pub fn hooks(&self, name: &str) -> Vec<Hook> {
         let hooks = self.items(name, None).iter().filter_map(|item| match &item.datum {
-            Datum::Hook(hook) => Some(hook.clone()),
+            SettingValue::Hook(hook) => Some(hook.clone()),
             _ => None,
         });
         hooks.collect()

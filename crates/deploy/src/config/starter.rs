@@ -22,7 +22,7 @@ pub(crate) struct Line {
 
 /// A stage to begin with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct StarterStage {
+pub(crate) struct TemplateStage {
     /// Its name.
     pub name: String,
     /// What differs from other stages.
@@ -33,11 +33,11 @@ pub(crate) struct StarterStage {
 
 /// What the file is to say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Starter {
+pub struct ConfigTemplate {
     /// The files that were read for it.
     pub(crate) sources: Vec<String>,
     pub(crate) lines: Vec<Line>,
-    pub(crate) stages: Vec<StarterStage>,
+    pub(crate) stages: Vec<TemplateStage>,
     /// What to say in a section.
     pub(crate) remarks: Vec<(&'static str, String)>,
     /// What was not understood.
@@ -70,9 +70,9 @@ impl Line {
     }
 }
 
-impl Starter {
+impl ConfigTemplate {
     /// What a project without configuration begins with: three lines of it are to be changed.
-    pub fn of_project(project: &Project) -> Starter {
+    pub fn of_project(project: &Project) -> ConfigTemplate {
         let name = application(&project.folder);
         let mut lines = vec![
             Line::text("application", &name),
@@ -88,8 +88,8 @@ impl Starter {
         lines.push(Line::text("assets.source", source));
         let hosts =
             vec![format!("{{ address = \"web1.example.com\", user = \"deploy\", {ROLES} }}")];
-        let stage = StarterStage { name: "production".into(), hosts, ..StarterStage::default() };
-        Starter { lines, stages: vec![stage], ..Starter::default() }
+        let stage = TemplateStage { name: "production".into(), hosts, ..TemplateStage::default() };
+        ConfigTemplate { lines, stages: vec![stage], ..ConfigTemplate::default() }
     }
 
     /// The files it was made from, if any.
@@ -229,7 +229,7 @@ fn comment(text: &mut String, about: &str) {
     }
 }
 
-impl StarterStage {
+impl TemplateStage {
     fn write(&self, text: &mut String) {
         let _ = writeln!(text, "\n[stages.{}]", key_part(&self.name));
         self.lines.iter().for_each(|line| write_line(text, line, ""));

@@ -8,7 +8,7 @@ use super::text::quoted;
 
 /// A checked value; for a list, one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Datum {
+pub enum SettingValue {
     /// Text, never with a NUL.
     Text(String),
     /// A whole number.
@@ -59,12 +59,12 @@ impl Scalar<'_> {
 
 impl Kind {
     /// Checks a value of the setting `key`.
-    pub fn check(self, key: &str, given: Scalar<'_>) -> Result<Datum, Problem> {
+    pub fn check(self, key: &str, given: Scalar<'_>) -> Result<SettingValue, Problem> {
         match (self, given) {
             (Kind::Count(least, most), Scalar::Integer(number)) => count(key, number, least, most),
-            (Kind::Flag, Scalar::Flag(flag)) => Ok(Datum::Flag(flag)),
-            (Kind::Variable, Scalar::Integer(number)) => Ok(Datum::Text(number.to_string())),
-            (Kind::Variable, Scalar::Flag(flag)) => Ok(Datum::Text(flag.to_string())),
+            (Kind::Flag, Scalar::Flag(flag)) => Ok(SettingValue::Flag(flag)),
+            (Kind::Variable, Scalar::Integer(number)) => Ok(SettingValue::Text(number.to_string())),
+            (Kind::Variable, Scalar::Flag(flag)) => Ok(SettingValue::Text(flag.to_string())),
             (Kind::Count(..) | Kind::Flag, _) => Err(self.mismatch(key, given.kind())),
             (_, Scalar::Text(text)) => self.check_text(key, text),
             _ => Err(self.mismatch(key, given.kind())),
@@ -72,7 +72,7 @@ impl Kind {
     }
 
     /// Checks what a variable or an argument says, where everything is text.
-    pub fn check_word(self, key: &str, text: &str) -> Result<Datum, Problem> {
+    pub fn check_word(self, key: &str, text: &str) -> Result<SettingValue, Problem> {
         let scalar = match self {
             Kind::Count(..) => text.trim().parse().map_or(Scalar::Text(text), Scalar::Integer),
             Kind::Flag => text.trim().parse().map_or(Scalar::Text(text), Scalar::Flag),
@@ -97,7 +97,7 @@ impl Kind {
         Expected { what, example }
     }
 
-    fn check_text(self, key: &str, text: &str) -> Result<Datum, Problem> {
+    fn check_text(self, key: &str, text: &str) -> Result<SettingValue, Problem> {
         if text.contains('\0') {
             return Err(refused(key, "has a NUL character", "take it out"));
         }
@@ -113,7 +113,7 @@ impl Kind {
             Kind::Below => super::path::below(key, text)?,
             Kind::Text | Kind::LocalPath => one_line(key, text)?,
             Kind::Hook => {
-                return Ok(Datum::Hook(Hook {
+                return Ok(SettingValue::Hook(Hook {
                     run: text.to_owned(),
                     roles: Vec::new(),
                     timeout: None,
@@ -121,7 +121,7 @@ impl Kind {
             }
             Kind::Command | Kind::Variable | Kind::Count(..) | Kind::Flag => {}
         }
-        Ok(Datum::Text(text.to_owned()))
+        Ok(SettingValue::Text(text.to_owned()))
     }
 }
 
@@ -130,9 +130,9 @@ pub(crate) fn refused(key: &str, why: &str, advice: &'static str) -> Problem {
     Problem::Refused { key: key.to_owned(), why: why.to_owned(), advice }
 }
 
-fn count(key: &str, number: i128, least: u64, most: u64) -> Result<Datum, Problem> {
+fn count(key: &str, number: i128, least: u64, most: u64) -> Result<SettingValue, Problem> {
     match u64::try_from(number) {
-        Ok(count) if (least..=most).contains(&count) => Ok(Datum::Count(count)),
+        Ok(count) if (least..=most).contains(&count) => Ok(SettingValue::Count(count)),
         _ => Err(Problem::Refused {
             key: key.to_owned(),
             why: format!("is {number}; it goes from {least} to {most}"),
@@ -144,11 +144,11 @@ fn count(key: &str, number: i128, least: u64, most: u64) -> Result<Datum, Proble
 /// The longest age that makes sense: clocks and file systems know no later time.
 const MAX_AGE: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
-pub(crate) fn age(key: &str, text: &str) -> Result<Datum, Problem> {
+pub(crate) fn age(key: &str, text: &str) -> Result<SettingValue, Problem> {
     const ADVICE: &str = "write a number and s, m, h, d or w, as in \"7d\", \"36h\" or \"1h 30m\"";
     match humantime::parse_duration(text.trim()) {
         Ok(age) if age > MAX_AGE => Err(refused(key, "is more than a hundred years", ADVICE)),
-        Ok(age) => Ok(Datum::Age(age, text.trim().to_owned())),
+        Ok(age) => Ok(SettingValue::Age(age, text.trim().to_owned())),
         Err(_) => {
             let why = format!("can't be read as an age: '{}'", assetsync_core::text::name(text));
             Err(refused(key, &why, ADVICE))
@@ -185,24 +185,24 @@ fn one_line(key: &str, text: &str) -> Result<(), Problem> {
     }
 }
 
-impl Datum {
+impl SettingValue {
     /// The value as text; a hook is what it runs.
     pub fn plain(&self) -> String {
         match self {
-            Datum::Text(text) | Datum::Age(_, text) => text.clone(),
-            Datum::Count(count) => count.to_string(),
-            Datum::Flag(flag) => flag.to_string(),
-            Datum::Hook(hook) => hook.run.clone(),
+            SettingValue::Text(text) | SettingValue::Age(_, text) => text.clone(),
+            SettingValue::Count(count) => count.to_string(),
+            SettingValue::Flag(flag) => flag.to_string(),
+            SettingValue::Hook(hook) => hook.run.clone(),
         }
     }
 
     /// The value in TOML.
     pub fn to_toml(&self) -> String {
         match self {
-            Datum::Text(text) | Datum::Age(_, text) => quoted(text),
-            Datum::Count(count) => count.to_string(),
-            Datum::Flag(flag) => flag.to_string(),
-            Datum::Hook(hook) => hook.to_toml(),
+            SettingValue::Text(text) | SettingValue::Age(_, text) => quoted(text),
+            SettingValue::Count(count) => count.to_string(),
+            SettingValue::Flag(flag) => flag.to_string(),
+            SettingValue::Hook(hook) => hook.to_toml(),
         }
     }
 }

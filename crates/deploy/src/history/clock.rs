@@ -59,11 +59,12 @@ fn no_earlier_than_true(mut times: Vec<i64>, now: i64) -> Vec<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::deploys::Deploy;
-    use super::super::id::DeployId;
-    use super::super::testing::deploy;
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::history::deploys::Deploy;
+    use crate::history::id::DeployId;
+    use crate::history::testing::deploy;
 
     #[test]
     fn table() {

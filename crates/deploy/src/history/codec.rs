@@ -9,15 +9,15 @@
 //! Numbers are LEB128 varints. Paths come in tree order, each as the length it shares with the one before and the rest;
 //! positions as the distance from the one before. Digests don't compress, so they are kept apart from what does.
 
-use assetsync_sync::digest::Digest;
-use assetsync_sync::path::RelPath;
-use assetsync_sync::proto::{put_bytes, put_number, put_signed};
+use assetsync_core::digest::Digest;
+use assetsync_core::path::RelPath;
+use assetsync_core::protocol::{put_bytes, put_number, put_signed};
 
 use super::deploys::{Deploy, History};
 use super::id::DeployId;
 use super::limits;
 use super::step::Step;
-use super::tree::{Content, FileRecord, Stamp, Tree};
+use super::tree::{Content, HistoryFile, Stamp, Tree};
 
 /// What a history begins with; the last character is the format.
 pub(super) const MAGIC: &[u8; 16] = b"assetsync-hist-1";
@@ -93,7 +93,7 @@ pub(super) fn plain(step: &Step) -> Vec<u8> {
     put_paths(&mut out, &step.leavings);
     put_deploy(&mut out, &step.deploy);
     put_positions(&mut out, &step.removed);
-    put_restamped(&mut out, &step.restamped);
+    put_restamped(&mut out, &step.attributes_changed);
     put_added(&mut out, &step.added);
     out
 }
@@ -145,11 +145,11 @@ fn put_positions(out: &mut Vec<u8>, positions: &[u32]) {
     }
 }
 
-fn put_restamped(out: &mut Vec<u8>, restamped: &[(u32, Stamp)]) {
-    let positions: Vec<u32> = restamped.iter().map(|(position, _)| *position).collect();
+fn put_restamped(out: &mut Vec<u8>, attributes_changed: &[(u32, Stamp)]) {
+    let positions: Vec<u32> = attributes_changed.iter().map(|(position, _)| *position).collect();
     put_positions(out, &positions);
     let mut before = Stamp::default();
-    for (_, stamp) in restamped {
+    for (_, stamp) in attributes_changed {
         put_stamp(out, 0, before, *stamp);
         before = *stamp;
     }
@@ -169,7 +169,7 @@ fn put_stamp(out: &mut Vec<u8>, flags: u8, before: Stamp, stamp: Stamp) {
     }
 }
 
-fn put_added(out: &mut Vec<u8>, added: &[FileRecord]) {
+fn put_added(out: &mut Vec<u8>, added: &[HistoryFile]) {
     put_number(out, added.len() as u64);
     let (mut path, mut stamp): (&[u8], _) = (&[], Stamp::default());
     for file in added {
@@ -191,10 +191,11 @@ fn put_added(out: &mut Vec<u8>, added: &[FileRecord]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::decoder::decode;
-    use super::super::testing::deploy;
+    use assetsync_core::entry::Mtime;
+
     use super::*;
-    use assetsync_sync::entry::Mtime;
+    use crate::history::decoder::decode;
+    use crate::history::testing::deploy;
 
     /// As many files as the largest tree of the benchmarks; `newer` of them are new in this version.
     fn large(newer: u32) -> Tree {
@@ -207,7 +208,7 @@ mod tests {
             let size = u64::from(number) * 37 % 100_000;
             let mtime = Mtime { secs: 1_770_000_000, nanos: 0 };
             let stamp = Stamp { mode: 0o644, mtime, entry_point: false };
-            FileRecord { path, content: Content::File { size, digest }, stamp }
+            HistoryFile { path, content: Content::File { size, digest }, stamp }
         });
         Tree::new(files.collect()).expect("a good tree")
     }

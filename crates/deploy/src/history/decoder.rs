@@ -1,20 +1,19 @@
 //! Bytes to a history. They come from a host's disk, so nothing in them is believed.
 
-use assetsync_sync::digest::Digest;
-use assetsync_sync::entry::Mtime;
-use assetsync_sync::limits as engine;
-use assetsync_sync::path::RelPath;
-use assetsync_sync::proto::{DecodeError, Fields};
+use assetsync_core::digest::Digest;
+use assetsync_core::entry::Mtime;
+use assetsync_core::limits as engine;
+use assetsync_core::path::RelPath;
+use assetsync_core::protocol::{DecodeError, Fields};
 
-use super::HistoryError;
 use super::codec::{
     CHECKSUM_BYTES, Checksum, ENTRY_POINT, MAGIC, SAME_MODE, SAME_MTIME, SYMLINK, encode_step,
 };
 use super::deploys::{Deploy, History, Origin};
 use super::id::DeployId;
-use super::limits;
 use super::step::Step;
-use super::tree::{Content, FileRecord, Stamp};
+use super::tree::{Content, HistoryFile, Stamp};
+use super::{HistoryError, limits};
 
 /// A history that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +108,7 @@ fn read_step(fields: &mut Fields<'_>) -> Result<Step, DecodeError> {
         leavings: read_paths(fields)?,
         deploy: read_deploy(fields)?,
         removed: read_positions(fields)?,
-        restamped: read_restamped(fields)?,
+        attributes_changed: read_restamped(fields)?,
         added: read_added(fields)?,
     })
 }
@@ -198,7 +197,7 @@ fn read_stamp(
     Ok((flags, stamp))
 }
 
-fn read_added(fields: &mut Fields<'_>) -> Result<Vec<FileRecord>, DecodeError> {
+fn read_added(fields: &mut Fields<'_>) -> Result<Vec<HistoryFile>, DecodeError> {
     let (mut path, mut stamp) = (Vec::new(), Stamp::default());
     let mut added = Vec::new();
     for _ in 0..count(fields)? {
@@ -219,7 +218,7 @@ fn read_file(
     fields: &mut Fields<'_>,
     path: &mut Vec<u8>,
     before: Stamp,
-) -> Result<FileRecord, DecodeError> {
+) -> Result<HistoryFile, DecodeError> {
     let path = read_path(fields, path)?;
     let (flags, stamp) = read_stamp(fields, SYMLINK, before)?;
     let content = match flags & SYMLINK {
@@ -231,7 +230,7 @@ fn read_file(
             target: fields.bytes("link target length", engine::LINK_TARGET_BYTES)?.to_vec(),
         },
     };
-    Ok(FileRecord { path, content, stamp })
+    Ok(HistoryFile { path, content, stamp })
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! A version of a file (a path and its content) is kept once, with the first and last deploy of an unbroken series that
 //! used it. So a hundred deploys that share most of their files cost little more than one.
 
-use assetsync_sync::path::RelPath;
+use assetsync_core::path::RelPath;
 
 use super::id::DeployId;
-use super::tree::{Content, FileRecord, Stamp, Tree};
+use super::tree::{Content, HistoryFile, Stamp, Tree};
 
 /// One deploy, beside its tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl History {
     /// The tree that a deploy made live; empty for a position that there isn't.
     pub fn tree(&self, deploy: usize) -> Tree {
         let deploy = position(deploy);
-        let files = self.spans.iter().filter(|span| span.covers(deploy)).map(|span| FileRecord {
+        let files = self.spans.iter().filter(|span| span.covers(deploy)).map(|span| HistoryFile {
             path: span.path.clone(),
             content: span.content.clone(),
             stamp: span.stamp_at(deploy),

@@ -7,7 +7,7 @@ use super::codec::encode;
 use super::decoder::decode;
 use super::deploys::History;
 use super::policy::{Policy, same_content};
-use super::retention::{Fate, Removed, retention};
+use super::retention::{Disposition, Removed, retention};
 use super::rollback::{Target, rollback};
 use super::status::status;
 use super::testing::{Host, file, policy};
@@ -82,7 +82,8 @@ fn has_all(host: &Host, tree: &Tree) -> bool {
     let back = (0..known).find(|&at| same_content(&host.history.tree(at), tree));
     back.is_some_and(|at| {
         let id = host.history.deploys()[at].id.to_string();
-        let back = rollback(&host.history, Target::Id(&id), &host.standing, &host.aside);
+        let back =
+            rollback(&host.history, Target::Id(&id), &host.standing, &host.retained_contents);
         back.is_ok_and(|back| back.missing().count() == 0 && same_content(&back.tree(), tree))
     })
 }
@@ -143,7 +144,7 @@ proptest! {
         run.host.remove(&first);
         let second = retention(&run.host.history, live, &run.host.standing, &policy, now);
         prop_assert_eq!(second.removed().count(), 0);
-        let status = status(&run.host.history, &run.host.standing, &run.host.aside, &policy, now);
+        let status = status(&run.host.history, &run.host.standing, &run.host.retained_contents, &policy, now);
         prop_assert_eq!(status.drift.len(), 0);
         prop_assert_eq!(status.stale_manifests.len() + status.prunable_files as usize, 0);
         prop_assert_eq!(status.kept.last().map(|kept| kept.missing), Some(0));
@@ -178,7 +179,7 @@ proptest! {
 
     /// Exactly what stands and is not wanted has a fate; nothing wanted has.
     #[test]
-    fn every_file_has_a_fate(made in trees(), wanted in trees(), keep in 0_u32..4) {
+    fn every_file_is_retained_or_removed(made in trees(), wanted in trees(), keep in 0_u32..4) {
         let run = run(&made, &policy(keep, 500), |_, time| time);
         let wanted = tree(&wanted[0].0);
         let now = Now { host: 9999, sender: 9999 };
@@ -189,7 +190,7 @@ proptest! {
         }
         let manifests = wanted.files().iter().any(|file| file.path.to_string().contains("manifest"));
         for (path, fate) in &made.fates {
-            let stale = matches!(fate, Fate::Remove(Removed::StaleManifest));
+            let stale = matches!(fate, Disposition::Remove(Removed::StaleManifest));
             prop_assert!(!manifests || stale == path.to_string().contains("manifest"));
         }
     }

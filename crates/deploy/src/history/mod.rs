@@ -40,12 +40,12 @@ pub use deploys::{Deploy, History, Origin};
 pub use id::DeployId;
 pub use names::competing_manifests;
 pub use policy::{Delete, Foreign, Policy};
-pub use retention::{Fate, Removed, Retained, Retention, retention};
+pub use retention::{Disposition, Removed, Retained, Retention, retention};
 pub use rollback::{Piece, Rollback, Source, Target, find, rollback};
-pub use set_aside::{SetAside, outdated, set_aside};
+pub use set_aside::{SetAside, outdated, to_retain};
 pub use status::{Drift, Kept, Status, status};
 pub use step::Step;
-pub use tree::{Content, FileRecord, Stamp, Tree};
+pub use tree::{Content, HistoryFile, Stamp, Tree};
 
 /// Why a history can't be read, or not be continued.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +65,7 @@ pub enum HistoryError {
     Compression,
     /// A part can't be decoded.
     #[error("History of deploys is damaged: {0}")]
-    Decode(#[from] assetsync_sync::proto::DecodeError),
+    Decode(#[from] assetsync_core::protocol::DecodeError),
     /// Two files at one path, or a file below another.
     #[error("Tree has two files at or below '{0}'")]
     Clash(String),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use assetsync_sync::path::RelPath;
+use assetsync_core::path::RelPath;
 
 use super::tree::Tree;
 
@@ -50,8 +50,8 @@ pub fn competing_manifests(tree: &Tree) -> Vec<Vec<RelPath>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{file, path};
     use super::*;
+    use crate::history::testing::{file, path};
 
     #[test]
     fn leaders() {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use assetsync_sync::entry::Kind;
-use assetsync_sync::path::RelPath;
-use assetsync_sync::state::RemoteEntry;
+use assetsync_core::entry::Kind;
+use assetsync_core::path::RelPath;
+use assetsync_core::state::RemoteEntry;
 
 use super::clock::Now;
 use super::deploys::History;
@@ -15,7 +15,7 @@ use super::tree::{Content, Tree, add_parents};
 
 /// What becomes of something that stands and is not wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum Disposition {
     /// It stays.
     Retain(Retained),
     /// It goes.
@@ -31,7 +31,7 @@ pub enum Retained {
         deploy: usize,
     },
     /// It is the `.gz`, `.br`, `.zst` or `.map` of a wanted file whose content does not change.
-    BesideItsFile,
+    Sibling,
     /// No deploy brought it.
     Foreign,
 }
@@ -40,7 +40,7 @@ pub enum Retained {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removed {
     /// A wanted file is where it stands, or above or below.
-    InTheWay,
+    Obstruction,
     /// It is a Sprockets manifest beside the wanted one.
     StaleManifest,
     /// It is the `.gz`, `.br`, `.zst` or `.map` of a wanted file whose content changes: it would be served in its place.
@@ -58,7 +58,7 @@ pub enum Removed {
 impl Removed {
     /// Whether it must go in the moment of publishing. All else goes later, when the new tree has proved itself.
     pub fn at_publishing(self) -> bool {
-        matches!(self, Removed::InTheWay | Removed::StaleManifest | Removed::StaleSibling)
+        matches!(self, Removed::Obstruction | Removed::StaleManifest | Removed::StaleSibling)
     }
 }
 
@@ -66,7 +66,7 @@ impl Removed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
     /// All that stands and is not wanted, in tree order. Directories that stay are not among them.
-    pub fates: Vec<(RelPath, Fate)>,
+    pub fates: Vec<(RelPath, Disposition)>,
     /// The oldest deploy that is kept; what [`History::step`] wants to know.
     pub first_kept: usize,
 }
@@ -75,13 +75,13 @@ impl Retention {
     /// What goes, in tree order.
     pub fn removed(&self) -> impl DoubleEndedIterator<Item = (&RelPath, Removed)> {
         self.fates.iter().filter_map(|(path, fate)| match fate {
-            Fate::Remove(why) => Some((path, *why)),
-            Fate::Retain(_) => None,
+            Disposition::Remove(why) => Some((path, *why)),
+            Disposition::Retain(_) => None,
         })
     }
 
     /// The fate of a path.
-    pub fn fate(&self, path: &RelPath) -> Option<Fate> {
+    pub fn fate(&self, path: &RelPath) -> Option<Disposition> {
         let found = self.fates.binary_search_by(|(known, _)| known.cmp(path)).ok()?;
         Some(self.fates[found].1)
     }
@@ -98,8 +98,8 @@ pub fn retention(
     now: Now,
 ) -> Retention {
     let first_kept = first_kept(history, wanted, policy, now);
-    let judge = Judge::new(history, wanted, standing, policy, first_kept);
-    let mut fates: Vec<(RelPath, Fate)> = standing
+    let judge = RetentionRules::new(history, wanted, standing, policy, first_kept);
+    let mut fates: Vec<(RelPath, Disposition)> = standing
         .iter()
         .filter(|remote| remote.entry.kind != Kind::Dir)
         .map(|remote| &remote.entry.path)
@@ -112,7 +112,7 @@ pub fn retention(
 }
 
 /// What decides a fate.
-struct Judge<'a> {
+struct RetentionRules<'a> {
     history: &'a History,
     wanted: &'a Tree,
     standing: &'a [RemoteEntry],
@@ -124,42 +124,42 @@ struct Judge<'a> {
     manifests: BTreeSet<Option<RelPath>>,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> RetentionRules<'a> {
     fn new(
         history: &'a History,
         wanted: &'a Tree,
         standing: &'a [RemoteEntry],
         policy: &'a Policy,
         first_kept: usize,
-    ) -> Judge<'a> {
+    ) -> RetentionRules<'a> {
         let manifests = wanted.files().iter().filter(|file| is_sprockets_manifest(&file.path));
         let manifests = manifests.map(|file| file.path.parent()).collect();
         let brought = brought(history);
-        Judge { history, wanted, standing, policy, first_kept, brought, manifests }
+        RetentionRules { history, wanted, standing, policy, first_kept, brought, manifests }
     }
 
     /// The first rule that applies decides.
-    fn fate(&self, path: &RelPath) -> Fate {
+    fn fate(&self, path: &RelPath) -> Disposition {
         let leader = leader(path);
         if self.is_in_the_way(path) {
-            return Fate::Remove(Removed::InTheWay);
+            return Disposition::Remove(Removed::Obstruction);
         }
         if self.is_stale_manifest(&leader) {
-            return Fate::Remove(Removed::StaleManifest);
+            return Disposition::Remove(Removed::StaleManifest);
         }
         if self.policy.delete == Delete::Mirror {
-            return Fate::Remove(Removed::Mirror);
+            return Disposition::Remove(Removed::Mirror);
         }
         if let Some(led) = self.wanted.get(&leader) {
-            return self.fate_beside(path, &leader, &led.content);
+            return self.disposition_of_sibling(path, &leader, &led.content);
         }
         match self.brought.get(&leader) {
             Some(&Some(deploy)) if deploy >= self.first_kept => {
-                Fate::Retain(Retained::Used { deploy })
+                Disposition::Retain(Retained::Used { deploy })
             }
-            Some(_) => Fate::Remove(Removed::Expired),
-            None if self.policy.foreign == Foreign::Remove => Fate::Remove(Removed::Foreign),
-            None => Fate::Retain(Retained::Foreign),
+            Some(_) => Disposition::Remove(Removed::Expired),
+            None if self.policy.foreign == Foreign::Remove => Disposition::Remove(Removed::Foreign),
+            None => Disposition::Retain(Retained::Foreign),
         }
     }
 
@@ -180,7 +180,12 @@ impl<'a> Judge<'a> {
     }
 
     /// The fate of what follows a wanted file. It stays only if that file surely keeps the content it was made from.
-    fn fate_beside(&self, path: &RelPath, leader: &RelPath, wanted: &Content) -> Fate {
+    fn disposition_of_sibling(
+        &self,
+        path: &RelPath,
+        leader: &RelPath,
+        wanted: &Content,
+    ) -> Disposition {
         let made_from = self.history.last_use(path);
         let made_from = made_from.and_then(|deploy| self.history.content_at(leader, deploy));
         let unchanged = match made_from {
@@ -191,18 +196,19 @@ impl<'a> Judge<'a> {
             }
         };
         match unchanged {
-            true => Fate::Retain(Retained::BesideItsFile),
-            false => Fate::Remove(Removed::StaleSibling),
+            true => Disposition::Retain(Retained::Sibling),
+            false => Disposition::Remove(Removed::StaleSibling),
         }
     }
 
     /// The fates of directories that go: those in the way, and those that lose all that was in them. One that was empty
     /// already is nobody's business, unless everything is.
-    fn directories(&self, fates: &[(RelPath, Fate)]) -> Vec<(RelPath, Fate)> {
+    fn directories(&self, fates: &[(RelPath, Disposition)]) -> Vec<(RelPath, Disposition)> {
         let mut needed = self.wanted.directories();
         let mut losing = BTreeSet::new();
         for (path, fate) in fates {
-            let above = if matches!(fate, Fate::Retain(_)) { &mut needed } else { &mut losing };
+            let above =
+                if matches!(fate, Disposition::Retain(_)) { &mut needed } else { &mut losing };
             add_parents(above, path);
         }
         let directories = self.standing.iter().filter(|remote| remote.entry.kind == Kind::Dir);
@@ -210,14 +216,14 @@ impl<'a> Judge<'a> {
         let fate = |path: &RelPath| {
             let in_the_way = self.wanted.get(path).is_some() || self.is_below_wanted(path);
             match in_the_way {
-                true => Some(Removed::InTheWay),
+                true => Some(Removed::Obstruction),
                 false if needed.contains(path) => None,
                 false if losing.contains(path) || all_go => Some(Removed::Emptied),
                 false => None,
             }
         };
         let paths = directories.map(|remote| &remote.entry.path);
-        paths.filter_map(|path| Some((path.clone(), Fate::Remove(fate(path)?)))).collect()
+        paths.filter_map(|path| Some((path.clone(), Disposition::Remove(fate(path)?)))).collect()
     }
 }
 

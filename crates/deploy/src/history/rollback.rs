@@ -2,14 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use assetsync_sync::digest::{Digest, ShortDigest};
-use assetsync_sync::path::RelPath;
-use assetsync_sync::state::RemoteEntry;
+use assetsync_core::digest::{Digest, ShortDigest};
+use assetsync_core::path::RelPath;
+use assetsync_core::state::RemoteEntry;
 
-use super::RollbackError;
 use super::deploys::History;
-use super::standing;
-use super::tree::{Content, FileRecord, Tree};
+use super::tree::{Content, HistoryFile, Tree};
+use super::{RollbackError, standing};
 
 /// Which deploy is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +39,7 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     /// The file as it was.
-    pub file: FileRecord,
+    pub file: HistoryFile,
     /// Where its content is.
     pub source: Source,
 }
@@ -62,7 +61,7 @@ impl Rollback {
     }
 
     /// The files whose content must be sent, in tree order.
-    pub fn missing(&self) -> impl Iterator<Item = &FileRecord> {
+    pub fn missing(&self) -> impl Iterator<Item = &HistoryFile> {
         let missing = self.pieces.iter().filter(|piece| piece.source == Source::Missing);
         missing.map(|piece| &piece.file)
     }
@@ -121,35 +120,38 @@ pub fn rollback(
     history: &History,
     target: Target<'_>,
     standing: &[RemoteEntry],
-    kept_aside: &[Digest],
+    retained: &[Digest],
 ) -> Result<Rollback, RollbackError> {
     let deploy = find(history, target)?;
-    Ok(Rollback { deploy, pieces: Stock::new(standing, kept_aside).pieces(&history.tree(deploy)) })
+    Ok(Rollback {
+        deploy,
+        pieces: AvailableContents::new(standing, retained).pieces(&history.tree(deploy)),
+    })
 }
 
 /// All content that a host has.
-pub(super) struct Stock<'a> {
+pub(super) struct AvailableContents<'a> {
     standing: &'a [RemoteEntry],
     by_content: HashMap<(u64, ShortDigest), &'a RelPath>,
-    aside: HashSet<Digest>,
+    retained_contents: HashSet<Digest>,
 }
 
-impl<'a> Stock<'a> {
-    pub(super) fn new(standing: &'a [RemoteEntry], kept_aside: &[Digest]) -> Stock<'a> {
+impl<'a> AvailableContents<'a> {
+    pub(super) fn new(standing: &'a [RemoteEntry], retained: &[Digest]) -> AvailableContents<'a> {
         let known = standing.iter().filter_map(|remote| {
             let key = (remote.entry.file_size()?, remote.digest?);
             Some((key, &remote.entry.path))
         });
-        let aside = kept_aside.iter().copied().collect();
-        Stock { standing, by_content: known.collect(), aside }
+        let retained_contents = retained.iter().copied().collect();
+        AvailableContents { standing, by_content: known.collect(), retained_contents }
     }
 
     pub(super) fn pieces(&self, tree: &Tree) -> Vec<Piece> {
-        let piece = |file: &FileRecord| Piece { file: file.clone(), source: self.source(file) };
+        let piece = |file: &HistoryFile| Piece { file: file.clone(), source: self.source(file) };
         tree.files().iter().map(piece).collect()
     }
 
-    pub(super) fn source(&self, file: &FileRecord) -> Source {
+    pub(super) fn source(&self, file: &HistoryFile) -> Source {
         let in_place = standing::find(self.standing, &file.path);
         if in_place.is_some_and(|remote| standing::is_file(remote, file)) {
             return Source::InPlace;
@@ -158,7 +160,7 @@ impl<'a> Stock<'a> {
         let key = standing::key(&file.content);
         match key.and_then(|key| self.by_content.get(&key)) {
             Some(&path) => Source::At(path.clone()),
-            None if self.aside.contains(digest) => Source::SetAside,
+            None if self.retained_contents.contains(digest) => Source::SetAside,
             None => Source::Missing,
         }
     }

@@ -3,13 +3,13 @@
 
 use std::collections::HashSet;
 
-use assetsync_sync::digest::Digest;
-use assetsync_sync::path::RelPath;
-use assetsync_sync::state::RemoteEntry;
+use assetsync_core::digest::Digest;
+use assetsync_core::path::RelPath;
+use assetsync_core::state::RemoteEntry;
 
 use super::deploys::{History, Span};
 use super::policy::{Delete, Policy};
-use super::retention::{Fate, Retention};
+use super::retention::{Disposition, Retention};
 use super::standing::has_content;
 use super::tree::{Content, Tree};
 
@@ -23,7 +23,7 @@ pub struct SetAside {
 }
 
 /// What to set aside before `wanted` is published, in tree order. A mirror keeps nothing.
-pub fn set_aside(
+pub fn to_retain(
     history: &History,
     wanted: &Tree,
     standing: &[RemoteEntry],
@@ -44,16 +44,16 @@ pub fn set_aside(
 
 /// Of the contents that were set aside, those that no deploy in the history had. Deploys that aren't kept leave it with
 /// the next [`Step`](super::Step).
-pub fn outdated(history: &History, kept_aside: &[Digest]) -> Vec<Digest> {
+pub fn outdated(history: &History, retained: &[Digest]) -> Vec<Digest> {
     let needed: HashSet<Digest> =
         history.spans.iter().filter_map(|span| digest(&span.content)).collect();
-    kept_aside.iter().filter(|digest| !needed.contains(digest)).copied().collect()
+    retained.iter().filter(|digest| !needed.contains(digest)).copied().collect()
 }
 
 fn is_lost(remote: &RemoteEntry, wanted: &Tree, retention: &Retention) -> bool {
     match wanted.get(&remote.entry.path) {
         Some(file) => has_content(remote, &file.content) != Some(true),
-        None => matches!(retention.fate(&remote.entry.path), Some(Fate::Remove(_))),
+        None => matches!(retention.fate(&remote.entry.path), Some(Disposition::Remove(_))),
     }
 }
 
@@ -76,15 +76,18 @@ fn digest(content: &Content) -> Option<Digest> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::policy::Policy;
-    use super::super::retention::retention;
-    use super::super::testing::{Host, at, policy, tree};
     use super::*;
+    use crate::history::policy::Policy;
+    use crate::history::retention::retention;
+    use crate::history::testing::{Host, at, policy, tree};
 
     fn names(host: &Host, wanted: &Tree, policy: &Policy) -> Vec<String> {
         let made = retention(&host.history, wanted, &host.standing, policy, at(100));
-        let aside = set_aside(&host.history, wanted, &host.standing, policy, &made);
-        aside.iter().map(|aside| aside.path.to_string()).collect()
+        let retained_contents = to_retain(&host.history, wanted, &host.standing, policy, &made);
+        retained_contents
+            .iter()
+            .map(|retained_contents| retained_contents.path.to_string())
+            .collect()
     }
 
     #[test]
@@ -107,12 +110,12 @@ mod tests {
     }
 
     #[test]
-    fn contents_that_nobody_needs() {
+    fn unreferenced_contents() {
         let mut host = Host::default();
         for version in 1..=4 {
             host.deploy(&tree(&[&format!("index.html={version}")]), &policy(2, 0), at(version));
         }
-        assert_eq!(host.aside, [Digest::of(&[3])]);
-        assert_eq!(outdated(&History::new(), &host.aside), host.aside);
+        assert_eq!(host.retained_contents, [Digest::of(&[3])]);
+        assert_eq!(outdated(&History::new(), &host.retained_contents), host.retained_contents);
     }
 }

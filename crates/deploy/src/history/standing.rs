@@ -1,11 +1,11 @@
 //! What stands at a destination, compared with what the history says.
 
-use assetsync_sync::digest::ShortDigest;
-use assetsync_sync::entry::Kind;
-use assetsync_sync::path::RelPath;
-use assetsync_sync::state::RemoteEntry;
+use assetsync_core::digest::ShortDigest;
+use assetsync_core::entry::Kind;
+use assetsync_core::path::RelPath;
+use assetsync_core::state::RemoteEntry;
 
-use super::tree::{Content, FileRecord};
+use super::tree::{Content, HistoryFile};
 
 /// The entry at a path, of a state in tree order.
 pub(super) fn find<'a>(standing: &'a [RemoteEntry], path: &RelPath) -> Option<&'a RemoteEntry> {
@@ -30,7 +30,7 @@ pub(super) fn has_content(remote: &RemoteEntry, content: &Content) -> Option<boo
 }
 
 /// Whether an entry is this file: by content, or by size and time where its digest isn't known.
-pub(super) fn is_file(remote: &RemoteEntry, file: &FileRecord) -> bool {
+pub(super) fn is_file(remote: &RemoteEntry, file: &HistoryFile) -> bool {
     let unchanged = || remote.entry.mtime == file.stamp.mtime;
     has_content(remote, &file.content).unwrap_or_else(unchanged)
 }

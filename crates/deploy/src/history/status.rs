@@ -1,17 +1,17 @@
 //! What is live at a destination, what is kept, and what was changed by hand.
 
-use assetsync_sync::digest::Digest;
-use assetsync_sync::entry::Kind;
-use assetsync_sync::path::RelPath;
-use assetsync_sync::state::RemoteEntry;
+use assetsync_core::digest::Digest;
+use assetsync_core::entry::Kind;
+use assetsync_core::path::RelPath;
+use assetsync_core::state::RemoteEntry;
 
 use super::clock::Now;
 use super::deploys::{Deploy, History};
 use super::policy::Policy;
-use super::retention::{Fate, Removed, Retained, retention};
-use super::rollback::{Source, Stock};
+use super::retention::{Disposition, Removed, Retained, retention};
+use super::rollback::{AvailableContents, Source};
 use super::standing;
-use super::tree::{FileRecord, Tree};
+use super::tree::{HistoryFile, Tree};
 
 /// What can be said of a destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub enum Drift {
 pub fn status<'a>(
     history: &'a History,
     standing: &[RemoteEntry],
-    kept_aside: &[Digest],
+    retained: &[Digest],
     policy: &Policy,
     now: Now,
 ) -> Status<'a> {
@@ -68,7 +68,7 @@ pub fn status<'a>(
     let retention = retention(history, &live_tree, standing, policy, now);
     let mut status = Status {
         live: history.live().map(|live| &history.deploys()[live]),
-        kept: kept(history, retention.first_kept, standing, kept_aside),
+        kept: kept(history, retention.first_kept, standing, retained),
         drift: drift(&live_tree, standing),
         retained_files: 0,
         retained_bytes: 0,
@@ -83,18 +83,18 @@ pub fn status<'a>(
 }
 
 impl Status<'_> {
-    fn count(&mut self, fate: Fate, remote: Option<&RemoteEntry>) {
+    fn count(&mut self, fate: Disposition, remote: Option<&RemoteEntry>) {
         let Some(remote) = remote.filter(|remote| remote.entry.kind != Kind::Dir) else { return };
         match fate {
-            Fate::Retain(Retained::Foreign) => self.foreign_files += 1,
-            Fate::Retain(_) => {
+            Disposition::Retain(Retained::Foreign) => self.foreign_files += 1,
+            Disposition::Retain(_) => {
                 self.retained_files += 1;
                 self.retained_bytes += remote.entry.file_size().unwrap_or(0);
             }
-            Fate::Remove(Removed::StaleManifest) => {
+            Disposition::Remove(Removed::StaleManifest) => {
                 self.stale_manifests.push(remote.entry.path.clone());
             }
-            Fate::Remove(_) => self.prunable_files += 1,
+            Disposition::Remove(_) => self.prunable_files += 1,
         }
     }
 }
@@ -103,14 +103,14 @@ fn kept<'a>(
     history: &'a History,
     first_kept: usize,
     standing: &[RemoteEntry],
-    kept_aside: &[Digest],
+    retained: &[Digest],
 ) -> Vec<Kept<'a>> {
-    let stock = Stock::new(standing, kept_aside);
+    let stock = AvailableContents::new(standing, retained);
     let first = first_kept.min(history.live().unwrap_or(0));
     let kept = history.deploys().iter().enumerate().skip(first);
     kept.map(|(at, deploy)| {
         let tree = history.tree(at);
-        let is_missing = |file: &&FileRecord| stock.source(file) == Source::Missing;
+        let is_missing = |file: &&HistoryFile| stock.source(file) == Source::Missing;
         let missing = tree.files().iter().filter(is_missing).count();
         Kept { deploy, files: tree.files().len(), missing }
     })
@@ -118,7 +118,7 @@ fn kept<'a>(
 }
 
 fn drift(live: &Tree, standing: &[RemoteEntry]) -> Vec<(RelPath, Drift)> {
-    let drift = |file: &FileRecord| {
+    let drift = |file: &HistoryFile| {
         let Some(remote) = standing::find(standing, &file.path) else {
             return Some(Drift::Missing);
         };

@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 
-use assetsync_sync::path::RelPath;
-use assetsync_sync::proto::DecodeError;
+use assetsync_core::path::RelPath;
+use assetsync_core::protocol::DecodeError;
 
-use super::HistoryError;
 use super::deploys::{Deploy, History, Span, position};
-use super::limits;
-use super::tree::{FileRecord, Stamp, Tree, check_paths};
+use super::tree::{HistoryFile, Stamp, Tree, check_paths};
+use super::{HistoryError, limits};
 
 /// One more deploy in a history, as differences from its newest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,15 +20,15 @@ pub struct Step {
     /// What the newest tree had and this one has not, by position in it, rising.
     pub(super) removed: Vec<u32>,
     /// What has the same content but another stamp, by position in the newest tree, rising.
-    pub(super) restamped: Vec<(u32, Stamp)>,
+    pub(super) attributes_changed: Vec<(u32, Stamp)>,
     /// What this tree has and the newest had not, in tree order.
-    pub(super) added: Vec<FileRecord>,
+    pub(super) added: Vec<HistoryFile>,
 }
 
 impl Step {
     /// From one tree to another: both are walked together, in tree order.
     pub(super) fn between(deploy: Deploy, newest: &Tree, wanted: &Tree) -> Step {
-        let (mut removed, mut restamped, mut added) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut removed, mut attributes_changed, mut added) = (Vec::new(), Vec::new(), Vec::new());
         let mut old = (0..).zip(newest.files()).peekable();
         for file in wanted.files() {
             while let Some((at, _)) = old.next_if(|(_, known)| known.path < file.path) {
@@ -38,7 +37,7 @@ impl Step {
             match old.next_if(|(_, known)| known.path == file.path) {
                 Some((_, known)) if known == file => {}
                 Some((at, known)) if known.content == file.content => {
-                    restamped.push((at, file.stamp));
+                    attributes_changed.push((at, file.stamp));
                 }
                 other => {
                     removed.extend(other.map(|(at, _)| at));
@@ -47,7 +46,7 @@ impl Step {
             }
         }
         removed.extend(old.map(|(at, _)| at));
-        Step { forgotten: 0, leavings: Vec::new(), deploy, removed, restamped, added }
+        Step { forgotten: 0, leavings: Vec::new(), deploy, removed, attributes_changed, added }
     }
 }
 
@@ -68,13 +67,13 @@ impl History {
         let forgotten = first_kept.max(too_many).min(self.live().unwrap_or(0));
         Step {
             forgotten: position(forgotten),
-            leavings: self.leavings_after(forgotten, wanted, standing),
+            leavings: self.orphans_after(forgotten, wanted, standing),
             ..Step::between(deploy, &newest, wanted)
         }
     }
 
     /// What stands, was brought by a deploy, and belongs to none that is left.
-    fn leavings_after<'a>(
+    fn orphans_after<'a>(
         &self,
         forgotten: usize,
         wanted: &Tree,
@@ -129,19 +128,19 @@ impl History {
     /// All files of the newest tree live on in deploy `new`, but those that `step` removes.
     fn continue_spans(&mut self, step: &Step, new: u32) -> Result<(), HistoryError> {
         let mut removed = step.removed.iter().peekable();
-        let mut restamped = step.restamped.iter().peekable();
+        let mut attributes_changed = step.attributes_changed.iter().peekable();
         let newest = self.spans.iter_mut().filter(|span| span.last.checked_add(1) == Some(new));
         for (at, span) in (0..).zip(newest) {
             if removed.next_if_eq(&&at).is_some() {
                 continue;
             }
             span.last = new;
-            if let Some((_, stamp)) = restamped.next_if(|(position, _)| *position == at) {
+            if let Some((_, stamp)) = attributes_changed.next_if(|(position, _)| *position == at) {
                 span.stamps.push((new, *stamp));
             }
         }
         // Positions that don't rise, name the same file twice, or name none.
-        match removed.next().or(restamped.next().map(|(at, _)| at)) {
+        match removed.next().or(attributes_changed.next().map(|(at, _)| at)) {
             None => Ok(()),
             Some(&at) => Err(DecodeError::Unknown { what: "file", value: u64::from(at) }.into()),
         }
@@ -149,8 +148,8 @@ impl History {
 }
 
 impl Span {
-    fn starting(file: FileRecord, deploy: u32) -> Span {
-        let FileRecord { path, content, stamp } = file;
+    fn starting(file: HistoryFile, deploy: u32) -> Span {
+        let HistoryFile { path, content, stamp } = file;
         Span { path, content, first: deploy, last: deploy, stamps: vec![(deploy, stamp)] }
     }
 
@@ -173,8 +172,8 @@ fn at_most(what: &'static str, count: usize, limit: usize) -> Result<(), History
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{deploy, tree};
     use super::*;
+    use crate::history::testing::{deploy, tree};
 
     #[test]
     fn no_history_is_longer_than_it_may_be() {

@@ -1,27 +1,27 @@
 //! Values for tests.
 
-use assetsync_sync::digest::Digest;
-use assetsync_sync::entry::{Entry, Kind, Mtime};
-use assetsync_sync::path::RelPath;
-use assetsync_sync::state::RemoteEntry;
+use assetsync_core::digest::Digest;
+use assetsync_core::entry::{Entry, Kind, Mtime};
+use assetsync_core::path::RelPath;
+use assetsync_core::state::RemoteEntry;
 
 use super::clock::Now;
 use super::deploys::{Deploy, History, Origin};
 use super::id::DeployId;
 use super::policy::{Delete, Foreign, Policy};
 use super::retention::{Retention, retention};
-use super::set_aside::{outdated, set_aside};
-use super::tree::{Content, FileRecord, Stamp, Tree};
+use super::set_aside::{outdated, to_retain};
+use super::tree::{Content, HistoryFile, Stamp, Tree};
 
 pub(super) fn path(text: &str) -> RelPath {
     RelPath::new(text.as_bytes()).expect("a good path")
 }
 
 /// A file whose content is told by a number.
-pub(super) fn file(name: &str, version: u8) -> FileRecord {
+pub(super) fn file(name: &str, version: u8) -> HistoryFile {
     let content = Content::File { size: 100, digest: Digest::of(&[version]) };
     let mtime = Mtime { secs: 1_700_000_000, nanos: u32::from(version) };
-    FileRecord {
+    HistoryFile {
         path: path(name),
         content,
         stamp: Stamp { mode: 0o644, mtime, entry_point: false },
@@ -42,7 +42,7 @@ pub(super) fn deploy(number: u32, published: i64) -> Deploy {
     Deploy { id: DeployId::new(published, number), published, origin, restores: None }
 }
 
-pub(super) fn remote(file: &FileRecord) -> RemoteEntry {
+pub(super) fn remote(file: &HistoryFile) -> RemoteEntry {
     let (kind, digest) = match &file.content {
         Content::File { size, digest } => (Kind::File { size: *size }, Some(digest.short())),
         Content::Symlink { target } => (Kind::Symlink { target: target.clone() }, None),
@@ -70,7 +70,7 @@ pub(super) struct Host {
     pub(super) history: History,
     /// In tree order.
     pub(super) standing: Vec<RemoteEntry>,
-    pub(super) aside: Vec<Digest>,
+    pub(super) retained_contents: Vec<Digest>,
     deployed: u32,
 }
 
@@ -78,16 +78,18 @@ impl Host {
     /// Deploys a tree by clocks that say `now`, and prunes at once.
     pub(super) fn deploy(&mut self, wanted: &Tree, policy: &Policy, now: Now) -> Retention {
         let made = retention(&self.history, wanted, &self.standing, policy, now);
-        let aside = set_aside(&self.history, wanted, &self.standing, policy, &made);
-        self.aside.extend(aside.into_iter().map(|aside| aside.digest));
+        let retained_contents = to_retain(&self.history, wanted, &self.standing, policy, &made);
+        self.retained_contents.extend(
+            retained_contents.into_iter().map(|retained_contents| retained_contents.digest),
+        );
         self.deployed += 1;
         let id = DeployId::new(now.sender, self.deployed);
         let deploy = Deploy { id, published: now.host, ..deploy(0, 0) };
         let paths = self.standing.iter().map(|remote| &remote.entry.path);
         let step = self.history.step(deploy, wanted, made.first_kept, paths);
         self.history = self.history.clone().apply(step).expect("a good step");
-        for digest in outdated(&self.history, &self.aside) {
-            self.aside.retain(|known| *known != digest);
+        for digest in outdated(&self.history, &self.retained_contents) {
+            self.retained_contents.retain(|known| *known != digest);
         }
         self.remove(&made);
         self.put(wanted);

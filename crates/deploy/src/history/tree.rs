@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use assetsync_sync::digest::Digest;
-use assetsync_sync::entry::Mtime;
-use assetsync_sync::path::RelPath;
+use assetsync_core::digest::Digest;
+use assetsync_core::entry::Mtime;
+use assetsync_core::path::RelPath;
 
 use super::HistoryError;
 
@@ -38,7 +38,7 @@ pub struct Stamp {
 
 /// One file or symbolic link of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileRecord {
+pub struct HistoryFile {
     /// Where.
     pub path: RelPath,
     /// What.
@@ -49,28 +49,28 @@ pub struct FileRecord {
 
 /// The files of a deploy, in tree order; directories are where files need them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tree(Vec<FileRecord>);
+pub struct Tree(Vec<HistoryFile>);
 
 impl Tree {
     /// Sorts `files`; no two may be at one path, and none below another.
-    pub fn new(mut files: Vec<FileRecord>) -> Result<Tree, HistoryError> {
+    pub fn new(mut files: Vec<HistoryFile>) -> Result<Tree, HistoryError> {
         files.sort_by(|a, b| a.path.cmp(&b.path));
         check_paths(files.iter().map(|file| &file.path))?;
         Ok(Tree(files))
     }
 
     /// Files that are those of a tree, in its order.
-    pub(super) fn of_sorted(files: Vec<FileRecord>) -> Tree {
+    pub(super) fn of_sorted(files: Vec<HistoryFile>) -> Tree {
         Tree(files)
     }
 
     /// The files, in tree order.
-    pub fn files(&self) -> &[FileRecord] {
+    pub fn files(&self) -> &[HistoryFile] {
         &self.0
     }
 
     /// The file at a path.
-    pub fn get(&self, path: &RelPath) -> Option<&FileRecord> {
+    pub fn get(&self, path: &RelPath) -> Option<&HistoryFile> {
         let found = self.0.binary_search_by(|file| file.path.cmp(path)).ok()?;
         Some(&self.0[found])
     }
@@ -111,8 +111,8 @@ pub(super) fn check_paths<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{file, path};
     use super::*;
+    use crate::history::testing::{file, path};
 
     #[test]
     fn trees_have_one_file_a_path() {

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use assetsync_sync::sender::{self, Sharing};
+use assetsync_sync as sender;
+use assetsync_sync::PushGroup;
 
-use super::each::{Permits, each};
+use super::each::{Semaphore, each};
 use super::event::{Event, Phase};
 use super::fleet::{Common, Fleet, Load, Watch, Work};
 use super::hooks::Commands;
-use super::keeper::{Purpose, unix_time};
+use super::keeper::{RolloutKind, unix_time};
 use super::moment::Moment;
-use super::outcome::{Outcome, PlaceError, PlaceOutcome};
+use super::outcome::{Outcome, TargetError, TargetOutcome};
 use super::place::{Place, chosen_hosts, places};
 use super::under_way::{UnderWay, Way};
 use super::{Rollout, RolloutError, load};
@@ -26,7 +27,7 @@ pub(super) struct Course<'a> {
     /// What is left of the places.
     places: Vec<Place>,
     /// Places that failed before anything was staged, and are left out.
-    left_out: Vec<PlaceOutcome>,
+    left_out: Vec<TargetOutcome>,
 }
 
 impl Rollout<'_> {
@@ -47,12 +48,12 @@ impl Rollout<'_> {
     pub(super) fn survey<'p>(
         &self,
         places: &'p [Place],
-    ) -> Vec<(&'p Place, Result<sender::Survey, PlaceError>)> {
+    ) -> Vec<(&'p Place, Result<sender::Survey, TargetError>)> {
         each(places, self.deployment.max_parallel, |place| {
             let watch = Watch { place: &place.label, monitor: &*self.monitor };
             let connection = self.engine.connection(place, self.deployment.timeouts.silence);
             let survey = sender::survey(&place.target, &connection, &watch);
-            survey.map_err(|error| PlaceError::of_survey(error, place))
+            survey.map_err(|error| TargetError::of_survey(error, place))
         })
     }
 
@@ -77,7 +78,7 @@ impl<'a> Course<'a> {
     ) -> Result<Vec<Load>, RolloutError> {
         let loads = prepare(self)?;
         if way.runs_commands && !self.rollout.choice.dry_run {
-            self.commands().reach_all_but(&self.with_places())?;
+            self.commands().reach_all_but(&self.hosts_with_targets())?;
         }
         Ok(loads)
     }
@@ -105,8 +106,8 @@ impl<'a> Course<'a> {
     }
 
     /// A new deploy.
-    pub fn purpose(&self, restores: Option<DeployId>) -> Purpose {
-        Purpose::Deploy { id: self.id, origin: origin(), restores }
+    pub fn purpose(&self, restores: Option<DeployId>) -> RolloutKind {
+        RolloutKind::Deploy { id: self.id, origin: origin(), restores }
     }
 
     /// Reaches and looks at all places before the build begins.
@@ -114,9 +115,9 @@ impl<'a> Course<'a> {
         self.begin(Phase::Check);
         let mut good = Vec::new();
         for (place, survey) in self.surveyed()? {
-            match survey.vitals.writable {
+            match survey.statistics.writable {
                 true => good.push(place),
-                false => self.leave_out(&place, PlaceError::NotWritable(place.path())),
+                false => self.leave_out(&place, TargetError::NotWritable(place.path())),
             }
         }
         self.places = good;
@@ -139,11 +140,11 @@ impl<'a> Course<'a> {
     }
 
     /// Goes on without a place.
-    pub fn leave_out(&mut self, place: &Place, error: PlaceError) {
+    pub fn leave_out(&mut self, place: &Place, error: TargetError) {
         let told = Event::Failed { place: &place.label, reason: &error };
         self.rollout.monitor.event(&told);
         self.places.retain(|other| other.label != place.label);
-        self.left_out.push(PlaceOutcome { error: Some(error), ..PlaceOutcome::of(place) });
+        self.left_out.push(TargetOutcome { error: Some(error), ..TargetOutcome::of(place) });
     }
 
     /// Whether the rollout may go on without the places that were left out.
@@ -155,7 +156,7 @@ impl<'a> Course<'a> {
         // They were not tried any further.
         let all = failed + self.places.len();
         let untried = std::mem::take(&mut self.places);
-        self.left_out.extend(untried.iter().map(PlaceOutcome::of));
+        self.left_out.extend(untried.iter().map(TargetOutcome::of));
         Err(RolloutError::NotStaged { failed, all })
     }
 
@@ -167,18 +168,18 @@ impl<'a> Course<'a> {
             monitor: Arc::clone(&self.rollout.monitor),
             silence: deployment.timeouts.silence,
             dry_run: choice.dry_run,
-            permits: Permits::new(deployment.max_parallel),
+            permits: Semaphore::new(deployment.max_parallel),
         });
         let (mut works, mut begun) = (Vec::new(), Vec::new());
         for load in loads {
             let set = load.set;
             let places: Vec<Place> = self.places.extract_if(.., |place| place.set == set).collect();
-            let work = Arc::new(Work { load, sharing: Sharing::among(places.len()) });
+            let work = Arc::new(Work { load, group: PushGroup::for_destinations(places.len()) });
             begun.extend(places.into_iter().map(|place| (place, Arc::clone(&work))));
             works.push(work);
         }
         for place in self.places.clone() {
-            self.leave_out(&place, PlaceError::Ended);
+            self.leave_out(&place, TargetError::Ended);
         }
         let fleet = Fleet::start(&common, begun, self.rollout.cancel);
         UnderWay { course: self, fleet, works }
@@ -208,14 +209,14 @@ impl<'a> Course<'a> {
     }
 
     /// Positions of the hosts that get assets.
-    fn with_places(&self) -> Vec<usize> {
+    fn hosts_with_targets(&self) -> Vec<usize> {
         self.places.iter().map(|place| place.host).collect()
     }
 
     /// What has come of it, for the places that were left out and those that were `tried`.
     pub fn outcome(
         self,
-        tried: Vec<PlaceOutcome>,
+        tried: Vec<TargetOutcome>,
         encodings: u64,
         error: Option<RolloutError>,
     ) -> Outcome {
@@ -223,7 +224,7 @@ impl<'a> Course<'a> {
             self.after_failure();
         }
         let mut places = self.left_out;
-        places.extend(self.places.iter().map(PlaceOutcome::of));
+        places.extend(self.places.iter().map(TargetOutcome::of));
         places.extend(tried);
         places.sort_by_key(|place| (place.host, place.set));
         let keep_going = self.rollout.choice.keep_going;

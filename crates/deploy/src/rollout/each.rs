@@ -3,16 +3,16 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
-use super::outcome::PlaceError;
+use super::outcome::TargetError;
 
 /// Runs `work` for each item, at most `limit` at a time; gives every item with its result, in their order. A panic is
 /// that item's failure.
 pub(super) fn each<T: Sync, R: Send>(
     items: &[T],
     limit: usize,
-    work: impl Fn(&T) -> Result<R, PlaceError> + Sync,
-) -> Vec<(&T, Result<R, PlaceError>)> {
-    let permits = Permits::new(limit);
+    work: impl Fn(&T) -> Result<R, TargetError> + Sync,
+) -> Vec<(&T, Result<R, TargetError>)> {
+    let permits = Semaphore::new(limit);
     let task = &|item| {
         let _permit = permits.take();
         work(item)
@@ -21,38 +21,38 @@ pub(super) fn each<T: Sync, R: Send>(
         let start = |item| (item, thread::Builder::new().spawn_scoped(scope, move || task(item)));
         let threads: Vec<_> = items.iter().map(start).collect();
         let ended = threads.into_iter().map(|(item, thread)| match thread {
-            Ok(thread) => (item, thread.join().unwrap_or(Err(PlaceError::Ended))),
-            Err(error) => (item, Err(PlaceError::NoThread(error))),
+            Ok(thread) => (item, thread.join().unwrap_or(Err(TargetError::Ended))),
+            Err(error) => (item, Err(TargetError::NoThread(error))),
         });
         ended.collect()
     })
 }
 
 /// How many may do something at one time.
-pub(super) struct Permits {
+pub(super) struct Semaphore {
     free: Mutex<usize>,
     returned: Condvar,
 }
 
 /// Returned when it is dropped.
-pub(super) struct Permit<'a>(&'a Permits);
+pub(super) struct SemaphorePermit<'a>(&'a Semaphore);
 
-impl Permits {
+impl Semaphore {
     /// `count` may, at least one.
-    pub fn new(count: usize) -> Permits {
-        Permits { free: Mutex::new(count.max(1)), returned: Condvar::new() }
+    pub fn new(count: usize) -> Semaphore {
+        Semaphore { free: Mutex::new(count.max(1)), returned: Condvar::new() }
     }
 
     /// Waits until one is free.
-    pub fn take(&self) -> Permit<'_> {
+    pub fn take(&self) -> SemaphorePermit<'_> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.returned.wait_while(free, |free| *free == 0);
         *waited.unwrap_or_else(PoisonError::into_inner) -= 1;
-        Permit(self)
+        SemaphorePermit(self)
     }
 }
 
-impl Drop for Permit<'_> {
+impl Drop for SemaphorePermit<'_> {
     fn drop(&mut self) {
         *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.0.returned.notify_one();
@@ -74,7 +74,7 @@ mod tests {
                 .iter()
                 .map(|(item, result)| (**item, result.as_ref().map_err(ToString::to_string)))
                 .collect();
-            let ended = PlaceError::Ended.to_string();
+            let ended = TargetError::Ended.to_string();
             let (a, c) = ("A".to_owned(), "C".to_owned());
             assert_eq!(told, [("a", Ok(&a)), ("b", Err(ended)), ("c", Ok(&c))]);
         }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use assetsync_sync::sender;
+use assetsync_sync as sender;
 
-use super::outcome::PlaceError;
+use super::outcome::TargetError;
 use crate::command::Shown;
 
 /// Something that happened.
@@ -71,7 +71,7 @@ pub enum Event<'a> {
         /// The place's label.
         place: &'a str,
         /// Why.
-        reason: &'a PlaceError,
+        reason: &'a TargetError,
     },
     /// What was built was deleted here.
     CleanedUp {
@@ -128,8 +128,8 @@ pub trait Monitor: Send + Sync {
 
 /// Hears nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
+pub struct NoMonitor;
 
-impl Monitor for Silent {
+impl Monitor for NoMonitor {
     fn event(&self, _event: &Event<'_>) {}
 }

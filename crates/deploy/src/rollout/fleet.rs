@@ -6,15 +6,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use assetsync_sync::sender::{
-    self, Connection, Decide, Options, PushError, Report, Sharing, Source,
-};
+use assetsync_sync as sender;
+use assetsync_sync::{ConnectOptions, Decide, Options, PushError, PushGroup, Report, Source};
 
 use super::Engine;
 use super::cancel::Cancel;
-use super::each::Permits;
+use super::each::Semaphore;
 use super::event::{Event, Monitor};
-use super::outcome::{PlaceError, PlaceOutcome, Stands};
+use super::outcome::{ServedVersion, TargetError, TargetOutcome};
 use super::place::Place;
 
 /// What is pushed, and by what rules; one for each set of assets.
@@ -29,7 +28,7 @@ pub(super) struct Load {
 /// What the places of a set of assets share.
 pub(super) struct Work {
     pub load: Load,
-    pub sharing: Sharing,
+    pub group: PushGroup,
 }
 
 /// What the threads of all places share.
@@ -38,7 +37,7 @@ pub(super) struct Common {
     pub monitor: Arc<dyn Monitor>,
     pub silence: Duration,
     pub dry_run: bool,
-    pub permits: Permits,
+    pub permits: Semaphore,
 }
 
 /// The places of a rollout, each at some step.
@@ -56,7 +55,7 @@ struct Member {
     /// Dropping it ends what was not published.
     orders: Option<Sender<Order>>,
     step: Step,
-    outcome: PlaceOutcome,
+    outcome: TargetOutcome,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +85,7 @@ enum News {
     StillThere,
     Published,
     Done(Box<Report>),
-    Failed(PlaceError),
+    Failed(TargetError),
     /// Nothing more comes from there.
     Ended,
     Cancelled,
@@ -107,16 +106,16 @@ impl Fleet {
         cancel.on_cancel(move || drop(cancelled.send((0, News::Cancelled))));
         let members = places.into_iter().enumerate().map(|(at, (place, work))| {
             let (orders, heard) = channel();
-            let outcome = PlaceOutcome::of(&place);
+            let outcome = TargetOutcome::of(&place);
             let (common, serving) = (Arc::clone(common), place.clone());
             let told = sender.clone();
             // It ends with its connection at the latest; nobody waits for it.
             let started = thread::Builder::new().spawn(move || {
-                let end = AtEnd(at, told);
+                let end = SendOnDrop(at, told);
                 serve(&common, &(serving, work), &heard, &|news| drop(end.1.send((end.0, news))));
             });
             if let Err(error) = started {
-                let failed = News::Failed(PlaceError::NoThread(error));
+                let failed = News::Failed(TargetError::NoThread(error));
                 drop(sender.send((at, failed)));
             }
             Member { place, orders: Some(orders), step: Step::Staging, outcome }
@@ -132,7 +131,7 @@ impl Fleet {
     }
 
     /// Has every staged place say whether its agent is still there, and takes note of those that were lost.
-    pub fn call_the_roll(&mut self) {
+    pub fn check_alive(&mut self) {
         self.order(Step::Staged, Step::Asked, Order::Answer);
         self.wait_while(|step| step == Step::Asked, true);
     }
@@ -151,7 +150,7 @@ impl Fleet {
     }
 
     /// Leaves out all places of hosts that have a failed one.
-    pub fn leave_out_failed_hosts(&mut self) {
+    pub fn exclude_failed_hosts(&mut self) {
         let failed: Vec<usize> = self.failed().map(|member| member.place.host).collect();
         for member in &mut self.members {
             if failed.contains(&member.place.host) {
@@ -175,7 +174,7 @@ impl Fleet {
     }
 
     /// Whether a place of the host has failed.
-    pub fn has_lost(&self, host: usize) -> bool {
+    pub fn has_failed_target(&self, host: usize) -> bool {
         self.failed().any(|member| member.place.host == host)
     }
 
@@ -190,7 +189,7 @@ impl Fleet {
     }
 
     /// What has become of every place; what was only staged stays as it was.
-    pub fn outcomes(self) -> Vec<PlaceOutcome> {
+    pub fn outcomes(self) -> Vec<TargetOutcome> {
         self.members.into_iter().map(|member| member.outcome).collect()
     }
 
@@ -212,7 +211,7 @@ impl Fleet {
         }
         for at in gone {
             if self.members[at].step != Step::Over {
-                self.note(at, News::Failed(PlaceError::Ended));
+                self.note(at, News::Failed(TargetError::Ended));
             }
         }
     }
@@ -240,7 +239,7 @@ impl Fleet {
             }
             News::StillThere => member.step = Step::Staged,
             News::Published => {
-                (member.step, member.outcome.stands) = (Step::Published, Stands::New);
+                (member.step, member.outcome.stands) = (Step::Published, ServedVersion::New);
                 monitor.event(&Event::Published { place });
             }
             News::Done(report) => {
@@ -256,23 +255,23 @@ impl Fleet {
             News::Failed(error) => {
                 monitor.event(&Event::Failed { place, reason: &error });
                 if member.step == Step::Publishing {
-                    member.outcome.stands = Stands::Unknown;
+                    member.outcome.stands = ServedVersion::Unknown;
                 }
                 (member.step, member.outcome.error) = (Step::Over, Some(error));
             }
             // Whoever ends in order has said so, or was told to: in a dry run, or because there are no orders any more.
             News::Ended if member.step == Step::Over || member.orders.is_none() => {}
             News::Ended if self.dry_run && member.step == Step::Staged => {}
-            News::Ended => self.note(at, News::Failed(PlaceError::Ended)),
+            News::Ended => self.note(at, News::Failed(TargetError::Ended)),
             News::Cancelled => {}
         }
     }
 }
 
 /// Says that a thread has ended, however it does.
-struct AtEnd(usize, Sender<(usize, News)>);
+struct SendOnDrop(usize, Sender<(usize, News)>);
 
-impl Drop for AtEnd {
+impl Drop for SendOnDrop {
     fn drop(&mut self) {
         let _ = self.1.send((self.0, News::Ended));
     }
@@ -298,10 +297,10 @@ impl Common {
         work: &Work,
         orders: &Receiver<Order>,
         tell: &dyn Fn(News),
-    ) -> Result<(), PlaceError> {
+    ) -> Result<(), TargetError> {
         let watch = Watch { place: &place.label, monitor: &*self.monitor };
-        let connection = Connection {
-            sharing: Some(&work.sharing),
+        let connection = ConnectOptions {
+            group: Some(&work.group),
             dry_run: self.dry_run,
             ..self.engine.connection(place, self.silence)
         };
@@ -317,10 +316,10 @@ impl Common {
         }
         let every = heartbeat(self.silence);
         loop {
-            match wait(orders, every, || staged.tick())? {
+            match wait(orders, every, || staged.keep_alive())? {
                 Heard::Order(Order::Publish) => break,
                 Heard::Order(Order::Answer) => {
-                    staged.tick()?;
+                    staged.keep_alive()?;
                     tell(News::StillThere);
                 }
                 _ => {
@@ -331,7 +330,7 @@ impl Common {
         }
         let mut live = staged.publish()?;
         tell(News::Published);
-        let report = match wait(orders, every, || live.tick())? {
+        let report = match wait(orders, every, || live.keep_alive())? {
             Heard::Order(Order::Prune) => live.prune()?,
             _ => live.finish()?,
         };
@@ -344,13 +343,13 @@ impl Common {
 fn wait(
     orders: &Receiver<Order>,
     every: Duration,
-    mut tick: impl FnMut() -> Result<(), PushError>,
+    mut keep_alive: impl FnMut() -> Result<(), PushError>,
 ) -> Result<Heard, PushError> {
     loop {
         match orders.recv_timeout(every) {
             Ok(order) => return Ok(Heard::Order(order)),
             Err(RecvTimeoutError::Disconnected) => return Ok(Heard::Nobody),
-            Err(RecvTimeoutError::Timeout) => tick()?,
+            Err(RecvTimeoutError::Timeout) => keep_alive()?,
         }
     }
 }

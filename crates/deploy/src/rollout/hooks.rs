@@ -6,7 +6,7 @@ use super::each::each;
 use super::event::{Event, Phase};
 use super::local::Local;
 use super::moment::Moment;
-use super::outcome::PlaceError;
+use super::outcome::TargetError;
 use super::place::{has_role, login, named, ssh_options};
 use super::remote::{CommandFailure, Shell, command_map};
 use super::{Rollout, RolloutError};
@@ -14,7 +14,7 @@ use crate::command::{self, Invocation, Passenger, Secrets};
 use crate::config::{Hook, Host, RestartHow};
 
 /// What went wrong on hosts.
-type Failures = Vec<(String, PlaceError)>;
+type Failures = Vec<(String, TargetError)>;
 
 /// For commands here and on some hosts.
 pub(super) struct Commands<'a> {
@@ -66,7 +66,7 @@ impl Commands<'_> {
     }
 
     /// Reaches those hosts that get no assets but are to run commands, so that nothing fails for want of them later.
-    pub(super) fn reach_all_but(&self, with_places: &[usize]) -> Result<(), RolloutError> {
+    pub(super) fn reach_all_but(&self, hosts_with_targets: &[usize]) -> Result<(), RolloutError> {
         let deployment = self.rollout.deployment;
         let hooks = &deployment.hooks;
         let later = [&hooks.before_publish, &hooks.after_publish].into_iter().flatten();
@@ -76,7 +76,7 @@ impl Commands<'_> {
         }
         let timeout = deployment.timeouts.command;
         let mut hosts = self.in_roles(&roles);
-        hosts.retain(|host| !with_places.contains(host));
+        hosts.retain(|host| !hosts_with_targets.contains(host));
         let reached = |host: &Host| self.run_on(host, &[Invocation::verbatim("true")], timeout);
         let failures = self.on_hosts(&hosts, reached);
         self.judge(Moment::Check, failures)

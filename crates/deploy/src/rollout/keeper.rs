@@ -3,18 +3,18 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use assetsync_sync::compare::SourceEntry;
-use assetsync_sync::digest::Digest;
-use assetsync_sync::entry::Kind;
-use assetsync_sync::entry_points::{EntryPoints, Rank};
-use assetsync_sync::path::RelPath;
-use assetsync_sync::sender::{Decide, Decision, Deletes, HistoryEdit, Survey, When};
+use assetsync_core::digest::Digest;
+use assetsync_core::entry::Kind;
+use assetsync_core::path::RelPath;
+use assetsync_sync::compare::content_match::SourceEntry;
+use assetsync_sync::scan::entry_points::{EntryPoints, PublishRank};
+use assetsync_sync::{Decide, Decision, DeleteAt, Deletes, HistoryEdit, Survey};
 
-use crate::config;
 use crate::history::{
-    self, Content, Decoded, Delete, Deploy, DeployId, FileRecord, Foreign, History, HistoryError,
-    Now, Origin, Policy, Retention, Stamp, Tree,
+    Content, Decoded, Delete, Deploy, DeployId, Foreign, History, HistoryError, HistoryFile, Now,
+    Origin, Policy, Retention, Stamp, Tree,
 };
+use crate::{config, history};
 
 /// What a rollout does to the histories of hosts.
 #[derive(Debug, Clone)]
@@ -22,15 +22,15 @@ pub(super) struct Keeper {
     /// Which files names others.
     pub entry_points: EntryPoints,
     pub policy: Policy,
-    pub purpose: Purpose,
+    pub purpose: RolloutKind,
 }
 
 /// Why nothing can be decided.
-type Unfit = Box<dyn std::error::Error + Send + Sync>;
+type DecideError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is wanted of a place.
 #[derive(Debug, Clone)]
-pub(super) enum Purpose {
+pub(super) enum RolloutKind {
     /// That it has the source, as a new deploy.
     Deploy {
         id: DeployId,
@@ -43,16 +43,16 @@ pub(super) enum Purpose {
 }
 
 impl Decide for Keeper {
-    fn decide(&self, survey: &Survey, wanted: &[SourceEntry]) -> Result<Decision, Unfit> {
+    fn decide(&self, survey: &Survey, wanted: &[SourceEntry]) -> Result<Decision, DecideError> {
         let known = known(&survey.history)?;
         match &self.purpose {
-            Purpose::Deploy { id, origin, restores } => {
+            RolloutKind::Deploy { id, origin, restores } => {
                 let wanted = tree(wanted, &self.entry_points)?;
-                let (published, origin) = (survey.vitals.clock_secs, origin.clone());
+                let (published, origin) = (survey.statistics.clock_secs, origin.clone());
                 let deploy = Deploy { id: *id, published, origin, restores: *restores };
                 self.deploy(survey, &known, deploy, &wanted)
             }
-            Purpose::Prune => Ok(self.prune(survey, &known.history)),
+            RolloutKind::Prune => Ok(self.prune(survey, &known.history)),
         }
     }
 }
@@ -64,19 +64,21 @@ impl Keeper {
         known: &Decoded,
         deploy: Deploy,
         wanted: &Tree,
-    ) -> Result<Decision, Unfit> {
+    ) -> Result<Decision, DecideError> {
         let (history, standing) = (&known.history, &survey.state.entries);
         let retention = self.retention(survey, history, wanted);
-        let aside = history::set_aside(history, wanted, standing, &self.policy, &retention);
+        let retained_contents =
+            history::to_retain(history, wanted, standing, &self.policy, &retention);
         let paths = standing.iter().map(|remote| &remote.entry.path);
         let step = history.step(deploy, wanted, retention.first_kept, paths);
         let edit = HistoryEdit { keep: known.whole_bytes as u64, append: known.append(&step) };
         let history = history.clone().apply(step)?;
-        let set_aside = aside.into_iter().map(|file| (file.path, file.digest)).collect();
+        let to_retain =
+            retained_contents.into_iter().map(|file| (file.path, file.digest)).collect();
         Ok(Decision {
             deletes: deletes(&retention),
-            set_aside,
-            drop_aside: outdated(&history, survey),
+            to_retain,
+            retained_to_drop: outdated(&history, survey),
             history: Some(edit),
         })
     }
@@ -85,8 +87,8 @@ impl Keeper {
     fn prune(&self, survey: &Survey, history: &History) -> Decision {
         let Some(live) = history.live() else { return Decision::default() };
         let retention = self.retention(survey, history, &history.tree(live));
-        let (drop_aside, deletes) = (outdated(history, survey), deletes(&retention));
-        Decision { deletes, drop_aside, ..Decision::default() }
+        let (retained_to_drop, deletes) = (outdated(history, survey), deletes(&retention));
+        Decision { deletes, retained_to_drop, ..Decision::default() }
     }
 
     fn retention(&self, survey: &Survey, history: &History, wanted: &Tree) -> Retention {
@@ -105,7 +107,7 @@ pub(super) fn known(history: &[u8]) -> Result<Decoded, String> {
 
 /// The clocks.
 pub(super) fn now(survey: &Survey) -> Now {
-    Now { host: survey.vitals.clock_secs, sender: unix_time() }
+    Now { host: survey.statistics.clock_secs, sender: unix_time() }
 }
 
 /// Seconds since 1970, UTC, by this machine's clock.
@@ -140,22 +142,23 @@ pub(super) fn tree(
             Kind::Symlink { target } => Content::Symlink { target: target.clone() },
             Kind::Dir | Kind::Special => return None,
         };
-        let entry_point = entry_points.rank(local.entry.path.as_bytes()) == Rank::EntryPoint;
+        let entry_point = entry_points.rank(local.entry.path.as_bytes()) == PublishRank::EntryPoint;
         let stamp = Stamp { mode: local.entry.mode, mtime: local.entry.mtime, entry_point };
-        Some(FileRecord { path: local.entry.path.clone(), content, stamp })
+        Some(HistoryFile { path: local.entry.path.clone(), content, stamp })
     });
     Tree::new(files.collect())
 }
 
 fn deletes(retention: &Retention) -> Deletes {
     let removed = retention.removed().map(|(path, why)| {
-        let when = if why.at_publishing() { When::Publishing } else { When::Pruning };
+        let when = if why.at_publishing() { DeleteAt::Publishing } else { DeleteAt::Pruning };
         (path.clone(), when)
     });
-    Deletes::These(removed.collect::<Vec<(RelPath, When)>>())
+    Deletes::Listed(removed.collect::<Vec<(RelPath, DeleteAt)>>())
 }
 
 fn outdated(history: &History, survey: &Survey) -> Vec<Digest> {
-    let kept: Vec<Digest> = survey.aside.iter().map(|aside| aside.digest).collect();
+    let kept: Vec<Digest> =
+        survey.retained_contents.iter().map(|retained_contents| retained_contents.digest).collect();
     history::outdated(history, &kept)
 }

@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use assetsync_sync::entry_points::EntryPoints;
-use assetsync_sync::filter::{Filter, Rule};
-use assetsync_sync::logical_name::Rules;
-use assetsync_sync::recipe::Recipes;
-use assetsync_sync::sender::{self, Options, Publishing, Source};
+use assetsync_core::recipe::Recipes;
+use assetsync_sync as sender;
+use assetsync_sync::scan::entry_points::EntryPoints;
+use assetsync_sync::scan::filter::{Filter, Rule};
+use assetsync_sync::scan::logical_name::FingerprintRules;
+use assetsync_sync::{Options, Publishing, Source};
 
 use super::RolloutError;
 use super::fleet::Load;
-use super::keeper::{Keeper, Purpose, policy, tree};
+use super::keeper::{Keeper, RolloutKind, policy, tree};
 use crate::config::{AssetSet, Publish};
 use crate::history::competing_manifests;
 
@@ -37,7 +38,7 @@ pub(super) fn options(set: &AssetSet, recipes: Option<Recipes>) -> Result<Option
 }
 
 /// What decides for a set of assets.
-pub(super) fn keeper(set: &AssetSet, purpose: Purpose) -> Result<Keeper, RolloutError> {
+pub(super) fn keeper(set: &AssetSet, purpose: RolloutKind) -> Result<Keeper, RolloutError> {
     Ok(Keeper { entry_points: entry_points(set)?, policy: policy(set.delete), purpose })
 }
 
@@ -46,7 +47,7 @@ pub(super) fn built(
     project: &Path,
     Set { at: set, assets }: Set<'_>,
     recipes: Option<Recipes>,
-    purpose: Purpose,
+    purpose: RolloutKind,
 ) -> Result<Load, RolloutError> {
     let (options, keeper) = (options(assets, recipes)?, keeper(assets, purpose)?);
     let path = project.join(&assets.source);
@@ -83,9 +84,9 @@ fn entry_points(set: &AssetSet) -> Result<EntryPoints, RolloutError> {
     EntryPoints::new(patterns).map_err(|error| refused("entry_points", &error))
 }
 
-fn names(set: &AssetSet) -> Result<Rules, RolloutError> {
+fn names(set: &AssetSet) -> Result<FingerprintRules, RolloutError> {
     let mut rules = set.fingerprints.iter();
-    let all = rules.try_fold(Rules::default(), |known, rule| known.with_own(rule));
+    let all = rules.try_fold(FingerprintRules::default(), |known, rule| known.with_own(rule));
     all.map_err(|error| refused("fingerprints", &error))
 }
 

@@ -37,18 +37,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use assetsync_sync::recipe::Recipes;
-use assetsync_sync::sender::{Connection, SourceError};
+use assetsync_core::recipe::Recipes;
+use assetsync_ssh::{Agents, NoPrompt, Prompt};
 use assetsync_sync::store::Store;
-use assetsync_sync::transport::{Agents, NoPrompt, Prompt};
+use assetsync_sync::{ConnectOptions, SourceError};
 
 pub use self::cancel::Cancel;
-pub use self::event::{Event, Monitor, Phase, Silent};
+pub use self::event::{Event, Monitor, NoMonitor, Phase};
 pub use self::moment::Moment;
-pub use self::outcome::{Outcome, PlaceError, PlaceOutcome, Stands, Verdict};
+pub use self::outcome::{Outcome, ServedVersion, TargetError, TargetOutcome, Verdict};
 pub use self::place::Place;
 pub use self::remote::CommandFailure;
-pub use self::status::{KeptDeploy, PlaceStatus, Standing};
+pub use self::status::{KeptDeploy, Standing, TargetStatus};
 use crate::command::Shown;
 use crate::config::Deployment;
 use crate::history::RollbackError;
@@ -107,7 +107,7 @@ pub struct Rollout<'a> {
 pub enum RolloutError {
     /// No host of the stage gets any assets.
     #[error("No host of stage '{0}' gets assets: no role of a host is one of assets.roles")]
-    NoPlaces(String),
+    NoTargets(String),
     /// No host has the role.
     #[error("No host of stage '{1}' has the role '{0}'")]
     UnknownRole(String, String),
@@ -170,7 +170,7 @@ pub enum RolloutError {
         /// What they were to do.
         moment: Moment,
         /// Hosts, and why it failed there.
-        failures: Vec<(String, PlaceError)>,
+        failures: Vec<(String, TargetError)>,
     },
     /// The source can't be read.
     #[error(transparent)]
@@ -239,7 +239,7 @@ impl From<SourceError> for RolloutError {
     }
 }
 
-fn hosts(failures: &[(String, PlaceError)]) -> String {
+fn hosts(failures: &[(String, TargetError)]) -> String {
     let told: Vec<String> =
         failures.iter().map(|(host, error)| format!("{host}: {error}")).collect();
     told.join("; ")
@@ -257,8 +257,8 @@ impl Engine {
         }
     }
 
-    fn connection<'a>(&'a self, place: &'a Place, silence: Duration) -> Connection<'a> {
-        Connection {
+    fn connection<'a>(&'a self, place: &'a Place, silence: Duration) -> ConnectOptions<'a> {
+        ConnectOptions {
             agents: &self.agents,
             ssh: &place.ssh,
             prompt: &*self.prompt,
@@ -267,7 +267,7 @@ impl Engine {
             dry_run: false,
             checksum: false,
             store: self.store.as_deref(),
-            sharing: None,
+            group: None,
         }
     }
 }

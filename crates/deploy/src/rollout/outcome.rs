@@ -1,7 +1,7 @@
 //! What has come of a rollout.
 
-use assetsync_sync::proto::{Failure, FailureCode};
-use assetsync_sync::sender::{PushError, Report};
+use assetsync_core::protocol::{Failure, FailureCode};
+use assetsync_sync::{PushError, Report};
 
 use super::place::Place;
 use super::{CommandFailure, RolloutError};
@@ -13,7 +13,7 @@ pub struct Outcome {
     /// The deploy's name, the same on all hosts.
     pub id: DeployId,
     /// All places, in the deployment's order.
-    pub places: Vec<PlaceOutcome>,
+    pub places: Vec<TargetOutcome>,
     /// What stopped the rollout, beside what places say.
     pub error: Option<RolloutError>,
     /// How often content was encoded: once for all places in the same state.
@@ -35,7 +35,7 @@ pub enum Verdict {
 
 /// What has come of one place.
 #[derive(Debug)]
-pub struct PlaceOutcome {
+pub struct TargetOutcome {
     /// The place's label.
     pub label: String,
     /// The host's position in the deployment.
@@ -43,16 +43,16 @@ pub struct PlaceOutcome {
     /// The set's position in the deployment.
     pub set: usize,
     /// What is served there.
-    pub stands: Stands,
+    pub stands: ServedVersion,
     /// What was sent, once it was staged.
     pub report: Option<Report>,
     /// Why it did not go on.
-    pub error: Option<PlaceError>,
+    pub error: Option<TargetError>,
 }
 
 /// What is served at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stands {
+pub enum ServedVersion {
     /// What was there before.
     Old,
     /// What was deployed.
@@ -64,7 +64,7 @@ pub enum Stands {
 /// Why a place can't go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum PlaceError {
+pub enum TargetError {
     /// The push failed.
     #[error(transparent)]
     Push(#[from] PushError),
@@ -97,25 +97,25 @@ pub enum PlaceError {
     History(String),
 }
 
-impl PlaceError {
+impl TargetError {
     /// Why a place could not be looked at.
-    pub(super) fn of_survey(error: PushError, place: &Place) -> PlaceError {
+    pub(super) fn of_survey(error: PushError, place: &Place) -> TargetError {
         match error {
             PushError::Agent(failure) if failure.code == FailureCode::Permission => {
-                PlaceError::NotReadable { failure, user: place.user() }
+                TargetError::NotReadable { failure, user: place.user() }
             }
             error => error.into(),
         }
     }
 }
 
-impl PlaceOutcome {
-    pub(super) fn of(place: &Place) -> PlaceOutcome {
-        PlaceOutcome {
+impl TargetOutcome {
+    pub(super) fn of(place: &Place) -> TargetOutcome {
+        TargetOutcome {
             label: place.label.clone(),
             host: place.host,
             set: place.set,
-            stands: Stands::Old,
+            stands: ServedVersion::Old,
             report: None,
             error: None,
         }
@@ -126,7 +126,7 @@ impl Outcome {
     /// How it ended.
     pub fn verdict(&self) -> Verdict {
         let failed = self.places.iter().filter(|place| place.error.is_some()).count();
-        let is_live = self.places.iter().any(|place| place.stands == Stands::New);
+        let is_live = self.places.iter().any(|place| place.stands == ServedVersion::New);
         match (&self.error, failed) {
             (None, 0) => Verdict::Done,
             (None, _) if self.keep_going && is_live => Verdict::Partly,

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use assetsync_core::text;
-use assetsync_sync::transport::{RemoteTarget, SshOptions, Target, TransportKind};
+use assetsync_ssh::{RemoteTarget, SshOptions, Target, TransportKind};
 
 use super::{Choice, RolloutError};
 use crate::config::{Deployment, Host, Timeouts, Transport};
@@ -71,7 +71,7 @@ pub(super) fn places(deployment: &Deployment, choice: &Choice) -> Result<Vec<Pla
         }
     }
     if places.is_empty() {
-        return Err(RolloutError::NoPlaces(deployment.stage.clone()));
+        return Err(RolloutError::NoTargets(deployment.stage.clone()));
     }
     Ok(places)
 }

@@ -3,14 +3,15 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use assetsync_sync::transport::{
-    Channel, Connected, End, Exit, Prompt, RemoteTarget, SshOptions, TimedReader, TransportError,
-    connect,
+use assetsync_ssh::{
+    Channel, CommandHandle, Connected, Exit, Prompt, RemoteTarget, SshOptions, TimedReader,
+    TransportError, connect,
 };
 
 use super::event::{Event, Monitor};
 use super::lines::Lines;
-use crate::command::{self, CommandMap, Invocation, Secrets, Shown};
+use crate::command;
+use crate::command::{CommandMap, Invocation, Secrets, Shown};
 use crate::config::Host;
 
 /// What the login shell prints right before the command.
@@ -152,7 +153,7 @@ struct Running {
 
 /// What else is to come.
 enum Rest {
-    Output(TimedReader, End),
+    Output(TimedReader, CommandHandle),
     Nothing(Exit),
 }
 
@@ -181,7 +182,11 @@ impl Running {
     }
 
     /// The command never ran: the host was busy, or the login shell has ended.
-    fn missed(printed: Vec<u8>, deadline: Instant, end: End) -> Result<Running, TransportError> {
+    fn missed(
+        printed: Vec<u8>,
+        deadline: Instant,
+        end: CommandHandle,
+    ) -> Result<Running, TransportError> {
         let host = end.host().to_owned();
         let exit = finish(end, deadline)?;
         if exit.is_before_login() {
@@ -225,7 +230,7 @@ impl Running {
     }
 }
 
-fn finish(end: End, deadline: Instant) -> Result<Exit, TransportError> {
+fn finish(end: CommandHandle, deadline: Instant) -> Result<Exit, TransportError> {
     let left = deadline.saturating_duration_since(Instant::now());
     end.finish_within(left.max(Duration::from_secs(1)))
 }

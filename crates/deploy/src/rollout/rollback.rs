@@ -5,23 +5,24 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use assetsync_sync::compare::SourceEntry;
-use assetsync_sync::digest::Digest;
-use assetsync_sync::entry::{Entry, Kind, Mtime};
-use assetsync_sync::path::RelPath;
-use assetsync_sync::sender::{Source, Survey};
-use assetsync_sync::state::RemoteEntry;
+use assetsync_core::digest::Digest;
+use assetsync_core::entry::{Entry, Kind, Mtime};
+use assetsync_core::path::RelPath;
+use assetsync_core::state::RemoteEntry;
+use assetsync_sync::compare::content_match::SourceEntry;
+use assetsync_sync::{Source, Survey};
 use tempfile::TempDir;
 
 use super::course::Course;
 use super::event::Phase;
 use super::fleet::Load;
 use super::keeper::known;
-use super::outcome::{Outcome, PlaceError};
+use super::outcome::{Outcome, TargetError};
 use super::place::Place;
 use super::under_way::Way;
 use super::{Rollout, RolloutError, load};
-use crate::history::{self, Content, DeployId, FileRecord, History, Target, Tree};
+use crate::history;
+use crate::history::{Content, DeployId, History, HistoryFile, Target, Tree};
 
 /// The permission bits of a directory that is made anew.
 const NEW_DIR: u32 = 0o755;
@@ -55,11 +56,11 @@ impl Course<'_> {
         for (place, survey) in surveyed {
             match known(&survey.history) {
                 Ok(known) => places.push(Known { place, survey, history: known.history }),
-                Err(reason) => self.leave_out(&place, PlaceError::History(reason)),
+                Err(reason) => self.leave_out(&place, TargetError::History(reason)),
             }
         }
         self.go_on_without_failed()?;
-        let id = agreed(&places, target)?;
+        let id = common_deploy(&places, target)?;
         self.loads(&places, id, contents.path())
     }
 
@@ -95,11 +96,17 @@ impl Course<'_> {
         id: DeployId,
         contents: &Path,
     ) -> Result<(), RolloutError> {
-        let aside: Vec<Digest> = known.survey.aside.iter().map(|aside| aside.digest).collect();
+        let retained_contents: Vec<Digest> = known
+            .survey
+            .retained_contents
+            .iter()
+            .map(|retained_contents| retained_contents.digest)
+            .collect();
         let (name, standing) = (id.to_string(), &known.survey.state.entries);
-        let plan = history::rollback(&known.history, Target::Id(&name), standing, &aside);
+        let plan =
+            history::rollback(&known.history, Target::Id(&name), standing, &retained_contents);
         let plan = plan.map_err(|reason| known.refuses(reason))?;
-        let lost: Vec<&FileRecord> = plan
+        let lost: Vec<&HistoryFile> = plan
             .missing()
             .filter_map(|file| match self.fetch(file, contents) {
                 Ok(true) => None,
@@ -119,7 +126,7 @@ impl Course<'_> {
     }
 
     /// Whether the store has a file's content; then it is at its path in `contents`.
-    fn fetch(&self, file: &FileRecord, contents: &Path) -> std::io::Result<bool> {
+    fn fetch(&self, file: &HistoryFile, contents: &Path) -> std::io::Result<bool> {
         let (Some(store), Content::File { size, digest }) =
             (&self.rollout.engine.store, &file.content)
         else {
@@ -149,7 +156,7 @@ impl Known {
 
 /// The deploy that `target` means at all places. A set of assets that did not change since may have to go back further
 /// by itself; the newest deploy that any set means is the one for all.
-fn agreed(places: &[Known], target: Target<'_>) -> Result<DeployId, RolloutError> {
+fn common_deploy(places: &[Known], target: Target<'_>) -> Result<DeployId, RolloutError> {
     let mut by_set: BTreeMap<usize, Vec<(&Known, DeployId)>> = BTreeMap::new();
     for known in places {
         by_set.entry(known.place.set).or_default().push((known, known.find(target)?));
@@ -162,7 +169,7 @@ fn agreed(places: &[Known], target: Target<'_>) -> Result<DeployId, RolloutError
         }
     }
     let newest = by_set.values().filter_map(|found| found.first()).map(|(_, id)| *id).max();
-    newest.ok_or_else(|| RolloutError::NoPlaces(String::new()))
+    newest.ok_or_else(|| RolloutError::NoTargets(String::new()))
 }
 
 /// The tree that a deploy had, which must be the same at all places.
@@ -199,7 +206,7 @@ fn entries(tree: &Tree, standing: &[RemoteEntry]) -> Vec<SourceEntry> {
     entries.into_values().collect()
 }
 
-fn file_entry(file: &FileRecord) -> SourceEntry {
+fn file_entry(file: &HistoryFile) -> SourceEntry {
     let (kind, digest) = match &file.content {
         Content::File { size, digest } => (Kind::File { size: *size }, Some(*digest)),
         Content::Symlink { target } => (Kind::Symlink { target: target.clone() }, None),

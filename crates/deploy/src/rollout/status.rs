@@ -1,22 +1,23 @@
 //! What is live at every place, what is kept, and what was changed by hand.
 
-use assetsync_sync::digest::Digest;
-use assetsync_sync::path::RelPath;
-use assetsync_sync::sender::Survey;
+use assetsync_core::digest::Digest;
+use assetsync_core::path::RelPath;
+use assetsync_sync::Survey;
 
 use super::keeper::{known, now, policy};
-use super::outcome::PlaceError;
+use super::outcome::TargetError;
 use super::{Rollout, RolloutError};
 use crate::config::AssetSet;
-use crate::history::{self, Deploy, Drift};
+use crate::history;
+use crate::history::{Deploy, Drift};
 
 /// What can be said of one place.
 #[derive(Debug)]
-pub struct PlaceStatus {
+pub struct TargetStatus {
     /// The place's label.
     pub label: String,
     /// What stands there, or why that can't be found out.
-    pub standing: Result<Standing, PlaceError>,
+    pub standing: Result<Standing, TargetError>,
 }
 
 /// What stands at a place.
@@ -57,22 +58,29 @@ pub struct KeptDeploy {
 
 impl Rollout<'_> {
     /// Looks at every place, and changes nothing.
-    pub fn status(&self) -> Result<Vec<PlaceStatus>, RolloutError> {
+    pub fn status(&self) -> Result<Vec<TargetStatus>, RolloutError> {
         let places = self.places()?;
         let statuses = self.survey(&places).into_iter().map(|(place, survey)| {
             let set = &self.deployment.assets[place.set];
             let standing = survey.and_then(|survey| standing(set, &survey));
-            PlaceStatus { label: place.label.clone(), standing }
+            TargetStatus { label: place.label.clone(), standing }
         });
         Ok(statuses.collect())
     }
 }
 
-fn standing(set: &AssetSet, survey: &Survey) -> Result<Standing, PlaceError> {
-    let known = known(&survey.history).map_err(PlaceError::History)?;
-    let aside: Vec<Digest> = survey.aside.iter().map(|aside| aside.digest).collect();
+fn standing(set: &AssetSet, survey: &Survey) -> Result<Standing, TargetError> {
+    let known = known(&survey.history).map_err(TargetError::History)?;
+    let retained_contents: Vec<Digest> =
+        survey.retained_contents.iter().map(|retained_contents| retained_contents.digest).collect();
     let entries = &survey.state.entries;
-    let status = history::status(&known.history, entries, &aside, &policy(set.delete), now(survey));
+    let status = history::status(
+        &known.history,
+        entries,
+        &retained_contents,
+        &policy(set.delete),
+        now(survey),
+    );
     let kept = status.kept.iter().map(|kept| KeptDeploy {
         deploy: kept.deploy.clone(),
         files: kept.files,
@@ -86,8 +94,8 @@ fn standing(set: &AssetSet, survey: &Survey) -> Result<Standing, PlaceError> {
         foreign_files: status.foreign_files,
         prunable_files: status.prunable_files,
         stale_manifests: status.stale_manifests,
-        free_bytes: survey.vitals.free_bytes,
-        clock: survey.vitals.clock_secs,
+        free_bytes: survey.statistics.free_bytes,
+        clock: survey.statistics.clock_secs,
         damage: known.damage.map(|damage| damage.to_string()),
     })
 }

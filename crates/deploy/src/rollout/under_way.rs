@@ -44,7 +44,7 @@ impl<'a> UnderWay<'a> {
             self.fleet.end(false);
         }
         let UnderWay { course, fleet, works } = self;
-        let encodings = works.iter().map(|work| work.sharing.encodings()).sum();
+        let encodings = works.iter().map(|work| work.group.encodings()).sum();
         course.outcome(fleet.outcomes(), encodings, ended.err())
     }
 
@@ -74,13 +74,13 @@ impl<'a> UnderWay<'a> {
         self.refuse_if_cancelled()?;
         // In a dry run nobody is there any more.
         if !self.course.rollout.choice.dry_run {
-            self.fleet.call_the_roll();
+            self.fleet.check_alive();
         }
         self.refuse_if_cancelled()?;
         if !self.fleet.has_failed() {
             return Ok(());
         }
-        self.fleet.leave_out_failed_hosts();
+        self.fleet.exclude_failed_hosts();
         if self.course.rollout.choice.keep_going && self.fleet.has_staged() {
             return Ok(());
         }
@@ -98,7 +98,7 @@ impl<'a> UnderWay<'a> {
     /// For commands of hosts, without those that have failed.
     fn commands(&self) -> Commands<'_> {
         let mut commands = self.course.commands();
-        commands.hosts.retain(|&host| !self.fleet.has_lost(host));
+        commands.hosts.retain(|&host| !self.fleet.has_failed_target(host));
         commands
     }
 

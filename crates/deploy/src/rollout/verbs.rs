@@ -1,9 +1,9 @@
 //! What can be done with a stage's hosts: deploy, push, prune. Rollback has a file of its own.
 
-use assetsync_sync::sender::{Options, Source};
+use assetsync_sync::{Options, Source};
 
 use super::fleet::Load;
-use super::keeper::Purpose;
+use super::keeper::RolloutKind;
 use super::outcome::Outcome;
 use super::under_way::Way;
 use super::{Rollout, RolloutError, load};
@@ -41,7 +41,7 @@ impl Rollout<'_> {
                 // Nothing is wanted beside what is live, which retention keeps.
                 let options = Options { allow_empty: true, ..options };
                 let source = Source::of(Vec::new(), nothing.path())?;
-                let decide = Box::new(load::keeper(set.assets, Purpose::Prune)?);
+                let decide = Box::new(load::keeper(set.assets, RolloutKind::Prune)?);
                 Ok(Load { set: set.at, source, options, decide })
             });
             loads.collect()

@@ -18,7 +18,7 @@ pub use file::SftpFile;
 pub use wire::Attributes;
 use wire::{Fields, Packet, kind};
 
-use crate::channel::{Channel, End, Exit};
+use crate::channel::{Channel, CommandHandle, Exit};
 use crate::connect::{Connected, connect_sftp};
 use crate::error::{TransportError, excerpt};
 use crate::options::{Prompt, SshOptions};
@@ -44,7 +44,7 @@ type Result<T> = std::result::Result<T, SftpError>;
 pub struct SftpSession {
     reader: BufReader<TimedReader>,
     writer: TimedWriter,
-    end: End,
+    end: CommandHandle,
     extensions: BTreeSet<String>,
     last_id: u32,
 }
@@ -60,7 +60,7 @@ pub struct DirectoryEntry {
 
 /// Room on a remote file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct FreeSpace {
     /// Bytes that the user may still write.
     pub bytes: u64,
     /// Files that the user may still create.
@@ -94,7 +94,7 @@ impl SftpSession {
         let reader = BufReader::new(TimedReader::new(reader, IDLE).map_err(failed)?);
         let writer = TimedWriter::new(writer, IDLE).map_err(failed)?;
         let mut session = Self { reader, writer, end, extensions: BTreeSet::new(), last_id: 0 };
-        match session.greet() {
+        match session.negotiate_version() {
             Ok(()) => Ok(session),
             Err(error) => Err(session.refused(&error)),
         }
@@ -201,7 +201,7 @@ impl SftpSession {
     }
 
     /// Free space of a file system; none if the server does not report it, or an impossible value.
-    pub fn room(&mut self, path: &[u8]) -> Result<Option<Room>> {
+    pub fn free_space(&mut self, path: &[u8]) -> Result<Option<FreeSpace>> {
         if !self.has(STATVFS) {
             return Ok(None);
         }
@@ -213,7 +213,7 @@ impl SftpSession {
             return Ok(None);
         }
         let body = op.expect(reply, kind::EXTENDED_REPLY)?;
-        room(&mut Fields(&body)).ok_or_else(|| op.broken())
+        free_space(&mut Fields(&body)).ok_or_else(|| op.broken())
     }
 
     /// The server's standard error until now.
@@ -232,7 +232,7 @@ impl SftpSession {
         self.extensions.contains(extension)
     }
 
-    fn greet(&mut self) -> io::Result<()> {
+    fn negotiate_version(&mut self) -> io::Result<()> {
         self.writer.write_all(&Packet::new(kind::INIT).u32(VERSION).into_bytes())?;
         let packet = self.read_packet()?;
         let mut fields = Fields(&packet[1..]);
@@ -361,14 +361,14 @@ fn entry(fields: &mut Fields<'_>) -> Option<DirectoryEntry> {
 
 /// The free space in a reply: the outer option is none if the reply is cut short, the inner one if the
 /// server does not know. Servers that can't measure send zeros, or more free blocks than there are.
-fn room(fields: &mut Fields<'_>) -> Option<Option<Room>> {
+fn free_space(fields: &mut Fields<'_>) -> Option<Option<FreeSpace>> {
     let mut values = [0; 8];
     for value in &mut values {
         *value = fields.u64()?;
     }
     let [_, fragment_bytes, blocks, _, available, _, _, files] = values;
     let is_plausible = fragment_bytes > 0 && blocks > 0 && available <= blocks;
-    Some(is_plausible.then(|| Room { bytes: fragment_bytes.saturating_mul(available), files }))
+    Some(is_plausible.then(|| FreeSpace { bytes: fragment_bytes.saturating_mul(available), files }))
 }
 
 fn is_end_of_file((kind, body): &Reply) -> bool {
@@ -427,19 +427,19 @@ impl Op<'_> {
 mod tests {
     use super::*;
 
-    fn told(values: [u64; 8]) -> Option<Option<Room>> {
+    fn told(values: [u64; 8]) -> Option<Option<FreeSpace>> {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_be_bytes()).collect();
-        room(&mut Fields(&bytes))
+        free_space(&mut Fields(&bytes))
     }
 
     #[test]
     fn room_that_no_disk_can_have_counts_as_unknown() {
-        let some = Room { bytes: 4096 * 50, files: 9 };
+        let some = FreeSpace { bytes: 4096 * 50, files: 9 };
         assert_eq!(told([4096, 4096, 100, 60, 50, 20, 10, 9]), Some(Some(some)));
         assert_eq!(told([0; 8]), Some(None));
         assert_eq!(told([4096, 4096, 0, 0, 0, 0, 0, 0]), Some(None));
         assert_eq!(told([4096, 0, 100, 60, 50, 20, 10, 9]), Some(None));
         assert_eq!(told([4096, 4096, 100, 60, u64::MAX, 20, 10, 9]), Some(None));
-        assert_eq!(room(&mut Fields(&[0; 63])), None);
+        assert_eq!(free_space(&mut Fields(&[0; 63])), None);
     }
 }

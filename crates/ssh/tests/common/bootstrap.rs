@@ -92,7 +92,7 @@ pub fn assert_echoes(started: Started) {
     let mut writer = File::from(writer);
     writer.write_all(b"\0binary\xff").unwrap();
     drop(writer);
-    let mut output = started.leftover;
+    let mut output = started.read_ahead;
     read_nonblocking(reader, &mut output);
     assert_eq!(output, [FIRST, b"\0binary\xff"].concat());
     assert_eq!(end.finish().unwrap().status, Some(0));

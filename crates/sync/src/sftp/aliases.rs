@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use assetsync_core::path::RelPath;
+use assetsync_core::plan::Plan;
+use assetsync_core::protocol::FailureCode;
+
+use super::host::{SftpHost, optional};
 use super::names;
-use super::remote::{Remote, found};
-use super::steps::Steps;
-use super::work::Stage;
-use crate::path::RelPath;
-use crate::plan::Plan;
-use crate::proto::FailureCode;
-use crate::sender::{Comparison, OneName, Pair, PushError};
+use super::publish_order::PublishOrder;
+use super::staging_dir::StagingDir;
+use crate::{Comparison, OneName, Pair, PushError};
 
 /// Which suspected pairs are one there: a name that is not listed, but can be looked up, is another spelling of a listed
 /// one. Where neither is listed, the pair is left to be tried.
 pub fn look(
-    remote: &mut Remote<'_>,
+    remote: &mut SftpHost<'_>,
     root: Option<&[u8]>,
     comparison: &Comparison<'_>,
 ) -> Result<(Vec<Pair>, Vec<OneName>), PushError> {
@@ -24,9 +25,9 @@ pub fn look(
         if !comparison.is_listed(pair.other) {
             untried.push(OneName { path: path.clone(), other: other.clone() });
         } else if let Some(root) = root {
-            let standing = found(remote.session.lstat(&names::below(root, path)));
-            let standing = standing.map_err(|error| remote.refused(&error))?;
-            one.extend(standing.map(|_| pair));
+            let existing = optional(remote.session.lstat(&names::below(root, path)));
+            let existing = existing.map_err(|error| remote.refused(&error))?;
+            one.extend(existing.map(|_| pair));
         }
     }
     Ok((one, untried))
@@ -34,8 +35,8 @@ pub fn look(
 
 /// Fails if any of these pairs is one to the file system of the staging directory.
 pub fn in_stage(
-    remote: &mut Remote<'_>,
-    stage: &Stage,
+    remote: &mut SftpHost<'_>,
+    stage: &StagingDir,
     untried: &[OneName],
 ) -> Result<(), PushError> {
     let mut one = Vec::new();
@@ -50,10 +51,10 @@ pub fn in_stage(
 /// Fails if a new name is not listed after it was published: another name then stands for it, maybe one that is going
 /// to be deleted. Only directories are listed in which something is deleted.
 pub fn check_listed(
-    remote: &mut Remote<'_>,
+    remote: &mut SftpHost<'_>,
     root: &[u8],
     plan: &Plan,
-    steps: &Steps,
+    steps: &PublishOrder,
 ) -> Result<(), PushError> {
     let deleted = steps.deletes.iter().filter_map(|delete| plan.actions.get(delete.at as usize));
     let parents: HashSet<Option<RelPath>> = deleted.map(|action| action.path.parent()).collect();
@@ -72,7 +73,7 @@ pub fn check_listed(
         if let Some(path) = paths.into_iter().find(|path| !listed.contains(path.file_name())) {
             let text = "it is published, but not listed under this name: another name there is the same to the \
                         server's file system; nothing was deleted";
-            return Err(remote.fail(FailureCode::InTheWay, path.as_bytes(), text));
+            return Err(remote.fail(FailureCode::Obstruction, path.as_bytes(), text));
         }
     }
     Ok(())

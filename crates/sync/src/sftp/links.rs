@@ -3,12 +3,12 @@
 //! Some resolve the paths of a request first, so that a rename onto a link replaces the file that the link leads to.
 //! Whether a server does is seen on links in the staging directory, before any link of the destination is touched.
 
+use assetsync_core::protocol::FailureCode;
 use assetsync_ssh::sftp::{DirectoryEntry, SftpError, SftpErrorKind};
 
-use super::remote::Remote;
-use super::work::Stage;
-use crate::proto::FailureCode;
-use crate::sender::PushError;
+use super::host::SftpHost;
+use super::staging_dir::StagingDir;
+use crate::PushError;
 
 /// How a link is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ const NEW: &[u8] = b"probe-new";
 const FILES: [&[u8]; 2] = [b"probe-file-1", b"probe-file-2"];
 
 /// Tries both in the staging directory. A server that can't even remove a link without its file is refused.
-pub fn probe(remote: &mut Remote<'_>, stage: &Stage) -> Result<Links, PushError> {
+pub fn probe(remote: &mut SftpHost<'_>, stage: &StagingDir) -> Result<Links, PushError> {
     let tried = rename_onto_link(remote, stage);
     lost(remote, tried)?;
     let tried = remove_link(remote, stage);
@@ -60,14 +60,14 @@ fn kind(entry: &DirectoryEntry) -> Kind {
 }
 
 /// What a refusal means shows in the listing; without a connection there is none.
-fn lost(remote: &Remote<'_>, tried: Result<(), SftpError>) -> Result<(), PushError> {
+fn lost(remote: &SftpHost<'_>, tried: Result<(), SftpError>) -> Result<(), PushError> {
     match tried {
         Err(error) if error.kind == SftpErrorKind::Lost => Err(remote.refused(&error)),
         _ => Ok(()),
     }
 }
 
-fn rename_onto_link(remote: &mut Remote<'_>, stage: &Stage) -> Result<(), SftpError> {
+fn rename_onto_link(remote: &mut SftpHost<'_>, stage: &StagingDir) -> Result<(), SftpError> {
     let session = &mut remote.session;
     session.create(&stage.path(FILES[0]), 0o600, true)?.close()?;
     session.symlink(FILES[0], &stage.path(REPLACED))?;
@@ -75,7 +75,7 @@ fn rename_onto_link(remote: &mut Remote<'_>, stage: &Stage) -> Result<(), SftpEr
     session.rename(&stage.path(NEW), &stage.path(REPLACED))
 }
 
-fn remove_link(remote: &mut Remote<'_>, stage: &Stage) -> Result<(), SftpError> {
+fn remove_link(remote: &mut SftpHost<'_>, stage: &StagingDir) -> Result<(), SftpError> {
     let session = &mut remote.session;
     session.create(&stage.path(FILES[1]), 0o600, true)?.close()?;
     session.symlink(FILES[1], &stage.path(REMOVED))?;

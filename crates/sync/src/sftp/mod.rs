@@ -39,55 +39,55 @@
 //! - *Protection from other users of the host*: SFTP follows links that are swapped in during the push.
 
 mod aliases;
+mod cache;
+mod host;
 mod links;
-mod memory;
 mod names;
 mod publish;
-mod remote;
-mod steps;
+mod publish_order;
+mod staging_dir;
 mod survey;
 mod upload;
-mod work;
 
 use std::time::Instant;
 
+use assetsync_core::entry::{Kind, Mtime};
+use assetsync_core::plan::Plan;
+use assetsync_core::recipe::Recipes;
+use assetsync_core::state::State;
 use assetsync_ssh::{RemoteTarget, Target};
 
-use self::memory::Remembered;
+use self::cache::Remembered;
+use self::host::SftpHost;
 use self::publish::Publisher;
-use self::remote::Remote;
-use self::steps::{Steps, only_uploads};
+use self::publish_order::{PublishOrder, only_uploads};
+use self::staging_dir::StagingDir;
 use self::survey::Survey;
 use self::upload::{Uploader, upload_bytes};
-use self::work::Stage;
-use crate::compare::{Clock, SourceEntry};
-use crate::entry::{Kind, Mtime};
-use crate::plan::Plan;
-use crate::recipe::Recipes;
-use crate::sender::{
-    Answers, Comparison, Connection, Contact, Count, Event, Monitor, OneName, Options, Policy,
+use crate::compare::content_match::{MtimeResolution, SourceEntry};
+use crate::{
+    Answers, Comparison, ConnectOptions, Contact, Count, Event, Monitor, OneName, Options, Policy,
     PushError, Report, Source, check_source,
 };
-use crate::state::State;
 
 /// Pushes `source` to `target` over SFTP; what that promises is in the [module's](self) description.
 ///
-/// It takes what [`crate::sender::push`] takes and gives what that gives. Of the connection `agents` and
+/// It takes what [`crate::push::attempt`] takes and gives what that gives. Of the connection `agents` and
 /// `timeout` are not used; of the report, `bytes_sent` is bytes of content written, `bytes_received` an
 /// estimate of what listing took, and `agent_peak_rss_bytes` is 0.
 pub fn push(
     source: &Source,
     target: &Target,
-    connection: &Connection<'_>,
+    connection: &ConnectOptions<'_>,
     options: &Options,
     monitor: &dyn Monitor,
 ) -> Result<Report, PushError> {
     check_source(source, options)?;
-    let Target::Remote(host) = target else { return Err(remote::no_host()) };
+    let Target::Remote(host) = target else { return Err(host::no_host()) };
     let started = Instant::now();
-    let remembered = Remembered::of(target, connection)?;
-    let remote = Remote::connect(host, connection, monitor)?;
-    let mut push = Push { remote, source, connection, remembered };
+    let cached = Remembered::of(target, connection)?;
+    let remote = SftpHost::connect(host, connection, monitor)?;
+    let mut push = Push { remote, source, connection, cached };
     let mut report = push.run(host, options)?;
     report.elapsed = started.elapsed();
     // Everything is done and answered; how the session ends changes nothing.
@@ -97,15 +97,15 @@ pub fn push(
 
 /// One push.
 struct Push<'p> {
-    remote: Remote<'p>,
+    remote: SftpHost<'p>,
     source: &'p Source,
-    connection: &'p Connection<'p>,
-    remembered: Remembered<'p>,
+    connection: &'p ConnectOptions<'p>,
+    cached: Remembered<'p>,
 }
 
 /// What uploading came to.
 #[derive(Default)]
-struct Uploaded {
+struct UploadTotals {
     bytes: u64,
     retried: u64,
 }
@@ -116,31 +116,32 @@ impl Push<'_> {
             "Over SFTP no file can be read and compared there: what this machine did not push before is sent, whole",
         );
         let dry_run = self.connection.dry_run;
-        let asked = std::os::unix::ffi::OsStrExt::as_bytes(target.path.as_os_str());
-        let root = work::locate(&mut self.remote, asked, !dry_run, options.policy.delete)?;
+        let server_path = std::os::unix::ffi::OsStrExt::as_bytes(target.path.as_os_str());
+        let root =
+            staging_dir::locate(&mut self.remote, server_path, !dry_run, options.policy.delete)?;
         let looked = match &root {
-            Some(root) => work::look(&mut self.remote, root)?,
+            Some(root) => staging_dir::look(&mut self.remote, root)?,
             None => Vec::new(),
         };
         if !dry_run {
-            work::sweep(&mut self.remote, &looked)?;
+            staging_dir::remove_stale(&mut self.remote, &looked)?;
         }
         let survey = self.survey(root.as_deref())?;
         let (mut plan, untried) = self.plan(root.as_deref(), &survey.state, &options.policy)?;
-        let pushed_before = work::was_pushed(&looked);
+        let pushed_before = staging_dir::was_pushed(&looked);
         let contact = Contact { source: self.source, state: &survey.state, pushed_before };
         let refused = contact.refusal(&plan, options);
         if let Some(refusal) = refused.clone().filter(|_| !dry_run) {
             return Err(refusal.into());
         }
-        let mut uploaded = Uploaded::default();
+        let mut uploaded = UploadTotals::default();
         if let Some(root) = root.filter(|_| !dry_run) {
             if !plan.actions.is_empty() {
-                uploaded = self.carry_out(&root, &mut plan, &survey.state, &untried)?;
+                uploaded = self.execute(&root, &mut plan, &survey.state, &untried)?;
             } else if !pushed_before {
                 self.mark(&root);
             }
-            self.remembered.keep(&survey.state, &plan);
+            self.cached.keep(&survey.state, &plan);
         }
         let removed = Count::of_removed(&plan, &survey.state);
         let mut report = Report { removed, refused, ..Report::of(plan, self.source.hashed()?) };
@@ -151,7 +152,7 @@ impl Push<'_> {
 
     /// Leaves word of a push that had nothing to do; who may not write there needs none.
     fn mark(&mut self, root: &[u8]) {
-        if let Ok(stage) = Stage::open(&mut self.remote, root) {
+        if let Ok(stage) = StagingDir::open(&mut self.remote, root) {
             stage.mark(&mut self.remote);
             stage.close(&mut self.remote);
         }
@@ -163,10 +164,10 @@ impl Push<'_> {
             None => Survey::default(),
         };
         if !self.connection.checksum {
-            self.remembered.recall(&mut survey.state);
+            self.cached.recall(&mut survey.state);
         }
         let paths = survey.state.entries.len() as u64;
-        self.remote.monitor.event(Event::Surveyed { paths, leftovers: 0 });
+        self.remote.monitor.event(Event::Surveyed { paths, partials: 0 });
         Ok(survey)
     }
 
@@ -178,37 +179,38 @@ impl Push<'_> {
         state: &State,
         policy: &Policy,
     ) -> Result<(Plan, Vec<OneName>), PushError> {
-        let policy = Policy { clock: Clock::Seconds, ..policy.clone() };
+        let policy = Policy { clock: MtimeResolution::Seconds, ..policy.clone() };
         let entries: Vec<_> = self.source.hashed()?.iter().map(as_carried).collect();
         let comparison = Comparison::new(&entries, state, &policy, Recipes::NONE);
         let (one, untried) = aliases::look(&mut self.remote, root, &comparison)?;
         let comparison = comparison.aliased(&one).map_err(PushError::OneName)?;
-        let mut plan = comparison.plan(&Answers::new()).map_err(PushError::InTheWay)?;
+        let mut plan = comparison.plan(&Answers::new()).map_err(PushError::Obstruction)?;
         only_uploads(&mut plan);
         Ok((plan, untried))
     }
 
-    fn carry_out(
+    fn execute(
         &mut self,
         root: &[u8],
         plan: &mut Plan,
         state: &State,
         untried: &[OneName],
-    ) -> Result<Uploaded, PushError> {
-        let steps = Steps::of(plan, state);
+    ) -> Result<UploadTotals, PushError> {
+        let steps = PublishOrder::of(plan, state);
         let needed = upload_bytes(plan, &steps);
-        let room = self.remote.session.room(root).map_err(|error| self.remote.refused(&error))?;
-        if let Some(room) = room
-            && room.bytes < needed
+        let free_space =
+            self.remote.session.free_space(root).map_err(|error| self.remote.refused(&error))?;
+        if let Some(free_space) = free_space
+            && free_space.bytes < needed
         {
-            return Err(PushError::NoRoom { needed, free: room.bytes });
+            return Err(PushError::NoRoom { needed, free: free_space.bytes });
         }
         let files = steps.uploads.len() as u64;
         self.remote.monitor.event(Event::Planned { files, bytes: needed });
-        let stage = Stage::open(&mut self.remote, root)?;
+        let stage = StagingDir::open(&mut self.remote, root)?;
         let done = match aliases::in_stage(&mut self.remote, &stage, untried) {
             Ok(()) => {
-                self.remembered.begin(state, plan);
+                self.cached.begin(state, plan);
                 self.upload_and_publish(&stage, root, plan, state)
             }
             Err(error) => Err(error),
@@ -226,17 +228,17 @@ impl Push<'_> {
 
     fn upload_and_publish(
         &mut self,
-        stage: &Stage,
+        stage: &StagingDir,
         root: &[u8],
         plan: &mut Plan,
         state: &State,
-    ) -> Result<Uploaded, PushError> {
-        let steps = &Steps::of(plan, state);
+    ) -> Result<UploadTotals, PushError> {
+        let steps = &PublishOrder::of(plan, state);
         let tree = self.source.tree().map_err(PushError::Io)?;
         let rate = self.connection.bytes_per_second;
         let mut uploader = Uploader::new(&mut self.remote, stage, tree, rate);
         uploader.run(plan, steps)?;
-        let uploaded = Uploaded { bytes: uploader.written, retried: uploader.retried };
+        let uploaded = UploadTotals { bytes: uploader.written, retried: uploader.retried };
         if uploader.unsynced {
             self.remote
                 .notice("The server can't sync files: a power cut may lose what was just pushed");

@@ -1,19 +1,19 @@
 //! Paths and names at the far side, as bytes: pure.
 
-use crate::entry::Mtime;
-use crate::fs::work::INSIDE;
-use crate::limits;
-use crate::path::RelPath;
+use assetsync_core::entry::Mtime;
+use assetsync_core::limits;
+use assetsync_core::path::RelPath;
+use assetsync_core::work_names::INSIDE;
 
 /// What the name of a run's staging directory begins with; 16 hexadecimal digits follow.
 const RUN: &[u8] = b"sftp-";
 
 /// Hexadecimal digits of a run.
-pub const RUN_DIGITS: usize = 16;
+pub const PUSH_ID_DIGITS: usize = 16;
 
 /// The destination as a server takes it: it starts where the server does, which is the home directory, so
 /// `~/` goes; so do slashes at the end.
-pub fn asked(path: &[u8]) -> Vec<u8> {
+pub fn server_path(path: &[u8]) -> Vec<u8> {
     let path = match path {
         b"~" | b"~/" => b".",
         [b'~', b'/', rest @ ..] => rest,
@@ -49,15 +49,15 @@ pub fn below(root: &[u8], path: &RelPath) -> Vec<u8> {
 
 /// The path and every directory above it that has a name, the longest first.
 pub fn upwards(path: &[u8]) -> Vec<&[u8]> {
-    let mut found = Vec::new();
+    let mut optional = Vec::new();
     let mut rest = path;
     while !rest.is_empty() {
-        found.push(rest);
+        optional.push(rest);
         let parent = rest.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash);
         let kept = rest[..parent].iter().rposition(|&byte| byte != b'/');
         rest = &rest[..kept.map_or(0, |last| last + 1)];
     }
-    found
+    optional
 }
 
 /// The work directory beside the destination, which is `.assetsync-NAME` as the agent names it.
@@ -75,16 +75,16 @@ pub fn inside(root: &[u8]) -> Vec<u8> {
 }
 
 /// The name of a run's staging directory.
-pub fn run_dir(digits: &str) -> Vec<u8> {
+pub fn push_dir_name(digits: &str) -> Vec<u8> {
     let digits = digits.as_bytes();
-    [RUN, &digits[..digits.len().min(RUN_DIGITS)]].concat()
+    [RUN, &digits[..digits.len().min(PUSH_ID_DIGITS)]].concat()
 }
 
 /// Whether a name is that of a run's staging directory.
-pub fn is_run_dir(name: &[u8]) -> bool {
+pub fn is_push_dir_name(name: &[u8]) -> bool {
     let lower_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     name.strip_prefix(RUN)
-        .is_some_and(|digits| digits.len() == RUN_DIGITS && digits.iter().all(lower_hex))
+        .is_some_and(|digits| digits.len() == PUSH_ID_DIGITS && digits.iter().all(lower_hex))
 }
 
 /// Whether what a server calls a name is one.
@@ -99,7 +99,7 @@ pub fn staged(position: u32) -> Vec<u8> {
 }
 
 /// The name of the `number`th thing moved aside.
-pub fn aside(number: u32) -> Vec<u8> {
+pub fn retained_contents(number: u32) -> Vec<u8> {
     format!("old-{number:08}").into_bytes()
 }
 
@@ -136,7 +136,7 @@ mod tests {
             ("-x", "-x"),
         ];
         for (given, expected) in rows {
-            assert_eq!(text(&asked(given.as_bytes())), expected, "{given}");
+            assert_eq!(text(&server_path(given.as_bytes())), expected, "{given}");
         }
     }
 
@@ -165,24 +165,24 @@ mod tests {
             ("", &[]),
         ];
         for (given, expected) in rows {
-            let found: Vec<_> = upwards(given.as_bytes()).into_iter().map(text).collect();
-            assert_eq!(found, expected, "{given}");
+            let optional: Vec<_> = upwards(given.as_bytes()).into_iter().map(text).collect();
+            assert_eq!(optional, expected, "{given}");
         }
     }
 
     #[test]
     fn work_directories_are_where_the_agent_has_them() {
-        let found = |root: &str| beside(root.as_bytes()).map(|path| text(&path));
-        assert_eq!(found("/srv/assets").as_deref(), Some("/srv/.assetsync-assets"));
-        assert_eq!(found("/assets").as_deref(), Some("/.assetsync-assets"));
-        assert_eq!(found("/"), None);
-        assert_eq!(found(&format!("/{}", "x".repeat(250))), None);
+        let optional = |root: &str| beside(root.as_bytes()).map(|path| text(&path));
+        assert_eq!(optional("/srv/assets").as_deref(), Some("/srv/.assetsync-assets"));
+        assert_eq!(optional("/assets").as_deref(), Some("/.assetsync-assets"));
+        assert_eq!(optional("/"), None);
+        assert_eq!(optional(&format!("/{}", "x".repeat(250))), None);
         assert_eq!(text(&inside(b"/srv/assets")), "/srv/assets/.assetsync");
     }
 
     #[test]
     fn only_our_own_names_are_ours() {
-        assert!(is_run_dir(&run_dir("0123456789abcdef0123")));
+        assert!(is_push_dir_name(&push_dir_name("0123456789abcdef0123")));
         let others: [&[u8]; 6] = [
             b"sftp-",
             b"sftp-0123456789abcde",
@@ -192,7 +192,7 @@ mod tests {
             b"xsftp-0123456789abcdef",
         ];
         for other in others {
-            assert!(!is_run_dir(other), "{}", text(other));
+            assert!(!is_push_dir_name(other), "{}", text(other));
         }
     }
 

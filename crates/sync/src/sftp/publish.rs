@@ -1,26 +1,25 @@
-//! Publishing over SFTP: what is staged takes its place, by renaming, in the order of [`Steps`].
+//! Publishing over SFTP: what is staged takes its place, by renaming, in the order of [`PublishOrder`].
 
+use assetsync_core::entry::{CARRIED_MODE, Kind};
+use assetsync_core::path::RelPath;
+use assetsync_core::plan::{Action, ActionKind, FileAction, Plan};
+use assetsync_core::recipe::Recipe;
+use assetsync_core::state::State;
 use assetsync_ssh::sftp::{SftpError, SftpErrorKind};
 
-use super::aliases;
-use super::links::{self, Links};
-use super::names;
-use super::remote::{Remote, gone};
-use super::steps::{Delete, NewDir, Steps};
-use super::work::Stage;
-use crate::entry::{CARRIED_MODE, Kind};
-use crate::path::RelPath;
-use crate::plan::{Action, FileAction, Plan, What};
-use crate::recipe::Recipe;
-use crate::sender::PushError;
-use crate::state::State;
+use super::host::{SftpHost, ignore_missing};
+use super::links::Links;
+use super::publish_order::{Delete, NewDir, PublishOrder};
+use super::staging_dir::StagingDir;
+use super::{aliases, links, names};
+use crate::PushError;
 
 type Result<T> = std::result::Result<T, SftpError>;
 
 /// Carries out a plan of which everything is staged.
 pub struct Publisher<'p, 'a> {
-    remote: &'p mut Remote<'a>,
-    stage: &'p Stage,
+    remote: &'p mut SftpHost<'a>,
+    stage: &'p StagingDir,
     root: &'p [u8],
     plan: &'p Plan,
     state: &'p State,
@@ -31,8 +30,8 @@ pub struct Publisher<'p, 'a> {
 impl<'p, 'a> Publisher<'p, 'a> {
     /// A publisher into the destination at `root`.
     pub fn new(
-        remote: &'p mut Remote<'a>,
-        stage: &'p Stage,
+        remote: &'p mut SftpHost<'a>,
+        stage: &'p StagingDir,
         root: &'p [u8],
         plan: &'p Plan,
         state: &'p State,
@@ -42,7 +41,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
     }
 
     /// Does all steps.
-    pub fn publish(&mut self, steps: &Steps) -> std::result::Result<(), PushError> {
+    pub fn publish(&mut self, steps: &PublishOrder) -> std::result::Result<(), PushError> {
         self.stage.check_held(self.remote)?;
         if (0..self.plan.actions.len() as u32).any(|at| self.standing_link(at).is_some()) {
             self.links = links::probe(self.remote, self.stage)?;
@@ -99,7 +98,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
     /// Gives what stands at a path the spelling that the source has. Where that can't be done in one step it keeps the
     /// one that it has; so do links on a server whose renames can't be trusted with them.
     fn respell(&mut self, at: u32) -> Result<()> {
-        let Some(Action { path, what: What::Respell { to }, .. }) = self.action(at) else {
+        let Some(Action { path, what: ActionKind::Respell { to }, .. }) = self.action(at) else {
             return Ok(());
         };
         if path.file_name() == to.file_name()
@@ -117,7 +116,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
     }
 
     fn make_dir(&mut self, step: NewDir) -> Result<()> {
-        let Some(Action { path, what: What::Dir { mode }, .. }) = self.action(step.at) else {
+        let Some(Action { path, what: ActionKind::Dir { mode }, .. }) = self.action(step.at) else {
             return Ok(());
         };
         let path = self.at(path);
@@ -127,16 +126,16 @@ impl<'p, 'a> Publisher<'p, 'a> {
             return self
                 .instead_of_link(&path, target, |this| this.remote.session.mkdir(&path, mode));
         }
-        let aside = if step.replaces { Some(self.move_aside(&path)?) } else { None };
+        let retained_contents = if step.replaces { Some(self.move_aside(&path)?) } else { None };
         let made = self.remote.session.mkdir(&path, mode);
-        self.or_back(made, aside, &path)
+        self.restore_on_error(made, retained_contents, &path)
     }
 
     fn place(&mut self, at: u32) -> Result<()> {
         let Some(action) = self.action(at) else { return Ok(()) };
         let path = self.at(&action.path);
         match &action.what {
-            What::File(FileAction { recipe: Recipe::Touch, mode, mtime, .. }) => {
+            ActionKind::File(FileAction { recipe: Recipe::Touch, mode, mtime, .. }) => {
                 let (mode, mtime) = (mode & CARRIED_MODE, names::seconds(*mtime));
                 self.remote.session.set_attributes(&path, Some(mode), Some(mtime))
             }
@@ -190,9 +189,9 @@ impl<'p, 'a> Publisher<'p, 'a> {
             Err(error) if error.kind == SftpErrorKind::Failure && self.is_dir(path) => error,
             other => return other,
         };
-        let aside = self.move_aside(path).map_err(|_| refused)?;
+        let retained_contents = self.move_aside(path).map_err(|_| refused)?;
         let placed = self.remote.session.rename(staged, path);
-        self.or_back(placed, Some(aside), path)
+        self.restore_on_error(placed, Some(retained_contents), path)
     }
 
     fn is_dir(&mut self, path: &[u8]) -> bool {
@@ -202,14 +201,19 @@ impl<'p, 'a> Publisher<'p, 'a> {
     /// Moves what stands at `path` into the staging directory, where it is removed at the end.
     fn move_aside(&mut self, path: &[u8]) -> Result<Vec<u8>> {
         self.moved_aside += 1;
-        let aside = self.stage.path(&names::aside(self.moved_aside));
-        self.remote.session.rename(path, &aside).map(|()| aside)
+        let retained_contents = self.stage.path(&names::retained_contents(self.moved_aside));
+        self.remote.session.rename(path, &retained_contents).map(|()| retained_contents)
     }
 
     /// After a failure what was moved aside goes back, before anyone hears of it.
-    fn or_back(&mut self, done: Result<()>, aside: Option<Vec<u8>>, path: &[u8]) -> Result<()> {
-        if let (Err(_), Some(aside)) = (&done, aside)
-            && let Err(error) = self.remote.session.rename(&aside, path)
+    fn restore_on_error(
+        &mut self,
+        done: Result<()>,
+        retained_contents: Option<Vec<u8>>,
+        path: &[u8],
+    ) -> Result<()> {
+        if let (Err(_), Some(retained_contents)) = (&done, retained_contents)
+            && let Err(error) = self.remote.session.rename(&retained_contents, path)
         {
             self.remote.notice(&format!("Can't put back what was moved aside: {error}"));
         }
@@ -220,9 +224,9 @@ impl<'p, 'a> Publisher<'p, 'a> {
         let Some(action) = self.action(step.at) else { return Ok(()) };
         let path = self.at(&action.path);
         if !step.is_dir {
-            return gone(self.remote.session.remove(&path));
+            return ignore_missing(self.remote.session.remove(&path));
         }
-        match gone(self.remote.session.rmdir(&path)) {
+        match ignore_missing(self.remote.session.rmdir(&path)) {
             // Somebody put something there meanwhile, or a filter protects it.
             Err(error) if error.kind == SftpErrorKind::Failure && self.has_content(&path) => {
                 self.remote.notice(&format!("{} is not empty and stays", action.path));
@@ -237,7 +241,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
     }
 
     fn set_mode(&mut self, at: u32) -> Result<()> {
-        let Some(Action { path, what: What::Dir { mode }, .. }) = self.action(at) else {
+        let Some(Action { path, what: ActionKind::Dir { mode }, .. }) = self.action(at) else {
             return Ok(());
         };
         let path = self.at(path);

@@ -1,16 +1,16 @@
 //! What stands at the destination, as far as listing it tells.
 
+use assetsync_core::entry::{Entry, Kind, Mtime};
+use assetsync_core::limits;
+use assetsync_core::path::RelPath;
+use assetsync_core::protocol::FailureCode;
+use assetsync_core::state::{RemoteEntry, State};
+use assetsync_core::work_names::is_work_dir_name;
 use assetsync_ssh::sftp::{Attributes, DirectoryEntry};
 
+use super::host::SftpHost;
 use super::names;
-use super::remote::Remote;
-use crate::entry::{Entry, Kind, Mtime};
-use crate::fs::work::is_own;
-use crate::limits;
-use crate::path::RelPath;
-use crate::proto::FailureCode;
-use crate::sender::PushError;
-use crate::state::{RemoteEntry, State};
+use crate::PushError;
 
 /// About what a listed name takes on the wire besides itself, twice.
 const LISTED_BYTES: u64 = 96;
@@ -26,7 +26,7 @@ pub struct Survey {
 
 /// Lists everything below `root` except work directories. A listing that no file system could give is
 /// refused.
-pub fn survey(remote: &mut Remote<'_>, root: &[u8]) -> Result<Survey, PushError> {
+pub fn survey(remote: &mut SftpHost<'_>, root: &[u8]) -> Result<Survey, PushError> {
     let mut survey = Survey::default();
     let mut pending = vec![None];
     while let Some(dir) = pending.pop() {
@@ -71,7 +71,7 @@ fn check(
                 assetsync_core::text::name(name)
             ));
         }
-        if is_own(name) {
+        if is_work_dir_name(name) {
             return Ok(None);
         }
         RelPath::join(parent, name).map(Some).map_err(|error| error.to_string())
@@ -80,7 +80,7 @@ fn check(
 }
 
 fn entry(
-    remote: &mut Remote<'_>,
+    remote: &mut SftpHost<'_>,
     root: &[u8],
     path: RelPath,
     listed: Attributes,

@@ -4,20 +4,20 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 
+use assetsync_core::digest::Digest;
+use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
+use assetsync_core::path::RelPath;
+use assetsync_core::plan::{Action, ActionKind, FileAction, Plan};
+use assetsync_core::protocol::FailureCode;
 use assetsync_ssh::sftp::{Attributes, SftpError, SftpFile};
+use assetsync_tree::OpenTree;
 
+use super::host::{SftpHost, ignore_missing};
 use super::names;
-use super::remote::{Remote, gone};
-use super::steps::Steps;
-use super::work::Stage;
-use crate::compare::SourceEntry;
-use crate::digest::Digest;
-use crate::entry::{CARRIED_MODE, Entry, Kind};
-use crate::fs::tree::Tree;
-use crate::path::RelPath;
-use crate::plan::{Action, FileAction, Plan, What};
-use crate::proto::FailureCode;
-use crate::sender::{Event, PushError, Rate, read_again};
+use super::publish_order::PublishOrder;
+use super::staging_dir::StagingDir;
+use crate::compare::content_match::SourceEntry;
+use crate::{Event, PushError, Rate, read_again};
 
 /// How much of a file is read at a time, in bytes.
 const READ_BYTES: usize = 256 * 1024;
@@ -27,9 +27,9 @@ const TRIES: usize = 3;
 
 /// Puts all new content of a plan into a staging directory.
 pub struct Uploader<'u, 'a> {
-    remote: &'u mut Remote<'a>,
-    stage: &'u Stage,
-    tree: Tree,
+    remote: &'u mut SftpHost<'a>,
+    stage: &'u StagingDir,
+    tree: OpenTree,
     rate: Option<Rate>,
     buffer: Vec<u8>,
     /// Bytes of content of the plan dealt with, and all of them.
@@ -46,9 +46,9 @@ pub struct Uploader<'u, 'a> {
 impl<'u, 'a> Uploader<'u, 'a> {
     /// An uploader of files of `tree`.
     pub fn new(
-        remote: &'u mut Remote<'a>,
-        stage: &'u Stage,
-        tree: Tree,
+        remote: &'u mut SftpHost<'a>,
+        stage: &'u StagingDir,
+        tree: OpenTree,
         bytes_per_second: Option<u64>,
     ) -> Uploader<'u, 'a> {
         Uploader {
@@ -67,7 +67,7 @@ impl<'u, 'a> Uploader<'u, 'a> {
 
     /// Uploads files and makes links; files that have changed since they were planned are planned anew.
     /// Nothing outside the staging directory changes.
-    pub fn run(&mut self, plan: &mut Plan, steps: &Steps) -> Result<(), PushError> {
+    pub fn run(&mut self, plan: &mut Plan, steps: &PublishOrder) -> Result<(), PushError> {
         self.total = upload_bytes(plan, steps);
         for &at in &steps.uploads {
             if let Some(action) = plan.actions.get_mut(at as usize) {
@@ -75,7 +75,7 @@ impl<'u, 'a> Uploader<'u, 'a> {
             }
         }
         for &at in &steps.links {
-            if let Some(Action { what: What::Symlink { target, .. }, .. }) =
+            if let Some(Action { what: ActionKind::Symlink { target, .. }, .. }) =
                 plan.actions.get(at as usize)
             {
                 let made =
@@ -89,17 +89,19 @@ impl<'u, 'a> Uploader<'u, 'a> {
     fn upload(&mut self, at: u32, action: &mut Action) -> Result<(), PushError> {
         let before = self.done;
         for attempt in 0..TRIES {
-            let Action { path, what: What::File(file), .. } = &mut *action else { return Ok(()) };
+            let Action { path, what: ActionKind::File(file), .. } = &mut *action else {
+                return Ok(());
+            };
             if self.attempt(at, path, file)? {
                 return Ok(());
             }
             self.done = before;
-            gone(self.remote.session.remove(&self.stage.path(&names::staged(at))))
+            ignore_missing(self.remote.session.remove(&self.stage.path(&names::staged(at))))
                 .map_err(|error| self.remote.refused(&error))?;
             self.retried += u64::from(attempt == 0);
             self.remote.monitor.event(Event::Retrying { files: 1 });
             let planned = file.size;
-            look_again(&mut self.tree, path, file, &mut self.buffer)
+            refresh(&mut self.tree, path, file, &mut self.buffer)
                 .map_err(|source| changing(path, source))?;
             self.total = self.total - planned + file.size;
         }
@@ -138,7 +140,7 @@ impl<'u, 'a> Uploader<'u, 'a> {
     }
 
     /// Compares what the server lists with what was sent: one request for all of them.
-    fn verify(&mut self, plan: &Plan, steps: &Steps) -> Result<(), PushError> {
+    fn verify(&mut self, plan: &Plan, steps: &PublishOrder) -> Result<(), PushError> {
         if steps.uploads.is_empty() {
             return Ok(());
         }
@@ -162,7 +164,7 @@ impl<'u, 'a> Uploader<'u, 'a> {
 }
 
 /// Bytes of content that a plan uploads.
-pub fn upload_bytes(plan: &Plan, steps: &Steps) -> u64 {
+pub fn upload_bytes(plan: &Plan, steps: &PublishOrder) -> u64 {
     let actions = steps.uploads.iter().filter_map(|&at| plan.actions.get(at as usize));
     actions.filter_map(Action::file).map(|file| file.size).sum()
 }
@@ -190,8 +192,8 @@ fn copy(
 }
 
 /// Plans a file as it is now.
-fn look_again(
-    tree: &mut Tree,
+fn refresh(
+    tree: &mut OpenTree,
     path: &RelPath,
     file: &mut FileAction,
     buffer: &mut [u8],
@@ -221,9 +223,10 @@ fn matches(file: &FileAction, there: &Attributes) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use assetsync_core::entry::Mtime;
+    use assetsync_core::recipe::Recipe;
+
     use super::*;
-    use crate::entry::Mtime;
-    use crate::recipe::Recipe;
 
     #[test]
     fn what_arrived_is_measured() {
@@ -245,15 +248,15 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_planned_anew_as_it_is_now() {
+    fn a_changed_file_is_planned_again() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a"), "abcd").unwrap();
-        let mut tree = Tree::new(File::open(dir.path()).unwrap().into());
+        let mut tree = OpenTree::new(File::open(dir.path()).unwrap().into());
         let (mtime, recipe) = (Mtime::default(), Recipe::Whole);
         let mut file =
             FileAction { size: 3, mode: 0o600, mtime, digest: None, recipe, entry_point: true };
         let path = RelPath::new(b"a").unwrap();
-        look_again(&mut tree, &path, &mut file, &mut [0; 16]).unwrap();
+        refresh(&mut tree, &path, &mut file, &mut [0; 16]).unwrap();
         assert_eq!((file.size, file.digest), (4, Some(Digest::of(b"abcd"))));
         assert!(file.mtime.secs > 0 && file.mtime.nanos == 0);
     }

@@ -11,7 +11,7 @@ use assetsync_core::text;
 pub enum StoreError {
     /// The directory is somebody else's: in a store files are deleted.
     #[error("{} holds other files and is no store; name a new or an empty directory", text::path(.0))]
-    Foreign(PathBuf),
+    NotAStore(PathBuf),
     /// Another process holds the lock.
     #[error("Another process is pruning the store {}; try again when it has ended", text::path(.0))]
     Busy(PathBuf),
@@ -32,7 +32,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// For `map_err`: what was being done with which path.
-    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
         move |source| StoreError::Io { doing, path: path.into(), source }
     }
 }
@@ -49,7 +49,7 @@ mod tests {
             text,
             "Can't write /s/packs: no storage space; see to its rights and room, or name another directory"
         );
-        let text = StoreError::Foreign("/home".into()).to_string();
+        let text = StoreError::NotAStore("/home".into()).to_string();
         assert_eq!(
             text,
             "/home holds other files and is no store; name a new or an empty directory"

@@ -1,6 +1,6 @@
 //! The remembered history of a destination, in a file of its own: 16 bytes of magic, the history, the BLAKE3 of both.
 
-use crate::limits;
+use assetsync_core::limits;
 
 const MAGIC: &[u8; 16] = b"assetsync-hstry1";
 const HASH_BYTES: usize = 32;

@@ -9,14 +9,15 @@
 //! written under another name and then renamed, so any number of pushes can use a store at once, and prune it
 //! meanwhile.
 
-mod destination;
+pub(crate) mod destination_cache;
+mod destination_key;
 mod error;
 mod history_file;
+mod layout;
+mod open_packs;
 mod pack;
 mod pack_index;
-mod place;
 mod prune;
-mod shelf;
 mod state_file;
 mod status;
 #[cfg(test)]
@@ -29,28 +30,27 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime};
 
+use assetsync_core::digest::{Digest, ShortDigest};
+use assetsync_core::state::{RemoteEntry, StateId};
 use rayon::prelude::*;
 
-use self::pack::{PackWriter, Packer};
-use self::place::Place;
-use self::shelf::Shelf;
-use self::state_file::StateFile;
-use crate::digest::{Digest, ShortDigest};
-use crate::state::{RemoteEntry, StateId};
-
-pub use self::destination::DestinationKey;
+pub use self::destination_key::DestinationKey;
 pub use self::error::StoreError;
+use self::layout::StoreDir;
+use self::open_packs::OpenPacks;
 pub use self::pack::CONTENT_BYTES;
+use self::pack::{PackWriter, Packer};
 pub use self::prune::Pruned;
-pub use self::status::{Remembered, Status};
+use self::state_file::StateFile;
+pub use self::status::{CachedDestination, Status};
 
 /// What is remembered of a destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RememberedState {
+pub struct CachedState {
     /// The id of its state.
     pub id: StateId,
     /// Whether it was near: on this machine or next to it.
-    pub is_near: bool,
+    pub is_fast: bool,
     /// What stood there, in tree order.
     pub entries: Vec<RemoteEntry>,
 }
@@ -64,9 +64,9 @@ const PRUNED_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// An open store. Threads can share it.
 #[derive(Debug)]
 pub struct Store {
-    place: Place,
+    place: StoreDir,
     limit_bytes: u64,
-    shelf: RwLock<Shelf>,
+    shelf: RwLock<OpenPacks>,
     /// Held while contents are added: pushes of one source to several destinations bring the same ones.
     adding: Mutex<()>,
 }
@@ -86,15 +86,15 @@ impl Store {
     /// Opens the store in the directory `path`, and makes it if there is none. It is to take `limit_bytes` at
     /// most, but for what the pushes of the last hour added.
     pub fn open(path: &Path, limit_bytes: u64) -> Result<Store, StoreError> {
-        Store::at(Place::create(path)?, limit_bytes)
+        Store::at(StoreDir::create(path)?, limit_bytes)
     }
 
     /// Opens a store that is there already; nothing is made.
     pub fn open_existing(path: &Path, limit_bytes: u64) -> Result<Option<Store>, StoreError> {
-        Place::find(path)?.map(|place| Store::at(place, limit_bytes)).transpose()
+        StoreDir::find(path)?.map(|place| Store::at(place, limit_bytes)).transpose()
     }
 
-    fn at(place: Place, limit_bytes: u64) -> Result<Store, StoreError> {
+    fn at(place: StoreDir, limit_bytes: u64) -> Result<Store, StoreError> {
         let store =
             Store { place, limit_bytes, shelf: RwLock::default(), adding: Mutex::default() };
         store.refresh()?;
@@ -115,7 +115,7 @@ impl Store {
     pub fn get(&self, digest: ShortDigest, size: u64) -> Option<Vec<u8>> {
         let content = self.shelf().get(digest, size);
         if content.is_none() && self.has(digest, size) {
-            self.shelf_mut().note_damaged(digest);
+            self.open_packs_mut().note_damaged(digest);
         }
         content
     }
@@ -142,7 +142,7 @@ impl Store {
             .write_pack(&packs, wanted, missing, read)
             .map_err(StoreError::io("write to", &packs))?;
         self.refresh()?;
-        self.shelf_mut().note_added(added.iter().map(|&position| wanted[position].0.short()));
+        self.open_packs_mut().note_added(added.iter().map(|&position| wanted[position].0.short()));
         let bytes = added.iter().map(|&position| wanted[position].1).sum();
         Ok(Added { contents: added.len() as u64, bytes, packed_bytes })
     }
@@ -191,14 +191,14 @@ impl Store {
 
     /// Sees which packs are there now.
     fn refresh(&self) -> Result<(), StoreError> {
-        self.shelf_mut().refresh(&self.place)
+        self.open_packs_mut().refresh(&self.place)
     }
 
     /// What a destination held after the last push to it: the state's id, and all entries in tree order.
-    pub fn state(&self, destination: &DestinationKey) -> Option<RememberedState> {
+    pub fn state(&self, destination: &DestinationKey) -> Option<CachedState> {
         let bytes = fs::read(self.state_path(destination)).ok()?;
         let file = StateFile::open(&bytes)?;
-        Some(RememberedState { id: file.id, is_near: file.is_near, entries: file.entries()? })
+        Some(CachedState { id: file.id, is_fast: file.is_fast, entries: file.entries()? })
     }
 
     /// Remembers what a destination holds now: all its entries, in tree order. `name` is the destination as
@@ -207,16 +207,16 @@ impl Store {
         &self,
         destination: &DestinationKey,
         name: &str,
-        state: &RememberedState,
+        state: &CachedState,
     ) -> Result<(), StoreError> {
         let path = self.state_path(destination);
-        let RememberedState { id, is_near, entries } = state;
-        if is_remembered(&path, name, *is_near, id) {
+        let CachedState { id, is_fast, entries } = state;
+        if is_remembered(&path, name, *is_fast, id) {
             return touch(&path).map_err(StoreError::io("touch", &path));
         }
         let write = || {
-            let mut file = place::new_file(&self.place.states_dir())?;
-            file.write_all(&state_file::encode(name, *is_near, id, entries)?)?;
+            let mut file = layout::new_file(&self.place.states_dir())?;
+            file.write_all(&state_file::encode(name, *is_fast, id, entries)?)?;
             file.persist(&path)?;
             Ok(())
         };
@@ -240,7 +240,7 @@ impl Store {
             return remove_if_there(&path).map(drop);
         }
         let write = || {
-            let mut file = place::new_file(&self.place.histories_dir())?;
+            let mut file = layout::new_file(&self.place.histories_dir())?;
             file.write_all(&history_file::encode(history))?;
             file.persist(&path)?;
             Ok(())
@@ -304,10 +304,10 @@ impl Store {
     }
 
     fn is_due(&self, now: SystemTime) -> Result<bool, StoreError> {
-        let is_old = |then: SystemTime, limit: Duration| place::age(now, then) >= limit;
+        let is_old = |then: SystemTime, limit: Duration| layout::age(now, then) >= limit;
         let packs = self.place.packs()?;
         let old_packs = packs.iter().filter(|found| is_old(found.modified, prune::GRACE)).count();
-        Ok(old_packs > prune::MOST_PACKS
+        Ok(old_packs > prune::MAX_PACKS
             || self.place.pruned().is_none_or(|then| is_old(then, PRUNED_EVERY))
             || prune::bytes(&self.place)? > self.limit_bytes)
     }
@@ -316,11 +316,11 @@ impl Store {
         self.place.try_lock()?.ok_or_else(|| StoreError::Busy(self.path().into()))
     }
 
-    fn shelf(&self) -> RwLockReadGuard<'_, Shelf> {
+    fn shelf(&self) -> RwLockReadGuard<'_, OpenPacks> {
         self.shelf.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn shelf_mut(&self) -> RwLockWriteGuard<'_, Shelf> {
+    fn open_packs_mut(&self) -> RwLockWriteGuard<'_, OpenPacks> {
         self.shelf.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -330,10 +330,10 @@ fn is(content: &[u8], digest: Digest, size: u64) -> bool {
 }
 
 /// Whether exactly this stands there: a push that changed nothing needs not write it again.
-fn is_remembered(path: &Path, name: &str, is_near: bool, id: &StateId) -> bool {
+fn is_remembered(path: &Path, name: &str, is_fast: bool, id: &StateId) -> bool {
     let Ok(bytes) = fs::read(path) else { return false };
-    let wanted = (name, is_near, id);
-    StateFile::open(&bytes).is_some_and(|file| (&*file.name, file.is_near, &file.id) == wanted)
+    let wanted = (name, is_fast, id);
+    StateFile::open(&bytes).is_some_and(|file| (&*file.name, file.is_fast, &file.id) == wanted)
 }
 
 /// `false` if there was nothing.

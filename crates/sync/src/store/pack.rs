@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use assetsync_core::digest::{Digest, ShortDigest};
+use assetsync_core::limits;
 use tempfile::NamedTempFile;
 
+use super::layout;
+use super::layout::StoreFile;
 use super::pack_index::{PackIndex, SLOT_BYTES, Slot};
-use super::place::{self, Found};
-use crate::digest::{Digest, ShortDigest};
-use crate::limits;
 
 /// Largest content that is kept, in bytes (64 MiB).
 pub const CONTENT_BYTES: u64 = 64 << 20;
@@ -36,12 +37,12 @@ pub struct Pack {
     file: File,
     index: PackIndex,
     /// Its file, as it was found.
-    pub found: Found,
+    pub found: StoreFile,
 }
 
 impl Pack {
     /// Opens a pack; `None` if it is damaged so that nothing in it can be found.
-    pub fn open(found: Found) -> io::Result<Option<Pack>> {
+    pub fn open(found: StoreFile) -> io::Result<Option<Pack>> {
         let file = File::open(&found.path)?;
         let length = file.metadata()?.len();
         let index = match read_index(&file, length) {
@@ -117,7 +118,7 @@ pub struct PackWriter {
 impl PackWriter {
     /// Starts a pack in `dir`.
     pub fn create(dir: &Path) -> io::Result<PackWriter> {
-        let file = place::new_file(dir)?;
+        let file = layout::new_file(dir)?;
         Ok(PackWriter { file, end: AtomicU64::new(0), slots: Mutex::default() })
     }
 
@@ -152,7 +153,7 @@ impl PackWriter {
         if let Some(modified) = modified {
             self.file.as_file().set_modified(modified)?;
         }
-        let path = place::pack_path(&self.file);
+        let path = layout::pack_path(&self.file);
         self.file.persist_noclobber(&path)?;
         Ok(Some(path))
     }
@@ -189,7 +190,7 @@ mod tests {
 
     use super::*;
 
-    fn write(contents: &[Vec<u8>]) -> (TempDir, Found) {
+    fn write(contents: &[Vec<u8>]) -> (TempDir, StoreFile) {
         let dir = tempfile::tempdir().unwrap();
         let (writer, mut packer) =
             (PackWriter::create(dir.path()).unwrap(), Packer::new().unwrap());
@@ -202,10 +203,10 @@ mod tests {
         (dir, found)
     }
 
-    fn found(path: &Path) -> Found {
+    fn found(path: &Path) -> StoreFile {
         let metadata = fs::metadata(path).unwrap();
         let modified = metadata.modified().unwrap();
-        Found { path: path.into(), bytes: metadata.len(), modified }
+        StoreFile { path: path.into(), bytes: metadata.len(), modified }
     }
 
     fn get(pack: &Pack, content: &[u8]) -> Option<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! The index at the end of a pack: 48 bytes for each content, sorted by digest, searched as it was read.
 
-use crate::digest::{Digest, ShortDigest};
+use assetsync_core::digest::{Digest, ShortDigest};
 
 /// Bytes of one slot.
 pub const SLOT_BYTES: usize = 48;

@@ -4,19 +4,18 @@
 //! yet. Readers have their packs open, and so lose nothing either.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+use std::{fs, io};
 
+use assetsync_core::digest::ShortDigest;
 use rayon::prelude::*;
 
 use super::error::StoreError;
+use super::layout::{StoreDir, StoreFile, age};
 use super::pack::{Pack, PackWriter};
 use super::pack_index::{SLOT_BYTES, Slot};
-use super::place::{Found, Place, age};
 use super::state_file::StateFile;
-use crate::digest::ShortDigest;
 
 /// What is younger stays as it is.
 pub const GRACE: Duration = Duration::from_secs(3600);
@@ -28,7 +27,7 @@ const UNFINISHED_LIFE: Duration = Duration::from_secs(24 * 3600);
 pub const STATE_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// How many packs are borne before small ones are merged.
-pub const MOST_PACKS: usize = 16;
+pub const MAX_PACKS: usize = 16;
 
 /// How many are left then. The fewer, the sooner all is written anew.
 const PACKS_AFTER_MERGE: usize = 8;
@@ -53,13 +52,13 @@ pub fn contents_limit(limit_bytes: u64) -> u64 {
 }
 
 /// Bytes of all files.
-pub fn bytes(place: &Place) -> Result<u64, StoreError> {
+pub fn bytes(place: &StoreDir) -> Result<u64, StoreError> {
     let files = [place.packs()?, place.states()?, place.histories()?, place.unfinished()?];
     Ok(files.iter().flatten().map(|found| found.bytes).sum())
 }
 
 /// Forgets all destinations and all contents. The caller holds the lock.
-pub fn clear(place: &Place) -> Result<Pruned, StoreError> {
+pub fn clear(place: &StoreDir) -> Result<Pruned, StoreError> {
     let before = bytes(place)?;
     let (packs, states) = (place.packs()?, place.states()?);
     let held = packs.iter().filter_map(|found| Pack::open(found.clone()).ok().flatten());
@@ -73,15 +72,15 @@ pub fn clear(place: &Place) -> Result<Pruned, StoreError> {
 }
 
 /// Prunes to at most `limit_bytes`, but for what is young. The caller holds the lock.
-pub fn prune(place: &Place, limit_bytes: u64, now: SystemTime) -> Result<Pruned, StoreError> {
+pub fn prune(place: &StoreDir, limit_bytes: u64, now: SystemTime) -> Result<Pruned, StoreError> {
     let before = bytes(place)?;
-    let given_up = |found: &&Found| age(now, found.modified) >= UNFINISHED_LIFE;
+    let given_up = |found: &&StoreFile| age(now, found.modified) >= UNFINISHED_LIFE;
     place.unfinished()?.iter().filter(given_up).try_for_each(|found| remove(&found.path))?;
     let packs = open(place, now)?;
     let all = distinct(packs.iter().flat_map(|pack| pack.index().iter()));
     let (young, old): (Vec<Pack>, Vec<Pack>) =
         packs.into_iter().partition(|pack| is_young(&pack.found, now));
-    let mut choice = Choice::new(&young, &old, limit_bytes);
+    let mut choice = KeepSet::new(&young, &old, limit_bytes);
     let destinations = choose(place, &mut choice, limit_bytes, now)?;
     forget_histories(place, now)?;
     let thorough = before > limit_bytes;
@@ -96,7 +95,7 @@ pub fn prune(place: &Place, limit_bytes: u64, now: SystemTime) -> Result<Pruned,
 }
 
 /// Opens all packs, the newest first. Damaged ones are deleted, unless they are young.
-fn open(place: &Place, now: SystemTime) -> Result<Vec<Pack>, StoreError> {
+fn open(place: &StoreDir, now: SystemTime) -> Result<Vec<Pack>, StoreError> {
     let mut packs = Vec::new();
     for found in place.packs()? {
         match Pack::open(found.clone()) {
@@ -113,7 +112,7 @@ fn distinct(slots: impl Iterator<Item = Slot>) -> u64 {
     slots.map(|slot| slot.digest).collect::<HashSet<_>>().len() as u64
 }
 
-fn is_young(found: &Found, now: SystemTime) -> bool {
+fn is_young(found: &StoreFile, now: SystemTime) -> bool {
     age(now, found.modified) < GRACE
 }
 
@@ -127,7 +126,7 @@ fn remove(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Which contents of old packs are kept: those of the states used last, as long as there is room.
-struct Choice {
+struct KeepSet {
     /// Bytes that each content of old packs takes.
     sizes: HashMap<ShortDigest, u64>,
     /// What young packs hold needs not be kept in old ones.
@@ -136,12 +135,12 @@ struct Choice {
     room: u64,
 }
 
-impl Choice {
-    fn new(young: &[Pack], old: &[Pack], limit_bytes: u64) -> Choice {
+impl KeepSet {
+    fn new(young: &[Pack], old: &[Pack], limit_bytes: u64) -> KeepSet {
         let size = |slot: Slot| (slot.digest.short(), u64::from(slot.packed) + SLOT_BYTES as u64);
         let taken: u64 = young.iter().map(|pack| pack.found.bytes).sum();
         let digests = young.iter().flat_map(|pack| pack.index().iter());
-        Choice {
+        KeepSet {
             sizes: old.iter().flat_map(|pack| pack.index().iter().map(size)).collect(),
             young: digests.map(|slot| slot.digest.short()).collect(),
             kept: HashSet::new(),
@@ -160,8 +159,8 @@ impl Choice {
 /// Forgets states that are damaged, not used any more, or too much; keeps the contents of the others. Gives
 /// how many were forgotten.
 fn choose(
-    place: &Place,
-    choice: &mut Choice,
+    place: &StoreDir,
+    choice: &mut KeepSet,
     limit_bytes: u64,
     now: SystemTime,
 ) -> Result<u64, StoreError> {
@@ -185,7 +184,7 @@ fn choose(
 }
 
 /// Forgets the histories of destinations that are forgotten, unless they are young.
-fn forget_histories(place: &Place, now: SystemTime) -> Result<(), StoreError> {
+fn forget_histories(place: &StoreDir, now: SystemTime) -> Result<(), StoreError> {
     for found in place.histories()? {
         let name = found.path.file_name().unwrap_or_default();
         if !is_young(&found, now) && !place.states_dir().join(name).exists() {
@@ -203,17 +202,17 @@ fn digests(path: &Path) -> io::Result<Option<Vec<ShortDigest>>> {
 }
 
 /// An old pack, and what of it is kept.
-struct Part<'p> {
+struct PackUsage<'p> {
     pack: &'p Pack,
     live: Vec<Slot>,
     live_bytes: u64,
     dead_bytes: u64,
 }
 
-impl<'p> Part<'p> {
+impl<'p> PackUsage<'p> {
     /// Takes from `wanted` what the pack holds.
-    fn of(pack: &'p Pack, wanted: &mut HashSet<ShortDigest>) -> Part<'p> {
-        let mut part = Part { pack, live: Vec::new(), live_bytes: 0, dead_bytes: 0 };
+    fn of(pack: &'p Pack, wanted: &mut HashSet<ShortDigest>) -> PackUsage<'p> {
+        let mut part = PackUsage { pack, live: Vec::new(), live_bytes: 0, dead_bytes: 0 };
         for slot in pack.index().iter() {
             let bytes = u64::from(slot.packed) + SLOT_BYTES as u64;
             if wanted.remove(&slot.digest.short()) {
@@ -234,16 +233,16 @@ impl<'p> Part<'p> {
 
 /// Deletes dead packs, and makes one of those that are half dead or too many.
 fn rewrite(
-    place: &Place,
+    place: &StoreDir,
     old: &[Pack],
     mut wanted: HashSet<ShortDigest>,
     thorough: bool,
 ) -> Result<(), StoreError> {
     // The newest first, so that of two copies the newer one stays.
-    let parts = old.iter().map(|pack| Part::of(pack, &mut wanted));
+    let parts = old.iter().map(|pack| PackUsage::of(pack, &mut wanted));
     let (mut merged, mut kept): (Vec<_>, Vec<_>) =
         parts.partition(|part| part.is_worth_it(thorough));
-    if kept.len() + 1 > MOST_PACKS {
+    if kept.len() + 1 > MAX_PACKS {
         kept.sort_by_key(|part| std::cmp::Reverse(part.live_bytes));
         merged.extend(kept.drain(PACKS_AFTER_MERGE..));
     }
@@ -252,7 +251,7 @@ fn rewrite(
 }
 
 /// Writes what lives of several packs into one, which is as old as the newest of them.
-fn write_merged(place: &Place, parts: &[Part<'_>]) -> io::Result<()> {
+fn write_merged(place: &StoreDir, parts: &[PackUsage<'_>]) -> io::Result<()> {
     if parts.iter().all(|part| part.live.is_empty()) {
         return Ok(());
     }

@@ -5,10 +5,12 @@
 
 use std::io::{self, Read};
 
-use crate::limits;
-use crate::path::RelPath;
-use crate::proto::{Fields, Memory, decode_entry, put_bytes, put_entry, put_number};
-use crate::state::{RemoteEntry, StateId};
+use assetsync_core::limits;
+use assetsync_core::path::RelPath;
+use assetsync_core::protocol::{
+    CodecContext, Fields, decode_entry, put_bytes, put_entry, put_number,
+};
+use assetsync_core::state::{RemoteEntry, StateId};
 
 const MAGIC: &[u8; 16] = b"assetsync-state2";
 const HASH_BYTES: usize = 32;
@@ -28,7 +30,7 @@ pub struct StateFile<'a> {
     /// The state's id.
     pub id: StateId,
     /// Whether the destination was near.
-    pub is_near: bool,
+    pub is_fast: bool,
     /// How many entries there are.
     pub count: u64,
     packed: &'a [u8],
@@ -37,17 +39,17 @@ pub struct StateFile<'a> {
 /// The bytes of a file.
 pub fn encode(
     name: &str,
-    is_near: bool,
+    is_fast: bool,
     id: &StateId,
     entries: &[RemoteEntry],
 ) -> io::Result<Vec<u8>> {
     let mut out = MAGIC.to_vec();
     out.extend_from_slice(&id.0);
-    out.push(u8::from(is_near));
+    out.push(u8::from(is_fast));
     put_bytes(&mut out, &name.as_bytes()[..name.len().min(NAME_BYTES)]);
     put_number(&mut out, entries.len() as u64);
-    let (mut plain, mut memory) = (Vec::new(), Memory::default());
-    entries.iter().for_each(|entry| put_entry(&mut plain, entry, &mut memory));
+    let (mut plain, mut codec_context) = (Vec::new(), CodecContext::default());
+    entries.iter().for_each(|entry| put_entry(&mut plain, entry, &mut codec_context));
     zstd::stream::copy_encode(&plain[..], &mut out, LEVEL)?;
     let hash = blake3::hash(&out);
     out.extend_from_slice(hash.as_bytes());
@@ -63,20 +65,20 @@ impl StateFile<'_> {
         }
         let mut fields = Fields(body.strip_prefix(MAGIC)?);
         let id = StateId(fields.array().ok()?);
-        let is_near = fields.array::<1>().ok()? == [1];
+        let is_fast = fields.array::<1>().ok()? == [1];
         let name = String::from_utf8_lossy(fields.bytes("name", NAME_BYTES).ok()?).into_owned();
         let count = fields.bounded("entries", limits::ENTRIES).ok()?;
-        Some(StateFile { name, id, is_near, count, packed: fields.rest() })
+        Some(StateFile { name, id, is_fast, count, packed: fields.rest() })
     }
 
     /// The entries; `None` if they are not in tree order, as many as was said, and within all limits.
     pub fn entries(&self) -> Option<Vec<RemoteEntry>> {
         let plain = self.plain().ok()?;
-        let (mut fields, mut memory) = (Fields(&plain), Memory::default());
+        let (mut fields, mut codec_context) = (Fields(&plain), CodecContext::default());
         let most = plain.len() / ENTRY_BYTES + 1;
         let mut entries: Vec<RemoteEntry> = Vec::with_capacity(most.min(self.count as usize));
         for _ in 0..self.count {
-            entries.push(decode_entry(&mut fields, &mut memory).ok()?);
+            entries.push(decode_entry(&mut fields, &mut codec_context).ok()?);
         }
         let paths = || entries.iter().map(|remote| &remote.entry.path);
         (fields.end().is_ok() && paths().is_sorted_by(|a: &&RelPath, b| a < b)).then_some(entries)
@@ -93,11 +95,11 @@ impl StateFile<'_> {
 
 #[cfg(test)]
 mod tests {
+    use assetsync_core::digest::ShortDigest;
+    use assetsync_core::entry::{Entry, Kind, Mtime};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::digest::ShortDigest;
-    use crate::entry::{Entry, Kind, Mtime};
 
     const ID: StateId = StateId([7; 16]);
 
@@ -132,7 +134,7 @@ mod tests {
         for entries in [entries(), Vec::new()] {
             let bytes = encode("web1:/srv", true, &ID, &entries).unwrap();
             let file = StateFile::open(&bytes).unwrap();
-            let told = (file.name.as_str(), file.is_near, file.count);
+            let told = (file.name.as_str(), file.is_fast, file.count);
             assert_eq!(told, ("web1:/srv", true, entries.len() as u64));
             assert_eq!(decode(&bytes), Some((ID, entries)));
         }
@@ -154,8 +156,8 @@ mod tests {
     #[test]
     fn hostile_states_are_refused() {
         let mut plain = Vec::new();
-        let mut memory = Memory::default();
-        entries().iter().rev().for_each(|entry| put_entry(&mut plain, entry, &mut memory));
+        let mut codec_context = CodecContext::default();
+        entries().iter().rev().for_each(|entry| put_entry(&mut plain, entry, &mut codec_context));
         let body = |count: u64, plain: &[u8]| {
             let mut body = [MAGIC, &ID.0[..], b"\x00\x01n"].concat();
             put_number(&mut body, count);
@@ -177,7 +179,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_borne(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_accepted(body in proptest::collection::vec(any::<u8>(), 0..200)) {
             prop_assert_eq!(decode(&sealed(&body)), None);
             let behind = sealed(&[&MAGIC[..], &body].concat());
             if let Some(file) = StateFile::open(&behind) {

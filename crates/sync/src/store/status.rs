@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::error::StoreError;
+use super::layout::{StoreDir, StoreFile};
 use super::pack::Pack;
-use super::place::{Found, Place};
 use super::prune;
 use super::state_file::StateFile;
 
@@ -29,12 +29,12 @@ pub struct Status {
     /// Packs and states that are damaged, and count nowhere else.
     pub damaged: u64,
     /// Destinations it remembers; the one pushed to last comes first.
-    pub destinations: Vec<Remembered>,
+    pub destinations: Vec<CachedDestination>,
 }
 
 /// A destination that is remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remembered {
+pub struct CachedDestination {
     /// Its name for people.
     pub name: String,
     /// When it was last pushed to.
@@ -46,10 +46,10 @@ pub struct Remembered {
 }
 
 /// Looks at everything but contents.
-pub fn status(place: &Place, limit_bytes: u64) -> Result<Status, StoreError> {
+pub fn status(place: &StoreDir, limit_bytes: u64) -> Result<Status, StoreError> {
     let (packs, states) = (place.packs()?, place.states()?);
     let files = packs.len() + states.len();
-    let destinations: Vec<Remembered> = states.iter().filter_map(remembered).collect();
+    let destinations: Vec<CachedDestination> = states.iter().filter_map(cached).collect();
     let (mut held, mut open_packs, mut contents_bytes) = (HashSet::new(), 0, 0);
     for pack in packs.into_iter().filter_map(|found| Pack::open(found).ok().flatten()) {
         open_packs += 1;
@@ -69,11 +69,11 @@ pub fn status(place: &Place, limit_bytes: u64) -> Result<Status, StoreError> {
     })
 }
 
-fn remembered(found: &Found) -> Option<Remembered> {
+fn cached(found: &StoreFile) -> Option<CachedDestination> {
     let bytes = fs::read(&found.path).ok()?;
     let file = StateFile::open(&bytes)?;
     let entries = file.entries()?;
     let sizes: Vec<u64> = entries.iter().filter_map(|remote| remote.entry.file_size()).collect();
     let (files, bytes) = (sizes.len() as u64, sizes.iter().sum());
-    Some(Remembered { name: file.name, pushed: found.modified, files, bytes })
+    Some(CachedDestination { name: file.name, pushed: found.modified, files, bytes })
 }

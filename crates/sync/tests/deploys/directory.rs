@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use assetsync_sync::proto::FailureCode;
-use assetsync_sync::sender::{Decision, Deletes, Publishing, PushError, Source, When};
+use assetsync_core::protocol::FailureCode;
+use assetsync_sync::{Decision, DeleteAt, Deletes, Publishing, PushError, Source};
 
-use crate::support::{Ground, deleting, files, setting_aside, writing};
+use crate::support::{TestHost, deleting, files, setting_aside, writing};
 
 const OLD: [(&str, &str); 5] = [
     ("a.txt", "old a"),
@@ -27,27 +27,27 @@ const NEW: [(&str, &str); 5] = [
 ];
 
 /// Directories are published as a whole, and nothing else stays.
-fn ground() -> Ground {
-    let mut ground = Ground::new();
-    ground.options.publish = Publishing::Directory;
-    ground.options.policy.delete = true;
-    ground
+fn reference() -> TestHost {
+    let mut reference = TestHost::new();
+    reference.options.publish = Publishing::Directory;
+    reference.options.policy.delete = true;
+    reference
 }
 
-fn surplus() -> Decision {
-    Decision { deletes: Deletes::Surplus, ..Decision::default() }
+fn extraneous() -> Decision {
+    Decision { deletes: Deletes::Extraneous, ..Decision::default() }
 }
 
 /// The old tree at the host and the new one to send; `d/b.txt` is the same file, down to its mtime.
-fn old_and_new(ground: &Ground) -> Source {
-    let old = ground.write("old", &OLD);
-    ground.push(&old, "host", None);
-    ground.write("new", &NEW);
-    let mtime = fs::metadata(ground.at("old/d/b.txt")).unwrap().modified().unwrap();
-    set_mtime(&ground.at("new/d/b.txt"), mtime);
-    let mtime = fs::metadata(ground.at("old/touched.txt")).unwrap().modified().unwrap();
-    set_mtime(&ground.at("new/touched.txt"), mtime + Duration::from_secs(100));
-    ground.scan("new")
+fn old_and_new(reference: &TestHost) -> Source {
+    let old = reference.write("old", &OLD);
+    reference.push(&old, "host", None);
+    reference.write("new", &NEW);
+    let mtime = fs::metadata(reference.at("old/d/b.txt")).unwrap().modified().unwrap();
+    set_mtime(&reference.at("new/d/b.txt"), mtime);
+    let mtime = fs::metadata(reference.at("old/touched.txt")).unwrap().modified().unwrap();
+    set_mtime(&reference.at("new/touched.txt"), mtime + Duration::from_secs(100));
+    reference.scan("new")
 }
 
 fn set_mtime(path: &Path, mtime: SystemTime) {
@@ -60,18 +60,18 @@ fn inode(path: &Path) -> u64 {
 
 #[test]
 fn a_new_tree_shares_what_stays_and_takes_the_place_of_the_old_one() {
-    let ground = ground();
-    let new = old_and_new(&ground);
-    let at = |name: &str| ground.at("host").join(name);
+    let reference = reference();
+    let new = old_and_new(&reference);
+    let at = |name: &str| reference.at("host").join(name);
     let (root, kept, touched) = (inode(&at("")), inode(&at("d/b.txt")), inode(&at("touched.txt")));
     // Whoever holds the old tree keeps it as it was.
     let held = File::open(at("touched.txt")).unwrap();
     let mtime = held.metadata().unwrap().modified().unwrap();
     fs::set_permissions(at("d"), fs::Permissions::from_mode(0o2750)).unwrap();
     set_dir_mtime(&at("d"), 1_000_000_000);
-    let report = ground.push(&new, "host", None);
+    let report = reference.push(&new, "host", None);
     assert_eq!(report.deleted, 2);
-    assert_eq!(ground.files("host"), files(&NEW));
+    assert_eq!(reference.files("host"), files(&NEW));
     assert_eq!(inode(&at("d/b.txt")), kept);
     assert_ne!(inode(&at("")), root);
     assert_ne!(inode(&at("touched.txt")), touched);
@@ -80,7 +80,7 @@ fn a_new_tree_shares_what_stays_and_takes_the_place_of_the_old_one() {
     assert_eq!(now, mtime + Duration::from_secs(100));
     // One name each: nothing of the old tree is left.
     assert_eq!(fs::metadata(at("d/b.txt")).unwrap().nlink(), 1);
-    assert_eq!(ground.names(".assetsync-host"), ["clock", "index", "lock", "stage"]);
+    assert_eq!(reference.names(".assetsync-host"), ["clock", "index", "lock", "stage"]);
     assert_eq!(fs::metadata(at("d/b.txt")).unwrap().mode() & 0o7777, 0o644);
 }
 
@@ -91,10 +91,10 @@ fn set_dir_mtime(path: &Path, secs: u64) {
 
 #[test]
 fn directories_look_as_before() {
-    let ground = ground();
-    let old = ground.write("old", &OLD);
-    ground.push(&old, "host", None);
-    let dir = |name: &str| ground.at("host").join(name);
+    let reference = reference();
+    let old = reference.write("old", &OLD);
+    reference.push(&old, "host", None);
+    let dir = |name: &str| reference.at("host").join(name);
     fs::create_dir(dir("private")).unwrap();
     symlink("a.txt", dir("private/link")).unwrap();
     for (name, mode) in [("d/e", 0o755), ("private", 0o2510), ("", 0o751)] {
@@ -108,9 +108,9 @@ fn directories_look_as_before() {
     let before = ["d/e", "private"].map(looks);
     let root = inode(&dir(""));
     // `d/e` is not among what changes; `private` is not of the source, but nothing is deleted.
-    fs::write(ground.at("old/a.txt"), "another a").unwrap();
-    let changed = ground.scan("old");
-    ground.deploy(&changed, "host", None, Decision::default());
+    fs::write(reference.at("old/a.txt"), "another a").unwrap();
+    let changed = reference.scan("old");
+    reference.deploy(&changed, "host", None, Decision::default());
     assert_ne!(inode(&dir("")), root);
     assert_eq!(["d/e", "private"].map(looks), before);
     assert_eq!(fs::metadata(dir("")).unwrap().mode() & 0o7777, 0o751);
@@ -121,13 +121,13 @@ fn directories_look_as_before() {
 fn extended_attributes_of_directories_stay() {
     // On disk: not every memory file system has them.
     let on_disk = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let mut ground = Ground::new_in(on_disk);
-    ground.options.publish = Publishing::Directory;
-    ground.push(&ground.write("old", &OLD), "host", None);
-    let dir = File::open(ground.at("host/d")).unwrap();
+    let mut reference = TestHost::new_in(on_disk);
+    reference.options.publish = Publishing::Directory;
+    reference.push(&reference.write("old", &OLD), "host", None);
+    let dir = File::open(reference.at("host/d")).unwrap();
     rustix::fs::fsetxattr(&dir, "user.note", b"mine", rustix::fs::XattrFlags::empty()).unwrap();
-    ground.push(&ground.write("new", &NEW), "host", None);
-    let dir = File::open(ground.at("host/d")).unwrap();
+    reference.push(&reference.write("new", &NEW), "host", None);
+    let dir = File::open(reference.at("host/d")).unwrap();
     let mut value = [0; 16];
     let length = rustix::fs::fgetxattr(&dir, "user.note", &mut value[..]).unwrap();
     assert_eq!(&value[..length], b"mine");
@@ -135,56 +135,56 @@ fn extended_attributes_of_directories_stay() {
 
 #[test]
 fn the_next_push_reads_no_file_and_takes_one_round_trip() {
-    let ground = ground();
-    let store = ground.store();
-    let new = old_and_new(&ground);
-    ground.push(&new, "host", Some(&store));
-    let again = ground.push(&new, "host", Some(&store));
+    let reference = reference();
+    let store = reference.store();
+    let new = old_and_new(&reference);
+    reference.push(&new, "host", Some(&store));
+    let again = reference.push(&new, "host", Some(&store));
     assert_eq!((again.round_trips, again.agent_files_read), (1, 0));
     assert_eq!(again.plan.actions.len(), 0);
     // A change behind its back is noticed, whatever the mtime says.
-    let mtime = fs::metadata(ground.at("host/d/b.txt")).unwrap().modified().unwrap();
-    fs::write(ground.at("host/d/b.txt"), "B").unwrap();
-    set_mtime(&ground.at("host/d/b.txt"), mtime);
-    ground.push(&new, "host", Some(&store));
-    assert_eq!(ground.files("host"), files(&NEW));
+    let mtime = fs::metadata(reference.at("host/d/b.txt")).unwrap().modified().unwrap();
+    fs::write(reference.at("host/d/b.txt"), "B").unwrap();
+    set_mtime(&reference.at("host/d/b.txt"), mtime);
+    reference.push(&new, "host", Some(&store));
+    assert_eq!(reference.files("host"), files(&NEW));
 }
 
 #[test]
 fn nothing_changes_until_publishing_is_said_and_pruning_comes_after() {
-    let ground = ground();
-    let store = ground.store();
-    let new = old_and_new(&ground);
-    let before = ground.stamps("host");
-    let mut decision = deleting(&[("gone", When::Pruning), ("gone/x.txt", When::Pruning)]);
+    let reference = reference();
+    let store = reference.store();
+    let new = old_and_new(&reference);
+    let before = reference.stamps("host");
+    let mut decision = deleting(&[("gone", DeleteAt::Pruning), ("gone/x.txt", DeleteAt::Pruning)]);
     decision.history = writing(0, b"history").history;
-    decision.set_aside = setting_aside("a.txt", "old a").set_aside;
-    let staged = ground.stage(&new, "host", Some(&store), decision);
-    assert_eq!(ground.stamps("host"), before);
+    decision.to_retain = setting_aside("a.txt", "old a").to_retain;
+    let staged = reference.stage(&new, "host", Some(&store), decision);
+    assert_eq!(reference.stamps("host"), before);
     let live = staged.publish().unwrap();
     let mut expected = files(&NEW);
     expected.insert("gone/x.txt".into(), "x".into());
-    assert_eq!(ground.files("host"), expected);
+    assert_eq!(reference.files("host"), expected);
     live.prune().unwrap();
-    assert_eq!(ground.files("host"), files(&NEW));
-    let found = ground.survey("host", Some(&store));
-    assert_eq!((found.history.as_slice(), found.aside.len()), (&b"history"[..], 1));
-    let again = ground.deploy(&new, "host", Some(&store), surplus());
+    assert_eq!(reference.files("host"), files(&NEW));
+    let found = reference.survey("host", Some(&store));
+    assert_eq!((found.history.as_slice(), found.retained_contents.len()), (&b"history"[..], 1));
+    let again = reference.deploy(&new, "host", Some(&store), extraneous());
     assert_eq!((again.round_trips, again.agent_files_read), (1, 0));
 }
 
 #[test]
 fn a_plan_that_only_prunes_exchanges_nothing() {
-    let ground = ground();
-    let old = ground.write("old", &OLD);
-    ground.push(&old, "host", None);
-    let root = inode(&ground.at("host"));
-    fs::remove_dir_all(ground.at("old/gone")).unwrap();
-    let less = ground.scan("old");
-    let decision = deleting(&[("gone", When::Pruning), ("gone/x.txt", When::Pruning)]);
-    ground.deploy(&less, "host", None, decision);
-    assert_eq!(inode(&ground.at("host")), root);
-    assert!(!ground.at("host/gone").exists());
+    let reference = reference();
+    let old = reference.write("old", &OLD);
+    reference.push(&old, "host", None);
+    let root = inode(&reference.at("host"));
+    fs::remove_dir_all(reference.at("old/gone")).unwrap();
+    let less = reference.scan("old");
+    let decision = deleting(&[("gone", DeleteAt::Pruning), ("gone/x.txt", DeleteAt::Pruning)]);
+    reference.deploy(&less, "host", None, decision);
+    assert_eq!(inode(&reference.at("host")), root);
+    assert!(!reference.at("host/gone").exists());
 }
 
 /// Version of a file that says it in digits.
@@ -194,13 +194,13 @@ fn version(path: &Path) -> Option<u64> {
 
 #[test]
 fn a_reader_never_meets_two_versions_at_once() {
-    let ground = ground();
+    let reference = reference();
     let build = |version: u64| {
         let text = format!("{version:08}");
-        ground.write("src", &[("a.txt", &text), ("d/b.txt", &text), ("same.txt", "same")])
+        reference.write("src", &[("a.txt", &text), ("d/b.txt", &text), ("same.txt", "same")])
     };
-    ground.push(&build(0), "host", None);
-    let (host, done, seen) = (ground.at("host"), AtomicBool::new(false), AtomicU64::new(0));
+    reference.push(&build(0), "host", None);
+    let (host, done, seen) = (reference.at("host"), AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -223,7 +223,7 @@ fn a_reader_never_meets_two_versions_at_once() {
             });
         }
         let pushed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            (1..=50).for_each(|number| drop(ground.push(&build(number), "host", None)));
+            (1..=50).for_each(|number| drop(reference.push(&build(number), "host", None)));
         }));
         done.store(true, Ordering::Relaxed);
         pushed.unwrap();
@@ -234,30 +234,30 @@ fn a_reader_never_meets_two_versions_at_once() {
 
 #[test]
 fn a_half_built_tree_is_removed_whatever_its_modes() {
-    let ground = ground();
-    let new = old_and_new(&ground);
-    let tree = ground.at(".assetsync-host/tree");
+    let reference = reference();
+    let new = old_and_new(&reference);
+    let tree = reference.at(".assetsync-host/tree");
     fs::create_dir_all(tree.join("d/e")).unwrap();
     fs::write(tree.join("d/e/x.txt"), "x").unwrap();
-    symlink(ground.at("host"), tree.join("d/link")).unwrap();
+    symlink(reference.at("host"), tree.join("d/link")).unwrap();
     for name in ["d/e", "d", ""] {
         fs::set_permissions(tree.join(name), fs::Permissions::from_mode(0o500)).unwrap();
     }
-    ground.push(&new, "host", None);
-    assert_eq!(ground.files("host"), files(&NEW));
+    reference.push(&new, "host", None);
+    assert_eq!(reference.files("host"), files(&NEW));
     assert!(!tree.exists());
 }
 
 /// Refusals come before anything is changed, and name a way out.
-fn assert_refused(ground: &Ground, host: &str, expected: &str) {
+fn assert_refused(reference: &TestHost, host: &str, expected: &str) {
     let published = || {
-        let mut files = ground.files(host);
+        let mut files = reference.files(host);
         files.retain(|path, _| !path.starts_with(".assetsync/"));
         files
     };
     let before = published();
-    let new = ground.write("other", &[("a.txt", "other")]);
-    let tried = ground.try_stage(&new, host, &ground.connection(None), surplus());
+    let new = reference.write("other", &[("a.txt", "other")]);
+    let tried = reference.try_stage(&new, host, &reference.connection(None), extraneous());
     let refused = match tried.and_then(|staged| staged.publish()) {
         Err(PushError::Agent(failure)) => failure,
         other => panic!("{:?}", other.map(|live| live.report().clone())),
@@ -270,26 +270,30 @@ fn assert_refused(ground: &Ground, host: &str, expected: &str) {
 
 #[test]
 fn where_it_can_not_be_done_nothing_is_changed() {
-    let ground = ground();
-    let old = ground.write("old", &OLD);
+    let reference = reference();
+    let old = reference.write("old", &OLD);
     for host in ["inside", "nested"] {
-        ground.push(&old, host, None);
+        reference.push(&old, host, None);
     }
-    fs::create_dir(ground.at("inside/.assetsync")).unwrap();
-    assert_refused(&ground, "inside", "its parent directory is on another file system");
-    fs::create_dir(ground.at("nested/d/.assetsync-e")).unwrap();
-    assert_refused(&ground, "nested", "d/.assetsync-e: it is the work directory of a destination");
-    assert!(!ground.at(".assetsync-nested/tree").exists());
+    fs::create_dir(reference.at("inside/.assetsync")).unwrap();
+    assert_refused(&reference, "inside", "its parent directory is on another file system");
+    fs::create_dir(reference.at("nested/d/.assetsync-e")).unwrap();
+    assert_refused(
+        &reference,
+        "nested",
+        "d/.assetsync-e: it is the work directory of a destination",
+    );
+    assert!(!reference.at(".assetsync-nested/tree").exists());
 }
 
 #[test]
 fn a_link_to_a_destination_stays_and_what_it_leads_to_is_exchanged() {
-    let ground = ground();
-    fs::create_dir(ground.at("real")).unwrap();
-    symlink("real", ground.at("host")).unwrap();
-    let root = inode(&ground.at("real"));
-    ground.push(&ground.write("new", &NEW), "host", None);
-    assert!(fs::symlink_metadata(ground.at("host")).unwrap().is_symlink());
-    assert_ne!(inode(&ground.at("real")), root);
-    assert_eq!(ground.files("real"), files(&NEW));
+    let reference = reference();
+    fs::create_dir(reference.at("real")).unwrap();
+    symlink("real", reference.at("host")).unwrap();
+    let root = inode(&reference.at("real"));
+    reference.push(&reference.write("new", &NEW), "host", None);
+    assert!(fs::symlink_metadata(reference.at("host")).unwrap().is_symlink());
+    assert_ne!(inode(&reference.at("real")), root);
+    assert_eq!(reference.files("real"), files(&NEW));
 }

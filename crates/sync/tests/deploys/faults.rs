@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use assetsync_sync::digest::Digest;
-use assetsync_sync::proto::FailureCode;
-use assetsync_sync::sender::{Decision, Publishing, PushError, Source, When};
+use assetsync_core::digest::Digest;
+use assetsync_core::protocol::FailureCode;
+use assetsync_sync::{Decision, DeleteAt, Publishing, PushError, Source};
 
-use crate::support::{Ground, deleting, files, setting_aside, writing};
+use crate::support::{TestHost, deleting, files, setting_aside, writing};
 
 /// System calls that change something.
 const MUTATING: &str =
@@ -29,20 +29,20 @@ const NEW: [(&str, &str); 5] = [
 ];
 
 /// A host with the old tree, and the new one to send.
-fn old_and_new(publish: Publishing) -> (Ground, Source, Source) {
+fn old_and_new(publish: Publishing) -> (TestHost, Source, Source) {
     let strace = std::process::Command::new("strace").arg("-V").output();
     assert!(strace.is_ok(), "these tests need strace; install the package strace");
-    let mut ground = Ground::new();
-    ground.options.publish = publish;
-    let (old, new) = (ground.write("old", &OLD), ground.write("new", &NEW));
-    ground.deploy(&old, "host", None, writing(0, b"old"));
-    (ground, old, new)
+    let mut reference = TestHost::new();
+    reference.options.publish = publish;
+    let (old, new) = (reference.write("old", &OLD), reference.write("new", &NEW));
+    reference.deploy(&old, "host", None, writing(0, b"old"));
+    (reference, old, new)
 }
 
 /// What the old tree becomes the new one with.
 fn decision() -> Decision {
-    let mut decision = deleting(&[("gone.txt", When::Publishing)]);
-    decision.set_aside = setting_aside("a.txt", "old a").set_aside;
+    let mut decision = deleting(&[("gone.txt", DeleteAt::Publishing)]);
+    decision.to_retain = setting_aside("a.txt", "old a").to_retain;
     decision.history = writing(3, b", new").history;
     decision
 }
@@ -71,35 +71,36 @@ fn points(log: &str) -> Vec<(String, u32)> {
 }
 
 /// Publishes the new tree under strace with these options.
-fn traced(ground: &Ground, new: &Source, options: &str) -> Result<(), PushError> {
-    let log = ground.at("log");
-    ground.trace(&format!("strace -f -qq -o '{}' {options}", log.display()));
-    let staged = ground.try_stage(new, "host", &ground.connection(None), decision());
+fn traced(reference: &TestHost, new: &Source, options: &str) -> Result<(), PushError> {
+    let log = reference.at("log");
+    reference.trace(&format!("strace -f -qq -o '{}' {options}", log.display()));
+    let staged = reference.try_stage(new, "host", &reference.connection(None), decision());
     let done = staged.and_then(|staged| staged.publish()?.prune().map(drop));
-    ground.trace("");
+    reference.trace("");
     done
 }
 
-fn sweep(publish: Publishing) -> (Vec<String>, [u32; 2]) {
-    let (ground, old, new) = old_and_new(publish);
-    traced(&ground, &new, &format!("-e trace={MUTATING}")).unwrap();
-    let points = points(&fs::read_to_string(ground.at("log")).unwrap());
+fn remove_stale(publish: Publishing) -> (Vec<String>, [u32; 2]) {
+    let (reference, old, new) = old_and_new(publish);
+    traced(&reference, &new, &format!("-e trace={MUTATING}")).unwrap();
+    let points = points(&fs::read_to_string(reference.at("log")).unwrap());
     assert!(points.len() > 20, "{points:?}");
     let (mut wrong, mut outcomes) = (Vec::new(), [0, 0]);
     for (call, nth) in points {
         // Back to the beginning.
-        let mut back = deleting(&[("n", When::Publishing), ("n/n.txt", When::Publishing)]);
+        let mut back = deleting(&[("n", DeleteAt::Publishing), ("n/n.txt", DeleteAt::Publishing)]);
         back.history = writing(0, b"old").history;
-        ground.deploy(&old, "host", None, back);
-        assert_eq!(ground.files("host"), files(&OLD));
-        let _ = fs::remove_dir_all(ground.at(".assetsync-host/aside"));
+        reference.deploy(&old, "host", None, back);
+        assert_eq!(reference.files("host"), files(&OLD));
+        let _ = fs::remove_dir_all(reference.at(".assetsync-host/aside"));
         let fault = format!("-e trace={call} -e inject={call}:signal=SIGKILL:when={nth}");
-        let done = traced(&ground, &new, &fault);
-        let found = ground.files("host");
-        let history = fs::read(ground.at(".assetsync-host/history")).unwrap();
-        let aside = ground.at(".assetsync-host/aside").join(Digest::of(b"old a").to_string());
+        let done = traced(&reference, &new, &fault);
+        let found = reference.files("host");
+        let history = fs::read(reference.at(".assetsync-host/history")).unwrap();
+        let retained_contents =
+            reference.at(".assetsync-host/aside").join(Digest::of(b"old a").to_string());
         let is_new = found["a.txt"] == "new a";
-        let has_aside = fs::read(aside).is_ok_and(|content| content == b"old a");
+        let has_aside = fs::read(retained_contents).is_ok_and(|content| content == b"old a");
         outcomes[usize::from(done.is_err() && is_new)] += u32::from(done.is_err());
         let when = format!("{call} number {nth}");
         // What is live is in the history, and what the history may lead back to is there.
@@ -112,8 +113,8 @@ fn sweep(publish: Publishing) -> (Vec<String>, [u32; 2]) {
         if publish == Publishing::Directory && found != files(&OLD) && found != new_files() {
             wrong.push(format!("{when}: neither old nor new: {found:?}"));
         }
-        ground.deploy(&new, "host", None, deleting(&[("gone.txt", When::Publishing)]));
-        if ground.files("host") != new_files() || ground.at(".assetsync-host/tree").exists() {
+        reference.deploy(&new, "host", None, deleting(&[("gone.txt", DeleteAt::Publishing)]));
+        if reference.files("host") != new_files() || reference.at(".assetsync-host/tree").exists() {
             wrong.push(format!("{when}: the next push does not complete it"));
         }
     }
@@ -126,23 +127,23 @@ fn new_files() -> BTreeMap<String, String> {
 
 #[test]
 fn an_agent_killed_while_it_exchanges_leaves_the_old_tree_or_the_new_one() {
-    let (wrong, outcomes) = sweep(Publishing::Directory);
+    let (wrong, outcomes) = remove_stale(Publishing::Directory);
     assert_eq!(wrong, Vec::<String>::new());
     assert!(outcomes.iter().all(|count| *count > 0), "before and after: {outcomes:?}");
 }
 
 #[test]
 fn an_agent_killed_while_it_publishes_has_recorded_it_before() {
-    let (wrong, outcomes) = sweep(Publishing::Files);
+    let (wrong, outcomes) = remove_stale(Publishing::Files);
     assert_eq!(wrong, Vec::<String>::new());
     assert!(outcomes.iter().all(|count| *count > 0), "before and after: {outcomes:?}");
 }
 
 #[test]
 fn where_the_file_system_can_not_exchange_nothing_is_changed() {
-    let (ground, _, new) = old_and_new(Publishing::Directory);
-    let before = (ground.files("host"), ground.files(".assetsync-host/stage"));
-    let history = || fs::read(ground.at(".assetsync-host/history")).unwrap();
+    let (reference, _, new) = old_and_new(Publishing::Directory);
+    let before = (reference.files("host"), reference.files(".assetsync-host/stage"));
+    let history = || fs::read(reference.at(".assetsync-host/history")).unwrap();
     // By the number of the call: the first of each kind is a try, before anything is sent.
     for (call, error, nth, said, code) in [
         ("renameat2", "EINVAL", 1, "the file system can't do that", FailureCode::Unsupported),
@@ -151,22 +152,22 @@ fn where_the_file_system_can_not_exchange_nothing_is_changed() {
         ("linkat", "ENOSPC", 3, "Can't clone ", FailureCode::NoSpace),
     ] {
         let fault = format!("-e trace={call} -e inject={call}:error={error}:when={nth}");
-        let refused = match traced(&ground, &new, &fault) {
+        let refused = match traced(&reference, &new, &fault) {
             Err(PushError::Agent(failure)) => failure,
             other => panic!("{call} {nth}: {other:?}"),
         };
         assert!(refused.text.contains(said), "{call} {nth}: {}", refused.text);
         assert_eq!(refused.code, code, "{call} {nth}: {}", refused.text);
-        assert_eq!(ground.files("host"), before.0);
+        assert_eq!(reference.files("host"), before.0);
         assert_eq!(history(), b"old");
-        assert!(!ground.at(".assetsync-host/tree").exists());
+        assert!(!reference.at(".assetsync-host/tree").exists());
     }
     // The exchange itself: what was to be live is recorded by then, and the old tree stands.
     let fault = "-e trace=renameat2 -e inject=renameat2:error=EBUSY:when=2";
-    let refused = traced(&ground, &new, fault).unwrap_err().to_string();
+    let refused = traced(&reference, &new, fault).unwrap_err().to_string();
     assert!(refused.ends_with("; nothing was published"), "{refused}");
-    assert_eq!((ground.files("host"), history()), (before.0, b"old, new".to_vec()));
-    assert!(!ground.at(".assetsync-host/tree").exists());
-    ground.deploy(&new, "host", None, deleting(&[("gone.txt", When::Publishing)]));
-    assert_eq!(ground.files("host"), new_files());
+    assert_eq!((reference.files("host"), history()), (before.0, b"old, new".to_vec()));
+    assert!(!reference.at(".assetsync-host/tree").exists());
+    reference.deploy(&new, "host", None, deleting(&[("gone.txt", DeleteAt::Publishing)]));
+    assert_eq!(reference.files("host"), new_files());
 }

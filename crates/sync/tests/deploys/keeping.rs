@@ -3,11 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use assetsync_sync::compare::SourceEntry;
-use assetsync_sync::digest::Digest;
-use assetsync_sync::sender::{Decision, PushError, Source, When, survey};
+use assetsync_core::digest::Digest;
+use assetsync_sync::compare::content_match::SourceEntry;
+use assetsync_sync::{Decision, DeleteAt, PushError, Source, survey};
 
-use crate::support::{Ground, deleting, files, noise, path, setting_aside, writing};
+use crate::support::{TestHost, deleting, files, noise, path, setting_aside, writing};
 
 const HISTORY: &str = ".assetsync-host/history";
 
@@ -18,33 +18,34 @@ fn seconds_now() -> i64 {
 
 #[test]
 fn a_survey_of_nothing_creates_nothing() {
-    let ground = Ground::new();
+    let reference = TestHost::new();
     let before = seconds_now();
-    let found = ground.survey("new/host", None);
-    assert!((before..=seconds_now()).contains(&found.vitals.clock_secs));
-    assert_eq!((found.history.len(), found.aside.len()), (0, 0));
-    assert!(found.state.entries.is_empty() && found.vitals.writable);
-    assert!(!ground.at("new").exists());
-    fs::write(ground.at("file"), "").unwrap();
-    let tried = survey(&ground.target("file/host"), &ground.connection(None), &ground.notices);
+    let found = reference.survey("new/host", None);
+    assert!((before..=seconds_now()).contains(&found.statistics.clock_secs));
+    assert_eq!((found.history.len(), found.retained_contents.len()), (0, 0));
+    assert!(found.state.entries.is_empty() && found.statistics.writable);
+    assert!(!reference.at("new").exists());
+    fs::write(reference.at("file"), "").unwrap();
+    let tried =
+        survey(&reference.target("file/host"), &reference.connection(None), &reference.notices);
     assert!(matches!(tried, Err(PushError::Agent(_))), "{tried:?}");
 }
 
 #[test]
 fn a_survey_of_a_destination_changes_nothing() {
-    let ground = Ground::new();
-    let source = ground.write("src", &[("a.txt", "a")]);
-    ground.deploy(&source, "host", None, writing(0, b"first"));
-    let (files, work) = (ground.stamps("host"), ground.stamps(".assetsync-host"));
-    let survey = ground.survey("host", None);
+    let reference = TestHost::new();
+    let source = reference.write("src", &[("a.txt", "a")]);
+    reference.deploy(&source, "host", None, writing(0, b"first"));
+    let (files, work) = (reference.stamps("host"), reference.stamps(".assetsync-host"));
+    let survey = reference.survey("host", None);
     assert_eq!((survey.history, survey.state.entries.len()), (b"first".to_vec(), 1));
-    assert_eq!((ground.stamps("host"), ground.stamps(".assetsync-host")), (files, work));
+    assert_eq!((reference.stamps("host"), reference.stamps(".assetsync-host")), (files, work));
 }
 
 #[test]
 fn a_history_goes_on_where_it_is_told_to() {
-    let ground = Ground::new();
-    let source = ground.write("src", &[("a.txt", "a")]);
+    let reference = TestHost::new();
+    let source = reference.write("src", &[("a.txt", "a")]);
     let long = noise(100_000);
     let steps: [(u64, &[u8], &[u8]); 5] = [
         (0, b"first", b"first"),
@@ -54,37 +55,37 @@ fn a_history_goes_on_where_it_is_told_to() {
         (0, b"new", b"new"),
     ];
     for (keep, append, expected) in steps {
-        ground.deploy(&source, "host", None, writing(keep, append));
-        assert_eq!(fs::read(ground.at(HISTORY)).unwrap(), expected);
-        assert_eq!(ground.survey("host", None).history, expected);
+        reference.deploy(&source, "host", None, writing(keep, append));
+        assert_eq!(fs::read(reference.at(HISTORY)).unwrap(), expected);
+        assert_eq!(reference.survey("host", None).history, expected);
     }
     // Whoever only pushes leaves it alone, and so does a deploy that does not speak of it.
-    ground.push(&ground.write("other", &[("b.txt", "b")]), "host", None);
-    ground.deploy(&source, "host", None, Decision::default());
-    assert_eq!(fs::read(ground.at(HISTORY)).unwrap(), b"new");
+    reference.push(&reference.write("other", &[("b.txt", "b")]), "host", None);
+    reference.deploy(&source, "host", None, Decision::default());
+    assert_eq!(fs::read(reference.at(HISTORY)).unwrap(), b"new");
 }
 
 #[test]
 fn a_history_is_written_with_publishing_and_not_before() {
-    let ground = Ground::new();
-    let source = ground.write("src", &[("a.txt", "a")]);
-    ground.deploy(&source, "host", None, writing(0, b"first"));
-    ground.stage(&source, "host", None, writing(5, b"second")).abandon();
-    assert_eq!(fs::read(ground.at(HISTORY)).unwrap(), b"first");
+    let reference = TestHost::new();
+    let source = reference.write("src", &[("a.txt", "a")]);
+    reference.deploy(&source, "host", None, writing(0, b"first"));
+    reference.stage(&source, "host", None, writing(5, b"second")).abandon();
+    assert_eq!(fs::read(reference.at(HISTORY)).unwrap(), b"first");
     // What was written of the new one is gone with the next push.
-    drop(ground.stage(&source, "host", None, writing(5, b"second")));
-    let live = ground.stage(&source, "host", None, writing(5, b"third")).publish().unwrap();
-    assert_eq!(fs::read(ground.at(HISTORY)).unwrap(), b"firstthird");
+    drop(reference.stage(&source, "host", None, writing(5, b"second")));
+    let live = reference.stage(&source, "host", None, writing(5, b"third")).publish().unwrap();
+    assert_eq!(fs::read(reference.at(HISTORY)).unwrap(), b"firstthird");
     live.finish().unwrap();
-    assert_eq!(ground.names(".assetsync-host/stage"), [""; 0]);
+    assert_eq!(reference.names(".assetsync-host/stage"), [""; 0]);
 }
 
 #[test]
 fn impossible_edits_are_refused_before_anything_travels() {
-    let ground = Ground::new();
-    let source = ground.write("src", &[("a.txt", "a")]);
+    let reference = TestHost::new();
+    let source = reference.write("src", &[("a.txt", "a")]);
     let refused = |decision| {
-        let tried = ground.try_stage(&source, "host", &ground.connection(None), decision);
+        let tried = reference.try_stage(&source, "host", &reference.connection(None), decision);
         match tried {
             Err(PushError::Decision(error)) => error.to_string(),
             other => panic!("{:?}", other.map(|staged| staged.report().clone())),
@@ -93,183 +94,190 @@ fn impossible_edits_are_refused_before_anything_travels() {
     assert_eq!(refused(writing(1, b"x")), "1 bytes of a history of 0 are to stay");
     let said = refused(setting_aside("none.txt", "x"));
     assert_eq!(said, "none.txt is to be set aside, but no file stands there");
-    assert!(ground.files("host").is_empty());
+    assert!(reference.files("host").is_empty());
 }
 
 #[test]
 fn a_remembered_history_does_not_travel_again() {
-    let ground = Ground::new();
-    let store = ground.store();
-    let source = ground.write("src", &[("a.txt", "a")]);
+    let reference = TestHost::new();
+    let store = reference.store();
+    let source = reference.write("src", &[("a.txt", "a")]);
     let long = noise(200_000);
-    let first = ground.deploy(&source, "host", Some(&store), writing(0, &long));
+    let first = reference.deploy(&source, "host", Some(&store), writing(0, &long));
     assert!(first.bytes_received < 2_000, "{}", first.bytes_received);
     // As it was after publishing, and as it is after an edit.
-    let more = ground.deploy(&source, "host", Some(&store), writing(200_000, b"more"));
+    let more = reference.deploy(&source, "host", Some(&store), writing(200_000, b"more"));
     assert!(more.bytes_received < 2_000 && more.bytes_sent < 2_000, "{more:?}");
     let expected = [&long[..], b"more"].concat();
-    assert_eq!(ground.survey("host", Some(&store)).history, expected);
+    assert_eq!(reference.survey("host", Some(&store)).history, expected);
     // A deploy that has nothing to do takes one round trip, whatever the history.
-    let idle = ground.deploy(&source, "host", Some(&store), Decision::default());
+    let idle = reference.deploy(&source, "host", Some(&store), Decision::default());
     assert_eq!(idle.round_trips, 1);
     assert!(idle.bytes_received < 300, "{}", idle.bytes_received);
     // A machine that does not know it hears it once.
-    let other = ground.deploy(&source, "host", None, Decision::default());
+    let other = reference.deploy(&source, "host", None, Decision::default());
     assert!(other.bytes_received > 200_000, "{}", other.bytes_received);
 }
 
 #[test]
 fn damage_to_what_is_remembered_costs_bytes_only() {
-    let ground = Ground::new();
-    let store = ground.store();
-    let source = ground.write("src", &[("a.txt", "a")]);
+    let reference = TestHost::new();
+    let store = reference.store();
+    let source = reference.write("src", &[("a.txt", "a")]);
     let long = noise(100_000);
-    ground.deploy(&source, "host", Some(&store), writing(0, &long));
-    let names = ground.names("store/histories");
-    let cache = ground.at("store/histories").join(&names[0]);
+    reference.deploy(&source, "host", Some(&store), writing(0, &long));
+    let names = reference.names("store/histories");
+    let cache = reference.at("store/histories").join(&names[0]);
     let whole = fs::read(&cache).unwrap();
     let mut damaged = whole.clone();
     damaged[50_000] ^= 1;
     for bytes in [&damaged[..], &whole[..100], b""] {
         fs::write(&cache, bytes).unwrap();
-        assert_eq!(ground.survey("host", Some(&store)).history, long);
+        assert_eq!(reference.survey("host", Some(&store)).history, long);
         assert_eq!(fs::read(&cache).unwrap(), whole, "healed");
     }
     // Another history on the host is heard as it is, and replaced.
     let mut other = long.clone();
     other[50_000] ^= 1;
-    fs::write(ground.at(HISTORY), &other).unwrap();
-    assert_eq!(ground.survey("host", Some(&store)).history, other);
-    fs::remove_file(ground.at(HISTORY)).unwrap();
-    assert_eq!(ground.survey("host", Some(&store)).history, b"");
-    ground.deploy(&source, "host", Some(&store), writing(0, b"new"));
-    assert_eq!(ground.survey("host", Some(&store)).history, b"new");
+    fs::write(reference.at(HISTORY), &other).unwrap();
+    assert_eq!(reference.survey("host", Some(&store)).history, other);
+    fs::remove_file(reference.at(HISTORY)).unwrap();
+    assert_eq!(reference.survey("host", Some(&store)).history, b"");
+    reference.deploy(&source, "host", Some(&store), writing(0, b"new"));
+    assert_eq!(reference.survey("host", Some(&store)).history, b"new");
 }
 
 #[test]
 fn a_history_that_is_a_link_or_too_long_is_refused_in_words() {
-    let ground = Ground::new();
-    let source = ground.write("src", &[("a.txt", "a")]);
-    ground.push(&source, "host", None);
-    let said = || match survey(&ground.target("host"), &ground.connection(None), &ground.notices) {
-        Err(PushError::Agent(failure)) => failure.text,
-        other => panic!("{other:?}"),
-    };
-    fs::write(ground.at("secret"), "secret").unwrap();
-    symlink(ground.at("secret"), ground.at(HISTORY)).unwrap();
+    let reference = TestHost::new();
+    let source = reference.write("src", &[("a.txt", "a")]);
+    reference.push(&source, "host", None);
+    let said =
+        || match survey(&reference.target("host"), &reference.connection(None), &reference.notices)
+        {
+            Err(PushError::Agent(failure)) => failure.text,
+            other => panic!("{other:?}"),
+        };
+    fs::write(reference.at("secret"), "secret").unwrap();
+    symlink(reference.at("secret"), reference.at(HISTORY)).unwrap();
     assert!(said().starts_with("Can't use "), "{}", said());
-    fs::remove_file(ground.at(HISTORY)).unwrap();
-    let sparse = fs::File::create(ground.at(HISTORY)).unwrap();
+    fs::remove_file(reference.at(HISTORY)).unwrap();
+    let sparse = fs::File::create(reference.at(HISTORY)).unwrap();
     sparse.set_len((64 << 20) + 1).unwrap();
     assert!(said().contains("move it away to begin a new history"), "{}", said());
 }
 
 #[test]
-fn what_is_set_aside_can_be_had_again() {
-    let ground = Ground::new();
+fn retained_contents_can_be_reused() {
+    let reference = TestHost::new();
     let page = "old page, ".repeat(500);
-    let old = ground.write("old", &[("a.txt", "a"), ("index.html", &page)]);
-    ground.deploy(&old, "host", None, Decision::default());
-    let new = ground.write("new", &[("a.txt", "a"), ("index.html", "new page")]);
-    ground.deploy(&new, "host", None, setting_aside("index.html", &page));
-    let aside = ground.survey("host", None).aside;
-    assert_eq!(aside.len(), 1);
-    assert_eq!((aside[0].digest, aside[0].size), (Digest::of(page.as_bytes()), 5000));
+    let old = reference.write("old", &[("a.txt", "a"), ("index.html", &page)]);
+    reference.deploy(&old, "host", None, Decision::default());
+    let new = reference.write("new", &[("a.txt", "a"), ("index.html", "new page")]);
+    reference.deploy(&new, "host", None, setting_aside("index.html", &page));
+    let retained_contents = reference.survey("host", None).retained_contents;
+    assert_eq!(retained_contents.len(), 1);
+    assert_eq!(
+        (retained_contents[0].digest, retained_contents[0].size),
+        (Digest::of(page.as_bytes()), 5000)
+    );
     // Back to the old one, of which nothing is here.
-    let back = Source::of(entries(&old), &ground.at("nothing")).unwrap();
-    let report = ground.deploy(&back, "host", None, Decision::default());
+    let back = Source::of(entries(&old), &reference.at("nothing")).unwrap();
+    let report = reference.deploy(&back, "host", None, Decision::default());
     assert_eq!((report.files_sent, report.recipes["copy"].files), (0, 1));
-    assert_eq!(ground.files("host"), files(&[("a.txt", "a"), ("index.html", &page)]));
-    let mtime = |name: &str| fs::metadata(ground.at(name)).unwrap().modified().unwrap();
+    assert_eq!(reference.files("host"), files(&[("a.txt", "a"), ("index.html", &page)]));
+    let mtime = |name: &str| fs::metadata(reference.at(name)).unwrap().modified().unwrap();
     assert_eq!(mtime("host/index.html"), mtime("old/index.html"));
     // It stays aside until it is dropped, which is at pruning.
-    let drop = Decision { drop_aside: vec![aside[0].digest], ..Decision::default() };
-    let live = ground.stage(&new, "host", None, drop).publish().unwrap();
-    assert_eq!(ground.names(".assetsync-host/aside").len(), 1);
+    let drop =
+        Decision { retained_to_drop: vec![retained_contents[0].digest], ..Decision::default() };
+    let live = reference.stage(&new, "host", None, drop).publish().unwrap();
+    assert_eq!(reference.names(".assetsync-host/aside").len(), 1);
     live.prune().unwrap();
-    assert_eq!(ground.names(".assetsync-host/aside"), [""; 0]);
+    assert_eq!(reference.names(".assetsync-host/aside"), [""; 0]);
 }
 
 #[test]
-fn what_is_deleted_is_set_aside_first() {
-    let ground = Ground::new();
-    let old = ground.write("old", &[("a.txt", "a"), ("gone.txt", "gone"), ("late.txt", "late")]);
-    ground.deploy(&old, "host", None, Decision::default());
-    let new = ground.write("new", &[("a.txt", "a")]);
-    let mut decision = deleting(&[("gone.txt", When::Publishing), ("late.txt", When::Pruning)]);
+fn contents_are_retained_before_they_are_deleted() {
+    let reference = TestHost::new();
+    let old = reference.write("old", &[("a.txt", "a"), ("gone.txt", "gone"), ("late.txt", "late")]);
+    reference.deploy(&old, "host", None, Decision::default());
+    let new = reference.write("new", &[("a.txt", "a")]);
+    let mut decision =
+        deleting(&[("gone.txt", DeleteAt::Publishing), ("late.txt", DeleteAt::Pruning)]);
     for name in ["late", "gone"] {
         let file = path(&format!("{name}.txt"));
-        decision.set_aside.push((file, Digest::of(name.as_bytes())));
+        decision.to_retain.push((file, Digest::of(name.as_bytes())));
     }
-    let report = ground.deploy(&new, "host", None, decision);
+    let report = reference.deploy(&new, "host", None, decision);
     assert_eq!((report.deleted, report.pruned), (1, 1));
-    assert_eq!(ground.survey("host", None).aside.len(), 2);
-    let back = Source::of(entries(&old), &ground.at("nothing")).unwrap();
-    ground.deploy(&back, "host", None, Decision::default());
-    assert_eq!(ground.files("host").len(), 3);
+    assert_eq!(reference.survey("host", None).retained_contents.len(), 2);
+    let back = Source::of(entries(&old), &reference.at("nothing")).unwrap();
+    reference.deploy(&back, "host", None, Decision::default());
+    assert_eq!(reference.files("host").len(), 3);
     // Keeping a file takes nothing from the next survey: no file is read again.
-    let again = ground.deploy(&back, "host", None, Decision::default());
+    let again = reference.deploy(&back, "host", None, Decision::default());
     assert_eq!((again.round_trips, again.agent_files_read), (1, 0));
 }
 
 #[test]
-fn what_was_changed_by_others_is_not_set_aside() {
-    let ground = Ground::new();
-    let old = ground.write("old", &[("index.html", "old page")]);
-    ground.deploy(&old, "host", None, Decision::default());
-    let new = ground.write("new", &[("index.html", "new page")]);
-    ground.deploy(&new, "host", None, setting_aside("index.html", "another page"));
-    let said = ground.notices.take();
+fn contents_changed_by_others_are_not_retained() {
+    let reference = TestHost::new();
+    let old = reference.write("old", &[("index.html", "old page")]);
+    reference.deploy(&old, "host", None, Decision::default());
+    let new = reference.write("new", &[("index.html", "new page")]);
+    reference.deploy(&new, "host", None, setting_aside("index.html", "another page"));
+    let said = reference.notices.take();
     assert_eq!(said, ["index.html was changed by others; a rollback can't restore it"]);
-    assert_eq!(ground.names(".assetsync-host/aside"), [""; 0]);
-    assert_eq!(ground.files("host"), files(&[("index.html", "new page")]));
+    assert_eq!(reference.names(".assetsync-host/aside"), [""; 0]);
+    assert_eq!(reference.files("host"), files(&[("index.html", "new page")]));
 }
 
 #[test]
 fn a_damaged_content_is_never_published() {
-    let ground = Ground::new();
-    let old = ground.write("old", &[("index.html", "old page")]);
-    ground.deploy(&old, "host", None, Decision::default());
-    let new = ground.write("new", &[("index.html", "new page")]);
-    ground.deploy(&new, "host", None, setting_aside("index.html", "old page"));
+    let reference = TestHost::new();
+    let old = reference.write("old", &[("index.html", "old page")]);
+    reference.deploy(&old, "host", None, Decision::default());
+    let new = reference.write("new", &[("index.html", "new page")]);
+    reference.deploy(&new, "host", None, setting_aside("index.html", "old page"));
     let name = format!(".assetsync-host/aside/{}", Digest::of(b"old page"));
-    fs::write(ground.at(&name), "bad page").unwrap();
-    let back = Source::of(entries(&old), &ground.at("nothing")).unwrap();
+    fs::write(reference.at(&name), "bad page").unwrap();
+    let back = Source::of(entries(&old), &reference.at("nothing")).unwrap();
     let refused = || {
-        let connection = ground.connection(None);
-        ground.try_stage(&back, "host", &connection, Decision::default()).err().unwrap()
+        let connection = reference.connection(None);
+        reference.try_stage(&back, "host", &connection, Decision::default()).err().unwrap()
     };
     assert!(matches!(refused(), PushError::Missing { .. }), "{}", refused());
     // A content of the right path and size, but another one, is no help either.
-    ground.write("contents", &[("index.html", "bad page")]);
-    let bad = Source::of(entries(&old), &ground.at("contents")).unwrap();
-    let connection = ground.connection(None);
-    let tried = ground.try_stage(&bad, "host", &connection, Decision::default());
+    reference.write("contents", &[("index.html", "bad page")]);
+    let bad = Source::of(entries(&old), &reference.at("contents")).unwrap();
+    let connection = reference.connection(None);
+    let tried = reference.try_stage(&bad, "host", &connection, Decision::default());
     assert!(matches!(tried.err(), Some(PushError::Missing { .. })));
-    assert_eq!(ground.files("host"), files(&[("index.html", "new page")]));
+    assert_eq!(reference.files("host"), files(&[("index.html", "new page")]));
     // The right one is.
-    let good = Source::of(entries(&old), &ground.at("old")).unwrap();
-    ground.deploy(&good, "host", None, Decision::default());
-    assert_eq!(ground.files("host"), files(&[("index.html", "old page")]));
+    let good = Source::of(entries(&old), &reference.at("old")).unwrap();
+    reference.deploy(&good, "host", None, Decision::default());
+    assert_eq!(reference.files("host"), files(&[("index.html", "old page")]));
 }
 
 #[test]
 fn a_content_that_is_nowhere_is_named_before_anything_travels() {
-    let ground = Ground::new();
-    let old = ground.write("old", &[("a.txt", "a"), ("b.txt", "b")]);
-    ground.push(&ground.write("other", &[("a.txt", "a")]), "host", None);
-    let back = Source::of(entries(&old), &ground.at("nothing")).unwrap();
-    let connection = ground.connection(None);
-    let tried = ground.try_stage(&back, "host", &connection, Decision::default());
+    let reference = TestHost::new();
+    let old = reference.write("old", &[("a.txt", "a"), ("b.txt", "b")]);
+    reference.push(&reference.write("other", &[("a.txt", "a")]), "host", None);
+    let back = Source::of(entries(&old), &reference.at("nothing")).unwrap();
+    let connection = reference.connection(None);
+    let tried = reference.try_stage(&back, "host", &connection, Decision::default());
     let said = tried.err().unwrap().to_string();
     assert!(said.starts_with("b.txt can't be made from what the destination keeps"), "{said}");
 }
 
 #[test]
 fn sources_without_digests_or_with_a_path_twice_are_refused() {
-    let ground = Ground::new();
-    let whole = entries(&ground.write("src", &[("a.txt", "a")]));
-    let nothing = ground.at("nothing");
+    let reference = TestHost::new();
+    let whole = entries(&reference.write("src", &[("a.txt", "a")]));
+    let nothing = reference.at("nothing");
     let twice = [&whole[..], &whole].concat();
     let mut unknown = whole;
     unknown[0].digest = None;
@@ -279,30 +287,30 @@ fn sources_without_digests_or_with_a_path_twice_are_refused() {
 }
 
 #[test]
-fn other_things_in_the_directory_of_what_is_set_aside_are_left_alone() {
-    let ground = Ground::new();
-    let old = ground.write("old", &[("index.html", "old page")]);
-    ground.deploy(&old, "host", None, Decision::default());
-    let new = ground.write("new", &[("index.html", "new page")]);
-    ground.deploy(&new, "host", None, setting_aside("index.html", "old page"));
-    let aside = ground.at(".assetsync-host/aside");
+fn unknown_files_beside_retained_contents_are_left_alone() {
+    let reference = TestHost::new();
+    let old = reference.write("old", &[("index.html", "old page")]);
+    reference.deploy(&old, "host", None, Decision::default());
+    let new = reference.write("new", &[("index.html", "new page")]);
+    reference.deploy(&new, "host", None, setting_aside("index.html", "old page"));
+    let retained_contents = reference.at(".assetsync-host/aside");
     let digest = |byte: u8| Digest([byte; 32]).to_string();
-    fs::write(aside.join("notes.txt"), "mine").unwrap();
-    fs::write(aside.join(digest(0xab).to_uppercase()), "mine").unwrap();
-    fs::create_dir(aside.join(digest(1))).unwrap();
-    symlink(ground.at("old/index.html"), aside.join(digest(2))).unwrap();
-    let found = ground.survey("host", None).aside;
+    fs::write(retained_contents.join("notes.txt"), "mine").unwrap();
+    fs::write(retained_contents.join(digest(0xab).to_uppercase()), "mine").unwrap();
+    fs::create_dir(retained_contents.join(digest(1))).unwrap();
+    symlink(reference.at("old/index.html"), retained_contents.join(digest(2))).unwrap();
+    let found = reference.survey("host", None).retained_contents;
     assert_eq!(
-        found.iter().map(|aside| aside.digest).collect::<Vec<_>>(),
+        found.iter().map(|retained_contents| retained_contents.digest).collect::<Vec<_>>(),
         [Digest::of(b"old page")]
     );
-    let drop_aside = vec![found[0].digest, Digest([1; 32]), Digest([2; 32])];
-    ground.deploy(&new, "host", None, Decision { drop_aside, ..Decision::default() });
-    assert_eq!(ground.names(".assetsync-host/aside").len(), 4);
+    let retained_to_drop = vec![found[0].digest, Digest([1; 32]), Digest([2; 32])];
+    reference.deploy(&new, "host", None, Decision { retained_to_drop, ..Decision::default() });
+    assert_eq!(reference.names(".assetsync-host/aside").len(), 4);
     // A directory that leads elsewhere is not followed.
-    fs::rename(&aside, ground.at("elsewhere")).unwrap();
-    symlink(ground.at("elsewhere"), &aside).unwrap();
-    let tried = survey(&ground.target("host"), &ground.connection(None), &ground.notices);
+    fs::rename(&retained_contents, reference.at("elsewhere")).unwrap();
+    symlink(reference.at("elsewhere"), &retained_contents).unwrap();
+    let tried = survey(&reference.target("host"), &reference.connection(None), &reference.notices);
     assert!(matches!(tried, Err(PushError::Agent(_))), "{tried:?}");
 }
 

@@ -18,7 +18,7 @@ fn agent_process() {
     if let Ok(nonce) = std::env::var("ASSETSYNC_TEST_NONCE") {
         let input = io::stdin().as_fd().try_clone_to_owned().unwrap();
         let output = io::stdout().as_fd().try_clone_to_owned().unwrap();
-        let _ = assetsync_sync::agent::serve(input, output, &nonce);
+        let _ = assetsync_receiver::serve(input, output, &nonce);
         std::process::exit(0);
     }
 }

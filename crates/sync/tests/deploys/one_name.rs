@@ -6,19 +6,19 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use assetsync_sync::proto::FailureCode;
-use assetsync_sync::sender::{Decision, PushError, Report, When, push};
+use assetsync_core::protocol::FailureCode;
+use assetsync_sync::{Decision, DeleteAt, PushError, Report, push};
 use assetsync_testbed::{Inodes, OneName};
 
-use crate::support::{Ground, deleting, files};
+use crate::support::{TestHost, deleting, files};
 
 /// A host on such a file system.
-fn host(inodes: Inodes) -> (Ground, OneName) {
-    let (mut ground, mount) = (Ground::new(), OneName::mount(inodes).unwrap());
+fn host(inodes: Inodes) -> (TestHost, OneName) {
+    let (mut reference, mount) = (TestHost::new(), OneName::mount(inodes).unwrap());
     fs::create_dir(mount.path().join("assets")).unwrap();
-    symlink(mount.path().join("assets"), ground.at("host")).unwrap();
-    ground.options.policy.delete = true;
-    (ground, mount)
+    symlink(mount.path().join("assets"), reference.at("host")).unwrap();
+    reference.options.policy.delete = true;
+    (reference, mount)
 }
 
 /// Every file in the spelling that is stored.
@@ -40,9 +40,9 @@ fn collect(dir: &Path, prefix: &str, found: &mut BTreeMap<String, String>) {
     }
 }
 
-fn try_push(ground: &Ground, name: &str) -> Result<Report, PushError> {
-    let (source, target) = (ground.scan(name), ground.target("host"));
-    push(&source, &target, &ground.connection(None), &ground.options, &ground.notices)
+fn try_push(reference: &TestHost, name: &str) -> Result<Report, PushError> {
+    let (source, target) = (reference.scan(name), reference.target("host"));
+    push(&source, &target, &reference.connection(None), &reference.options, &reference.notices)
 }
 
 #[test]
@@ -63,32 +63,32 @@ fn what_changes_its_spelling_only_is_not_deleted() {
         ("logo.png", "logo"),
     ];
     for inodes in [Inodes::Stored, Inodes::OfNames] {
-        let (ground, mount) = host(inodes);
-        ground.push(&ground.write("source", &before), "host", None);
-        let source = ground.write("source", &after);
-        let mut dry = ground.connection(None);
+        let (reference, mount) = host(inodes);
+        reference.push(&reference.write("source", &before), "host", None);
+        let source = reference.write("source", &after);
+        let mut dry = reference.connection(None);
         dry.dry_run = true;
-        let target = ground.target("host");
-        let planned = push(&source, &target, &dry, &ground.options, &ground.notices).unwrap();
+        let target = reference.target("host");
+        let planned = push(&source, &target, &dry, &reference.options, &reference.notices).unwrap();
         assert_eq!(planned.deleted, 1, "{inodes:?}");
         assert_eq!(stored(&mount), files(&before), "{inodes:?}");
-        assert_eq!(ground.push(&source, "host", None).deleted, 1, "{inodes:?}");
+        assert_eq!(reference.push(&source, "host", None).deleted, 1, "{inodes:?}");
         assert_eq!(stored(&mount), files(&after), "{inodes:?}");
-        assert_eq!(ground.push(&source, "host", None).plan.actions, [], "{inodes:?}");
-        assert_eq!(ground.notices.take(), Vec::<String>::new());
+        assert_eq!(reference.push(&source, "host", None).plan.actions, [], "{inodes:?}");
+        assert_eq!(reference.notices.take(), Vec::<String>::new());
     }
 }
 
 #[test]
 fn a_link_changes_its_spelling_and_without_deletes_nothing_is_lost_either() {
-    let (mut ground, mount) = host(Inodes::Stored);
-    ground.options.policy.delete = false;
-    ground.write("source", &[("app.js", "1"), ("Old.js", "old")]);
-    symlink("app.js", ground.at("source/Link")).unwrap();
-    ground.push(&ground.scan("source"), "host", None);
-    ground.write("source", &[("App.js", "two")]);
-    symlink("App.js", ground.at("source/link")).unwrap();
-    ground.push(&ground.scan("source"), "host", None);
+    let (mut reference, mount) = host(Inodes::Stored);
+    reference.options.policy.delete = false;
+    reference.write("source", &[("app.js", "1"), ("Old.js", "old")]);
+    symlink("app.js", reference.at("source/Link")).unwrap();
+    reference.push(&reference.scan("source"), "host", None);
+    reference.write("source", &[("App.js", "two")]);
+    symlink("App.js", reference.at("source/link")).unwrap();
+    reference.push(&reference.scan("source"), "host", None);
     let expected = files(&[("App.js", "two"), ("Old.js", "old"), ("link", "two")]);
     assert_eq!(stored(&mount), expected);
 }
@@ -101,10 +101,10 @@ fn two_names_of_the_source_that_are_one_there_are_told_before_anything_changes()
         &[("caf\u{e9}", "composed"), ("cafe\u{301}", "decomposed")],
         &[("kept.JS", "upper"), ("kept.js", "kept")],
     ] {
-        let (ground, mount) = host(Inodes::OfNames);
-        ground.push(&ground.write("source", &[("kept.js", "kept")]), "host", None);
-        ground.write("source", sources);
-        match try_push(&ground, "source") {
+        let (reference, mount) = host(Inodes::OfNames);
+        reference.push(&reference.write("source", &[("kept.js", "kept")]), "host", None);
+        reference.write("source", sources);
+        match try_push(&reference, "source") {
             Err(PushError::OneName(pairs)) => assert_eq!(pairs.len(), 1, "{pairs:?}"),
             other => panic!("{other:?}"),
         }
@@ -114,11 +114,16 @@ fn two_names_of_the_source_that_are_one_there_are_told_before_anything_changes()
 
 #[test]
 fn a_deploy_and_its_pruning_keep_what_is_spelled_anew() {
-    let (ground, mount) = host(Inodes::OfNames);
-    ground.deploy(&ground.write("source", &[("Logo.png", "1")]), "host", None, Decision::default());
-    let source = ground.write("source", &[("logo.png", "2"), ("new.js", "new")]);
-    for when in [When::Pruning, When::Publishing] {
-        ground.deploy(&source, "host", None, deleting(&[("Logo.png", when)]));
+    let (reference, mount) = host(Inodes::OfNames);
+    reference.deploy(
+        &reference.write("source", &[("Logo.png", "1")]),
+        "host",
+        None,
+        Decision::default(),
+    );
+    let source = reference.write("source", &[("logo.png", "2"), ("new.js", "new")]);
+    for when in [DeleteAt::Pruning, DeleteAt::Publishing] {
+        reference.deploy(&source, "host", None, deleting(&[("Logo.png", when)]));
         assert_eq!(stored(&mount), files(&[("logo.png", "2"), ("new.js", "new")]));
     }
 }
@@ -126,19 +131,19 @@ fn a_deploy_and_its_pruning_keep_what_is_spelled_anew() {
 /// No table knows that this file system takes `-` and `_` for the same.
 #[test]
 fn a_spelling_that_nobody_suspects_costs_nothing_either() {
-    let (ground, mount) = host(Inodes::OfNames);
-    ground.push(&ground.write("source", &[("a_b.js", "1")]), "host", None);
-    ground.write("source", &[("a-b.js", "1")]);
-    match try_push(&ground, "source") {
+    let (reference, mount) = host(Inodes::OfNames);
+    reference.push(&reference.write("source", &[("a_b.js", "1")]), "host", None);
+    reference.write("source", &[("a-b.js", "1")]);
+    match try_push(&reference, "source") {
         Err(PushError::Agent(failure)) => {
-            assert_eq!(failure.code, FailureCode::InTheWay, "{failure}");
+            assert_eq!(failure.code, FailureCode::Obstruction, "{failure}");
             assert!(failure.text.contains("a-b.js"), "{failure}");
         }
         other => panic!("{other:?}"),
     }
     assert_eq!(stored(&mount), files(&[("a_b.js", "1")]));
-    ground.write("source", &[("c-d.js", "minus"), ("c_d.js", "low line")]);
-    match try_push(&ground, "source") {
+    reference.write("source", &[("c-d.js", "minus"), ("c_d.js", "low line")]);
+    match try_push(&reference, "source") {
         Err(PushError::Agent(failure)) => assert!(failure.text.contains("c_d.js"), "{failure}"),
         other => panic!("{other:?}"),
     }

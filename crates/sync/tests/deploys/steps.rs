@@ -3,67 +3,68 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use assetsync_sync::compare::SourceEntry;
-use assetsync_sync::filter::{Filter, Rule};
-use assetsync_sync::proto::FailureCode;
-use assetsync_sync::sender::{
-    Connection, Decide, Decision, Deletes, PushError, Refusal, Staged, Survey, When, stage,
+use assetsync_core::protocol::FailureCode;
+use assetsync_sync::compare::content_match::SourceEntry;
+use assetsync_sync::scan::filter::{Filter, Rule};
+use assetsync_sync::{
+    ConnectOptions, Decide, Decision, DeleteAt, Deletes, PushError, Refusal, Staged, Survey, stage,
 };
 
-use crate::support::{Ground, PATIENCE, deleting, files};
+use crate::support::{TestHost, WAIT_LIMIT, deleting, files};
 
 const OLD: [(&str, &str); 3] = [("a.txt", "old a"), ("d/b.txt", "old b"), ("gone.txt", "gone")];
 const NEW: [(&str, &str); 3] = [("a.txt", "new a"), ("c.txt", "new c"), ("d/b.txt", "old b")];
 
 #[test]
 fn what_is_staged_but_not_published_changes_nothing_and_serves_the_next_push() {
-    let ground = Ground::new();
-    let old = ground.write("old", &OLD);
+    let reference = TestHost::new();
+    let old = reference.write("old", &OLD);
     let hosts = ["one", "two"];
-    hosts.iter().for_each(|host| drop(ground.push(&old, host, None)));
-    let before = hosts.map(|host| ground.stamps(host));
-    let new = ground.write("new", &NEW);
-    let decision = || deleting(&[("gone.txt", When::Publishing)]);
-    let staged = hosts.map(|host| ground.stage(&new, host, None, decision()));
-    assert_eq!(hosts.map(|host| ground.stamps(host)), before);
+    hosts.iter().for_each(|host| drop(reference.push(&old, host, None)));
+    let before = hosts.map(|host| reference.stamps(host));
+    let new = reference.write("new", &NEW);
+    let decision = || deleting(&[("gone.txt", DeleteAt::Publishing)]);
+    let staged = hosts.map(|host| reference.stage(&new, host, None, decision()));
+    assert_eq!(hosts.map(|host| reference.stamps(host)), before);
     for staged in staged {
         assert_eq!((staged.report().files_sent, staged.report().deleted), (2, 1));
         staged.abandon();
     }
-    assert_eq!(hosts.map(|host| ground.stamps(host)), before);
+    assert_eq!(hosts.map(|host| reference.stamps(host)), before);
     for host in hosts {
         // The lock is free at once, and nothing has to travel again.
-        let report = ground.push(&new, host, None);
+        let report = reference.push(&new, host, None);
         assert_eq!(report.files_sent, 0, "{:?}", report.recipes);
         assert_eq!(report.recipes["copy"].files, 2);
     }
 }
 
 #[test]
-fn publishing_comes_when_it_is_said() {
-    let ground = Ground::new();
-    let old = ground.write("old", &OLD);
+fn nothing_is_published_before_the_publish_message() {
+    let reference = TestHost::new();
+    let old = reference.write("old", &OLD);
     let hosts = ["one", "two"];
-    hosts.iter().for_each(|host| drop(ground.push(&old, host, None)));
-    let new = ground.write("new", &NEW);
-    let decision = || deleting(&[("gone.txt", When::Publishing)]);
-    let staged = hosts.map(|host| ground.stage(&new, host, None, decision()));
+    hosts.iter().for_each(|host| drop(reference.push(&old, host, None)));
+    let new = reference.write("new", &NEW);
+    let decision = || deleting(&[("gone.txt", DeleteAt::Publishing)]);
+    let staged = hosts.map(|host| reference.stage(&new, host, None, decision()));
     let live = staged.map(|staged| staged.publish().unwrap());
-    assert_eq!(hosts.map(|host| ground.files(host)), [files(&NEW), files(&NEW)]);
+    assert_eq!(hosts.map(|host| reference.files(host)), [files(&NEW), files(&NEW)]);
     live.into_iter().for_each(|live| drop(live.finish().unwrap()));
     // Finishing has freed the locks.
-    hosts.iter().for_each(|host| assert!(ground.push(&new, host, None).plan.actions.is_empty()));
+    hosts.iter().for_each(|host| assert!(reference.push(&new, host, None).plan.actions.is_empty()));
 }
 
 #[test]
 fn a_deploy_holds_the_lock_from_staging_to_its_end() {
-    let ground = Ground::new();
-    let new = ground.write("new", &NEW);
+    let reference = TestHost::new();
+    let new = reference.write("new", &NEW);
     let locked = || {
-        let tried = ground.try_stage(&new, "host", &ground.connection(None), Decision::default());
+        let tried =
+            reference.try_stage(&new, "host", &reference.connection(None), Decision::default());
         matches!(tried, Err(PushError::Agent(failure)) if failure.code == FailureCode::Locked)
     };
-    let staged = ground.stage(&new, "host", None, Decision::default());
+    let staged = reference.stage(&new, "host", None, Decision::default());
     assert!(locked());
     let live = staged.publish().unwrap();
     assert!(locked());
@@ -73,8 +74,8 @@ fn a_deploy_holds_the_lock_from_staging_to_its_end() {
 
 #[test]
 fn pruning_deletes_exactly_what_waited_for_it_and_then_nothing_is_left_to_do() {
-    let ground = Ground::new();
-    let store = ground.store();
+    let reference = TestHost::new();
+    let store = reference.store();
     let many = [
         ("a.txt", "old a"),
         ("d/b.txt", "old b"),
@@ -83,9 +84,9 @@ fn pruning_deletes_exactly_what_waited_for_it_and_then_nothing_is_left_to_do() {
         ("late/2.txt", "two"),
         ("stays.txt", "stays"),
     ];
-    ground.push(&ground.write("old", &many), "host", Some(&store));
-    let new = ground.write("new", &NEW);
-    let (now, later) = (When::Publishing, When::Pruning);
+    reference.push(&reference.write("old", &many), "host", Some(&store));
+    let new = reference.write("new", &NEW);
+    let (now, later) = (DeleteAt::Publishing, DeleteAt::Pruning);
     let decision = || {
         // In no order; what does not stand, or is wanted, is passed over.
         deleting(&[
@@ -97,101 +98,102 @@ fn pruning_deletes_exactly_what_waited_for_it_and_then_nothing_is_left_to_do() {
             ("late/1.txt", later),
         ])
     };
-    let live = ground.stage(&new, "host", Some(&store), decision()).publish().unwrap();
+    let live = reference.stage(&new, "host", Some(&store), decision()).publish().unwrap();
     assert_eq!((live.report().deleted, live.report().pruned), (1, 3));
     let mut expected = files(&NEW);
     expected.extend(files(&many[3..]));
-    assert_eq!(ground.files("host"), expected);
+    assert_eq!(reference.files("host"), expected);
     live.prune().unwrap();
     expected.retain(|path, _| !path.starts_with("late"));
-    assert_eq!(ground.files("host"), expected);
-    assert!(!ground.at("host/late").exists());
-    let again = ground.deploy(&new, "host", Some(&store), decision());
+    assert_eq!(reference.files("host"), expected);
+    assert!(!reference.at("host/late").exists());
+    let again = reference.deploy(&new, "host", Some(&store), decision());
     assert_eq!((again.round_trips, again.plan.actions.len()), (1, 0));
     assert!(again.bytes_received < 250, "told anew: {} bytes", again.bytes_received);
     assert_eq!(again.agent_files_read, 0);
-    assert_eq!(ground.notices.take(), Vec::<String>::new());
+    assert_eq!(reference.notices.take(), Vec::<String>::new());
 }
 
 #[test]
 fn without_pruning_what_waited_for_it_stays_and_is_remembered() {
-    let ground = Ground::new();
-    let store = ground.store();
-    ground.push(&ground.write("old", &OLD), "host", Some(&store));
-    let new = ground.write("new", &NEW);
-    let decision = deleting(&[("gone.txt", When::Pruning)]);
-    let staged = ground.stage(&new, "host", Some(&store), decision);
+    let reference = TestHost::new();
+    let store = reference.store();
+    reference.push(&reference.write("old", &OLD), "host", Some(&store));
+    let new = reference.write("new", &NEW);
+    let decision = deleting(&[("gone.txt", DeleteAt::Pruning)]);
+    let staged = reference.stage(&new, "host", Some(&store), decision);
     staged.publish().unwrap().finish().unwrap();
-    assert_eq!(ground.files("host")["gone.txt"], "gone");
-    let again = ground.deploy(&new, "host", Some(&store), Decision::default());
+    assert_eq!(reference.files("host")["gone.txt"], "gone");
+    let again = reference.deploy(&new, "host", Some(&store), Decision::default());
     assert_eq!((again.round_trips, again.plan.actions.len()), (1, 0));
     assert!(again.bytes_received < 250, "told anew: {} bytes", again.bytes_received);
 }
 
 #[test]
 fn what_a_filter_protects_is_never_deleted() {
-    let mut ground = Ground::new();
-    ground.push(&ground.write("old", &OLD), "host", None);
-    ground.options.policy.filter = Filter::parse([(Rule::Exclude, &b"gone.txt"[..])]).unwrap();
-    let new = ground.write("new", &NEW);
-    ground.deploy(&new, "host", None, deleting(&[("gone.txt", When::Pruning)]));
-    let surplus = Decision { deletes: Deletes::Surplus, ..Decision::default() };
-    ground.deploy(&new, "host", None, surplus);
-    assert_eq!(ground.files("host")["gone.txt"], "gone");
+    let mut reference = TestHost::new();
+    reference.push(&reference.write("old", &OLD), "host", None);
+    reference.options.policy.filter = Filter::parse([(Rule::Exclude, &b"gone.txt"[..])]).unwrap();
+    let new = reference.write("new", &NEW);
+    reference.deploy(&new, "host", None, deleting(&[("gone.txt", DeleteAt::Pruning)]));
+    let extraneous = Decision { deletes: Deletes::Extraneous, ..Decision::default() };
+    reference.deploy(&new, "host", None, extraneous);
+    assert_eq!(reference.files("host")["gone.txt"], "gone");
 }
 
 #[test]
 fn ticks_keep_an_agent_waiting_beyond_its_timeout() {
-    let ground = Ground::new();
-    let new = ground.write("new", &NEW);
+    let reference = TestHost::new();
+    let new = reference.write("new", &NEW);
     let timeout = Duration::from_secs(5);
-    let connection = Connection { timeout, ..ground.connection(None) };
-    let mut staged = ground.try_stage(&new, "host", &connection, Decision::default()).unwrap();
-    let hold = |tick: &mut dyn FnMut() -> Result<(), PushError>| {
+    let connection = ConnectOptions { timeout, ..reference.connection(None) };
+    let mut staged = reference.try_stage(&new, "host", &connection, Decision::default()).unwrap();
+    let hold = |keep_alive: &mut dyn FnMut() -> Result<(), PushError>| {
         // The passing of time is what is tested.
         let until = Instant::now() + timeout + timeout / 2;
         while Instant::now() < until {
-            tick().unwrap();
+            keep_alive().unwrap();
             std::thread::sleep(Duration::from_millis(20));
         }
     };
-    hold(&mut || staged.tick());
+    hold(&mut || staged.keep_alive());
     let mut live = staged.publish().unwrap();
-    hold(&mut || live.tick());
+    hold(&mut || live.keep_alive());
     live.prune().unwrap();
-    assert_eq!(ground.files("host"), files(&NEW));
+    assert_eq!(reference.files("host"), files(&NEW));
 }
 
 #[test]
-fn an_agent_that_nobody_ticks_ends_and_the_next_tick_says_so() {
-    let ground = Ground::new();
-    let new = ground.write("new", &NEW);
-    let connection = Connection { timeout: Duration::from_secs(5), ..ground.connection(None) };
-    let mut staged = ground.try_stage(&new, "host", &connection, Decision::default()).unwrap();
-    let until = Instant::now() + PATIENCE;
+fn an_agent_without_keep_alive_ends_and_the_next_one_reports_it() {
+    let reference = TestHost::new();
+    let new = reference.write("new", &NEW);
+    let connection =
+        ConnectOptions { timeout: Duration::from_secs(5), ..reference.connection(None) };
+    let mut staged = reference.try_stage(&new, "host", &connection, Decision::default()).unwrap();
+    let until = Instant::now() + WAIT_LIMIT;
     // It has ended when its lock is free.
     while let Err(error) =
-        ground.try_stage(&new, "host", &ground.connection(None), Decision::default())
+        reference.try_stage(&new, "host", &reference.connection(None), Decision::default())
     {
         assert!(Instant::now() < until, "{error}");
     }
-    assert!(staged.tick().is_err());
+    assert!(staged.keep_alive().is_err());
     assert!(staged.publish().is_err());
 }
 
 #[test]
 fn a_killed_agent_is_noticed_by_a_tick() {
-    let ground = Ground::new();
-    let new = ground.write("new", &NEW);
-    let mut staged = ground.stage(&new, "host", None, Decision::default());
-    staged.tick().unwrap();
-    let lock = fs::read_to_string(ground.at(".assetsync-host/lock")).unwrap();
+    let reference = TestHost::new();
+    let new = reference.write("new", &NEW);
+    let mut staged = reference.stage(&new, "host", None, Decision::default());
+    staged.keep_alive().unwrap();
+    let lock = fs::read_to_string(reference.at(".assetsync-host/lock")).unwrap();
     let process = lock.strip_prefix("process ").unwrap();
     let killed = std::process::Command::new("kill").args(["-9", process]).status().unwrap();
     assert!(killed.success());
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + WAIT_LIMIT;
     let error = loop {
-        if let Err(error) = staged.tick() {
+        if let Err(error) = staged.keep_alive() {
             break error;
         }
         assert!(Instant::now() < until, "nobody notices");
@@ -201,13 +203,13 @@ fn a_killed_agent_is_noticed_by_a_tick() {
 
 #[test]
 fn a_dry_run_shows_the_plan_and_is_never_published() {
-    let ground = Ground::new();
-    let new = ground.write("new", &NEW);
-    let connection = Connection { dry_run: true, ..ground.connection(None) };
-    let staged = ground.try_stage(&new, "host", &connection, Decision::default()).unwrap();
+    let reference = TestHost::new();
+    let new = reference.write("new", &NEW);
+    let connection = ConnectOptions { dry_run: true, ..reference.connection(None) };
+    let staged = reference.try_stage(&new, "host", &connection, Decision::default()).unwrap();
     assert_eq!(staged.report().plan.actions.len(), 4);
     assert!(matches!(staged.publish(), Err(PushError::DryRun)));
-    assert!(!ground.at("host").exists() && !ground.at(".assetsync-host").exists());
+    assert!(!reference.at("host").exists() && !reference.at(".assetsync-host").exists());
 }
 
 /// Refuses to decide.
@@ -225,29 +227,30 @@ impl Decide for Refusing {
 
 #[test]
 fn who_decides_can_refuse() {
-    let ground = Ground::new();
-    ground.push(&ground.write("old", &OLD), "host", None);
-    let before = ground.stamps("host");
-    let new = ground.write("new", &NEW);
-    let (target, connection) = (ground.target("host"), ground.connection(None));
-    let refused = stage(&new, &target, &connection, &ground.options, &Refusing, &ground.notices);
+    let reference = TestHost::new();
+    reference.push(&reference.write("old", &OLD), "host", None);
+    let before = reference.stamps("host");
+    let new = reference.write("new", &NEW);
+    let (target, connection) = (reference.target("host"), reference.connection(None));
+    let refused =
+        stage(&new, &target, &connection, &reference.options, &Refusing, &reference.notices);
     assert_eq!(refused.err().unwrap().to_string(), "4 stand, 4 wanted");
-    assert_eq!(ground.stamps("host"), before);
+    assert_eq!(reference.stamps("host"), before);
 }
 
 #[test]
 fn limits_on_deletes_hold_for_what_waits_for_pruning_too() {
-    let mut ground = Ground::new();
-    ground.push(&ground.write("old", &OLD), "host", None);
-    let late = || deleting(&[("a.txt", When::Pruning), ("gone.txt", When::Publishing)]);
-    let empty = ground.write("empty", &[]);
-    let connection = ground.connection(None);
-    let refused = ground.try_stage(&empty, "host", &connection, late()).err().unwrap();
+    let mut reference = TestHost::new();
+    reference.push(&reference.write("old", &OLD), "host", None);
+    let late = || deleting(&[("a.txt", DeleteAt::Pruning), ("gone.txt", DeleteAt::Publishing)]);
+    let empty = reference.write("empty", &[]);
+    let connection = reference.connection(None);
+    let refused = reference.try_stage(&empty, "host", &connection, late()).err().unwrap();
     assert!(matches!(refused, PushError::EmptySource(_)), "{refused}");
-    ground.options.allow_empty = true;
-    ground.options.max_delete = Some(1);
-    let connection = ground.connection(None);
-    let refused = ground.try_stage(&empty, "host", &connection, late()).err().unwrap();
+    reference.options.allow_empty = true;
+    reference.options.max_delete = Some(1);
+    let connection = reference.connection(None);
+    let refused = reference.try_stage(&empty, "host", &connection, late()).err().unwrap();
     let limit = Refusal::TooMany { planned: 2, allowed: 1 };
     assert!(matches!(&refused, PushError::Refused(said) if *said == limit), "{refused}");
 }
@@ -256,16 +259,16 @@ fn limits_on_deletes_hold_for_what_waits_for_pruning_too() {
 fn hosts_can_be_held_in_threads() {
     fn is_send<T: Send>() {}
     is_send::<Staged<'_>>();
-    is_send::<assetsync_sync::sender::Live<'_>>();
-    let ground = Ground::new();
-    let new = ground.write("new", &NEW);
+    is_send::<assetsync_sync::Live<'_>>();
+    let reference = TestHost::new();
+    let new = reference.write("new", &NEW);
     std::thread::scope(|scope| {
         for host in ["one", "two", "three"] {
-            let staged = ground.stage(&new, host, None, Decision::default());
+            let staged = reference.stage(&new, host, None, Decision::default());
             scope.spawn(move || staged.publish().unwrap().prune().unwrap());
         }
     });
     for host in ["one", "two", "three"] {
-        assert_eq!(ground.files(host), files(&NEW));
+        assert_eq!(reference.files(host), files(&NEW));
     }
 }

@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use assetsync_sync::compare::SourceEntry;
-use assetsync_sync::digest::Digest;
-use assetsync_sync::filter::Filter;
-use assetsync_sync::path::RelPath;
-use assetsync_sync::sender::{
-    Connection, Decide, Decision, Deletes, Event, HistoryEdit, Monitor, Options, PushError, Report,
-    Source, Staged, Survey, When, push, stage, survey,
-};
+use assetsync_core::digest::Digest;
+use assetsync_core::path::RelPath;
+use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
+use assetsync_sync::compare::content_match::SourceEntry;
+use assetsync_sync::scan::filter::Filter;
 use assetsync_sync::store::{LIMIT_BYTES, Store};
-use assetsync_sync::transport::{Agents, NoPrompt, SshOptions, Target};
+use assetsync_sync::{
+    ConnectOptions, Decide, Decision, DeleteAt, Deletes, Event, HistoryEdit, Monitor, Options,
+    PushError, Report, Source, Staged, Survey, push, stage, survey,
+};
 
 /// After so long without an end, something hangs.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub const WAIT_LIMIT: Duration = Duration::from_secs(300);
 
 /// Agents, hosts and a sender, all on this machine.
-pub struct Ground {
+pub struct TestHost {
     dir: tempfile::TempDir,
     agents: Agents,
     ssh: SshOptions,
@@ -30,24 +30,24 @@ pub struct Ground {
     pub notices: Notices,
 }
 
-impl Ground {
-    pub fn new() -> Ground {
+impl TestHost {
+    pub fn new() -> TestHost {
         // In memory if possible: every publishing syncs the file system.
         let shared = Path::new("/dev/shm");
-        Ground::new_in(
+        TestHost::new_in(
             if shared.is_dir() { shared.to_path_buf() } else { std::env::temp_dir() }.as_path(),
         )
     }
 
-    pub fn new_in(place: &Path) -> Ground {
+    pub fn new_in(place: &Path) -> TestHost {
         let dir = tempfile::tempdir_in(place).unwrap();
         let rsh = Some(dir.path().join("shell").display().to_string());
         let ssh = SshOptions { rsh, ..SshOptions::default() };
         let (agents, options) = (Agents::default(), Options::default());
         fs::create_dir(dir.path().join("nothing")).unwrap();
-        let ground = Ground { dir, agents, ssh, options, notices: Notices::default() };
-        ground.trace("");
-        ground
+        let reference = TestHost { dir, agents, ssh, options, notices: Notices::default() };
+        reference.trace("");
+        reference
     }
 
     /// Has agents run by these words: a program that runs another, with its options, or nothing.
@@ -81,17 +81,17 @@ impl Ground {
         self.dir.path().join(name)
     }
 
-    pub fn connection<'a>(&'a self, store: Option<&'a Store>) -> Connection<'a> {
-        Connection {
+    pub fn connection<'a>(&'a self, store: Option<&'a Store>) -> ConnectOptions<'a> {
+        ConnectOptions {
             agents: &self.agents,
             ssh: &self.ssh,
             prompt: &NoPrompt,
-            timeout: PATIENCE,
+            timeout: WAIT_LIMIT,
             bytes_per_second: None,
             dry_run: false,
             checksum: false,
             store,
-            sharing: None,
+            group: None,
         }
     }
 
@@ -138,7 +138,7 @@ impl Ground {
         &'a self,
         source: &'a Source,
         host: &str,
-        connection: &Connection<'a>,
+        connection: &ConnectOptions<'a>,
         decision: Decision,
     ) -> Result<Staged<'a>, PushError> {
         let decide = Decided(decision);
@@ -238,15 +238,15 @@ pub fn path(text: &str) -> RelPath {
 }
 
 /// Deletes these paths, at their times.
-pub fn deleting(paths: &[(&str, When)]) -> Decision {
+pub fn deleting(paths: &[(&str, DeleteAt)]) -> Decision {
     let these = paths.iter().map(|(text, when)| (path(text), *when)).collect();
-    Decision { deletes: Deletes::These(these), ..Decision::default() }
+    Decision { deletes: Deletes::Listed(these), ..Decision::default() }
 }
 
 /// Sets aside what stands at a path.
 pub fn setting_aside(text: &str, content: &str) -> Decision {
-    let set_aside = vec![(path(text), Digest::of(content.as_bytes()))];
-    Decision { set_aside, ..Decision::default() }
+    let to_retain = vec![(path(text), Digest::of(content.as_bytes()))];
+    Decision { to_retain, ..Decision::default() }
 }
 
 /// Goes on with a history.

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use assetsync_sync::sender::{Event, Monitor, push};
+use assetsync_sync::{Event, Monitor, push};
 
-use crate::support::Ground;
+use crate::support::TestHost;
 
 /// Takes all packs of the store away once the plan is made of them, and hears what is said then.
 struct Thief {
@@ -30,21 +30,21 @@ impl Monitor for Thief {
 
 #[test]
 fn what_vanishes_from_the_store_costs_bytes_only() {
-    let ground = Ground::new();
-    let store = ground.store();
+    let reference = TestHost::new();
+    let store = reference.store();
     // What is new is compared with what stood near it: a patch with a prefix.
     let old: String = (0..20_000).map(|line| format!("line {line} of the old build\n")).collect();
     let new = (5_000..5_400).fold(old.clone(), |text, line| {
         text.replace(&format!("line {line} of the old"), &format!("line {line} of the newest"))
     });
-    let source = ground.write("old", &[("app.js", &old)]);
-    ground.push(&source, "host", Some(&store));
-    let source = ground.write("new", &[("app.js", &new)]);
-    let thief = Thief { packs: ground.at("store/packs"), heard: Mutex::default() };
-    let connection = ground.connection(Some(&store));
-    let pushed = push(&source, &ground.target("host"), &connection, &ground.options, &thief);
+    let source = reference.write("old", &[("app.js", &old)]);
+    reference.push(&source, "host", Some(&store));
+    let source = reference.write("new", &[("app.js", &new)]);
+    let thief = Thief { packs: reference.at("store/packs"), heard: Mutex::default() };
+    let connection = reference.connection(Some(&store));
+    let pushed = push(&source, &reference.target("host"), &connection, &reference.options, &thief);
     let report = pushed.unwrap();
-    assert_eq!(ground.files("host")["app.js"], new);
+    assert_eq!(reference.files("host")["app.js"], new);
     let heard = thief.heard.into_inner().unwrap();
     assert_eq!(heard, ["A content vanished from the store; now it is pushed without one"]);
     assert!(!report.recipes.contains_key("patch"), "{:?}", report.recipes);

@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use assetsync_sync::filter::Filter;
-use assetsync_sync::proto::Message;
-use assetsync_sync::sender::{Connection, Options, PushError, Report, Silent, Source, push};
-use assetsync_sync::transport::{Agents, NoPrompt, SshOptions, Target};
+use assetsync_core::protocol::Message;
+use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
+use assetsync_sync::scan::filter::Filter;
+use assetsync_sync::{ConnectOptions, NoMonitor, Options, PushError, Report, Source, push};
 
 use crate::support::*;
 
@@ -59,7 +59,7 @@ impl Client {
         let pushed = within(move || {
             let source = Source::scan(&source, &Filter::default()).unwrap();
             let rsh = Some(shell.display().to_string());
-            let connection = Connection {
+            let connection = ConnectOptions {
                 agents: &Agents::default(),
                 ssh: &SshOptions { rsh, ..SshOptions::default() },
                 prompt: &NoPrompt,
@@ -68,14 +68,14 @@ impl Client {
                 dry_run: false,
                 checksum: false,
                 store: None,
-                sharing: None,
+                group: None,
             };
             let target = Target::parse("fake:/dest".as_ref()).unwrap();
             let mut options = Options::default();
             options.policy.delete = true;
             options.max_delete = Some(u64::MAX);
-            push(&source, &target, &connection, &options, &Silent)
+            push(&source, &target, &connection, &options, &NoMonitor)
         });
-        pushed.recv_timeout(PATIENCE).expect("the push ends, without a panic")
+        pushed.recv_timeout(WAIT_LIMIT).expect("the push ends, without a panic")
     }
 }

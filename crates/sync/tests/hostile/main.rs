@@ -10,7 +10,7 @@ mod to_senders;
 
 use std::io;
 
-use assetsync_sync::agent::serve;
+use assetsync_receiver::serve;
 
 /// Not a test: what the recording below runs as an agent.
 #[test]

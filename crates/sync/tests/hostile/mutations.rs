@@ -4,9 +4,9 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
-use assetsync_sync::filter::Filter;
-use assetsync_sync::sender::{Connection, Options, Silent, Source, push};
-use assetsync_sync::transport::{Agents, NoPrompt, SshOptions, Target};
+use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
+use assetsync_sync::scan::filter::Filter;
+use assetsync_sync::{ConnectOptions, NoMonitor, Options, Source, push};
 
 use crate::client::Client;
 use crate::support::*;
@@ -31,22 +31,22 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
     fs::write(&shell, text).unwrap();
     fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
     let source = Source::scan(&client.at("src"), &Filter::default()).unwrap();
-    let connection = Connection {
+    let connection = ConnectOptions {
         agents: &Agents::default(),
         ssh: &SshOptions { rsh: Some(shell.display().to_string()), ..SshOptions::default() },
         prompt: &NoPrompt,
-        timeout: PATIENCE,
+        timeout: WAIT_LIMIT,
         bytes_per_second: None,
         dry_run: false,
         checksum: false,
         store: None,
-        sharing: None,
+        group: None,
     };
     let mut options = Options::default();
     options.policy.delete = true;
     options.max_delete = Some(u64::MAX);
     let target = Target::parse(format!("fake:{target}").as_ref()).unwrap();
-    let report = push(&source, &target, &connection, &options, &Silent).unwrap();
+    let report = push(&source, &target, &connection, &options, &NoMonitor).unwrap();
     assert_eq!(report.recipes.keys().copied().collect::<Vec<_>>(), ["delta", "whole"]);
     let after_line = |bytes: Vec<u8>, word: &[u8]| {
         let at = bytes.windows(word.len()).position(|part| part == word).unwrap();

@@ -1,8 +1,8 @@
 //! What a hostile sender may say of renames, prefixes, patches, rewritten files and `.gz` files.
 
-use assetsync_sync::plan::{Order, Part, Place, Rename, What};
-use assetsync_sync::proto::{FailureCode, Message};
-use assetsync_sync::recipe::{Basis, Ground, Recipe};
+use assetsync_core::plan::{ActionKind, ActionPath, PrefixPart, Rename, WireAction};
+use assetsync_core::protocol::{FailureCode, Message};
+use assetsync_core::recipe::{Basis, Recipe, Reference};
 
 use crate::support::*;
 
@@ -17,34 +17,34 @@ fn rename(known: u32, start: u16, length: u8, new: &[u8]) -> Message<'static> {
 
 fn renamed(position: u32) -> Message<'static> {
     let what = file(Recipe::Whole, b"content");
-    Message::Action(Order { place: Place::Renamed(position), what })
+    Message::Action(WireAction { place: ActionPath::Renamed(position), what })
 }
 
-fn ground(known: u32, rewritten: bool) -> Ground {
-    Ground { basis: Basis::Known(known), rewritten }
+fn reference(known: u32, rewritten: bool) -> Reference {
+    Reference { basis: Basis::Existing(known), rewritten }
 }
 
-fn patch(known: u32, rewritten: bool) -> What {
-    file(Recipe::Patch { ground: ground(known, rewritten) }, b"content")
+fn patch(known: u32, rewritten: bool) -> ActionKind {
+    file(Recipe::Patch { reference: reference(known, rewritten) }, b"content")
 }
 
 fn part(known: u32, offset: u64, length: u64) -> Message<'static> {
-    Message::Part(Part { ground: ground(known, false), offset, length })
+    Message::PrefixPart(PrefixPart { reference: reference(known, false), offset, length })
 }
 
-fn rewrite(known: u32) -> What {
-    file(Recipe::Rewrite { basis: Basis::Known(known) }, b"content")
+fn rewrite(known: u32) -> ActionKind {
+    file(Recipe::Rewrite { basis: Basis::Existing(known) }, b"content")
 }
 
-fn regzip(plain: Basis) -> What {
+fn regzip(plain: Basis) -> ActionKind {
     file(Recipe::Regzip { plain }, b"content")
 }
 
 /// What is a breach of the protocol, and what the agent says of it.
 fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
     use Message::*;
-    let begin = |what: What| vec![new("x", what), PlanEnd];
-    let inside = |what: What, more: &[Message<'static>]| {
+    let begin = |what: ActionKind| vec![new("x", what), PlanEnd];
+    let inside = |what: ActionKind, more: &[Message<'static>]| {
         [&begin(what)[..], &[FileStart { action: 0 }], more].concat()
     };
     let end = || ContentEnd { publish: true };
@@ -78,7 +78,7 @@ fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
         ),
         ("a patch of nothing that stands", vec![new("x", patch(9, false)), PlanEnd], "not there"),
         ("a rewrite of nothing that stands", vec![new("x", rewrite(9)), PlanEnd], "not there"),
-        ("a .gz of nothing that stands", vec![new("x", regzip(Basis::Known(9)))], "not there"),
+        ("a .gz of nothing that stands", vec![new("x", regzip(Basis::Existing(9)))], "not there"),
         ("a .gz of itself", vec![new("x", regzip(Basis::Planned(0))), PlanEnd], "not there"),
         (
             "more than the patch declares",
@@ -97,19 +97,19 @@ fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
         ),
         (
             "copies among corrections",
-            inside(regzip(Basis::Known(B)), &[Copy { offset: 0, length: 7 }]),
+            inside(regzip(Basis::Existing(B)), &[Copy { offset: 0, length: 7 }]),
             "copy among corrections",
         ),
         (
             "content that never ends",
-            [&begin(regzip(Basis::Known(B)))[..], &[FileStart { action: 0 }, end()]].concat(),
+            [&begin(regzip(Basis::Existing(B)))[..], &[FileStart { action: 0 }, end()]].concat(),
             "inside a file",
         ),
     ]
 }
 
 #[test]
-fn breaches_are_told_and_change_nothing() {
+fn protocol_violations_are_reported_and_change_nothing() {
     let host = Host::new();
     let before = host.contents();
     let mut wrong = Vec::new();
@@ -161,7 +161,7 @@ fn what_does_not_become_the_planned_content_is_never_published() {
     let before = host.contents();
     let garbage: Vec<u8> = (0..200_u8).map(|byte| byte.wrapping_mul(73)).collect();
     let start = || FileStart { action: 0 };
-    let cases: Vec<(&str, What, Vec<Message<'_>>)> = vec![
+    let cases: Vec<(&str, ActionKind, Vec<Message<'_>>)> = vec![
         ("a rewrite that is another content", rewrite(B), vec![]),
         ("a rewrite of a directory", rewrite(DIR), vec![]),
         (
@@ -181,16 +181,20 @@ fn what_does_not_become_the_planned_content_is_never_published() {
         ),
         (
             "corrections that are none",
-            regzip(Basis::Known(B)),
+            regzip(Basis::Existing(B)),
             vec![start(), Literal(&garbage), FileEnd],
         ),
-        ("corrections cut short", regzip(Basis::Known(B)), vec![start(), Literal(&[2]), FileEnd]),
+        (
+            "corrections cut short",
+            regzip(Basis::Existing(B)),
+            vec![start(), Literal(&[2]), FileEnd],
+        ),
         (
             "a .gz of a directory",
-            regzip(Basis::Known(DIR)),
+            regzip(Basis::Existing(DIR)),
             vec![start(), Literal(&garbage), FileEnd],
         ),
-        ("no corrections at all", regzip(Basis::Known(B)), vec![start(), FileEnd]),
+        ("no corrections at all", regzip(Basis::Existing(B)), vec![start(), FileEnd]),
     ];
     for (name, what, content) in cases {
         let plan = [new("x", what), PlanEnd];

@@ -9,18 +9,18 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use assetsync_sync::agent::{AgentError, serve};
-use assetsync_sync::digest::Digest;
-use assetsync_sync::entry::Mtime;
-use assetsync_sync::path::RelPath;
-use assetsync_sync::plan::{FileAction, Order, Place, What};
-use assetsync_sync::proto::{
+use assetsync_core::digest::Digest;
+use assetsync_core::entry::Mtime;
+use assetsync_core::path::RelPath;
+use assetsync_core::plan::{ActionKind, ActionPath, FileAction, WireAction};
+use assetsync_core::protocol::{
     Failure, FrameKind, Hello, Inbox, Message, Outbox, Received, put_frame,
 };
-use assetsync_sync::recipe::{Basis, Recipe};
+use assetsync_core::recipe::{Basis, Recipe};
+use assetsync_receiver::{AgentError, serve};
 
 /// After so long without an end, something hangs.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub const WAIT_LIMIT: Duration = Duration::from_secs(300);
 
 pub const NONCE: &str = "00ff";
 
@@ -65,7 +65,7 @@ impl Host {
             dry_run: false,
             checksum: false,
             timeout_ms: 60_000,
-            remembered: None,
+            cached: None,
             whole_directory: false,
             deletes: true,
             deploy: None,
@@ -112,7 +112,7 @@ impl Host {
             // An agent that has heard enough closes its end.
             let _ = to_agent.write_all(&script);
         });
-        let ended = agent.recv_timeout(PATIENCE).expect("the agent ends, without a panic");
+        let ended = agent.recv_timeout(WAIT_LIMIT).expect("the agent ends, without a panic");
         // A thread of it may hold its output open for a while yet; all it said is in the pipe.
         let flags = rustix::fs::OFlags::NONBLOCK;
         rustix::fs::fcntl_setfl(&from_agent, flags).unwrap();
@@ -186,8 +186,8 @@ pub fn path(text: &str) -> RelPath {
 
 pub const MTIME: Mtime = Mtime { secs: 1_700_000_000, nanos: 5 };
 
-pub fn file(recipe: Recipe, content: &[u8]) -> What {
-    What::File(FileAction {
+pub fn file(recipe: Recipe, content: &[u8]) -> ActionKind {
+    ActionKind::File(FileAction {
         size: content.len() as u64,
         mode: 0o644,
         mtime: MTIME,
@@ -197,12 +197,12 @@ pub fn file(recipe: Recipe, content: &[u8]) -> What {
     })
 }
 
-pub fn new(name: &str, what: What) -> Message<'static> {
-    Message::Action(Order { place: Place::New(path(name)), what })
+pub fn new(name: &str, what: ActionKind) -> Message<'static> {
+    Message::Action(WireAction { place: ActionPath::New(path(name)), what })
 }
 
-pub fn known(position: u32, what: What) -> Message<'static> {
-    Message::Action(Order { place: Place::Known(position), what })
+pub fn known(position: u32, what: ActionKind) -> Message<'static> {
+    Message::Action(WireAction { place: ActionPath::Existing(position), what })
 }
 
 pub fn whole(name: &str) -> Message<'static> {

@@ -6,12 +6,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::mpsc;
 
-use assetsync_sync::agent::{AgentError, serve};
-use assetsync_sync::digest::Digest;
-use assetsync_sync::path::RelPath;
-use assetsync_sync::plan::{FileAction, What};
-use assetsync_sync::proto::{FrameKind, Hello, Message, put_bytes, put_frame, put_number};
-use assetsync_sync::recipe::{Basis, Ground, Recipe};
+use assetsync_core::digest::Digest;
+use assetsync_core::path::RelPath;
+use assetsync_core::plan::{ActionKind, FileAction};
+use assetsync_core::protocol::{FrameKind, Hello, Message, put_bytes, put_frame, put_number};
+use assetsync_core::recipe::{Basis, Recipe, Reference};
+use assetsync_receiver::{AgentError, serve};
 
 use crate::support::*;
 
@@ -23,11 +23,16 @@ fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
     let (end, publish) = (PlanEnd, ContentEnd { publish: true });
     let content = |messages: &[Message<'static>]| [&[whole("x"), PlanEnd], messages].concat();
     let ask = |known, spec| {
-        Ask(assetsync_sync::proto::Ask { known, expected: None, signature: spec, rewritten: false })
+        Query(assetsync_core::protocol::Query {
+            known,
+            expected: None,
+            signature: spec,
+            rewritten: false,
+        })
     };
-    let dir = || What::Dir { mode: 0o755 };
-    let respell = |to: &str| What::Respell { to: RelPath::new(to.as_bytes()).unwrap() };
-    let link = || What::Symlink { target: b"/etc".to_vec(), mtime: MTIME };
+    let dir = || ActionKind::Dir { mode: 0o755 };
+    let respell = |to: &str| ActionKind::Respell { to: RelPath::new(to.as_bytes()).unwrap() };
+    let link = || ActionKind::Symlink { target: b"/etc".to_vec(), mtime: MTIME };
     vec![
         ("the agent's own directory", vec![whole(".assetsync/x"), PlanEnd], "is the agent's own"),
         ("its name", vec![new(".assetsync", dir()), PlanEnd], "is the agent's own"),
@@ -43,12 +48,16 @@ fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
         ),
         (
             "below a delete",
-            vec![known(1, What::Delete), whole("dir/y")],
+            vec![known(1, ActionKind::Delete), whole("dir/y")],
             "below what is no directory",
         ),
         ("position out of range", vec![known(4, dir()), PlanEnd], "out of range"),
-        ("largest position", vec![known(10_000_000, What::Delete), PlanEnd], "out of range"),
-        ("delete of nothing", vec![new("x", What::Delete), PlanEnd], "names what is not there"),
+        ("largest position", vec![known(10_000_000, ActionKind::Delete), PlanEnd], "out of range"),
+        (
+            "delete of nothing",
+            vec![new("x", ActionKind::Delete), PlanEnd],
+            "names what is not there",
+        ),
         ("respelling of nothing", vec![new("x", respell("X")), PlanEnd], "names what is not there"),
         (
             "respelled as the agent's own",
@@ -56,8 +65,8 @@ fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
             "names what is not there",
         ),
         ("touch of nothing", vec![new("x", touch()), PlanEnd], "names what is not there"),
-        ("known basis", vec![copy("x", Basis::Known(4)), PlanEnd], "names what is not there"),
-        ("leftover basis", vec![copy("x", Basis::Leftover(0)), PlanEnd], "names what is not there"),
+        ("known basis", vec![copy("x", Basis::Existing(4)), PlanEnd], "names what is not there"),
+        ("leftover basis", vec![copy("x", Basis::Partial(0)), PlanEnd], "names what is not there"),
         ("itself as basis", vec![copy("x", Basis::Planned(0)), PlanEnd], "names what is not there"),
         ("later basis", vec![copy("x", Basis::Planned(9)), PlanEnd], "names what is not there"),
         ("content for no action", content(&[FileStart { action: 1 }]), "content for no file"),
@@ -105,22 +114,26 @@ fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
         ("publish before content", content(&[Publish]), "between files"),
         (
             "setting aside in no deploy",
-            content(&[SetAside { known: 0, digest: Digest([0; 32]) }]),
+            content(&[Retain { known: 0, digest: Digest([0; 32]) }]),
             "between files",
         ),
         ("history in no deploy", content(&[History { keep: 0 }]), "between files"),
-        ("dropping in no deploy", content(&[DropAside { aside: 0 }]), "between files"),
-        ("aside as basis in no deploy", vec![copy("x", Basis::Aside(0)), PlanEnd], "not there"),
+        (
+            "dropping in no deploy",
+            content(&[DropRetained { retained_contents: 0 }]),
+            "between files",
+        ),
+        ("aside as basis in no deploy", vec![copy("x", Basis::Retained(0)), PlanEnd], "not there"),
         ("publish of what failed", content(&[publish.clone(), Publish]), "after staging"),
         ("nothing to publish", vec![Publish], "instead of a plan"),
         ("no plan", vec![literal()], "instead of a plan"),
         ("an agent's words", vec![StagedEnd], "instead of a plan"),
         ("question in a plan", vec![whole("x"), ask(0, None)], "in a plan"),
-        ("question out of range", vec![ask(4, None), AskEnd], "question out of range"),
+        ("question out of range", vec![ask(4, None), QueriesEnd], "question out of range"),
         ("plan among questions", vec![ask(0, None), end], "among questions"),
         (
             "questions twice",
-            vec![ask(0, None), AskEnd, ask(0, None), AskEnd],
+            vec![ask(0, None), QueriesEnd, ask(0, None), QueriesEnd],
             "questions after questions",
         ),
         ("amending no action", content(&[amend(1), publish.clone()]), "amend"),
@@ -133,8 +146,8 @@ fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
     ]
 }
 
-fn touch() -> What {
-    What::File(FileAction {
+fn touch() -> ActionKind {
+    ActionKind::File(FileAction {
         size: 0,
         mode: 0o644,
         mtime: MTIME,
@@ -145,7 +158,7 @@ fn touch() -> What {
 }
 
 #[test]
-fn a_sender_that_breaks_the_protocol_is_told_so_and_changes_nothing() {
+fn a_sender_that_breaks_the_protocol_gets_an_error_and_changes_nothing() {
     let host = Host::new();
     let before = host.contents();
     let mut wrong = Vec::new();
@@ -285,8 +298,8 @@ fn content_that_is_not_what_was_planned_is_never_published() {
     let before = host.contents();
     let (start, publish) = (FileStart { action: 0 }, ContentEnd { publish: true });
     let delta = |basis| {
-        let ground = Ground { basis, rewritten: false };
-        let recipe = Recipe::Delta { ground, block_bytes: 1024 };
+        let reference = Reference { basis, rewritten: false };
+        let recipe = Recipe::Delta { reference, block_bytes: 1024 };
         new("x", file(recipe, b"content"))
     };
     let part = Copy { offset: 0, length: 7 };
@@ -297,23 +310,23 @@ fn content_that_is_not_what_was_planned_is_never_published() {
         ("other", whole("x"), vec![start.clone(), Literal(b"CONTENT"), FileEnd]),
         ("given up", whole("x"), vec![start.clone(), Literal(b"content"), FileAbort]),
         ("copy without a basis", whole("x"), vec![start.clone(), part.clone(), FileEnd]),
-        ("copy beyond the basis", delta(Basis::Known(0)), vec![start.clone(), far, FileEnd]),
-        ("other copied", delta(Basis::Known(0)), vec![start.clone(), part.clone(), FileEnd]),
+        ("copy beyond the basis", delta(Basis::Existing(0)), vec![start.clone(), far, FileEnd]),
+        ("other copied", delta(Basis::Existing(0)), vec![start.clone(), part.clone(), FileEnd]),
         (
             "a directory as basis",
-            delta(Basis::Known(1)),
+            delta(Basis::Existing(1)),
             vec![start.clone(), part.clone(), FileEnd],
         ),
-        ("a link as basis", delta(Basis::Known(3)), vec![start, part, FileEnd]),
-        ("copy of other content", copy("x", Basis::Known(0)), vec![]),
-        ("copy of a link", copy("x", Basis::Known(3)), vec![]),
+        ("a link as basis", delta(Basis::Existing(3)), vec![start, part, FileEnd]),
+        ("copy of other content", copy("x", Basis::Existing(0)), vec![]),
+        ("copy of a link", copy("x", Basis::Existing(3)), vec![]),
     ];
     for (name, action, content) in cases {
         let messages = [vec![action, PlanEnd], content, vec![publish.clone()]].concat();
         let heard = host.hear_messages(&messages);
         assert_eq!(heard.failed, [0], "{name}: {heard:?}");
         assert!(
-            !heard.published && matches!(heard.ended, Err(AgentError::Gone)),
+            !heard.published && matches!(heard.ended, Err(AgentError::SenderGone)),
             "{name}: {heard:?}"
         );
         assert_eq!(host.contents(), before, "{name}");
@@ -344,7 +357,7 @@ fn links_at_the_destination_lead_nowhere() {
     }
     // A link that the plan makes a directory of goes away; where it led stays.
     let mut messages = content("link/evil");
-    messages.insert(0, known(3, What::Dir { mode: 0o755 }));
+    messages.insert(0, known(3, ActionKind::Dir { mode: 0o755 }));
     messages[3] = Message::FileStart { action: 1 };
     let heard = host.hear_messages(&messages);
     assert!(heard.published, "{heard:?}");
@@ -352,7 +365,7 @@ fn links_at_the_destination_lead_nowhere() {
     assert_eq!(host.outside(), outside);
     host.reset();
     // Touching and deleting the link do not reach through it either.
-    for what in [touch(), What::Delete] {
+    for what in [touch(), ActionKind::Delete] {
         let messages = [known(3, what), Message::PlanEnd, Message::ContentEnd { publish: true }];
         let _ = host.hear_messages(&messages);
         assert_eq!(host.outside(), outside);
@@ -391,10 +404,10 @@ fn links_in_place_of_the_work_directory_lead_nowhere() {
 fn no_mode_gives_more_than_a_web_server_needs() {
     use Message::*;
     let host = Host::new();
-    let What::File(plain) = file(Recipe::Whole, b"content") else { unreachable!() };
-    let wide = What::File(FileAction { mode: 0o7777, ..plain });
+    let ActionKind::File(plain) = file(Recipe::Whole, b"content") else { unreachable!() };
+    let wide = ActionKind::File(FileAction { mode: 0o7777, ..plain });
     let messages = [
-        new("d", What::Dir { mode: 0o7777 }),
+        new("d", ActionKind::Dir { mode: 0o7777 }),
         new("d/x", wide),
         PlanEnd,
         FileStart { action: 1 },
@@ -436,15 +449,15 @@ fn held_agent(
 }
 
 #[test]
-fn an_agent_whose_sender_says_nothing_ends_by_itself() {
+fn an_agent_times_out_when_its_sender_is_silent() {
     let host = Host::new();
     let (_to_agent, _from_agent, agent) = held_agent(&host, 100);
-    let ended = agent.recv_timeout(PATIENCE).expect("the agent ends");
-    assert!(matches!(ended, Err(AgentError::Gone)), "{ended:?}");
+    let ended = agent.recv_timeout(WAIT_LIMIT).expect("the agent ends");
+    assert!(matches!(ended, Err(AgentError::SenderGone)), "{ended:?}");
 }
 
 #[test]
-fn an_agent_whose_sender_hears_nothing_ends_by_itself() {
+fn an_agent_times_out_when_its_sender_stops_reading() {
     let host = Host::new();
     // More names than fit into a pipe, and none like the other.
     for number in 0..4000_u32 {
@@ -452,10 +465,10 @@ fn an_agent_whose_sender_hears_nothing_ends_by_itself() {
         fs::write(host.at("dest").join(name), "").unwrap();
     }
     let (_to_agent, _from_agent, agent) = held_agent(&host, 100);
-    let ended = agent.recv_timeout(PATIENCE).expect("the agent ends");
-    assert!(matches!(ended, Err(AgentError::Gone)), "{ended:?}");
+    let ended = agent.recv_timeout(WAIT_LIMIT).expect("the agent ends");
+    assert!(matches!(ended, Err(AgentError::SenderGone)), "{ended:?}");
     // Its lock went with it. (So few paths now that an agent nobody listens to gets them into the pipe.)
     fs::remove_dir_all(host.at("dest")).unwrap();
-    let again = host.hear_messages(&[Message::Bye]).ended;
+    let again = host.hear_messages(&[Message::Quit]).ended;
     assert!(again.is_ok(), "{again:?}");
 }

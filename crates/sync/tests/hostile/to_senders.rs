@@ -2,11 +2,13 @@
 
 use std::fs::{self};
 
-use assetsync_sync::digest::ShortDigest;
-use assetsync_sync::entry::{Entry, Kind, Mtime};
-use assetsync_sync::proto::{Failure, FrameKind, Message, Outbox, Vitals, put_bytes, put_frame};
-use assetsync_sync::sender::PushError;
-use assetsync_sync::state::RemoteEntry;
+use assetsync_core::digest::ShortDigest;
+use assetsync_core::entry::{Entry, Kind, Mtime};
+use assetsync_core::protocol::{
+    AgentStatistics, Failure, FrameKind, Message, Outbox, put_bytes, put_frame,
+};
+use assetsync_core::state::RemoteEntry;
+use assetsync_sync::PushError;
 
 use crate::client::Client;
 use crate::support::*;
@@ -18,7 +20,7 @@ fn entry(name: &str, size: u64) -> Message<'static> {
 }
 
 fn state_end() -> Message<'static> {
-    Message::StateEnd(Vitals { free_bytes: Some(1 << 40), ..Vitals::default() })
+    Message::StateEnd(AgentStatistics { free_bytes: Some(1 << 40), ..AgentStatistics::default() })
 }
 
 /// A destination with a `dir/b.txt` that the sender will want the signature of.
@@ -34,13 +36,13 @@ fn an_agent_that_breaks_the_protocol_is_refused() {
     let empty = |more: &[Message<'static>]| [&[state_end()], more].concat();
     let same = Compared(true);
     let leftover =
-        Leftover(assetsync_sync::state::Leftover { digest: ShortDigest([1; 16]), size: 1 << 44 });
+        Partial(assetsync_core::state::Partial { digest: ShortDigest([1; 16]), size: 1 << 44 });
     let cases = [
         ("out of order", vec![entry("b", 1), entry("a", 1), state_end()]),
         ("twice", vec![entry("a", 1), entry("a", 1), state_end()]),
         ("below before above", vec![entry("a/b", 1), entry("a", 1), state_end()]),
         ("answer unasked", vec![same.clone()]),
-        ("published nothing", empty(&[Published(Vitals::default())])),
+        ("published nothing", empty(&[Published(AgentStatistics::default())])),
         ("a sender's words", vec![PlanEnd]),
         ("state in the middle", empty(&[entry("a", 1)])),
         ("signature unasked", empty(&[Signature { basis_bytes: 1 }])),
@@ -50,8 +52,8 @@ fn an_agent_that_breaks_the_protocol_is_refused() {
         ),
         ("blocks without a signature", surveyed(&[Blocks(&[0; 8])])),
         ("basis larger than any", surveyed(&[Signature { basis_bytes: 1 << 44 }])),
-        ("more answers than questions", surveyed(&[Gone, Gone])),
-        ("the same, unasked", surveyed(&[same, AnswerEnd])),
+        ("more answers than questions", surveyed(&[Unreadable, Unreadable])),
+        ("the same, unasked", surveyed(&[same, AnswersEnd])),
         ("failure of no file", empty(&[Failed { action: 9_999_999 }, StagedEnd])),
         ("failure of a directory", empty(&[Failed { action: 1 }, StagedEnd])),
         ("blocks while staging", empty(&[Blocks(&[0; 8])])),
@@ -141,9 +143,9 @@ fn an_agent_that_falls_silent_or_leaves_is_given_up() {
         assert!(matches!(pushed, Err(PushError::Closed(_))), "{messages:?}: {pushed:?}");
     }
     let pushed = client.hear_messages(&surveyed(), "exec sleep 600");
-    assert!(matches!(pushed, Err(PushError::Silent(_))), "{pushed:?}");
+    assert!(matches!(pushed, Err(PushError::Timeout(_))), "{pushed:?}");
     let failure = Failure {
-        code: assetsync_sync::proto::FailureCode::NoSpace,
+        code: assetsync_core::protocol::FailureCode::NoSpace,
         text: "full \u{1b}[2J".into(),
     };
     let mut outbox = Outbox::new(1).unwrap();
@@ -158,7 +160,8 @@ fn what_is_said_by_the_wrong_name_is_never_sent() {
     use Message::*;
     // An agent can only ask for positions of the plan, and gets the file the plan has there, whole.
     let client = Client::new();
-    let answers = vec![Failed { action: 0 }, StagedEnd, StagedEnd, Published(Vitals::default())];
+    let answers =
+        vec![Failed { action: 0 }, StagedEnd, StagedEnd, Published(AgentStatistics::default())];
     let heard = client.at("heard");
     let after = format!("cat > '{}'", heard.display());
     let pushed = client.hear_messages(&[vec![state_end()], answers].concat(), &after).unwrap();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use assetsync_loopback_sshd::process::kill;
 
 use super::controller::{Controller, count_of};
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, ErrorContext, Result};
 
 /// Joins the group whose process file is `$1`, then becomes the rest of the arguments. A process
 /// can only be sure to be in the group from its first instruction if it joined before `exec`.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::error::{Doing, Result};
+use crate::error::{ErrorContext, Result};
 
 const PROGRAM: &str = include_str!("fold.py");
 

@@ -9,7 +9,7 @@ use assetsync_loopback_sshd::Error as ToolError;
 use assetsync_loopback_sshd::process::{find, run};
 
 use crate::corpora;
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, ErrorContext, Result};
 
 /// Gems that the shop asks for, and the package of Debian's that has each.
 const GEMS: [(&str, &str); 5] = [

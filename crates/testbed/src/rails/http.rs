@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::error::{Doing, Result};
+use crate::error::{ErrorContext, Result};
 
 /// How long a response may take.
 const TIMEOUT: Duration = Duration::from_secs(60);

@@ -11,7 +11,7 @@ use assetsync_loopback_sshd::Error as ToolError;
 use assetsync_loopback_sshd::process::{descendants, kill};
 
 use super::http::{Answer, get};
-use crate::error::{Doing, Result};
+use crate::error::{ErrorContext, Result};
 use crate::memory::Cgroup;
 
 /// How long puma may take until it answers; an idle machine needs two seconds.

@@ -10,7 +10,7 @@ use assetsync_loopback_sshd::process::{find, run};
 
 use super::app::{App, source};
 use super::puma::Puma;
-use crate::error::{Doing, Result};
+use crate::error::{ErrorContext, Result};
 use crate::memory::Cgroup;
 
 /// The name that rbenv has for the system's Ruby.

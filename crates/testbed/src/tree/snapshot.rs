@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::error::{Doing, Result};
+use crate::error::{ErrorContext, Result};
 
 /// Every path below a directory, relative to it, in byte order. The directory itself is not in it.
 pub type Snapshot = BTreeMap<Vec<u8>, Node>;

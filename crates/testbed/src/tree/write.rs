@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::value::{Entry, Tree};
-use crate::error::{Doing, Result};
+use crate::error::{ErrorContext, Result};
 
 impl Tree {
     /// Writes the tree below `dir`, which is made if it is not there and should be empty if it is.

@@ -1,7 +1,7 @@
 //! What is built and pushed.
 
-use super::super::recipe::StageRecipe;
 use super::Draft;
+use crate::capistrano::recipe::CapistranoStage;
 use crate::config::is_set_name;
 use crate::config::starter::Line;
 
@@ -17,7 +17,7 @@ const BUNDLERS: [&str; 7] = [
 ];
 
 impl Draft {
-    pub(super) fn assets(&mut self, stage: &StageRecipe) {
+    pub(super) fn assets(&mut self, stage: &CapistranoStage) {
         self.line(Line::text("build.command", "rake assets:precompile"));
         self.build_environment(stage);
         self.sets(stage);
@@ -25,7 +25,7 @@ impl Draft {
         if let Some(roles) = roles.filter(|roles| *roles != ["web"]) {
             self.list("assets.roles", roles.into_iter().flat_map(role).collect());
         }
-        let keep = stage.get("keep_assets").and_then(super::super::Value::into_text);
+        let keep = stage.get("keep_assets").and_then(crate::capistrano::Value::into_text);
         if let Some(keep) = keep.filter(|keep| keep.parse::<u16>().is_ok_and(|keep| keep <= 10_000))
         {
             self.line(Line { key: "assets.retention.keep".into(), value: keep });
@@ -34,7 +34,7 @@ impl Draft {
     }
 
     /// `RAILS_ENV` is the stage's name, unless it is set; production is our default.
-    fn build_environment(&mut self, stage: &StageRecipe) {
+    fn build_environment(&mut self, stage: &CapistranoStage) {
         let rails_env = stage.text("rails_env").unwrap_or_else(|| stage.name.clone());
         if rails_env != "production" {
             self.variable("build.environment", "RAILS_ENV", &rails_env);
@@ -44,7 +44,7 @@ impl Draft {
         }
     }
 
-    fn sets(&mut self, stage: &StageRecipe) {
+    fn sets(&mut self, stage: &CapistranoStage) {
         let prefix = stage.text("assets_prefix").unwrap_or_else(|| "assets".to_owned());
         let main = stage.text("assets_dir").unwrap_or_else(|| format!("public/{prefix}"));
         let linked = stage.texts("linked_dirs").unwrap_or_default().into_iter();
@@ -65,7 +65,7 @@ impl Draft {
     }
 
     /// Manifests that are not where manifests are anyway.
-    fn entry_points(&mut self, stage: &StageRecipe) {
+    fn entry_points(&mut self, stage: &CapistranoStage) {
         const KNOWN: [&str; 4] =
             [".sprockets-manifest*", "manifest*.*", ".manifest.json", "manifest*.json"];
         let manifests = stage.texts("assets_manifests").unwrap_or_default();

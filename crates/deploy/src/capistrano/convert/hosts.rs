@@ -1,9 +1,9 @@
 //! The hosts, how they are reached, and the environment of commands on them.
 
-use super::super::Value;
-use super::super::recipe::StageRecipe;
-use super::super::server::{Server, port};
 use super::Draft;
+use crate::capistrano::Value;
+use crate::capistrano::recipe::CapistranoStage;
+use crate::capistrano::server::{Server, port};
 use crate::config::secret::is_secret;
 use crate::config::starter::Line;
 use crate::config::text::quoted;
@@ -12,7 +12,7 @@ use crate::config::value_is_fine;
 const ONLY_RUBY: &str = "has a value that only Ruby knows";
 
 impl Draft {
-    pub(super) fn ssh(&mut self, stage: &StageRecipe) {
+    pub(super) fn ssh(&mut self, stage: &CapistranoStage) {
         let Some(Value::Hash(options)) = stage.get("ssh_options") else { return };
         for (name, value) in options {
             match (name.as_str(), value) {
@@ -39,7 +39,7 @@ impl Draft {
     }
 
     /// SSHKit writes the names in capitals.
-    pub(super) fn environment(&mut self, stage: &StageRecipe) {
+    pub(super) fn environment(&mut self, stage: &CapistranoStage) {
         let Some(Value::Hash(variables)) = stage.get("default_env") else { return };
         for (name, value) in variables {
             let name = name.to_ascii_uppercase();
@@ -51,7 +51,7 @@ impl Draft {
         }
     }
 
-    pub(super) fn hosts(&mut self, stage: &StageRecipe) {
+    pub(super) fn hosts(&mut self, stage: &CapistranoStage) {
         let keys = self.common_keys(&stage.servers);
         for server in &stage.servers {
             if server.no_release {

@@ -1,12 +1,12 @@
 //! What restarts the application: the plugin that the `Capfile` loads.
 
-use super::super::Value;
-use super::super::recipe::{Recipe, StageRecipe};
 use super::Draft;
+use crate::capistrano::Value;
+use crate::capistrano::recipe::{CapistranoStage, Recipe};
 use crate::config::starter::Line;
 
 impl Draft {
-    pub(super) fn restart(&mut self, recipe: &Recipe, stage: &StageRecipe) {
+    pub(super) fn restart(&mut self, recipe: &Recipe, stage: &CapistranoStage) {
         let plugins = &recipe.plugins;
         if plugins.has("Capistrano::Puma::Systemd") {
             self.systemd(stage);
@@ -22,14 +22,14 @@ impl Draft {
         }
     }
 
-    fn phased(&mut self, stage: &StageRecipe) {
+    fn phased(&mut self, stage: &CapistranoStage) {
         if stage.get("puma_phased_restart") == Some(Value::Flag(true)) {
             self.line(Line { key: "restart.phased".into(), value: "true".into() });
         }
     }
 
     /// Ours is `app`; the plugin's default changed.
-    fn roles(&mut self, stage: &StageRecipe, default: &str) {
+    fn roles(&mut self, stage: &CapistranoStage, default: &str) {
         let roles = stage.texts("puma_role").filter(|roles| !roles.is_empty());
         let roles = roles.unwrap_or_else(|| vec![default.to_owned()]);
         if roles != ["app"] {
@@ -37,7 +37,7 @@ impl Draft {
         }
     }
 
-    fn systemd(&mut self, stage: &StageRecipe) {
+    fn systemd(&mut self, stage: &CapistranoStage) {
         self.text("restart.preset", "systemd");
         self.maybe("systemd.unit", stage.text("puma_service_unit_name"));
         let user = stage.text("puma_systemctl_user").or_else(|| stage.text("systemctl_user"));
@@ -48,7 +48,7 @@ impl Draft {
         self.maybe("systemd.systemctl", systemctl);
     }
 
-    fn pumactl(&mut self, stage: &StageRecipe) {
+    fn pumactl(&mut self, stage: &CapistranoStage) {
         self.text("restart.preset", "pumactl");
         let deploy_to = stage.text("deploy_to").unwrap_or_default();
         let shared = format!("{}/shared", deploy_to.trim_end_matches('/'));

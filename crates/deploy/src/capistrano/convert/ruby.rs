@@ -1,13 +1,13 @@
 //! The version manager, and the lists of programs that run through it and through bundler.
 
-use super::super::recipe::{Recipe, StageRecipe};
 use super::Draft;
+use crate::capistrano::recipe::{CapistranoStage, Recipe};
 use crate::command::{Rbenv, Rvm};
 use crate::config::schema::{Default, Found, find};
 use crate::config::text::enumerated;
 
 impl Draft {
-    pub(super) fn ruby(&mut self, recipe: &Recipe, stage: &StageRecipe) {
+    pub(super) fn ruby(&mut self, recipe: &Recipe, stage: &CapistranoStage) {
         let is_used = |name: &str, variable: &str| {
             recipe.plugins.has(&format!("capistrano/{name}")) || stage.get(variable).is_some()
         };
@@ -36,7 +36,7 @@ impl Draft {
         }
     }
 
-    fn rbenv(&mut self, stage: &StageRecipe) {
+    fn rbenv(&mut self, stage: &CapistranoStage) {
         self.maybe("rbenv.ruby", stage.text("rbenv_ruby"));
         let path = stage.text("rbenv_custom_path").or_else(|| stage.text("rbenv_path"));
         let path = path.or_else(|| match stage.text("rbenv_type")?.as_str() {
@@ -49,7 +49,7 @@ impl Draft {
         self.bins(stage, "rbenv_map_bins", "rbenv", "rbenv.map_bins");
     }
 
-    fn rvm(&mut self, stage: &StageRecipe) {
+    fn rvm(&mut self, stage: &CapistranoStage) {
         self.maybe("rvm.ruby", stage.text("rvm_ruby_version"));
         let path = stage.text("rvm_custom_path");
         let path = path.or_else(|| match stage.text("rvm_type")?.as_str() {
@@ -66,7 +66,7 @@ impl Draft {
 
     /// What the recipe adds to a list and takes from it. What a plain `set` dropped stays, and that is told: it is
     /// what made restarts fail with `bundle: command not found`.
-    fn bins(&mut self, stage: &StageRecipe, variable: &str, section: &'static str, key: &str) {
+    fn bins(&mut self, stage: &CapistranoStage, variable: &str, section: &'static str, key: &str) {
         let history = stage.history(variable);
         let Some(list) = stage.texts(variable) else { return };
         let added = list.iter().filter(|item| !built_in(key).contains(&item.as_str()));

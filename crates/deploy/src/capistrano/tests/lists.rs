@@ -1,7 +1,7 @@
 //! The lists of programs that plugins fill and recipes change.
 
-use super::super::convert;
 use super::files;
+use crate::capistrano::convert;
 
 const CAPFILE: &str =
     "require 'capistrano/rbenv'\nrequire 'capistrano/bundler'\nrequire 'capistrano/puma'\n";

@@ -1,6 +1,6 @@
 //! What written values come to.
 
-use super::super::{Files, RubyFile, Value, recipe};
+use crate::capistrano::{Files, RubyFile, Value, recipe};
 
 /// The value of `:x` after a deploy.rb.
 fn x(text: &str) -> Option<Value> {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::deployment::{AssetSet, Delete, Publish};
-use super::super::path::overlap;
-use super::super::problem::{Diagnostic, Problem};
-use super::super::settings::Values;
 use super::Decision;
+use crate::config::deployment::{AssetSet, Delete, Publish};
+use crate::config::path::overlap;
+use crate::config::problem::{Diagnostic, Problem};
+use crate::config::settings::Values;
 
 /// The name of the set that has none.
 const UNNAMED: &str = "assets";

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::super::deployment::{Host, Ssh, Transport};
-use super::super::problem::{Diagnostic, Problem};
-use super::super::settings::{HostSettings, Values};
 use super::{Decision, environment};
 use crate::command::{Bundler, Chruby, Manager, Pumactl, Rbenv, Rvm, Scope, Systemd};
+use crate::config::deployment::{Host, Ssh, Transport};
+use crate::config::problem::{Diagnostic, Problem};
+use crate::config::settings::{HostSettings, Values};
 
 /// Those that pick a Ruby, and what each is told the version by.
 const MANAGERS: [&str; 3] = ["rbenv", "rvm", "chruby"];

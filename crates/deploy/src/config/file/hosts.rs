@@ -1,14 +1,14 @@
 //! The hosts of a stage: `"user@host:port"`, or a table with an address.
 
-use super::super::layer::{Change, Entry as Changed, Item, Layer};
-use super::super::place::Place;
-use super::super::problem::{Diagnostic, Expected, Problem};
-use super::super::schema::{Found, Key, Kind, children, find};
-use super::super::tree::{Content, Entry, Node};
-use super::super::value::{Datum, refused, word};
 use super::FileHost;
 use super::lists::LIST;
-use super::reader::{Reader, Spot};
+use super::reader::{Reader, TableContext};
+use crate::config::layer::{Change, Entry as Changed, Item, Layer};
+use crate::config::place::Place;
+use crate::config::problem::{Diagnostic, Expected, Problem};
+use crate::config::schema::{Found, Key, Kind, children, find};
+use crate::config::tree::{Content, Entry, Node};
+use crate::config::value::{SettingValue, refused, word};
 
 /// What a host's table has besides settings; those of `[ssh]` may stand in it without `ssh.`.
 pub(super) const HOST_KEYS: [&str; 2] = ["address", "roles"];
@@ -92,7 +92,7 @@ impl Reader {
 
     /// A setting of this host; what two keys set is an error, as both were meant.
     fn host_setting(&mut self, host: &mut FileHost, stage: &str, entry: &Entry) {
-        let spot = Spot { stage: Some(stage), is_host: true, set: None };
+        let spot = TableContext { stage: Some(stage), is_host: true, set: None };
         let group = if children("ssh").contains(&entry.key) { "ssh" } else { "" };
         let mut layer = Layer::default();
         self.entry(group, spot, entry, &mut layer);
@@ -133,7 +133,7 @@ impl Reader {
     /// Takes an address apart; user and port become the host's settings.
     fn address(&mut self, host: &mut FileHost, key: &str, node: &Node) -> Option<()> {
         let text = match self.checked(Kind::Text, key, node)? {
-            Datum::Text(text) => text,
+            SettingValue::Text(text) => text,
             _ => return None,
         };
         let address = match parse(key, &text) {
@@ -145,8 +145,8 @@ impl Reader {
         };
         host.address = address.host;
         let parts = [
-            ("ssh.user", address.user.map(Datum::Text)),
-            ("ssh.port", address.port.map(Datum::Count)),
+            ("ssh.user", address.user.map(SettingValue::Text)),
+            ("ssh.port", address.port.map(SettingValue::Count)),
         ];
         for (name, datum) in parts {
             if let (Found::Setting(setting), Some(datum)) = (find(name), datum) {

@@ -1,11 +1,11 @@
 //! Lists in a file: assigned, extended, shortened; and hooks, the items that are more than a word.
 
-use super::super::layer::{Change, Item};
-use super::super::problem::{Expected, Problem};
-use super::super::schema::{Key, Kind};
-use super::super::tree::{Content, Entry, Node};
-use super::super::value::{Datum, Hook};
 use super::reader::Reader;
+use crate::config::layer::{Change, Item};
+use crate::config::problem::{Expected, Problem};
+use crate::config::schema::{Key, Kind};
+use crate::config::tree::{Content, Entry, Node};
+use crate::config::value::{Hook, SettingValue};
 
 /// A list that nothing else can extend.
 pub(super) const LIST: Expected = Expected { what: "a list", example: "[\"one\", \"two\"]" };
@@ -65,12 +65,12 @@ impl Reader {
         items
     }
 
-    pub(super) fn checked(&mut self, kind: Kind, name: &str, node: &Node) -> Option<Datum> {
+    pub(super) fn checked(&mut self, kind: Kind, name: &str, node: &Node) -> Option<SettingValue> {
         kind.check(name, node.scalar()).map_err(|problem| self.problem(&node.span, problem)).ok()
     }
 
     /// `{ run = "...", roles = [...], timeout = "..." }`.
-    fn hook(&mut self, name: &str, node: &Node, entries: &[Entry]) -> Option<Datum> {
+    fn hook(&mut self, name: &str, node: &Node, entries: &[Entry]) -> Option<SettingValue> {
         let (mut run, mut roles, mut timeout) = (None, Vec::new(), None);
         for entry in entries {
             let part = format!("{name}.{}", entry.key);
@@ -82,16 +82,16 @@ impl Reader {
             }
         }
         let timeout = timeout.and_then(|age| match age {
-            Datum::Age(age, _) => Some(age),
+            SettingValue::Age(age, _) => Some(age),
             _ => None,
         });
-        let Some(Datum::Text(run)) = run else {
+        let Some(SettingValue::Text(run)) = run else {
             let (key, scope) = (format!("{name}.run"), String::new());
             let example = "run = \"bin/rails cache:clear\"";
             self.problem(&node.span, Problem::Missing { key, scope, example });
             return None;
         };
-        Some(Datum::Hook(Hook { run, roles, timeout }))
+        Some(SettingValue::Hook(Hook { run, roles, timeout }))
     }
 
     /// A list of names.
@@ -101,7 +101,7 @@ impl Reader {
             return None;
         };
         let words = nodes.iter().filter_map(|node| match self.checked(Kind::Word, name, node) {
-            Some(Datum::Text(word)) => Some(word),
+            Some(SettingValue::Text(word)) => Some(word),
             _ => None,
         });
         Some(words.collect())

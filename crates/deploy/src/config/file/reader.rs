@@ -3,18 +3,18 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::super::layer::{Change, Entry as Changed, Item, Layer};
-use super::super::nearest::nearest;
-use super::super::place::{Origin, Place, Source};
-use super::super::problem::{Diagnostic, Expected, Problem};
-use super::super::schema::{Found, Key, Scope, children, find};
-use super::super::tree::{Content, Entry, Node};
-use super::super::value::refused;
 use super::{ConfigFile, Stage};
+use crate::config::layer::{Change, Entry as Changed, Item, Layer};
+use crate::config::nearest::nearest;
+use crate::config::place::{Origin, Place, Source};
+use crate::config::problem::{Diagnostic, Expected, Problem};
+use crate::config::schema::{Found, Key, Scope, children, find};
+use crate::config::tree::{Content, Entry, Node};
+use crate::config::value::refused;
 
 /// Where in the file the walk is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Spot<'a> {
+pub(super) struct TableContext<'a> {
     /// The stage, if it is in one.
     pub stage: Option<&'a str>,
     /// Whether it is in one of that stage's hosts.
@@ -24,7 +24,7 @@ pub(super) struct Spot<'a> {
 }
 
 /// Top of the file.
-const TOP: Spot<'_> = Spot { stage: None, is_host: false, set: None };
+const TOP: TableContext<'_> = TableContext { stage: None, is_host: false, set: None };
 
 const TABLE: Expected =
     Expected { what: "a table", example: "a header in brackets, as [ssh], and keys below it" };
@@ -90,7 +90,7 @@ impl Reader {
             return None;
         }
         let (mut layer, mut hosts) = (Layer::default(), Vec::new());
-        let spot = Spot { stage: Some(name), ..TOP };
+        let spot = TableContext { stage: Some(name), ..TOP };
         for entry in self.table(&format!("stages.{name}"), &entry.node)? {
             match entry.key.as_str() {
                 "hosts" => hosts = self.hosts(name, &entry.node),
@@ -101,7 +101,7 @@ impl Reader {
     }
 
     /// A key below `group`: a setting, a group of settings, or a set of assets.
-    pub fn entry(&mut self, group: &str, spot: Spot<'_>, entry: &Entry, layer: &mut Layer) {
+    pub fn entry(&mut self, group: &str, spot: TableContext<'_>, entry: &Entry, layer: &mut Layer) {
         let name =
             if group.is_empty() { entry.key.clone() } else { format!("{group}.{}", entry.key) };
         // A dot in a key was quoted: it is no path.
@@ -124,7 +124,7 @@ impl Reader {
                 }
             }
             Found::Nothing if is_set(group, spot, entry) => {
-                let spot = Spot { set: Some(&entry.key), ..spot };
+                let spot = TableContext { set: Some(&entry.key), ..spot };
                 for child in self.table(&name, &entry.node).unwrap_or_default() {
                     self.entry(group, spot, child, layer);
                 }
@@ -146,13 +146,13 @@ impl Reader {
         }
     }
 
-    pub fn item(&self, datum: super::super::value::Datum, node: &Node) -> Item {
+    pub fn item(&self, datum: crate::config::value::SettingValue, node: &Node) -> Item {
         Item { datum, origin: Origin::Given(self.place(&node.span)) }
     }
 }
 
 /// Whether a table in `[assets]` is a set of its own, and not a key written wrongly.
-fn is_set(group: &str, spot: Spot<'_>, entry: &Entry) -> bool {
+fn is_set(group: &str, spot: TableContext<'_>, entry: &Entry) -> bool {
     group == "assets"
         && spot.set.is_none()
         && !spot.is_host

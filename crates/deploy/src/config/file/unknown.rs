@@ -1,16 +1,16 @@
 //! Keys that name nothing, and what was probably meant.
 
-use super::super::nearest::nearest;
-use super::super::problem::Problem;
-use super::super::schema::{children, names};
-use super::super::text::key_part;
-use super::super::tree::Entry;
 use super::hosts::HOST_KEYS;
-use super::reader::{Reader, Spot};
+use super::reader::{Reader, TableContext};
+use crate::config::nearest::nearest;
+use crate::config::problem::Problem;
+use crate::config::schema::{children, names};
+use crate::config::text::key_part;
+use crate::config::tree::Entry;
 
 impl Reader {
     /// Notes a key that names no setting.
-    pub(super) fn unknown(&mut self, group: &str, spot: Spot<'_>, entry: &Entry) {
+    pub(super) fn unknown(&mut self, group: &str, spot: TableContext<'_>, entry: &Entry) {
         let mut known = children(group);
         if group.is_empty() {
             known.extend(own_keys(spot));
@@ -32,10 +32,10 @@ impl Reader {
 }
 
 /// What may stand in a table besides settings.
-fn own_keys(spot: Spot<'_>) -> Vec<String> {
+fn own_keys(spot: TableContext<'_>) -> Vec<String> {
     let keys: Vec<&str> = match spot {
-        Spot { is_host: true, .. } => HOST_KEYS.to_vec(),
-        Spot { stage: Some(_), .. } => vec!["hosts"],
+        TableContext { is_host: true, .. } => HOST_KEYS.to_vec(),
+        TableContext { stage: Some(_), .. } => vec!["hosts"],
         _ => vec!["stages"],
     };
     let of_ssh = if spot.is_host { children("ssh") } else { Vec::new() };
@@ -43,7 +43,7 @@ fn own_keys(spot: Spot<'_>) -> Vec<String> {
 }
 
 /// Hosts at the top of the file belong to a stage.
-fn hosts_of_a_stage(group: &str, spot: Spot<'_>, key: &str) -> Option<String> {
+fn hosts_of_a_stage(group: &str, spot: TableContext<'_>, key: &str) -> Option<String> {
     let is_top = group.is_empty() && spot.stage.is_none();
     nearest(key, &["hosts", "servers"]).filter(|_| is_top).map(|_| "stages.NAME.hosts".to_owned())
 }
@@ -57,7 +57,7 @@ fn elsewhere(group: &str, key: &str) -> Option<String> {
 }
 
 /// ` in [assets.vite]`, as messages say it.
-fn table_of(group: &str, spot: Spot<'_>) -> String {
+fn table_of(group: &str, spot: TableContext<'_>) -> String {
     if spot.is_host {
         return match group {
             "" => " in a host".to_owned(),

@@ -1,7 +1,7 @@
 //! Every message, whole: `errors.txt` has files and what is said about each.
 
-use super::super::{ConfigFile, Overrides, Problems, Severity};
 use super::{overrides, with};
+use crate::config::{ConfigFile, Overrides, Problems, Severity};
 
 /// What a terminal shows in a line; an excerpt is cut a little later.
 const COLUMNS: usize = 82;

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::{ConfigFile, Delete, Overrides, Publish, RestartHow, Severity, Transport};
 use super::{deployment, resolved, settings, with};
 use crate::command::{Manager, Pumactl, Rbenv};
+use crate::config::{ConfigFile, Delete, Overrides, Publish, RestartHow, Severity, Transport};
 
 /// The values of one key and where each part comes from.
 fn explained(text: &str, environment: &[(&str, &str)], arguments: &[&str], key: &str) -> String {
     let all = resolved(text, environment, arguments).explain();
     let Some(found) = all.iter().find(|one| one.key == key) else { return "none".into() };
-    let part = |part: &super::super::Part| format!("{} < {}", part.to_toml(), part.origin);
+    let part = |part: &crate::config::Part| format!("{} < {}", part.to_toml(), part.origin);
     found.parts.iter().map(part).collect::<Vec<_>>().join(", ")
 }
 
@@ -124,7 +124,7 @@ fn built_in_lists_are_those_of_capistrano() {
 }
 
 #[test]
-fn an_assignment_that_drops_something_says_how_to_keep_it() {
+fn a_replaced_list_suggests_append() {
     let text = with("version_manager = \"rbenv\"");
     let warning = |environment: &[_], arguments: &[_]| {
         let settings = resolved(&text, environment, arguments);

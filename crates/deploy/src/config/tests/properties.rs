@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{ConfigFile, Overrides};
+use crate::config::{ConfigFile, Overrides};
 
 /// Lines that are nearly right, of which any number makes a file.
 fn line() -> impl Strategy<Value = String> {

@@ -1,7 +1,7 @@
 //! Secrets are in no message, no list of values and no debug output.
 
-use super::super::{ConfigFile, Overrides};
 use super::{overrides, resolved, with};
+use crate::config::{ConfigFile, Overrides};
 
 #[test]
 fn listed_values_hide_them() {

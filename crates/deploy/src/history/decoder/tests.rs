@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 
-use super::super::codec::encode;
-use super::super::testing::{deploy, file, tree};
-use super::super::tree::Tree;
 use super::*;
+use crate::history::codec::encode;
+use crate::history::testing::{deploy, file, tree};
+use crate::history::tree::Tree;
 
 /// A history of one deploy, as bytes.
 fn one() -> Vec<u8> {
@@ -43,11 +43,11 @@ fn hostile_steps() {
         (step(|_| {}), ""),
         (step(|s| s.removed = vec![2]), "History of deploys is damaged: file 2 is unknown"),
         (
-            step(|s| s.restamped = vec![(7, stamp)]),
+            step(|s| s.attributes_changed = vec![(7, stamp)]),
             "History of deploys is damaged: file 7 is unknown",
         ),
         (
-            step(|s| (s.removed, s.restamped) = (vec![1], vec![(1, stamp)])),
+            step(|s| (s.removed, s.attributes_changed) = (vec![1], vec![(1, stamp)])),
             "History of deploys is damaged: file 1 is unknown",
         ),
         (step(|s| s.added = vec![file("a", 1)]), "Tree has two files at or below 'a'"),
@@ -82,7 +82,7 @@ fn a_torn_end_is_left_out() {
 }
 
 #[test]
-fn parts_can_not_change_places() {
+fn history_parts_cannot_be_reordered() {
     let first = one();
     let second = decode(&first).expect("whole").append(&step(|_| {}));
     let (magic, part) = first.split_at(MAGIC.len());
@@ -95,8 +95,8 @@ fn parts_can_not_change_places() {
 /// A part whose checksum is right, whatever is in it.
 fn part(size: u64, packed: &[u8]) -> Vec<u8> {
     let mut part = Vec::new();
-    assetsync_sync::proto::put_number(&mut part, size);
-    assetsync_sync::proto::put_bytes(&mut part, packed);
+    assetsync_core::protocol::put_number(&mut part, size);
+    assetsync_core::protocol::put_bytes(&mut part, packed);
     let checksum = Checksum::start().after(&part);
     [&MAGIC[..], &part, &checksum.0].concat()
 }
@@ -116,7 +116,7 @@ fn bytes_too_many() {
     let bytes = one();
     let (step, _) =
         read_part(&mut Fields(&bytes[MAGIC.len()..]), Checksum::start()).expect("whole");
-    let plain = [super::super::codec::plain(&step), vec![0]].concat();
+    let plain = [crate::history::codec::plain(&step), vec![0]].concat();
     let packed = zstd::bulk::compress(&plain, 1).expect("room");
     let decoded = decode(&part(plain.len() as u64, &packed)).expect("it has its magic");
     assert_eq!(decoded.damage, Some(DecodeError::Trailing(1).into()));
@@ -144,7 +144,7 @@ proptest! {
     fn a_step_with_one_other_byte_is_read_or_refused(at in any::<prop::sample::Index>(), to: u8) {
         let bytes = one();
         let (step, _) = read_part(&mut Fields(&bytes[MAGIC.len()..]), Checksum::start()).expect("whole");
-        let mut plain = super::super::codec::plain(&step);
+        let mut plain = crate::history::codec::plain(&step);
         let at = at.index(plain.len());
         plain[at] = to;
         let packed = zstd::bulk::compress(&plain, 1).expect("room");

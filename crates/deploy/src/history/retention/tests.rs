@@ -1,5 +1,5 @@
-use super::super::testing::{Host, at, directory, file, path, policy, remote, tree};
 use super::*;
+use crate::history::testing::{Host, at, directory, file, path, policy, remote, tree};
 
 const DAY: i64 = 86_400;
 
@@ -21,7 +21,7 @@ fn removed(retention: &Retention) -> Vec<String> {
     retention.removed().map(|(path, why)| format!("{path} {why:?}")).collect()
 }
 
-fn fate(host: &Host, wanted: &Tree, policy: &Policy, name: &str) -> Option<Fate> {
+fn fate(host: &Host, wanted: &Tree, policy: &Policy, name: &str) -> Option<Disposition> {
     let made = retention(&host.history, wanted, &host.standing, policy, at(30 * DAY));
     made.fate(&path(name))
 }
@@ -85,10 +85,10 @@ fn siblings_follow_their_file() {
     host.sort();
     let live = host.history.tree(2);
     let table = [
-        (9, "app-1.js.br", Fate::Retain(Retained::Used { deploy: 0 })),
-        (1, "app-1.js.br", Fate::Remove(Removed::Expired)),
-        (1, "app-3.js.br", Fate::Retain(Retained::BesideItsFile)),
-        (1, "x.js.gz", Fate::Retain(Retained::Foreign)),
+        (9, "app-1.js.br", Disposition::Retain(Retained::Used { deploy: 0 })),
+        (1, "app-1.js.br", Disposition::Remove(Removed::Expired)),
+        (1, "app-3.js.br", Disposition::Retain(Retained::Sibling)),
+        (1, "x.js.gz", Disposition::Retain(Retained::Foreign)),
     ];
     for (keep, name, expected) in table {
         assert_eq!(fate(&host, &live, &policy(keep, 0), name), Some(expected), "{name}");
@@ -96,7 +96,7 @@ fn siblings_follow_their_file() {
 }
 
 #[test]
-fn a_sibling_of_other_content_goes_at_publishing() {
+fn stale_siblings_are_removed_when_publishing() {
     let mut host = Host::default();
     let with_siblings = ["index.html=1", "index.html.gz=1", "sw.js=1", "sw.js.map=1"];
     host.deploy(&tree(&with_siblings), &policy(9, 0), at(0));
@@ -104,16 +104,16 @@ fn a_sibling_of_other_content_goes_at_publishing() {
     host.sort();
     let changed = tree(&["index.html=2", "sw.js=1"]);
     let table = [
-        ("index.html.gz", Fate::Remove(Removed::StaleSibling)),
-        ("sw.js.map", Fate::Retain(Retained::BesideItsFile)),
-        ("sw.js.br", Fate::Retain(Retained::BesideItsFile)),
+        ("index.html.gz", Disposition::Remove(Removed::StaleSibling)),
+        ("sw.js.map", Disposition::Retain(Retained::Sibling)),
+        ("sw.js.br", Disposition::Retain(Retained::Sibling)),
     ];
     for (name, expected) in table {
         assert_eq!(fate(&host, &changed, &policy(9, 0), name), Some(expected), "{name}");
     }
     assert!(Removed::StaleSibling.at_publishing());
     let changed = tree(&["index.html=1", "sw.js=2"]);
-    let stale = Some(Fate::Remove(Removed::StaleSibling));
+    let stale = Some(Disposition::Remove(Removed::StaleSibling));
     assert_eq!(fate(&host, &changed, &policy(9, 0), "sw.js.br"), stale);
 }
 
@@ -131,13 +131,13 @@ fn one_manifest_is_live() {
     host.standing.extend(foreign.map(|name| remote(&file(name, 5))));
     host.sort();
     let wanted = tree(&[".sprockets-manifest-dddd.json", "app.js"]);
-    let stale = Some(Fate::Remove(Removed::StaleManifest));
+    let stale = Some(Disposition::Remove(Removed::StaleManifest));
     let table = [
         (".sprockets-manifest-aaaa.json", stale),
         (".sprockets-manifest-bbbb.json", stale),
         (".sprockets-manifest-bbbb.json.gz", stale),
         ("packs/manifest-1111.json", stale),
-        ("other/.sprockets-manifest-cccc.json", Some(Fate::Retain(Retained::Foreign))),
+        ("other/.sprockets-manifest-cccc.json", Some(Disposition::Retain(Retained::Foreign))),
         (".sprockets-manifest-dddd.json", None),
     ];
     for (name, expected) in table {
@@ -145,12 +145,12 @@ fn one_manifest_is_live() {
     }
     assert!(Removed::StaleManifest.at_publishing());
     let again = tree(&[".sprockets-manifest-bbbb.json=5"]);
-    let beside = Some(Fate::Retain(Retained::BesideItsFile));
+    let beside = Some(Disposition::Retain(Retained::Sibling));
     assert_eq!(fate(&host, &again, &all, ".sprockets-manifest-bbbb.json.gz"), beside);
 }
 
 #[test]
-fn mirrors_and_foreign_files() {
+fn mirrors_and_unmanaged_files() {
     let mut host = three();
     host.standing.extend([directory("uploads"), remote(&file("uploads/logo.png", 1))]);
     host.sort();
@@ -166,7 +166,7 @@ fn mirrors_and_foreign_files() {
 }
 
 #[test]
-fn what_is_in_the_way_goes() {
+fn obstructing_paths_are_removed() {
     let mut host = Host::default();
     host.deploy(&tree(&["a/b/c.js", "d"]), &policy(9, u64::MAX), at(0));
     host.standing.extend([directory("a"), directory("a/b"), directory("empty")]);

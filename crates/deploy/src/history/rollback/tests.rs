@@ -1,6 +1,6 @@
-use super::super::deploys::Deploy;
-use super::super::testing::{Host, at, deploy, file, path, policy, remote, tree};
 use super::*;
+use crate::history::deploys::Deploy;
+use crate::history::testing::{Host, at, deploy, file, path, policy, remote, tree};
 
 /// A history of trees, each with the number of the deploy it restores.
 fn history(made: &[(&str, Option<u32>)]) -> History {
@@ -77,8 +77,8 @@ fn where_content_comes_from() {
     for remote in host.standing.iter_mut().filter(|r| r.entry.path == path("quick.js")) {
         remote.digest = None;
     }
-    let back =
-        rollback(&host.history, Target::Back(1), &host.standing, &host.aside).expect("a target");
+    let back = rollback(&host.history, Target::Back(1), &host.standing, &host.retained_contents)
+        .expect("a target");
     let sources: Vec<_> =
         back.pieces.iter().map(|p| (p.file.path.to_string(), p.source.clone())).collect();
     let expected = [
@@ -97,10 +97,10 @@ fn where_content_comes_from() {
 fn links_need_no_content() {
     let link = |target: &[u8]| {
         let content = Content::Symlink { target: target.to_vec() };
-        FileRecord { path: path("current.js"), content, ..file("current.js", 0) }
+        HistoryFile { path: path("current.js"), content, ..file("current.js", 0) }
     };
     let standing = [remote(&link(b"app-2.js"))];
-    let stock = Stock::new(&standing, &[]);
+    let stock = AvailableContents::new(&standing, &[]);
     assert_eq!(stock.source(&link(b"app-2.js")), Source::InPlace);
     assert_eq!(stock.source(&link(b"app-1.js")), Source::Link);
 }

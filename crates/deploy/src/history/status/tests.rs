@@ -1,5 +1,5 @@
-use super::super::testing::{Host, at, directory, file, path, policy, remote, tree};
 use super::*;
+use crate::history::testing::{Host, at, directory, file, path, policy, remote, tree};
 
 fn host() -> Host {
     let mut host = Host::default();
@@ -12,7 +12,8 @@ fn host() -> Host {
 #[test]
 fn an_untouched_destination() {
     let host = host();
-    let status = status(&host.history, &host.standing, &host.aside, &policy(2, 0), at(30));
+    let status =
+        status(&host.history, &host.standing, &host.retained_contents, &policy(2, 0), at(30));
     assert_eq!(status.live.map(|live| live.published), Some(20));
     assert_eq!(
         status.kept.iter().map(|kept| (kept.files, kept.missing)).collect::<Vec<_>>(),
@@ -57,7 +58,8 @@ fn changes_by_hand() {
 #[test]
 fn old_deploys_are_not_kept_for_ever() {
     let host = host();
-    let status = status(&host.history, &host.standing, &host.aside, &policy(1, 5), at(30));
+    let status =
+        status(&host.history, &host.standing, &host.retained_contents, &policy(1, 5), at(30));
     assert_eq!(status.kept.len(), 1);
     assert_eq!((status.retained_files, status.prunable_files), (0, 1));
 }

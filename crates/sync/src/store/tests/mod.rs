@@ -1,34 +1,34 @@
 //! The store as a whole: what the tests of all its sides share.
 
-mod at_once;
-mod holding;
+mod concurrent;
+mod contents;
 mod pruning;
 mod steps;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
+use assetsync_core::entry::{Entry, Kind, Mtime};
+use assetsync_core::path::RelPath;
 use assetsync_ssh::Target;
 use tempfile::TempDir;
 
-use super::place::Found;
+use super::layout::StoreFile;
 use super::*;
-use crate::entry::{Entry, Kind, Mtime};
-use crate::path::RelPath;
 
 const HOUR: Duration = prune::GRACE;
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A store, and a clock that can be put forward.
-struct Room {
+struct FreeSpace {
     dir: TempDir,
     now: SystemTime,
 }
 
-impl Room {
-    fn new() -> Room {
-        Room { dir: tempfile::tempdir().unwrap(), now: SystemTime::now() + MINUTE }
+impl FreeSpace {
+    fn new() -> FreeSpace {
+        FreeSpace { dir: tempfile::tempdir().unwrap(), now: SystemTime::now() + MINUTE }
     }
 
     fn path(&self) -> PathBuf {
@@ -51,14 +51,14 @@ impl Room {
         }
     }
 
-    fn files(&self) -> Vec<Found> {
-        let place = Place::create(&self.path()).unwrap();
+    fn files(&self) -> Vec<StoreFile> {
+        let place = StoreDir::create(&self.path()).unwrap();
         let files = [place.packs(), place.states(), place.unfinished()];
         files.into_iter().flat_map(Result::unwrap).collect()
     }
 
-    fn packs(&self) -> Vec<Found> {
-        Place::create(&self.path()).unwrap().packs().unwrap()
+    fn packs(&self) -> Vec<StoreFile> {
+        StoreDir::create(&self.path()).unwrap().packs().unwrap()
     }
 
     fn prune(&self, limit_bytes: u64) -> Pruned {
@@ -122,8 +122,8 @@ fn id(numbers: &[u32]) -> StateId {
     StateId(Digest::of(&bytes).short().0)
 }
 
-fn state(numbers: &[u32]) -> RememberedState {
-    RememberedState { id: id(numbers), is_near: false, entries: entries(numbers) }
+fn state(numbers: &[u32]) -> CachedState {
+    CachedState { id: id(numbers), is_fast: false, entries: entries(numbers) }
 }
 
 fn remember(store: &Store, name: &str, numbers: &[u32]) {

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn pruning_keeps_what_a_destination_has() {
-    let room = Room::new();
+    let room = FreeSpace::new();
     let store = room.store();
     push(&store, "h:p", &[1, 2, 3, 4]);
     push(&store, "h:p", &[3, 4, 5]);
@@ -26,8 +26,8 @@ fn pruning_keeps_what_a_destination_has() {
 }
 
 #[test]
-fn what_nobody_pushed_to_for_long_is_forgotten() {
-    let room = Room::new();
+fn destinations_not_pushed_to_for_90_days_are_forgotten() {
+    let room = FreeSpace::new();
     let store = room.store();
     push(&store, "h:old", &[1]);
     room.pass(89 * DAY);
@@ -41,7 +41,7 @@ fn what_nobody_pushed_to_for_long_is_forgotten() {
 
 #[test]
 fn over_the_limit_what_was_used_last_stays() {
-    let room = Room::new();
+    let room = FreeSpace::new();
     let store = room.store();
     let numbers = |site: u32| (0..20).map(|n| 2 + 3 * (n + 20 * site)).collect::<Vec<_>>();
     for site in 0..5 {
@@ -62,14 +62,14 @@ fn over_the_limit_what_was_used_last_stays() {
 
 #[test]
 fn many_packs_become_few() {
-    let room = Room::new();
+    let room = FreeSpace::new();
     for number in 0..100 {
         let store = room.store();
         push(&store, &format!("h:{number}"), &[number, 1000 + number]);
         store.forget(&key(&format!("h:{}", number / 2))).unwrap();
         room.pass(HOUR);
         store.prune_if_due().unwrap();
-        assert!(room.packs().len() <= prune::MOST_PACKS + 1, "{}", room.packs().len());
+        assert!(room.packs().len() <= prune::MAX_PACKS + 1, "{}", room.packs().len());
     }
     let store = room.store();
     for number in 50..100 {
@@ -82,7 +82,7 @@ fn many_packs_become_few() {
 
 #[test]
 fn pruning_waits_until_it_is_due() {
-    let room = Room::new();
+    let room = FreeSpace::new();
     let store = room.store();
     add(&store, &[1]);
     room.pass(2 * DAY);
@@ -101,10 +101,10 @@ fn pruning_waits_until_it_is_due() {
 }
 
 #[test]
-fn rubbish_goes_when_it_is_old() {
-    let room = Room::new();
+fn unfinished_files_are_removed_after_a_day() {
+    let room = FreeSpace::new();
     push(&room.store(), "h:p", &[1]);
-    let place = Place::create(&room.path()).unwrap();
+    let place = StoreDir::create(&room.path()).unwrap();
     fs::write(place.packs_dir().join("aaaaaaaaaaaaaaaa.pack"), "rubbish").unwrap();
     fs::write(place.states_dir().join("a".repeat(32)), "rubbish").unwrap();
     fs::write(place.packs_dir().join("new-0123"), "rubbish").unwrap();
@@ -124,7 +124,7 @@ fn rubbish_goes_when_it_is_old() {
 
 #[test]
 fn clearing_leaves_an_empty_store() {
-    let room = Room::new();
+    let room = FreeSpace::new();
     let store = room.store();
     push(&store, "h:p", &[1, 2]);
     push(&store, "h:q", &[2, 3]);

@@ -31,7 +31,7 @@ fn steps(damage: u32) -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..60)
 }
 
-impl Room {
+impl FreeSpace {
     fn damage(&self, file: usize, at: usize, bit: u8, cut: bool) {
         let files = self.files();
         let Some(found) = files.get(file % files.len().max(1)) else { return };
@@ -77,11 +77,11 @@ proptest! {
     /// Whatever happens in whatever order: what a destination has that was pushed to is there.
     #[test]
     fn what_destinations_have_is_never_lost(steps in steps(0)) {
-        let room = Room::new();
+        let room = FreeSpace::new();
         let (mut store, mut sites) = (room.store(), BTreeMap::new());
         for step in &steps {
             // Nobody forgets a destination here because of its age.
-            for found in room.files().iter().filter(|found| place::age(room.now, found.modified) > 80 * DAY) {
+            for found in room.files().iter().filter(|found| layout::age(room.now, found.modified) > 80 * DAY) {
                 File::options().write(true).open(&found.path).unwrap().set_modified(room.now - DAY).unwrap();
             }
             room.step(&mut store, &mut sites, step);
@@ -99,7 +99,7 @@ proptest! {
     /// The same with damage: there is less, but nothing is wrong, and nothing fails.
     #[test]
     fn damage_makes_nothing_wrong(steps in steps(6)) {
-        let room = Room::new();
+        let room = FreeSpace::new();
         let (mut store, mut sites) = (room.store(), BTreeMap::new());
         for step in &steps {
             room.step(&mut store, &mut sites, step);

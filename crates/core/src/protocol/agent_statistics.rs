@@ -1,0 +1,77 @@
+//! What an agent tells of itself, on the wire.
+
+use super::codec::{DecodeError, Fields, put_number, put_signed};
+use crate::state::StateId;
+
+/// What an agent tells of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AgentStatistics {
+    /// The agent's peak resident memory so far (`VmHWM`), in bytes; 0 where the system does not tell.
+    pub peak_rss_bytes: u64,
+    /// Bytes free for the user on the destination's file system, where it tells.
+    pub free_bytes: Option<u64>,
+    /// Files of the destination that the agent has read so far.
+    pub files_read: u64,
+    /// The agent could make its index better, if it is told to publish, be it nothing.
+    pub index_is_stale: bool,
+    /// Under which id the agent will know what stands there, if it will.
+    pub state: Option<StateId>,
+    /// The destination's clock, in seconds since 1970 UTC; only deploys are told, to others it is 0.
+    pub clock_secs: i64,
+    /// The user may publish here: the destination, or the nearest directory above it that is there, can be written.
+    /// Only deploys are told.
+    pub writable: bool,
+    /// A push has completed here before. It is told with the state.
+    pub pushed_before: bool,
+}
+
+const STALE: u8 = 1;
+const STATE: u8 = 2;
+const CLOCK: u8 = 4;
+const WRITABLE: u8 = 8;
+const PUSHED: u8 = 16;
+const FLAGS: u8 = STALE | STATE | CLOCK | WRITABLE | PUSHED;
+
+/// Appends what an agent tells of itself.
+pub(super) fn put_statistics(out: &mut Vec<u8>, statistics: &AgentStatistics) {
+    put_number(out, statistics.peak_rss_bytes);
+    put_number(out, statistics.free_bytes.map_or(0, |free| free.saturating_add(1)));
+    put_number(out, statistics.files_read);
+    let stale = if statistics.index_is_stale { STALE } else { 0 };
+    let clock = if statistics.clock_secs != 0 { CLOCK } else { 0 };
+    let writable = if statistics.writable { WRITABLE } else { 0 };
+    let state = if statistics.state.is_some() { STATE } else { 0 };
+    let pushed = if statistics.pushed_before { PUSHED } else { 0 };
+    out.push(stale | state | clock | writable | pushed);
+    out.extend(statistics.state.iter().flat_map(|state| state.0));
+    if statistics.clock_secs != 0 {
+        put_signed(out, statistics.clock_secs);
+    }
+}
+
+/// Reads what an agent tells of itself.
+pub(super) fn decode_statistics(fields: &mut Fields<'_>) -> Result<AgentStatistics, DecodeError> {
+    let (peak_rss_bytes, free_bytes) = (fields.number()?, fields.number()?.checked_sub(1));
+    let files_read = fields.number()?;
+    let flags = fields.bounded("vitals flags", u64::from(FLAGS))? as u8;
+    let state = match flags & STATE {
+        0 => None,
+        _ => Some(StateId(fields.array()?)),
+    };
+    let clock_secs = match flags & CLOCK {
+        0 => 0,
+        _ => fields.signed()?,
+    };
+    let index_is_stale = flags & STALE != 0;
+    let writable = flags & WRITABLE != 0;
+    Ok(AgentStatistics {
+        peak_rss_bytes,
+        free_bytes,
+        files_read,
+        index_is_stale,
+        state,
+        clock_secs,
+        writable,
+        pushed_before: flags & PUSHED != 0,
+    })
+}

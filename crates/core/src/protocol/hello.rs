@@ -1,0 +1,185 @@
+//! *Hello*: the sender's first words, in one line of text.
+//!
+//! It is text so that it can be sent before anyone knows whether the agent is there: the shell that finds
+//! it missing can read one line away.
+
+use super::codec::{DecodeError, Fields, put_bytes, put_number};
+use crate::limits;
+use crate::state::{HistoryId, StateId};
+
+/// What the sender wants of an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// The destination's path as the user gave it; relative ones start at the home directory.
+    pub destination: Vec<u8>,
+    /// Only look; create and change nothing.
+    pub dry_run: bool,
+    /// Hash every file, whatever the index says.
+    pub checksum: bool,
+    /// After how many milliseconds without a sign of life either side gives up.
+    pub timeout_ms: u32,
+    /// What the sender remembers to stand there; the agent answers with differences if it remembers the same.
+    pub cached: Option<StateId>,
+    /// Publish the whole directory in one step, not file by file.
+    pub whole_directory: bool,
+    /// Files may be deleted, so a destination in which nothing may be is refused at once.
+    pub deletes: bool,
+    /// The push is one step of a deploy, if it is.
+    pub deploy: Option<Deploy>,
+}
+
+/// What a deploy wants besides a push: the history and what is set aside are told with the state, and once everything
+/// is published the agent waits for what comes then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Deploy {
+    /// The history the sender knows already.
+    pub history: Option<HistoryId>,
+}
+
+/// Why a first line is not a *Hello*.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HelloError {
+    /// Not the line of any version.
+    #[error("First line is not assetsync's")]
+    NotHello,
+    /// Another version of the protocol.
+    #[error(
+        "Sender speaks protocol version {theirs}, this agent version {}",
+        limits::PROTOCOL_VERSION
+    )]
+    Version {
+        /// The sender's version.
+        theirs: u64,
+    },
+    /// The line's fields are wrong.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+const WORD: &[u8] = b"assetsync ";
+const DRY_RUN: u8 = 1;
+const CHECKSUM: u8 = 2;
+const REMEMBERED: u8 = 4;
+const DEPLOY: u8 = 8;
+const HISTORY: u8 = 16;
+const WHOLE_DIRECTORY: u8 = 32;
+const DELETES: u8 = 64;
+const FLAGS: u8 = DRY_RUN | CHECKSUM | REMEMBERED | DEPLOY | HISTORY | WHOLE_DIRECTORY | DELETES;
+
+impl Hello {
+    /// The line, with its newline.
+    pub fn line(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        put_bytes(&mut body, &self.destination);
+        let dry_run = if self.dry_run { DRY_RUN } else { 0 };
+        let checksum = if self.checksum { CHECKSUM } else { 0 };
+        let cached = if self.cached.is_some() { REMEMBERED } else { 0 };
+        let deploy = if self.deploy.is_some() { DEPLOY } else { 0 };
+        let history = self.deploy.and_then(|deploy| deploy.history);
+        let has_history = if history.is_some() { HISTORY } else { 0 };
+        let whole = if self.whole_directory { WHOLE_DIRECTORY } else { 0 };
+        let deletes = if self.deletes { DELETES } else { 0 };
+        body.push(dry_run | checksum | cached | deploy | has_history | whole | deletes);
+        put_number(&mut body, u64::from(self.timeout_ms));
+        body.extend(self.cached.iter().flat_map(|state| state.0));
+        body.extend(history.iter().flat_map(|history| history.0));
+        let digits = body.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        format!("assetsync {} {digits}\n", limits::PROTOCOL_VERSION).into_bytes()
+    }
+
+    /// Reads the line, with or without its newline.
+    pub fn parse(line: &[u8]) -> Result<Hello, HelloError> {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let rest = line.strip_prefix(WORD).ok_or(HelloError::NotHello)?;
+        let rest = std::str::from_utf8(rest).map_err(|_| HelloError::NotHello)?;
+        let (version, digits) = rest.split_once(' ').ok_or(HelloError::NotHello)?;
+        let theirs = version.parse().map_err(|_| HelloError::NotHello)?;
+        if theirs != u64::from(limits::PROTOCOL_VERSION) {
+            return Err(HelloError::Version { theirs });
+        }
+        let body = from_hex(digits).ok_or(HelloError::NotHello)?;
+        Ok(Hello::decode(&mut Fields(&body))?)
+    }
+
+    fn decode(fields: &mut Fields<'_>) -> Result<Hello, DecodeError> {
+        let destination = fields.bytes("destination length", limits::PATH_BYTES)?.to_vec();
+        let flags = fields.byte()?;
+        let history_alone = flags & (DEPLOY | HISTORY) == HISTORY;
+        if flags & !FLAGS != 0 || history_alone || destination.contains(&0) {
+            return Err(DecodeError::Unknown { what: "hello flags", value: u64::from(flags) });
+        }
+        let timeout_ms = fields.bounded("timeout", u64::from(u32::MAX))? as u32;
+        let cached = match flags & REMEMBERED {
+            0 => None,
+            _ => Some(StateId(fields.array()?)),
+        };
+        let history = match flags & HISTORY {
+            0 => None,
+            _ => Some(HistoryId(fields.array()?)),
+        };
+        fields.end()?;
+        let deploy = (flags & DEPLOY != 0).then_some(Deploy { history });
+        let (dry_run, checksum) = (flags & DRY_RUN != 0, flags & CHECKSUM != 0);
+        let whole_directory = flags & WHOLE_DIRECTORY != 0;
+        Ok(Hello {
+            destination,
+            dry_run,
+            checksum,
+            timeout_ms,
+            cached,
+            whole_directory,
+            deletes: flags & DELETES != 0,
+            deploy,
+        })
+    }
+}
+
+fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    if !digits.len().is_multiple_of(2) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let pairs = digits.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hello_survives() {
+        let destination = b"/srv/a\nb \xff".to_vec();
+        let cached = Some(StateId([0x80; 16]));
+        let history = Some(HistoryId([0x81; 16]));
+        for deploy in [None, Some(Deploy::default()), Some(Deploy { history })] {
+            let destination = destination.clone();
+            let (dry_run, checksum, timeout_ms) = (true, false, 60_000);
+            let hello = Hello {
+                destination,
+                dry_run,
+                checksum,
+                timeout_ms,
+                cached,
+                whole_directory: deploy.is_some(),
+                deletes: deploy.is_none(),
+                deploy,
+            };
+            let line = hello.line();
+            assert!(line.is_ascii() && line.ends_with(b"\n"));
+            assert!(line.len() <= limits::HELLO_LINE_BYTES);
+            assert_eq!(Hello::parse(&line), Ok(hello));
+        }
+    }
+
+    #[test]
+    fn other_lines_are_refused() {
+        assert_eq!(Hello::parse(b"GET / HTTP/1.1"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 4 0g"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 4 +1+2"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 4 000"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 1 00"), Err(HelloError::Version { theirs: 1 }));
+        assert!(matches!(Hello::parse(b"assetsync 4 0000"), Err(HelloError::Decode(_))));
+        let history_without_deploy = [b"assetsync 4 001000".as_slice(), &[b'0'; 32]].concat();
+        assert!(matches!(Hello::parse(&history_without_deploy), Err(HelloError::Decode(_))));
+    }
+}

@@ -1,0 +1,386 @@
+//! The receiving half of a conversation: bytes in, messages out. It reads nothing itself.
+
+use std::ops::Range;
+
+use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
+
+use super::codec::{DecodeError, Fields};
+use super::failure::Failure;
+use super::frame::{FrameError, FrameKind, HEADER_BYTES, peek_frame};
+use super::item::CodecContext;
+use super::message::Message;
+use crate::limits;
+
+/// How much is decompressed at a time: enough for any message, whatever is left of the one before.
+const PLAIN_BYTES: usize = 64 * 1024;
+
+/// What came.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received<'a> {
+    /// A message.
+    Message(Message<'a>),
+    /// Stored content, announced by [`Message::Stored`].
+    Stored(&'a [u8]),
+    /// The other side failed and is gone.
+    Failure(Failure),
+}
+
+/// Why the other side's bytes make no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum InboxError {
+    /// Not a frame.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// Not a message.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// Not zstd, or with a window over the limit.
+    #[error("Compressed data is damaged: {0}")]
+    Packed(std::io::Error),
+    /// A stored frame came in the middle of a message.
+    #[error("Stored content came in the middle of a message")]
+    StoredInsideMessage,
+    /// A zstd frame goes on after the message that should have been its last.
+    #[error("A prefix came in the middle of a frame")]
+    PrefixInsideFrame,
+}
+
+/// What [`Inbox::pop`] will give.
+enum PendingItem {
+    /// The message at the front of the plain bytes.
+    Message,
+    /// The payload of a stored frame.
+    Stored(Range<usize>),
+    /// The payload of a failure frame.
+    Failure(Range<usize>),
+}
+
+/// Received bytes on their way to messages. Feed it with [`receive`](Inbox::receive), then
+/// [`pop`](Inbox::pop) while it is [`ready`](Inbox::ready).
+pub struct Inbox {
+    /// Bytes as they came; those before `raw_at` are used up.
+    raw: Vec<u8>,
+    raw_at: usize,
+    /// What is left of the packed frame at `raw_at`.
+    packed_left: usize,
+    inflater: Decoder<'static>,
+    /// A zstd frame is begun and not ended.
+    in_frame: bool,
+    /// What the decompressor is to begin the next frame with, once this one has ended.
+    next_prefix: Option<Vec<u8>>,
+    /// The frame that is being decompressed has a prefix.
+    has_prefix: bool,
+    /// The decompressor filled its output and may hold more.
+    inflater_full: bool,
+    plain: Vec<u8>,
+    plain_at: usize,
+    /// The message at `plain_at` is cut off; more must be decompressed before it is tried again.
+    needs_plain: bool,
+    codec_context: CodecContext,
+    front: Option<PendingItem>,
+}
+
+impl Inbox {
+    /// An inbox for one direction of one conversation.
+    pub fn new() -> std::io::Result<Inbox> {
+        Ok(Inbox {
+            raw: Vec::new(),
+            raw_at: 0,
+            packed_left: 0,
+            inflater: decompressor(&[])?,
+            in_frame: false,
+            next_prefix: None,
+            has_prefix: false,
+            inflater_full: false,
+            plain: Vec::with_capacity(PLAIN_BYTES + limits::MESSAGE_BYTES),
+            plain_at: 0,
+            needs_plain: true,
+            codec_context: CodecContext::default(),
+            front: None,
+        })
+    }
+
+    /// Has the next zstd frame begin with `prefix`: [`Message::Prefix`] was popped last.
+    pub fn expect_prefix(&mut self, prefix: Vec<u8>) -> Result<(), InboxError> {
+        if self.plain_at < self.plain.len() || self.next_prefix.is_some() {
+            return Err(InboxError::PrefixInsideFrame);
+        }
+        self.next_prefix = Some(prefix);
+        self.needs_plain = true;
+        Ok(())
+    }
+
+    /// Takes bytes from the wire, in pieces of any size.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        if self.raw_at > 0 {
+            self.raw.drain(..self.raw_at);
+            self.raw_at = 0;
+        }
+        self.raw.extend_from_slice(bytes);
+    }
+
+    /// Whether something has come that [`pop`](Inbox::pop) will give; if not, more bytes are needed.
+    pub fn ready(&mut self) -> Result<bool, InboxError> {
+        while self.front.is_none() {
+            if !self.needs_plain && self.has_message()? {
+                self.front = Some(PendingItem::Message);
+            } else if self.packed_left > 0 || self.inflater_full {
+                if !self.inflate()? {
+                    return Ok(false);
+                }
+            } else if !self.next_frame()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What came next, once [`ready`](Inbox::ready).
+    pub fn pop(&mut self) -> Result<Received<'_>, InboxError> {
+        match self.front.take() {
+            Some(PendingItem::Stored(payload)) => Ok(Received::Stored(&self.raw[payload])),
+            Some(PendingItem::Failure(payload)) => {
+                Ok(Received::Failure(Failure::decode(&self.raw[payload])))
+            }
+            Some(PendingItem::Message) | None => Ok(Received::Message(self.message()?)),
+        }
+    }
+
+    /// Looks at the frame at the front; `false` when more bytes are needed.
+    fn next_frame(&mut self) -> Result<bool, InboxError> {
+        let Some((kind, length)) = peek_frame(&self.raw[self.raw_at..])? else { return Ok(false) };
+        if kind == FrameKind::Packed {
+            self.raw_at += HEADER_BYTES;
+            self.packed_left = length;
+            return Ok(true);
+        }
+        let Some(payload) = self.whole_frame(length) else { return Ok(false) };
+        match kind {
+            FrameKind::Stored if self.plain_at < self.plain.len() => {
+                return Err(InboxError::StoredInsideMessage);
+            }
+            FrameKind::Stored => self.front = Some(PendingItem::Stored(payload)),
+            FrameKind::Failure => self.front = Some(PendingItem::Failure(payload)),
+            FrameKind::Packed | FrameKind::Heartbeat => {}
+        }
+        Ok(true)
+    }
+
+    /// Steps over the frame at the front and gives its payload, once all of it is there.
+    fn whole_frame(&mut self, length: usize) -> Option<Range<usize>> {
+        let start = self.raw_at + HEADER_BYTES;
+        let end = start + length;
+        (end <= self.raw.len()).then(|| {
+            self.raw_at = end;
+            start..end
+        })
+    }
+
+    /// Decompresses some of the packed frame at the front; `false` when its bytes are not there yet.
+    fn inflate(&mut self) -> Result<bool, InboxError> {
+        let here = self.packed_left.min(self.raw.len() - self.raw_at);
+        if here == 0 && !self.inflater_full {
+            return Ok(false);
+        }
+        if !self.in_frame {
+            self.begin_frame().map_err(InboxError::Packed)?;
+        }
+        self.plain.drain(..self.plain_at);
+        self.plain_at = 0;
+        let before = self.plain.len();
+        self.plain.reserve(PLAIN_BYTES);
+        let mut input = InBuffer::around(&self.raw[self.raw_at..self.raw_at + here]);
+        let mut output = OutBuffer::around_pos(&mut self.plain, before);
+        let left = self.inflater.run(&mut input, &mut output).map_err(InboxError::Packed)?;
+        let (read, is_full) = (input.pos(), output.pos() == output.capacity());
+        let written = self.plain.len() - before;
+        self.raw_at += read;
+        self.packed_left -= read;
+        if self.next_prefix.is_some() && written > 0 && self.in_frame {
+            return Err(InboxError::PrefixInsideFrame);
+        }
+        self.in_frame = left > 0;
+        self.inflater_full = self.in_frame && is_full;
+        self.needs_plain = written == 0;
+        Ok(true)
+    }
+
+    /// A prefix holds for one frame.
+    fn begin_frame(&mut self) -> std::io::Result<()> {
+        if let Some(prefix) = self.next_prefix.take() {
+            self.inflater = decompressor(&prefix)?;
+            self.has_prefix = true;
+        } else if std::mem::take(&mut self.has_prefix) {
+            self.inflater = decompressor(&[])?;
+        }
+        self.in_frame = true;
+        Ok(())
+    }
+
+    /// Whether a whole message is at the front of what is decompressed.
+    fn has_message(&mut self) -> Result<bool, InboxError> {
+        let rest = &self.plain[self.plain_at..];
+        let whole = Message::decode(&mut Fields(rest), &mut self.codec_context.clone());
+        match whole {
+            Ok(_) => Ok(true),
+            Err(DecodeError::UnexpectedEnd) if rest.len() < limits::MESSAGE_BYTES => {
+                self.needs_plain = true;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn message(&mut self) -> Result<Message<'_>, InboxError> {
+        let mut fields = Fields(&self.plain[self.plain_at..]);
+        let before = fields.0.len();
+        let message = Message::decode(&mut fields, &mut self.codec_context)?;
+        self.plain_at += before - fields.0.len();
+        Ok(message)
+    }
+}
+
+fn decompressor(prefix: &[u8]) -> std::io::Result<Decoder<'static>> {
+    let mut inflater = Decoder::with_dictionary(prefix)?;
+    inflater.set_parameter(DParameter::WindowLogMax(limits::WINDOW_LOG))?;
+    Ok(inflater)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Outbox, put_frame};
+
+    fn talk(outbox: &mut Outbox) {
+        outbox.send(&Message::Literal(&[7; 1000]));
+        outbox.send(&Message::Stored { length: 70_000 });
+        outbox.send_stored(&[5; 70_000]);
+        (0..5000).for_each(|action| outbox.send(&Message::Failed { action }));
+        (0..40).for_each(|_| outbox.send(&Message::Literal(&[0; limits::LITERAL_BYTES])));
+        outbox.tune(9, 22).unwrap();
+        outbox.send(&Message::Quit);
+        outbox.flush();
+    }
+
+    /// What comes out when `bytes` are delivered in pieces: message names and stored bytes.
+    fn deliver(bytes: &[u8], piece: usize) -> Result<Vec<String>, InboxError> {
+        let (mut inbox, mut seen) = (Inbox::new().unwrap(), Vec::new());
+        for piece in bytes.chunks(piece) {
+            inbox.receive(piece);
+            while inbox.ready()? {
+                match inbox.pop()? {
+                    Received::Stored(bytes) => {
+                        seen.extend(bytes.iter().map(|byte| format!("stored {byte}")))
+                    }
+                    other => seen.push(format!("{other:?}")),
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    #[test]
+    fn pieces_of_any_size_give_the_same_messages() {
+        let mut outbox = Outbox::new(3).unwrap();
+        talk(&mut outbox);
+        let bytes = outbox.take();
+        let whole = deliver(&bytes, bytes.len()).unwrap();
+        assert_eq!(whole.len(), 2 + 70_000 + 5000 + 40 + 1);
+        for piece in [1, 2, 3, 7, 15, 100] {
+            assert_eq!(deliver(&bytes, piece).unwrap(), whole, "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn damage_at_any_byte_is_an_error_or_other_messages_but_no_panic() {
+        let mut outbox = Outbox::new(3).unwrap();
+        (0..50).for_each(|action| outbox.send(&Message::FileStart { action }));
+        outbox.send(&Message::Literal(b"some literal text, some literal text"));
+        outbox.flush();
+        let bytes = outbox.take();
+        for at in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[at / 8] ^= 1 << (at % 8);
+            let _ = deliver(&damaged, 64);
+        }
+    }
+
+    #[test]
+    fn a_prefix_holds_for_one_frame() {
+        let prefix = b"\0a text that only the prefix has, so that little travels";
+        let mut outbox = Outbox::new(3).unwrap();
+        outbox.send(&Message::Quit);
+        outbox.send(&Message::Prefix { check: [0; 8] });
+        outbox.tune_with_prefix(19, 22, prefix).unwrap();
+        outbox.send(&Message::Literal(&prefix[1..]));
+        outbox.flush();
+        assert!(outbox.waiting() < 60, "{}", outbox.waiting());
+        outbox.tune(3, 22).unwrap();
+        outbox.send(&Message::Literal(&prefix[1..]));
+        outbox.flush();
+        let bytes = outbox.take();
+        for piece in [1, 5, 1000] {
+            let (mut inbox, mut seen) = (Inbox::new().unwrap(), Vec::new());
+            for piece in bytes.chunks(piece) {
+                inbox.receive(piece);
+                while inbox.ready().unwrap() {
+                    let received = inbox.pop().unwrap();
+                    let is_prefix = matches!(received, Received::Message(Message::Prefix { .. }));
+                    seen.push(format!("{received:?}"));
+                    if is_prefix {
+                        inbox.expect_prefix(prefix.to_vec()).unwrap();
+                    }
+                }
+            }
+            let literal = format!("{:?}", Received::Message(Message::Literal(&prefix[1..])));
+            let expected = [
+                "Message(Bye)",
+                "Message(Prefix { check: [0, 0, 0, 0, 0, 0, 0, 0] })",
+                &literal,
+                &literal,
+            ];
+            assert_eq!(seen, expected, "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_goes_on_after_its_prefix_is_refused() {
+        let mut outbox = Outbox::new(3).unwrap();
+        outbox.send(&Message::Prefix { check: [0; 8] });
+        outbox.flush();
+        outbox.send(&Message::Quit);
+        outbox.flush();
+        let mut inbox = Inbox::new().unwrap();
+        inbox.receive(&outbox.take());
+        assert!(inbox.ready().unwrap());
+        inbox.pop().unwrap();
+        let refused = inbox.expect_prefix(vec![0; 10]).and_then(|()| inbox.ready());
+        assert!(matches!(refused, Err(InboxError::PrefixInsideFrame)), "{refused:?}");
+    }
+
+    #[test]
+    fn windows_over_the_limit_are_refused() {
+        let mut encoder = zstd::stream::Encoder::new(Vec::new(), 3).unwrap();
+        encoder.window_log(27).unwrap();
+        encoder.include_contentsize(false).unwrap();
+        std::io::Write::write_all(&mut encoder, &[14; 100]).unwrap();
+        let mut bytes = Vec::new();
+        put_frame(&mut bytes, FrameKind::Packed, &encoder.finish().unwrap());
+        assert!(matches!(deliver(&bytes, 10), Err(InboxError::Packed(_))));
+    }
+
+    #[test]
+    fn an_endless_message_is_refused() {
+        // A literal over its limit is refused as soon as its length is there.
+        let mut inbox = Inbox::new().unwrap();
+        let mut packed = zstd::stream::encode_all(&[6, 0x81, 0x80, 0x02][..], 1).unwrap();
+        let mut bytes = Vec::new();
+        put_frame(&mut bytes, FrameKind::Packed, &std::mem::take(&mut packed));
+        inbox.receive(&bytes);
+        let refused = inbox.ready();
+        assert!(
+            matches!(refused, Err(InboxError::Decode(DecodeError::OverLimit { .. }))),
+            "{refused:?}"
+        );
+    }
+}

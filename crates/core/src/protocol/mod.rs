@@ -1,0 +1,30 @@
+//! The protocol: bytes to messages and back, without reading or writing any.
+//!
+//! `docs/protocol.md` is its specification. Each direction is a byte stream of [frames](FrameKind); most
+//! frames carry pieces of one zstd stream, whose content is [messages](Message). An [`Outbox`] turns
+//! messages into bytes, an [`Inbox`] turns bytes, delivered in pieces of any size, into messages.
+
+mod agent_statistics;
+mod codec;
+mod failure;
+mod frame;
+mod hello;
+mod inbox;
+pub mod item;
+mod message;
+mod outbox;
+mod query;
+mod recipe;
+mod state_hasher;
+
+pub use agent_statistics::AgentStatistics;
+pub use codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
+pub use failure::{Failure, FailureCode};
+pub use frame::{FrameError, FrameKind, put_frame};
+pub use hello::{Deploy, Hello, HelloError};
+pub use inbox::{Inbox, InboxError, Received};
+pub use item::{CodecContext, decode_action, decode_entry, put_action, put_entry};
+pub use message::Message;
+pub use outbox::Outbox;
+pub use query::Query;
+pub use state_hasher::StateHasher;

@@ -1,0 +1,172 @@
+//! The sending half of a conversation: messages in, bytes out. It writes nothing itself.
+
+use std::io;
+
+use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation, OutBuffer};
+
+use super::failure::Failure;
+use super::frame::{FrameKind, put_frame};
+use super::item::CodecContext;
+use super::message::Message;
+use crate::limits;
+
+/// Messages are handed to the compressor when this many bytes have gathered.
+const GATHER_BYTES: usize = 16 * 1024;
+
+/// A packed frame is cut when it would grow over this.
+const PACKED_BYTES: usize = 32 * 1024;
+
+/// From this level on the search's table has a place for each position of the window, not for every other one.
+const THOROUGH: i32 = 10;
+
+/// Messages on their way to bytes.
+pub struct Outbox {
+    deflater: Encoder<'static>,
+    plain: Vec<u8>,
+    packed: Vec<u8>,
+    out: Vec<u8>,
+    codec_context: CodecContext,
+}
+
+impl Outbox {
+    /// An outbox for one direction of one conversation that compresses at zstd's `level`, with zstd's own
+    /// window for that level but never one over the limit.
+    pub fn new(level: i32) -> io::Result<Outbox> {
+        Outbox::with_window(level, None)
+    }
+
+    /// The same with a window of 2^`window_log` bytes, which the other side must hold in memory.
+    pub fn with_window(level: i32, window_log: Option<u32>) -> io::Result<Outbox> {
+        let deflater = compressor(level, window_log.unwrap_or(20))?;
+        let (plain, packed, out) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Outbox { deflater, plain, packed, out, codec_context: CodecContext::default() })
+    }
+
+    /// Continues a direction of which `memory` is what it remembers; what follows is a new zstd frame.
+    pub fn after(codec_context: CodecContext, level: i32) -> io::Result<Outbox> {
+        Ok(Outbox { codec_context, ..Outbox::new(level)? })
+    }
+
+    /// Ends the zstd frame; gives what this direction remembers then.
+    pub fn end(&mut self) -> CodecContext {
+        self.end_frame();
+        self.cut_frame();
+        self.codec_context.clone()
+    }
+
+    /// Chooses level and window anew: what follows is a new zstd frame of the same stream.
+    pub fn tune(&mut self, level: i32, window_log: u32) -> io::Result<()> {
+        self.end_frame();
+        self.deflater = compressor(level, window_log)?;
+        Ok(())
+    }
+
+    fn end_frame(&mut self) {
+        self.compress();
+        while self.run(|deflater, out| deflater.finish(out, true)) > 0 {}
+    }
+
+    /// Chooses level, window and prefix anew: [`Message::Prefix`] was the last message of the frame before.
+    pub fn tune_with_prefix(
+        &mut self,
+        level: i32,
+        window_log: u32,
+        prefix: &[u8],
+    ) -> io::Result<()> {
+        self.end_frame();
+        self.deflater = with_parameters(Encoder::with_dictionary(level, prefix)?, window_log)?;
+        Ok(())
+    }
+
+    /// Adds a message.
+    pub fn send(&mut self, message: &Message<'_>) {
+        message.encode(&mut self.plain, &mut self.codec_context);
+        if self.plain.len() >= GATHER_BYTES {
+            self.compress();
+        }
+    }
+
+    /// Adds content that is not compressed; a [`Message::Stored`] announced it.
+    pub fn send_stored(&mut self, bytes: &[u8]) {
+        self.flush();
+        for piece in bytes.chunks(limits::FRAME_BYTES) {
+            put_frame(&mut self.out, FrameKind::Stored, piece);
+        }
+    }
+
+    /// Adds a failure; nothing may follow.
+    pub fn fail(&mut self, failure: &Failure) {
+        put_frame(&mut self.out, FrameKind::Failure, &failure.encode());
+    }
+
+    /// Makes all messages so far readable for the other side once it has the bytes.
+    pub fn flush(&mut self) {
+        if self.plain.is_empty() && self.packed.is_empty() {
+            return;
+        }
+        self.compress();
+        while self.run(|deflater, out| deflater.flush(out)) > 0 {}
+        self.cut_frame();
+    }
+
+    /// Bytes for the wire; empties the outbox.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// Bytes waiting to be taken.
+    pub fn waiting(&self) -> usize {
+        self.out.len()
+    }
+
+    fn compress(&mut self) {
+        let plain = std::mem::take(&mut self.plain);
+        let mut input = InBuffer::around(&plain[..]);
+        while input.pos < plain.len() {
+            self.run(|deflater, out| deflater.run(&mut input, out));
+        }
+        self.plain = plain;
+        self.plain.clear();
+    }
+
+    /// One step of the compressor into the frame that is being filled.
+    fn run(
+        &mut self,
+        step: impl FnOnce(&mut Encoder<'static>, &mut OutBuffer<'_, Vec<u8>>) -> io::Result<usize>,
+    ) -> usize {
+        let before = self.packed.len();
+        self.packed.reserve(PACKED_BYTES);
+        let mut out = OutBuffer::around_pos(&mut self.packed, before);
+        // Compressing from memory to memory can only fail for lack of it.
+        let left = step(&mut self.deflater, &mut out).expect("zstd has memory to compress");
+        if self.packed.len() >= PACKED_BYTES {
+            self.cut_frame();
+        }
+        left
+    }
+
+    fn cut_frame(&mut self) {
+        // The compressor fills what the vector has room for, which may be more than was asked for.
+        for piece in self.packed.chunks(limits::FRAME_BYTES) {
+            put_frame(&mut self.out, FrameKind::Packed, piece);
+        }
+        self.packed.clear();
+    }
+}
+
+fn compressor(level: i32, window_log: u32) -> io::Result<Encoder<'static>> {
+    let mut deflater = with_parameters(Encoder::new(level)?, window_log)?;
+    if level >= THOROUGH {
+        deflater.set_parameter(CParameter::HashLog(window_log.min(limits::WINDOW_LOG)))?;
+    }
+    Ok(deflater)
+}
+
+fn with_parameters(
+    mut deflater: Encoder<'static>,
+    window_log: u32,
+) -> io::Result<Encoder<'static>> {
+    deflater.set_parameter(CParameter::ContentSizeFlag(false))?;
+    deflater.set_parameter(CParameter::WindowLog(window_log.min(limits::WINDOW_LOG)))?;
+    Ok(deflater)
+}

@@ -1,0 +1,80 @@
+//! Questions about files at the destination, on the wire.
+
+use super::codec::{DecodeError, Fields, put_number};
+use super::item::CodecContext;
+use crate::delta::SignatureSpec;
+use crate::digest::ShortDigest;
+
+/// A question about the file at position `known` of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Query {
+    /// Position in the state.
+    pub known: u32,
+    /// The digest it would have if it were the same; then the answer is [`Compared`](super::Message::Compared). For a rewritten
+    /// file only the first eight bytes travel, the others are zero.
+    pub expected: Option<ShortDigest>,
+    /// The signature wanted if it is not the same.
+    pub signature: Option<SignatureSpec>,
+    /// The file's content counts as it is after rewriting.
+    pub rewritten: bool,
+}
+
+const EXPECTED: u8 = 1;
+const SIGNATURE: u8 = 2;
+const REWRITTEN: u8 = 4;
+
+/// Appends a question.
+pub(super) fn put_query(out: &mut Vec<u8>, ask: &Query, codec_context: &mut CodecContext) {
+    let expected = if ask.expected.is_some() { EXPECTED } else { 0 };
+    let signature = if ask.signature.is_some() { SIGNATURE } else { 0 };
+    let rewritten = if ask.rewritten { REWRITTEN } else { 0 };
+    out.push(expected | signature | rewritten);
+    codec_context.put_known(out, ask.known);
+    if let Some(digest) = ask.expected {
+        out.extend_from_slice(&digest.0[..expected_bytes(ask.rewritten)]);
+    }
+    if let Some(spec) = ask.signature {
+        put_number(out, u64::from(spec.block_bytes.ilog2()));
+        out.push(spec.strong_bytes);
+    }
+}
+
+/// Reads a question.
+pub(super) fn decode_query(
+    fields: &mut Fields<'_>,
+    codec_context: &mut CodecContext,
+) -> Result<Query, DecodeError> {
+    let flags = fields.byte()?;
+    if flags & !(EXPECTED | SIGNATURE | REWRITTEN) != 0 {
+        return Err(DecodeError::Unknown { what: "question", value: u64::from(flags) });
+    }
+    let (known, kept) = codec_context.peek_known(fields)?;
+    let rewritten = flags & REWRITTEN != 0;
+    let expected = match flags & EXPECTED {
+        0 => None,
+        _ => Some(decode_expected(rewritten, fields)?),
+    };
+    let signature = match flags & SIGNATURE {
+        0 => None,
+        _ => Some(decode_spec(fields)?),
+    };
+    *codec_context = kept;
+    Ok(Query { known, expected, signature, rewritten })
+}
+
+/// What a rewritten file is taken for is checked by its whole digest before it is published; here less will do.
+fn expected_bytes(rewritten: bool) -> usize {
+    if rewritten { 8 } else { 16 }
+}
+
+fn decode_expected(rewritten: bool, fields: &mut Fields<'_>) -> Result<ShortDigest, DecodeError> {
+    let mut digest = ShortDigest([0; 16]);
+    let bytes = expected_bytes(rewritten);
+    digest.0[..bytes].copy_from_slice(fields.take(bytes)?);
+    Ok(digest)
+}
+
+fn decode_spec(fields: &mut Fields<'_>) -> Result<SignatureSpec, DecodeError> {
+    let log = fields.bounded("block size (log2)", 31)?;
+    Ok(SignatureSpec::new(1 << log, u64::from(fields.byte()?))?)
+}

@@ -1,0 +1,116 @@
+//! Recipes and what they are made from on the wire.
+
+use super::codec::{DecodeError, Fields, put_number};
+use crate::limits;
+use crate::plan::PrefixPart;
+use crate::recipe::{Basis, Recipe, Reference};
+
+const TOUCH: u8 = 1;
+const COPY: u8 = 2;
+const DELTA: u8 = 3;
+const WHOLE: u8 = 4;
+const REWRITE: u8 = 5;
+const PATCH: u8 = 6;
+const REGZIP: u8 = 7;
+/// Added to a recipe whose ground is a rewritten basis.
+const REWRITTEN: u8 = 8;
+
+/// Appends a recipe.
+pub(super) fn put_recipe(out: &mut Vec<u8>, recipe: Recipe) {
+    match recipe {
+        // A kept file does not travel; if it did, touching it as it is would be the same.
+        Recipe::Keep | Recipe::Touch => out.push(TOUCH),
+        Recipe::Copy { from } => {
+            out.push(COPY);
+            put_basis(out, from);
+        }
+        Recipe::Rewrite { basis } => {
+            out.push(REWRITE);
+            put_basis(out, basis);
+        }
+        Recipe::Patch { reference } => put_reference(out, PATCH, reference),
+        Recipe::Delta { reference, block_bytes } => {
+            put_reference(out, DELTA, reference);
+            put_number(out, u64::from(block_bytes));
+        }
+        Recipe::Regzip { plain } => {
+            out.push(REGZIP);
+            put_basis(out, plain);
+        }
+        Recipe::Whole => out.push(WHOLE),
+    }
+}
+
+/// Reads a recipe.
+pub(super) fn decode_recipe(fields: &mut Fields<'_>) -> Result<Recipe, DecodeError> {
+    const REWRITTEN_PATCH: u8 = PATCH | REWRITTEN;
+    const REWRITTEN_DELTA: u8 = DELTA | REWRITTEN;
+    let tag = fields.byte()?;
+    let rewritten = tag & REWRITTEN != 0;
+    Ok(match tag {
+        TOUCH => Recipe::Touch,
+        COPY => Recipe::Copy { from: decode_basis(fields)? },
+        REWRITE => Recipe::Rewrite { basis: decode_basis(fields)? },
+        PATCH | REWRITTEN_PATCH => {
+            Recipe::Patch { reference: Reference { basis: decode_basis(fields)?, rewritten } }
+        }
+        DELTA | REWRITTEN_DELTA => {
+            let reference = Reference { basis: decode_basis(fields)?, rewritten };
+            let most = u64::from(*limits::BLOCK_BYTES.end());
+            Recipe::Delta { reference, block_bytes: fields.bounded("block size", most)? as u32 }
+        }
+        REGZIP => Recipe::Regzip { plain: decode_basis(fields)? },
+        WHOLE => Recipe::Whole,
+        other => return Err(DecodeError::Unknown { what: "recipe", value: u64::from(other) }),
+    })
+}
+
+fn put_reference(out: &mut Vec<u8>, tag: u8, reference: Reference) {
+    out.push(tag | if reference.rewritten { REWRITTEN } else { 0 });
+    put_basis(out, reference.basis);
+}
+
+/// Appends a part of a prefix.
+pub(super) fn put_prefix_part(out: &mut Vec<u8>, part: &PrefixPart) {
+    let rewritten = if part.reference.rewritten { REWRITTEN } else { 0 };
+    out.push(rewritten);
+    put_basis(out, part.reference.basis);
+    put_number(out, part.offset);
+    put_number(out, part.length);
+}
+
+/// Reads a part of a prefix.
+pub(super) fn decode_prefix_part(fields: &mut Fields<'_>) -> Result<PrefixPart, DecodeError> {
+    let rewritten = match fields.byte()? {
+        0 => false,
+        REWRITTEN => true,
+        other => return Err(DecodeError::Unknown { what: "ground", value: u64::from(other) }),
+    };
+    let reference = Reference { basis: decode_basis(fields)?, rewritten };
+    let offset = fields.bounded("part offset", limits::FILE_BYTES)?;
+    let length = fields.bounded("part length", limits::PREFIX_BYTES as u64)?;
+    Ok(PrefixPart { reference, offset, length })
+}
+
+fn put_basis(out: &mut Vec<u8>, basis: Basis) {
+    let (tag, position) = match basis {
+        Basis::Existing(position) => (0, position),
+        Basis::Partial(position) => (1, position),
+        Basis::Planned(position) => (2, position),
+        Basis::Retained(position) => (3, position),
+    };
+    out.push(tag);
+    put_number(out, u64::from(position));
+}
+
+fn decode_basis(fields: &mut Fields<'_>) -> Result<Basis, DecodeError> {
+    let tag = fields.byte()?;
+    let position = fields.bounded("position", limits::ENTRIES)? as u32;
+    match tag {
+        0 => Ok(Basis::Existing(position)),
+        1 => Ok(Basis::Partial(position)),
+        2 => Ok(Basis::Planned(position)),
+        3 => Ok(Basis::Retained(position)),
+        other => Err(DecodeError::Unknown { what: "basis", value: u64::from(other) }),
+    }
+}

@@ -1,0 +1,208 @@
+//! The agent's end of the conversation: reads with a deadline, writes whole frames, shows signs of life.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use assetsync_core::limits;
+use assetsync_core::protocol::{Failure, FrameKind, Inbox, Message, Outbox, Received, put_frame};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{self, OFlags};
+
+use super::error::AgentError;
+
+/// How much is read at a time, in bytes.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Bytes that wait in the outbox before they are written.
+const WRITE_BYTES: usize = 32 * 1024;
+
+/// How well lists are compressed. They are small and the machine is, too.
+const LEVEL: i32 = 3;
+
+/// Window of what the agent sends: 512 KiB, for its own memory's sake.
+const WINDOW_LOG: u32 = 19;
+
+/// Longest time between signs of life.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Both directions of the agent's conversation with its sender.
+pub struct Conversation {
+    input: File,
+    inbox: Inbox,
+    outbox: Outbox,
+    output: Arc<Mutex<Output>>,
+    done: Arc<AtomicBool>,
+    timeout: Duration,
+    piece: Vec<u8>,
+}
+
+/// The output and when it was last used; shared with the thread that shows signs of life.
+struct Output {
+    file: File,
+    last: Instant,
+    timeout: Duration,
+}
+
+impl Output {
+    /// Writes all of `frames`. The output does not block, so that an agent whose sender has stopped reading
+    /// ends, and with it the lock.
+    fn write(&mut self, mut frames: &[u8]) -> io::Result<()> {
+        while !frames.is_empty() {
+            match self.file.write(frames) {
+                Ok(count) => frames = &frames[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    wait(&self.file, PollFlags::OUT, self.timeout)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.last = Instant::now();
+        Ok(())
+    }
+}
+
+/// Waits until `file` can be read or written, or nothing has happened for too long.
+fn wait(file: &File, flags: PollFlags, timeout: Duration) -> io::Result<()> {
+    let limit = Timespec { tv_sec: timeout.as_secs() as _, tv_nsec: timeout.subsec_nanos() as _ };
+    match poll(&mut [PollFd::new(file, flags)], Some(&limit)) {
+        Ok(0) => Err(io::ErrorKind::TimedOut.into()),
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Conversation {
+    /// A conversation over two streams. Until the *Hello* is read, `timeout` is how long to wait for it.
+    pub fn new(input: OwnedFd, output: OwnedFd, timeout: Duration) -> io::Result<Conversation> {
+        fs::fcntl_setfl(&output, fs::fcntl_getfl(&output)? | OFlags::NONBLOCK)?;
+        let output = Output { file: output.into(), last: Instant::now(), timeout };
+        Ok(Conversation {
+            input: input.into(),
+            inbox: Inbox::new()?,
+            outbox: Outbox::with_window(LEVEL, Some(WINDOW_LOG))?,
+            output: Arc::new(Mutex::new(output)),
+            done: Arc::default(),
+            timeout,
+            piece: vec![0; READ_BYTES],
+        })
+    }
+
+    /// Writes text as it is, before the conversation proper.
+    pub fn banner(&mut self, text: &str) -> Result<(), AgentError> {
+        self.write(text.as_bytes())
+    }
+
+    /// Reads the first line. What follows it belongs to the conversation.
+    pub fn first_line(&mut self) -> Result<Vec<u8>, AgentError> {
+        let mut line = Vec::new();
+        while line.len() <= limits::HELLO_LINE_BYTES {
+            let count = self.read_some()?;
+            line.extend_from_slice(&self.piece[..count]);
+            if let Some(end) = line.iter().position(|&byte| byte == b'\n') {
+                self.inbox.receive(&line[end + 1..]);
+                line.truncate(end);
+                return Ok(line);
+            }
+        }
+        Err(AgentError::protocol("first line does not end"))
+    }
+
+    /// From now on gives up after `timeout` without a byte, and shows signs of life well within it.
+    pub fn start(&mut self, timeout: Duration) {
+        // The sender has first say on giving up; this is for the case that nobody is there any more.
+        self.timeout = timeout * 2;
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).timeout = self.timeout;
+        let every = (timeout / 4).clamp(Duration::from_millis(50), HEARTBEAT);
+        let (output, done) = (Arc::clone(&self.output), Arc::clone(&self.done));
+        std::thread::spawn(move || send_heartbeats(&output, &done, every));
+    }
+
+    /// What the sender says next.
+    pub fn receive(&mut self) -> Result<Received<'_>, AgentError> {
+        while !self.inbox.ready()? {
+            self.flush()?;
+            let count = self.read_some()?;
+            self.inbox.receive(&self.piece[..count]);
+        }
+        Ok(self.inbox.pop()?)
+    }
+
+    /// Has the next zstd frame begin with `prefix`.
+    pub fn expect_prefix(&mut self, prefix: Vec<u8>) -> Result<(), AgentError> {
+        Ok(self.inbox.expect_prefix(prefix)?)
+    }
+
+    /// The sender's next message; anything else is a breach.
+    pub fn message(&mut self) -> Result<Message<'_>, AgentError> {
+        match self.receive()? {
+            Received::Message(message) => Ok(message),
+            Received::Stored(_) => Err(AgentError::protocol("stored content out of place")),
+            Received::Failure(_) => Err(AgentError::SenderGone),
+        }
+    }
+
+    fn read_some(&mut self) -> Result<usize, AgentError> {
+        loop {
+            wait(&self.input, PollFlags::IN, self.timeout).map_err(|_| AgentError::SenderGone)?;
+            match self.input.read(&mut self.piece) {
+                Ok(0) => return Err(AgentError::SenderGone),
+                Ok(count) => return Ok(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Err(AgentError::SenderGone),
+            }
+        }
+    }
+
+    /// Says something.
+    pub fn send(&mut self, message: &Message<'_>) -> Result<(), AgentError> {
+        self.outbox.send(message);
+        if self.outbox.waiting() >= WRITE_BYTES { self.write_outbox() } else { Ok(()) }
+    }
+
+    /// Makes sure that everything said is on its way.
+    pub fn flush(&mut self) -> Result<(), AgentError> {
+        self.outbox.flush();
+        self.write_outbox()
+    }
+
+    /// Says why it ends here.
+    pub fn fail(&mut self, failure: &Failure) -> Result<(), AgentError> {
+        self.outbox.fail(failure);
+        self.write_outbox()
+    }
+
+    fn write_outbox(&mut self) -> Result<(), AgentError> {
+        let bytes = self.outbox.take();
+        if bytes.is_empty() { Ok(()) } else { self.write(&bytes) }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), AgentError> {
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        output.write(bytes).map_err(|_| AgentError::SenderGone)
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Writes a heartbeat whenever nothing else was written for a while, until the conversation ends.
+fn send_heartbeats(output: &Mutex<Output>, done: &AtomicBool, every: Duration) {
+    let mut frame = Vec::new();
+    put_frame(&mut frame, FrameKind::Heartbeat, &[]);
+    while !done.load(Ordering::Relaxed) {
+        std::thread::sleep(every / 2);
+        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+        if output.last.elapsed() >= every && output.write(&frame).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Publishing a whole directory in one step: a new tree, built in the work directory, changes places with the
+//! destination.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use assetsync_core::entry::Kind;
+use assetsync_tree::is_mount_point;
+use rustix::fs::{
+    AtFlags, Mode, OFlags, RenameFlags, chmodat, fstat, linkat, mkdirat, open, openat,
+    renameat_with, statat, unlinkat,
+};
+
+use crate::survey::scan::scan_whole;
+use crate::work::work_dir::WorkDir;
+
+/// The name of the new tree in the work directory, and after the exchange that of the old one.
+pub const NAME: &str = "tree";
+
+/// Why a destination can't be exchanged as a whole.
+#[derive(Debug, thiserror::Error)]
+#[error("Can't publish {path} as a whole: {reason}; publish file by file")]
+pub struct ExchangeUnsupported {
+    /// The destination.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Checks, before anything is changed, that the destination held as `root` can be exchanged: it has a work directory
+/// beside it, and their file system can exchange directories and give files second names.
+pub fn check(work: &WorkDir, root: BorrowedFd<'_>, path: &Path) -> Result<(), ExchangeUnsupported> {
+    let failed =
+        |reason: String| ExchangeUnsupported { path: assetsync_core::text::path(path), reason };
+    if work.path().starts_with(path) {
+        let reason = "its parent directory is on another file system or can't be written";
+        return Err(failed(reason.into()));
+    }
+    if is_mount_point(root) {
+        return Err(failed("it is a mount point".into()));
+    }
+    let parent = parent_of(path).map_err(|error| failed(error.to_string()))?;
+    rustix::fs::accessat(
+        &parent,
+        ".",
+        rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
+        AtFlags::EACCESS,
+    )
+    .map_err(|_| failed("its parent directory can't be written".into()))?;
+    probe(work).map_err(|error| failed(format!("the file system can't do that ({error})")))
+}
+
+/// Tries an exchange and a second name in the staging area.
+fn probe(work: &WorkDir) -> io::Result<()> {
+    let (stage, names) = (work.stage(), ["probe.1", "probe.2"]);
+    let tried = names.iter().try_for_each(|name| mkdirat(stage, *name, Mode::RWXU));
+    let tried =
+        tried.and_then(|()| renameat_with(stage, names[0], stage, names[1], RenameFlags::EXCHANGE));
+    for name in names {
+        let _ = unlinkat(stage, name, AtFlags::REMOVEDIR);
+    }
+    tried?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    let tried = openat(stage, names[0], flags | OFlags::CLOEXEC, Mode::RUSR)
+        .and_then(|_| linkat(stage, names[0], stage, names[1], AtFlags::empty()));
+    for name in names {
+        let _ = unlinkat(stage, name, AtFlags::empty());
+    }
+    Ok(tried?)
+}
+
+fn parent_of(path: &Path) -> io::Result<rustix::fd::OwnedFd> {
+    let parent = path.parent().ok_or(io::ErrorKind::InvalidFilename)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(open(parent, flags, Mode::empty())?)
+}
+
+/// Exchanges the new tree with the destination at `path`, which is held as `root`. All of the new tree is durable.
+pub fn exchange(work: &WorkDir, root: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let parent = parent_of(path)?;
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    let (held, there) = (fstat(root)?, statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?);
+    if (held.st_dev, held.st_ino) != (there.st_dev, there.st_ino) {
+        return Err(io::Error::other("somebody else replaced the destination meanwhile"));
+    }
+    renameat_with(work.dir(), NAME, &parent, name, RenameFlags::EXCHANGE)?;
+    rustix::fs::fsync(&parent)?;
+    Ok(rustix::fs::fsync(work.dir())?)
+}
+
+/// Removes the tree in the work directory, if there is one: half built, or old.
+pub fn remove(work: &WorkDir) -> io::Result<()> {
+    let path = work.path().join(NAME);
+    // The standard library follows no links, not even such as are swapped in meanwhile.
+    match std::fs::remove_dir_all(&path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            make_writable(work)?;
+            std::fs::remove_dir_all(&path)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+/// Lets the owner into all directories of the tree; they are this tree's alone.
+fn make_writable(work: &WorkDir) -> io::Result<()> {
+    chmodat(work.dir(), NAME, Mode::RWXU, AtFlags::empty())?;
+    let tree = assetsync_tree::open_dir(work.dir(), NAME.as_bytes())?;
+    let opened = scan_whole(std::os::fd::AsFd::as_fd(&tree), &mut |found| {
+        if found.entry.kind == Kind::Dir {
+            let name = found.entry.path.file_name();
+            chmodat(found.parent, name, Mode::RWXU, AtFlags::empty())?;
+        }
+        Ok(())
+    });
+    opened.map_err(|error| error.source)
+}

@@ -1,0 +1,383 @@
+//! Publishing: what is staged and verified takes its place, in an order that is safe at every moment.
+//!
+//! 1. Everything staged is made durable, before this begins.
+//! 2. What is only spelled anew; directories, then ordinary files and links, by renaming: a path holds its old bytes or its new ones.
+//! 3. That is made durable; then entry points, which name the files, are renamed.
+//! 4. Deletes, the deepest first; then the final permission bits of directories.
+//! 5. Deletes that wait for pruning, when that is said.
+//!
+//! A crash between two steps leaves every path whole, and every entry point naming files that are there.
+
+use std::collections::{BTreeSet, HashSet};
+use std::io;
+
+use assetsync_core::entry::{CARRIED_MODE, Kind};
+use assetsync_core::path::RelPath;
+use assetsync_core::plan::{Action, ActionKind, FileAction};
+use assetsync_core::recipe::Recipe;
+use assetsync_tree::{OpenTree, metadata_at, metadata_of_open, set_mtime_at};
+use rustix::fs::{AtFlags, Mode, mkdirat, renameat, symlinkat, unlinkat};
+
+use super::alias::is_one;
+use crate::staging::staging_area::{StagingArea, sync_file_system};
+use crate::work::work_dir::WorkDir;
+
+/// Actions per piece when the plan is walked backwards.
+const PIECE: u32 = 64;
+
+/// Where a publisher finds the actions of the plan.
+pub trait Actions {
+    /// The action at `position`, its path spelled out.
+    fn action(&mut self, position: u32) -> io::Result<Option<Action>>;
+}
+
+/// A step that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("Can't publish {path}: {source}")]
+pub struct PublishError {
+    /// Where, relative to the destination.
+    pub path: String,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// One publishing of one plan.
+pub struct Publisher<'a> {
+    /// The destination.
+    pub tree: &'a mut OpenTree,
+    /// Where the files are.
+    pub stage: &'a StagingArea<'a>,
+    /// The work directory.
+    pub work: &'a WorkDir,
+    /// What the user should know, in words.
+    pub notices: Vec<String>,
+    moved_aside: u32,
+    /// What the plan has for the steps that come last.
+    later: DeferredSteps,
+    /// Paths that stand under other spellings, or did before this began.
+    respelled: HashSet<RelPath>,
+    /// Directories changed since the last sync, where each is synced.
+    changed: BTreeSet<Option<RelPath>>,
+    /// Directories that were made writable for a while, and the permission bits they had.
+    opened: Vec<(Option<RelPath>, u32)>,
+}
+
+#[derive(Default)]
+struct DeferredSteps {
+    deletes: bool,
+    dir_modes: bool,
+}
+
+impl<'a> Publisher<'a> {
+    /// A publisher into `tree`.
+    pub fn new(
+        tree: &'a mut OpenTree,
+        stage: &'a StagingArea<'a>,
+        work: &'a WorkDir,
+    ) -> Publisher<'a> {
+        let (notices, moved_aside) = (Vec::new(), 0);
+        let (changed, opened) = (BTreeSet::new(), Vec::new());
+        let (later, respelled) = (DeferredSteps::default(), HashSet::new());
+        Publisher { tree, stage, work, notices, moved_aside, later, respelled, changed, opened }
+    }
+
+    /// Carries out all of the plan but what waits for pruning. What is staged is durable.
+    pub fn publish(&mut self, actions: &mut impl Actions, count: u32) -> Result<(), PublishError> {
+        if count == 0 {
+            return Ok(());
+        }
+        self.each_backwards(actions, count, Self::respell)?;
+        let entry_points = self.each(actions, count, Self::publish_ordinary)?;
+        if entry_points > 0 {
+            self.sync()?;
+            self.each(actions, count, Self::publish_entry_point)?;
+        }
+        if self.later.deletes {
+            self.each_backwards(actions, count, Self::delete)?;
+        }
+        let closed = self.restore_modes();
+        closed.map_err(|source| PublishError { path: ".".into(), source })?;
+        if self.later.dir_modes {
+            self.each_backwards(actions, count, Self::set_dir_mode)?;
+        }
+        self.sync()
+    }
+
+    /// Carries out what waited for pruning.
+    pub fn prune(&mut self, actions: &mut impl Actions, count: u32) -> Result<(), PublishError> {
+        self.each_backwards(actions, count, Self::delete_at_prune)?;
+        let closed = self.restore_modes();
+        closed.map_err(|source| PublishError { path: ".".into(), source })?;
+        self.sync()
+    }
+
+    /// Makes all that was done so far durable.
+    fn sync(&mut self) -> Result<(), PublishError> {
+        let synced = match self.stage.sync_each {
+            true => self.sync_changed(),
+            false => sync_file_system(self.work.dir()),
+        };
+        synced.map_err(|source| PublishError { path: ".".into(), source })
+    }
+
+    /// Staged files were synced one by one; what is missing are the names.
+    fn sync_changed(&mut self) -> io::Result<()> {
+        for path in std::mem::take(&mut self.changed) {
+            match self.tree.dir(path.as_ref()) {
+                Ok(dir) => rustix::fs::fsync(dir)?,
+                // Deleted or replaced since; its own parent is synced too.
+                Err(error) if is_no_dir(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a change in the directory of `path`. Where its owner forbade himself to change it, it is opened
+    /// for the time of the push.
+    fn change(
+        &mut self,
+        path: &RelPath,
+        change: impl Fn(&mut Self) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if self.stage.sync_each {
+            self.changed.insert(path.parent());
+        }
+        match change(self) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.make_writable(path.parent()).map_err(|_| error)?;
+                change(self)
+            }
+            done => done,
+        }
+    }
+
+    fn make_writable(&mut self, dir: Option<RelPath>) -> io::Result<()> {
+        let fd = self.tree.dir(dir.as_ref())?;
+        let mode = metadata_of_open(fd)?.mode;
+        rustix::fs::fchmod(fd, Mode::from_raw_mode((mode | 0o300) as _))?;
+        self.opened.push((dir, mode));
+        Ok(())
+    }
+
+    /// Gives directories that were opened their permission bits back, unless the plan gives them others.
+    fn restore_modes(&mut self) -> io::Result<()> {
+        for (dir, mode) in std::mem::take(&mut self.opened) {
+            match self.tree.dir(dir.as_ref()) {
+                Ok(fd) => rustix::fs::fchmod(fd, Mode::from_raw_mode(mode as _))?,
+                Err(error) if is_no_dir(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a step over the plan; counts the actions for which it says `true`.
+    fn each(
+        &mut self,
+        actions: &mut impl Actions,
+        count: u32,
+        step: fn(&mut Self, u32, &Action) -> io::Result<bool>,
+    ) -> Result<u32, PublishError> {
+        let mut counted = 0;
+        for position in 0..count {
+            let Some(action) = fetch(actions, position)? else { break };
+            let done = step(self, position, &action);
+            counted += u32::from(done.map_err(|source| failed(&action, source))?);
+        }
+        Ok(counted)
+    }
+
+    /// `true` for what is left to [`place_entry_point`](Self::place_entry_point).
+    fn publish_ordinary(&mut self, position: u32, action: &Action) -> io::Result<bool> {
+        if !action.file().is_some_and(|file| file.entry_point) {
+            self.check_new(action)?;
+        }
+        match &action.what {
+            ActionKind::Dir { mode } => {
+                self.later.dir_modes = true;
+                self.change(&action.path, |this| this.make_dir(&action.path, *mode))?;
+            }
+            ActionKind::Symlink { target, mtime } => {
+                let name = self.stage.temporary_name("link", position);
+                let stage = self.work.stage();
+                symlinkat(target.as_slice(), stage, &name)?;
+                set_mtime_at(stage, name.as_bytes(), *mtime)?;
+                self.change(&action.path, |this| this.put(&name, &action.path))?;
+            }
+            ActionKind::File(file) if file.entry_point => return Ok(true),
+            ActionKind::File(file) => self.publish_file(position, &action.path, file)?,
+            ActionKind::Delete => self.later.deletes = true,
+            ActionKind::Prune | ActionKind::Respell { .. } => {}
+        }
+        Ok(false)
+    }
+
+    /// A path where nothing stood must still be free: else two names of the plan are one to the file system, and the
+    /// second would replace the first.
+    fn check_new(&mut self, action: &Action) -> io::Result<()> {
+        let is_new = action.known.is_none() && !self.respelled.contains(&action.path);
+        if is_new && self.tree.file_metadata(&action.path)?.is_some() {
+            let text = "something stands there since the push began, or under another spelling of the name";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+        }
+        Ok(())
+    }
+
+    /// Gives what stands at a path the spelling that the source has; it must be the same thing.
+    fn respell(&mut self, action: &Action) -> io::Result<()> {
+        let ActionKind::Respell { to } = &action.what else { return Ok(()) };
+        self.respelled.insert(to.clone());
+        let name = to.file_name();
+        if action.path.file_name() == name {
+            return Ok(());
+        }
+        self.change(&action.path, |this| {
+            let parent = this.tree.parent(&action.path)?;
+            let (standing, other) =
+                (metadata_at(parent, action.path.file_name())?, metadata_at(parent, name));
+            if other.is_ok_and(|other| !is_one(&standing, &other)) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            Ok(renameat(parent, action.path.file_name(), parent, name)?)
+        })?;
+        self.tree.forget();
+        Ok(())
+    }
+
+    fn publish_entry_point(&mut self, position: u32, action: &Action) -> io::Result<bool> {
+        match &action.what {
+            ActionKind::File(file) if file.entry_point => {
+                self.check_new(action)?;
+                self.publish_file(position, &action.path, file)?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn publish_file(&mut self, position: u32, path: &RelPath, file: &FileAction) -> io::Result<()> {
+        match (&file.recipe, &file.digest) {
+            (Recipe::Keep, _) => Ok(()),
+            (Recipe::Touch, _) => self.tree.touch(path, file.mode, Some(file.mtime)),
+            (_, Some(digest)) => {
+                let name = self.stage.name(digest, position);
+                self.change(path, |this| this.put(&name, path))
+            }
+            (_, None) => Err(io::Error::other("file without a digest")),
+        }
+    }
+
+    /// Renames what is staged as `name` to `path`.
+    fn put(&mut self, name: &str, path: &RelPath) -> io::Result<()> {
+        let stage = self.work.stage();
+        let parent = self.tree.parent(path)?;
+        match renameat(stage, name, parent, path.file_name()) {
+            Ok(()) => Ok(()),
+            Err(
+                rustix::io::Errno::ISDIR | rustix::io::Errno::EXIST | rustix::io::Errno::NOTEMPTY,
+            ) => {
+                let retained_contents = self.move_aside(path)?;
+                let parent = self.tree.parent(path)?;
+                let placed = renameat(self.work.stage(), name, parent, path.file_name());
+                if placed.is_err() {
+                    // What stood there goes back before anyone hears of the failure.
+                    renameat(self.work.stage(), &retained_contents, parent, path.file_name())?;
+                }
+                Ok(placed?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Moves what stands at `path` into the staging area, where it is removed at the end.
+    fn move_aside(&mut self, path: &RelPath) -> io::Result<String> {
+        self.tree.forget();
+        self.moved_aside += 1;
+        let name = self.stage.temporary_name("old", self.moved_aside);
+        let parent = self.tree.parent(path)?;
+        renameat(parent, path.file_name(), self.work.stage(), &name)?;
+        Ok(name)
+    }
+
+    fn make_dir(&mut self, path: &RelPath, mode: u32) -> io::Result<()> {
+        match self.tree.file_metadata(path)?.map(|file_metadata| file_metadata.kind) {
+            Some(Kind::Dir) => return Ok(()),
+            Some(_) => drop(self.move_aside(path)?),
+            None => {}
+        }
+        // The owner must be able to fill it; the last step sets the bits it shall have.
+        let mode = Mode::from_raw_mode(((mode & CARRIED_MODE) | 0o700) as _);
+        Ok(mkdirat(self.tree.parent(path)?, path.file_name(), mode)?)
+    }
+
+    /// Runs a step over the plan, the deepest paths first.
+    fn each_backwards(
+        &mut self,
+        actions: &mut impl Actions,
+        count: u32,
+        step: fn(&mut Self, &Action) -> io::Result<()>,
+    ) -> Result<(), PublishError> {
+        for start in (0..count.div_ceil(PIECE)).rev().map(|piece| piece * PIECE) {
+            let mut piece = Vec::new();
+            for position in start..count.min(start + PIECE) {
+                piece.extend(fetch(actions, position)?);
+            }
+            for action in piece.iter().rev() {
+                step(self, action).map_err(|source| failed(action, source))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_dir_mode(&mut self, action: &Action) -> io::Result<()> {
+        match action.what {
+            ActionKind::Dir { mode } => self.tree.touch(&action.path, mode, None),
+            _ => Ok(()),
+        }
+    }
+
+    fn delete(&mut self, action: &Action) -> io::Result<()> {
+        match action.what {
+            ActionKind::Delete => self.change(&action.path, |this| this.remove(&action.path)),
+            _ => Ok(()),
+        }
+    }
+
+    fn delete_at_prune(&mut self, action: &Action) -> io::Result<()> {
+        match action.what {
+            ActionKind::Prune => self.change(&action.path, |this| this.remove(&action.path)),
+            _ => Ok(()),
+        }
+    }
+
+    fn remove(&mut self, path: &RelPath) -> io::Result<()> {
+        let Some(file_metadata) = self.tree.file_metadata(path)? else { return Ok(()) };
+        let is_dir = file_metadata.kind == Kind::Dir;
+        let flags = if is_dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        let gone = unlinkat(self.tree.parent(path)?, path.file_name(), flags);
+        if is_dir {
+            self.tree.forget();
+        }
+        match gone {
+            // Somebody put something there meanwhile, or a filter protects it.
+            Err(rustix::io::Errno::NOTEMPTY | rustix::io::Errno::EXIST) => {
+                self.notices.push(format!("{path} is not empty and stays"));
+                Ok(())
+            }
+            other => Ok(other?),
+        }
+    }
+}
+
+fn is_no_dir(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn fetch(actions: &mut impl Actions, position: u32) -> Result<Option<Action>, PublishError> {
+    actions.action(position).map_err(|source| PublishError { path: ".".into(), source })
+}
+
+fn failed(action: &Action, source: io::Error) -> PublishError {
+    PublishError { path: action.path.to_string(), source }
+}

@@ -1,0 +1,123 @@
+//! Contents that are set aside in the work directory: what stood at the destination, was replaced or deleted, and may
+//! be wanted again. Each is a file of its own, named by its digest.
+//!
+//! They are copies: a file at the destination that somebody writes to in place takes nothing with it.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use assetsync_core::digest::Digest;
+use assetsync_core::limits;
+use assetsync_core::state::RetainedContent;
+use assetsync_tree::{open_dir, open_file};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, mkdirat, openat, renameat, statat, unlinkat,
+};
+
+use crate::work::work_dir::{WorkDir, remove_staged};
+
+/// The directory's name in the work directory.
+pub const NAME: &str = "aside";
+
+/// What is set aside, by digest; at most [`limits::RETAINED_CONTENTS`]. Anything else in the directory is left alone.
+pub fn list(work: BorrowedFd<'_>) -> io::Result<Vec<RetainedContent>> {
+    let dir = match open_dir(work, NAME.as_bytes()) {
+        Ok(dir) => dir,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for item in Dir::read_from(&dir)? {
+        if found.len() == limits::RETAINED_CONTENTS {
+            break;
+        }
+        found.extend(retained_contents(dir.as_fd(), item?.file_name().to_bytes())?);
+    }
+    found.sort_unstable_by_key(|content: &RetainedContent| content.digest);
+    Ok(found)
+}
+
+fn retained_contents(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<Option<RetainedContent>> {
+    let digest = std::str::from_utf8(name).ok().and_then(Digest::from_hex);
+    // Written in capitals it would be another file.
+    let Some(digest) = digest.filter(|digest| digest.to_string().as_bytes() == name) else {
+        return Ok(None);
+    };
+    let stat = match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    let size = stat.st_size as u64;
+    Ok((is_file && size <= limits::FILE_BYTES).then_some(RetainedContent { digest, size }))
+}
+
+/// Opens a content that is set aside; whether it is what its name says is not checked.
+pub fn open(work: BorrowedFd<'_>, digest: &Digest) -> io::Result<File> {
+    let dir = open_dir(work, NAME.as_bytes())?;
+    open_file(dir.as_fd(), digest.to_string().as_bytes())
+}
+
+/// Removes a content; one that is gone already is no failure.
+pub fn remove(work: BorrowedFd<'_>, digest: &Digest) -> io::Result<()> {
+    let dir = open_dir(work, NAME.as_bytes())?;
+    match unlinkat(&dir, digest.to_string(), AtFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Sets contents aside.
+#[derive(Debug)]
+pub struct RetainedWriter<'w> {
+    work: &'w WorkDir,
+    dir: OwnedFd,
+    buffer: Vec<u8>,
+}
+
+impl<'w> RetainedWriter<'w> {
+    /// Begins; the directory is made if it is not there.
+    pub fn begin(work: &'w WorkDir) -> io::Result<RetainedWriter<'w>> {
+        match mkdirat(work.dir(), NAME, Mode::RWXU) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let dir = open_dir(work.dir(), NAME.as_bytes())?;
+        Ok(RetainedWriter { work, dir, buffer: vec![0; limits::LITERAL_BYTES] })
+    }
+
+    /// Keeps what is in `file`, by way of `name` in the staging area; `false` if it does not have the digest.
+    pub fn keep(&mut self, mut file: File, digest: &Digest, name: &str) -> io::Result<bool> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let copy = openat(self.work.stage(), name, flags, Mode::RUSR | Mode::WUSR)?;
+        let mut copy = File::from(copy);
+        let mut hasher = blake3::Hasher::new();
+        loop {
+            match file.read(&mut self.buffer) {
+                Ok(0) => break,
+                Ok(count) => {
+                    hasher.update(&self.buffer[..count]);
+                    copy.write_all(&self.buffer[..count])?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if hasher.finalize().as_bytes() != &digest.0 {
+            remove_staged(self.work, name)?;
+            return Ok(false);
+        }
+        copy.sync_all()?;
+        renameat(self.work.stage(), name, &self.dir, digest.to_string())?;
+        Ok(true)
+    }
+
+    /// Makes the names durable, too.
+    pub fn finish(self) -> io::Result<()> {
+        rustix::fs::fsync(&self.dir)?;
+        Ok(rustix::fs::fsync(self.work.dir())?)
+    }
+}

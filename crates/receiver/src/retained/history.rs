@@ -1,0 +1,132 @@
+//! The history of deploys in the work directory. Here it is nothing but bytes.
+//!
+//! A new one is written in the staging area while it arrives and takes the old one's place by renaming: after a crash
+//! there is the old one or the new one, whole.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use assetsync_core::digest::Digest;
+use assetsync_core::limits;
+use assetsync_core::state::HistoryId;
+use assetsync_tree::open_file;
+use rustix::fs::{Mode, OFlags, openat, renameat};
+
+use crate::work::work_dir::WorkDir;
+
+/// The file's name in the work directory.
+pub const NAME: &str = "history";
+
+/// How much is read at a time, in bytes.
+const READ_BYTES: usize = 64 * 1024;
+
+/// A history that is there.
+#[derive(Debug)]
+pub struct HistoryReader {
+    file: File,
+    bytes: u64,
+}
+
+impl HistoryReader {
+    /// Opens the history in a work directory, if there is one. A link is not followed, and one over the limit is
+    /// refused.
+    pub fn open(work: BorrowedFd<'_>) -> io::Result<Option<HistoryReader>> {
+        let file = match open_file(work, NAME.as_bytes()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let bytes = file.metadata()?.len();
+        if bytes > limits::HISTORY_BYTES {
+            let text = format!("it has {bytes} bytes, the limit is {}", limits::HISTORY_BYTES);
+            return Err(io::Error::other(format!("{text}; move it away to begin a new history")));
+        }
+        Ok(Some(HistoryReader { file, bytes }))
+    }
+
+    /// Its id.
+    pub fn id(&self) -> io::Result<HistoryId> {
+        let mut buffer = vec![0; READ_BYTES];
+        let (digest, _) = Digest::of_reader(self.pieces(), &mut buffer)?;
+        Ok(HistoryId(digest.short().0))
+    }
+
+    /// Its bytes from the beginning, at most as many as there were when it was opened.
+    pub fn pieces(&self) -> impl Read {
+        Pieces { file: &self.file, at: 0, end: self.bytes }
+    }
+}
+
+/// Reads a file without moving its position.
+struct Pieces<'f> {
+    file: &'f File,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        use std::os::unix::fs::FileExt;
+        let most = (self.end - self.at).min(buffer.len() as u64) as usize;
+        let count = self.file.read_at(&mut buffer[..most], self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// A history on its way.
+#[derive(Debug)]
+pub struct HistoryWriter {
+    file: File,
+    name: String,
+    bytes: u64,
+}
+
+impl HistoryWriter {
+    /// Begins a history as `name` in the staging area with the first `keep` bytes of the old one; `None` if that has
+    /// fewer.
+    pub fn begin(work: &WorkDir, name: String, keep: u64) -> io::Result<Option<HistoryWriter>> {
+        let old = HistoryReader::open(work.dir())?;
+        if keep > old.as_ref().map_or(0, |old| old.bytes) {
+            return Ok(None);
+        }
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(work.stage(), &name, flags, Mode::RUSR | Mode::WUSR)?;
+        let mut new = HistoryWriter { file: file.into(), name, bytes: keep };
+        let mut left = keep;
+        let mut buffer = vec![0; READ_BYTES];
+        let mut pieces = old.as_ref().map(HistoryReader::pieces);
+        while let (1.., Some(pieces)) = (left, &mut pieces) {
+            let most = left.min(buffer.len() as u64) as usize;
+            match pieces.read(&mut buffer[..most]) {
+                Ok(0) => return Ok(None),
+                Ok(count) => {
+                    new.file.write_all(&buffer[..count])?;
+                    left -= count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(new))
+    }
+
+    /// Appends a piece; `false` if the history would grow over the limit.
+    pub fn append(&mut self, piece: &[u8]) -> io::Result<bool> {
+        self.bytes += piece.len() as u64;
+        if self.bytes > limits::HISTORY_BYTES {
+            return Ok(false);
+        }
+        self.file.write_all(piece)?;
+        Ok(true)
+    }
+
+    /// Makes it durable and puts it in the old one's place.
+    pub fn publish(self, work: &WorkDir) -> io::Result<()> {
+        self.file.sync_all()?;
+        renameat(work.stage(), &self.name, work.dir(), NAME)?;
+        Ok(rustix::fs::fsync(work.dir().as_fd())?)
+    }
+}

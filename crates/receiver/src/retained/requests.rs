@@ -1,0 +1,231 @@
+//! What a deploy keeps at its destination besides the files: the history, and contents that are set aside.
+
+use std::io::{self, Read};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use assetsync_core::digest::Digest;
+use assetsync_core::limits;
+use assetsync_core::protocol::{Deploy, Message};
+use assetsync_core::state::RetainedContent;
+use assetsync_tree::OpenTree;
+
+use crate::conversation::Conversation;
+use crate::error::AgentError;
+use crate::retained::history::{HistoryReader, HistoryWriter};
+use crate::retained::{contents, history};
+use crate::staging::plan_store::{PlanStore, is_file};
+use crate::staging::staging_area::StagingArea;
+use crate::work::work_dir::{WorkDir, WorkDirError};
+
+/// Tells the history and what is set aside; gives the latter.
+pub fn send_retained(
+    deploy: Deploy,
+    work: Option<(BorrowedFd<'_>, &Path)>,
+    conversation: &mut Conversation,
+) -> Result<Vec<RetainedContent>, AgentError> {
+    let Some((work, path)) = work else { return Ok(Vec::new()) };
+    let old = HistoryReader::open(work).map_err(unusable(path, history::NAME))?;
+    if let Some(old) = old {
+        send_history(deploy, &old, conversation, path)?;
+    }
+    let retained_contents = contents::list(work).map_err(unusable(path, contents::NAME))?;
+    retained_contents.iter().try_for_each(|retained_contents| {
+        conversation.send(&Message::Retained(*retained_contents))
+    })?;
+    Ok(retained_contents)
+}
+
+fn send_history(
+    deploy: Deploy,
+    old: &HistoryReader,
+    conversation: &mut Conversation,
+    path: &Path,
+) -> Result<(), AgentError> {
+    let failed = unusable(path, history::NAME);
+    if deploy.history.is_some() && deploy.history == Some(old.id().map_err(&failed)?) {
+        return conversation.send(&Message::HistoryKnown);
+    }
+    let (mut pieces, mut buffer) = (old.pieces(), vec![0; limits::LITERAL_BYTES]);
+    loop {
+        match pieces.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => conversation.send(&Message::HistoryChunk(&buffer[..count]))?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+fn unusable(work: &Path, name: &str) -> impl Fn(io::Error) -> AgentError {
+    let path = work.join(name);
+    move |source| AgentError::WorkDir(WorkDirError::Io { path: path.clone(), source })
+}
+
+/// What the sender wants kept, and dropped.
+pub struct RetentionRequests<'w> {
+    work: &'w WorkDir,
+    /// What was set aside before.
+    retained_contents: Vec<RetainedContent>,
+    /// Positions in the state, ascending, and the digests that are expected there.
+    to_retain: Vec<(u32, Digest)>,
+    /// Positions in `asides`, ascending.
+    retained_to_drop: Vec<u32>,
+    history: Option<HistoryWriter>,
+}
+
+impl<'w> RetentionRequests<'w> {
+    /// Nothing is wanted yet.
+    pub fn new(
+        work: &'w WorkDir,
+        retained_contents: Vec<RetainedContent>,
+    ) -> RetentionRequests<'w> {
+        let (to_retain, retained_to_drop) = (Vec::new(), Vec::new());
+        RetentionRequests { work, retained_contents, to_retain, retained_to_drop, history: None }
+    }
+
+    /// Takes note of a wish; any other message is a breach.
+    pub fn on_message(
+        &mut self,
+        message: &Message<'_>,
+        book: &mut PlanStore,
+        stage: &StagingArea<'_>,
+    ) -> Result<(), AgentError> {
+        match message {
+            Message::Retain { known, digest } => self.retain(*known, *digest, book),
+            Message::DropRetained { retained_contents } => {
+                self.retained_to_drop(*retained_contents)
+            }
+            Message::History { keep } => self.begin_history(*keep, stage),
+            Message::HistoryChunk(piece) => self.append(piece),
+            other => Err(AgentError::Protocol(format!("{other:?} between files"))),
+        }
+    }
+
+    fn retain(
+        &mut self,
+        known: u32,
+        digest: Digest,
+        book: &mut PlanStore,
+    ) -> Result<(), AgentError> {
+        if self.to_retain.last().is_some_and(|(last, _)| *last >= known) {
+            return Err(AgentError::protocol("what is set aside is out of order"));
+        }
+        if self.to_retain.len() == limits::RETAINED_CONTENTS {
+            return Err(AgentError::protocol("too much is set aside"));
+        }
+        let record = book.records.get(known).map_err(AgentError::WorkFiles)?;
+        if !record.as_ref().is_some_and(is_file) {
+            return Err(AgentError::protocol("setting aside what is no file"));
+        }
+        self.to_retain.push((known, digest));
+        Ok(())
+    }
+
+    fn retained_to_drop(&mut self, retained_contents: u32) -> Result<(), AgentError> {
+        let in_order = self.retained_to_drop.last().is_none_or(|last| *last < retained_contents);
+        if !in_order || retained_contents as usize >= self.retained_contents.len() {
+            return Err(AgentError::protocol("dropping what is not set aside"));
+        }
+        self.retained_to_drop.push(retained_contents);
+        Ok(())
+    }
+
+    fn begin_history(&mut self, keep: u64, stage: &StagingArea<'_>) -> Result<(), AgentError> {
+        if self.history.is_some() {
+            return Err(AgentError::protocol("two histories"));
+        }
+        let new = HistoryWriter::begin(self.work, stage.temporary_name("history", 0), keep);
+        let new = new.map_err(unusable(self.work.path(), history::NAME))?;
+        self.history = new;
+        match self.history {
+            Some(_) => Ok(()),
+            None => Err(AgentError::protocol("the old history is shorter than what stays of it")),
+        }
+    }
+
+    fn append(&mut self, piece: &[u8]) -> Result<(), AgentError> {
+        let Some(new) = self.history.as_mut().filter(|_| !piece.is_empty()) else {
+            return Err(AgentError::protocol("a piece of no history"));
+        };
+        match new.append(piece).map_err(unusable(self.work.path(), history::NAME))? {
+            true => Ok(()),
+            false => Err(AgentError::protocol("too long a history")),
+        }
+    }
+
+    /// Whether anything is to be kept when the plan is published.
+    pub fn has_requests(&self) -> bool {
+        !self.to_retain.is_empty() || self.history.is_some()
+    }
+
+    /// Before anything is published: keeps contents first, then the history that may tell of them, each durable before
+    /// the next begins. Gives what the user should know.
+    pub fn keep(
+        &mut self,
+        book: &mut PlanStore,
+        tree: &mut OpenTree,
+        stage: &StagingArea<'_>,
+    ) -> Result<Vec<String>, AgentError> {
+        let mut notices = Vec::new();
+        if !self.to_retain.is_empty() {
+            let kept = self.keep_contents(book, tree, stage, &mut notices);
+            kept.map_err(unusable(self.work.path(), contents::NAME))?;
+        }
+        if let Some(new) = self.history.take() {
+            new.publish(self.work).map_err(unusable(self.work.path(), history::NAME))?;
+        }
+        Ok(notices)
+    }
+
+    fn keep_contents(
+        &mut self,
+        book: &mut PlanStore,
+        tree: &mut OpenTree,
+        stage: &StagingArea<'_>,
+        notices: &mut Vec<String>,
+    ) -> io::Result<()> {
+        let mut keeper = contents::RetainedWriter::begin(self.work)?;
+        for (known, digest) in std::mem::take(&mut self.to_retain) {
+            let Some(record) = book.records.get(known)? else { continue };
+            let path = record.entry.path;
+            let kept = match tree.open_file(&path) {
+                Ok(file) => keeper.keep(file, &digest, &stage.temporary_name("aside", known))?,
+                Err(_) => false,
+            };
+            if !kept {
+                notices.push(format!("{path} was changed by others; a rollback can't restore it"));
+            }
+        }
+        keeper.finish()
+    }
+
+    /// At pruning: removes the contents that nobody needs any more. Gives what the user should know.
+    pub fn prune(&mut self) -> Vec<String> {
+        let mut notices = Vec::new();
+        for position in std::mem::take(&mut self.retained_to_drop) {
+            let Some(retained_contents) = self.retained_contents.get(position as usize) else {
+                continue;
+            };
+            if let Err(error) = contents::remove(self.work.dir(), &retained_contents.digest) {
+                notices.push(format!(
+                    "Can't remove {} that was set aside: {error}",
+                    retained_contents.digest
+                ));
+            }
+        }
+        notices
+    }
+
+    /// Opens a content that was set aside before.
+    pub fn open(&self, position: u32) -> io::Result<std::fs::File> {
+        let retained_contents =
+            self.retained_contents.get(position as usize).ok_or(io::ErrorKind::NotFound)?;
+        contents::open(self.work.dir(), &retained_contents.digest)
+    }
+
+    /// How many contents were set aside before.
+    pub fn retained_contents(&self) -> u32 {
+        self.retained_contents.len() as u32
+    }
+}

@@ -1,0 +1,147 @@
+//! One file being built from content operations.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use assetsync_core::limits;
+use assetsync_core::protocol::{Message, Received};
+use assetsync_regzip as regzip;
+
+use super::reference_reader::ReferenceReader;
+use crate::conversation::Conversation;
+use crate::error::AgentError;
+use crate::staging::staging_area::StagedFile;
+
+/// How much of a plain file is read at a time, in bytes.
+const READ_BYTES: usize = 64 * 1024;
+
+/// A file on its way.
+pub struct FileBuilder {
+    /// What there is of it.
+    pub staged: StagedFile,
+    /// What else it is made from.
+    pub with: BuildInput,
+    /// What it is made from was not what the sender took it for; the rest is read and thrown away.
+    pub is_broken: bool,
+}
+
+/// What content is made from besides what the sender says.
+pub enum BuildInput {
+    /// Nothing.
+    Nothing,
+    /// Ranges of a ground, or of one that is gone.
+    ReferenceReader(Option<ReferenceReader>),
+    /// A plain file, or one that is gone, and the corrections that come.
+    Plain(Option<File>, Vec<u8>),
+}
+
+/// Why content could not be carried out.
+pub enum BuildError {
+    /// The sender is to blame, or gone.
+    Agent(AgentError),
+    /// The system is.
+    Io(io::Error),
+}
+
+impl From<AgentError> for BuildError {
+    fn from(error: AgentError) -> BuildError {
+        BuildError::Agent(error)
+    }
+}
+
+impl From<io::Error> for BuildError {
+    fn from(error: io::Error) -> BuildError {
+        BuildError::Io(error)
+    }
+}
+
+impl FileBuilder {
+    /// Carries out an operation that is complete in itself.
+    pub fn operation(&mut self, message: &Message<'_>) -> Result<(), BuildError> {
+        match message {
+            Message::Literal(bytes) => self.literal(bytes),
+            Message::Copy { offset, length } => self.copy(*offset, *length),
+            other => Err(AgentError::Protocol(format!("{other:?} inside a file")).into()),
+        }
+    }
+
+    fn literal(&mut self, bytes: &[u8]) -> Result<(), BuildError> {
+        if let BuildInput::Plain(_, corrections) = &mut self.with {
+            if corrections.len() + bytes.len() > limits::CORRECTION_BYTES {
+                return Err(AgentError::protocol("too many corrections").into());
+            }
+            corrections.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.expect(bytes.len() as u64)?;
+        Ok(self.staged.write(bytes)?)
+    }
+
+    fn copy(&mut self, offset: u64, length: u64) -> Result<(), BuildError> {
+        self.expect(length)?;
+        match &mut self.with {
+            _ if length == 0 => Err(AgentError::protocol("copy of nothing").into()),
+            BuildInput::ReferenceReader(Some(reference)) => {
+                reference.go_to(offset)?;
+                self.is_broken |= !self.staged.copy(reference, length)?;
+                Ok(())
+            }
+            BuildInput::Plain(..) => Err(AgentError::protocol("copy among corrections").into()),
+            BuildInput::ReferenceReader(None) | BuildInput::Nothing => {
+                self.is_broken = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes content that travels in stored frames.
+    pub fn store(
+        &mut self,
+        length: u64,
+        conversation: &mut Conversation,
+    ) -> Result<(), BuildError> {
+        self.expect(length)?;
+        let mut left = length;
+        while left > 0 {
+            let Received::Stored(bytes) = conversation.receive()? else {
+                return Err(AgentError::protocol("stored content is missing").into());
+            };
+            left = left
+                .checked_sub(bytes.len() as u64)
+                .filter(|_| !bytes.is_empty())
+                .ok_or_else(|| AgentError::protocol("stored content of a wrong length"))?;
+            self.staged.write(bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Completes the file. A `.gz` without corrections is what came in stored frames. One that can't be made is broken; the sender will send it whole.
+    pub fn complete(&mut self) -> io::Result<()> {
+        let BuildInput::Plain(plain, corrections) = &mut self.with else { return Ok(()) };
+        if corrections.is_empty() {
+            return Ok(());
+        }
+        let Some(plain) = plain else {
+            self.is_broken = true;
+            return Ok(());
+        };
+        let size = plain.metadata()?.len();
+        let expected = self.staged.missing();
+        let (staged, mut failed) = (&mut self.staged, None);
+        let mut write = |bytes: &[u8]| {
+            staged.expect(bytes.len() as u64).map_err(io::Error::other)?;
+            staged.write(bytes).map_err(|error| {
+                failed = Some(error);
+                io::ErrorKind::Other.into()
+            })
+        };
+        let mut reader = io::BufReader::with_capacity(READ_BYTES, plain).take(size);
+        let rebuilt = regzip::rebuild(&mut reader, size, corrections, expected, &mut write);
+        self.is_broken |= rebuilt.is_err();
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn expect(&self, count: u64) -> Result<(), AgentError> {
+        Ok(self.staged.expect(count)?)
+    }
+}

@@ -1,0 +1,71 @@
+//! Which paths succeed which, and what is therefore rewritten in their contents.
+
+use assetsync_core::limits;
+use assetsync_core::path::RelPath;
+use assetsync_core::plan::Rename;
+use assetsync_core::renaming::substitution_pairs;
+use assetsync_rewrite::Rewriter;
+
+use crate::error::AgentError;
+use crate::spool::Spool;
+use crate::survey::index_entry::IndexEntry;
+
+/// What the sender told of renamed files.
+#[derive(Default)]
+pub struct RenameTable {
+    renames: Vec<Rename>,
+    substitutes: Vec<(Vec<u8>, Vec<u8>)>,
+    rewriter: Option<Rewriter>,
+}
+
+impl RenameTable {
+    /// Takes note of the next rename.
+    pub fn rename(&mut self, rename: Rename) -> Result<(), AgentError> {
+        if self.renames.len() >= limits::RENAMES {
+            return Err(AgentError::protocol("too many renames"));
+        }
+        self.renames.push(rename);
+        Ok(())
+    }
+
+    /// Takes note of another text that is rewritten.
+    pub fn substitute(&mut self, old: &[u8], new: &[u8]) -> Result<(), AgentError> {
+        if self.substitutes.len() >= limits::SUBSTITUTES {
+            return Err(AgentError::protocol("too many substitutes"));
+        }
+        self.substitutes.push((old.to_vec(), new.to_vec()));
+        Ok(())
+    }
+
+    /// The new path of the rename at `position`.
+    pub fn path(
+        &self,
+        position: u32,
+        records: &mut Spool<IndexEntry>,
+    ) -> std::io::Result<Option<RelPath>> {
+        let Some(rename) = self.renames.get(position as usize) else { return Ok(None) };
+        let record = records.get(rename.known)?;
+        Ok(record.and_then(|record| rename.renamed_path(&record.entry.path)))
+    }
+
+    /// What rewrites old contents.
+    pub fn rewriter(&mut self, records: &mut Spool<IndexEntry>) -> Result<&Rewriter, AgentError> {
+        if self.rewriter.is_none() {
+            let rewriter = self.build(records)?;
+            self.rewriter = Some(rewriter);
+        }
+        self.rewriter.as_ref().ok_or(AgentError::SenderGone)
+    }
+
+    fn build(&self, records: &mut Spool<IndexEntry>) -> Result<Rewriter, AgentError> {
+        let mut fingerprints = Vec::with_capacity(self.renames.len());
+        for rename in &self.renames {
+            let record = records.get(rename.known).map_err(AgentError::WorkFiles)?;
+            let old = record.as_ref().and_then(|record| rename.old(&record.entry.path));
+            let old = old.ok_or_else(|| AgentError::protocol("rename of what is not there"))?;
+            fingerprints.push((old.to_vec(), rename.new.clone()));
+        }
+        let substitution_pairs = substitution_pairs(&self.substitutes, &fingerprints);
+        Rewriter::new(substitution_pairs).map_err(AgentError::protocol)
+    }
+}

@@ -1,0 +1,294 @@
+//! The staging area: files are built and verified here, out of everyone's sight, before any is published.
+//!
+//! A file is written under a `new.` name; once its size and digest are right it gets its mode and mtime and
+//! the name `DIGEST.RUN.ACTION`. Whatever has such a name was verified, so the next push can use it if this
+//! one is interrupted.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+
+use assetsync_core::digest::Digest;
+use assetsync_core::entry::Mtime;
+use assetsync_core::state::Partial;
+use assetsync_tree::{open_file, set_mode, set_mtime};
+use rustix::fs::{Mode, OFlags, openat, renameat};
+
+use crate::work::work_dir::{WorkDir, remove_staged};
+
+/// Written bytes gather to this before they are hashed and written.
+const BUFFER_BYTES: usize = 128 * 1024;
+
+/// Most leftovers that are offered for use again.
+const MAX_PARTIALS: usize = 200_000;
+
+/// The staging area of one push.
+#[derive(Debug)]
+pub struct StagingArea<'w> {
+    work: &'w WorkDir,
+    /// Tells this push's files from those of interrupted ones.
+    push_id: u32,
+    buffer: Vec<u8>,
+    /// Sync each file as it is staged, and each directory that is changed: for a few files that is cheaper
+    /// than syncing the whole file system.
+    pub sync_each: bool,
+}
+
+/// A verified file that an interrupted push left.
+#[derive(Debug, Clone, Copy)]
+pub struct PartialFile {
+    digest: Digest,
+    push_id: u32,
+    action: u32,
+    size: u64,
+}
+
+impl PartialFile {
+    /// What is told to the sender.
+    pub fn partial(&self) -> Partial {
+        Partial { digest: self.digest.short(), size: self.size }
+    }
+
+    fn name(&self) -> String {
+        staged_name(&self.digest, self.push_id, self.action)
+    }
+}
+
+fn staged_name(digest: &Digest, push_id: u32, action: u32) -> String {
+    format!("{digest}.{push_id:08x}.{action}")
+}
+
+impl<'w> StagingArea<'w> {
+    /// Staging for a new push. `run` is any number that the last pushes did not use.
+    pub fn new(work: &'w WorkDir, push_id: u32) -> StagingArea<'w> {
+        StagingArea { work, push_id, buffer: Vec::with_capacity(BUFFER_BYTES), sync_each: false }
+    }
+
+    /// The verified files of interrupted pushes. Half-written ones and other debris are removed.
+    pub fn partials(&self) -> io::Result<Vec<PartialFile>> {
+        let mut partials = Vec::new();
+        for item in rustix::fs::Dir::read_from(self.work.stage())? {
+            let item = item?;
+            let name = item.file_name().to_string_lossy();
+            if name == "." || name == ".." {
+                continue;
+            }
+            match self.partial(&name) {
+                Some(partial) if partials.len() < MAX_PARTIALS => partials.push(partial),
+                _ => remove_staged(self.work, &name)?,
+            }
+        }
+        Ok(partials)
+    }
+
+    fn partial(&self, name: &str) -> Option<PartialFile> {
+        let mut parts = name.split('.');
+        let digest = Digest::from_hex(parts.next()?)?;
+        let push_id = u32::from_str_radix(parts.next()?, 16).ok()?;
+        let action = parts.next()?.parse().ok()?;
+        let file = open_file(self.work.stage(), name.as_bytes()).ok()?;
+        let size = file.metadata().ok()?.len();
+        Some(PartialFile { digest, push_id, action, size })
+    }
+
+    /// Makes a leftover the staged file of an action; `false` if it is gone or not what its name says.
+    pub fn adopt(
+        &mut self,
+        partial: &PartialFile,
+        action: u32,
+        digest: &Digest,
+        mode: u32,
+        mtime: Mtime,
+    ) -> io::Result<bool> {
+        let name = partial.name();
+        let Ok(file) = open_file(self.work.stage(), name.as_bytes()) else { return Ok(false) };
+        self.buffer.resize(BUFFER_BYTES, 0);
+        let (content, _) = Digest::of_reader(&file, &mut self.buffer)?;
+        if content != *digest {
+            return Ok(false);
+        }
+        set_mode(&file, mode)?;
+        set_mtime(&file, mtime)?;
+        if self.sync_each {
+            file.sync_all()?;
+        }
+        renameat(self.work.stage(), &name, self.work.stage(), self.name(digest, action))?;
+        Ok(true)
+    }
+
+    /// Removes the leftovers that a plan has no use for, so that they take no room.
+    pub fn remove_unused(&self, partials: &[PartialFile], used: &HashSet<u32>) -> io::Result<()> {
+        for (position, partial) in partials.iter().enumerate() {
+            if !used.contains(&(position as u32)) {
+                remove_staged(self.work, &partial.name())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a file this push has staged, to copy from it.
+    pub fn open_staged(&self, digest: &Digest, action: u32) -> io::Result<File> {
+        open_file(self.work.stage(), self.name(digest, action).as_bytes())
+    }
+
+    /// The name of the file staged for an action.
+    pub fn name(&self, digest: &Digest, action: u32) -> String {
+        staged_name(digest, self.push_id, action)
+    }
+
+    /// Starts the file of an action.
+    pub fn create(&mut self, action: u32, size: u64) -> io::Result<StagedFile> {
+        let name = format!("new.{:08x}.{action}", self.push_id);
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(self.work.stage(), &name, flags, Mode::RUSR | Mode::WUSR)?;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        Ok(StagedFile {
+            file: file.into(),
+            name,
+            action,
+            size,
+            hasher: blake3::Hasher::new(),
+            buffer,
+            length: 0,
+        })
+    }
+
+    /// Ends a file: if it is what it should be, it is staged and `true` comes back, otherwise it is removed.
+    pub fn finish(
+        &mut self,
+        mut staged: StagedFile,
+        digest: &Digest,
+        mode: u32,
+        mtime: Mtime,
+    ) -> io::Result<bool> {
+        staged.flush()?;
+        let right =
+            staged.length == staged.size && staged.hasher.finalize().as_bytes() == &digest.0;
+        if right {
+            set_mode(&staged.file, mode)?;
+            set_mtime(&staged.file, mtime)?;
+            if self.sync_each {
+                staged.file.sync_all()?;
+            }
+            let name = self.name(digest, staged.action);
+            renameat(self.work.stage(), &staged.name, self.work.stage(), name)?;
+            self.buffer = staged.buffer;
+        } else {
+            self.discard(staged)?;
+        }
+        Ok(right)
+    }
+
+    /// Gives a file up.
+    pub fn discard(&mut self, staged: StagedFile) -> io::Result<()> {
+        self.buffer = staged.buffer;
+        remove_staged(self.work, &staged.name)
+    }
+
+    /// A name in the staging area for something else, such as what is moved out of the way.
+    pub fn temporary_name(&self, what: &str, number: u32) -> String {
+        format!("{what}.{:08x}.{number}", self.push_id)
+    }
+
+    /// Makes everything that is staged durable, if it is not yet.
+    pub fn make_durable(&self) -> io::Result<()> {
+        if self.sync_each { Ok(()) } else { sync_file_system(self.work.dir()) }
+    }
+
+    /// Removes everything that is left in the staging area.
+    pub fn clear(&self) -> io::Result<()> {
+        for item in rustix::fs::Dir::read_from(self.work.stage())? {
+            let item = item?;
+            let name = item.file_name().to_string_lossy();
+            if name != "." && name != ".." {
+                remove_staged(self.work, &name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file that is being built.
+#[derive(Debug)]
+pub struct StagedFile {
+    file: File,
+    name: String,
+    action: u32,
+    /// What it shall have in the end, in bytes.
+    size: u64,
+    hasher: blake3::Hasher,
+    buffer: Vec<u8>,
+    /// What it has so far, in bytes.
+    length: u64,
+}
+
+/// A file that would grow over its declared size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Content goes beyond the declared {size} bytes")]
+pub struct SizeExceeded {
+    /// The declared size in bytes.
+    pub size: u64,
+}
+
+impl StagedFile {
+    /// Bytes still missing.
+    pub fn missing(&self) -> u64 {
+        self.size - self.length
+    }
+
+    /// Checks that `count` more bytes are allowed, before any of them is touched.
+    pub fn expect(&self, count: u64) -> Result<(), SizeExceeded> {
+        if count > self.missing() { Err(SizeExceeded { size: self.size }) } else { Ok(()) }
+    }
+
+    /// Appends bytes; they must have been [expected](StagedFile::expect).
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.length += bytes.len() as u64;
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+            self.flush()?;
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Appends the next `length` bytes of `basis`, which must have been [expected](StagedFile::expect); `false` if it
+    /// ends before.
+    pub fn copy(&mut self, basis: &mut impl Read, length: u64) -> io::Result<bool> {
+        let mut left = length;
+        while left > 0 {
+            if self.buffer.len() >= BUFFER_BYTES {
+                self.flush()?;
+            }
+            let want = left.min((BUFFER_BYTES - self.buffer.len()) as u64);
+            let count = basis.by_ref().take(want).read_to_end(&mut self.buffer)? as u64;
+            self.length += count;
+            left -= count;
+            if count < want {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.hasher.update(&self.buffer);
+        self.file.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// Makes everything written to the file system of `file` durable.
+#[cfg(target_os = "linux")]
+pub fn sync_file_system(file: impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(file)?)
+}
+
+/// Makes what the system can make durable at once durable.
+#[cfg(not(target_os = "linux"))]
+pub fn sync_file_system(file: impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::fsync(file)?)
+}

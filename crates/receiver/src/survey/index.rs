@@ -1,0 +1,206 @@
+//! The agent's index: what it knew of the destination when the last push ended.
+//!
+//! It is a hint. A damaged or missing index costs reading files again, never a wrong result: an entry counts
+//! only while size, mtime, inode and ctime of its file are unchanged.
+//!
+//! Format: 16 bytes of magic, records in tree order, the [`StateId`] of what they tell a sender, the BLAKE3 of all
+//! that.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Take, Write};
+use std::os::fd::BorrowedFd;
+
+use assetsync_core::limits;
+use assetsync_core::path::RelPath;
+use assetsync_core::protocol::{CodecContext, Fields, StateHasher};
+use assetsync_core::state::StateId;
+use assetsync_tree::open_file;
+use rustix::fs::{Mode, OFlags, openat, renameat};
+
+use super::index_entry::IndexEntry;
+
+const MAGIC: &[u8; 16] = b"assetsync-index2";
+/// Its name in the work directory.
+pub(crate) use assetsync_core::work_names::INDEX as NAME;
+const NEW_NAME: &str = "index.new";
+const STATE_BYTES: u64 = 16;
+const DIGEST_BYTES: u64 = 32;
+
+/// No record takes more bytes: a path, a target, and what has a fixed size.
+const RECORD_BYTES: usize = limits::PATH_BYTES + limits::LINK_TARGET_BYTES + 256;
+
+/// How much is read at a time, in bytes.
+const READ_BYTES: u64 = 16 * 1024;
+
+/// An index that is being read, in tree order.
+pub struct IndexReader {
+    rest: Take<File>,
+    chunk: Chunk,
+    /// The record that the next look-up starts with.
+    next: Option<IndexEntry>,
+    /// What the records tell a sender.
+    pub state: StateId,
+}
+
+impl IndexReader {
+    /// Opens the index in a work directory; `None` where there is none that is whole.
+    pub fn open(work: BorrowedFd<'_>) -> Option<IndexReader> {
+        let mut file = open_file(work, NAME.as_bytes()).ok()?;
+        let (body, state) = verify(&mut file).ok()??;
+        let (rest, chunk) = (file.take(body), Chunk::default());
+        let mut reader = IndexReader { rest, chunk, next: None, state };
+        reader.step();
+        Some(reader)
+    }
+
+    /// Takes the record of `path`, if there is one, and counts the records before it that nobody took. Calls must
+    /// be in tree order.
+    pub fn take(&mut self, path: &RelPath) -> (u32, Option<IndexEntry>) {
+        let mut passed = 0;
+        while self.next.as_ref().is_some_and(|next| next.entry.path < *path) {
+            self.step();
+            passed += 1;
+        }
+        let taken = self.next.take_if(|next| next.entry.path == *path);
+        if taken.is_some() {
+            self.step();
+        }
+        (passed, taken)
+    }
+
+    /// Counts the records that nobody took.
+    pub fn rest(mut self) -> u32 {
+        let mut left = 0;
+        while self.next.is_some() {
+            self.step();
+            left += 1;
+        }
+        left
+    }
+
+    /// Takes the next record.
+    pub fn take_next(&mut self) -> Option<IndexEntry> {
+        let next = self.next.take()?;
+        self.step();
+        Some(next)
+    }
+
+    /// A record that can't be read ends the index.
+    fn step(&mut self) {
+        self.next = self.chunk.next(&mut self.rest).unwrap_or_default();
+    }
+}
+
+/// A piece of the records.
+#[derive(Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    at: usize,
+    /// There is nothing after it.
+    is_last: bool,
+    codec_context: CodecContext,
+}
+
+impl Chunk {
+    /// The next record, or `None` at the end.
+    fn next(&mut self, rest: &mut Take<File>) -> io::Result<Option<IndexEntry>> {
+        if self.bytes.len() - self.at < RECORD_BYTES && !self.is_last {
+            self.fill(rest)?;
+        }
+        let mut fields = Fields(&self.bytes[self.at..]);
+        if fields.0.is_empty() {
+            return Ok(None);
+        }
+        let record =
+            IndexEntry::decode(&mut fields, &mut self.codec_context).map_err(io::Error::other)?;
+        self.at = self.bytes.len() - fields.0.len();
+        Ok(Some(record))
+    }
+
+    /// Reads until a record is whole for certain.
+    fn fill(&mut self, rest: &mut Take<File>) -> io::Result<()> {
+        self.bytes.drain(..self.at);
+        self.at = 0;
+        while self.bytes.len() < RECORD_BYTES && !self.is_last {
+            let count = rest.by_ref().take(READ_BYTES).read_to_end(&mut self.bytes)?;
+            self.is_last = count == 0;
+        }
+        Ok(())
+    }
+}
+
+/// Checks magic and digest; leaves the file at its first record and gives the length of all records, and what
+/// they tell a sender.
+fn verify(file: &mut File) -> io::Result<Option<(u64, StateId)>> {
+    let length = file.metadata()?.len();
+    let around = MAGIC.len() as u64 + STATE_BYTES + DIGEST_BYTES;
+    let Some(body) = length.checked_sub(around) else { return Ok(None) };
+    let mut buffer = vec![0; 64 * 1024];
+    let hashed = Read::by_ref(file).take(length - DIGEST_BYTES);
+    let (digest, _) = assetsync_core::digest::Digest::of_reader(hashed, &mut buffer)?;
+    let mut stored = [0; DIGEST_BYTES as usize];
+    file.read_exact(&mut stored)?;
+    let mut state = [0; STATE_BYTES as usize];
+    file.seek(SeekFrom::End(-((STATE_BYTES + DIGEST_BYTES) as i64)))?;
+    file.read_exact(&mut state)?;
+    let mut magic = [0; MAGIC.len()];
+    file.seek(SeekFrom::Start(0))?;
+    file.read_exact(&mut magic)?;
+    Ok((digest.0 == stored && &magic == MAGIC).then_some((body, StateId(state))))
+}
+
+/// An index that is being written; it replaces the old one when it is finished.
+pub struct IndexWriter<'w> {
+    work: BorrowedFd<'w>,
+    file: BufWriter<File>,
+    hasher: blake3::Hasher,
+    state: StateHasher,
+    codec_context: CodecContext,
+    line: Vec<u8>,
+}
+
+impl<'w> IndexWriter<'w> {
+    /// Starts a new index in a work directory.
+    pub fn create(work: BorrowedFd<'w>) -> io::Result<IndexWriter<'w>> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = File::from(openat(work, NEW_NAME, flags, Mode::RUSR | Mode::WUSR)?);
+        let mut writer = IndexWriter {
+            work,
+            file: BufWriter::with_capacity(64 * 1024, file),
+            hasher: blake3::Hasher::new(),
+            state: StateHasher::default(),
+            codec_context: CodecContext::default(),
+            line: MAGIC.to_vec(),
+        };
+        writer.write_line()?;
+        Ok(writer)
+    }
+
+    /// Adds a record; they come in tree order.
+    pub fn push(&mut self, record: &IndexEntry) -> io::Result<()> {
+        record.put(&mut self.line, &mut self.codec_context);
+        self.state.push(&record.remote());
+        self.write_line()
+    }
+
+    fn write_line(&mut self) -> io::Result<()> {
+        self.hasher.update(&self.line);
+        self.file.write_all(&self.line)?;
+        self.line.clear();
+        Ok(())
+    }
+
+    /// Puts the index in place and gives the id of what it tells. It is not synced: one that is cut short is noticed
+    /// and ignored.
+    pub fn finish(mut self) -> io::Result<StateId> {
+        let state = self.state.finish();
+        self.line.extend_from_slice(&state.0);
+        self.write_line()?;
+        let digest = *self.hasher.finalize().as_bytes();
+        self.file.write_all(&digest)?;
+        self.file.flush()?;
+        renameat(self.work, NEW_NAME, self.work, NAME)?;
+        Ok(state)
+    }
+}

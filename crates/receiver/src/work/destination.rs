@@ -1,0 +1,105 @@
+//! Finds the destination directory.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use assetsync_core::protocol::Hello;
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat, open};
+
+use super::protection;
+use crate::error::AgentError;
+
+/// The destination: open, and its path without symbolic links.
+pub struct Destination {
+    /// The directory.
+    pub dir: OwnedFd,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// Opens the destination, creating it and its parents unless only looking; `None` if it is not there then. A
+/// symbolic link on the way is followed: `current/public` may be one. Where files may be deleted, a directory in which
+/// that can't be meant is refused before anything is created.
+pub fn open_destination(hello: &Hello) -> Result<Option<Destination>, AgentError> {
+    let asked = &hello.destination;
+    let path = resolve(asked);
+    if hello.deletes {
+        protection::check(&path)?;
+    }
+    let opened = open_dir(&path, !hello.dry_run).map_err(|source| AgentError::Destination {
+        path: assetsync_core::text::name(asked),
+        source,
+    })?;
+    if let (true, Some(opened)) = (hello.deletes, &opened) {
+        protection::check(&opened.path)?;
+    }
+    Ok(opened)
+}
+
+/// Whether this user may publish at `asked`: it, or the nearest directory above it that is there, can be written.
+pub fn is_writable(asked: &[u8]) -> bool {
+    nearest(asked).is_some_and(|(dir, meta)| meta.is_dir() && can_write_dir(&dir, &meta))
+}
+
+/// The directory at `asked`, or the nearest above it that exists: it is on the file system of what will be made there.
+pub fn open_nearest(asked: &[u8]) -> Option<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    nearest(asked).and_then(|(dir, _)| open(dir, flags, Mode::empty()).ok())
+}
+
+/// What stands at `asked`, or at the nearest path above it where something stands.
+fn nearest(asked: &[u8]) -> Option<(PathBuf, std::fs::Metadata)> {
+    let path = resolve(asked);
+    for dir in path.ancestors() {
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        match std::fs::metadata(dir) {
+            Ok(meta) => return Some((dir.to_path_buf(), meta)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+fn can_write_dir(dir: &Path, meta: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match accessat(CWD, dir, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+        Ok(()) => true,
+        // The owner can let himself in.
+        Err(rustix::io::Errno::ACCESS) => meta.uid() == rustix::process::geteuid().as_raw(),
+        Err(_) => false,
+    }
+}
+
+/// `~/` is the home directory, as it would be for a shell; relative paths start where the agent does, which
+/// after a login is the home directory too.
+fn resolve(asked: &[u8]) -> PathBuf {
+    let home = || std::env::var_os("HOME").map(PathBuf::from);
+    let path = |bytes: &[u8]| PathBuf::from(OsString::from_vec(bytes.to_vec()));
+    match asked.strip_prefix(b"~") {
+        Some(b"") => home().unwrap_or_else(|| ".".into()),
+        Some([b'/', rest @ ..]) => home().map_or_else(|| path(asked), |home| home.join(path(rest))),
+        _ => path(asked),
+    }
+}
+
+fn open_dir(path: &Path, create: bool) -> io::Result<Option<Destination>> {
+    if create {
+        std::fs::create_dir_all(path).map_err(|error| match error.kind() {
+            // What exists and can't be made a directory is a file.
+            io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+            _ => error,
+        })?;
+    }
+    let path = match std::fs::canonicalize(path) {
+        Ok(path) => path,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !create => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = open(&path, flags, Mode::empty())?;
+    Ok(Some(Destination { dir, path }))
+}

@@ -1,0 +1,137 @@
+//! Names that may be one name at the destination: its file system may ignore case, or how Unicode is composed.
+//!
+//! Here they are only suspected, by folding both. Whether they are one is seen at the destination, where it matters.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use assetsync_core::limits;
+use assetsync_core::state::State;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::compare::content_match::SourceEntry;
+
+/// Two paths to ask the destination about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pair {
+    /// Position in the source of a path that the destination does not list.
+    pub new: usize,
+    /// The other one.
+    pub other: Other,
+}
+
+/// The other path of a [`Pair`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Other {
+    /// Position in the source.
+    Source(usize),
+    /// Position in the state, of a path that the source does not have.
+    CachedSurvey(u32),
+}
+
+/// The pairs of a source and a state, in tree order of the new paths' spellings; `known` has for each source entry its
+/// position in the state. At most [`limits::ALIASES`].
+pub fn pairs(source: &[SourceEntry], state: &State, known: &[Option<u32>]) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    let mut new: HashMap<Vec<u8>, usize> = HashMap::new();
+    for (at, local) in source.iter().enumerate().filter(|(at, _)| known[*at].is_none()) {
+        match new.entry(folded(local.entry.path.as_bytes())) {
+            Entry::Vacant(vacant) => drop(vacant.insert(at)),
+            Entry::Occupied(first) => {
+                pairs.push(Pair { new: at, other: Other::Source(*first.get()) });
+            }
+        }
+    }
+    if new.is_empty() {
+        return pairs;
+    }
+    let positions: HashMap<u32, usize> =
+        known.iter().enumerate().filter_map(|(at, known)| Some(((*known)?, at))).collect();
+    for (position, remote) in (0..).zip(&state.entries) {
+        let Some(&at) = new.get(&folded(remote.entry.path.as_bytes())) else { continue };
+        let other = match positions.get(&position) {
+            Some(&listed) => Other::Source(listed),
+            None => Other::CachedSurvey(position),
+        };
+        pairs.push(Pair { new: at, other });
+    }
+    pairs.truncate(limits::ALIASES);
+    pairs
+}
+
+/// A path in the coarsest way that file systems compare names: without case, decomposed, and without the dots and
+/// spaces at the end of names that some drop.
+fn folded(path: &[u8]) -> Vec<u8> {
+    let mut folded = match std::str::from_utf8(path) {
+        Ok(text) if !text.is_ascii() => {
+            let upper = text.nfkd().flat_map(char::to_uppercase);
+            let folded: String = upper.flat_map(char::to_lowercase).nfkd().collect();
+            folded.into_bytes()
+        }
+        _ => path.to_ascii_lowercase(),
+    };
+    if folded.iter().any(|byte| matches!(byte, b'.' | b' ')) {
+        let names = folded.split(|&byte| byte == b'/').map(|name| {
+            let end = name.iter().rposition(|byte| !matches!(byte, b'.' | b' '));
+            &name[..end.map_or(0, |last| last + 1)]
+        });
+        folded = names.collect::<Vec<_>>().join(&b'/');
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use assetsync_core::entry::{Entry, Kind, Mtime};
+    use assetsync_core::path::RelPath;
+    use assetsync_core::state::RemoteEntry;
+
+    use super::*;
+
+    fn local(path: &str) -> SourceEntry {
+        let (path, kind) = (RelPath::new(path.as_bytes()).unwrap(), Kind::File { size: 1 });
+        let entry = Entry { path, kind, mode: 0o644, mtime: Mtime::default() };
+        SourceEntry { entry, digest: None }
+    }
+
+    fn state(paths: &[&str]) -> State {
+        let remote = |path: &&str| RemoteEntry { entry: local(path).entry, digest: None };
+        State { entries: paths.iter().map(remote).collect(), partials: Vec::new() }
+    }
+
+    #[test]
+    fn names_that_some_file_system_takes_for_one_are_folded_to_one() {
+        let rows = [
+            ("Logo.png", "logo.PNG", true),
+            ("Img/a", "img/a", true),
+            ("caf\u{e9}", "cafe\u{301}", true),
+            ("CAF\u{c9}", "cafe\u{301}", true),
+            ("stra\u{df}e", "STRASSE", true),
+            ("\u{212a}", "k", true),
+            ("a.", "a", true),
+            ("d /x", "d/x", true),
+            ("a", "b", false),
+            ("cafe", "caf\u{e9}", false),
+            ("a/b", "ab", false),
+        ];
+        for (a, b, expected) in rows {
+            assert_eq!(folded(a.as_bytes()) == folded(b.as_bytes()), expected, "{a} {b}");
+        }
+        assert_eq!(folded(b"A\xff."), b"a\xff");
+    }
+
+    #[test]
+    fn only_paths_that_are_not_listed_are_suspected() {
+        let source = ["App.js", "app.js", "logo.png", "same.css"].map(local);
+        let state = state(&["Logo.png", "SAME.css", "app.js", "same.css"]);
+        let known = [None, Some(2), None, Some(3)];
+        let expected = [
+            Pair { new: 2, other: Other::CachedSurvey(0) },
+            Pair { new: 0, other: Other::Source(1) },
+        ];
+        assert_eq!(pairs(&source, &state, &known), expected);
+        assert_eq!(pairs(&source, &State::default(), &[None; 4]).len(), 1);
+        let all = [Some(0), Some(1), Some(2), Some(3)];
+        assert_eq!(pairs(&source, &state, &all), []);
+    }
+}

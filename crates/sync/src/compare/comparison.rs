@@ -1,0 +1,379 @@
+//! The two trees, compared: what differs, and what the destination must be asked about it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use assetsync_core::delta::{Signature, SignatureSpec};
+use assetsync_core::entry::{Entry, Kind};
+use assetsync_core::path::RelPath;
+use assetsync_core::protocol::Query;
+use assetsync_core::recipe::{ContentIndex, Recipes, signature_wanted};
+use assetsync_core::state::{RetainedContent, State};
+
+use super::aliases::{Other, Pair, pairs};
+use super::basis_index::BasisIndex;
+use crate::compare::content_match::{
+    CompareBy, ContentMatch, MtimeResolution, SourceEntry, same_content,
+};
+use crate::draft::build::{Drafts, GzDraft};
+use crate::plan::decision::Deletes;
+use crate::scan::compressed_names::is_precompressed;
+use crate::scan::entry_points::EntryPoints;
+use crate::scan::filter::Filter;
+
+/// What the planner is told besides the two trees.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// Delete what the source does not have.
+    pub delete: bool,
+    /// What decides whether files are the same.
+    pub rule: CompareBy,
+    /// How finely the destination keeps times.
+    pub clock: MtimeResolution,
+    /// What is not looked at on either side.
+    pub filter: Filter,
+    /// What is published last.
+    pub entry_points: EntryPoints,
+    /// How fingerprints look.
+    pub names: crate::scan::logical_name::FingerprintRules,
+}
+
+/// Two paths that are one to the destination's file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneName {
+    /// A path of the source.
+    pub path: RelPath,
+    /// Another one, of the source or at the destination.
+    pub other: RelPath,
+}
+
+/// The answer to a question about a file at the destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It has the expected content.
+    ContentMatch,
+    /// It has not.
+    Different,
+    /// It has not, and this is its signature.
+    Signed(Signature),
+    /// It can't be read.
+    Gone,
+}
+
+/// Answers by position in the state.
+pub type Answers = HashMap<u32, Answer>;
+
+/// The two trees, compared.
+#[derive(Debug)]
+pub struct Comparison<'a> {
+    pub(crate) source: &'a [SourceEntry],
+    pub(crate) state: &'a State,
+    pub(crate) policy: &'a Policy,
+    /// Which ways files may take.
+    pub(crate) recipes: Recipes,
+    /// What is deleted of what the source does not have.
+    pub(crate) deletes: &'a Deletes,
+    /// What is set aside at the destination.
+    pub(crate) retained_contents: &'a [RetainedContent],
+    /// The source's contents may be nowhere but at the destination.
+    pub(crate) has_contents_elsewhere: bool,
+    /// For each source entry, the position of its path in the state.
+    pub(crate) known: Vec<Option<u32>>,
+    /// Source entries that stand under another spelling, by position, and where in the state that is.
+    pub(crate) aliases: BTreeMap<usize, u32>,
+    pub(crate) same: Vec<ContentMatch>,
+    pub(crate) contents: ContentIndex,
+    pub(crate) names: BasisIndex<'a>,
+    /// What the sender knows of changed files by itself.
+    pub(crate) drafts: Arc<Drafts>,
+    /// `.gz` files that may be made from their plain siblings, by position in the source.
+    pub(crate) regzips: Arc<HashMap<usize, GzDraft>>,
+    /// For each source entry, the basis to ask about.
+    pub(crate) bases: Vec<Option<BasisQuery>>,
+}
+
+/// A basis that the destination is asked about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BasisQuery {
+    /// Position in the state.
+    pub(crate) known: u32,
+    /// As it is after rewriting.
+    pub(crate) rewritten: bool,
+    /// Whether the rewritten basis is this very content is asked, too.
+    pub(crate) expects: bool,
+    /// The signature to ask for, if a delta can pay.
+    pub(crate) spec: Option<SignatureSpec>,
+}
+
+impl<'a> Comparison<'a> {
+    /// Compares; both sides are in tree order. Files take only ways that are among `recipes`.
+    pub fn new(
+        source: &'a [SourceEntry],
+        state: &'a State,
+        policy: &'a Policy,
+        recipes: Recipes,
+    ) -> Comparison<'a> {
+        let known = positions(source, state);
+        let pairs = source.iter().zip(&known);
+        let same = pairs
+            .map(|(local, known)| match known.and_then(|known| state.entries.get(known as usize)) {
+                Some(remote) => same_content(local, remote, policy.rule),
+                None => ContentMatch::No,
+            })
+            .collect();
+        let mut comparison = Comparison {
+            source,
+            state,
+            policy,
+            recipes,
+            deletes: if policy.delete { &Deletes::Extraneous } else { &Deletes::None },
+            retained_contents: &[],
+            has_contents_elsewhere: false,
+            known,
+            aliases: BTreeMap::new(),
+            same,
+            contents: ContentIndex::of(state),
+            names: BasisIndex::of(state, &policy.names),
+            drafts: Arc::default(),
+            regzips: Arc::default(),
+            bases: Vec::new(),
+        };
+        comparison.bases = comparison.choose_bases();
+        comparison
+    }
+
+    /// Prefers what the destination has, however small: a [given source](crate::Source::of) may lack it.
+    pub fn given(mut self, has_contents_elsewhere: bool) -> Comparison<'a> {
+        self.has_contents_elsewhere = has_contents_elsewhere;
+        self
+    }
+
+    /// Takes what a deploy decided to delete, and the contents that are set aside at the destination.
+    pub fn deploying(
+        mut self,
+        deletes: &'a Deletes,
+        retained_contents: &'a [RetainedContent],
+    ) -> Comparison<'a> {
+        (self.deletes, self.retained_contents) = (deletes, retained_contents);
+        self.contents = ContentIndex::of(self.state).with_retained(retained_contents);
+        self.bases = self.choose_bases();
+        self
+    }
+
+    /// Takes what the sender knows of changed files: about those the destination is not asked.
+    pub fn with(mut self, drafts: Arc<Drafts>) -> Comparison<'a> {
+        self.regzips = Arc::clone(&drafts.regzips);
+        self.drafts = drafts;
+        self.bases = self.choose_bases();
+        self
+    }
+
+    /// Names that may be one name at the destination, to ask it about.
+    pub fn suspects(&self) -> Vec<Pair> {
+        pairs(self.source, self.state, &self.known)
+    }
+
+    /// Whether the destination lists the other path of a pair.
+    pub fn is_listed(&self, other: Other) -> bool {
+        match other {
+            Other::Source(at) => self.known[at].is_some(),
+            Other::CachedSurvey(_) => true,
+        }
+    }
+
+    /// The two paths of a pair.
+    pub fn spellings(&self, pair: Pair) -> (&'a RelPath, &'a RelPath) {
+        let other = match pair.other {
+            Other::Source(at) => &self.source[at].entry,
+            Other::CachedSurvey(known) => &self.state.entries[known as usize].entry,
+        };
+        (&self.source[pair.new].entry.path, &other.path)
+    }
+
+    /// Takes which pairs are one name at the destination. What the source has twice can't both be there; nor can what
+    /// it has and what a filter protects, or a directory and something else.
+    pub fn aliased(mut self, pairs: &[Pair]) -> Result<Comparison<'a>, Vec<OneName>> {
+        let mut clashes = Vec::new();
+        for pair in pairs {
+            let local = &self.source[pair.new];
+            let taken = match pair.other {
+                Other::CachedSurvey(known) => self.stands_in(local, known).then_some(known),
+                Other::Source(_) => None,
+            };
+            match taken {
+                Some(known) => drop(self.aliases.insert(pair.new, known)),
+                None => {
+                    let (path, other) = self.spellings(*pair);
+                    clashes.push(OneName { path: path.clone(), other: other.clone() });
+                }
+            }
+        }
+        for (&at, &known) in &self.aliases {
+            let remote = &self.state.entries[known as usize];
+            self.same[at] = match same_content(&self.source[at], remote, self.policy.rule) {
+                ContentMatch::Yes => ContentMatch::Yes,
+                _ => ContentMatch::No,
+            };
+        }
+        if clashes.is_empty() { Ok(self) } else { Err(clashes) }
+    }
+
+    fn stands_in(&self, local: &SourceEntry, known: u32) -> bool {
+        let entry = &self.state.entries[known as usize].entry;
+        let is_dir = entry.kind == Kind::Dir;
+        let is_protected = self.policy.filter.covers(entry.path.as_bytes(), is_dir);
+        is_dir == (local.entry.kind == Kind::Dir) && !is_protected
+    }
+
+    /// What the sender knows by itself.
+    pub fn drafts(&self) -> &Drafts {
+        &self.drafts
+    }
+
+    /// `.gz` files that may be made from their plain siblings, by position in the source.
+    pub fn regzips(&self) -> &HashMap<usize, GzDraft> {
+        &self.regzips
+    }
+
+    /// The source's entries, in tree order.
+    pub fn source(&self) -> &'a [SourceEntry] {
+        self.source
+    }
+
+    /// The destination's state.
+    pub fn state(&self) -> &'a State {
+        self.state
+    }
+
+    /// What the planner was told.
+    pub fn policy(&self) -> &'a Policy {
+        self.policy
+    }
+
+    /// Which ways files may take.
+    pub fn recipes(&self) -> Recipes {
+        self.recipes
+    }
+
+    /// The path at a position of the state.
+    pub fn known_path(&self, known: u32) -> Option<&'a RelPath> {
+        self.state.entries.get(known as usize).map(|remote| &remote.entry.path)
+    }
+
+    /// Positions of the source's files whose content the destination is known to lack.
+    pub fn changed(&self) -> Vec<usize> {
+        (0..self.source.len())
+            .filter(|&at| self.same[at] == ContentMatch::No && self.is_new(at))
+            .collect()
+    }
+
+    /// Whether a source entry is a file with content that is nowhere at the destination, as far as it is known.
+    fn is_new(&self, at: usize) -> bool {
+        let local = &self.source[at];
+        let key = local.digest.map(|digest| digest.short()).zip(local.entry.file_size());
+        key.is_some_and(|key| !self.recipes.copy || self.contents.find(key).is_none())
+    }
+
+    /// Where in the state a regular file stands at the path of a source file.
+    pub fn existing_index(&self, at: usize) -> Option<u32> {
+        self.existing(at).and(self.known[at])
+    }
+
+    /// The file of the state with the same logical name as a source file.
+    pub fn same_logical_name(&self, at: usize) -> Option<u32> {
+        self.names.find(&self.source[at].entry, &self.policy.names)
+    }
+
+    /// Positions of the state's files that the source does not have.
+    pub fn extraneous(&self) -> impl Iterator<Item = u32> {
+        let mut known = self.known.iter().flatten().peekable();
+        (0..self.state.entries.len() as u32).filter(move |at| known.next_if_eq(&at).is_none())
+    }
+
+    fn choose_bases(&self) -> Vec<Option<BasisQuery>> {
+        let renames = self.drafts.renames.iter();
+        let renamed: HashMap<&RelPath, u32> =
+            renames.map(|(path, rename)| (path, rename.known)).collect();
+        // Whether these are the same as they are is asked already.
+        let asked =
+            self.known.iter().zip(&self.same).filter(|(_, same)| **same == ContentMatch::Query);
+        let asked: HashSet<u32> = asked.filter_map(|(known, _)| *known).collect();
+        let mut expected = HashSet::new();
+        let mut choose = |at: usize| {
+            let local = &self.source[at];
+            let drafted = self.drafts.files.contains_key(&at) || self.regzips.contains_key(&at);
+            if self.same[at] == ContentMatch::Yes || drafted || !self.is_new(at) {
+                return None;
+            }
+            let known = self
+                .existing_index(at)
+                .or_else(|| renamed.get(&local.entry.path).copied())
+                .or_else(|| self.same_logical_name(at))?;
+            let basis_bytes = self.state.entries.get(known as usize)?.entry.file_size()?;
+            let compressed = is_precompressed(local.entry.path.as_bytes());
+            let rewritten = self.drafts.rewriter.is_some()
+                && self.recipes.rewrite
+                && !asked.contains(&known)
+                && !compressed;
+            let spec =
+                signature_wanted(basis_bytes, local.entry.file_size()?, compressed, rewritten);
+            let spec = spec.filter(|_| self.recipes.delta);
+            let expects = rewritten && expected.insert(known);
+            (expects || spec.is_some()).then_some(BasisQuery { known, rewritten, expects, spec })
+        };
+        (0..self.source.len()).map(&mut choose).collect()
+    }
+
+    /// The regular file that stands at the path of a source file.
+    pub(crate) fn existing(&self, at: usize) -> Option<&'a Entry> {
+        let remote = &self.state.entries.get(self.known[at]? as usize)?.entry;
+        matches!(remote.kind, Kind::File { .. }).then_some(remote)
+    }
+
+    /// What must be asked, each file once, in order.
+    pub fn queries(&self) -> Vec<Query> {
+        let mut asks = BTreeMap::new();
+        for (at, local) in self.source.iter().enumerate() {
+            if let Some(BasisQuery { known, rewritten, expects, spec }) = self.bases[at] {
+                let ask = ask(&mut asks, known);
+                ask.signature = spec.or(ask.signature);
+                ask.rewritten |= rewritten;
+                if expects {
+                    ask.expected = local.digest.map(|digest| digest.short());
+                }
+            }
+            if let (ContentMatch::Query, Some(known)) = (self.same[at], self.known[at]) {
+                ask(&mut asks, known).expected = local.digest.map(|digest| digest.short());
+            }
+        }
+        asks.into_values().collect()
+    }
+
+    /// The position in the source of a path.
+    pub fn position_of(&self, path: &RelPath) -> Option<usize> {
+        self.source.binary_search_by(|local| local.entry.path.cmp(path)).ok()
+    }
+
+    /// The size of a file of the state, in bytes.
+    pub fn known_bytes(&self, known: u32) -> u64 {
+        let remote = self.state.entries.get(known as usize);
+        remote.and_then(|remote| remote.entry.file_size()).unwrap_or(0)
+    }
+}
+
+fn ask(asks: &mut BTreeMap<u32, Query>, known: u32) -> &mut Query {
+    asks.entry(known).or_insert(Query { known, expected: None, signature: None, rewritten: false })
+}
+
+/// For each source entry, where its path is in the state: a merge of two sorted lists.
+fn positions(source: &[SourceEntry], state: &State) -> Vec<Option<u32>> {
+    let mut at = 0;
+    let position = |local: &SourceEntry| {
+        while state.entries.get(at).is_some_and(|remote| remote.entry.path < local.entry.path) {
+            at += 1;
+        }
+        let found = state.entries.get(at)?.entry.path == local.entry.path;
+        found.then_some(at as u32)
+    };
+    source.iter().map(position).collect()
+}

@@ -1,0 +1,109 @@
+//! Compares the source with the destination: which files are the same, which are not, which must be asked
+//! about.
+
+use assetsync_core::digest::Digest;
+use assetsync_core::entry::{Entry, Mtime};
+use assetsync_core::state::RemoteEntry;
+
+/// One path of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceEntry {
+    /// What stands there.
+    pub entry: Entry,
+    /// The content's digest; every regular file has one.
+    pub digest: Option<Digest>,
+}
+
+/// What decides whether two files have the same content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CompareBy {
+    /// The content: by digests where the destination knows them, else by reading the destination's file. Times never
+    /// decide: builds with fixed times change files that keep size and mtime.
+    #[default]
+    Content,
+    /// Files of the same size are the same (`--size-only`).
+    SizeOnly,
+}
+
+/// Whether the contents of two files are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentMatch {
+    /// They are.
+    Yes,
+    /// They are not.
+    No,
+    /// Only reading the destination's file will tell.
+    Query,
+}
+
+/// How finely the destination keeps times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MtimeResolution {
+    /// To the nanosecond.
+    #[default]
+    Nanoseconds,
+    /// To the second, as SFTP does.
+    Seconds,
+}
+
+impl MtimeResolution {
+    /// Whether the two times are the same as far as this clock tells.
+    pub fn same(self, a: Mtime, b: Mtime) -> bool {
+        match self {
+            MtimeResolution::Nanoseconds => a == b,
+            MtimeResolution::Seconds => a.secs == b.secs,
+        }
+    }
+}
+
+/// Compares the contents of two regular files at the same path.
+pub fn same_content(local: &SourceEntry, remote: &RemoteEntry, rule: CompareBy) -> ContentMatch {
+    let (Some(here), Some(there)) = (local.entry.file_size(), remote.entry.file_size()) else {
+        return ContentMatch::No;
+    };
+    if here != there {
+        return ContentMatch::No;
+    }
+    let known = local.digest.zip(remote.digest);
+    match (rule, known) {
+        (CompareBy::SizeOnly, _) => ContentMatch::Yes,
+        (CompareBy::Content, Some((here, there))) if here.short() == there => ContentMatch::Yes,
+        (CompareBy::Content, Some(_)) => ContentMatch::No,
+        (CompareBy::Content, None) => ContentMatch::Query,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assetsync_core::entry::Kind;
+    use assetsync_core::path::RelPath;
+
+    use super::*;
+
+    fn file(size: u64, secs: i64, nanos: u32) -> Entry {
+        let path = RelPath::new(b"a").unwrap();
+        Entry { path, kind: Kind::File { size }, mode: 0o644, mtime: Mtime { secs, nanos } }
+    }
+
+    #[test]
+    fn only_size_and_digests_decide() {
+        let local = SourceEntry { entry: file(3, 10, 5), digest: Some(Digest::of(b"abc")) };
+        let abc = Some(Digest::of(b"abc").short());
+        let abd = Some(Digest::of(b"abd").short());
+        let rows = [
+            (file(3, 10, 5), abc, CompareBy::Content, ContentMatch::Yes),
+            (file(3, 99, 0), abc, CompareBy::Content, ContentMatch::Yes),
+            (file(3, 10, 5), abd, CompareBy::Content, ContentMatch::No),
+            (file(3, 10, 5), None, CompareBy::Content, ContentMatch::Query),
+            (file(3, 10, 6), None, CompareBy::Content, ContentMatch::Query),
+            (file(4, 10, 5), None, CompareBy::Content, ContentMatch::No),
+            (file(4, 10, 5), abc, CompareBy::SizeOnly, ContentMatch::No),
+            (file(3, 10, 5), None, CompareBy::SizeOnly, ContentMatch::Yes),
+            (file(3, 99, 5), abd, CompareBy::SizeOnly, ContentMatch::Yes),
+        ];
+        for (entry, digest, rule, expected) in rows {
+            let remote = RemoteEntry { entry, digest };
+            assert_eq!(same_content(&local, &remote, rule), expected, "{remote:?} {rule:?}");
+        }
+    }
+}

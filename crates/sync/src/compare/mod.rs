@@ -1,0 +1,6 @@
+//! Comparing the source with what the destination holds.
+
+pub mod aliases;
+pub mod basis_index;
+pub mod comparison;
+pub mod content_match;

@@ -1,0 +1,5 @@
+//! The conversation with the agent.
+
+pub mod receive_survey;
+pub mod session;
+pub mod wire;

@@ -1,0 +1,206 @@
+//! Hears what stands at a destination, and what is kept there besides.
+
+use assetsync_core::entry::{Entry, Kind};
+use assetsync_core::limits;
+use assetsync_core::path::RelPath;
+use assetsync_core::protocol::{AgentStatistics, Deploy, Message};
+use assetsync_core::state::{HistoryId, RemoteEntry, RetainedContent, State};
+use assetsync_ssh::Target;
+
+use super::session::{Session, SessionOptions, out_of_place};
+use crate::connect::start_agent::ConnectOptions;
+use crate::error::PushError;
+use crate::event::{Event, Monitor};
+use crate::store::destination_cache::DestinationCache;
+
+/// What is known of a destination before anything is planned.
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    /// What stands there.
+    pub state: State,
+    /// The history of deploys, byte for byte as it was written; empty where there is none.
+    pub history: Vec<u8>,
+    /// The contents that are set aside there.
+    pub retained_contents: Vec<RetainedContent>,
+    /// What the agent tells of itself, its clock and its rights.
+    pub statistics: AgentStatistics,
+}
+
+/// Looks at a destination; creates and changes nothing there. Nothing is said of leftovers of interrupted pushes.
+pub fn survey(
+    target: &Target,
+    connection: &ConnectOptions<'_>,
+    monitor: &dyn Monitor,
+) -> Result<Survey, PushError> {
+    let connection = ConnectOptions { dry_run: true, ..connection.clone() };
+    let (memory, cached) = DestinationCache::of(target, &connection)?;
+    let history = memory.history();
+    let (remembered_id, deploy) = (memory.id(), Some(deploy(&history)));
+    // Deploys look before they build: where they could delete nothing they say so then.
+    let opening = SessionOptions {
+        cached: remembered_id,
+        deletes: true,
+        deploy,
+        ..SessionOptions::default()
+    };
+    let mut session = Session::connect(target, &connection, opening, monitor)?;
+    let survey = session.survey(CachedSurvey { entries: cached, history: history.clone() })?;
+    session.bye()?;
+    memory.keep_history(&history, &survey.history);
+    Ok(survey)
+}
+
+/// What a deploy says of the history it remembers.
+pub(crate) fn deploy(history: &[u8]) -> Deploy {
+    Deploy { history: (!history.is_empty()).then(|| HistoryId::of(history)) }
+}
+
+/// What the sender remembers of a destination.
+#[derive(Debug, Default)]
+pub struct CachedSurvey {
+    /// What stood there, in tree order.
+    pub entries: Vec<RemoteEntry>,
+    /// Its history; empty if it is not known, or not wanted.
+    pub history: Vec<u8>,
+}
+
+impl Session<'_> {
+    /// Hears what stands at the destination: in full, or how it differs from what is `known`.
+    pub fn survey(&mut self, known: CachedSurvey) -> Result<Survey, PushError> {
+        let mut hearing = SurveyReceiver {
+            survey: Survey::default(),
+            bytes: 0,
+            cached: CachedEntries::new(known.entries),
+            history: known.history,
+            is_history_known: false,
+            is_deploy: self.is_deploy(),
+        };
+        while !hearing.on_message(self.receive()?)? {}
+        let survey = hearing.survey;
+        self.set_survey(survey.statistics, &survey.state.partials);
+        let (paths, partials) = (survey.state.entries.len(), survey.state.partials.len());
+        let (paths, partials) = (paths as u64, partials as u64);
+        self.monitor().event(Event::Surveyed { paths, partials });
+        Ok(survey)
+    }
+}
+
+/// A survey that is being heard.
+struct SurveyReceiver {
+    survey: Survey,
+    /// What the entries take in memory beyond their own size, in bytes.
+    bytes: usize,
+    cached: CachedEntries,
+    /// What is remembered of the history.
+    history: Vec<u8>,
+    is_history_known: bool,
+    is_deploy: bool,
+}
+
+impl SurveyReceiver {
+    /// Takes the next message; `true` if it was the last.
+    fn on_message(&mut self, message: Message<'_>) -> Result<bool, PushError> {
+        match message {
+            Message::Entry(entry) => self.add(entry)?,
+            Message::Unchanged { count } => {
+                for entry in self.cached.next(count)? {
+                    self.add(entry)?;
+                }
+            }
+            Message::Removed { count } => drop(self.cached.next(count)?),
+            Message::Partial(partial) => self.survey.state.partials.push(partial),
+            Message::StateEnd(statistics) => {
+                self.cached.end()?;
+                self.survey.statistics = statistics;
+                return Ok(true);
+            }
+            Message::HistoryKnown if self.is_deploy => self.history_known()?,
+            Message::HistoryChunk(piece) if self.is_deploy => self.history_piece(piece)?,
+            Message::Retained(retained_contents) if self.is_deploy => {
+                if self.survey.retained_contents.len() == limits::RETAINED_CONTENTS {
+                    return Err(PushError::Protocol("too much is set aside".into()));
+                }
+                self.survey.retained_contents.push(retained_contents);
+            }
+            other => return Err(out_of_place(&other)),
+        }
+        let state = &self.survey.state;
+        let items = (state.entries.len() + state.partials.len()) as u64;
+        if items > limits::ENTRIES || self.bytes > limits::STATE_BYTES {
+            return Err(PushError::Protocol("too many paths".into()));
+        }
+        Ok(false)
+    }
+
+    fn add(&mut self, entry: RemoteEntry) -> Result<(), PushError> {
+        check_order(&self.survey.state, &entry.entry.path)?;
+        self.bytes += entry_bytes(&entry.entry);
+        self.survey.state.entries.push(entry);
+        Ok(())
+    }
+
+    fn history_known(&mut self) -> Result<(), PushError> {
+        if self.history.is_empty() || self.is_history_known || !self.survey.history.is_empty() {
+            return Err(PushError::Protocol("it knows a history that nobody named".into()));
+        }
+        self.is_history_known = true;
+        self.survey.history = std::mem::take(&mut self.history);
+        Ok(())
+    }
+
+    fn history_piece(&mut self, piece: &[u8]) -> Result<(), PushError> {
+        if piece.is_empty() || self.is_history_known {
+            return Err(PushError::Protocol("a piece of no history".into()));
+        }
+        if (self.survey.history.len() + piece.len()) as u64 > limits::HISTORY_BYTES {
+            return Err(PushError::Protocol("too long a history".into()));
+        }
+        self.survey.history.extend_from_slice(piece);
+        Ok(())
+    }
+}
+
+/// What is remembered, being confirmed or dropped by the agent.
+struct CachedEntries {
+    rest: std::vec::IntoIter<RemoteEntry>,
+    is_used: bool,
+}
+
+impl CachedEntries {
+    fn new(entries: Vec<RemoteEntry>) -> CachedEntries {
+        CachedEntries { rest: entries.into_iter(), is_used: false }
+    }
+
+    /// The next `count` entries.
+    fn next(&mut self, count: u32) -> Result<Vec<RemoteEntry>, PushError> {
+        self.is_used = true;
+        let count = count as usize;
+        if count == 0 || count > self.rest.len() {
+            return Err(PushError::Protocol("it remembers another state".into()));
+        }
+        Ok(self.rest.by_ref().take(count).collect())
+    }
+
+    /// An agent that tells differences accounts for every entry.
+    fn end(&mut self) -> Result<(), PushError> {
+        if self.is_used && self.rest.len() > 0 {
+            return Err(PushError::Protocol("it forgot part of the state".into()));
+        }
+        Ok(())
+    }
+}
+
+/// What an entry takes in memory beyond its own size, in bytes.
+fn entry_bytes(entry: &Entry) -> usize {
+    let target = if let Kind::Symlink { target } = &entry.kind { target.len() } else { 0 };
+    entry.path.as_bytes().len() + target
+}
+
+fn check_order(state: &State, path: &RelPath) -> Result<(), PushError> {
+    match state.entries.last() {
+        Some(last) if last.entry.path >= *path => {
+            Err(PushError::Protocol(format!("{path} is out of order")))
+        }
+        _ => Ok(()),
+    }
+}

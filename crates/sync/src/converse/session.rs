@@ -1,0 +1,475 @@
+//! One push to one destination, step by step: connect, survey, plan, stage, publish.
+
+use std::time::Instant;
+
+use assetsync_core::delta::Signature;
+use assetsync_core::entry::{Entry, Kind};
+use assetsync_core::limits;
+use assetsync_core::plan::{Action, ActionKind, FileAction, Plan};
+use assetsync_core::protocol::{AgentStatistics, Deploy, Hello, Message, Query};
+use assetsync_core::recipe::{Basis, Recipe};
+use assetsync_core::state::{Partial, StateId};
+use assetsync_ssh::{Target, bootstrap};
+
+use super::wire::Wire;
+use crate::compare::aliases::Pair;
+use crate::compare::comparison::{Answer, Answers, Comparison};
+use crate::connect::link_speed::LinkSpeed;
+use crate::connect::start_agent::{ConnectOptions, StartedAgent, destination_bytes};
+use crate::draft::build::OldContents;
+use crate::encode::file::Encoder;
+use crate::encode::job::{EncodeJob, send_renames};
+use crate::encode::sink::{MessageSink, ProgressSink};
+use crate::error::PushError;
+use crate::event::{Event, Monitor};
+use crate::plan::decision::DeployRequests;
+use crate::push::attempt::Publishing;
+use crate::push::report::Report;
+use crate::scan::source::{Source, read_again};
+use crate::share::push_group::PushGroup;
+use crate::share::send_shared::send_shared;
+
+/// A conversation with a started agent.
+pub struct Session<'a> {
+    wire: Wire,
+    monitor: &'a dyn Monitor,
+    statistics: AgentStatistics,
+    partials: Vec<Partial>,
+    renames_sent: bool,
+    link_speed: LinkSpeed,
+    is_deploy: bool,
+    /// How often content was encoded for this destination first.
+    encodings: u32,
+    /// When the destination began to be reached.
+    since: Instant,
+    installed: Option<bootstrap::Installed>,
+}
+
+/// What a push to a destination begins with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SessionOptions {
+    /// The state the sender remembers.
+    pub cached: Option<StateId>,
+    /// How the destination is published.
+    pub publish: Publishing,
+    /// Whether anything may be deleted.
+    pub deletes: bool,
+    /// What is wanted besides, if the push is part of a deploy.
+    pub deploy: Option<Deploy>,
+}
+
+impl SessionOptions {
+    fn hello(&self, target: &Target, connection: &ConnectOptions<'_>) -> Result<Hello, PushError> {
+        Ok(Hello {
+            destination: destination_bytes(target)?,
+            dry_run: connection.dry_run,
+            checksum: connection.checksum,
+            timeout_ms: connection.timeout.as_millis().try_into().unwrap_or(u32::MAX),
+            cached: self.cached,
+            whole_directory: self.publish == Publishing::Directory,
+            deletes: self.deletes,
+            deploy: self.deploy,
+        })
+    }
+}
+
+/// What content is made from.
+pub struct EncodeInputs<'m> {
+    /// The files to send.
+    pub source: &'m Source,
+    /// What they are compared with.
+    pub comparison: &'m Comparison<'m>,
+    /// What the destination said of its files.
+    pub answers: &'m Answers,
+    /// Contents the destination had.
+    pub old: &'m dyn OldContents,
+    /// Other pushes of the same source, with which work is shared.
+    pub group: Option<&'m PushGroup>,
+}
+
+impl<'a> Session<'a> {
+    /// Reaches the destination and starts its agent.
+    pub fn connect(
+        target: &Target,
+        connection: &ConnectOptions<'_>,
+        opening: SessionOptions,
+        monitor: &'a dyn Monitor,
+    ) -> Result<Session<'a>, PushError> {
+        let line = opening.hello(target, connection)?.line();
+        let patience = connection.timeout;
+        let StartedAgent { agent, link_speed, since } =
+            StartedAgent::start_agent(target, connection, &line, monitor)?;
+        if !agent.noise.is_empty() {
+            monitor.event(Event::Noise(&agent.noise));
+        }
+        let installed = agent.installed.clone();
+        if let Some(installed) = &installed {
+            monitor.event(Event::AgentInstalled(installed));
+        }
+        Ok(Session {
+            wire: Wire::new(agent, line.len(), patience, connection.bytes_per_second)?,
+            monitor,
+            statistics: AgentStatistics::default(),
+            partials: Vec::new(),
+            renames_sent: false,
+            link_speed,
+            is_deploy: opening.deploy.is_some(),
+            encodings: 0,
+            since,
+            installed,
+        })
+    }
+
+    /// How far the destination is.
+    pub fn link_speed(&self) -> LinkSpeed {
+        self.link_speed
+    }
+
+    /// What the agent says next.
+    pub(crate) fn receive(&mut self) -> Result<Message<'_>, PushError> {
+        self.wire.receive()
+    }
+
+    /// Whether the push is part of a deploy.
+    pub(crate) fn is_deploy(&self) -> bool {
+        self.is_deploy
+    }
+
+    /// Who hears of events.
+    pub(crate) fn monitor(&self) -> &'a dyn Monitor {
+        self.monitor
+    }
+
+    /// Takes note of what a survey told.
+    pub(crate) fn set_survey(&mut self, statistics: AgentStatistics, partials: &[Partial]) {
+        self.statistics = statistics;
+        self.partials = partials.to_vec();
+    }
+
+    /// Asks what the comparison leaves open. Gives the answers, and the pairs of paths that are one to the destination.
+    pub fn ask(&mut self, comparison: &Comparison<'_>) -> Result<(Answers, Vec<Pair>), PushError> {
+        let (asks, suspects) = (comparison.queries(), comparison.suspects());
+        if asks.is_empty() && suspects.is_empty() {
+            return Ok((Answers::new(), Vec::new()));
+        }
+        send_renames(&mut self.wire, comparison.drafts())?;
+        self.renames_sent = true;
+        for &pair in &suspects {
+            let (path, other) = comparison.spellings(pair);
+            self.wire.send(&Message::Alias { path: path.clone(), other: other.clone() })?;
+        }
+        for ask in &asks {
+            self.wire.send(&Message::Query(*ask))?;
+        }
+        self.wire.send(&Message::QueriesEnd)?;
+        self.wire.flush()?;
+        let mut one = Vec::new();
+        for pair in suspects {
+            match self.wire.receive()? {
+                Message::Compared(true) => one.push(pair),
+                Message::Compared(false) => {}
+                other => return Err(out_of_place(&other)),
+            }
+        }
+        let mut answers = Answers::new();
+        for ask in &asks {
+            let size = comparison.known_bytes(ask.known);
+            let most = if ask.rewritten { limits::rewritten_bytes(size) } else { size };
+            answers.insert(ask.known, self.answer(ask, most)?);
+        }
+        match self.wire.receive()? {
+            Message::AnswersEnd => Ok((answers, one)),
+            other => Err(out_of_place(&other)),
+        }
+    }
+
+    fn answer(&mut self, ask: &Query, most: u64) -> Result<Answer, PushError> {
+        match self.wire.receive()? {
+            Message::Compared(true) if ask.expected.is_some() => Ok(Answer::ContentMatch),
+            Message::Compared(false) => Ok(Answer::Different),
+            Message::Unreadable => Ok(Answer::Gone),
+            Message::Signature { basis_bytes } if basis_bytes <= most => {
+                self.signature(ask, basis_bytes)
+            }
+            other => Err(out_of_place(&other)),
+        }
+    }
+
+    fn signature(&mut self, ask: &Query, basis_bytes: u64) -> Result<Answer, PushError> {
+        let spec = ask.signature.ok_or_else(|| PushError::Protocol("unasked signature".into()))?;
+        let needed = spec.signature_bytes(basis_bytes);
+        let mut entries = Vec::new();
+        while (entries.len() as u64) < needed {
+            match self.wire.receive()? {
+                Message::Blocks(piece)
+                    if !piece.is_empty() && (entries.len() + piece.len()) as u64 <= needed =>
+                {
+                    entries.extend_from_slice(piece);
+                }
+                other => return Err(out_of_place(&other)),
+            }
+        }
+        let signature = Signature::new(spec, basis_bytes, entries);
+        Ok(Answer::Signed(signature.map_err(|error| PushError::Protocol(error.to_string()))?))
+    }
+
+    /// Whether there is anything for the agent to do.
+    pub fn has_work(&self, plan: &Plan, requests: &DeployRequests) -> bool {
+        !plan.actions.is_empty() || self.statistics.index_is_stale || !requests.is_empty()
+    }
+
+    /// Sends the plan, its content, and what is wanted besides. If `publish` says so, the agent publishes once
+    /// everything is staged.
+    pub fn send(
+        &mut self,
+        plan: &Plan,
+        materials: &EncodeInputs<'_>,
+        requests: &DeployRequests,
+        publish: bool,
+    ) -> Result<(), PushError> {
+        let partials = std::mem::take(&mut self.partials);
+        self.check_room(plan, &partials, requests.bytes)?;
+        let sends_renames = !std::mem::replace(&mut self.renames_sent, true);
+        let work = EncodeJob::new(plan, materials, sends_renames, self.link_speed);
+        self.monitor.event(Event::Planned { files: work.files(), bytes: work.bytes() });
+        self.send_work(&work)?;
+        self.send_requests(requests)?;
+        self.wire.send(&Message::ContentEnd { publish })?;
+        self.wire.flush()?;
+        self.monitor.event(Event::Sent);
+        Ok(())
+    }
+
+    /// Tells what is kept besides. It comes after everything that another destination may be sent too.
+    fn send_requests(&mut self, requests: &DeployRequests) -> Result<(), PushError> {
+        for &(known, digest) in &requests.to_retain {
+            self.wire.send(&Message::Retain { known, digest })?;
+        }
+        for &retained_contents in &requests.retained_to_drop {
+            self.wire.send(&Message::DropRetained { retained_contents })?;
+        }
+        let Some(edit) = &requests.history else { return Ok(()) };
+        self.wire.send(&Message::History { keep: edit.keep })?;
+        let mut pieces = edit.append.chunks(limits::LITERAL_BYTES);
+        pieces.try_for_each(|piece| self.wire.send(&Message::HistoryChunk(piece)))
+    }
+
+    /// Sends what is encoded for this destination, or for another one in the same state.
+    fn send_work(&mut self, work: &EncodeJob<'_>) -> Result<(), PushError> {
+        let encoded = match work.materials.group {
+            Some(group) => send_shared(group, work, &mut self.wire, self.monitor)?,
+            None => {
+                let mut outlet = ProgressSink::new(&mut self.wire, self.monitor, work.bytes());
+                work.encode(&mut outlet)?;
+                true
+            }
+        };
+        self.encodings += u32::from(encoded);
+        Ok(())
+    }
+
+    /// Waits until everything is staged and verified; what failed is sent again. Gives the number of those files.
+    pub fn wait_staged(
+        &mut self,
+        plan: &mut Plan,
+        source: &Source,
+        publish: bool,
+    ) -> Result<u64, PushError> {
+        let failed = self.staged(plan)?;
+        if !failed.is_empty() {
+            self.retry(&failed, plan, source, publish)?;
+        }
+        Ok(failed.len() as u64)
+    }
+
+    /// Which files the agent could not stage.
+    fn staged(&mut self, plan: &Plan) -> Result<Vec<u32>, PushError> {
+        let mut failed = Vec::new();
+        loop {
+            match self.wire.receive()? {
+                Message::Failed { action } => failed.push(action),
+                Message::StagedEnd => return Ok(failed),
+                other => return Err(out_of_place(&other)),
+            }
+            if failed.len() > plan.actions.len() {
+                return Err(PushError::Protocol("too many failures".into()));
+            }
+        }
+    }
+
+    /// Sends files again, whole, as they are now; once.
+    fn retry(
+        &mut self,
+        failed: &[u32],
+        plan: &mut Plan,
+        source: &Source,
+        publish: bool,
+    ) -> Result<(), PushError> {
+        self.monitor.event(Event::Retrying { files: failed.len() as u64 });
+        let mut tree = source.tree().map_err(PushError::Io)?;
+        let answers = Answers::new();
+        for &position in failed {
+            let action = plan.actions.get_mut(position as usize);
+            let action = action.ok_or_else(|| PushError::Protocol("failure of no file".into()))?;
+            let amend = amend(position, action, source, &mut tree)?;
+            self.wire.send(&amend)?;
+            let outlet = &mut self.wire;
+            let mut encoder = Encoder { tree: &mut tree, outlet, answers: &answers };
+            if !encoder.encode_whole(position, action)? {
+                let source = std::io::Error::other("it was not the same twice");
+                return Err(PushError::Changing { path: action.path.to_string(), source });
+            }
+        }
+        self.wire.send(&Message::ContentEnd { publish })?;
+        self.wire.flush()?;
+        match self.staged(plan)?.first() {
+            None => Ok(()),
+            Some(&position) => {
+                let action = plan.actions.get(position as usize);
+                Err(PushError::Damaged(action.map_or("?".into(), |action| action.path.to_string())))
+            }
+        }
+    }
+
+    /// Has what is staged published, if that was not said with the content.
+    pub fn publish(&mut self) -> Result<(), PushError> {
+        self.wire.send(&Message::Publish)?;
+        self.wire.flush()
+    }
+
+    /// Has the agent carry out what was left for pruning.
+    pub fn prune(&mut self) -> Result<(), PushError> {
+        self.wire.send(&Message::Prune)?;
+        self.wire.flush()
+    }
+
+    /// Shows that this side lives, and looks whether the other does.
+    pub fn keep_alive(&mut self) -> Result<(), PushError> {
+        self.wire.keep_alive()?;
+        self.wire.poll_peer()
+    }
+
+    /// Waits until everything is published, or everything is pruned.
+    pub fn published(&mut self) -> Result<(), PushError> {
+        loop {
+            match self.wire.receive()? {
+                Message::Notice(text) => {
+                    self.monitor.event(Event::Notice(&assetsync_core::text::line(text)));
+                }
+                Message::Published(statistics) => {
+                    self.statistics = statistics;
+                    return Ok(());
+                }
+                other => return Err(out_of_place(&other)),
+            }
+        }
+    }
+
+    /// Under which id the agent knows what stands at the destination now, if it does.
+    pub fn state(&self) -> Option<StateId> {
+        self.statistics.state
+    }
+
+    /// Ends the conversation without (further) work.
+    pub fn bye(&mut self) -> Result<(), PushError> {
+        self.wire.send(&Message::Quit)?;
+        self.wire.flush()
+    }
+
+    /// The same, and waits until the agent has ended: whoever comes next finds the destination unlocked.
+    pub fn end(&mut self) -> Result<(), PushError> {
+        self.bye()?;
+        match self.wire.receive() {
+            Ok(other) => Err(out_of_place(&other)),
+            Err(PushError::Closed(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes into the report what the conversation came to.
+    pub fn measure(&self, report: &mut Report) {
+        report.bytes_sent = self.wire.sent();
+        report.encodings = self.encodings;
+        report.bytes_received = self.wire.received;
+        report.round_trips = self.wire.round_trips;
+        report.elapsed = self.since.elapsed();
+        report.agent_peak_rss_bytes = self.statistics.peak_rss_bytes;
+        report.agent_files_read = self.statistics.files_read;
+        report.agent_installed.clone_from(&self.installed);
+    }
+
+    /// Old and new files are there at the same time until the deletes at the end.
+    fn check_room(
+        &self,
+        plan: &Plan,
+        partials: &[Partial],
+        set_aside_bytes: u64,
+    ) -> Result<(), PushError> {
+        let files = plan.actions.iter().filter_map(Action::file);
+        let needed = files.map(FileAction::staged_bytes).sum::<u64>() + set_aside_bytes;
+        // What the plan does not use of an interrupted push is removed before anything is staged.
+        let unused = unused_bytes(plan, partials);
+        let free = self.statistics.free_bytes.map(|free| free.saturating_add(unused));
+        match free.filter(|free| needed > *free) {
+            Some(free) => Err(PushError::NoRoom { needed, free }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Bytes of the leftovers that a plan does not use.
+fn unused_bytes(plan: &Plan, partials: &[Partial]) -> u64 {
+    let all: u64 = partials.iter().map(|partial| partial.size).sum();
+    let files = plan.actions.iter().filter_map(Action::file);
+    let used = files.filter_map(|file| match file.recipe {
+        Recipe::Copy { from: Basis::Partial(position) } => partials.get(position as usize),
+        _ => None,
+    });
+    all.saturating_sub(used.map(|partial| partial.size).sum())
+}
+
+/// The file as it is now, and the message that says so.
+fn amend(
+    position: u32,
+    action: &mut Action,
+    source: &Source,
+    tree: &mut assetsync_tree::OpenTree,
+) -> Result<Message<'static>, PushError> {
+    use crate::compare::content_match::SourceEntry;
+    let changing = |path: &assetsync_core::path::RelPath, source| PushError::Changing {
+        path: path.to_string(),
+        source,
+    };
+    let ActionKind::File(file) = &mut action.what else {
+        return Err(PushError::Protocol("failure of no file".into()));
+    };
+    let path = action.path.clone();
+    let (kind, mode, mtime) = (Kind::File { size: file.size }, file.mode, file.mtime);
+    let planned = (file.size, file.mtime, file.digest);
+    let mut now = SourceEntry { entry: Entry { path, kind, mode, mtime }, digest: None };
+    let mut buffer = vec![0; 64 * 1024];
+    read_again(tree, &mut now, &mut buffer).map_err(|error| {
+        match source.has_contents_elsewhere() {
+            true => PushError::Missing { path: action.path.to_string() },
+            false => changing(&action.path, error),
+        }
+    })?;
+    let (Some(digest), Some(size)) = (now.digest, now.entry.file_size()) else {
+        return Err(changing(&action.path, std::io::ErrorKind::InvalidInput.into()));
+    };
+    (file.size, file.mtime, file.digest) = (size, now.entry.mtime, Some(digest));
+    if source.has_contents_elsewhere() {
+        // What was wanted then is wanted still.
+        file.mtime = planned.1;
+        if (file.size, file.digest) != (planned.0, planned.2) {
+            return Err(PushError::Missing { path: action.path.to_string() });
+        }
+    }
+    Ok(Message::Amend { action: position, size, mtime: file.mtime, digest })
+}
+
+pub(crate) fn out_of_place(message: &Message<'_>) -> PushError {
+    let name = format!("{message:?}");
+    let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
+    PushError::Protocol(format!("{} out of place", &name[..end]))
+}

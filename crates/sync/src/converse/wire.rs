@@ -1,0 +1,247 @@
+//! The sender's end of the conversation: reads and writes with a deadline, counts bytes, keeps to a rate.
+
+use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
+
+use assetsync_core::limits;
+use assetsync_core::protocol::{
+    CodecContext, FrameKind, Inbox, Message, Outbox, Received, put_frame,
+};
+use assetsync_ssh::bootstrap::Started;
+use assetsync_ssh::{CommandHandle, TimedReader, TimedWriter};
+
+use crate::encode::sink::MessageSink;
+use crate::error::PushError;
+
+/// How much is read at a time, in bytes.
+const READ_BYTES: usize = 128 * 1024;
+
+/// The zstd level of the dialog.
+const LEVEL: i32 = 3;
+
+/// Longest time between signs of life while content is sought in silence.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Both directions of a conversation with an agent.
+pub struct Wire {
+    reader: TimedReader,
+    writer: TimedWriter,
+    end: CommandHandle,
+    inbox: Inbox,
+    outbox: Outbox,
+    timeout: Duration,
+    rate: Option<Rate>,
+    piece: Vec<u8>,
+    last_write: Instant,
+    last_read: Instant,
+    blocked: Duration,
+    /// How often an answer was waited for after something had been said.
+    pub round_trips: u32,
+    sent_since_read: bool,
+    sent: u64,
+    /// Bytes read so far.
+    pub received: u64,
+}
+
+impl Wire {
+    /// Takes over from the bootstrap. `first_line` bytes were sent already.
+    pub fn new(
+        started: Started,
+        first_line: usize,
+        timeout: Duration,
+        bytes_per_second: Option<u64>,
+    ) -> Result<Wire, PushError> {
+        let mut inbox = Inbox::new().map_err(PushError::Io)?;
+        inbox.receive(&started.read_ahead);
+        let channel = started.channel;
+        Ok(Wire {
+            reader: TimedReader::new(channel.reader, timeout).map_err(PushError::Io)?,
+            writer: TimedWriter::new(channel.writer, timeout).map_err(PushError::Io)?,
+            end: channel.end,
+            inbox,
+            outbox: Outbox::new(LEVEL).map_err(PushError::Io)?,
+            timeout,
+            rate: bytes_per_second.map(Rate::new),
+            piece: vec![0; READ_BYTES],
+            last_write: Instant::now(),
+            last_read: Instant::now(),
+            blocked: Duration::ZERO,
+            round_trips: 0,
+            sent_since_read: true,
+            sent: first_line as u64,
+            received: started.read_ahead.len() as u64,
+        })
+    }
+
+    /// What the agent says next.
+    pub fn receive(&mut self) -> Result<Message<'_>, PushError> {
+        self.round_trips += u32::from(std::mem::take(&mut self.sent_since_read));
+        while !self.inbox.ready()? {
+            self.read_some()?;
+        }
+        match self.inbox.pop()? {
+            Received::Message(message) => Ok(message),
+            Received::Failure(failure) => Err(PushError::Agent(failure)),
+            Received::Stored(_) => Err(PushError::Protocol("stored content from an agent".into())),
+        }
+    }
+
+    fn read_some(&mut self) -> Result<(), PushError> {
+        match self.reader.read(&mut self.piece) {
+            Ok(0) => Err(PushError::Closed(self.end.stderr_so_far())),
+            Ok(count) => {
+                self.take(count);
+                Ok(())
+            }
+            Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    fn take(&mut self, count: usize) {
+        self.received += count as u64;
+        self.last_read = Instant::now();
+        self.inbox.receive(&self.piece[..count]);
+    }
+
+    /// Looks, without waiting, whether the agent is still there and silent but for signs of life.
+    pub fn poll_peer(&mut self) -> Result<(), PushError> {
+        loop {
+            self.reader.set_idle(Duration::ZERO);
+            let read = self.reader.read(&mut self.piece);
+            self.reader.set_idle(self.timeout);
+            match read {
+                Ok(0) => return Err(PushError::Closed(self.end.stderr_so_far())),
+                Ok(count) => self.take(count),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => break,
+                Err(error) => return Err(self.explain(error)),
+            }
+            if self.inbox.ready()? {
+                return match self.inbox.pop()? {
+                    Received::Failure(failure) => Err(PushError::Agent(failure)),
+                    other => Err(PushError::Protocol(format!("{other:?} out of place"))),
+                };
+            }
+        }
+        match self.last_read.elapsed() > self.timeout {
+            true => Err(PushError::Timeout(self.timeout)),
+            false => Ok(()),
+        }
+    }
+
+    /// Ends the zstd frame of what was said, and what was said is on its way. Others may speak until
+    /// [`resume`](Wire::resume); gives what they must know to do so.
+    pub fn pause(&mut self) -> Result<CodecContext, PushError> {
+        let memory = self.outbox.end();
+        self.write_at_least(1)?;
+        Ok(memory)
+    }
+
+    /// Speaks again after others, who remembered `memory` in the end.
+    pub fn resume(&mut self, memory: CodecContext) -> Result<(), PushError> {
+        self.outbox = Outbox::after(memory, LEVEL).map_err(PushError::Io)?;
+        Ok(())
+    }
+
+    /// Notices an agent that has gone, without waiting for anything.
+    pub fn check(&mut self) -> Result<(), PushError> {
+        let is_gone =
+            self.writer.is_hung_up().and_then(|gone| Ok(gone || self.reader.is_hung_up()?));
+        match is_gone {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(self.read_failure(io::ErrorKind::BrokenPipe.into())),
+            Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    /// Gives the conversation up at once, so that the destination is free.
+    pub fn disconnect(&mut self) {
+        self.end.kill();
+    }
+
+    /// An agent that fails says so and goes; the reason is waiting to be read.
+    fn read_failure(&mut self, error: io::Error) -> PushError {
+        if error.kind() == io::ErrorKind::TimedOut {
+            return self.explain(error);
+        }
+        loop {
+            match self.receive() {
+                Ok(_) => {}
+                Err(reason) => return reason,
+            }
+        }
+    }
+
+    fn explain(&self, error: io::Error) -> PushError {
+        match error.kind() {
+            io::ErrorKind::TimedOut => PushError::Timeout(self.timeout),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
+                PushError::Closed(self.end.stderr_so_far())
+            }
+            _ => PushError::Io(error),
+        }
+    }
+}
+
+impl MessageSink for Wire {
+    fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), PushError> {
+        self.sent_since_read = true;
+        let started = Instant::now();
+        for piece in bytes.chunks(limits::FRAME_BYTES) {
+            if let Some(rate) = &mut self.rate {
+                rate.pace(piece.len());
+            }
+            if let Err(error) = self.writer.write_all(piece) {
+                return Err(self.read_failure(error));
+            }
+            self.sent += piece.len() as u64;
+        }
+        self.last_write = Instant::now();
+        self.blocked += self.last_write - started;
+        Ok(())
+    }
+
+    fn keep_alive(&mut self) -> Result<(), PushError> {
+        if self.last_write.elapsed() < HEARTBEAT.min(self.timeout / 4) {
+            return Ok(());
+        }
+        let mut frame = Vec::new();
+        put_frame(&mut frame, FrameKind::Heartbeat, &[]);
+        // Nobody answers a heartbeat, so it begins no round trip.
+        let sent_since_read = self.sent_since_read;
+        self.write(&frame)?;
+        self.sent_since_read = sent_since_read;
+        Ok(())
+    }
+
+    fn blocked(&self) -> Duration {
+        self.blocked
+    }
+
+    fn sent(&self) -> u64 {
+        self.sent
+    }
+}
+
+/// Keeps writing to a rate (`--bwlimit`), measured from the first byte.
+pub(crate) struct Rate {
+    bytes_per_second: u64,
+    start: Instant,
+    written: u64,
+}
+
+impl Rate {
+    pub(crate) fn new(bytes_per_second: u64) -> Rate {
+        Rate { bytes_per_second: bytes_per_second.max(1), start: Instant::now(), written: 0 }
+    }
+
+    /// Waits until `count` more bytes are due.
+    pub(crate) fn pace(&mut self, count: usize) {
+        let due = Duration::from_secs_f64(self.written as f64 / self.bytes_per_second as f64);
+        std::thread::sleep(due.saturating_sub(self.start.elapsed()));
+        self.written += count as u64;
+    }
+}

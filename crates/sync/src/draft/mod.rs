@@ -1,0 +1,10 @@
+//! Content prepared from remembered states while the destination is being reached.
+
+pub mod build;
+pub mod choose_basis;
+pub mod exact_diff;
+pub mod old_contents;
+pub mod prefetch;
+pub mod renames;
+pub mod sketch;
+pub mod substitutes;

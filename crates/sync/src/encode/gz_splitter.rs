@@ -1,0 +1,192 @@
+//! Takes `.gz` files apart on all cores while other content is sent.
+//!
+//! It is worth about as much time as it saves on an ordinary link. So that neither waits for the other, the cores
+//! work through the files from the front, and where there are very many, the link takes those at the back as they
+//! are.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// As long as so much is left that nobody has begun, the link does not wait for it, in bytes.
+const MUCH: u64 = 8 << 20;
+
+/// A `.gz` file of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GzJob {
+    /// Position in the plan.
+    pub position: u32,
+    /// Position in the source.
+    pub at: usize,
+    /// Bytes of the `.gz`.
+    pub size: u64,
+}
+
+/// What came of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NextGz {
+    /// It has been taken apart, or can't be.
+    Done(GzJob),
+    /// There was no time for it.
+    Left(GzJob),
+    /// Nothing yet.
+    Wait,
+    /// There are no more.
+    Over,
+}
+
+/// Files to take apart, and those that are.
+#[derive(Debug)]
+pub struct GzSplitter {
+    locked: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Queue {
+    waiting: VecDeque<GzJob>,
+    waiting_bytes: u64,
+    done: VecDeque<GzJob>,
+    in_work: usize,
+}
+
+impl Queue {
+    fn is_more_coming(&self) -> bool {
+        self.in_work > 0 || !self.waiting.is_empty()
+    }
+}
+
+impl GzSplitter {
+    /// These files, in this order.
+    pub fn new(jobs: Vec<GzJob>) -> GzSplitter {
+        let waiting_bytes = jobs.iter().map(|job| job.size).sum();
+        let (done, in_work) = (VecDeque::new(), 0);
+        let locked = Queue { waiting: jobs.into(), waiting_bytes, done, in_work };
+        GzSplitter { locked: Mutex::new(locked), changed: Condvar::new() }
+    }
+
+    /// Takes files apart until none is left; any number of threads may.
+    pub fn work(&self, split_gz: impl Fn(&GzJob)) {
+        while let Some(job) = self.begin() {
+            split_gz(&job);
+            let mut locked = self.locked();
+            locked.in_work -= 1;
+            locked.done.push_back(job);
+            self.changed.notify_all();
+        }
+    }
+
+    fn begin(&self) -> Option<GzJob> {
+        let mut locked = self.locked();
+        let job = locked.waiting.pop_front()?;
+        locked.waiting_bytes -= job.size;
+        locked.in_work += 1;
+        Some(job)
+    }
+
+    /// A file that is ready, if there is one.
+    pub fn ready(&self) -> Option<GzJob> {
+        self.locked().done.pop_front()
+    }
+
+    /// The next file, now that there is nothing else to send: one that is ready, one that will have no time, or,
+    /// after `patience`, none.
+    pub fn next(&self, patience: Duration) -> NextGz {
+        let mut locked = self.locked();
+        // Threads that have been told to work may not have begun yet: what waits is coming too.
+        if locked.done.is_empty() && locked.waiting_bytes <= MUCH && locked.is_more_coming() {
+            let waited = self.changed.wait_timeout(locked, patience);
+            locked = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if let Some(job) = locked.done.pop_front() {
+            return NextGz::Done(job);
+        }
+        if locked.waiting_bytes > MUCH
+            && let Some(job) = locked.waiting.pop_back()
+        {
+            locked.waiting_bytes -= job.size;
+            return NextGz::Left(job);
+        }
+        if locked.is_more_coming() { NextGz::Wait } else { NextGz::Over }
+    }
+
+    /// Nobody begins another one.
+    pub fn stop(&self) {
+        let mut locked = self.locked();
+        locked.waiting.clear();
+        locked.waiting_bytes = 0;
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Queue> {
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jobs(count: u32, size: u64) -> Vec<GzJob> {
+        let job = |position| GzJob { position, at: position as usize, size };
+        (0..count).map(job).collect()
+    }
+
+    /// Everything that comes, with `work` done beforehand by nobody.
+    fn drain(regzips: &GzSplitter) -> Vec<NextGz> {
+        let next = || Some(regzips.next(Duration::ZERO)).filter(|next| *next != NextGz::Over);
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn what_is_taken_apart_comes_once_and_in_order() {
+        let regzips = GzSplitter::new(jobs(3, 100));
+        regzips.work(|_| {});
+        assert_eq!(regzips.ready().map(|job| job.position), Some(0));
+        let rest = drain(&regzips).into_iter().map(|outcome| match outcome {
+            NextGz::Done(job) => job.position,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(rest.collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn the_link_takes_the_last_ones_where_there_are_many() {
+        let regzips = GzSplitter::new(jobs(30, 1 << 20));
+        let left = (0..5).map(|_| regzips.next(Duration::ZERO));
+        let left: Vec<_> = left
+            .map(|outcome| match outcome {
+                NextGz::Left(job) => job.position,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(left, [29, 28, 27, 26, 25]);
+        regzips.work(|_| {});
+        assert_eq!(drain(&regzips).len(), 25);
+    }
+
+    #[test]
+    fn the_link_waits_for_few_though_no_thread_has_begun() {
+        let regzips = GzSplitter::new(jobs(2, 100));
+        assert_eq!(regzips.next(Duration::ZERO), NextGz::Wait);
+        regzips.work(|_| {});
+        assert!(drain(&regzips).iter().all(|outcome| matches!(outcome, NextGz::Done(_))));
+    }
+
+    #[test]
+    fn all_of_them_come_whatever_the_threads_do() {
+        let regzips = GzSplitter::new(jobs(200, 100));
+        let mut seen = std::thread::scope(|scope| {
+            (0..3).for_each(|_| drop(scope.spawn(|| regzips.work(|_| {}))));
+            let mut seen = Vec::new();
+            loop {
+                match regzips.next(Duration::from_secs(1)) {
+                    NextGz::Done(job) | NextGz::Left(job) => seen.push(job.position),
+                    NextGz::Wait => {}
+                    NextGz::Over => return seen,
+                }
+            }
+        });
+        seen.sort_unstable();
+        assert_eq!(seen, (0..200).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,10 @@
+//! Turning planned files into frames.
+
+pub mod adaptive_level;
+pub mod delta;
+pub mod file;
+pub mod gz_splitter;
+pub mod job;
+pub mod patch_frames;
+pub mod patches;
+pub mod sink;

@@ -1,0 +1,145 @@
+//! Why a push failed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use assetsync_core::protocol::{Failure, InboxError};
+use assetsync_ssh::TransportError;
+
+use super::compare::comparison::OneName;
+use super::plan::guards::Refusal;
+use super::plan::planner::Obstruction;
+use super::scan::source::SourceError;
+
+/// Why a push failed. Unless it says otherwise, nothing has changed at the destination.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PushError {
+    /// The source can't be read.
+    #[error(transparent)]
+    Source(#[from] Arc<SourceError>),
+    /// The source has no files, and the push would delete everything.
+    #[error(
+        "Source {0} has no files (dot-files such as .keep do not count), so everything at the destination \
+         would be deleted; check the build"
+    )]
+    EmptySource(String),
+    /// The host can't be reached, or no agent started on it.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The agent gave up.
+    #[error("{0}")]
+    Agent(#[source] Failure),
+    /// The agent's bytes make no sense.
+    #[error("The agent's answer makes no sense: {0}; check what the login shell prints")]
+    Inbox(#[from] InboxError),
+    /// The agent said something out of place.
+    #[error("The agent broke the protocol: {0}")]
+    Protocol(String),
+    /// Nothing came for too long.
+    #[error("No answer for {} s; the destination is as it was, or every path of it is whole", .0.as_secs_f32())]
+    Timeout(Duration),
+    /// The connection ended.
+    #[error("The connection ended early{}", detail(.0))]
+    Closed(String),
+    /// The system failed on this side.
+    #[error("Can't talk to the agent: {0}")]
+    Io(#[source] std::io::Error),
+    /// Directories with content stand where files shall be.
+    #[error("{} in the way: {}; say --delete to replace them", stand(.0), paths(.0))]
+    Obstruction(Vec<Obstruction>),
+    /// Paths that can't both be there.
+    #[error(
+        "The destination's file system takes {} for one name (it ignores case or other differences of spelling); \
+         rename one, or leave it out",
+        names(.0)
+    )]
+    OneName(Vec<OneName>),
+    /// What would be deleted may not be.
+    #[error("{0}; nothing was changed")]
+    Refused(#[from] Refusal),
+    /// The destination lacks the room.
+    #[error("Disk full: the push needs {needed} bytes at the destination, {free} are free")]
+    NoRoom {
+        /// Bytes needed while both old and new files are there.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
+    /// What several destinations are sent could not be kept until all have it.
+    #[error(
+        "Can't keep in {} what several destinations are sent: {}; make room there, or set TMPDIR",
+        assetsync_core::text::path(&std::env::temp_dir()), .0
+    )]
+    SpillFile(#[source] std::io::Error),
+    /// What failed while content was encoded for several destinations.
+    #[error(transparent)]
+    Shared(Arc<PushError>),
+    /// Something that files are compared with was in the store, and then was not.
+    #[error("A content vanished from the store")]
+    Vanished,
+    /// A source file kept changing.
+    #[error("{path} changes while it is read: {source}")]
+    Changing {
+        /// The file, relative to the source.
+        path: String,
+        /// What reading it said.
+        source: std::io::Error,
+    },
+    /// A deploy can't go on with what the destination holds.
+    #[error("{0}")]
+    Decision(Box<dyn std::error::Error + Send + Sync>),
+    /// A given content is not here.
+    #[error(
+        "{path} can't be made from what the destination keeps, and its content is not here; \
+         deploy the revision it belongs to again"
+    )]
+    Missing {
+        /// The file, relative to the source.
+        path: String,
+    },
+    /// What was only looked at can't be published.
+    #[error("A dry run can't be published")]
+    DryRun,
+    /// A file did not arrive as it was sent, twice.
+    #[error("{0} arrived damaged twice; check the memory and disk of both machines")]
+    Damaged(String),
+}
+
+impl PushError {
+    /// Whether it is only that several destinations can't be served at the same time.
+    pub(crate) fn is_shared_encoding_failure(&self) -> bool {
+        match self {
+            PushError::SpillFile(_) => true,
+            PushError::Shared(error) => error.is_shared_encoding_failure(),
+            _ => false,
+        }
+    }
+
+    /// Whether it is only that the store lost what it had.
+    pub(crate) fn is_lost_content(&self) -> bool {
+        match self {
+            PushError::Vanished => true,
+            PushError::Shared(error) => error.is_lost_content(),
+            _ => false,
+        }
+    }
+}
+
+fn detail(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+fn stand(ways: &[Obstruction]) -> &'static str {
+    if ways.len() == 1 { "A directory stands" } else { "Directories stand" }
+}
+
+fn paths(ways: &[Obstruction]) -> String {
+    let paths: Vec<String> = ways.iter().take(10).map(|way| way.path.to_string()).collect();
+    paths.join(", ")
+}
+
+fn names(pairs: &[OneName]) -> String {
+    let pair = |pair: &OneName| format!("{} and {}", pair.other, pair.path);
+    pairs.iter().take(10).map(pair).collect::<Vec<_>>().join(", ")
+}

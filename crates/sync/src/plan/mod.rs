@@ -1,0 +1,6 @@
+//! Deciding what is done with every path.
+
+pub mod decision;
+pub mod guards;
+pub mod planner;
+pub mod state_after;

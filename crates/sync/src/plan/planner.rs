@@ -1,0 +1,301 @@
+//! The planner: a pure function of the source, the destination's state and the answers to its questions.
+
+use std::collections::HashMap;
+
+use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
+use assetsync_core::path::RelPath;
+use assetsync_core::plan::{Action, ActionKind, FileAction, Plan};
+use assetsync_core::recipe::{Basis, ContentIndex, Recipe, RecipeInputs, Reference};
+
+use super::decision::DeleteAt;
+use crate::compare::comparison::{Answer, Answers, Comparison};
+use crate::compare::content_match::ContentMatch;
+use crate::draft::build::Draft;
+use crate::scan::compressed_names::is_precompressed;
+use crate::scan::entry_points::PublishRank;
+
+/// Something at the destination that a push may not remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstruction {
+    /// The directory that would have to go.
+    pub path: RelPath,
+}
+
+impl Comparison<'_> {
+    /// The plan, once everything is answered; or what stands in its way.
+    pub fn plan(&self, answers: &Answers) -> Result<Plan, Vec<Obstruction>> {
+        let mut planning = PlanBuilder {
+            comparison: self,
+            answers,
+            contents: ContentIndex::of(self.state).with_retained(self.retained_contents),
+            positions: HashMap::new(),
+            respelled: self.aliases.iter().map(|(&at, &known)| (known, at)).collect(),
+            plan: Plan { renames: self.drafts.renames.clone(), ..Plan::default() },
+            in_the_way: Vec::new(),
+        };
+        planning.run();
+        if planning.in_the_way.is_empty() { Ok(planning.plan) } else { Err(planning.in_the_way) }
+    }
+}
+
+struct PlanBuilder<'c, 'a> {
+    comparison: &'c Comparison<'a>,
+    answers: &'c Answers,
+    contents: ContentIndex,
+    /// Where in the plan source files are, by position.
+    positions: HashMap<usize, u32>,
+    /// What the source spells in another way, by position in the state.
+    respelled: HashMap<u32, usize>,
+    plan: Plan,
+    in_the_way: Vec<Obstruction>,
+}
+
+impl<'a> PlanBuilder<'_, 'a> {
+    /// Merges the source with what is left over at the destination, in tree order.
+    fn run(&mut self) {
+        let state = self.comparison.state;
+        let mut remote = 0;
+        for at in 0..self.comparison.source.len() {
+            let path = &self.comparison.source[at].entry.path;
+            while state.entries.get(remote).is_some_and(|there| there.entry.path < *path) {
+                self.extraneous(remote);
+                remote += 1;
+            }
+            if self.comparison.known[at].is_some() {
+                remote += 1;
+            }
+            self.wanted(at);
+        }
+        (remote..state.entries.len()).for_each(|remote| self.extraneous(remote));
+    }
+
+    /// Something the source does not have.
+    fn extraneous(&mut self, remote: usize) {
+        let entry = &self.comparison.state.entries[remote].entry;
+        let what = match (self.respelled.get(&(remote as u32)), self.deleted(entry)) {
+            (Some(&at), _) => {
+                ActionKind::Respell { to: self.comparison.source[at].entry.path.clone() }
+            }
+            (None, Some(DeleteAt::Publishing)) => ActionKind::Delete,
+            (None, Some(DeleteAt::Pruning)) => ActionKind::Prune,
+            (None, None) => return,
+        };
+        let path = entry.path.clone();
+        self.plan.actions.push(Action { path, known: Some(remote as u32), what });
+    }
+
+    /// When something the source does not have is deleted, if it is.
+    fn deleted(&self, entry: &Entry) -> Option<DeleteAt> {
+        self.comparison.deletes.when(&entry.path).filter(|_| !self.is_protected(entry))
+    }
+
+    fn is_protected(&self, entry: &Entry) -> bool {
+        let is_dir = entry.kind == Kind::Dir;
+        self.comparison.policy.filter.covers(entry.path.as_bytes(), is_dir)
+    }
+
+    /// Something the source has.
+    fn wanted(&mut self, at: usize) {
+        let local = &self.comparison.source[at];
+        let existing = self.existing(at);
+        self.check_way(&local.entry, existing);
+        let what = match &local.entry.kind {
+            Kind::File { size } => self.file(at, *size),
+            Kind::Dir => dir(&local.entry, existing),
+            Kind::Symlink { target } => self.symlink(&local.entry, target, existing),
+            Kind::Special => None,
+        };
+        if let Some(what) = what {
+            let path = local.entry.path.clone();
+            self.plan.actions.push(Action { path, known: self.comparison.known[at], what });
+        }
+    }
+
+    /// What stands at the path of a source entry, or under another spelling of it.
+    fn existing(&self, at: usize) -> Option<&'a Entry> {
+        let comparison = self.comparison;
+        let known = comparison.known[at].or_else(|| comparison.aliases.get(&at).copied())?;
+        comparison.state.entries.get(known as usize).map(|remote| &remote.entry)
+    }
+
+    /// Whether a file stands as it shall be, but for the spelling of its path.
+    fn is_only_respelled(&self, at: usize, local: &Entry) -> bool {
+        let clock = self.comparison.policy.clock;
+        self.comparison.aliases.contains_key(&at)
+            && self.comparison.same[at] == ContentMatch::Yes
+            && self.existing(at).is_some_and(|there| {
+                clock.same(there.mtime, local.mtime) && there.mode == local.mode & CARRIED_MODE
+            })
+    }
+
+    /// A directory makes way for something else only with everything in it, and only if deleting is allowed.
+    fn check_way(&mut self, local: &Entry, existing: Option<&Entry>) {
+        let replaces_dir = existing.is_some_and(|there| there.kind == Kind::Dir);
+        if local.kind == Kind::Dir || !replaces_dir {
+            return;
+        }
+        let state = &self.comparison.state.entries;
+        let first = state.partition_point(|remote| remote.entry.path <= local.path);
+        let below = state[first..].iter().map(|remote| &remote.entry);
+        let mut below = below.take_while(|entry| entry.path.starts_with(&local.path));
+        let keeps = |entry: &Entry| self.deleted(entry) != Some(DeleteAt::Publishing);
+        if below.any(keeps) {
+            self.in_the_way.push(Obstruction { path: local.path.clone() });
+        }
+    }
+
+    fn symlink(
+        &self,
+        local: &Entry,
+        target: &[u8],
+        existing: Option<&Entry>,
+    ) -> Option<ActionKind> {
+        let clock = self.comparison.policy.clock;
+        let same = existing
+            .is_some_and(|there| there.kind == local.kind && clock.same(there.mtime, local.mtime));
+        (!same).then(|| ActionKind::Symlink { target: target.to_vec(), mtime: local.mtime })
+    }
+
+    fn file(&mut self, at: usize, size: u64) -> Option<ActionKind> {
+        let comparison = self.comparison;
+        let local = &comparison.source[at];
+        let digest = local.digest?;
+        if self.is_only_respelled(at, &local.entry) {
+            self.plan.kept_files += 1;
+            self.plan.kept_bytes += size;
+            return None;
+        }
+        let position = self.plan.actions.len() as u32;
+        let situation = RecipeInputs {
+            local: &local.entry,
+            size,
+            existing: comparison.existing(at),
+            same_content: self.is_same(at),
+            same_time: self.is_same_time(at),
+            copy_from: self.contents.find((digest.short(), size)),
+            has_contents_elsewhere: comparison.has_contents_elsewhere,
+            rewritten: self.rewritten(at),
+            patched: self.patched(at),
+            regzipped: self.regzipped(at, size),
+            signed: self.signed(at),
+        };
+        let recipe = Recipe::choose(&situation, comparison.recipes);
+        if recipe == Recipe::Keep {
+            self.plan.kept_files += 1;
+            self.plan.kept_bytes += size;
+            return None;
+        }
+        self.positions.insert(at, position);
+        let makes_content = recipe != Recipe::Touch;
+        if makes_content {
+            self.contents.add_planned((digest.short(), size), position);
+        }
+        Some(ActionKind::File(FileAction {
+            size,
+            mode: local.entry.mode,
+            mtime: local.entry.mtime,
+            digest: makes_content.then_some(digest),
+            recipe,
+            entry_point: self.is_entry_point(&local.entry),
+        }))
+    }
+
+    fn is_same(&self, at: usize) -> bool {
+        match self.comparison.same[at] {
+            ContentMatch::Yes => true,
+            ContentMatch::No => false,
+            ContentMatch::Query => {
+                let answer = self.comparison.known[at].and_then(|known| self.answers.get(&known));
+                answer == Some(&Answer::ContentMatch)
+            }
+        }
+    }
+
+    fn is_same_time(&self, at: usize) -> bool {
+        let local = &self.comparison.source[at].entry;
+        let clock = self.comparison.policy.clock;
+        self.comparison.existing(at).is_some_and(|there| clock.same(there.mtime, local.mtime))
+    }
+
+    fn signed(&self, at: usize) -> Option<(Reference, u32)> {
+        let asked = self.comparison.bases[at]?;
+        let reference =
+            Reference { basis: Basis::Existing(asked.known), rewritten: asked.rewritten };
+        match self.answers.get(&asked.known)? {
+            Answer::Signed(signature) => Some((reference, signature.spec().block_bytes)),
+            _ => None,
+        }
+    }
+
+    /// A basis that is the content once it is rewritten: known here, or so answered.
+    fn rewritten(&self, at: usize) -> Option<Basis> {
+        if let Some(Draft::Rewritten(known)) = self.comparison.drafts.files.get(&at) {
+            return Some(Basis::Existing(*known));
+        }
+        let asked = self.comparison.bases[at].filter(|asked| asked.expects)?;
+        let is_same = self.answers.get(&asked.known)? == &Answer::ContentMatch;
+        is_same.then_some(Basis::Existing(asked.known))
+    }
+
+    fn patched(&self, at: usize) -> Option<(Reference, u64)> {
+        match self.comparison.drafts.files.get(&at)? {
+            draft @ Draft::Compared { reference, .. } => Some((*reference, draft.bytes())),
+            Draft::Rewritten(_) => None,
+        }
+    }
+
+    /// Where the plain sibling will be, and what else must travel.
+    fn regzipped(&self, at: usize, size: u64) -> Option<(Basis, u64)> {
+        // Not taken apart yet: a zopfli's corrections are a tenth of the file, zlib's a hundredth.
+        let (plain, bytes) = (self.comparison.regzips.get(&at)?.plain, size / 10);
+        let Some(&position) = self.positions.get(&plain) else {
+            let kept = self.comparison.known.get(plain).copied().flatten();
+            return Some((Basis::Existing(kept?), bytes));
+        };
+        let recipe = self.plan.actions.get(position as usize)?.file()?.recipe;
+        let basis = match recipe {
+            Recipe::Keep | Recipe::Touch => Basis::Existing(self.comparison.known[plain]?),
+            // It is copied only once all content has come.
+            Recipe::Copy { from: Basis::Planned(planned) } => Basis::Planned(planned),
+            _ => Basis::Planned(position),
+        };
+        Some((basis, bytes))
+    }
+
+    fn is_entry_point(&self, entry: &Entry) -> bool {
+        self.comparison.policy.entry_points.rank(entry.path.as_bytes()) == PublishRank::EntryPoint
+    }
+}
+
+fn dir(local: &Entry, existing: Option<&Entry>) -> Option<ActionKind> {
+    let same = existing.is_some_and(|there| there.kind == Kind::Dir && there.mode == local.mode);
+    (!same).then_some(ActionKind::Dir { mode: local.mode })
+}
+
+/// Positions of the actions whose content travels, in the order in which it compresses best: patches first, what
+/// is alike side by side (the same extension, then the same names in whatever directory), what is compressed already after that, and what is made from other files of the push at
+/// the end.
+pub fn content_order(plan: &Plan) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..plan.actions.len() as u32)
+        .filter(|&at| {
+            plan.actions[at as usize].file().is_some_and(|file| file.recipe.has_content())
+        })
+        .collect();
+    order.sort_by_cached_key(|&at| {
+        let path = &plan.actions[at as usize].path;
+        let name = path.file_name();
+        let dot = name.iter().rposition(|&byte| byte == b'.').unwrap_or(name.len());
+        let recipe = plan.actions[at as usize].file().map(|file| file.recipe);
+        let rank = match recipe {
+            Some(Recipe::Patch { .. }) => 0,
+            Some(Recipe::Regzip { .. }) => 3,
+            _ if is_precompressed(path.as_bytes()) => 2,
+            _ => 1,
+        };
+        (rank, name[dot..].to_vec(), name.to_vec(), at)
+    });
+    order
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! Entry points: files that name other files, and so are published after them.
+//!
+//! A visitor who gets the new `index.html` must find every script it names, so manifests, pages and
+//! service workers become visible last.
+
+use crate::scan::filter::{FilterError, MAX_RULES, Pattern, check_len};
+
+/// The patterns of [`EntryPoints::default`], in the syntax of `--exclude`.
+pub const DEFAULT_PATTERNS: &[&str] = &[
+    ".sprockets-manifest-*.json",
+    "manifest*.json",
+    ".manifest.json",
+    "asset-manifest.json",
+    "*.html",
+    "*.htm",
+    "sw.js",
+    "service_worker.js",
+    "service-worker.js",
+];
+
+/// Suffixes of compressed siblings, which web servers hand out in the plain file's place.
+const SIBLINGS: &[&[u8]] = &[b".gz", b".br", b".zst"];
+
+/// When a file is published; sorting by it gives the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PublishRank {
+    /// Names nothing that matters.
+    Ordinary,
+    /// Names other files: published after all ordinary ones.
+    EntryPoint,
+}
+
+/// The patterns that tell entry points.
+#[derive(Clone, Debug)]
+pub struct EntryPoints {
+    patterns: Vec<Pattern>,
+}
+
+impl EntryPoints {
+    /// Takes patterns in the syntax of `--exclude`, without the prefixes `+ ` and `- `.
+    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, FilterError> {
+        let mut known = Vec::new();
+        for pattern in patterns {
+            check_len(pattern)?;
+            if known.len() == MAX_RULES {
+                return Err(FilterError::TooMany);
+            }
+            known.push(Pattern::new(pattern));
+        }
+        Ok(Self { patterns: known })
+    }
+
+    /// The rank of a file, whose path is relative to the root; compressed siblings rank alike.
+    pub fn rank(&self, path: &[u8]) -> PublishRank {
+        let plain = SIBLINGS.iter().find_map(|suffix| path.strip_suffix(*suffix)).unwrap_or(path);
+        let named = |path| self.patterns.iter().any(|pattern| pattern.matches(path, false));
+        if named(path) || named(plain) { PublishRank::EntryPoint } else { PublishRank::Ordinary }
+    }
+}
+
+impl Default for EntryPoints {
+    fn default() -> Self {
+        let patterns = DEFAULT_PATTERNS.iter().map(|text| Pattern::new(text.as_bytes())).collect();
+        Self { patterns }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults() {
+        let entry_points = EntryPoints::default();
+        let entries = [
+            ".sprockets-manifest-0123456789abcdef0123456789abcdef.json",
+            "assets/.sprockets-manifest-0123.json",
+            "assets/.manifest.json",
+            "packs/manifest.json",
+            "manifest-0123.json.gz",
+            ".vite/manifest.json",
+            "index.html",
+            "docs/404.htm.br",
+            "sw.js",
+            "app/service_worker.js.zst",
+            "asset-manifest.json",
+        ];
+        for path in entries {
+            assert_eq!(entry_points.rank(path.as_bytes()), PublishRank::EntryPoint, "{path}");
+        }
+        for path in ["app-3f2a91c0.js", "sw.js.map", "manifest.js", "html", "a.gz", "xsw.js"] {
+            assert_eq!(entry_points.rank(path.as_bytes()), PublishRank::Ordinary, "{path}");
+        }
+        assert!(PublishRank::Ordinary < PublishRank::EntryPoint);
+    }
+
+    #[test]
+    fn own_patterns_replace_the_defaults() {
+        let own = EntryPoints::new([&b"/boot/*.js"[..], b"*.map.gz"]).expect("valid");
+        for path in ["boot/a.js", "boot/a.js.gz", "x/a.map.gz"] {
+            assert_eq!(own.rank(path.as_bytes()), PublishRank::EntryPoint, "{path}");
+        }
+        for path in ["x/boot/a.js", "index.html", "x/a.map"] {
+            assert_eq!(own.rank(path.as_bytes()), PublishRank::Ordinary, "{path}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let long = vec![b'a'; 5000];
+        assert!(matches!(EntryPoints::new([&long[..]]), Err(FilterError::TooLong { .. })));
+        let many = vec![&b"a"[..]; MAX_RULES + 1];
+        assert_eq!(EntryPoints::new(many).map(drop), Err(FilterError::TooMany));
+    }
+}

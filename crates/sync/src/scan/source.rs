@@ -1,0 +1,269 @@
+//! The source: a directory on this machine, listed at once and hashed while the destination is reached.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use assetsync_core::digest::Digest;
+use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
+use assetsync_core::path::RelPath;
+use assetsync_core::work_names::is_work_dir_name;
+use assetsync_tree::{FileMetadata, OpenTree, metadata_at, metadata_of_open};
+use rayon::prelude::*;
+use walkdir::WalkDir;
+
+use super::left_out::{LeftOut, Why};
+use crate::compare::content_match::SourceEntry;
+use crate::scan::filter::{Filter, Verdict};
+
+/// How often a file that changes while it is read is read again.
+const READS: usize = 3;
+
+/// How much is read at a time, in bytes.
+const READ_BYTES: usize = 256 * 1024;
+
+/// A scanned source.
+#[derive(Debug)]
+pub struct Source {
+    root: OwnedFd,
+    path: PathBuf,
+    /// Everything that is carried, in tree order, as it was listed.
+    pub entries: Vec<Entry>,
+    /// What is there and not carried.
+    pub left_out: Vec<LeftOut>,
+    has_contents_elsewhere: bool,
+    hashed: OnceLock<Result<Vec<SourceEntry>, Arc<SourceError>>>,
+}
+
+/// Why a source can't be pushed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// It is not there, or no directory.
+    #[error("Can't use source {path}: {source}")]
+    Root {
+        /// The source.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Files that can't be read; nothing is pushed without them.
+    #[error("Can't read {} of the source's files: {}", .0.len(), list(.0))]
+    Unreadable(Vec<Unreadable>),
+}
+
+/// One file that can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}")]
+pub struct Unreadable {
+    /// Where, relative to the source.
+    pub path: String,
+    /// Why.
+    pub source: io::Error,
+}
+
+fn list(unreadable: &[Unreadable]) -> String {
+    const SHOWN: usize = 10;
+    let mut lines: Vec<String> = unreadable.iter().take(SHOWN).map(ToString::to_string).collect();
+    if unreadable.len() > SHOWN {
+        lines.push(format!("and {} more", unreadable.len() - SHOWN));
+    }
+    lines.join("; ")
+}
+
+impl Source {
+    /// Lists `path`. Its files are read when [`hashed`](Source::hashed) is first called.
+    pub fn scan(path: &Path, filter: &Filter) -> Result<Source, SourceError> {
+        let failed = |source: io::Error| SourceError::Root { path: path.into(), source };
+        let root = OwnedFd::from(File::open(path).map_err(failed)?);
+        if !File::from(root.try_clone().map_err(failed)?).metadata().map_err(failed)?.is_dir() {
+            return Err(failed(io::ErrorKind::NotADirectory.into()));
+        }
+        let (entries, left_out, hashed) = (Vec::new(), Vec::new(), OnceLock::new());
+        let path = path.into();
+        let mut source =
+            Source { root, path, entries, left_out, has_contents_elsewhere: false, hashed };
+        let unreadable = source.list(filter);
+        if unreadable.is_empty() { Ok(source) } else { Err(SourceError::Unreadable(unreadable)) }
+    }
+
+    /// A source that is known already, such as what was live before: `entries`, every file with its digest. Only
+    /// contents that must travel are looked for, each at its path in the directory `contents`; what the destination
+    /// has, at whatever path or set aside, needs not be there.
+    pub fn of(mut entries: Vec<SourceEntry>, contents: &Path) -> Result<Source, SourceError> {
+        let failed = |source: io::Error| SourceError::Root { path: contents.into(), source };
+        let root = OwnedFd::from(File::open(contents).map_err(failed)?);
+        entries.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+        if let Some(unknown) =
+            entries.iter().find(|local| local.entry.file_size().is_some() && local.digest.is_none())
+        {
+            let text = format!("the digest of {} is not known", unknown.entry.path);
+            return Err(failed(io::Error::other(text)));
+        }
+        if let Some(twice) = entries.windows(2).find(|two| two[0].entry.path == two[1].entry.path) {
+            return Err(failed(io::Error::other(format!(
+                "{} is there twice",
+                twice[0].entry.path
+            ))));
+        }
+        let listed = entries.iter().map(|local| local.entry.clone()).collect();
+        let (path, hashed) = (contents.into(), OnceLock::from(Ok(entries)));
+        Ok(Source {
+            root,
+            path,
+            entries: listed,
+            left_out: Vec::new(),
+            has_contents_elsewhere: true,
+            hashed,
+        })
+    }
+
+    /// Whether the source was [given](Source::of): its contents may be elsewhere, but can't be others.
+    pub fn has_contents_elsewhere(&self) -> bool {
+        self.has_contents_elsewhere
+    }
+
+    /// Whether there is anything to push: a file or link. Directories are nothing, and neither are names that begin with
+    /// a dot, such as `.keep` or `.DS_Store`, which stay where a build has failed.
+    pub fn has_files(&self) -> bool {
+        let counts =
+            |entry: &Entry| entry.kind != Kind::Dir && !entry.path.file_name().starts_with(b".");
+        self.entries.iter().any(counts)
+    }
+
+    /// The entries with the digests of all files. The first to ask has them read, on all cores; whoever asks
+    /// meanwhile waits. A file that changed since it was listed is taken as it is when it is read.
+    pub fn hashed(&self) -> Result<&[SourceEntry], Arc<SourceError>> {
+        let hashed = self.hashed.get_or_init(|| self.hash().map_err(Arc::new));
+        hashed.as_deref().map_err(Arc::clone)
+    }
+
+    /// The source's path, as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Lists the tree; gives what could not be listed.
+    fn list(&mut self, filter: &Filter) -> Vec<Unreadable> {
+        let mut unreadable = Vec::new();
+        let walk = WalkDir::new(&self.path).min_depth(1).sort_by_file_name().into_iter();
+        let mut tree = match self.tree() {
+            Ok(tree) => tree,
+            Err(source) => return vec![Unreadable { path: ".".into(), source }],
+        };
+        let (root, left_out) = (self.path.clone(), &mut self.left_out);
+        let mut walk = walk.filter_entry(|item| is_included(item, &root, filter));
+        while let Some(item) = walk.next() {
+            if let Ok(item) = &item
+                && let Some(path) = reserved(item, &root)
+            {
+                left_out.push(LeftOut { path, why: Why::Reserved });
+                if item.file_type().is_dir() {
+                    walk.skip_current_dir();
+                }
+                continue;
+            }
+            let listed = item.map_err(Into::into).and_then(|item| {
+                let path = relative(item.path(), &root).ok_or(io::ErrorKind::InvalidFilename)?;
+                let path = RelPath::new(path).map_err(io::Error::other)?;
+                let entry = entry(&mut tree, path)?;
+                Ok(entry)
+            });
+            match listed {
+                Ok(Entry { path, kind: Kind::Special, .. }) => {
+                    left_out.push(LeftOut { path, why: Why::Special });
+                }
+                Ok(entry) => self.entries.push(entry),
+                Err(source) => unreadable.push(unreadable_at(source)),
+            }
+        }
+        // A sorted walk is in tree order already; this makes sure of it.
+        self.entries.sort_by(|a, b| a.path.cmp(&b.path));
+        unreadable
+    }
+
+    fn hash(&self) -> Result<Vec<SourceEntry>, SourceError> {
+        let root = self.root.as_fd();
+        let listed =
+            self.entries.iter().map(|entry| SourceEntry { entry: entry.clone(), digest: None });
+        let mut entries: Vec<_> = listed.collect();
+        let files = entries.par_iter_mut().filter(|local| local.entry.file_size().is_some());
+        let read = files.map_init(
+            || (root.try_clone_to_owned().map(OpenTree::new), vec![0; READ_BYTES]),
+            |(tree, buffer), local| {
+                let read = match tree {
+                    Ok(tree) => read_again(tree, local, buffer),
+                    Err(error) => Err(error.kind().into()),
+                };
+                read.err().map(|source| Unreadable { path: local.entry.path.to_string(), source })
+            },
+        );
+        let unreadable: Vec<_> = read.flatten().collect();
+        if unreadable.is_empty() { Ok(entries) } else { Err(SourceError::Unreadable(unreadable)) }
+    }
+
+    /// A view of the tree for one reader.
+    pub fn tree(&self) -> io::Result<OpenTree> {
+        Ok(OpenTree::new(self.root.try_clone()?))
+    }
+}
+
+/// Reads a file's measures and content anew, until both belong together.
+pub fn read_again(
+    tree: &mut OpenTree,
+    local: &mut SourceEntry,
+    buffer: &mut [u8],
+) -> io::Result<()> {
+    for _ in 0..READS {
+        let file = tree.open_file(&local.entry.path)?;
+        let before = metadata_of_open(&file)?;
+        let (digest, size) = Digest::of_reader(&file, buffer)?;
+        let same = metadata_of_open(&file)? == before && before.kind == Kind::File { size };
+        if same {
+            local.entry.kind = before.kind;
+            local.entry.mtime = before.mtime;
+            local.entry.mode = before.mode & CARRIED_MODE;
+            local.digest = Some(digest);
+            return Ok(());
+        }
+    }
+    Err(io::Error::other("it changes while it is read"))
+}
+
+fn entry(tree: &mut OpenTree, path: RelPath) -> io::Result<Entry> {
+    let parent = tree.parent(&path)?;
+    let FileMetadata { mut kind, mode, mtime, .. } = metadata_at(parent, path.file_name())?;
+    if let Kind::Symlink { target } = &mut kind {
+        *target = rustix::fs::readlinkat(parent, path.file_name(), Vec::new())?.into_bytes();
+    }
+    Ok(Entry { path, kind, mode: mode & CARRIED_MODE, mtime })
+}
+
+fn is_included(item: &walkdir::DirEntry, root: &Path, filter: &Filter) -> bool {
+    relative(item.path(), root)
+        .is_none_or(|path| filter.verdict(path, item.file_type().is_dir()) == Verdict::Included)
+}
+
+/// The path of what has the name of a work directory.
+fn reserved(item: &walkdir::DirEntry, root: &Path) -> Option<RelPath> {
+    let path =
+        relative(item.path(), root).filter(|_| is_work_dir_name(item.file_name().as_bytes()))?;
+    RelPath::new(path).ok()
+}
+
+fn relative<'p>(path: &'p Path, root: &Path) -> Option<&'p [u8]> {
+    let relative = path.strip_prefix(root).ok()?.as_os_str().as_bytes();
+    (!relative.is_empty()).then_some(relative)
+}
+
+fn unreadable_at(source: io::Error) -> Unreadable {
+    let path = source
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<walkdir::Error>())
+        .and_then(walkdir::Error::path)
+        .map_or("?".into(), assetsync_core::text::path);
+    Unreadable { path, source }
+}

@@ -1,0 +1,165 @@
+//! A host that speaks SFTP: the session, who it is in messages, and what its refusals mean.
+
+use assetsync_core::limits;
+use assetsync_core::protocol::{Failure, FailureCode};
+use assetsync_ssh::sftp::{SftpError, SftpErrorKind, SftpOpenError, SftpSession, sftp_session};
+use assetsync_ssh::{RemoteTarget, TransportError};
+
+use super::names::{is_name, join};
+use crate::{ConnectOptions, Event, Monitor, PushError};
+
+/// A disk with fewer free bytes is full.
+const FULL_DISK_BYTES: u64 = 64 * 1024;
+
+/// An open session and its host's name.
+pub struct SftpHost<'a> {
+    /// The session.
+    pub session: SftpSession,
+    /// The host as it was given.
+    pub host: String,
+    /// Who hears of what should be known.
+    pub monitor: &'a dyn Monitor,
+}
+
+impl<'a> SftpHost<'a> {
+    /// Reaches the host of `target`.
+    pub fn connect(
+        target: &RemoteTarget,
+        connection: &ConnectOptions<'_>,
+        monitor: &'a dyn Monitor,
+    ) -> Result<SftpHost<'a>, PushError> {
+        let host = target.host.clone();
+        match sftp_session(target, connection.ssh, connection.prompt) {
+            Ok((session, how)) => {
+                monitor.event(Event::Connected { how: &how });
+                Ok(SftpHost { session, host, monitor })
+            }
+            Err(SftpOpenError::Transport(error)) => Err(error.into()),
+            Err(error) => Err(PushError::Agent(failure(FailureCode::Other, error.to_string()))),
+        }
+    }
+
+    /// Tells the user something.
+    pub fn notice(&self, text: &str) {
+        self.monitor.event(Event::Notice(text));
+    }
+
+    /// What a refusal means for the push.
+    pub fn refused(&self, error: &SftpError) -> PushError {
+        refused(&self.host, error)
+    }
+
+    /// A failure of the push at a path, in our own words.
+    pub fn fail(&self, code: FailureCode, path: &[u8], text: &str) -> PushError {
+        let path = assetsync_core::text::name(path);
+        PushError::Agent(failure(code, format!("{}: {path}: {text}", self.host)))
+    }
+
+    /// What a refusal to write `needed` bytes means: SFTP has no word for a full disk, so it is measured.
+    pub fn refused_write(&mut self, error: &SftpError, dir: &[u8], needed: u64) -> PushError {
+        if error.kind == SftpErrorKind::Failure
+            && let Ok(Some(free_space)) = self.session.free_space(dir)
+            && free_space.bytes < needed.max(FULL_DISK_BYTES)
+        {
+            return PushError::NoRoom { needed, free: free_space.bytes };
+        }
+        self.refused(error)
+    }
+
+    /// Removes a directory and everything below it, following no links. What is gone already is fine.
+    pub fn remove_tree(&mut self, dir: &[u8]) -> Result<(), SftpError> {
+        let mut pending = vec![(dir.to_vec(), false)];
+        let mut seen = 0;
+        while let Some((path, emptied)) = pending.pop() {
+            if emptied {
+                ignore_missing(self.session.rmdir(&path))?;
+                continue;
+            }
+            let entries = self.session.read_dir(&path)?;
+            pending.push((path.clone(), true));
+            seen += entries.len() as u64;
+            let named = entries.iter().filter(|entry| is_name(&entry.name));
+            for entry in named.take_while(|_| seen <= limits::ENTRIES) {
+                let below = join(&path, &entry.name);
+                match entry.attributes.is_dir() {
+                    true => pending.push((below, false)),
+                    false => ignore_missing(self.session.remove(&below))?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Deleting what is not there is done already.
+pub fn ignore_missing(result: Result<(), SftpError>) -> Result<(), SftpError> {
+    match result {
+        Err(error) if error.kind == SftpErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Nothing for what is not there.
+pub fn optional<T>(result: Result<T, SftpError>) -> Result<Option<T>, SftpError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind == SftpErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn refused(host: &str, error: &SftpError) -> PushError {
+    let text = format!("{host}: {error}");
+    let code = match error.kind {
+        SftpErrorKind::Lost => return PushError::Closed(text),
+        SftpErrorKind::PermissionDenied => FailureCode::Permission,
+        SftpErrorKind::TargetExists => FailureCode::Obstruction,
+        SftpErrorKind::Protocol => FailureCode::Protocol,
+        SftpErrorKind::Failure => {
+            let hint = "(SFTP has no words for a read-only file system or an exhausted quota)";
+            return PushError::Agent(failure(FailureCode::Other, format!("{text} {hint}")));
+        }
+        _ => FailureCode::Other,
+    };
+    PushError::Agent(failure(code, text))
+}
+
+fn failure(code: FailureCode, text: String) -> Failure {
+    Failure { code, text }
+}
+
+/// An SFTP push goes to a host.
+pub fn no_host() -> PushError {
+    PushError::Transport(TransportError::Options(
+        "SFTP needs a destination on a host, as in host:path",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_name_host_path_and_cause() {
+        let rows = [
+            (SftpErrorKind::PermissionDenied, Some(FailureCode::Permission)),
+            (SftpErrorKind::TargetExists, Some(FailureCode::Obstruction)),
+            (SftpErrorKind::Protocol, Some(FailureCode::Protocol)),
+            (SftpErrorKind::Failure, Some(FailureCode::Other)),
+            (SftpErrorKind::NotFound, Some(FailureCode::Other)),
+            (SftpErrorKind::Lost, None),
+        ];
+        for (kind, expected) in rows {
+            let (path, detail) = ("/srv/x".into(), "so it is".into());
+            let error = SftpError { kind, operation: "create", path, detail };
+            let error = refused("web", &error);
+            let text = error.to_string();
+            assert!(text.contains("web: Cannot create /srv/x over SFTP: so it is"), "{text}");
+            match (error, expected) {
+                (PushError::Agent(failure), Some(code)) => assert_eq!(failure.code, code),
+                (PushError::Closed(_), None) => {}
+                (error, _) => panic!("{kind:?}: {error:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What is done in which order: a pure function of the plan and the state.
+
+use assetsync_core::entry::Kind;
+use assetsync_core::path::RelPath;
+use assetsync_core::plan::{ActionKind, Plan};
+use assetsync_core::recipe::Recipe;
+use assetsync_core::state::State;
+
+/// Positions of a plan's actions, in the order in which they are carried out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PublishOrder {
+    /// Files whose content is uploaded.
+    pub uploads: Vec<u32>,
+    /// Links that are made in the staging area.
+    pub links: Vec<u32>,
+    /// What is only spelled anew, the deepest first.
+    pub respelled: Vec<u32>,
+    /// Directories that are made, parents first.
+    pub directories: Vec<NewDir>,
+    /// Files and links that take their place first, and files that are touched.
+    pub ordinary: Vec<u32>,
+    /// Files that take their place after all others, because they name them.
+    pub entry_points: Vec<u32>,
+    /// What is deleted, the deepest first.
+    pub deletes: Vec<Delete>,
+    /// Directories that get their permission bits, the deepest first.
+    pub modes: Vec<u32>,
+}
+
+/// A directory to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewDir {
+    /// Position of the action.
+    pub at: u32,
+    /// Whether something that is no directory stands there and makes way.
+    pub replaces: bool,
+}
+
+/// A path to delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delete {
+    /// Position of the action.
+    pub at: u32,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+}
+
+/// Turns recipes that need an agent into uploads: over SFTP nothing is copied or patched in place.
+pub fn only_uploads(plan: &mut Plan) {
+    for action in &mut plan.actions {
+        if let ActionKind::File(file) = &mut action.what
+            && !matches!(file.recipe, Recipe::Keep | Recipe::Touch)
+        {
+            file.recipe = Recipe::Whole;
+        }
+    }
+}
+
+impl PublishOrder {
+    /// The steps of a plan that [`only_uploads`].
+    pub fn of(plan: &Plan, state: &State) -> PublishOrder {
+        let mut steps = PublishOrder::default();
+        // What was below a directory that makes way for a file or a link goes with it. Its path must not be
+        // used any more: through a link it would lead out of the destination.
+        let mut replaced: Option<&RelPath> = None;
+        let respelled = plan.respelled();
+        for (at, action) in (0..).zip(&plan.actions) {
+            let existing = action.known.and_then(|known| state.entries.get(known as usize));
+            let existing = existing.map(|remote| &remote.entry.kind);
+            match &action.what {
+                ActionKind::Delete
+                    if replaced.is_some_and(|above| action.path.starts_with(above)) => {}
+                ActionKind::Delete => {
+                    steps.deletes.push(Delete { at, is_dir: existing == Some(&Kind::Dir) });
+                }
+                ActionKind::Respell { .. } => steps.respelled.push(at),
+                // Without an agent there is no deploy, and so no pruning.
+                ActionKind::Prune => {}
+                ActionKind::Dir { .. } if respelled.contains(&action.path) => steps.modes.push(at),
+                ActionKind::Dir { .. } => steps.directory(at, existing),
+                ActionKind::Symlink { .. } => {
+                    replaced = Some(&action.path);
+                    steps.links.push(at);
+                    steps.ordinary.push(at);
+                }
+                ActionKind::File(file) => {
+                    replaced = Some(&action.path);
+                    steps.file(at, &file.recipe, file.entry_point);
+                }
+            }
+        }
+        steps.respelled.reverse();
+        steps.deletes.reverse();
+        steps.modes.reverse();
+        steps
+    }
+
+    fn directory(&mut self, at: u32, existing: Option<&Kind>) {
+        if existing != Some(&Kind::Dir) {
+            self.directories.push(NewDir { at, replaces: existing.is_some() });
+        }
+        self.modes.push(at);
+    }
+
+    fn file(&mut self, at: u32, recipe: &Recipe, entry_point: bool) {
+        if recipe.has_content() {
+            self.uploads.push(at);
+        }
+        let last = if entry_point { &mut self.entry_points } else { &mut self.ordinary };
+        last.push(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assetsync_core::digest::Digest;
+    use assetsync_core::entry::{Entry, Mtime};
+    use assetsync_core::plan::{Action, FileAction};
+    use assetsync_core::recipe::Basis;
+    use assetsync_core::state::RemoteEntry;
+
+    use super::*;
+
+    fn path(text: &str) -> RelPath {
+        RelPath::new(text.as_bytes()).unwrap()
+    }
+
+    fn existing(text: &str, kind: Kind) -> RemoteEntry {
+        let entry = Entry { path: path(text), kind, mode: 0o755, mtime: Mtime::default() };
+        RemoteEntry { entry, digest: None }
+    }
+
+    fn action(text: &str, known: Option<u32>, what: ActionKind) -> Action {
+        Action { path: path(text), known, what }
+    }
+
+    fn file(recipe: Recipe, entry_point: bool) -> ActionKind {
+        let digest = Some(Digest::of(b""));
+        let mtime = Mtime::default();
+        ActionKind::File(FileAction { size: 0, mode: 0o644, mtime, digest, recipe, entry_point })
+    }
+
+    fn link() -> ActionKind {
+        ActionKind::Symlink { target: b"t".to_vec(), mtime: Mtime::default() }
+    }
+
+    #[test]
+    fn everything_has_its_turn() {
+        let state = State {
+            entries: vec![
+                existing("d", Kind::Dir),
+                existing("d/x", Kind::Dir),
+                existing("d/x/y", Kind::File { size: 1 }),
+                existing("f", Kind::File { size: 1 }),
+                existing("t", Kind::File { size: 1 }),
+            ],
+            partials: Vec::new(),
+        };
+        let dir = || ActionKind::Dir { mode: 0o755 };
+        let copy = Recipe::Copy { from: Basis::Planned(0) };
+        let actions = vec![
+            action("d", Some(0), dir()),
+            action("d/x", Some(1), ActionKind::Delete),
+            action("d/x/y", Some(2), ActionKind::Delete),
+            action("f", Some(3), dir()),
+            action("f/index.html", None, file(Recipe::Whole, true)),
+            action("f/n", None, dir()),
+            action("f/z", None, file(copy, false)),
+            action("l", None, link()),
+            action("t", Some(4), file(Recipe::Touch, false)),
+        ];
+        let mut plan = Plan { actions, ..Plan::default() };
+        only_uploads(&mut plan);
+        let expected = PublishOrder {
+            uploads: vec![4, 6],
+            links: vec![7],
+            respelled: Vec::new(),
+            directories: vec![NewDir { at: 3, replaces: true }, NewDir { at: 5, replaces: false }],
+            ordinary: vec![6, 7, 8],
+            entry_points: vec![4],
+            deletes: vec![Delete { at: 2, is_dir: false }, Delete { at: 1, is_dir: true }],
+            modes: vec![5, 3, 0],
+        };
+        assert_eq!(PublishOrder::of(&plan, &state), expected);
+    }
+
+    #[test]
+    fn nothing_is_deleted_by_a_path_that_leads_through_a_new_link() {
+        let entries = vec![
+            existing("a", Kind::Dir),
+            existing("a/b", Kind::File { size: 1 }),
+            existing("a.b", Kind::File { size: 1 }),
+        ];
+        let state = State { entries, partials: Vec::new() };
+        for replacement in [link(), file(Recipe::Whole, false)] {
+            let actions = vec![
+                action("a", Some(0), replacement),
+                action("a/b", Some(1), ActionKind::Delete),
+                action("a.b", Some(2), ActionKind::Delete),
+            ];
+            let plan = Plan { actions, ..Plan::default() };
+            let deletes = PublishOrder::of(&plan, &state).deletes;
+            assert_eq!(deletes, [Delete { at: 2, is_dir: false }]);
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! What pushes of one source to several destinations share: what is found out about files that changed, and what is
+//! encoded for destinations in the same state.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use assetsync_core::plan::Plan;
+use assetsync_core::protocol::{CodecContext, Message, StateHasher, put_bytes, put_number};
+use assetsync_core::recipe::Recipes;
+use assetsync_core::state::{Partial, RetainedContent, State, StateId};
+
+use super::shared_encoding::{SharedEncoding, SharedEncodingReader, SharedEncodingWriter};
+use crate::compare::comparison::{Answer, Answers};
+use crate::draft::build::{Draft, Drafts};
+use crate::draft::exact_diff::PatchOp;
+use crate::encode::job::EncodeJob;
+use crate::error::PushError;
+
+/// Shared by pushes of one source with one store and equal options; made anew for each time.
+///
+/// Destinations in the same state get the same bytes, encoded once. A push that fails takes nothing from the others,
+/// and a slow one does not hold them up.
+#[derive(Debug, Default)]
+pub struct PushGroup {
+    /// How many destinations there are.
+    destinations: usize,
+    drafts: Mutex<HashMap<CacheKey, Arc<OnceLock<Arc<Drafts>>>>>,
+    tapes: Mutex<HashMap<CacheKey, Arc<SharedEncoding>>>,
+    encodings: AtomicU64,
+    encoded_bytes: AtomicU64,
+}
+
+/// Says that two things are the same.
+type CacheKey = [u8; 32];
+
+/// Drafts, and whether they were made just now.
+pub struct SharedDrafts {
+    /// The drafts.
+    pub drafts: Arc<Drafts>,
+    /// Nobody else had them.
+    pub is_new: bool,
+}
+
+impl PushGroup {
+    /// Nothing is shared yet by so many destinations.
+    pub fn for_destinations(destinations: usize) -> PushGroup {
+        PushGroup { destinations, ..PushGroup::default() }
+    }
+
+    /// Whether there are other destinations to share with.
+    pub fn has_several(&self) -> bool {
+        self.destinations > 1
+    }
+
+    /// How often something was encoded.
+    pub fn encodings(&self) -> u64 {
+        self.encodings.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes all encodings came to.
+    pub fn encoded_bytes(&self) -> u64 {
+        self.encoded_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The tape for `work` by a sender that remembers `memory`: a player, and the recorder too if nobody has begun.
+    pub(crate) fn tape(
+        &self,
+        work: &EncodeJob<'_>,
+        memory: CodecContext,
+    ) -> Result<(SharedEncodingReader, Option<SharedEncodingWriter>), PushError> {
+        let key = key_of(work, &memory);
+        let mut tapes = lock(&self.tapes);
+        if let Some(player) = tapes.get(&key).and_then(SharedEncoding::join) {
+            return Ok((player, None));
+        }
+        let (tape, recorder, player) = SharedEncoding::begin(memory).map_err(PushError::Io)?;
+        tapes.insert(key, tape);
+        Ok((player, Some(recorder)))
+    }
+
+    /// Takes note of an encoding of so many bytes.
+    pub(crate) fn count(&self, bytes: u64) {
+        self.encodings.fetch_add(1, Ordering::Relaxed);
+        self.encoded_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// What drafts depend on besides the source and the entries that stand at the destination.
+#[derive(Clone, Copy)]
+pub struct DraftInputs<'s> {
+    /// Which ways files may take.
+    pub recipes: Recipes,
+    /// Contents left over there.
+    pub partials: &'s [Partial],
+    /// Contents set aside there.
+    pub retained_contents: &'s [RetainedContent],
+}
+
+impl DraftInputs<'_> {
+    fn key(&self, id: StateId) -> CacheKey {
+        let Recipes { copy, rewrite, patch, delta, regzip } = self.recipes;
+        let mut bytes = id.0.to_vec();
+        bytes.extend([copy, rewrite, patch, delta, regzip].map(u8::from));
+        put_partials(&mut bytes, self.partials);
+        for retained_contents in self.retained_contents {
+            bytes.extend_from_slice(&retained_contents.digest.0);
+            put_number(&mut bytes, retained_contents.size);
+        }
+        key(&bytes)
+    }
+}
+
+/// The drafts for a destination where the entries of `id` stand. Whoever needs them first makes them; whoever needs them
+/// meanwhile waits.
+pub fn drafts(
+    group: Option<&PushGroup>,
+    id: impl FnOnce() -> StateId,
+    existing: DraftInputs<'_>,
+    make: impl FnOnce() -> Drafts,
+) -> SharedDrafts {
+    let Some(group) = group else {
+        return SharedDrafts { drafts: Arc::new(make()), is_new: true };
+    };
+    let cell = Arc::clone(lock(&group.drafts).entry(existing.key(id())).or_default());
+    let mut is_new = false;
+    let drafts = cell.get_or_init(|| {
+        is_new = true;
+        Arc::new(make())
+    });
+    SharedDrafts { drafts: Arc::clone(drafts), is_new }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn key(bytes: &[u8]) -> CacheKey {
+    *blake3::hash(bytes).as_bytes()
+}
+
+/// Everything that the bytes of an encoding depend on, besides the source. How near the destination is only decides how
+/// hard compressing begins, and what plan is made.
+fn key_of(work: &EncodeJob<'_>, memory: &CodecContext) -> CacheKey {
+    let comparison = work.materials.comparison;
+    let mut bytes = vec![u8::from(work.sends_renames)];
+    memory.put(&mut bytes);
+    put_state(&mut bytes, comparison.state());
+    put_plan(&mut bytes, work.plan, comparison.drafts());
+    put_answers(&mut bytes, work.materials.answers);
+    put_drafts(&mut bytes, comparison.drafts());
+    key(&bytes)
+}
+
+fn put_state(bytes: &mut Vec<u8>, state: &State) {
+    bytes.extend_from_slice(&StateHasher::id(&state.entries).0);
+    put_partials(bytes, &state.partials);
+}
+
+fn put_partials(bytes: &mut Vec<u8>, partials: &[Partial]) {
+    put_number(bytes, partials.len() as u64);
+    for partial in partials {
+        bytes.extend_from_slice(&partial.digest.0);
+        put_number(bytes, partial.size);
+    }
+}
+
+/// The plan, as it travels.
+fn put_plan(bytes: &mut Vec<u8>, plan: &Plan, drafts: &Drafts) {
+    let memory = &mut CodecContext::default();
+    for (old, new) in &drafts.substitutes {
+        Message::Substitute { old, new }.encode(bytes, memory);
+    }
+    for (_, rename) in &drafts.renames {
+        Message::Rename(rename.clone()).encode(bytes, memory);
+    }
+    for order in plan.wire_actions() {
+        Message::Action(order).encode(bytes, memory);
+    }
+    Message::PlanEnd.encode(bytes, memory);
+}
+
+fn put_answers(bytes: &mut Vec<u8>, answers: &Answers) {
+    let mut answers: Vec<_> = answers.iter().collect();
+    answers.sort_unstable_by_key(|(known, _)| **known);
+    put_number(bytes, answers.len() as u64);
+    for (known, answer) in answers {
+        put_number(bytes, u64::from(*known));
+        bytes.push(match answer {
+            Answer::ContentMatch => 0,
+            Answer::Different => 1,
+            Answer::Gone => 2,
+            Answer::Signed(_) => 3,
+        });
+        if let Answer::Signed(signature) = answer {
+            let spec = signature.spec();
+            put_number(bytes, u64::from(spec.block_bytes));
+            bytes.push(spec.strong_bytes);
+            put_number(bytes, signature.basis_bytes());
+            put_bytes(bytes, signature.entries());
+        }
+    }
+}
+
+/// What patches are made of; that they are, and from what, the plan says.
+fn put_drafts(bytes: &mut Vec<u8>, drafts: &Drafts) {
+    let mut files: Vec<_> = drafts.files.iter().collect();
+    files.sort_unstable_by_key(|(at, _)| **at);
+    for (at, draft) in files {
+        let Draft::Compared { pieces, .. } = draft else { continue };
+        put_number(bytes, *at as u64);
+        put_number(bytes, pieces.len() as u64);
+        for piece in pieces {
+            put_piece(bytes, piece);
+        }
+    }
+}
+
+fn put_piece(bytes: &mut Vec<u8>, piece: &PatchOp) {
+    let numbers = match piece {
+        PatchOp::Copy { offset, length } => [0, *offset, *length, 0, 0],
+        PatchOp::New { range, nearby } => [1, range.start, range.end, nearby.start, nearby.end],
+    };
+    numbers.iter().for_each(|&number| put_number(bytes, number as u64));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, thread};
+
+    use assetsync_core::delta::{Signature, SignatureSpec};
+    use assetsync_core::digest::{Digest, ShortDigest};
+    use assetsync_core::entry::{Entry, Kind, Mtime};
+    use assetsync_core::path::RelPath;
+    use assetsync_core::plan::Rename;
+    use assetsync_core::protocol::Outbox;
+    use assetsync_core::recipe::{Basis, Reference};
+    use assetsync_core::state::RemoteEntry;
+
+    use super::*;
+    use crate::draft::build::NoContents;
+    use crate::scan::filter::Filter;
+    use crate::{Comparison, EncodeInputs, LinkSpeed, Policy, Source};
+
+    /// What the bytes of an encoding depend on.
+    #[derive(Clone, Default)]
+    struct Given {
+        sends_renames: bool,
+        memory: CodecContext,
+        state: State,
+        answers: Answers,
+        substitutes: Vec<(Vec<u8>, Vec<u8>)>,
+        pieces: Vec<PatchOp>,
+        delete: bool,
+    }
+
+    fn key_for(source: &Source, given: &Given) -> CacheKey {
+        let policy = Policy { delete: given.delete, ..Policy::default() };
+        let reference = Reference { basis: Basis::Existing(0), rewritten: false };
+        let draft = Draft::Compared { reference, pieces: given.pieces.clone() };
+        let drafts = Drafts {
+            substitutes: given.substitutes.clone(),
+            files: HashMap::from([(0, draft)]),
+            ..Drafts::default()
+        };
+        let comparison =
+            Comparison::new(source.hashed().unwrap(), &given.state, &policy, Recipes::ALL)
+                .with(Arc::new(drafts));
+        let plan = comparison.plan(&given.answers).unwrap();
+        let materials = EncodeInputs {
+            source,
+            comparison: &comparison,
+            answers: &given.answers,
+            old: &NoContents,
+            group: None,
+        };
+        let work = EncodeJob::new(&plan, &materials, given.sends_renames, LinkSpeed::Slow);
+        key_of(&work, &given.memory)
+    }
+
+    fn state(size: u64) -> State {
+        let path = RelPath::new(b"own.txt").unwrap();
+        let entry = Entry { path, kind: Kind::File { size }, mode: 0o644, mtime: Mtime::default() };
+        State { entries: vec![RemoteEntry { entry, digest: None }], partials: Vec::new() }
+    }
+
+    fn memory_after(known: u32) -> CodecContext {
+        let mut outbox = Outbox::new(1).unwrap();
+        outbox.send(&Message::Rename(Rename { known, start: 0, length: 8, new: vec![b'a'; 8] }));
+        outbox.end()
+    }
+
+    fn signed(byte: u8) -> Answer {
+        let spec = SignatureSpec::new(1024, 2).unwrap();
+        Answer::Signed(Signature::new(spec, 10, vec![byte; spec.entry_bytes()]).unwrap())
+    }
+
+    #[test]
+    fn the_same_is_shared_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("app.js"), "content").unwrap();
+        let source = Source::scan(dir.path(), &Filter::default()).unwrap();
+        let partial = |size| {
+            let partials = vec![Partial { digest: ShortDigest([1; 16]), size }];
+            Given { state: State { partials, ..State::default() }, ..Given::default() }
+        };
+        let answer = |answer| Given { answers: Answers::from([(3, answer)]), ..Given::default() };
+        let piece = |piece| Given { pieces: vec![piece], ..Given::default() };
+        let given = [
+            Given::default(),
+            Given { sends_renames: true, ..Given::default() },
+            Given { memory: memory_after(4), ..Given::default() },
+            Given { memory: memory_after(5), ..Given::default() },
+            Given { state: state(1), ..Given::default() },
+            Given { state: state(2), ..Given::default() },
+            Given { state: state(2), delete: true, ..Given::default() },
+            partial(1),
+            partial(2),
+            answer(Answer::ContentMatch),
+            answer(Answer::Gone),
+            answer(signed(1)),
+            answer(signed(2)),
+            Given { substitutes: vec![(vec![1; 6], vec![2; 6])], ..Given::default() },
+            piece(PatchOp::Copy { offset: 1, length: 2 }),
+            piece(PatchOp::Copy { offset: 2, length: 1 }),
+            piece(PatchOp::New { range: 0..7, nearby: 0..0 }),
+            piece(PatchOp::New { range: 0..7, nearby: 0..1 }),
+        ];
+        let keys: Vec<CacheKey> = given.iter().map(|given| key_for(&source, given)).collect();
+        let again: Vec<CacheKey> =
+            given.iter().map(|given| key_for(&source, &given.clone())).collect();
+        assert_eq!(keys, again);
+        for (at, key) in keys.iter().enumerate() {
+            assert!(!keys[..at].contains(key), "number {at} is taken for another one");
+        }
+
+        // Another content is another plan.
+        fs::write(dir.path().join("app.js"), "CONTENT").unwrap();
+        let other = Source::scan(dir.path(), &Filter::default()).unwrap();
+        assert_ne!(key_for(&source, &given[0]), key_for(&other, &given[0]));
+    }
+
+    #[test]
+    fn drafts_are_made_once_for_each_state() {
+        let group = PushGroup::for_destinations(2);
+        let all = DraftInputs { recipes: Recipes::ALL, partials: &[], retained_contents: &[] };
+        let drafts = |id: u8, existing: DraftInputs<'_>| {
+            drafts(Some(&group), || StateId([id; 16]), existing, Drafts::default)
+        };
+        let of = |id: u8, partials: &[Partial]| drafts(id, DraftInputs { partials, ..all });
+        let made: Vec<SharedDrafts> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| of(1, &[]))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(made.iter().filter(|made| made.is_new).count(), 1);
+        assert!(made.iter().all(|other| Arc::ptr_eq(&other.drafts, &made[0].drafts)));
+        let partial = Partial { digest: Digest::of(b"left").short(), size: 4 };
+        assert!(of(2, &[]).is_new && of(1, &[partial]).is_new && !of(2, &[]).is_new);
+        let retained_contents = [RetainedContent { digest: Digest::of(b"aside"), size: 5 }];
+        assert!(drafts(1, DraftInputs { retained_contents: &retained_contents, ..all }).is_new);
+        assert!(drafts(1, DraftInputs { recipes: Recipes::FAST_LINK, ..all }).is_new);
+    }
+}

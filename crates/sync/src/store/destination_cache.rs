@@ -1,0 +1,124 @@
+//! What the sender remembers of a destination: its state and the contents it has, in the [store](crate::store).
+//!
+//! All of it is a help, none of it is needed: what can't be read or written here costs bytes in the next push.
+
+use assetsync_core::digest::{Digest, ShortDigest};
+use assetsync_core::protocol::StateHasher;
+use assetsync_core::state::{RemoteEntry, StateId};
+use assetsync_ssh::Target;
+
+use crate::compare::content_match::SourceEntry;
+use crate::connect::link_speed::LinkSpeed;
+use crate::connect::start_agent::{ConnectOptions, destination_bytes};
+use crate::draft::build::{NoContents, OldContents, read};
+use crate::error::PushError;
+use crate::scan::compressed_names::is_precompressed;
+use crate::scan::source::Source;
+use crate::store::{CachedState, DestinationKey, Store};
+
+/// The memory of one destination.
+pub struct DestinationCache<'s> {
+    store: Option<&'s Store>,
+    key: DestinationKey,
+    name: String,
+    id: Option<StateId>,
+    was_fast: bool,
+}
+
+impl<'s> DestinationCache<'s> {
+    /// The memory of `target`, and the entries of its remembered state.
+    pub fn of(
+        target: &Target,
+        connection: &ConnectOptions<'s>,
+    ) -> Result<(DestinationCache<'s>, Vec<RemoteEntry>), PushError> {
+        let (store, path) = (connection.store, destination_bytes(target)?);
+        let name = match target {
+            Target::Local(_) => assetsync_core::text::name(&path),
+            Target::Remote(remote) => remote.to_string(),
+        };
+        let key = DestinationKey::new(target, connection.ssh.port);
+        let cached = store.and_then(|store| store.state(&key));
+        let was_fast = cached.as_ref().is_some_and(|state| state.is_fast);
+        let (id, entries) = cached.map(|state| (state.id, state.entries)).unzip();
+        let memory = DestinationCache { store, key, name, id, was_fast };
+        Ok((memory, entries.unwrap_or_default()))
+    }
+
+    /// The id of the remembered state.
+    pub fn id(&self) -> Option<StateId> {
+        self.id
+    }
+
+    /// How far the destination was.
+    pub fn link_speed(&self) -> LinkSpeed {
+        if self.was_fast { LinkSpeed::Fast } else { LinkSpeed::Slow }
+    }
+
+    /// The remembered history; empty if there is none.
+    pub fn history(&self) -> Vec<u8> {
+        self.store.and_then(|store| store.history(&self.key)).unwrap_or_default()
+    }
+
+    /// Keeps the destination's history, if it is not the one that was `remembered`.
+    pub fn keep_history(&self, cached: &[u8], history: &[u8]) {
+        let Some(store) = self.store.filter(|_| cached != history) else { return };
+        let _ = store.remember_history(&self.key, history);
+    }
+
+    /// Contents that destinations had.
+    pub fn contents(&self) -> &dyn OldContents {
+        match self.store {
+            Some(store) => store,
+            None => &NoContents,
+        }
+    }
+
+    /// Keeps the source's contents that later ones may be compared with.
+    pub fn keep_contents(&self, source: &Source, entries: &[SourceEntry]) {
+        let Some(store) = self.store else { return };
+        let files = entries.iter().filter_map(|local| {
+            let size = local.entry.file_size()?;
+            let kept = !is_precompressed(local.entry.path.as_bytes());
+            kept.then_some((local, (local.digest?, size)))
+        });
+        let (files, wanted): (Vec<&SourceEntry>, Vec<(Digest, u64)>) = files.unzip();
+        let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        let read = |at: usize| read(source, files[at]).ok_or_else(missing);
+        let _ = store.add(&wanted, &read);
+    }
+
+    /// Keeps what stands at the destination now, if both sides see the same, and how far it is.
+    pub fn keep_state(
+        &self,
+        theirs: Option<StateId>,
+        link_speed: LinkSpeed,
+        entries: Vec<RemoteEntry>,
+    ) {
+        let id = StateHasher::id(&entries);
+        if theirs == Some(id) {
+            self.remember(CachedState { id, is_fast: link_speed == LinkSpeed::Fast, entries });
+        }
+    }
+
+    /// Keeps what stands at a destination without an agent, as far as this side knows: nobody there can confirm it.
+    pub fn keep_unconfirmed(&self, entries: Vec<RemoteEntry>) {
+        let id = StateHasher::id(&entries);
+        self.remember(CachedState { id, is_fast: self.was_fast, entries });
+    }
+
+    fn remember(&self, state: CachedState) {
+        if let Some(store) = self.store {
+            let _ = store.remember(&self.key, &self.name, &state);
+        }
+    }
+}
+
+impl OldContents for Store {
+    fn has(&self, digest: ShortDigest, size: u64) -> bool {
+        Store::has(self, digest, size)
+    }
+
+    fn get(&self, digest: ShortDigest, size: u64) -> Option<Vec<u8>> {
+        Store::get(self, digest, size)
+    }
+}

@@ -1,0 +1,222 @@
+//! A tree held by its open root directory.
+//!
+//! Every access below the root goes through here: path components are opened one by one, relative to the
+//! directory held, and symbolic links are never followed, so that nothing the other side names and nobody
+//! who swaps a directory meanwhile can lead out of the tree.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use assetsync_core::entry::{Kind, Mtime};
+use assetsync_core::path::RelPath;
+use rustix::fs::{self, AtFlags, Mode, OFlags, Stat, Timespec, Timestamps};
+
+/// A directory and everything below it.
+///
+/// The directories on the way to the last path used stay open, so that visiting paths in tree order opens
+/// each directory once.
+#[derive(Debug)]
+pub struct OpenTree {
+    root: OwnedFd,
+    /// Open directories from the top down, with their names.
+    open: Vec<(Box<[u8]>, OwnedFd)>,
+    opened_files: u64,
+}
+
+/// What identifies a version of a file without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileVersion {
+    /// Inode number.
+    pub ino: u64,
+    /// Time of last status change, which no program can set back.
+    pub ctime: Mtime,
+}
+
+/// What `stat` tells of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileMetadata {
+    /// What it is; the target of a symbolic link is not read yet.
+    pub kind: Kind,
+    /// All twelve permission bits.
+    pub mode: u32,
+    /// Last modification; zero for directories, whose time is not carried.
+    pub mtime: Mtime,
+    /// Which version of it.
+    pub version: FileVersion,
+}
+
+impl OpenTree {
+    /// A tree below an open directory.
+    pub fn new(root: OwnedFd) -> OpenTree {
+        OpenTree { root, open: Vec::new(), opened_files: 0 }
+    }
+
+    /// The root.
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// How many files were opened.
+    pub fn opened_files(&self) -> u64 {
+        self.opened_files
+    }
+
+    /// Goes on with the tree that `other` holds.
+    pub fn replace(&mut self, other: OpenTree) {
+        self.opened_files += other.opened_files;
+        self.root = other.root;
+        self.forget();
+    }
+
+    /// Forgets open directories. Needed after a directory was moved or replaced.
+    pub fn forget(&mut self) {
+        self.open.clear();
+    }
+
+    /// The directory at `path`, or the root.
+    pub fn dir(&mut self, path: Option<&RelPath>) -> io::Result<BorrowedFd<'_>> {
+        let Some(path) = path else { return Ok(self.root.as_fd()) };
+        let shared =
+            self.open.iter().zip(path.names()).take_while(|((a, _), b)| **a == **b).count();
+        self.open.truncate(shared);
+        for name in path.names().skip(shared) {
+            let parent = self.open.last().map_or(self.root.as_fd(), |(_, fd)| fd.as_fd());
+            let opened = open_dir(parent, name)?;
+            self.open.push((name.into(), opened));
+        }
+        Ok(self.open.last().map_or(self.root.as_fd(), |(_, fd)| fd.as_fd()))
+    }
+
+    /// The directory that `path` is in.
+    pub fn parent(&mut self, path: &RelPath) -> io::Result<BorrowedFd<'_>> {
+        self.dir(path.parent().as_ref())
+    }
+
+    /// What stands at `path`, if anything.
+    pub fn file_metadata(&mut self, path: &RelPath) -> io::Result<Option<FileMetadata>> {
+        match self.parent(path).and_then(|parent| metadata_at(parent, path.file_name())) {
+            Ok(file_metadata) => Ok(Some(file_metadata)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the regular file at `path` for reading.
+    pub fn open_file(&mut self, path: &RelPath) -> io::Result<std::fs::File> {
+        self.opened_files += 1;
+        open_file(self.parent(path)?, path.file_name())
+    }
+
+    /// Sets permission bits and, unless it is a directory, mtime of what stands at `path`.
+    pub fn touch(&mut self, path: &RelPath, mode: u32, mtime: Option<Mtime>) -> io::Result<()> {
+        let parent = self.parent(path)?;
+        if let Some(mtime) = mtime
+            && is_file_with(&metadata_at(parent, path.file_name())?, mode)
+        {
+            // Opening costs more than all the rest, and there are thousands of files.
+            return set_mtime_at(parent, path.file_name(), mtime);
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = fs::openat(parent, path.file_name(), flags, Mode::empty())?;
+        set_mode(&opened, mode)?;
+        mtime.map_or(Ok(()), |mtime| set_mtime(&opened, mtime))
+    }
+}
+
+/// Opens the directory `name` in `parent`; a symbolic link is not one.
+pub fn open_dir(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match fs::openat(parent, name, flags, Mode::empty()) {
+        // Linux says "too many links" for the one that was not followed.
+        Err(rustix::io::Errno::LOOP) => Err(rustix::io::Errno::NOTDIR.into()),
+        other => Ok(other?),
+    }
+}
+
+/// Whether something is mounted at a directory, as far as the system tells.
+#[cfg(target_os = "linux")]
+pub fn is_mount_point(dir: BorrowedFd<'_>) -> bool {
+    let told = fs::statx(dir, "", AtFlags::EMPTY_PATH, fs::StatxFlags::BASIC_STATS);
+    told.is_ok_and(|told| told.stx_attributes.contains(fs::StatxAttributes::MOUNT_ROOT))
+}
+
+/// Here it does not tell; what is mounted can neither be renamed nor linked out of.
+#[cfg(not(target_os = "linux"))]
+pub fn is_mount_point(_dir: BorrowedFd<'_>) -> bool {
+    false
+}
+
+/// Opens the regular file `name` in `parent`. A FIFO is not waited for; anything but a file is refused.
+pub fn open_file(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<std::fs::File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = std::fs::File::from(fs::openat(parent, name, flags, Mode::empty())?);
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+    }
+}
+
+/// What `name` in `parent` is.
+pub fn metadata_at(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<FileMetadata> {
+    let stat = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(metadata_of(&stat))
+}
+
+/// What an open file is.
+pub fn metadata_of_open(file: impl AsFd) -> io::Result<FileMetadata> {
+    Ok(metadata_of(&fs::fstat(file)?))
+}
+
+fn metadata_of(stat: &Stat) -> FileMetadata {
+    let kind = match fs::FileType::from_raw_mode(stat.st_mode) {
+        fs::FileType::RegularFile => Kind::File { size: stat.st_size as u64 },
+        fs::FileType::Directory => Kind::Dir,
+        fs::FileType::Symlink => Kind::Symlink { target: Vec::new() },
+        _ => Kind::Special,
+    };
+    let mtime = match kind {
+        Kind::Dir => Mtime::default(),
+        _ => time(stat.st_mtime, stat.st_mtime_nsec),
+    };
+    let ctime = time(stat.st_ctime, stat.st_ctime_nsec);
+    // Sixteen bits on some systems, thirty-two on others.
+    #[allow(clippy::useless_conversion)]
+    let mode = u32::from(stat.st_mode) & 0o7777;
+    FileMetadata { kind, mode, mtime, version: FileVersion { ino: stat.st_ino, ctime } }
+}
+
+/// The fields' types differ between systems.
+fn time(secs: impl TryInto<i64>, nanos: impl TryInto<u32>) -> Mtime {
+    Mtime { secs: secs.try_into().unwrap_or_default(), nanos: nanos.try_into().unwrap_or_default() }
+}
+
+/// Whether it is a regular file whose bits [`set_mode`] would not change.
+fn is_file_with(file_metadata: &FileMetadata, mode: u32) -> bool {
+    matches!(file_metadata.kind, Kind::File { .. })
+        && file_metadata.mode == mode & assetsync_core::entry::CARRIED_MODE
+}
+
+/// Sets the permission bits that are carried; all others are cleared.
+pub fn set_mode(file: impl AsFd, mode: u32) -> io::Result<()> {
+    let mode = Mode::from_raw_mode((mode & assetsync_core::entry::CARRIED_MODE) as _);
+    Ok(fs::fchmod(file, mode)?)
+}
+
+/// Sets the time of last modification; the time of last access stays.
+pub fn set_mtime(file: impl AsFd, mtime: Mtime) -> io::Result<()> {
+    Ok(fs::futimens(file, &timestamps(mtime))?)
+}
+
+/// Sets the time of last modification of `name` in `parent`, even if it is a symbolic link.
+pub fn set_mtime_at(parent: BorrowedFd<'_>, name: &[u8], mtime: Mtime) -> io::Result<()> {
+    Ok(fs::utimensat(parent, name, &timestamps(mtime), AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+fn timestamps(mtime: Mtime) -> Timestamps {
+    Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT as _ },
+        last_modification: Timespec { tv_sec: mtime.secs as _, tv_nsec: mtime.nanos as _ },
+    }
+}
