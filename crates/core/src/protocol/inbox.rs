@@ -334,7 +334,7 @@ mod tests {
             }
             let literal = format!("{:?}", Received::Message(Message::Literal(&prefix[1..])));
             let expected = [
-                "Message(Bye)",
+                "Message(Quit)",
                 "Message(Prefix { check: [0, 0, 0, 0, 0, 0, 0, 0] })",
                 &literal,
                 &literal,

@@ -173,7 +173,7 @@ fn obstructing_paths_are_removed() {
     host.sort();
     let wanted = tree(&["a/b", "d/e.js"]);
     let made = retention(&host.history, &wanted, &host.standing, &policy(9, u64::MAX), at(DAY));
-    let expected = ["a/b InTheWay", "a/b/c.js InTheWay", "d InTheWay"];
+    let expected = ["a/b Obstruction", "a/b/c.js Obstruction", "d Obstruction"];
     assert_eq!(removed(&made), expected);
     assert!(made.removed().all(|(_, why)| why.at_publishing()));
 }

@@ -96,12 +96,12 @@ fn every_file_gets_the_cheapest_recipe() {
     ];
     let expected = [
         "app-1a2b3c4d.js delete",
-        "app-9f8e7d6c.js delta Known(0)",
-        "moved.css copy Known(2)",
+        "app-9f8e7d6c.js delta Existing(0)",
+        "moved.css copy Existing(2)",
         "new-1.css whole",
         "new-2.css copy Planned(3)",
         "old-name.css delete",
-        "same-path.css delta Known(3)",
+        "same-path.css delta Existing(3)",
         "touched.css touch",
     ];
     assert_eq!(words(&here, &state(&there, true), &mirror()), expected);
@@ -123,8 +123,8 @@ fn nothing_is_planned_where_nothing_changed() {
 fn a_change_that_keeps_size_and_mtime_is_seen() {
     let there = [file("a.css", "before", TIME)];
     let here = [file("a.css", "after!", TIME)];
-    assert_eq!(words(&here, &state(&there, true), &mirror()), ["a.css delta Known(0)"]);
-    assert_eq!(words(&here, &state(&there, false), &mirror()), ["a.css delta Known(0)"]);
+    assert_eq!(words(&here, &state(&there, true), &mirror()), ["a.css delta Existing(0)"]);
+    assert_eq!(words(&here, &state(&there, false), &mirror()), ["a.css delta Existing(0)"]);
     let by_size = Policy { rule: CompareBy::SizeOnly, ..mirror() };
     assert!(words(&here, &state(&there, false), &by_size).is_empty());
 }
@@ -183,7 +183,7 @@ fn leftovers_are_used() {
     let here = [file("a.css", "staged before", TIME)];
     let digest = here[0].digest.unwrap().short();
     let state = State { entries: Vec::new(), partials: vec![Partial { digest, size: 4000 }] };
-    assert_eq!(words(&here, &state, &mirror()), ["a.css copy Leftover(0)"]);
+    assert_eq!(words(&here, &state, &mirror()), ["a.css copy Partial(0)"]);
 }
 
 #[test]
