@@ -9,7 +9,8 @@ use assetsync_sync::{Source, Why};
 use crate::fleet::{Fleet, events};
 use crate::support::{Machine, OrFail, Ran, Way, scratch, text};
 
-/// Names of work directories, at two depths, as a directory and as a file; and one that only looks like one.
+/// Names of work directories, at two depths, as a directory and as a file; and a name that only
+/// begins like one.
 fn furnish(source: &Path) {
     fs::create_dir_all(source.join(".assetsync-store/packs")).or_fail();
     fs::create_dir_all(source.join("deep")).or_fail();

@@ -1,5 +1,5 @@
-//! What the places on the command line are taken for, and what is refused because it is hardly meant: exit 2, nothing
-//! changed, and the message says what to type.
+//! What the places on the command line are taken for, and what is refused because it is hardly
+//! meant: exit 2, nothing changed, and the message says what to type.
 
 use std::fs;
 use std::path::{Path, PathBuf};

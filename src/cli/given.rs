@@ -3,7 +3,8 @@
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command};
 
-/// The first option of the group `A` that the command line gives, by its long name; those in `besides` do not count.
+/// The first option of the group `A` that the command line gives, by its long name; those in
+/// `besides` do not count.
 pub fn first_of<A: Args>(matches: &ArgMatches, besides: &[&str]) -> Option<String> {
     let group = A::augment_args(Command::new("group"));
     let counts = |arg: &&Arg| {

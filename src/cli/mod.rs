@@ -39,8 +39,8 @@ pub fn parse() -> (ArgMatches, Arguments) {
     (matches, arguments)
 }
 
-/// `-h` alone asks for help. With anything else it is rsync's, and what is missing is the source: a script whose
-/// variables are empty must not end well.
+/// `-h` alone asks for help. With anything else it is rsync's, and what is missing is the source: a
+/// script whose variables are empty must not end with 0.
 fn push_without_source(push: &mut Command, given: &ArgMatches) -> ! {
     let counts = |id: &str| id != "human_readable" && given::is_given(given, id);
     if push.get_arguments().any(|arg| counts(arg.get_id().as_str())) {

@@ -1,5 +1,6 @@
-//! Refuses places on the command line that are hardly what was meant: several sources as rsync takes them, a
-//! forgotten colon, a destination in the source. Nothing is read, reached or changed before that.
+//! Refuses places on the command line that are hardly what was meant: several sources as rsync
+//! takes them, a forgotten colon, a destination in the source. No host is reached and nothing is
+//! changed before that.
 
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;

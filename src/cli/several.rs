@@ -1,5 +1,6 @@
-//! Several sources on one command line. rsync takes the last word for the destination; here the first is SRC and all
-//! others are destinations, which would replace, and with `--delete` empty, directories that were meant as sources.
+//! Several sources on one command line. rsync takes the last word for the destination; here the
+//! first is SRC and all others are destinations: what directories meant as sources hold would be
+//! replaced and, with `--delete`, deleted.
 
 use std::ffi::OsStr;
 use std::path::Path;
