@@ -2,6 +2,7 @@
 
 use assetsync_core::text::{line, name};
 
+use super::layer::{APPEND, REMOVE};
 use super::nearest::nearest;
 use super::place::ConfigTextKind;
 use super::problem::{Diagnostic, Problem};
@@ -64,9 +65,9 @@ fn one_of(found: &str, choices: &[String]) -> String {
 fn instead(key: &str, dropped: &[String], added: &[String], kind: ConfigTextKind) -> String {
     let keep = match added {
         [] => "to keep them, take that out".to_owned(),
-        added => format!("to keep them, write {}", amendment(key, "append", added, kind)),
+        added => format!("to keep them, write {}", amendment(key, APPEND, added, kind)),
     };
-    format!("{keep}\nto drop them, write {}", amendment(key, "remove", dropped, kind))
+    format!("{keep}\nto drop them, write {}", amendment(key, REMOVE, dropped, kind))
 }
 
 /// A change of a list, as the file, a variable or an argument says it.

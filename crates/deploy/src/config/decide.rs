@@ -3,6 +3,7 @@
 mod assets;
 mod hosts;
 
+use super::choice::Preset;
 use super::deployment::{Build, Deployment, Hooks, Restart, RestartHow, Timeouts};
 use super::layer::Item;
 use super::place::{Origin, Place};
@@ -107,12 +108,12 @@ impl Decision<'_> {
         const BOTH: &str = "a preset is a command that is known; take one of them out";
         let values = &self.settings.values;
         let phased = values.flag("restart.phased");
-        let preset = match values.text("restart.preset") {
-            Some("pumactl") => RestartHow::Pumactl { phased },
-            Some("systemd") => RestartHow::Systemd { phased },
-            Some("passenger") => RestartHow::Passenger,
-            Some("passenger-touch") => RestartHow::PassengerTouch,
-            _ => RestartHow::None,
+        let preset = match values.choice("restart.preset", None) {
+            Some(Preset::Pumactl) => RestartHow::Pumactl { phased },
+            Some(Preset::Systemd) => RestartHow::Systemd { phased },
+            Some(Preset::Passenger) => RestartHow::Passenger,
+            Some(Preset::PassengerTouch) => RestartHow::PassengerTouch,
+            Some(Preset::None) | None => RestartHow::None,
         };
         let how = match (values.text("restart.command"), preset) {
             (Some(command), RestartHow::None) => RestartHow::Command(command.to_owned()),

@@ -1,5 +1,6 @@
 //! Every value that counts, and where it came from; secrets stay hidden.
 
+use super::choice::{ManagerName, Preset};
 use super::decide::environment;
 use super::layer::Item;
 use super::place::Origin;
@@ -58,18 +59,17 @@ impl Settings {
 
     /// Whether a setting belongs to a program that nothing names and nobody has set anything for.
     fn is_idle(&self, key: &Key) -> bool {
-        const BY_CHOICE: [(&str, &str); 5] = [
-            ("rbenv", "version_manager"),
-            ("rvm", "version_manager"),
-            ("chruby", "version_manager"),
-            ("puma", "restart.preset"),
-            ("systemd", "restart.preset"),
-        ];
         let group = key.setting.name.split('.').next().unwrap_or_default();
-        let Some((_, choice)) = BY_CHOICE.iter().find(|(name, _)| *name == group) else {
-            return false;
+        let manager = || self.values.choice::<ManagerName>("version_manager", None);
+        let preset = || self.values.choice::<Preset>("restart.preset", None);
+        let is_named = match group {
+            "rbenv" => manager() == Some(ManagerName::Rbenv),
+            "rvm" => manager() == Some(ManagerName::Rvm),
+            "chruby" => manager() == Some(ManagerName::Chruby),
+            "puma" => preset() == Some(Preset::Pumactl),
+            "systemd" => preset() == Some(Preset::Systemd),
+            _ => return false,
         };
-        let is_named = self.values.text(choice).is_some_and(|choice| choice.starts_with(group));
         let all = self.hosts.iter().map(|host| &host.values).chain([&self.values]);
         let mut of_group = all
             .flat_map(|values| &values.0)

@@ -4,6 +4,11 @@ use super::place::{Origin, Place};
 use super::schema::Key;
 use super::value::SettingValue;
 
+/// What stands behind a list's name where it is extended.
+pub(crate) const APPEND: &str = "append";
+/// What stands behind a list's name where it is shortened.
+pub(crate) const REMOVE: &str = "remove";
+
 /// A value and where it came from.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Item {

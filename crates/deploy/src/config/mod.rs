@@ -12,6 +12,7 @@
 
 mod advice;
 mod check;
+mod choice;
 mod decide;
 mod deployment;
 mod explain;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::layer::{Change, Entry, Item, Layer};
+use super::layer::{APPEND, Change, Entry, Item, Layer, REMOVE};
 use super::nearest::nearest;
 use super::place::{ConfigTextKind, Origin, Place, Source};
 use super::problem::{Diagnostic, Problem};
@@ -150,8 +150,8 @@ fn of_argument(name: &str, sets: &[String]) -> Option<(Key, ListOperation)> {
     }
     let (list, ending) = name.rsplit_once('.')?;
     let manner = match ending {
-        "append" => ListOperation::Append,
-        "remove" => ListOperation::Remove,
+        APPEND => ListOperation::Append,
+        REMOVE => ListOperation::Remove,
         _ => return None,
     };
     Key::parse(list, sets).filter(|key| key.setting.is_list).map(|key| (key, manner))

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::choice::Choice;
 use super::layer::Item;
 use super::place::{Origin, Place};
 use super::problem::Diagnostic;
@@ -98,6 +99,11 @@ impl Values {
     /// A text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.text_of_set(name, None)
+    }
+
+    /// What the word of a choice stands for.
+    pub fn choice<T: Choice>(&self, name: &str, set: Option<&str>) -> Option<T> {
+        self.text_of_set(name, set).and_then(T::of)
     }
 
     /// A number.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Decision;
+use crate::config::choice::DeleteMode;
 use crate::config::deployment::{AssetSet, Delete, Publish};
 use crate::config::path::overlap;
 use crate::config::problem::{Diagnostic, Problem};
@@ -43,10 +44,7 @@ impl Decision<'_> {
             fingerprints: texts("assets.fingerprints"),
             exclude: texts("assets.exclude"),
             delete: delete(values, name),
-            publish: match values.text_of_set("assets.publish", name) {
-                Some("directory") => Publish::Directory,
-                _ => Publish::Files,
-            },
+            publish: values.choice("assets.publish", name).unwrap_or(Publish::Files),
         })
     }
 
@@ -84,7 +82,7 @@ impl Decision<'_> {
 }
 
 fn delete(values: &Values, set: Option<&str>) -> Delete {
-    if values.text_of_set("assets.delete", set) == Some("mirror") {
+    if values.choice("assets.delete", set) == Some(DeleteMode::Mirror) {
         return Delete::Mirror;
     }
     let keep = values.count("assets.retention.keep", set).unwrap_or_default();

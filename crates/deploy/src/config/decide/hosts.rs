@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use super::{Decision, environment};
-use crate::command::{Bundler, Chruby, Manager, Pumactl, Rbenv, Rvm, Scope, Systemd};
-use crate::config::deployment::{Host, Ssh, Transport};
+use crate::command::{Bundler, Chruby, Manager, Pumactl, Rbenv, Rvm, Systemd};
+use crate::config::choice::ManagerName;
+use crate::config::deployment::{Host, Ssh};
 use crate::config::problem::{Diagnostic, Problem};
 use crate::config::settings::{HostSettings, Values};
 
-/// Those that pick a Ruby, and what each is told the version by.
-const MANAGERS: [&str; 3] = ["rbenv", "rvm", "chruby"];
+/// Those that pick a Ruby, and the group of settings of each.
+const MANAGERS: [(ManagerName, &str); 3] =
+    [(ManagerName::Rbenv, "rbenv"), (ManagerName::Rvm, "rvm"), (ManagerName::Chruby, "chruby")];
 
 impl Decision<'_> {
     pub(super) fn hosts(&mut self) -> Vec<Host> {
@@ -73,11 +75,7 @@ impl Decision<'_> {
             identities: identities.iter().map(|path| self.local_path(path)).collect(),
             config: values.text("ssh.config").map(|path| self.local_path(path)),
             rsh: values.text("ssh.rsh").map(str::to_owned),
-            transport: values.text("ssh.transport").map(|transport| match transport {
-                "openssh" => Transport::Openssh,
-                "sftp" => Transport::Sftp,
-                _ => Transport::Ssh2,
-            }),
+            transport: values.choice("ssh.transport", None),
         }
     }
 
@@ -97,13 +95,13 @@ impl Decision<'_> {
             let mut own = values.0.iter().filter(|(key, _)| key.setting.name.starts_with(&group));
             own.find_map(|(_, value)| value.origin.place().cloned())
         };
-        let set: Vec<&str> =
-            MANAGERS.into_iter().filter(|manager| place_of(manager).is_some()).collect();
-        match (values.text("version_manager"), set.as_slice()) {
+        let set: Vec<(ManagerName, &str)> =
+            MANAGERS.into_iter().filter(|(_, group)| place_of(group).is_some()).collect();
+        match (values.choice("version_manager", None), set.as_slice()) {
             (Some(named), _) => self.named_manager(named, host),
             (None, []) => Some(Manager::None),
-            (None, [one]) => self.named_manager(one, host),
-            (None, [first, second, ..]) => {
+            (None, [(one, _)]) => self.named_manager(*one, host),
+            (None, [(_, first), (_, second), ..]) => {
                 const ADVICE: &str = "say which one hosts use, as version_manager = \"rbenv\"";
                 let problem = Problem::Conflict {
                     first: (*first).to_owned(),
@@ -122,27 +120,27 @@ impl Decision<'_> {
         }
     }
 
-    fn named_manager(&mut self, name: &str, host: &HostSettings) -> Option<Manager> {
+    fn named_manager(&mut self, name: ManagerName, host: &HostSettings) -> Option<Manager> {
         let values = &host.values;
         let text = |name| values.text(name).map(str::to_owned);
         Some(match name {
-            "rbenv" => Manager::Rbenv(Rbenv {
+            ManagerName::Rbenv => Manager::Rbenv(Rbenv {
                 path: text("rbenv.path")?,
                 version: text("rbenv.ruby"),
                 prefix: text("rbenv.prefix"),
                 map_bins: values.texts("rbenv.map_bins", None),
             }),
-            "rvm" => Manager::Rvm(Rvm {
+            ManagerName::Rvm => Manager::Rvm(Rvm {
                 path: text("rvm.path")?,
                 version: text("rvm.ruby")?,
                 map_bins: values.texts("rvm.map_bins", None),
             }),
-            "chruby" => Manager::Chruby(Chruby {
+            ManagerName::Chruby => Manager::Chruby(Chruby {
                 exec: text("chruby.exec")?,
                 version: self.chruby_version(host)?,
                 map_bins: values.texts("chruby.map_bins", None),
             }),
-            _ => Manager::None,
+            ManagerName::None => Manager::None,
         })
     }
 
@@ -169,10 +167,7 @@ fn systemd(values: &Values) -> Systemd {
     Systemd {
         systemctl: text("systemd.systemctl"),
         unit: text("systemd.unit"),
-        scope: match values.text("systemd.scope") {
-            Some("system") => Scope::System,
-            _ => Scope::User,
-        },
+        scope: values.choice("systemd.scope", None).unwrap_or_default(),
         sets_runtime_dir: values.flag("systemd.runtime_dir"),
     }
 }

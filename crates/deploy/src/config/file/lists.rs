@@ -1,7 +1,7 @@
 //! Lists in a file: assigned, extended, shortened; and hooks, the items that are more than a word.
 
 use super::reader::Reader;
-use crate::config::layer::{Change, Item};
+use crate::config::layer::{APPEND, Change, Item, REMOVE};
 use crate::config::problem::{Expected, Problem};
 use crate::config::schema::{Key, Kind};
 use crate::config::tree::{Content, Entry, Node};
@@ -34,10 +34,10 @@ impl Reader {
         let (mut append, mut remove) = (Vec::new(), Vec::new());
         for entry in entries {
             let target = match entry.key.as_str() {
-                "append" => &mut append,
-                "remove" => &mut remove,
+                APPEND => &mut append,
+                REMOVE => &mut remove,
                 _ => {
-                    self.unknown_of(entry, &format!(" in '{key}'"), &["append", "remove"]);
+                    self.unknown_of(entry, &format!(" in '{key}'"), &[APPEND, REMOVE]);
                     continue;
                 }
             };

@@ -3,19 +3,15 @@
 use assetsync_sync::scan::entry_points::DEFAULT_PATTERNS;
 
 use super::{Default, Kind, Scope, Setting};
+use crate::command;
+use crate::config::choice::{Choice as _, DeleteMode, ManagerName, Preset};
+use crate::config::deployment::{Publish, Transport};
 
 /// What `sh` finds a program by, run through a version manager: Capistrano's lists, with what its plugins append.
 const RBENV_BINS: &[&str] = &["rake", "gem", "bundle", "ruby", "rails", "puma", "pumactl"];
 const RVM_BINS: &[&str] = &["gem", "rake", "ruby", "bundle", "puma", "pumactl"];
 const CHRUBY_BINS: &[&str] = &["rake", "gem", "bundle", "ruby", "puma", "pumactl"];
 const BUNDLE_BINS: &[&str] = &["gem", "rake", "rails", "puma", "pumactl"];
-
-const MANAGERS: &[&str] = &["none", "rbenv", "rvm", "chruby"];
-const TRANSPORTS: &[&str] = &["ssh2", "openssh", "sftp"];
-const DELETES: &[&str] = &["retain", "mirror"];
-const PUBLISHES: &[&str] = &["files", "directory"];
-const RESTARTS: &[&str] = &["none", "pumactl", "systemd", "passenger", "passenger-touch"];
-const UNIT_SCOPES: &[&str] = &["user", "system"];
 
 /// All settings.
 pub(crate) static SETTINGS: &[Setting] = &[
@@ -36,17 +32,17 @@ pub(crate) static SETTINGS: &[Setting] = &[
     stage("assets.entry_points", Kind::Text).items(DEFAULT_PATTERNS).guarded(),
     stage("assets.fingerprints", Kind::Text).list(),
     stage("assets.exclude", Kind::Text).list(),
-    stage("assets.delete", Kind::Choice(DELETES)).value("retain"),
+    stage("assets.delete", Kind::Choice(DeleteMode::WORDS)).value("retain"),
     stage("assets.retention.keep", Kind::Count(0, 10_000)).value("3"),
     stage("assets.retention.max_age", Kind::Age).value("7d"),
-    stage("assets.publish", Kind::Choice(PUBLISHES)).value("files"),
+    stage("assets.publish", Kind::Choice(Publish::WORDS)).value("files"),
     // What runs besides.
     stage("hooks.before_build", Kind::Hook).list(),
     stage("hooks.after_build", Kind::Hook).list(),
     stage("hooks.before_publish", Kind::Hook).list(),
     stage("hooks.after_publish", Kind::Hook).list(),
     stage("hooks.on_failure", Kind::Hook).list(),
-    stage("restart.preset", Kind::Choice(RESTARTS)).value("none"),
+    stage("restart.preset", Kind::Choice(Preset::WORDS)).value("none"),
     stage("restart.command", Kind::Command),
     stage("restart.phased", Kind::Flag).value("false"),
     stage("restart.roles", Kind::Word).items(&["app"]),
@@ -61,9 +57,9 @@ pub(crate) static SETTINGS: &[Setting] = &[
     host("ssh.identities", Kind::LocalPath).list(),
     host("ssh.config", Kind::LocalPath),
     host("ssh.rsh", Kind::Command),
-    host("ssh.transport", Kind::Choice(TRANSPORTS)),
+    host("ssh.transport", Kind::Choice(Transport::WORDS)),
     host("environment.*", Kind::Variable),
-    host("version_manager", Kind::Choice(MANAGERS)),
+    host("version_manager", Kind::Choice(ManagerName::WORDS)),
     host("rbenv.ruby", Kind::Word),
     host("rbenv.path", Kind::Text).value("$HOME/.rbenv"),
     host("rbenv.prefix", Kind::Text),
@@ -80,7 +76,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     host("puma.rack_env", Kind::Word),
     host("puma.user", Kind::Word),
     host("systemd.unit", Kind::Word).template("{application}_puma_{stage}"),
-    host("systemd.scope", Kind::Choice(UNIT_SCOPES)).value("user"),
+    host("systemd.scope", Kind::Choice(command::Scope::WORDS)).value("user"),
     host("systemd.systemctl", Kind::Text).value("/bin/systemctl"),
     host("systemd.runtime_dir", Kind::Flag).value("false"),
 ];
