@@ -121,8 +121,14 @@ impl Outcome {
         for word in words {
             assert!(self.stderr.contains(word), "{word:?} is not in {self:#?}");
         }
-        let control = |c: char| c.is_control() && c != '\n';
-        assert!(!self.stderr.contains(control), "raw control characters: {self:?}");
+        self.assert_safe_to_show();
+    }
+
+    /// Checks that nothing in its output drives a terminal.
+    pub fn assert_safe_to_show(&self) {
+        let drives = |c: char| c != '\n' && c != '\t' && assetsync_core::text::is_unsafe(c);
+        assert!(!self.stderr.contains(drives), "raw characters on standard error: {self:?}");
+        assert!(!self.stdout.contains(drives), "raw characters on standard output: {self:?}");
     }
 
     pub fn assert_ok(&self) {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use assetsync_core::text;
 use assetsync_deploy::history::{Deploy, Drift};
 use assetsync_deploy::rollout::{KeptDeploy, Standing, TargetStatus};
 use assetsync_units::{bytes, number, plural};
@@ -73,7 +74,7 @@ fn drift(text: &mut String, standing: &Standing) {
 }
 
 fn row(text: &mut String, name: &str, value: &str) {
-    let _ = writeln!(text, "  {name:<9} {value}");
+    let _ = writeln!(text, "  {name:<9} {}", text::line(value));
 }
 
 fn changed(drift: Drift) -> &'static str {
@@ -229,6 +230,13 @@ impl DeployLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_history_says_of_others_stays_in_its_line() {
+        let mut text = String::new();
+        row(&mut text, "live", "by eve\n  kept\u{202e}@\u{1b}[2Jhost");
+        assert_eq!(text, "  live      by eve\\n  kept\\u{202e}@\\u{1b}[2Jhost\n");
+    }
 
     #[test]
     fn ages() {

@@ -86,6 +86,26 @@ class ReportTest < AssetsyncTest
     ].each { |line| assert_includes text, line }
   end
 
+  def test_text_of_others_does_not_drive_the_terminal
+    said = "a\e[2J\u202eb\u{e0041}\rc\u2028 \ttab \u26a0\ufe0f"
+    escaped = "a\\u{1b}[2J\\u{202e}b\\u{e0041}\\u{d}c\\u{2028} \ttab \u26a0\ufe0f"
+    deploy = { "deploy" => "20261122T051233Z-5f3a9c01", "user" => said, "host" => "laptop" }
+    events = [
+      event("running", host: nil, command: "x #{said}"), event("output", host: nil, line: said),
+      event("notice", message: said), event("failed", destination: said, error: said),
+      event("status", destination: "web1", ok: true, live: nil, kept: [deploy], changed: [{ "path" => said }]),
+      event("cleaned_up", path: said), event("rollout", ok: false, error: said), "stderr \xff\xe2\x80 #{said}".b
+    ]
+    io = StringIO.new
+    report = Report.new(SSHKit::Formatter::SimpleText.new(io), %w[deploy production])
+    events.each { |event| report.note(event) }
+    text = io.string.gsub(/\e\[[\d;]*m/, "")
+    refute_match(Capistrano::Assetsync::Words::UNSAFE, text)
+    refute_match(Capistrano::Assetsync::Words::UNSAFE, report.error)
+    assert_includes text, "stderr \\xff\\xe2\\x80 #{escaped}"
+    assert_includes text, "by #{escaped}@laptop"
+  end
+
   def test_pruning_brings_nothing
     text, report = shown(good.last(1), arguments: %w[prune production])
     assert_nil report.deploy

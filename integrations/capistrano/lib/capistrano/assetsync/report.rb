@@ -29,6 +29,7 @@ module Capistrano
 
       # Takes note of an event (a hash) or a line of text.
       def note(event)
+        event = shown(event)
         return say_error(event) if event.is_a?(String)
 
         handler = "note_#{event['event']}"
