@@ -48,7 +48,7 @@ const N8N: [Scenario; 5] = [
 ];
 
 const HOME_ASSISTANT: [Scenario; 3] = [
-    Scenario { name: "first push", source: Build::Old, figures: [54_500_000, 2, 0, 13_100_000] },
+    Scenario { name: "first push", source: Build::Old, figures: [77_000_000, 2, 0, 13_100_000] },
     Scenario { name: "nothing changed", source: Build::Same, figures: [195, 1, 0, 2_300_000] },
     Scenario { name: "update", source: Build::New, figures: [3_405_000, 2, 2954, 4_830_000] },
 ];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use assetsync_link::{Counts, Link};
 
 /// How long connections may take to end after a run.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A link, and the ssh configuration that goes through it.
 #[derive(Debug)]

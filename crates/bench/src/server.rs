@@ -18,7 +18,7 @@ use crate::server_shell::ServerShell;
 use crate::session_usage::{self, SessionUsage};
 
 /// How long sessions may take to end after a run.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The advice about a temporary directory whose name a shell would not take literally.
 const TMPDIR: &str = "set TMPDIR to another directory";

@@ -29,7 +29,7 @@ use sockets::Sockets;
 use state::LinkState;
 
 /// How long a dropped link waits for its threads, which have nothing left to wait for.
-const DROP_TIMEOUT: Duration = Duration::from_secs(5);
+const DROP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A direction of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,12 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use assetsync_core::text;
 
 use crate::channel::{Channel, CommandHandle, Exit, Running};
 use crate::error::TransportError;
@@ -27,7 +30,7 @@ struct Process {
 /// Starts a local program with its three standard streams piped; `host` names it in messages.
 pub fn spawn(mut command: Command, host: &str) -> Result<Channel, TransportError> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let program = command.get_program().to_string_lossy().into_owned();
+    let program = text::path(Path::new(command.get_program()));
     let failed = |source| TransportError::Spawn { program: program.clone(), source };
     let mut child = command.spawn().map_err(failed)?;
     let (reader, writer) = streams(&mut child).map_err(failed)?;

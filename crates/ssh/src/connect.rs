@@ -1,5 +1,9 @@
 //! From a destination and options to a started command.
 
+use std::path::Path;
+
+use assetsync_core::text;
+
 use crate::channel::Channel;
 use crate::child::spawn;
 use crate::choose::{Choice, Facts, choose};
@@ -91,7 +95,7 @@ impl<'a> Way<'a> {
             By::RemoteShell(rsh) => {
                 let command = rsh::remote_shell(rsh, target, options, start)?;
                 // Its arguments may hold a password.
-                let program = command.get_program().to_string_lossy().into_owned();
+                let program = text::path(Path::new(command.get_program()));
                 (command, format!("remote shell {program}, as -e says"))
             }
             By::OpenSsh(why) => {

@@ -14,7 +14,7 @@ use assetsync_ssh::{
 use common::Sshd;
 
 const CLIENTS: usize = 6;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn strict() -> Vec<Sshd> {
     let settings = ["MaxStartups 1:100:1\n", "PerSourceMaxStartups 1\n"];

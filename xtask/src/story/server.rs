@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorContext, Result};
 use crate::repository::check;
 
 /// How long sessions may take to end after their clients.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A server, and the memory that Linux leaves for the application.
 pub(super) struct Server {

@@ -12,8 +12,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use assetsync_core::limits;
 use assetsync_core::work_names::{COMPLETED, INSIDE};
+use assetsync_core::{limits, text};
 use assetsync_tree::open_dir;
 use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 
@@ -43,7 +43,7 @@ pub enum WorkDirError {
         holder: String,
     },
     /// What stands there is not ours.
-    #[error("{path} belongs to user {owner}; push as that user, or remove it")]
+    #[error("{} belongs to user {owner}; push as that user, or remove it", text::path(.path))]
     OtherOwner {
         /// The directory.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum WorkDirError {
         owner: u32,
     },
     /// The system says no.
-    #[error("Can't use {path}: {source}")]
+    #[error("Can't use {}: {source}", text::path(.path))]
     Io {
         /// The directory.
         path: PathBuf,
@@ -150,7 +150,7 @@ fn holder(file: &File) -> String {
     let since = file.metadata().map(|meta| meta.mtime()).unwrap_or_default();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let age = now.map_or(0, |now| now.as_secs() as i64 - since).max(0);
-    format!("{}, started {age} s ago", assetsync_core::text::line(&bytes[..count]))
+    format!("{}, started {age} s ago", text::line(&bytes[..count]))
 }
 
 fn make_dir(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {

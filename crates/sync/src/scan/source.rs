@@ -43,7 +43,7 @@ pub struct Source {
 #[non_exhaustive]
 pub enum SourceError {
     /// It is not there, or no directory.
-    #[error("Can't use source {path}: {source}")]
+    #[error("Can't use source {}: {source}", assetsync_core::text::path(.path))]
     Root {
         /// The source.
         path: PathBuf,

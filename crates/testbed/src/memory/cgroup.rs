@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorContext, Result};
 const JOIN: &str = r#"echo $$ >"$1" && shift && exec "$@""#;
 
 /// How long a dropped group waits for its processes to die.
-const DROP_TIMEOUT: Duration = Duration::from_secs(5);
+const DROP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A group with a memory limit, removed on drop with all that runs in it. Needs root, as a rule.
 ///

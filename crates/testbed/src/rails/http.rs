@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::{ErrorContext, Result};
 
 /// How long a response may take.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// More bytes than any response of the application has.
 const LIMIT: u64 = 64 << 20;

@@ -15,7 +15,7 @@ use crate::error::{ErrorContext, Result};
 use crate::memory::Cgroup;
 
 /// How long puma may take until it answers; an idle machine needs two seconds.
-const TIMEOUT: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A running puma: two workers behind a socket. Dropping it ends it.
 #[derive(Debug)]
