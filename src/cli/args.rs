@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::bench::{self, BenchArguments};
+use super::cache::CacheArguments;
 use super::config::{self, ConfigArguments, SettingsArguments};
 use super::help;
 use super::init::{self, InitArguments};
@@ -13,7 +14,7 @@ use super::rate::Rate;
 use super::rollout::{
     self, DeployArguments, HostsArguments, PruneArguments, RollbackArguments, StatusArguments,
 };
-use super::store::{self, StoreArguments, StoreLocation};
+use super::store::{self, StoreArguments};
 
 /// Push compiled web assets to servers: only what changed travels, and nothing is half published
 #[derive(Debug, Parser)]
@@ -150,40 +151,6 @@ pub struct SelectionArguments {
     /// Take files of the same size to be the same
     #[arg(long, conflicts_with = "checksum")]
     pub size_only: bool,
-}
-
-/// What is remembered, and how files may be sent.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "What is remembered")]
-pub struct CacheArguments {
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub place: StoreLocation,
-    /// Remember nothing, and use nothing that is remembered
-    #[arg(long)]
-    pub no_store: bool,
-    /// Send files only in these ways; without it, in all that pay: next door that is copy and delta
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
-    pub recipes: Option<Vec<RecipeArgument>>,
-}
-
-/// Ways to send a file that can be switched off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RecipeArgument {
-    /// Content that is at the destination under another name
-    Copy,
-    /// Content with other fingerprints in it
-    Rewrite,
-    /// Differences to content in the store
-    Patch,
-    /// Differences to content at the destination
-    Delta,
-    /// A .gz from its plain sibling
-    Regzip,
-    /// All of these
-    All,
-    /// None of these: whole files
-    None,
 }
 
 /// How hosts are reached.

@@ -5,16 +5,18 @@
 
 pub mod args;
 pub mod bench;
+pub mod cache;
+mod check_paths;
+mod check_several;
 pub mod config;
 mod given;
 pub mod help;
 pub mod init;
 pub mod options;
-pub mod places;
+pub mod push_paths;
 pub mod rate;
 pub mod rollout;
 mod rules;
-mod several;
 pub mod stage_options;
 pub mod store;
 

@@ -13,11 +13,10 @@ use assetsync_sync::scan::entry_points::{DEFAULT_PATTERNS, EntryPoints};
 use assetsync_sync::{Options, Policy};
 use clap::ArgMatches;
 
-use super::args::{
-    CacheArguments, PushArguments, RecipeArgument, SelectionArguments, SshArguments,
-    TransportArgument,
-};
-use super::places::Places;
+use super::args::{PushArguments, SelectionArguments, SshArguments, TransportArgument};
+use super::cache::{CacheArguments, RecipeArgument};
+use super::push_paths::PushPaths;
+pub use super::push_paths::{Destination, labels};
 use super::rules;
 use crate::error::CommandError;
 
@@ -41,15 +40,6 @@ pub struct PushOptions {
     pub checksum: bool,
     /// Where contents and states are remembered.
     pub store: Option<PathBuf>,
-}
-
-/// A place to push to.
-#[derive(Debug)]
-pub struct Destination {
-    /// As the user wrote it, printable.
-    pub label: String,
-    /// What that means.
-    pub target: Target,
 }
 
 impl PushOptions {
@@ -78,21 +68,16 @@ impl PushOptions {
             checksum,
             store: store_path(&memory),
         };
-        options.places().check(matches)?;
+        options.paths().check(matches)?;
         Ok(options)
     }
 
-    /// What is pushed where.
-    pub fn places(&self) -> Places<'_> {
+    /// SRC and every DEST, with what decides whether they are safe to use.
+    pub fn paths(&self) -> PushPaths<'_> {
         let Policy { filter, delete, .. } = &self.options.policy;
         let (source, destinations) = (&self.source, &self.destinations);
-        Places { source, destinations, filter, delete: *delete }
+        PushPaths { source, destinations, filter, delete: *delete }
     }
-}
-
-/// What the user wrote, safe to show.
-pub fn labels(destinations: &[OsString]) -> Vec<String> {
-    destinations.iter().map(|given| text::name(given.as_bytes())).collect()
 }
 
 fn destinations(given: &[OsString]) -> Result<Vec<Destination>, CommandError> {

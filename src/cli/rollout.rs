@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Args};
 
-use super::args::CacheArguments;
+use super::cache::CacheArguments;
 use super::config::SettingsArguments;
 
 /// Which hosts of a stage are meant.

@@ -80,7 +80,7 @@ fn prepare(
 ) -> Result<(PushOptions, Source), CommandError> {
     stage_options::refuse(matches)?;
     let options = PushOptions::new(matches, arguments, console.is_interactive())?;
-    options.places().refuse_stages(is_stage)?;
+    options.paths().refuse_stages(is_stage)?;
     let source = Source::scan(&options.source, &options.options.policy.filter)?;
     if !console.output.json {
         source.left_out.iter().for_each(|left_out| console.warn(&left_out.to_string()));

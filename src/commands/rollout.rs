@@ -9,7 +9,8 @@ use assetsync_deploy::rollout::{Cancel, Choice, Engine, Outcome, Rollout, Rollou
 
 use super::engine::{agents, open_store};
 use super::project::Project;
-use crate::cli::args::{CacheArguments, PushArguments};
+use crate::cli::args::PushArguments;
+use crate::cli::cache::CacheArguments;
 use crate::cli::config::SettingsArguments;
 use crate::cli::options::{chosen_recipes, store_path};
 use crate::cli::rollout::{
@@ -20,7 +21,8 @@ use crate::error::{CommandError, Exit};
 use crate::ui::console::Console;
 use crate::ui::output::Output;
 use crate::ui::prompt::TerminalPrompt;
-use crate::ui::rollout::{self as shown, About, Verb, Watch};
+use crate::ui::rollout::{self as shown, Watch};
+use crate::ui::run_info::{RunInfo, Verb};
 use crate::ui::{interrupt, status as standing};
 
 /// What is known before a rollout begins.
@@ -170,7 +172,7 @@ impl Prepared {
     ) -> Exit {
         let (started, cancel) = (Instant::now(), Cancel::new());
         interrupt::cancel(&self.console, &cancel);
-        let about = About { stage: &self.deployment.stage, verb, dry_run: self.choice.dry_run };
+        let about = RunInfo { stage: &self.deployment.stage, verb, dry_run: self.choice.dry_run };
         let exit = match run(&self.rollout(&cancel)) {
             Ok(outcome) => shown::end(&self.console, about, started, &outcome),
             Err(error) => shown::refused(&self.console, about, &error),

@@ -15,6 +15,7 @@ mod progress;
 pub mod prompt;
 pub mod rollout;
 mod rollout_json;
+pub mod run_info;
 pub mod status;
 mod steps;
 pub mod store;

@@ -4,8 +4,7 @@ use assetsync_sync::{Foreign, PushError, Refusal, Report, Source};
 
 use super::console::Console;
 use super::{itemize, json, summary};
-use crate::cli::options::Destination;
-use crate::cli::places;
+use crate::cli::push_paths::{Destination, push_command};
 use crate::error::{CommandError, Exit};
 
 /// Reports on one destination.
@@ -42,7 +41,7 @@ fn refused(error: &PushError, label: &str, source: &Source) -> CommandError {
     let slash = if label.ends_with('/') { "" } else { "/" };
     let (meant, source) =
         (format!("{label}{slash}{name}"), assetsync_core::text::path(source.path()));
-    let push = places::command(&["--delete", &source, &meant]);
+    let push = push_command(&["--delete", &source, &meant]);
     let question = format!("is {meant} meant? The contents of SRC go into DEST itself: {push}");
     let mut hints = vec![question.into()];
     hints.extend(told.hints);

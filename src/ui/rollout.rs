@@ -25,6 +25,7 @@ use super::console::Console;
 use super::itemize;
 use super::progress::ProgressLine;
 use super::rollout_json::JsonLines;
+use super::run_info::{RunInfo, Verb};
 use super::steps::Steps;
 use super::summary::installed;
 use crate::error::{CommandError, Exit};
@@ -161,30 +162,8 @@ impl Drop for Watch {
     }
 }
 
-/// What is done with a stage's hosts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// What is built goes live.
-    Deploy,
-    /// An earlier deploy goes live again.
-    Rollback,
-    /// Old files go.
-    Prune,
-}
-
-/// What a stage's command was about.
-#[derive(Debug, Clone, Copy)]
-pub struct About<'a> {
-    /// The stage.
-    pub stage: &'a str,
-    /// What was done.
-    pub verb: Verb,
-    /// Only looked.
-    pub dry_run: bool,
-}
-
 /// Tells what has come of a rollout, and gives the exit code.
-pub fn end(console: &Console, about: About<'_>, started: Instant, outcome: &Outcome) -> Exit {
+pub fn end(console: &Console, about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> Exit {
     let exit = exit_of(outcome);
     if console.output.json {
         super::rollout_json::end(console, about, outcome, exit);
@@ -208,7 +187,7 @@ pub fn end(console: &Console, about: About<'_>, started: Instant, outcome: &Outc
 }
 
 /// Tells that nothing was begun.
-pub fn refused(console: &Console, about: About<'_>, error: &RolloutError) -> Exit {
+pub fn refused(console: &Console, about: RunInfo<'_>, error: &RolloutError) -> Exit {
     let exit = exit_of_error(error);
     if console.output.json {
         super::rollout_json::refused(console, about.stage, &error.to_string(), exit);
@@ -217,7 +196,7 @@ pub fn refused(console: &Console, about: About<'_>, error: &RolloutError) -> Exi
     exit
 }
 
-fn success(about: About<'_>, started: Instant, outcome: &Outcome) -> String {
+fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
     let live: Vec<_> = outcome.places.iter().filter(|place| place.error.is_none()).collect();
     let reports = || live.iter().filter_map(|place| place.report.as_ref());
     let mut text = String::new();
@@ -254,7 +233,7 @@ fn success(about: About<'_>, started: Instant, outcome: &Outcome) -> String {
 }
 
 /// What pruning comes to at each place, also where that is nothing.
-fn removals(text: &mut String, about: About<'_>, places: &[&TargetOutcome]) {
+fn removals(text: &mut String, about: RunInfo<'_>, places: &[&TargetOutcome]) {
     if about.verb != Verb::Prune {
         return;
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::console::Console;
 use super::json::{self, Pace};
 use super::json_line::Done;
-use super::rollout::About;
+use super::run_info::RunInfo;
 use crate::error::Exit;
 
 /// One line.
@@ -119,7 +119,7 @@ impl Monitor for JsonLines {
 }
 
 /// Prints the end of every place, and of all.
-pub fn end(console: &Console, about: About<'_>, outcome: &Outcome, exit: Exit) {
+pub fn end(console: &Console, about: RunInfo<'_>, outcome: &Outcome, exit: Exit) {
     for place in &outcome.places {
         if let (Some(report), true) = (&place.report, about.dry_run) {
             json::plan(console, &place.label, report);

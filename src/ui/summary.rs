@@ -8,7 +8,7 @@ use assetsync_ssh::bootstrap::Installed;
 use assetsync_sync::{Count, Report, Source};
 use assetsync_units::{bytes, number, percent, plural, seconds};
 
-use crate::cli::options::Destination;
+use crate::cli::push_paths::Destination;
 
 /// The order in which recipes are told; others come before the last.
 const ORDER: [&str; 3] = ["keep", "touch", "copy"];

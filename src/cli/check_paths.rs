@@ -8,36 +8,24 @@ use std::path::{Component, Path, PathBuf};
 
 use assetsync_core::text;
 use assetsync_ssh::{RemoteTarget, Target};
-use assetsync_sync::scan::filter::{Filter, Verdict};
+use assetsync_sync::scan::filter::Verdict;
 use clap::ArgMatches;
 
 use super::args::SshArguments;
-use super::options::Destination;
-use super::{given, several};
+use super::push_paths::{Destination, PushPaths, push_command};
+use super::{check_several, given};
 use crate::error::CommandError;
 
 /// What a path with a drive letter may be about.
 const DRIVES: &str = "a drive of Windows has another name here: C: is /mnt/c in WSL, \
                       /c in Git Bash, /cygdrive/c in Cygwin";
 
-/// What is pushed, and where to, as the command line says it.
-pub struct Places<'a> {
-    /// SRC.
-    pub source: &'a Path,
-    /// Each DEST.
-    pub destinations: &'a [Destination],
-    /// What is left out of SRC.
-    pub filter: &'a Filter,
-    /// Whether what SRC does not have is deleted.
-    pub delete: bool,
-}
-
-impl Places<'_> {
-    /// Refuses what is hardly meant; `matches` tells which options were given.
+impl PushPaths<'_> {
+    /// Refuses paths that are probably a mistake; `matches` tells which options were given.
     pub fn check(&self, matches: &ArgMatches) -> Result<(), CommandError> {
         self.refuse_remote_source()?;
         self.destinations.iter().try_for_each(refuse_drive)?;
-        several::refuse(self)?;
+        check_several::refuse(self)?;
         self.refuse_twice()?;
         // With several destinations all are hosts by now.
         match self.destinations {
@@ -94,7 +82,7 @@ impl Places<'_> {
             error = error.hint(DRIVES);
         } else if let [Destination { label, target: Target::Local(_) }] = self.destinations {
             error = error
-                .hint(format!("to push {label} to the host: {}", command(&[label, &source])))
+                .hint(format!("to push {label} to the host: {}", push_command(&[label, &source])))
                 .hint("to fetch files from a host, use rsync or scp");
         }
         Err(error)
@@ -222,9 +210,4 @@ fn resolved(path: &Path) -> Option<PathBuf> {
     let exists =
         |there: &Path| Some(there.canonicalize().ok()?.join(path.strip_prefix(there).ok()?));
     path.ancestors().find_map(exists)
-}
-
-/// A push to type, with its words quoted for a shell.
-pub fn command(words: &[&str]) -> String {
-    format!("assetsync push {}", shell_words::join(words))
 }

@@ -8,75 +8,74 @@ use std::path::Path;
 use assetsync_core::text;
 use assetsync_ssh::Target;
 
-use super::options::Destination;
-use super::places::{Places, command};
+use super::push_paths::{Destination, PushPaths, push_command};
 use crate::error::CommandError;
 
 /// So many names are shown; a shell may expand a pattern to hundreds.
 const SHOWN: usize = 3;
 
 /// Refuses a local destination beside others.
-pub fn refuse(places: &Places<'_>) -> Result<(), CommandError> {
+pub fn refuse(paths: &PushPaths<'_>) -> Result<(), CommandError> {
     let local: Vec<&Destination> =
-        places.destinations.iter().filter(|dest| is_local(dest)).collect();
-    if local.is_empty() || places.destinations.len() == 1 {
+        paths.destinations.iter().filter(|dest| is_local(dest)).collect();
+    if local.is_empty() || paths.destinations.len() == 1 {
         return Ok(());
     }
     let error = CommandError::usage(format!(
         "There can be one SRC only, and that is {}; so {} taken for DEST, and a local DEST must be the only one",
-        shown(places.source),
+        shown(paths.source),
         match local.as_slice() {
             [one] => format!("{} is", one.label),
             several => format!("{} are", list(several)),
         },
     ));
     // Sources come first, hosts after them, as rsync has them.
-    let sources = places.destinations.iter().take_while(|dest| is_local(dest));
+    let sources = paths.destinations.iter().take_while(|dest| is_local(dest));
     let sources: Vec<&Path> = sources.filter_map(local_path).collect();
-    let rest = &places.destinations[sources.len()..];
+    let rest = &paths.destinations[sources.len()..];
     Err(match rest.iter().any(is_local) {
-        false if !rest.is_empty() => for_sources(error, places, &sources, &rest[0].label),
-        false => for_directories(error, places, &sources),
-        true => for_mixed(error, places, &local),
+        false if !rest.is_empty() => for_sources(error, paths, &sources, &rest[0].label),
+        false => for_directories(error, paths, &sources),
+        true => for_mixed(error, paths, &local),
     })
 }
 
 /// `push public/* web1:/srv`: the hosts are at the end.
 fn for_sources(
     error: CommandError,
-    places: &Places<'_>,
+    paths: &PushPaths<'_>,
     sources: &[&Path],
     host: &str,
 ) -> CommandError {
-    let error = match common_parent(places.source, sources) {
+    let error = match common_parent(paths.source, sources) {
         Some(parent) => {
-            let options = if places.delete { "-n --delete" } else { "-n" };
-            let all = command(&[&shown(parent), host]);
+            let options = if paths.delete { "-n --delete" } else { "-n" };
+            let all = push_command(&[&shown(parent), host]);
             let all = all.replacen("push", &format!("push {options}"), 1);
             error.hint(format!("to see what pushing all of {} would do: {all}", shown(parent)))
         }
         None => error,
     };
-    each(error, places.source, host)
+    each(error, paths.source, host)
 }
 
 /// `push a b c`: either the last is meant as the one DEST, or all but the first.
-fn for_directories(error: CommandError, places: &Places<'_>, given: &[&Path]) -> CommandError {
-    let (source, first) = (shown(places.source), shown(given[0]));
+fn for_directories(error: CommandError, paths: &PushPaths<'_>, given: &[&Path]) -> CommandError {
+    let (source, first) = (shown(paths.source), shown(given[0]));
     let last = shown(given[given.len() - 1]);
     let error = error.hint(format!(
         "to push {source} to several directories: {}, and so on",
-        command(&[&source, &first])
+        push_command(&[&source, &first])
     ));
-    each(error, places.source, &last)
+    each(error, paths.source, &last)
 }
 
 /// `push a web1:/srv b`: a host and a local directory as destinations.
-fn for_mixed(error: CommandError, places: &Places<'_>, local: &[&Destination]) -> CommandError {
-    let source = shown(places.source);
+fn for_mixed(error: CommandError, paths: &PushPaths<'_>, local: &[&Destination]) -> CommandError {
+    let source = shown(paths.source);
     error.hint(format!(
         "to push to hosts and to a local directory, run one after the other: {}",
-        command(&[&source, &local[0].label])
+        push_command(&[&source, &local[0].label])
     ))
 }
 
@@ -85,7 +84,7 @@ fn each(error: CommandError, source: &Path, destination: &str) -> CommandError {
     let Some(name) = source.file_name().filter(|_| source.is_dir()) else { return error };
     let below =
         format!("{}/{}", destination.trim_end_matches('/'), text::name(name.as_encoded_bytes()));
-    let command = command(&[&shown(source), &below]);
+    let command = push_command(&[&shown(source), &below]);
     error.hint(format!("to push several directories into {destination}, one at a time: {command}"))
 }
 
