@@ -160,8 +160,8 @@ fn agent_hint(code: FailureCode) -> Option<&'static str> {
             Some("DEST must be a directory, and nothing else may write to it meanwhile")
         }
         FailureCode::Protected => Some(
-            "DEST is the directory that gets the contents of SRC, such as web1:/var/www/shop/public/assets; \
-             without --delete nothing is deleted",
+            "DEST is the directory that gets the contents of SRC, \
+             such as web1:/var/www/shop/public/assets; without --delete nothing is deleted",
         ),
         _ => None,
     }

@@ -1,5 +1,5 @@
-//! What `push --delete` refuses: directories that can't be meant, and, where no push has completed before, what is no
-//! earlier version of anything in the source.
+//! What `push --delete` refuses: directories that can't be meant, and, where no push has completed
+//! before, what is no earlier version of anything in the source.
 
 use std::fs;
 use std::os::unix::fs::symlink;

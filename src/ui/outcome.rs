@@ -32,7 +32,8 @@ pub fn of(
     }
 }
 
-/// The error, with the question whether another directory was meant: rsync makes DEST/NAME of a SRC called NAME.
+/// The error, with the question whether another directory was meant: rsync makes DEST/NAME of a
+/// SRC called NAME.
 fn refused(error: &PushError, label: &str, source: &Source) -> CommandError {
     let told = CommandError::from(error);
     let PushError::Refused(Refusal::Foreign(Foreign { namesake: Some(name), .. })) = error else {

@@ -302,7 +302,8 @@ fn place_hint(outcome: &Outcome) -> Option<&'static str> {
         matches!(error, Some(TargetError::Push(PushError::Refused(Refusal::Foreign(_)))))
     });
     foreign.then_some(
-        "with --set assets.delete=retain a deploy leaves what no deploy has brought, unless it is in the way of new files",
+        "with --set assets.delete=retain a deploy leaves what no deploy has brought, \
+         unless it is in the way of new files",
     )
 }
 

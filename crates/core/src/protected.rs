@@ -1,8 +1,8 @@
-//! Directories in which a push never deletes anything: no web root can be there, so whoever names one with deleting
-//! switched on means another.
+//! Directories in which a push never deletes anything: no web root can be there, so whoever names
+//! one with deleting switched on means another.
 //!
-//! The rules are the same for an agent, which tells directories apart by device and inode, and over SFTP, where there
-//! is only their path without links.
+//! The rules are the same for an agent, which tells directories apart by device and inode, and over
+//! SFTP, where there is only their path without links.
 
 /// Why nothing is deleted in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,8 +21,9 @@ pub enum Protected {
     InSystem,
 }
 
-/// Directories of the system. Web roots can be in them, such as `/srv/shop` or `/usr/share/nginx/html`, but they are
-/// none themselves. `/var/www` is not among them: it is the document root of some servers.
+/// Directories of the system. Web roots can be in them, such as `/srv/shop` or
+/// `/usr/share/nginx/html`, but they are none themselves. `/var/www` is not among them: it is the
+/// document root of some servers.
 const DIRECTORIES: [&str; 28] = [
     "/",
     "/Applications",
@@ -87,8 +88,8 @@ pub struct Place<I> {
     pub above: Vec<I>,
 }
 
-/// Why nothing is deleted in `place`, if so. `identify` gives what tells a directory of the system from others, if it is
-/// there.
+/// Why nothing is deleted in `place`, if so. `identify` gives what tells a directory of the system
+/// from others, if it is there.
 pub fn protected<I: PartialEq>(
     place: &Place<I>,
     homes: &[Place<I>],

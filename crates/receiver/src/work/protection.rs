@@ -56,8 +56,8 @@ fn settled(path: &Path) -> PathBuf {
     settled
 }
 
-/// The home directories of the user: that of the environment, those that the system knows, and that of the user who
-/// became this one by sudo.
+/// The home directories of the user: that of the environment, those that the system knows, and that
+/// of the user who became this one by sudo.
 fn homes() -> Vec<PathBuf> {
     let (real, effective) = (rustix::process::getuid(), rustix::process::geteuid());
     let sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());

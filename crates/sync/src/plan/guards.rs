@@ -1,5 +1,6 @@
-//! What a push refuses to delete: more than it is allowed to, and, where no push has completed before, what is no earlier
-//! version of anything in the source. There the destination may be another directory than the user means.
+//! What a push refuses to delete: more than it is allowed to, and, where no push has completed
+//! before, what is no earlier version of anything in the source. There the destination may be
+//! another directory than the user means.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -35,16 +36,19 @@ pub enum Refusal {
     Foreign(Foreign),
 }
 
-/// Paths at a destination where no push has completed, which are no earlier version of anything in the source.
+/// Paths at a destination where no push has completed, which are no earlier version of anything in
+/// the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Foreign {
     /// How many paths the plan deletes.
     pub planned: u64,
-    /// How many of them are foreign. Directories that only hold other deleted paths are not counted.
+    /// How many of them are foreign. Directories that only hold other deleted paths are not
+    /// counted.
     pub count: u64,
     /// Some of these.
     pub examples: Vec<RelPath>,
-    /// A directory of the destination that is called like the source: it may be the one that was meant.
+    /// A directory of the destination that is called like the source: it may be the one that was
+    /// meant.
     pub namesake: Option<RelPath>,
 }
 
@@ -55,8 +59,8 @@ impl fmt::Display for Foreign {
         let more = count.saturating_sub(names.len() as u64);
         write!(
             f,
-            "No push to this directory has completed before, and of {planned} paths that would be deleted there, \
-             {count} are no earlier version of anything in the source: {}",
+            "No push to this directory has completed before, and of {planned} paths that would be \
+             deleted there, {count} are no earlier version of anything in the source: {}",
             names.join(", ")
         )?;
         if more > 0 { write!(f, " and {more} more") } else { Ok(()) }
@@ -74,7 +78,8 @@ pub struct Contact<'a> {
 }
 
 impl Contact<'_> {
-    /// Why the plan may not be carried out, if so. An allowed number of deletes says that they are meant.
+    /// Why the plan may not be carried out, if so. An allowed number of deletes says that they are
+    /// meant.
     pub fn refusal(&self, plan: &Plan, options: &Options) -> Option<Refusal> {
         let planned = deletes(plan);
         if let Some(allowed) = options.max_delete {
@@ -91,7 +96,8 @@ impl Contact<'_> {
         (count > 0).then_some(Refusal::Foreign(refusal))
     }
 
-    /// The directory that rsync would have pushed to: SRC without a slash at its end is copied into DEST.
+    /// The directory that rsync would have pushed to: SRC without a slash at its end is copied into
+    /// DEST.
     fn namesake(&self) -> Option<RelPath> {
         use std::os::unix::ffi::OsStrExt;
         let path = RelPath::new(self.source.path().file_name()?.as_bytes()).ok()?;
@@ -139,7 +145,8 @@ fn is_empty(at: usize, state: &State) -> bool {
     state.entries.get(at + 1).is_none_or(|next| !next.entry.path.starts_with(path))
 }
 
-/// Whether the source has the file that a path names, under whatever fingerprint, or the one that it stands beside.
+/// Whether the source has the file that a path names, under whatever fingerprint, or the one that
+/// it stands beside.
 fn is_earlier_version(path: &[u8], wanted: &HashSet<Vec<u8>>, rules: &FingerprintRules) -> bool {
     let mut rest = Some(path);
     while let Some(path) = rest {
