@@ -13,7 +13,7 @@ use assetsync_core::entry::{Entry, Kind, Mtime};
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{ActionKind, ActionPath, FileAction, WireAction};
-use assetsync_core::protocol::{Hello, Inbox, Message, Outbox, Received};
+use assetsync_core::protocol::{Hello, Inbox, Outbox, Received, ToAgent};
 use assetsync_core::recipe::{Recipe, Recipes};
 use assetsync_core::state::{RemoteEntry, State};
 use assetsync_receiver as agent;
@@ -217,7 +217,7 @@ fn matching(c: &mut Criterion) {
 
 fn encoded(content: &[u8]) -> Vec<u8> {
     let mut outbox = Outbox::with_window(3, Some(23)).unwrap();
-    content.chunks(limits::LITERAL_BYTES).for_each(|piece| outbox.send(&Message::Literal(piece)));
+    content.chunks(limits::LITERAL_BYTES).for_each(|piece| outbox.send(&ToAgent::Literal(piece)));
     outbox.flush();
     outbox.take()
 }
@@ -245,11 +245,11 @@ fn protocol(c: &mut Criterion) {
 }
 
 fn decoded(bytes: &[u8]) -> usize {
-    let (mut inbox, mut total) = (Inbox::new().unwrap(), 0);
+    let (mut inbox, mut total) = (Inbox::<ToAgent<'_>>::new().unwrap(), 0);
     for piece in bytes.chunks(64 << 10) {
         inbox.receive(piece);
         while inbox.ready().unwrap() {
-            if let Received::Message(Message::Literal(bytes)) = inbox.pop().unwrap() {
+            if let Received::Message(ToAgent::Literal(bytes)) = inbox.pop().unwrap() {
                 total += black_box(bytes).len();
             }
         }
@@ -282,17 +282,17 @@ fn conversation(destination: &Path, content: &[u8]) -> Vec<u8> {
     };
     for number in 0..1000 {
         let place = ActionPath::New(RelPath::new(format!("{number:04}.js").as_bytes()).unwrap());
-        outbox.send(&Message::Action(WireAction { place, what: ActionKind::File(file.clone()) }));
+        outbox.send(&ToAgent::Action(WireAction { place, what: ActionKind::File(file.clone()) }));
     }
-    outbox.send(&Message::PlanEnd);
+    outbox.send(&ToAgent::PlanEnd);
     for action in 0..1000 {
-        outbox.send(&Message::FileStart { action });
+        outbox.send(&ToAgent::FileStart { action });
         content
             .chunks(limits::LITERAL_BYTES)
-            .for_each(|piece| outbox.send(&Message::Literal(piece)));
-        outbox.send(&Message::FileEnd);
+            .for_each(|piece| outbox.send(&ToAgent::Literal(piece)));
+        outbox.send(&ToAgent::FileEnd);
     }
-    outbox.send(&Message::ContentEnd { publish: true });
+    outbox.send(&ToAgent::ContentEnd { publish: true });
     outbox.flush();
     [hello.line(), outbox.take()].concat()
 }

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use assetsync_core::limits;
-use assetsync_core::protocol::{Failure, FrameKind, Inbox, Message, Outbox, Received, put_frame};
+use assetsync_core::protocol::{
+    Failure, FrameKind, Inbox, Outbox, Received, ToAgent, ToSender, put_frame,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{self, OFlags};
 
@@ -32,7 +34,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Both directions of the agent's conversation with its sender.
 pub struct Conversation {
     input: File,
-    inbox: Inbox,
+    inbox: Inbox<ToAgent<'static>>,
     outbox: Outbox,
     output: Arc<Mutex<Output>>,
     done: Arc<AtomicBool>,
@@ -123,7 +125,7 @@ impl Conversation {
     }
 
     /// What the sender says next.
-    pub fn receive(&mut self) -> Result<Received<'_>, AgentError> {
+    pub fn receive(&mut self) -> Result<Received<'_, ToAgent<'_>>, AgentError> {
         while !self.inbox.ready()? {
             self.flush()?;
             let count = self.read_some()?;
@@ -138,7 +140,7 @@ impl Conversation {
     }
 
     /// The sender's next message; anything else is a breach.
-    pub fn message(&mut self) -> Result<Message<'_>, AgentError> {
+    pub fn message(&mut self) -> Result<ToAgent<'_>, AgentError> {
         match self.receive()? {
             Received::Message(message) => Ok(message),
             Received::Stored(_) => Err(AgentError::protocol("stored content out of place")),
@@ -160,7 +162,7 @@ impl Conversation {
     }
 
     /// Says something.
-    pub fn send(&mut self, message: &Message<'_>) -> Result<(), AgentError> {
+    pub fn send(&mut self, message: &ToSender<'_>) -> Result<(), AgentError> {
         self.outbox.send(message);
         if self.outbox.waiting() >= WRITE_BYTES { self.write_outbox() } else { Ok(()) }
     }

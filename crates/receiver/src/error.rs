@@ -3,7 +3,7 @@
 use std::io;
 
 use assetsync_core::protected::Protected;
-use assetsync_core::protocol::{Failure, FailureCode, HelloError, InboxError};
+use assetsync_core::protocol::{Failure, FailureCode, HelloError, InboxError, Message, ToAgent};
 
 use crate::publishing::exchange::ExchangeUnsupported;
 use crate::publishing::publisher::PublishError;
@@ -93,6 +93,11 @@ impl AgentError {
     /// A protocol error about `what`.
     pub fn protocol(what: impl ToString) -> AgentError {
         AgentError::Protocol(what.to_string())
+    }
+
+    /// A message that is not allowed `here`, such as "in a plan".
+    pub fn unexpected(message: &ToAgent<'_>, here: &str) -> AgentError {
+        AgentError::Protocol(format!("{} {here}", message.name()))
     }
 
     /// What the sender is told; `None` where there is nobody to tell.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use assetsync_core::plan::WireAction;
-use assetsync_core::protocol::{AgentStatistics, Hello, Message};
+use assetsync_core::protocol::{AgentStatistics, Hello, ToAgent, ToSender};
 use assetsync_core::state::StateId;
 use assetsync_tree::OpenTree;
 
@@ -150,9 +150,9 @@ impl Agent {
         if let Some(keeping) = &mut keeping {
             self.send_published(surveyed, state, &tree)?;
             match self.conversation.message()? {
-                Message::Quit => return Ok(()),
-                Message::Prune => {}
-                other => return Err(AgentError::Protocol(format!("{other:?} after publishing"))),
+                ToAgent::Quit => return Ok(()),
+                ToAgent::Prune => {}
+                other => return Err(AgentError::unexpected(&other, "after publishing")),
             }
             let site = DestinationDirs { tree: &mut tree, work: &work, exchange_path };
             state = self.prune(&mut book, keeping, state, &stage, site)?;
@@ -173,7 +173,7 @@ impl Agent {
         let read = surveyed + tree.opened_files();
         let statistics =
             AgentStatistics { state, ..agent_statistics::read(Some(tree.root()), read) };
-        self.conversation.send(&Message::Published(statistics))?;
+        self.conversation.send(&ToSender::Published(statistics))?;
         self.conversation.flush()
     }
 
@@ -195,16 +195,16 @@ impl Agent {
     fn read_request(&mut self, renaming: &mut RenameTable) -> Result<Request, AgentError> {
         loop {
             match self.conversation.message()? {
-                Message::Rename(rename) => renaming.rename(rename)?,
-                Message::Substitute { old, new } => renaming.substitute(old, new)?,
-                Message::Query(ask) => return Ok(Request::Query(Question::Query(ask))),
-                Message::Alias { path, other } => {
+                ToAgent::Rename(rename) => renaming.rename(rename)?,
+                ToAgent::Substitute { old, new } => renaming.substitute(old, new)?,
+                ToAgent::Query(ask) => return Ok(Request::Query(Question::Query(ask))),
+                ToAgent::Alias { path, other } => {
                     return Ok(Request::Query(Question::Alias(path, other)));
                 }
-                Message::Action(order) => return Ok(Request::Plan(Some(order))),
-                Message::PlanEnd => return Ok(Request::Plan(None)),
-                Message::Quit => return Ok(Request::Quit),
-                other => return Err(AgentError::Protocol(format!("{other:?} instead of a plan"))),
+                ToAgent::Action(order) => return Ok(Request::Plan(Some(order))),
+                ToAgent::PlanEnd => return Ok(Request::Plan(None)),
+                ToAgent::Quit => return Ok(Request::Quit),
+                other => return Err(AgentError::unexpected(&other, "instead of a plan")),
             }
         }
     }
@@ -341,7 +341,7 @@ impl Agent {
         notices.iter().try_for_each(|notice| {
             let text = notice.as_bytes();
             let text = &text[..text.len().min(assetsync_core::limits::ERROR_BYTES)];
-            self.conversation.send(&Message::Notice(text))
+            self.conversation.send(&ToSender::Notice(text))
         })
     }
 }
@@ -377,16 +377,16 @@ impl Stager<'_, '_> {
             }
             loop {
                 match conversation.message()? {
-                    Message::Publish if failed == 0 => return Ok(true),
-                    Message::Quit => return Ok(false),
-                    Message::FileStart { action } if failed > 0 => {
+                    ToAgent::Publish if failed == 0 => return Ok(true),
+                    ToAgent::Quit => return Ok(false),
+                    ToAgent::FileStart { action } if failed > 0 => {
                         first = Some(action);
                         break;
                     }
-                    Message::Amend { action, size, mtime, digest } if failed > 0 => {
+                    ToAgent::Amend { action, size, mtime, digest } if failed > 0 => {
                         self.book.amend(action, book::Amended { size, mtime, digest })?;
                     }
-                    other => return Err(AgentError::Protocol(format!("{other:?} after staging"))),
+                    other => return Err(AgentError::unexpected(&other, "after staging")),
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use assetsync_core::protocol::{Failure, InboxError};
+use assetsync_core::protocol::{Failure, InboxError, Message, ToSender};
 use assetsync_ssh::TransportError;
 
 use super::compare::comparison::OneName;
@@ -107,6 +107,11 @@ pub enum PushError {
 }
 
 impl PushError {
+    /// A message that is not allowed at this point of the conversation.
+    pub(crate) fn unexpected(message: &ToSender<'_>) -> PushError {
+        PushError::Protocol(format!("{} out of place", message.name()))
+    }
+
     /// Whether it is only that several destinations can't be served at the same time.
     pub(crate) fn is_shared_encoding_failure(&self) -> bool {
         match self {

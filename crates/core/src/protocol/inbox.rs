@@ -14,14 +14,14 @@ use crate::limits;
 /// How much is decompressed at a time: enough for any message, whatever is left of the one before.
 const PLAIN_BYTES: usize = 64 * 1024;
 
-/// What came.
+/// What an inbox returns: messages `M`, or a frame that is none.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Received<'a> {
+pub enum Received<'a, M> {
     /// A message.
-    Message(Message<'a>),
-    /// Stored content, announced by [`Message::Stored`].
+    Message(M),
+    /// Stored content, announced by [`ToAgent::Stored`](super::ToAgent).
     Stored(&'a [u8]),
-    /// The other side failed and is gone.
+    /// The other side failed and has ended.
     Failure(Failure),
 }
 
@@ -45,19 +45,19 @@ pub enum InboxError {
     PrefixInsideFrame,
 }
 
-/// What [`Inbox::pop`] will give.
-enum PendingItem {
-    /// The message at the front of the plain bytes.
-    Message,
+/// What [`Inbox::pop`] will return.
+enum PendingItem<M> {
+    /// A decoded message, and its borrowed field in the decompressed bytes.
+    Message(M, Range<usize>),
     /// The payload of a stored frame.
     Stored(Range<usize>),
     /// The payload of a failure frame.
     Failure(Range<usize>),
 }
 
-/// Received bytes on their way to messages. Feed it with [`receive`](Inbox::receive), then
+/// Turns received bytes into the messages of one direction. Feed it with [`receive`](Inbox::receive), then
 /// [`pop`](Inbox::pop) while it is [`ready`](Inbox::ready).
-pub struct Inbox {
+pub struct Inbox<M: Message> {
     /// Bytes as they came; those before `raw_at` are used up.
     raw: Vec<u8>,
     raw_at: usize,
@@ -74,15 +74,15 @@ pub struct Inbox {
     inflater_full: bool,
     plain: Vec<u8>,
     plain_at: usize,
-    /// The message at `plain_at` is cut off; more must be decompressed before it is tried again.
+    /// The message at `plain_at` is incomplete; more has to be decompressed before it can be decoded.
     needs_plain: bool,
     codec_context: CodecContext,
-    front: Option<PendingItem>,
+    front: Option<PendingItem<M::Of<'static>>>,
 }
 
-impl Inbox {
+impl<M: Message> Inbox<M> {
     /// An inbox for one direction of one conversation.
-    pub fn new() -> std::io::Result<Inbox> {
+    pub fn new() -> std::io::Result<Inbox<M>> {
         Ok(Inbox {
             raw: Vec::new(),
             raw_at: 0,
@@ -100,7 +100,7 @@ impl Inbox {
         })
     }
 
-    /// Has the next zstd frame begin with `prefix`: [`Message::Prefix`] was popped last.
+    /// Sets the prefix of the next zstd frame: [`ToAgent::Prefix`](super::ToAgent) was popped last.
     pub fn expect_prefix(&mut self, prefix: Vec<u8>) -> Result<(), InboxError> {
         if self.plain_at < self.plain.len() || self.next_prefix.is_some() {
             return Err(InboxError::PrefixInsideFrame);
@@ -119,11 +119,11 @@ impl Inbox {
         self.raw.extend_from_slice(bytes);
     }
 
-    /// Whether something has come that [`pop`](Inbox::pop) will give; if not, more bytes are needed.
+    /// Whether [`pop`](Inbox::pop) has something to return; if not, more bytes are needed.
     pub fn ready(&mut self) -> Result<bool, InboxError> {
         while self.front.is_none() {
-            if !self.needs_plain && self.has_message()? {
-                self.front = Some(PendingItem::Message);
+            if !self.needs_plain {
+                self.front = self.decode()?;
             } else if self.packed_left > 0 || self.inflater_full {
                 if !self.inflate()? {
                     return Ok(false);
@@ -135,14 +135,17 @@ impl Inbox {
         Ok(true)
     }
 
-    /// What came next, once [`ready`](Inbox::ready).
-    pub fn pop(&mut self) -> Result<Received<'_>, InboxError> {
+    /// The next message or frame, once [`ready`](Inbox::ready).
+    pub fn pop(&mut self) -> Result<Received<'_, M::Of<'_>>, InboxError> {
         match self.front.take() {
             Some(PendingItem::Stored(payload)) => Ok(Received::Stored(&self.raw[payload])),
             Some(PendingItem::Failure(payload)) => {
                 Ok(Received::Failure(Failure::decode(&self.raw[payload])))
             }
-            Some(PendingItem::Message) | None => Ok(Received::Message(self.message()?)),
+            Some(PendingItem::Message(message, bytes)) => {
+                Ok(Received::Message(M::with_bytes(message, &self.plain[bytes])))
+            }
+            None => Err(DecodeError::UnexpectedEnd.into()),
         }
     }
 
@@ -217,26 +220,22 @@ impl Inbox {
         Ok(())
     }
 
-    /// Whether a whole message is at the front of what is decompressed.
-    fn has_message(&mut self) -> Result<bool, InboxError> {
+    /// Decodes the message at the front of the decompressed bytes, if all of it is there.
+    fn decode(&mut self) -> Result<Option<PendingItem<M::Of<'static>>>, InboxError> {
         let rest = &self.plain[self.plain_at..];
-        let whole = Message::decode(&mut Fields(rest), &mut self.codec_context.clone());
-        match whole {
-            Ok(_) => Ok(true),
+        let mut fields = Fields(rest);
+        match M::decode(&mut fields, &mut self.codec_context) {
+            Ok((message, bytes)) => {
+                self.plain_at = self.plain.len() - fields.0.len();
+                let bytes = self.plain_at - bytes.len()..self.plain_at;
+                Ok(Some(PendingItem::Message(message, bytes)))
+            }
             Err(DecodeError::UnexpectedEnd) if rest.len() < limits::MESSAGE_BYTES => {
                 self.needs_plain = true;
-                Ok(false)
+                Ok(None)
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    fn message(&mut self) -> Result<Message<'_>, InboxError> {
-        let mut fields = Fields(&self.plain[self.plain_at..]);
-        let before = fields.0.len();
-        let message = Message::decode(&mut fields, &mut self.codec_context)?;
-        self.plain_at += before - fields.0.len();
-        Ok(message)
     }
 }
 
@@ -249,22 +248,22 @@ fn decompressor(prefix: &[u8]) -> std::io::Result<Decoder<'static>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Outbox, put_frame};
+    use crate::protocol::{Outbox, ToAgent, put_frame};
 
-    fn talk(outbox: &mut Outbox) {
-        outbox.send(&Message::Literal(&[7; 1000]));
-        outbox.send(&Message::Stored { length: 70_000 });
+    fn send_all(outbox: &mut Outbox) {
+        outbox.send(&ToAgent::Literal(&[7; 1000]));
+        outbox.send(&ToAgent::Stored { length: 70_000 });
         outbox.send_stored(&[5; 70_000]);
-        (0..5000).for_each(|action| outbox.send(&Message::Failed { action }));
-        (0..40).for_each(|_| outbox.send(&Message::Literal(&[0; limits::LITERAL_BYTES])));
+        (0..5000).for_each(|action| outbox.send(&ToAgent::FileStart { action }));
+        (0..40).for_each(|_| outbox.send(&ToAgent::Literal(&[0; limits::LITERAL_BYTES])));
         outbox.tune(9, 22).unwrap();
-        outbox.send(&Message::Quit);
+        outbox.send(&ToAgent::Quit);
         outbox.flush();
     }
 
     /// What comes out when `bytes` are delivered in pieces: message names and stored bytes.
     fn deliver(bytes: &[u8], piece: usize) -> Result<Vec<String>, InboxError> {
-        let (mut inbox, mut seen) = (Inbox::new().unwrap(), Vec::new());
+        let (mut inbox, mut seen) = (Inbox::<ToAgent<'_>>::new().unwrap(), Vec::new());
         for piece in bytes.chunks(piece) {
             inbox.receive(piece);
             while inbox.ready()? {
@@ -282,7 +281,7 @@ mod tests {
     #[test]
     fn pieces_of_any_size_give_the_same_messages() {
         let mut outbox = Outbox::new(3).unwrap();
-        talk(&mut outbox);
+        send_all(&mut outbox);
         let bytes = outbox.take();
         let whole = deliver(&bytes, bytes.len()).unwrap();
         assert_eq!(whole.len(), 2 + 70_000 + 5000 + 40 + 1);
@@ -294,8 +293,8 @@ mod tests {
     #[test]
     fn damage_at_any_byte_is_an_error_or_other_messages_but_no_panic() {
         let mut outbox = Outbox::new(3).unwrap();
-        (0..50).for_each(|action| outbox.send(&Message::FileStart { action }));
-        outbox.send(&Message::Literal(b"some literal text, some literal text"));
+        (0..50).for_each(|action| outbox.send(&ToAgent::FileStart { action }));
+        outbox.send(&ToAgent::Literal(b"some literal text, some literal text"));
         outbox.flush();
         let bytes = outbox.take();
         for at in 0..bytes.len() * 8 {
@@ -309,30 +308,30 @@ mod tests {
     fn a_prefix_holds_for_one_frame() {
         let prefix = b"\0a text that only the prefix has, so that little travels";
         let mut outbox = Outbox::new(3).unwrap();
-        outbox.send(&Message::Quit);
-        outbox.send(&Message::Prefix { check: [0; 8] });
+        outbox.send(&ToAgent::Quit);
+        outbox.send(&ToAgent::Prefix { check: [0; 8] });
         outbox.tune_with_prefix(19, 22, prefix).unwrap();
-        outbox.send(&Message::Literal(&prefix[1..]));
+        outbox.send(&ToAgent::Literal(&prefix[1..]));
         outbox.flush();
         assert!(outbox.waiting() < 60, "{}", outbox.waiting());
         outbox.tune(3, 22).unwrap();
-        outbox.send(&Message::Literal(&prefix[1..]));
+        outbox.send(&ToAgent::Literal(&prefix[1..]));
         outbox.flush();
         let bytes = outbox.take();
         for piece in [1, 5, 1000] {
-            let (mut inbox, mut seen) = (Inbox::new().unwrap(), Vec::new());
+            let (mut inbox, mut seen) = (Inbox::<ToAgent<'_>>::new().unwrap(), Vec::new());
             for piece in bytes.chunks(piece) {
                 inbox.receive(piece);
                 while inbox.ready().unwrap() {
                     let received = inbox.pop().unwrap();
-                    let is_prefix = matches!(received, Received::Message(Message::Prefix { .. }));
+                    let is_prefix = matches!(received, Received::Message(ToAgent::Prefix { .. }));
                     seen.push(format!("{received:?}"));
                     if is_prefix {
                         inbox.expect_prefix(prefix.to_vec()).unwrap();
                     }
                 }
             }
-            let literal = format!("{:?}", Received::Message(Message::Literal(&prefix[1..])));
+            let literal = format!("{:?}", Received::Message(ToAgent::Literal(&prefix[1..])));
             let expected = [
                 "Message(Quit)",
                 "Message(Prefix { check: [0, 0, 0, 0, 0, 0, 0, 0] })",
@@ -346,11 +345,11 @@ mod tests {
     #[test]
     fn a_frame_that_goes_on_after_its_prefix_is_refused() {
         let mut outbox = Outbox::new(3).unwrap();
-        outbox.send(&Message::Prefix { check: [0; 8] });
+        outbox.send(&ToAgent::Prefix { check: [0; 8] });
         outbox.flush();
-        outbox.send(&Message::Quit);
+        outbox.send(&ToAgent::Quit);
         outbox.flush();
-        let mut inbox = Inbox::new().unwrap();
+        let mut inbox = Inbox::<ToAgent<'_>>::new().unwrap();
         inbox.receive(&outbox.take());
         assert!(inbox.ready().unwrap());
         inbox.pop().unwrap();
@@ -372,7 +371,7 @@ mod tests {
     #[test]
     fn an_endless_message_is_refused() {
         // A literal over its limit is refused as soon as its length is there.
-        let mut inbox = Inbox::new().unwrap();
+        let mut inbox = Inbox::<ToAgent<'_>>::new().unwrap();
         let mut packed = zstd::stream::encode_all(&[6, 0x81, 0x80, 0x02][..], 1).unwrap();
         let mut bytes = Vec::new();
         put_frame(&mut bytes, FrameKind::Packed, &std::mem::take(&mut packed));

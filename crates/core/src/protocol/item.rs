@@ -19,7 +19,7 @@ pub struct CodecContext {
     mtime: Mtime,
     known: u32,
     renamed: u32,
-    /// Where the last [`Copy`](super::Message::Copy) ended in its basis.
+    /// Where the last [`Copy`](super::ToAgent) ended in its basis.
     pub(super) copied_to: u64,
 }
 

@@ -12,10 +12,14 @@ mod hello;
 mod inbox;
 pub mod item;
 mod message;
+#[cfg(test)]
+mod message_tests;
 mod outbox;
 mod query;
 mod recipe;
 mod state_hasher;
+mod to_agent;
+mod to_sender;
 
 pub use agent_statistics::AgentStatistics;
 pub use codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
@@ -28,3 +32,5 @@ pub use message::Message;
 pub use outbox::Outbox;
 pub use query::Query;
 pub use state_hasher::StateHasher;
+pub use to_agent::ToAgent;
+pub use to_sender::ToSender;

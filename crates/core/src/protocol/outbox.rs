@@ -66,7 +66,7 @@ impl Outbox {
         while self.run(|deflater, out| deflater.finish(out, true)) > 0 {}
     }
 
-    /// Chooses level, window and prefix anew: [`Message::Prefix`] was the last message of the frame before.
+    /// Chooses level, window and prefix anew: [`ToAgent::Prefix`](super::ToAgent) was the last message of the frame before.
     pub fn tune_with_prefix(
         &mut self,
         level: i32,
@@ -79,14 +79,14 @@ impl Outbox {
     }
 
     /// Adds a message.
-    pub fn send(&mut self, message: &Message<'_>) {
+    pub fn send(&mut self, message: &impl Message) {
         message.encode(&mut self.plain, &mut self.codec_context);
         if self.plain.len() >= GATHER_BYTES {
             self.compress();
         }
     }
 
-    /// Adds content that is not compressed; a [`Message::Stored`] announced it.
+    /// Adds content that is not compressed; a [`ToAgent::Stored`](super::ToAgent) announced it.
     pub fn send_stored(&mut self, bytes: &[u8]) {
         self.flush();
         for piece in bytes.chunks(limits::FRAME_BYTES) {

@@ -10,8 +10,8 @@ use crate::digest::ShortDigest;
 pub struct Query {
     /// Position in the state.
     pub known: u32,
-    /// The digest it would have if it were the same; then the answer is [`Compared`](super::Message::Compared). For a rewritten
-    /// file only the first eight bytes travel, the others are zero.
+    /// The digest it would have if it were the same; then the answer is [`Compared`](super::ToSender).
+    /// For a rewritten file only the first eight bytes travel, the others are zero.
     pub expected: Option<ShortDigest>,
     /// The signature wanted if it is not the same.
     pub signature: Option<SignatureSpec>,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use assetsync_core::digest::Digest;
 use assetsync_core::limits;
-use assetsync_core::protocol::{Deploy, Message};
+use assetsync_core::protocol::{Deploy, ToAgent, ToSender};
 use assetsync_core::state::RetainedContent;
 use assetsync_tree::OpenTree;
 
@@ -31,7 +31,7 @@ pub fn send_retained(
     }
     let retained_contents = contents::list(work).map_err(unusable(path, contents::NAME))?;
     retained_contents.iter().try_for_each(|retained_contents| {
-        conversation.send(&Message::Retained(*retained_contents))
+        conversation.send(&ToSender::Retained(*retained_contents))
     })?;
     Ok(retained_contents)
 }
@@ -44,13 +44,13 @@ fn send_history(
 ) -> Result<(), AgentError> {
     let failed = unusable(path, history::NAME);
     if deploy.history.is_some() && deploy.history == Some(old.id().map_err(&failed)?) {
-        return conversation.send(&Message::HistoryKnown);
+        return conversation.send(&ToSender::HistoryKnown);
     }
     let (mut pieces, mut buffer) = (old.pieces(), vec![0; limits::LITERAL_BYTES]);
     loop {
         match pieces.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(count) => conversation.send(&Message::HistoryChunk(&buffer[..count]))?,
+            Ok(count) => conversation.send(&ToSender::HistoryChunk(&buffer[..count]))?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(failed(error)),
         }
@@ -87,18 +87,18 @@ impl<'w> RetentionRequests<'w> {
     /// Takes note of a wish; any other message is a breach.
     pub fn on_message(
         &mut self,
-        message: &Message<'_>,
+        message: &ToAgent<'_>,
         book: &mut PlanStore,
         stage: &StagingArea<'_>,
     ) -> Result<(), AgentError> {
         match message {
-            Message::Retain { known, digest } => self.retain(*known, *digest, book),
-            Message::DropRetained { retained_contents } => {
+            ToAgent::Retain { known, digest } => self.retain(*known, *digest, book),
+            ToAgent::DropRetained { retained_contents } => {
                 self.retained_to_drop(*retained_contents)
             }
-            Message::History { keep } => self.begin_history(*keep, stage),
-            Message::HistoryChunk(piece) => self.append(piece),
-            other => Err(AgentError::Protocol(format!("{other:?} between files"))),
+            ToAgent::History { keep } => self.begin_history(*keep, stage),
+            ToAgent::HistoryChunk(piece) => self.append(piece),
+            other => Err(AgentError::unexpected(other, "between files")),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use assetsync_core::limits;
-use assetsync_core::protocol::{Message, Received};
+use assetsync_core::protocol::{Received, ToAgent};
 use assetsync_regzip as regzip;
 
 use super::reference_reader::ReferenceReader;
@@ -57,11 +57,11 @@ impl From<io::Error> for BuildError {
 
 impl FileBuilder {
     /// Carries out an operation that is complete in itself.
-    pub fn operation(&mut self, message: &Message<'_>) -> Result<(), BuildError> {
+    pub fn operation(&mut self, message: &ToAgent<'_>) -> Result<(), BuildError> {
         match message {
-            Message::Literal(bytes) => self.literal(bytes),
-            Message::Copy { offset, length } => self.copy(*offset, *length),
-            other => Err(AgentError::Protocol(format!("{other:?} inside a file")).into()),
+            ToAgent::Literal(bytes) => self.literal(bytes),
+            ToAgent::Copy { offset, length } => self.copy(*offset, *length),
+            other => Err(AgentError::unexpected(other, "inside a file").into()),
         }
     }
 

@@ -8,7 +8,7 @@ use assetsync_core::entry::{Kind, Mtime};
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, ActionPath, FileAction, WireAction};
-use assetsync_core::protocol::Message;
+use assetsync_core::protocol::ToAgent;
 use assetsync_core::recipe::{Basis, Recipe, Reference};
 use assetsync_rewrite::Rewriter;
 
@@ -85,9 +85,9 @@ impl PlanStore {
             }
             book.wire_actions.push(&order).map_err(AgentError::WorkFiles)?;
             next = match conversation.message()? {
-                Message::Action(order) => Some(order),
-                Message::PlanEnd => None,
-                other => return Err(AgentError::Protocol(format!("{other:?} in a plan"))),
+                ToAgent::Action(order) => Some(order),
+                ToAgent::PlanEnd => None,
+                other => return Err(AgentError::unexpected(&other, "in a plan")),
             };
         }
         book.staged = vec![false; book.wire_actions.len() as usize];

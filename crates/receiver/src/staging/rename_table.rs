@@ -29,11 +29,11 @@ impl RenameTable {
     }
 
     /// Takes note of another text that is rewritten.
-    pub fn substitute(&mut self, old: &[u8], new: &[u8]) -> Result<(), AgentError> {
+    pub fn substitute(&mut self, old: Vec<u8>, new: Vec<u8>) -> Result<(), AgentError> {
         if self.substitutes.len() >= limits::SUBSTITUTES {
             return Err(AgentError::protocol("too many substitutes"));
         }
-        self.substitutes.push((old.to_vec(), new.to_vec()));
+        self.substitutes.push((old, new));
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use assetsync_core::digest::Digest;
 use assetsync_core::plan::{Action, FileAction};
-use assetsync_core::protocol::Message;
+use assetsync_core::protocol::{ToAgent, ToSender};
 use assetsync_core::recipe;
 use assetsync_core::recipe::{Basis, Recipe};
 use assetsync_tree::OpenTree;
@@ -188,16 +188,16 @@ impl Stager<'_, '_> {
                 self.receive_file(position, conversation)?;
             }
             match conversation.message()? {
-                Message::FileStart { action } => first = Some(action),
-                Message::PrefixPart(part) => self.prefix.add(part)?,
-                Message::Prefix { check } => self.use_prefix(check, conversation)?,
-                Message::Amend { action, size, mtime, digest } if may_amend => {
+                ToAgent::FileStart { action } => first = Some(action),
+                ToAgent::PrefixPart(part) => self.prefix.add(part)?,
+                ToAgent::Prefix { check } => self.use_prefix(check, conversation)?,
+                ToAgent::Amend { action, size, mtime, digest } if may_amend => {
                     self.book.amend(action, Amended { size, mtime, digest })?;
                 }
-                Message::ContentEnd { publish } => return Ok(publish),
+                ToAgent::ContentEnd { publish } => return Ok(publish),
                 other => match &mut self.keeping {
                     Some(keeping) => keeping.on_message(&other, self.book, self.stage)?,
-                    None => return Err(AgentError::Protocol(format!("{other:?} between files"))),
+                    None => return Err(AgentError::unexpected(&other, "between files")),
                 },
             }
         }
@@ -249,17 +249,17 @@ impl Stager<'_, '_> {
     ) -> Result<bool, AgentError> {
         loop {
             let done = match conversation.message()? {
-                Message::FileEnd => return Ok(true),
-                Message::FileAbort => return Ok(false),
-                Message::PrefixPart(part) => {
+                ToAgent::FileEnd => return Ok(true),
+                ToAgent::FileAbort => return Ok(false),
+                ToAgent::PrefixPart(part) => {
                     self.prefix.add(part)?;
                     continue;
                 }
-                Message::Prefix { check } => {
+                ToAgent::Prefix { check } => {
                     self.use_prefix(check, conversation)?;
                     continue;
                 }
-                Message::Stored { length } => build.store(length, conversation),
+                ToAgent::Stored { length } => build.store(length, conversation),
                 message => build.operation(&message),
             };
             done.map_err(|error| match error {
@@ -303,10 +303,10 @@ impl Stager<'_, '_> {
         for position in 0..self.book.wire_actions.len() {
             if !self.book.is_staged(position) && self.book.file_action(position)?.is_some() {
                 failed += 1;
-                conversation.send(&Message::Failed { action: position })?;
+                conversation.send(&ToSender::Failed { action: position })?;
             }
         }
-        conversation.send(&Message::StagedEnd)?;
+        conversation.send(&ToSender::StagedEnd)?;
         conversation.flush()?;
         Ok(failed)
     }

@@ -9,7 +9,7 @@ use assetsync_core::delta::{SignatureSpec, sign};
 use assetsync_core::digest::Digest;
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
-use assetsync_core::protocol::{Message, Query};
+use assetsync_core::protocol::{Query, ToAgent, ToSender};
 use assetsync_tree::OpenTree;
 
 use crate::conversation::Conversation;
@@ -42,7 +42,7 @@ pub fn answer_all(
 ) -> Result<Learned, AgentError> {
     let ActionPath { tree, stage, spool_dir } = place;
     let (asks, aliases) = read_queries(first, records.len(), tree, stage, conversation)?;
-    aliases.into_iter().try_for_each(|are_one| conversation.send(&Message::Compared(are_one)))?;
+    aliases.into_iter().try_for_each(|are_one| conversation.send(&ToSender::Compared(are_one)))?;
     let (mut buffer, mut learned) = (vec![0; 64 * 1024], Learned::new());
     for ask in asks {
         let record = records.get(ask.known).map_err(AgentError::WorkFiles)?;
@@ -59,10 +59,10 @@ pub fn answer_all(
                 let digest = answer(&ask, size, reference, &mut buffer, conversation)?;
                 learned.extend(digest.filter(|_| !ask.rewritten).map(|digest| (ask.known, digest)));
             }
-            Err(_) => conversation.send(&Message::Unreadable)?,
+            Err(_) => conversation.send(&ToSender::Unreadable)?,
         }
     }
-    conversation.send(&Message::AnswersEnd)?;
+    conversation.send(&ToSender::AnswersEnd)?;
     conversation.flush()?;
     Ok(learned)
 }
@@ -97,12 +97,12 @@ fn read_queries(
             None => return Ok((asks, aliases)),
         }
         next = match conversation.message()? {
-            Message::Query(ask) if (asks.len() as u32) < count => Some(Question::Query(ask)),
-            Message::Alias { path, other } if aliases.len() < limits::ALIASES => {
+            ToAgent::Query(ask) if (asks.len() as u32) < count => Some(Question::Query(ask)),
+            ToAgent::Alias { path, other } if aliases.len() < limits::ALIASES => {
                 Some(Question::Alias(path, other))
             }
-            Message::QueriesEnd => None,
-            other => return Err(AgentError::Protocol(format!("{other:?} among questions"))),
+            ToAgent::QueriesEnd => None,
+            other => return Err(AgentError::unexpected(&other, "among questions")),
         };
     }
 }
@@ -119,7 +119,7 @@ fn answer(
     if ask.expected.is_some() {
         match reference.go_to(0).and_then(|()| Digest::of_reader(&mut reference, buffer)) {
             Ok((found, _)) => digest = Some(found),
-            Err(_) => return conversation.send(&Message::Unreadable).map(|()| None),
+            Err(_) => return conversation.send(&ToSender::Unreadable).map(|()| None),
         }
     }
     let same = ask.expected.zip(digest).is_some_and(|(expected, digest)| match ask.rewritten {
@@ -127,8 +127,8 @@ fn answer(
         false => digest.short() == expected,
     });
     match ask.signature {
-        _ if same => conversation.send(&Message::Compared(true))?,
-        None => conversation.send(&Message::Compared(false))?,
+        _ if same => conversation.send(&ToSender::Compared(true))?,
+        None => conversation.send(&ToSender::Compared(false))?,
         Some(spec) if ask.rewritten => {
             send_signature(reference, limits::rewritten_bytes(surveyed), spec, conversation)?;
         }
@@ -145,16 +145,16 @@ fn send_signature(
     conversation: &mut Conversation,
 ) -> Result<(), AgentError> {
     if reference.go_to(0).is_err() {
-        return conversation.send(&Message::Unreadable);
+        return conversation.send(&ToSender::Unreadable);
     }
     let basis_bytes = reference.bytes().min(surveyed);
-    conversation.send(&Message::Signature { basis_bytes })?;
+    conversation.send(&ToSender::Signature { basis_bytes })?;
     let (mut left, mut broken) = (spec.signature_bytes(basis_bytes), None);
     let limited = io::Read::take(&mut reference, basis_bytes);
     let signed = sign(limited, spec, |entries| {
         for piece in entries.chunks(limits::LITERAL_BYTES) {
             left = left.saturating_sub(piece.len() as u64);
-            conversation.send(&Message::Blocks(piece)).map_err(|error| {
+            conversation.send(&ToSender::Blocks(piece)).map_err(|error| {
                 broken = Some(error);
                 io::ErrorKind::BrokenPipe
             })?;
@@ -168,7 +168,7 @@ fn send_signature(
     drop(signed);
     while left > 0 {
         let piece = left.min(limits::LITERAL_BYTES as u64);
-        conversation.send(&Message::Blocks(&vec![0; piece as usize]))?;
+        conversation.send(&ToSender::Blocks(&vec![0; piece as usize]))?;
         left -= piece;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Tells the sender what stands at the destination: as differences from what it remembers, or in full.
 
-use assetsync_core::protocol::Message;
+use assetsync_core::protocol::ToSender;
 
 use crate::conversation::Conversation;
 use crate::error::AgentError;
@@ -40,7 +40,7 @@ impl StateReport<'_> {
                 return if self.differences_only {
                     self.kept()
                 } else {
-                    self.conversation.send(&Message::Entry(now))
+                    self.conversation.send(&ToSender::Entry(now))
                 };
             }
             Some(_) => self.dropped(1)?,
@@ -48,7 +48,7 @@ impl StateReport<'_> {
         }
         self.as_indexed = false;
         self.flush_pending()?;
-        self.conversation.send(&Message::Entry(now))
+        self.conversation.send(&ToSender::Entry(now))
     }
 
     fn kept(&mut self) -> Result<(), AgentError> {
@@ -82,8 +82,8 @@ impl StateReport<'_> {
         match std::mem::replace(&mut self.run, Pending::Kept(0)) {
             _ if !self.differences_only => Ok(()),
             Pending::Kept(0) => Ok(()),
-            Pending::Kept(count) => self.conversation.send(&Message::Unchanged { count }),
-            Pending::Dropped(count) => self.conversation.send(&Message::Removed { count }),
+            Pending::Kept(count) => self.conversation.send(&ToSender::Unchanged { count }),
+            Pending::Dropped(count) => self.conversation.send(&ToSender::Removed { count }),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::Mtime;
 use assetsync_core::limits;
-use assetsync_core::protocol::{Deploy, Message};
+use assetsync_core::protocol::{Deploy, ToSender};
 use assetsync_core::state::{RetainedContent, StateId};
 use assetsync_tree::open_file;
 
@@ -92,7 +92,7 @@ impl SurveyOptions<'_> {
             self.scan(root, &mut survey, conversation)?;
         }
         for partial in &survey.partials {
-            conversation.send(&Message::Partial(partial.partial()))?;
+            conversation.send(&ToSender::Partial(partial.partial()))?;
         }
         let mut statistics = agent_statistics::read(self.room, survey.files_read);
         if let Some(deploy) = &self.deploy {
@@ -104,7 +104,7 @@ impl SurveyOptions<'_> {
         statistics.index_is_stale = survey.index_is_stale;
         statistics.state = survey.state;
         statistics.pushed_before = self.work.is_some_and(was_pushed);
-        conversation.send(&Message::StateEnd(statistics))?;
+        conversation.send(&ToSender::StateEnd(statistics))?;
         conversation.flush()?;
         Ok(survey)
     }

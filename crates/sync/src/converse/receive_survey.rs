@@ -3,11 +3,11 @@
 use assetsync_core::entry::{Entry, Kind};
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
-use assetsync_core::protocol::{AgentStatistics, Deploy, Message};
+use assetsync_core::protocol::{AgentStatistics, Deploy, ToSender};
 use assetsync_core::state::{HistoryId, RemoteEntry, RetainedContent, State};
 use assetsync_ssh::Target;
 
-use super::session::{Session, SessionOptions, out_of_place};
+use super::session::{Session, SessionOptions};
 use crate::connect::start_agent::ConnectOptions;
 use crate::error::PushError;
 use crate::event::{Event, Monitor};
@@ -99,30 +99,30 @@ struct SurveyReceiver {
 
 impl SurveyReceiver {
     /// Takes the next message; `true` if it was the last.
-    fn on_message(&mut self, message: Message<'_>) -> Result<bool, PushError> {
+    fn on_message(&mut self, message: ToSender<'_>) -> Result<bool, PushError> {
         match message {
-            Message::Entry(entry) => self.add(entry)?,
-            Message::Unchanged { count } => {
+            ToSender::Entry(entry) => self.add(entry)?,
+            ToSender::Unchanged { count } => {
                 for entry in self.cached.next(count)? {
                     self.add(entry)?;
                 }
             }
-            Message::Removed { count } => drop(self.cached.next(count)?),
-            Message::Partial(partial) => self.survey.state.partials.push(partial),
-            Message::StateEnd(statistics) => {
+            ToSender::Removed { count } => drop(self.cached.next(count)?),
+            ToSender::Partial(partial) => self.survey.state.partials.push(partial),
+            ToSender::StateEnd(statistics) => {
                 self.cached.end()?;
                 self.survey.statistics = statistics;
                 return Ok(true);
             }
-            Message::HistoryKnown if self.is_deploy => self.history_known()?,
-            Message::HistoryChunk(piece) if self.is_deploy => self.history_piece(piece)?,
-            Message::Retained(retained_contents) if self.is_deploy => {
+            ToSender::HistoryKnown if self.is_deploy => self.history_known()?,
+            ToSender::HistoryChunk(piece) if self.is_deploy => self.history_piece(piece)?,
+            ToSender::Retained(retained_contents) if self.is_deploy => {
                 if self.survey.retained_contents.len() == limits::RETAINED_CONTENTS {
                     return Err(PushError::Protocol("too much is set aside".into()));
                 }
                 self.survey.retained_contents.push(retained_contents);
             }
-            other => return Err(out_of_place(&other)),
+            other => return Err(PushError::unexpected(&other)),
         }
         let state = &self.survey.state;
         let items = (state.entries.len() + state.partials.len()) as u64;

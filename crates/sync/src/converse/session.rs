@@ -6,7 +6,7 @@ use assetsync_core::delta::Signature;
 use assetsync_core::entry::{Entry, Kind};
 use assetsync_core::limits;
 use assetsync_core::plan::{Action, ActionKind, FileAction, Plan};
-use assetsync_core::protocol::{AgentStatistics, Deploy, Hello, Message, Query};
+use assetsync_core::protocol::{AgentStatistics, Deploy, Hello, Query, ToAgent, ToSender};
 use assetsync_core::recipe::{Basis, Recipe};
 use assetsync_core::state::{Partial, StateId};
 use assetsync_ssh::{Target, bootstrap};
@@ -126,7 +126,7 @@ impl<'a> Session<'a> {
     }
 
     /// What the agent says next.
-    pub(crate) fn receive(&mut self) -> Result<Message<'_>, PushError> {
+    pub(crate) fn receive(&mut self) -> Result<ToSender<'_>, PushError> {
         self.wire.receive()
     }
 
@@ -156,19 +156,19 @@ impl<'a> Session<'a> {
         self.renames_sent = true;
         for &pair in &suspects {
             let (path, other) = comparison.spellings(pair);
-            self.wire.send(&Message::Alias { path: path.clone(), other: other.clone() })?;
+            self.wire.send(&ToAgent::Alias { path: path.clone(), other: other.clone() })?;
         }
         for ask in &asks {
-            self.wire.send(&Message::Query(*ask))?;
+            self.wire.send(&ToAgent::Query(*ask))?;
         }
-        self.wire.send(&Message::QueriesEnd)?;
+        self.wire.send(&ToAgent::QueriesEnd)?;
         self.wire.flush()?;
         let mut one = Vec::new();
         for pair in suspects {
             match self.wire.receive()? {
-                Message::Compared(true) => one.push(pair),
-                Message::Compared(false) => {}
-                other => return Err(out_of_place(&other)),
+                ToSender::Compared(true) => one.push(pair),
+                ToSender::Compared(false) => {}
+                other => return Err(PushError::unexpected(&other)),
             }
         }
         let mut answers = Answers::new();
@@ -178,20 +178,20 @@ impl<'a> Session<'a> {
             answers.insert(ask.known, self.answer(ask, most)?);
         }
         match self.wire.receive()? {
-            Message::AnswersEnd => Ok((answers, one)),
-            other => Err(out_of_place(&other)),
+            ToSender::AnswersEnd => Ok((answers, one)),
+            other => Err(PushError::unexpected(&other)),
         }
     }
 
     fn answer(&mut self, ask: &Query, most: u64) -> Result<Answer, PushError> {
         match self.wire.receive()? {
-            Message::Compared(true) if ask.expected.is_some() => Ok(Answer::ContentMatch),
-            Message::Compared(false) => Ok(Answer::Different),
-            Message::Unreadable => Ok(Answer::Gone),
-            Message::Signature { basis_bytes } if basis_bytes <= most => {
+            ToSender::Compared(true) if ask.expected.is_some() => Ok(Answer::ContentMatch),
+            ToSender::Compared(false) => Ok(Answer::Different),
+            ToSender::Unreadable => Ok(Answer::Gone),
+            ToSender::Signature { basis_bytes } if basis_bytes <= most => {
                 self.signature(ask, basis_bytes)
             }
-            other => Err(out_of_place(&other)),
+            other => Err(PushError::unexpected(&other)),
         }
     }
 
@@ -201,12 +201,12 @@ impl<'a> Session<'a> {
         let mut entries = Vec::new();
         while (entries.len() as u64) < needed {
             match self.wire.receive()? {
-                Message::Blocks(piece)
+                ToSender::Blocks(piece)
                     if !piece.is_empty() && (entries.len() + piece.len()) as u64 <= needed =>
                 {
                     entries.extend_from_slice(piece);
                 }
-                other => return Err(out_of_place(&other)),
+                other => return Err(PushError::unexpected(&other)),
             }
         }
         let signature = Signature::new(spec, basis_bytes, entries);
@@ -234,7 +234,7 @@ impl<'a> Session<'a> {
         self.monitor.event(Event::Planned { files: work.files(), bytes: work.bytes() });
         self.send_work(&work)?;
         self.send_requests(requests)?;
-        self.wire.send(&Message::ContentEnd { publish })?;
+        self.wire.send(&ToAgent::ContentEnd { publish })?;
         self.wire.flush()?;
         self.monitor.event(Event::Sent);
         Ok(())
@@ -243,15 +243,15 @@ impl<'a> Session<'a> {
     /// Tells what is kept besides. It comes after everything that another destination may be sent too.
     fn send_requests(&mut self, requests: &DeployRequests) -> Result<(), PushError> {
         for &(known, digest) in &requests.to_retain {
-            self.wire.send(&Message::Retain { known, digest })?;
+            self.wire.send(&ToAgent::Retain { known, digest })?;
         }
         for &retained_contents in &requests.retained_to_drop {
-            self.wire.send(&Message::DropRetained { retained_contents })?;
+            self.wire.send(&ToAgent::DropRetained { retained_contents })?;
         }
         let Some(edit) = &requests.history else { return Ok(()) };
-        self.wire.send(&Message::History { keep: edit.keep })?;
+        self.wire.send(&ToAgent::History { keep: edit.keep })?;
         let mut pieces = edit.append.chunks(limits::LITERAL_BYTES);
-        pieces.try_for_each(|piece| self.wire.send(&Message::HistoryChunk(piece)))
+        pieces.try_for_each(|piece| self.wire.send(&ToAgent::HistoryChunk(piece)))
     }
 
     /// Sends what is encoded for this destination, or for another one in the same state.
@@ -287,9 +287,9 @@ impl<'a> Session<'a> {
         let mut failed = Vec::new();
         loop {
             match self.wire.receive()? {
-                Message::Failed { action } => failed.push(action),
-                Message::StagedEnd => return Ok(failed),
-                other => return Err(out_of_place(&other)),
+                ToSender::Failed { action } => failed.push(action),
+                ToSender::StagedEnd => return Ok(failed),
+                other => return Err(PushError::unexpected(&other)),
             }
             if failed.len() > plan.actions.len() {
                 return Err(PushError::Protocol("too many failures".into()));
@@ -320,7 +320,7 @@ impl<'a> Session<'a> {
                 return Err(PushError::Changing { path: action.path.to_string(), source });
             }
         }
-        self.wire.send(&Message::ContentEnd { publish })?;
+        self.wire.send(&ToAgent::ContentEnd { publish })?;
         self.wire.flush()?;
         match self.staged(plan)?.first() {
             None => Ok(()),
@@ -333,13 +333,13 @@ impl<'a> Session<'a> {
 
     /// Has what is staged published, if that was not said with the content.
     pub fn publish(&mut self) -> Result<(), PushError> {
-        self.wire.send(&Message::Publish)?;
+        self.wire.send(&ToAgent::Publish)?;
         self.wire.flush()
     }
 
     /// Has the agent carry out what was left for pruning.
     pub fn prune(&mut self) -> Result<(), PushError> {
-        self.wire.send(&Message::Prune)?;
+        self.wire.send(&ToAgent::Prune)?;
         self.wire.flush()
     }
 
@@ -353,14 +353,14 @@ impl<'a> Session<'a> {
     pub fn published(&mut self) -> Result<(), PushError> {
         loop {
             match self.wire.receive()? {
-                Message::Notice(text) => {
+                ToSender::Notice(text) => {
                     self.monitor.event(Event::Notice(&assetsync_core::text::line(text)));
                 }
-                Message::Published(statistics) => {
+                ToSender::Published(statistics) => {
                     self.statistics = statistics;
                     return Ok(());
                 }
-                other => return Err(out_of_place(&other)),
+                other => return Err(PushError::unexpected(&other)),
             }
         }
     }
@@ -372,7 +372,7 @@ impl<'a> Session<'a> {
 
     /// Ends the conversation without (further) work.
     pub fn bye(&mut self) -> Result<(), PushError> {
-        self.wire.send(&Message::Quit)?;
+        self.wire.send(&ToAgent::Quit)?;
         self.wire.flush()
     }
 
@@ -380,7 +380,7 @@ impl<'a> Session<'a> {
     pub fn end(&mut self) -> Result<(), PushError> {
         self.bye()?;
         match self.wire.receive() {
-            Ok(other) => Err(out_of_place(&other)),
+            Ok(other) => Err(PushError::unexpected(&other)),
             Err(PushError::Closed(_)) => Ok(()),
             Err(error) => Err(error),
         }
@@ -434,7 +434,7 @@ fn amend(
     action: &mut Action,
     source: &Source,
     tree: &mut assetsync_tree::OpenTree,
-) -> Result<Message<'static>, PushError> {
+) -> Result<ToAgent<'static>, PushError> {
     use crate::compare::content_match::SourceEntry;
     let changing = |path: &assetsync_core::path::RelPath, source| PushError::Changing {
         path: path.to_string(),
@@ -465,11 +465,5 @@ fn amend(
             return Err(PushError::Missing { path: action.path.to_string() });
         }
     }
-    Ok(Message::Amend { action: position, size, mtime: file.mtime, digest })
-}
-
-pub(crate) fn out_of_place(message: &Message<'_>) -> PushError {
-    let name = format!("{message:?}");
-    let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
-    PushError::Protocol(format!("{} out of place", &name[..end]))
+    Ok(ToAgent::Amend { action: position, size, mtime: file.mtime, digest })
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use assetsync_core::limits;
 use assetsync_core::protocol::{
-    CodecContext, FrameKind, Inbox, Message, Outbox, Received, put_frame,
+    CodecContext, FrameKind, Inbox, Outbox, Received, ToSender, put_frame,
 };
 use assetsync_ssh::bootstrap::Started;
 use assetsync_ssh::{CommandHandle, TimedReader, TimedWriter};
@@ -27,7 +27,7 @@ pub struct Wire {
     reader: TimedReader,
     writer: TimedWriter,
     end: CommandHandle,
-    inbox: Inbox,
+    inbox: Inbox<ToSender<'static>>,
     outbox: Outbox,
     timeout: Duration,
     rate: Option<Rate>,
@@ -74,7 +74,7 @@ impl Wire {
     }
 
     /// What the agent says next.
-    pub fn receive(&mut self) -> Result<Message<'_>, PushError> {
+    pub fn receive(&mut self) -> Result<ToSender<'_>, PushError> {
         self.round_trips += u32::from(std::mem::take(&mut self.sent_since_read));
         while !self.inbox.ready()? {
             self.read_some()?;
@@ -118,7 +118,10 @@ impl Wire {
             if self.inbox.ready()? {
                 return match self.inbox.pop()? {
                     Received::Failure(failure) => Err(PushError::Agent(failure)),
-                    other => Err(PushError::Protocol(format!("{other:?} out of place"))),
+                    Received::Message(message) => Err(PushError::unexpected(&message)),
+                    Received::Stored(_) => {
+                        Err(PushError::Protocol("stored content from an agent".into()))
+                    }
                 };
             }
         }

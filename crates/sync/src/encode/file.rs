@@ -7,7 +7,7 @@ use assetsync_core::delta::Signature;
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, FileAction};
-use assetsync_core::protocol::Message;
+use assetsync_core::protocol::ToAgent;
 use assetsync_core::recipe::{Basis, Recipe};
 use assetsync_tree::OpenTree;
 
@@ -56,9 +56,9 @@ impl Encoder<'_> {
         corrections: Option<&[u8]>,
     ) -> Result<bool, PushError> {
         let Some(corrections) = corrections else { return self.encode_whole(position, action) };
-        self.outlet.send(&Message::FileStart { action: position })?;
+        self.outlet.send(&ToAgent::FileStart { action: position })?;
         send_literals(self.outlet, corrections)?;
-        self.outlet.send(&Message::FileEnd)?;
+        self.outlet.send(&ToAgent::FileEnd)?;
         self.outlet.progress(action.file().map_or(0, |file| file.size));
         Ok(true)
     }
@@ -79,13 +79,13 @@ impl Encoder<'_> {
         file: &FileAction,
         content: impl FnOnce(&mut Self, &mut HashingReader) -> Result<io::Result<()>, PushError>,
     ) -> Result<bool, PushError> {
-        self.outlet.send(&Message::FileStart { action: position })?;
+        self.outlet.send(&ToAgent::FileStart { action: position })?;
         let opened = self.tree.open_file(path).map(|source| HashingReader::new(source, file.size));
         let as_planned = match opened {
             Ok(mut source) => content(self, &mut source)?.is_ok() && source.matches_plan(file),
             Err(_) => false,
         };
-        self.outlet.send(if as_planned { &Message::FileEnd } else { &Message::FileAbort })?;
+        self.outlet.send(if as_planned { &ToAgent::FileEnd } else { &ToAgent::FileAbort })?;
         Ok(as_planned)
     }
 
@@ -155,12 +155,12 @@ fn signature_of<'a>(answers: &'a Answers, file: &FileAction) -> Option<&'a Signa
 fn send_op(outlet: &mut dyn MessageSink, op: Op<'_>) -> Result<(), PushError> {
     match op {
         Op::Literal(bytes) => send_literals(outlet, bytes),
-        Op::Copy { offset, length } => outlet.send(&Message::Copy { offset, length }),
+        Op::Copy { offset, length } => outlet.send(&ToAgent::Copy { offset, length }),
     }
 }
 
 pub(crate) fn send_literals(outlet: &mut dyn MessageSink, bytes: &[u8]) -> Result<(), PushError> {
-    bytes.chunks(limits::LITERAL_BYTES).try_for_each(|piece| outlet.send(&Message::Literal(piece)))
+    bytes.chunks(limits::LITERAL_BYTES).try_for_each(|piece| outlet.send(&ToAgent::Literal(piece)))
 }
 
 /// A source file that is hashed while it is read, no further than its planned size.

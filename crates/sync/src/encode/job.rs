@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use assetsync_core::plan::{Action, Plan};
-use assetsync_core::protocol::Message;
+use assetsync_core::protocol::ToAgent;
 use assetsync_core::recipe::Recipe;
 
 use super::adaptive_level::{AdaptiveLevel, LevelChange};
@@ -62,9 +62,9 @@ impl<'m> EncodeJob<'m> {
             send_renames(outlet, self.materials.comparison.drafts())?;
         }
         for order in self.plan.wire_actions() {
-            outlet.send(&Message::Action(order))?;
+            outlet.send(&ToAgent::Action(order))?;
         }
-        outlet.send(&Message::PlanEnd)?;
+        outlet.send(&ToAgent::PlanEnd)?;
         self.encode_content(outlet, &mut effort)
     }
 
@@ -100,11 +100,11 @@ impl<'m> EncodeJob<'m> {
 
 /// Tells which paths succeed which.
 pub fn send_renames(outlet: &mut dyn MessageSink, drafts: &Drafts) -> Result<(), PushError> {
-    for (old, new) in &drafts.substitutes {
-        outlet.send(&Message::Substitute { old, new })?;
+    for (old, new) in drafts.substitutes.iter().cloned() {
+        outlet.send(&ToAgent::Substitute { old, new })?;
     }
     let mut renames = drafts.renames.iter();
-    renames.try_for_each(|(_, rename)| outlet.send(&Message::Rename(rename.clone())))
+    renames.try_for_each(|(_, rename)| outlet.send(&ToAgent::Rename(rename.clone())))
 }
 
 /// Sends the files of the actions in `order`, and those of `regzips` as they get ready.

@@ -1,7 +1,7 @@
 //! Sends patches: groups of files in one zstd frame, with what stood near their changes as the frame's prefix.
 
 use assetsync_core::plan::{Action, Plan, PrefixPart};
-use assetsync_core::protocol::Message;
+use assetsync_core::protocol::ToAgent;
 use assetsync_core::recipe::{Basis, Reference};
 
 use super::adaptive_level::AdaptiveLevel;
@@ -48,7 +48,7 @@ impl PatchSender<'_, '_> {
             if left == 0 && !pieces.is_empty() {
                 left = self.begin(groups.next(), effort)?;
             }
-            self.encoder.outlet.send(&Message::FileStart { action: *position })?;
+            self.encoder.outlet.send(&ToAgent::FileStart { action: *position })?;
             for piece in *pieces {
                 if left == 0 {
                     left = self.begin(groups.next(), effort)?;
@@ -58,7 +58,7 @@ impl PatchSender<'_, '_> {
                     self.piece(piece, content)?;
                 }
             }
-            let end = if content.is_some() { Message::FileEnd } else { Message::FileAbort };
+            let end = if content.is_some() { ToAgent::FileEnd } else { ToAgent::FileAbort };
             self.encoder.outlet.send(&end)?;
             let size = action.file().map_or(0, |file| file.size);
             self.encoder.outlet.progress(size);
@@ -86,10 +86,10 @@ impl PatchSender<'_, '_> {
         let Some(PatchFrame { parts, pieces }) = pack_frames else { return Ok(usize::MAX) };
         let prefix = self.prefix(&parts)?;
         let outlet = &mut *self.encoder.outlet;
-        parts.iter().try_for_each(|part| outlet.send(&Message::PrefixPart(*part)))?;
+        parts.iter().try_for_each(|part| outlet.send(&ToAgent::PrefixPart(*part)))?;
         let mut check = [0; 8];
         check.copy_from_slice(&blake3::hash(&prefix).as_bytes()[..8]);
-        outlet.send(&Message::Prefix { check })?;
+        outlet.send(&ToAgent::Prefix { check })?;
         outlet.set_level_with_prefix(patch_level(effort, self.new_bytes), WINDOW_LOG, &prefix)?;
         Ok(pieces)
     }
@@ -126,7 +126,7 @@ impl PatchSender<'_, '_> {
             }
             PatchOp::Copy { offset, length } => {
                 let (offset, length) = (*offset as u64, *length as u64);
-                self.encoder.outlet.send(&Message::Copy { offset, length })
+                self.encoder.outlet.send(&ToAgent::Copy { offset, length })
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use assetsync_core::protocol::{Message, Outbox};
+use assetsync_core::protocol::{Outbox, ToAgent};
 
 use crate::converse::wire::Wire;
 use crate::error::PushError;
@@ -36,7 +36,7 @@ pub trait MessageSink {
         self.outbox().tune(level, window_log).map_err(PushError::Io)
     }
 
-    /// The same, with a prefix for what follows: [`Message::Prefix`] was said last.
+    /// The same, with a prefix for what follows: [`ToAgent::Prefix`] was said last.
     fn set_level_with_prefix(
         &mut self,
         level: i32,
@@ -47,14 +47,14 @@ pub trait MessageSink {
     }
 
     /// Says something.
-    fn send(&mut self, message: &Message<'_>) -> Result<(), PushError> {
+    fn send(&mut self, message: &ToAgent<'_>) -> Result<(), PushError> {
         self.outbox().send(message);
         self.write_at_least(WRITE_BYTES)
     }
 
     /// Says a piece of content that is not compressed again.
     fn send_stored(&mut self, bytes: &[u8]) -> Result<(), PushError> {
-        self.outbox().send(&Message::Stored { length: bytes.len() as u64 });
+        self.outbox().send(&ToAgent::Stored { length: bytes.len() as u64 });
         self.outbox().send_stored(bytes);
         self.write_at_least(WRITE_BYTES)
     }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use assetsync_core::plan::Plan;
-use assetsync_core::protocol::{CodecContext, Message, StateHasher, put_bytes, put_number};
+use assetsync_core::protocol::{
+    CodecContext, Message, StateHasher, ToAgent, put_bytes, put_number,
+};
 use assetsync_core::recipe::Recipes;
 use assetsync_core::state::{Partial, RetainedContent, State, StateId};
 
@@ -168,16 +170,16 @@ fn put_partials(bytes: &mut Vec<u8>, partials: &[Partial]) {
 /// The plan, as it travels.
 fn put_plan(bytes: &mut Vec<u8>, plan: &Plan, drafts: &Drafts) {
     let memory = &mut CodecContext::default();
-    for (old, new) in &drafts.substitutes {
-        Message::Substitute { old, new }.encode(bytes, memory);
+    for (old, new) in drafts.substitutes.iter().cloned() {
+        ToAgent::Substitute { old, new }.encode(bytes, memory);
     }
     for (_, rename) in &drafts.renames {
-        Message::Rename(rename.clone()).encode(bytes, memory);
+        ToAgent::Rename(rename.clone()).encode(bytes, memory);
     }
     for order in plan.wire_actions() {
-        Message::Action(order).encode(bytes, memory);
+        ToAgent::Action(order).encode(bytes, memory);
     }
-    Message::PlanEnd.encode(bytes, memory);
+    ToAgent::PlanEnd.encode(bytes, memory);
 }
 
 fn put_answers(bytes: &mut Vec<u8>, answers: &Answers) {
@@ -286,7 +288,7 @@ mod tests {
 
     fn memory_after(known: u32) -> CodecContext {
         let mut outbox = Outbox::new(1).unwrap();
-        outbox.send(&Message::Rename(Rename { known, start: 0, length: 8, new: vec![b'a'; 8] }));
+        outbox.send(&ToAgent::Rename(Rename { known, start: 0, length: 8, new: vec![b'a'; 8] }));
         outbox.end()
     }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use assetsync_core::protocol::Message;
+use assetsync_core::protocol::ToSender;
 use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
 use assetsync_sync::scan::filter::Filter;
 use assetsync_sync::{ConnectOptions, NoMonitor, Options, PushError, Report, Source, push};
@@ -41,7 +41,7 @@ impl Client {
 
     pub fn hear_messages(
         &self,
-        messages: &[Message<'_>],
+        messages: &[ToSender<'_>],
         after: &str,
     ) -> Result<Report, PushError> {
         self.hear(&packed(messages), after)

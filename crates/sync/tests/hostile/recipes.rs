@@ -1,7 +1,7 @@
 //! What a hostile sender may say of renames, prefixes, patches, rewritten files and `.gz` files.
 
 use assetsync_core::plan::{ActionKind, ActionPath, PrefixPart, Rename, WireAction};
-use assetsync_core::protocol::{FailureCode, Message};
+use assetsync_core::protocol::{FailureCode, ToAgent};
 use assetsync_core::recipe::{Basis, Recipe, Reference};
 
 use crate::support::*;
@@ -11,13 +11,13 @@ const A: u32 = 0;
 const DIR: u32 = 1;
 const B: u32 = 2;
 
-fn rename(known: u32, start: u16, length: u8, new: &[u8]) -> Message<'static> {
-    Message::Rename(Rename { known, start, length, new: new.to_vec() })
+fn rename(known: u32, start: u16, length: u8, new: &[u8]) -> ToAgent<'static> {
+    ToAgent::Rename(Rename { known, start, length, new: new.to_vec() })
 }
 
-fn renamed(position: u32) -> Message<'static> {
+fn renamed(position: u32) -> ToAgent<'static> {
     let what = file(Recipe::Whole, b"content");
-    Message::Action(WireAction { place: ActionPath::Renamed(position), what })
+    ToAgent::Action(WireAction { place: ActionPath::Renamed(position), what })
 }
 
 fn reference(known: u32, rewritten: bool) -> Reference {
@@ -28,8 +28,8 @@ fn patch(known: u32, rewritten: bool) -> ActionKind {
     file(Recipe::Patch { reference: reference(known, rewritten) }, b"content")
 }
 
-fn part(known: u32, offset: u64, length: u64) -> Message<'static> {
-    Message::PrefixPart(PrefixPart { reference: reference(known, false), offset, length })
+fn part(known: u32, offset: u64, length: u64) -> ToAgent<'static> {
+    ToAgent::PrefixPart(PrefixPart { reference: reference(known, false), offset, length })
 }
 
 fn rewrite(known: u32) -> ActionKind {
@@ -41,10 +41,10 @@ fn regzip(plain: Basis) -> ActionKind {
 }
 
 /// What is a breach of the protocol, and what the agent says of it.
-fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
-    use Message::*;
+fn breaches() -> Vec<(&'static str, Vec<ToAgent<'static>>, &'static str)> {
+    use ToAgent::*;
     let begin = |what: ActionKind| vec![new("x", what), PlanEnd];
-    let inside = |what: ActionKind, more: &[Message<'static>]| {
+    let inside = |what: ActionKind, more: &[ToAgent<'static>]| {
         [&begin(what)[..], &[FileStart { action: 0 }], more].concat()
     };
     let end = || ContentEnd { publish: true };
@@ -130,7 +130,7 @@ fn protocol_violations_are_reported_and_change_nothing() {
 fn a_prefix_that_is_another_one_ends_the_push() {
     let host = Host::new();
     let before = host.contents();
-    let plan = [new("x", patch(B, false)), Message::PlanEnd];
+    let plan = [new("x", patch(B, false)), ToAgent::PlanEnd];
     let prefixes = [
         vec![part(B, 0, 100)],
         // Beyond the end of the file.
@@ -143,7 +143,7 @@ fn a_prefix_that_is_another_one_ends_the_push() {
         vec![],
     ];
     for parts in prefixes {
-        let messages = [&plan[..], &parts, &[Message::Prefix { check: [7; 8] }]].concat();
+        let messages = [&plan[..], &parts, &[ToAgent::Prefix { check: [7; 8] }]].concat();
         let heard = host.hear_messages(&messages);
         let code = heard.failure.as_ref().map(|failure| failure.code);
         let refused = matches!(code, Some(FailureCode::Basis | FailureCode::Protocol));
@@ -156,12 +156,12 @@ fn a_prefix_that_is_another_one_ends_the_push() {
 /// Content that can't be made, or is not what was planned: it is asked for again, and nothing is published.
 #[test]
 fn what_does_not_become_the_planned_content_is_never_published() {
-    use Message::*;
+    use ToAgent::*;
     let host = Host::new();
     let before = host.contents();
     let garbage: Vec<u8> = (0..200_u8).map(|byte| byte.wrapping_mul(73)).collect();
     let start = || FileStart { action: 0 };
-    let cases: Vec<(&str, ActionKind, Vec<Message<'_>>)> = vec![
+    let cases: Vec<(&str, ActionKind, Vec<ToAgent<'_>>)> = vec![
         ("a rewrite that is another content", rewrite(B), vec![]),
         ("a rewrite of a directory", rewrite(DIR), vec![]),
         (
@@ -199,7 +199,7 @@ fn what_does_not_become_the_planned_content_is_never_published() {
     for (name, what, content) in cases {
         let plan = [new("x", what), PlanEnd];
         let end = [ContentEnd { publish: true }];
-        let messages: Vec<Message<'_>> = plan.into_iter().chain(content).chain(end).collect();
+        let messages: Vec<ToAgent<'_>> = plan.into_iter().chain(content).chain(end).collect();
         let heard = host.hear_messages(&messages);
         let told = heard.failed == [0] || heard.failure.is_some();
         assert!(told && !heard.published, "{name}: {heard:?}");

@@ -14,7 +14,7 @@ use assetsync_core::entry::Mtime;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{ActionKind, ActionPath, FileAction, WireAction};
 use assetsync_core::protocol::{
-    Failure, FrameKind, Hello, Inbox, Message, Outbox, Received, put_frame,
+    Failure, FrameKind, Hello, Inbox, Message, Outbox, Received, ToAgent, ToSender, put_frame,
 };
 use assetsync_core::recipe::{Basis, Recipe};
 use assetsync_receiver::{AgentError, serve};
@@ -124,7 +124,7 @@ impl Host {
     }
 
     /// The same for messages after a good *Hello*.
-    pub fn hear_messages(&self, messages: &[Message<'_>]) -> Heard {
+    pub fn hear_messages(&self, messages: &[ToAgent<'_>]) -> Heard {
         self.hear([self.hello().line(), packed(messages)].concat())
     }
 }
@@ -149,14 +149,14 @@ impl Heard {
     pub fn new(said: &[u8], ended: Result<(), AgentError>) -> Heard {
         let banner = format!("assetsync:{NONCE}:ready\n");
         let rest = said.strip_prefix(banner.as_bytes()).expect("a banner");
-        let mut inbox = Inbox::new().unwrap();
+        let mut inbox = Inbox::<ToSender<'_>>::new().unwrap();
         inbox.receive(rest);
         let mut heard = Heard { failure: None, failed: Vec::new(), published: false, ended };
         while inbox.ready().expect("an agent's words make sense") {
             match inbox.pop().unwrap() {
                 Received::Failure(failure) => heard.failure = Some(failure),
-                Received::Message(Message::Failed { action }) => heard.failed.push(action),
-                Received::Message(Message::Published(_)) => heard.published = true,
+                Received::Message(ToSender::Failed { action }) => heard.failed.push(action),
+                Received::Message(ToSender::Published(_)) => heard.published = true,
                 _ => {}
             }
         }
@@ -164,7 +164,7 @@ impl Heard {
     }
 }
 
-pub fn packed(messages: &[Message<'_>]) -> Script {
+pub fn packed<M: Message>(messages: &[M]) -> Script {
     let mut outbox = Outbox::new(3).unwrap();
     messages.iter().for_each(|message| outbox.send(message));
     outbox.flush();
@@ -197,22 +197,22 @@ pub fn file(recipe: Recipe, content: &[u8]) -> ActionKind {
     })
 }
 
-pub fn new(name: &str, what: ActionKind) -> Message<'static> {
-    Message::Action(WireAction { place: ActionPath::New(path(name)), what })
+pub fn new(name: &str, what: ActionKind) -> ToAgent<'static> {
+    ToAgent::Action(WireAction { place: ActionPath::New(path(name)), what })
 }
 
-pub fn known(position: u32, what: ActionKind) -> Message<'static> {
-    Message::Action(WireAction { place: ActionPath::Existing(position), what })
+pub fn known(position: u32, what: ActionKind) -> ToAgent<'static> {
+    ToAgent::Action(WireAction { place: ActionPath::Existing(position), what })
 }
 
-pub fn whole(name: &str) -> Message<'static> {
+pub fn whole(name: &str) -> ToAgent<'static> {
     new(name, file(Recipe::Whole, b"content"))
 }
 
-pub fn copy(name: &str, from: Basis) -> Message<'static> {
+pub fn copy(name: &str, from: Basis) -> ToAgent<'static> {
     new(name, file(Recipe::Copy { from }, b"content"))
 }
 
-pub fn amend(action: u32) -> Message<'static> {
-    Message::Amend { action, size: 3, mtime: MTIME, digest: Digest::of(b"new") }
+pub fn amend(action: u32) -> ToAgent<'static> {
+    ToAgent::Amend { action, size: 3, mtime: MTIME, digest: Digest::of(b"new") }
 }

@@ -9,19 +9,19 @@ use std::sync::mpsc;
 use assetsync_core::digest::Digest;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{ActionKind, FileAction};
-use assetsync_core::protocol::{FrameKind, Hello, Message, put_bytes, put_frame, put_number};
+use assetsync_core::protocol::{FrameKind, Hello, ToAgent, put_bytes, put_frame, put_number};
 use assetsync_core::recipe::{Basis, Recipe, Reference};
 use assetsync_receiver::{AgentError, serve};
 
 use crate::support::*;
 
 /// Messages that break the protocol, and what the agent says of it.
-fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
-    use Message::*;
+fn breaches() -> Vec<(&'static str, Vec<ToAgent<'static>>, &'static str)> {
+    use ToAgent::*;
     let start = FileStart { action: 0 };
     let literal = || Literal(b"content");
     let (end, publish) = (PlanEnd, ContentEnd { publish: true });
-    let content = |messages: &[Message<'static>]| [&[whole("x"), PlanEnd], messages].concat();
+    let content = |messages: &[ToAgent<'static>]| [&[whole("x"), PlanEnd], messages].concat();
     let ask = |known, spec| {
         Query(assetsync_core::protocol::Query {
             known,
@@ -127,7 +127,6 @@ fn breaches() -> Vec<(&'static str, Vec<Message<'static>>, &'static str)> {
         ("publish of what failed", content(&[publish.clone(), Publish]), "after staging"),
         ("nothing to publish", vec![Publish], "instead of a plan"),
         ("no plan", vec![literal()], "instead of a plan"),
-        ("an agent's words", vec![StagedEnd], "instead of a plan"),
         ("question in a plan", vec![whole("x"), ask(0, None)], "in a plan"),
         ("question out of range", vec![ask(4, None), QueriesEnd], "question out of range"),
         ("plan among questions", vec![ask(0, None), end], "among questions"),
@@ -219,12 +218,13 @@ fn bytes_that_are_no_messages_are_refused() {
         .iter()
         .map(|name| (name.escape_ascii().to_string(), packed_raw(&raw_dir(name))))
         .collect();
-    let raw: [(&str, Vec<u8>); 18] = [
+    let raw: [(&str, Vec<u8>); 19] = [
         ("mode of 13 bits", raw_file(0o10000, 1)),
         ("size over the limit", raw_file(0o644, (1 << 44) + 1)),
         ("size of 64 bits", raw_file(0o644, u64::MAX)),
         ("unknown message", vec![25]),
         ("message 0", vec![0]),
+        ("message of an agent", vec![41]),
         ("two places at once", vec![3, 0xc0]),
         ("rename over its limit", vec![15, 0, 0, 8, 0x81, 1]),
         ("rename from beyond a path", vec![15, 0, 0x80, 0x20, 8, 1]),
@@ -293,7 +293,7 @@ fn first_lines_that_are_none_are_refused() {
 
 #[test]
 fn content_that_is_not_what_was_planned_is_never_published() {
-    use Message::*;
+    use ToAgent::*;
     let host = Host::new();
     let before = host.contents();
     let (start, publish) = (FileStart { action: 0 }, ContentEnd { publish: true });
@@ -338,7 +338,7 @@ fn links_at_the_destination_lead_nowhere() {
     let host = Host::new();
     let outside = host.outside();
     let content = |name: &'static str| {
-        use Message::*;
+        use ToAgent::*;
         let start = FileStart { action: 0 };
         vec![
             whole(name),
@@ -358,7 +358,7 @@ fn links_at_the_destination_lead_nowhere() {
     // A link that the plan makes a directory of goes away; where it led stays.
     let mut messages = content("link/evil");
     messages.insert(0, known(3, ActionKind::Dir { mode: 0o755 }));
-    messages[3] = Message::FileStart { action: 1 };
+    messages[3] = ToAgent::FileStart { action: 1 };
     let heard = host.hear_messages(&messages);
     assert!(heard.published, "{heard:?}");
     assert_eq!(fs::read(host.at("dest/link/evil")).unwrap(), b"content");
@@ -366,7 +366,7 @@ fn links_at_the_destination_lead_nowhere() {
     host.reset();
     // Touching and deleting the link do not reach through it either.
     for what in [touch(), ActionKind::Delete] {
-        let messages = [known(3, what), Message::PlanEnd, Message::ContentEnd { publish: true }];
+        let messages = [known(3, what), ToAgent::PlanEnd, ToAgent::ContentEnd { publish: true }];
         let _ = host.hear_messages(&messages);
         assert_eq!(host.outside(), outside);
         host.reset();
@@ -375,7 +375,7 @@ fn links_at_the_destination_lead_nowhere() {
 
 #[test]
 fn links_in_place_of_the_work_directory_lead_nowhere() {
-    use Message::*;
+    use ToAgent::*;
     let host = Host::new();
     let (start, publish) = (FileStart { action: 0 }, ContentEnd { publish: true });
     let messages = [whole("x"), PlanEnd, start, Literal(b"content"), FileEnd, publish];
@@ -402,7 +402,7 @@ fn links_in_place_of_the_work_directory_lead_nowhere() {
 
 #[test]
 fn no_mode_gives_more_than_a_web_server_needs() {
-    use Message::*;
+    use ToAgent::*;
     let host = Host::new();
     let ActionKind::File(plain) = file(Recipe::Whole, b"content") else { unreachable!() };
     let wide = ActionKind::File(FileAction { mode: 0o7777, ..plain });
@@ -469,6 +469,6 @@ fn an_agent_times_out_when_its_sender_stops_reading() {
     assert!(matches!(ended, Err(AgentError::SenderGone)), "{ended:?}");
     // Its lock went with it. (So few paths now that an agent nobody listens to gets them into the pipe.)
     fs::remove_dir_all(host.at("dest")).unwrap();
-    let again = host.hear_messages(&[Message::Quit]).ended;
+    let again = host.hear_messages(&[ToAgent::Quit]).ended;
     assert!(again.is_ok(), "{again:?}");
 }

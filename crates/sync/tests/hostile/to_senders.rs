@@ -5,7 +5,7 @@ use std::fs::{self};
 use assetsync_core::digest::ShortDigest;
 use assetsync_core::entry::{Entry, Kind, Mtime};
 use assetsync_core::protocol::{
-    AgentStatistics, Failure, FrameKind, Message, Outbox, put_bytes, put_frame,
+    AgentStatistics, Failure, FrameKind, Outbox, ToSender, put_bytes, put_frame,
 };
 use assetsync_core::state::RemoteEntry;
 use assetsync_sync::PushError;
@@ -13,27 +13,27 @@ use assetsync_sync::PushError;
 use crate::client::Client;
 use crate::support::*;
 
-fn entry(name: &str, size: u64) -> Message<'static> {
+fn entry(name: &str, size: u64) -> ToSender<'static> {
     let kind = Kind::File { size };
     let entry = Entry { path: path(name), kind, mode: 0o644, mtime: Mtime::default() };
-    Message::Entry(RemoteEntry { entry, digest: None })
+    ToSender::Entry(RemoteEntry { entry, digest: None })
 }
 
-fn state_end() -> Message<'static> {
-    Message::StateEnd(AgentStatistics { free_bytes: Some(1 << 40), ..AgentStatistics::default() })
+fn state_end() -> ToSender<'static> {
+    ToSender::StateEnd(AgentStatistics { free_bytes: Some(1 << 40), ..AgentStatistics::default() })
 }
 
 /// A destination with a `dir/b.txt` that the sender will want the signature of.
-fn surveyed() -> Vec<Message<'static>> {
+fn surveyed() -> Vec<ToSender<'static>> {
     vec![entry("dir/b.txt", 6000), state_end()]
 }
 
 #[test]
 fn an_agent_that_breaks_the_protocol_is_refused() {
-    use Message::*;
+    use ToSender::*;
     let client = Client::new();
-    let surveyed = |more: &[Message<'static>]| [&surveyed()[..], more].concat();
-    let empty = |more: &[Message<'static>]| [&[state_end()], more].concat();
+    let surveyed = |more: &[ToSender<'static>]| [&surveyed()[..], more].concat();
+    let empty = |more: &[ToSender<'static>]| [&[state_end()], more].concat();
     let same = Compared(true);
     let leftover =
         Partial(assetsync_core::state::Partial { digest: ShortDigest([1; 16]), size: 1 << 44 });
@@ -43,7 +43,6 @@ fn an_agent_that_breaks_the_protocol_is_refused() {
         ("below before above", vec![entry("a/b", 1), entry("a", 1), state_end()]),
         ("answer unasked", vec![same.clone()]),
         ("published nothing", empty(&[Published(AgentStatistics::default())])),
-        ("a sender's words", vec![PlanEnd]),
         ("state in the middle", empty(&[entry("a", 1)])),
         ("signature unasked", empty(&[Signature { basis_bytes: 1 }])),
         (
@@ -80,7 +79,7 @@ fn bytes_from_an_agent_that_are_no_messages_are_refused() {
     };
     let mut frame = Vec::new();
     put_frame(&mut frame, FrameKind::Stored, b"stored");
-    let cases: [(&str, Script); 10] = [
+    let cases: [(&str, Script); 11] = [
         ("..", raw_entry(b"../x")),
         ("absolute", raw_entry(b"/etc/passwd")),
         ("NUL", raw_entry(b"a\0b")),
@@ -89,6 +88,7 @@ fn bytes_from_an_agent_that_are_no_messages_are_refused() {
             packed_raw(&[32, 0x18, 0, 1, b'a', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]),
         ),
         ("unknown message", packed_raw(&[99])),
+        ("message of a sender", packed_raw(&[4])),
         ("shared path", packed_raw(&[32, 0x18, 200, 1, 1, b'a', 0])),
         ("unknown frame", vec![77, 0, 0, 0]),
         ("long frame", vec![1, 255, 255, 255]),
@@ -104,7 +104,7 @@ fn bytes_from_an_agent_that_are_no_messages_are_refused() {
 
 #[test]
 fn an_agent_that_never_ends_is_left() {
-    use Message::*;
+    use ToSender::*;
     let client = Client::new();
     let said = client.at("said");
     let forever = format!("while cat '{}'; do :; done 2>&-", said.display());
@@ -157,7 +157,7 @@ fn an_agent_that_falls_silent_or_leaves_is_given_up() {
 
 #[test]
 fn what_is_said_by_the_wrong_name_is_never_sent() {
-    use Message::*;
+    use ToSender::*;
     // An agent can only ask for positions of the plan, and gets the file the plan has there, whole.
     let client = Client::new();
     let answers =

@@ -1,6 +1,6 @@
 use std::thread;
 
-use assetsync_core::protocol::{Inbox, Message, Received};
+use assetsync_core::protocol::{Inbox, Received, ToAgent};
 use proptest::prelude::*;
 
 use super::*;
@@ -186,7 +186,7 @@ fn a_panic_of_the_encoder_wakes_all_readers() {
 #[test]
 fn messages_continue_across_the_shared_encoding() {
     use assetsync_core::plan::Rename;
-    let rename = |known| Message::Rename(Rename { known, start: 1, length: 8, new: vec![b'x'; 8] });
+    let rename = |known| ToAgent::Rename(Rename { known, start: 1, length: 8, new: vec![b'x'; 8] });
     let mut outbox = Outbox::new(LEVEL).unwrap();
     outbox.send(&rename(700));
     let memory = outbox.end();
@@ -207,13 +207,13 @@ fn messages_continue_across_the_shared_encoding() {
     outbox.flush();
     bytes.extend(outbox.take());
 
-    let mut inbox = Inbox::new().unwrap();
+    let mut inbox = Inbox::<ToAgent<'_>>::new().unwrap();
     inbox.receive(&bytes);
     let mut consumed = Vec::new();
     while inbox.ready().unwrap() {
         consumed.push(match inbox.pop().unwrap() {
-            Received::Message(Message::Rename(rename)) => rename.known,
-            Received::Message(Message::Stored { length: 8 }) => 0,
+            Received::Message(ToAgent::Rename(rename)) => rename.known,
+            Received::Message(ToAgent::Stored { length: 8 }) => 0,
             Received::Stored(b"as it is") => 1,
             other => panic!("{other:?}"),
         });

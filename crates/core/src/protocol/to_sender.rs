@@ -1,0 +1,206 @@
+//! Messages from the agent to the sender.
+
+use super::agent_statistics::{AgentStatistics, decode_statistics, put_statistics};
+use super::codec::{DecodeError, Fields, put_bytes, put_number};
+use super::item::{CodecContext, decode_entry, put_entry};
+use super::message::{
+    Message, decode_bool, decode_count, decode_index, decode_piece, tagged, unknown_tag,
+};
+use crate::digest::{Digest, ShortDigest};
+use crate::limits;
+use crate::state::{Partial, RemoteEntry, RetainedContent};
+
+/// A message from the agent to the sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToSender<'a> {
+    /// The next entry of the destination.
+    Entry(RemoteEntry),
+    /// The next entries are as in the state that *Hello* named.
+    Unchanged {
+        /// Number of entries; never 0.
+        count: u32,
+    },
+    /// The next entries of the state that *Hello* named are gone, or replaced by entries that follow.
+    Removed {
+        /// Number of entries; never 0.
+        count: u32,
+    },
+    /// A verified file of an interrupted push.
+    Partial(Partial),
+    /// The history is the one that *Hello* named.
+    HistoryKnown,
+    /// The next bytes of the history.
+    HistoryChunk(&'a [u8]),
+    /// A retained content.
+    Retained(RetainedContent),
+    /// The state is complete.
+    StateEnd(AgentStatistics),
+    /// Whether the file has the expected digest, or the two paths are one.
+    Compared(bool),
+    /// The signature of a file of `basis_bytes` follows.
+    Signature {
+        /// Size of the file in bytes.
+        basis_bytes: u64,
+    },
+    /// The next blocks of the signature.
+    Blocks(&'a [u8]),
+    /// The file can't be read.
+    Unreadable,
+    /// All questions are answered.
+    AnswersEnd,
+    /// The file was not staged; it has to be sent again, whole.
+    Failed {
+        /// Index in the plan.
+        action: u32,
+    },
+    /// Everything else is staged and verified.
+    StagedEnd,
+    /// A text for the user.
+    Notice(&'a [u8]),
+    /// Everything is published.
+    Published(AgentStatistics),
+}
+
+/// As to the agent: both sides send pieces of a history.
+const HISTORY_CHUNK: u8 = 22;
+const ENTRY: u8 = 32;
+const PARTIAL: u8 = 33;
+const STATE_END: u8 = 34;
+const COMPARED: u8 = 35;
+const SIGNATURE: u8 = 36;
+const BLOCKS: u8 = 37;
+const UNREADABLE: u8 = 38;
+const ANSWERS_END: u8 = 39;
+const FAILED: u8 = 40;
+const STAGED_END: u8 = 41;
+const NOTICE: u8 = 42;
+const PUBLISHED: u8 = 43;
+const UNCHANGED: u8 = 44;
+const REMOVED: u8 = 45;
+const HISTORY_KNOWN: u8 = 46;
+const RETAINED: u8 = 47;
+
+impl Message for ToSender<'_> {
+    type Of<'a> = ToSender<'a>;
+
+    fn encode(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext) {
+        match self {
+            ToSender::Entry(entry) => {
+                tagged(out, ENTRY, |out| put_entry(out, entry, codec_context));
+            }
+            ToSender::Unchanged { count } => {
+                tagged(out, UNCHANGED, |out| put_number(out, u64::from(*count)));
+            }
+            ToSender::Removed { count } => {
+                tagged(out, REMOVED, |out| put_number(out, u64::from(*count)));
+            }
+            ToSender::Partial(partial) => tagged(out, PARTIAL, |out| {
+                put_number(out, partial.size);
+                out.extend_from_slice(&partial.digest.0);
+            }),
+            ToSender::HistoryChunk(bytes) => {
+                tagged(out, HISTORY_CHUNK, |out| put_bytes(out, bytes));
+            }
+            ToSender::Retained(retained_content) => tagged(out, RETAINED, |out| {
+                put_number(out, retained_content.size);
+                out.extend_from_slice(&retained_content.digest.0);
+            }),
+            ToSender::StateEnd(statistics) => {
+                tagged(out, STATE_END, |out| put_statistics(out, statistics));
+            }
+            ToSender::Compared(same) => out.extend([COMPARED, u8::from(*same)]),
+            ToSender::Signature { basis_bytes } => {
+                tagged(out, SIGNATURE, |out| put_number(out, *basis_bytes));
+            }
+            ToSender::Blocks(bytes) => tagged(out, BLOCKS, |out| put_bytes(out, bytes)),
+            ToSender::Failed { action } => {
+                tagged(out, FAILED, |out| put_number(out, u64::from(*action)));
+            }
+            ToSender::Notice(text) => tagged(out, NOTICE, |out| put_bytes(out, text)),
+            ToSender::Published(statistics) => {
+                tagged(out, PUBLISHED, |out| put_statistics(out, statistics));
+            }
+            ToSender::HistoryKnown => out.push(HISTORY_KNOWN),
+            ToSender::Unreadable => out.push(UNREADABLE),
+            ToSender::AnswersEnd => out.push(ANSWERS_END),
+            ToSender::StagedEnd => out.push(STAGED_END),
+        }
+    }
+
+    fn decode<'b>(
+        fields: &mut Fields<'b>,
+        codec_context: &mut CodecContext,
+    ) -> Result<(ToSender<'static>, &'b [u8]), DecodeError> {
+        Ok(match fields.byte()? {
+            HISTORY_CHUNK => (ToSender::HistoryChunk(&[]), decode_piece(fields, "history chunk")?),
+            BLOCKS => (ToSender::Blocks(&[]), decode_piece(fields, "signature chunk")?),
+            NOTICE => (ToSender::Notice(&[]), fields.bytes("notice length", limits::ERROR_BYTES)?),
+            tag => (decode_owned(tag, fields, codec_context)?, &[]),
+        })
+    }
+
+    fn with_bytes<'a>(message: ToSender<'static>, bytes: &'a [u8]) -> ToSender<'a> {
+        match message {
+            ToSender::HistoryChunk(_) => ToSender::HistoryChunk(bytes),
+            ToSender::Blocks(_) => ToSender::Blocks(bytes),
+            ToSender::Notice(_) => ToSender::Notice(bytes),
+            owned => owned,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            ToSender::Entry(_) => "entry",
+            ToSender::Unchanged { .. } => "unchanged",
+            ToSender::Removed { .. } => "removed",
+            ToSender::Partial(_) => "partial",
+            ToSender::HistoryKnown => "history known",
+            ToSender::HistoryChunk(_) => "history chunk",
+            ToSender::Retained(_) => "retained",
+            ToSender::StateEnd(_) => "state end",
+            ToSender::Compared(_) => "compared",
+            ToSender::Signature { .. } => "signature",
+            ToSender::Blocks(_) => "blocks",
+            ToSender::Unreadable => "unreadable",
+            ToSender::AnswersEnd => "answers end",
+            ToSender::Failed { .. } => "failed",
+            ToSender::StagedEnd => "staged end",
+            ToSender::Notice(_) => "notice",
+            ToSender::Published(_) => "published",
+        }
+    }
+}
+
+/// Reads the fields of a message that borrows nothing.
+fn decode_owned(
+    tag: u8,
+    fields: &mut Fields<'_>,
+    codec_context: &mut CodecContext,
+) -> Result<ToSender<'static>, DecodeError> {
+    Ok(match tag {
+        ENTRY => ToSender::Entry(decode_entry(fields, codec_context)?),
+        PARTIAL => {
+            let size = fields.bounded("partial size", limits::FILE_BYTES)?;
+            ToSender::Partial(Partial { size, digest: ShortDigest(fields.array()?) })
+        }
+        STATE_END => ToSender::StateEnd(decode_statistics(fields)?),
+        UNCHANGED => ToSender::Unchanged { count: decode_count(fields)? },
+        REMOVED => ToSender::Removed { count: decode_count(fields)? },
+        COMPARED => ToSender::Compared(decode_bool(fields)?),
+        SIGNATURE => {
+            let basis_bytes = fields.bounded("basis size", limits::FILE_BYTES)?;
+            ToSender::Signature { basis_bytes }
+        }
+        UNREADABLE => ToSender::Unreadable,
+        ANSWERS_END => ToSender::AnswersEnd,
+        FAILED => ToSender::Failed { action: decode_index(fields)? },
+        STAGED_END => ToSender::StagedEnd,
+        HISTORY_KNOWN => ToSender::HistoryKnown,
+        RETAINED => {
+            let size = fields.bounded("retained size", limits::FILE_BYTES)?;
+            ToSender::Retained(RetainedContent { size, digest: Digest(fields.array()?) })
+        }
+        PUBLISHED => ToSender::Published(decode_statistics(fields)?),
+        other => return Err(unknown_tag(other)),
+    })
+}
