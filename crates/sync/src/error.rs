@@ -6,10 +6,9 @@ use std::time::Duration;
 use assetsync_core::protocol::{Failure, InboxError, Message, ToSender};
 use assetsync_ssh::TransportError;
 
-use super::compare::comparison::OneName;
-use super::plan::guards::Refusal;
-use super::plan::planner::Obstruction;
-use super::scan::source::SourceError;
+use crate::compare::aliases::OneName;
+use crate::plan::guards::{Obstruction, Refusal};
+use crate::scan::source::SourceError;
 
 /// Why a push failed. Unless it says otherwise, nothing has changed at the destination.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +75,7 @@ pub enum PushError {
     #[error(transparent)]
     Shared(Arc<PushError>),
     /// Something that files are compared with was in the store, and then was not.
-    #[error("A content vanished from the store")]
+    #[error("A content was removed from the store during the push")]
     Vanished,
     /// A source file kept changing.
     #[error("{path} changes while it is read: {source}")]

@@ -2,7 +2,7 @@
 
 use assetsync_ssh::bootstrap::Installed;
 
-use super::scan::left_out::LeftOut;
+use crate::scan::left_out::LeftOut;
 
 /// Something that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

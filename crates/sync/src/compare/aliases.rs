@@ -6,10 +6,20 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use assetsync_core::limits;
+use assetsync_core::path::RelPath;
 use assetsync_core::state::State;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::compare::content_match::SourceEntry;
+
+/// Two paths that are one to the destination's file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneName {
+    /// A path of the source.
+    pub path: RelPath,
+    /// Another one, of the source or at the destination.
+    pub other: RelPath,
+}
 
 /// Two paths to ask the destination about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

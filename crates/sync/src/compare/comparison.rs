@@ -3,65 +3,20 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use assetsync_core::delta::{Signature, SignatureSpec};
+use assetsync_core::delta::SignatureSpec;
 use assetsync_core::entry::{Entry, Kind};
 use assetsync_core::path::RelPath;
 use assetsync_core::protocol::Query;
 use assetsync_core::recipe::{ContentIndex, Recipes, signature_wanted};
 use assetsync_core::state::{RetainedContent, State};
 
-use super::aliases::{Other, Pair, pairs};
+use super::aliases::{OneName, Other, Pair, pairs};
 use super::basis_index::BasisIndex;
-use crate::compare::content_match::{
-    CompareBy, ContentMatch, MtimeResolution, SourceEntry, same_content,
-};
-use crate::draft::build::{Drafts, GzDraft};
+use super::policy::Policy;
+use crate::compare::content_match::{ContentMatch, SourceEntry, same_content};
+use crate::draft::drafts::{Drafts, GzDraft};
 use crate::plan::decision::Deletes;
 use crate::scan::compressed_names::is_precompressed;
-use crate::scan::entry_points::EntryPoints;
-use crate::scan::filter::Filter;
-
-/// What the planner is told besides the two trees.
-#[derive(Debug, Clone, Default)]
-pub struct Policy {
-    /// Delete what the source does not have.
-    pub delete: bool,
-    /// What decides whether files are the same.
-    pub rule: CompareBy,
-    /// How finely the destination keeps times.
-    pub clock: MtimeResolution,
-    /// What is not looked at on either side.
-    pub filter: Filter,
-    /// What is published last.
-    pub entry_points: EntryPoints,
-    /// How fingerprints look.
-    pub names: crate::scan::logical_name::FingerprintRules,
-}
-
-/// Two paths that are one to the destination's file system.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OneName {
-    /// A path of the source.
-    pub path: RelPath,
-    /// Another one, of the source or at the destination.
-    pub other: RelPath,
-}
-
-/// The answer to a question about a file at the destination.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// It has the expected content.
-    ContentMatch,
-    /// It has not.
-    Different,
-    /// It has not, and this is its signature.
-    Signed(Signature),
-    /// It can't be read.
-    Gone,
-}
-
-/// Answers by position in the state.
-pub type Answers = HashMap<u32, Answer>;
 
 /// The two trees, compared.
 #[derive(Debug)]

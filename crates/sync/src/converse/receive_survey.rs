@@ -1,68 +1,15 @@
-//! Hears what stands at a destination, and what is kept there besides.
+//! Receives the survey of a destination: its state, and the records of deploys there.
 
 use assetsync_core::entry::{Entry, Kind};
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
-use assetsync_core::protocol::{AgentStatistics, Deploy, ToSender};
-use assetsync_core::state::{HistoryId, RemoteEntry, RetainedContent, State};
-use assetsync_ssh::Target;
+use assetsync_core::protocol::ToSender;
+use assetsync_core::state::{RemoteEntry, State};
 
-use super::session::{Session, SessionOptions};
-use crate::connect::start_agent::ConnectOptions;
+use super::session::Session;
+use super::survey::{CachedSurvey, Survey};
 use crate::error::PushError;
-use crate::event::{Event, Monitor};
-use crate::store::destination_cache::DestinationCache;
-
-/// What is known of a destination before anything is planned.
-#[derive(Debug, Clone, Default)]
-pub struct Survey {
-    /// What stands there.
-    pub state: State,
-    /// The history of deploys, byte for byte as it was written; empty where there is none.
-    pub history: Vec<u8>,
-    /// The contents that are set aside there.
-    pub retained_contents: Vec<RetainedContent>,
-    /// What the agent tells of itself, its clock and its rights.
-    pub statistics: AgentStatistics,
-}
-
-/// Looks at a destination; creates and changes nothing there. Nothing is said of leftovers of interrupted pushes.
-pub fn survey(
-    target: &Target,
-    connection: &ConnectOptions<'_>,
-    monitor: &dyn Monitor,
-) -> Result<Survey, PushError> {
-    let connection = ConnectOptions { dry_run: true, ..connection.clone() };
-    let (memory, cached) = DestinationCache::of(target, &connection)?;
-    let history = memory.history();
-    let (remembered_id, deploy) = (memory.id(), Some(deploy(&history)));
-    // Deploys look before they build: where they could delete nothing they say so then.
-    let opening = SessionOptions {
-        cached: remembered_id,
-        deletes: true,
-        deploy,
-        ..SessionOptions::default()
-    };
-    let mut session = Session::connect(target, &connection, opening, monitor)?;
-    let survey = session.survey(CachedSurvey { entries: cached, history: history.clone() })?;
-    session.bye()?;
-    memory.keep_history(&history, &survey.history);
-    Ok(survey)
-}
-
-/// What a deploy says of the history it remembers.
-pub(crate) fn deploy(history: &[u8]) -> Deploy {
-    Deploy { history: (!history.is_empty()).then(|| HistoryId::of(history)) }
-}
-
-/// What the sender remembers of a destination.
-#[derive(Debug, Default)]
-pub struct CachedSurvey {
-    /// What stood there, in tree order.
-    pub entries: Vec<RemoteEntry>,
-    /// Its history; empty if it is not known, or not wanted.
-    pub history: Vec<u8>,
-}
+use crate::event::Event;
 
 impl Session<'_> {
     /// Hears what stands at the destination: in full, or how it differs from what is `known`.

@@ -11,23 +11,25 @@ use assetsync_core::recipe::{Basis, Recipe};
 use assetsync_core::state::{Partial, StateId};
 use assetsync_ssh::{Target, bootstrap};
 
+use super::deploy_requests::DeployRequests;
+use super::progress_sink::ProgressSink;
+use super::send_shared::send_shared;
 use super::wire::Wire;
 use crate::compare::aliases::Pair;
-use crate::compare::comparison::{Answer, Answers, Comparison};
+use crate::compare::answers::{Answer, Answers};
+use crate::compare::comparison::Comparison;
 use crate::connect::link_speed::LinkSpeed;
 use crate::connect::start_agent::{ConnectOptions, StartedAgent, destination_bytes};
-use crate::draft::build::OldContents;
 use crate::encode::file::Encoder;
+use crate::encode::inputs::EncodeInputs;
 use crate::encode::job::{EncodeJob, send_renames};
-use crate::encode::sink::{MessageSink, ProgressSink};
+use crate::encode::sink::MessageSink;
 use crate::error::PushError;
 use crate::event::{Event, Monitor};
-use crate::plan::decision::DeployRequests;
-use crate::push::attempt::Publishing;
+use crate::options::Publishing;
 use crate::push::report::Report;
 use crate::scan::source::{Source, read_again};
 use crate::share::push_group::PushGroup;
-use crate::share::send_shared::send_shared;
 
 /// A conversation with a started agent.
 pub struct Session<'a> {
@@ -43,6 +45,8 @@ pub struct Session<'a> {
     /// When the destination began to be reached.
     since: Instant,
     installed: Option<bootstrap::Installed>,
+    /// Other pushes of the same source, which share encodings.
+    group: Option<&'a PushGroup>,
 }
 
 /// What a push to a destination begins with.
@@ -73,25 +77,11 @@ impl SessionOptions {
     }
 }
 
-/// What content is made from.
-pub struct EncodeInputs<'m> {
-    /// The files to send.
-    pub source: &'m Source,
-    /// What they are compared with.
-    pub comparison: &'m Comparison<'m>,
-    /// What the destination said of its files.
-    pub answers: &'m Answers,
-    /// Contents the destination had.
-    pub old: &'m dyn OldContents,
-    /// Other pushes of the same source, with which work is shared.
-    pub group: Option<&'m PushGroup>,
-}
-
 impl<'a> Session<'a> {
     /// Reaches the destination and starts its agent.
     pub fn connect(
         target: &Target,
-        connection: &ConnectOptions<'_>,
+        connection: &ConnectOptions<'a>,
         opening: SessionOptions,
         monitor: &'a dyn Monitor,
     ) -> Result<Session<'a>, PushError> {
@@ -117,6 +107,7 @@ impl<'a> Session<'a> {
             encodings: 0,
             since,
             installed,
+            group: connection.group,
         })
     }
 
@@ -256,7 +247,7 @@ impl<'a> Session<'a> {
 
     /// Sends what is encoded for this destination, or for another one in the same state.
     fn send_work(&mut self, work: &EncodeJob<'_>) -> Result<(), PushError> {
-        let encoded = match work.materials.group {
+        let encoded = match self.group {
             Some(group) => send_shared(group, work, &mut self.wire, self.monitor)?,
             None => {
                 let mut outlet = ProgressSink::new(&mut self.wire, self.monitor, work.bytes());

@@ -12,7 +12,7 @@ use assetsync_core::recipe::{Basis, Recipe};
 use assetsync_tree::OpenTree;
 
 use super::sink::MessageSink;
-use crate::compare::comparison::{Answer, Answers};
+use crate::compare::answers::{Answer, Answers};
 use crate::encode::delta::{Matcher, Op};
 use crate::error::PushError;
 use crate::scan::compressed_names::is_precompressed;

@@ -10,11 +10,11 @@ use assetsync_core::recipe::Recipe;
 use super::adaptive_level::{AdaptiveLevel, LevelChange};
 use super::file::Encoder;
 use super::gz_splitter::{GzJob, GzSplitter, NextGz};
+use super::inputs::EncodeInputs;
 use super::patches::PatchSender;
 use super::sink::MessageSink;
 use crate::connect::link_speed::LinkSpeed;
-use crate::converse::session::EncodeInputs;
-use crate::draft::build::Drafts;
+use crate::draft::drafts::Drafts;
 use crate::error::PushError;
 use crate::plan::planner::content_order;
 use crate::scan::compressed_names::is_precompressed;
@@ -59,7 +59,7 @@ impl<'m> EncodeJob<'m> {
         let mut effort = AdaptiveLevel::new(expected_bytes(self.plan), self.link_speed);
         outlet.set_level(effort.level(), effort.window_log())?;
         if self.sends_renames {
-            send_renames(outlet, self.materials.comparison.drafts())?;
+            send_renames(outlet, self.materials.drafts)?;
         }
         for order in self.plan.wire_actions() {
             outlet.send(&ToAgent::Action(order))?;
@@ -150,7 +150,7 @@ fn send_files(
 }
 
 fn corrections<'m>(materials: &'m EncodeInputs<'_>, job: &GzJob) -> Option<&'m [u8]> {
-    let regzip = materials.comparison.regzips().get(&job.at)?;
+    let regzip = materials.drafts.regzips.get(&job.at)?;
     regzip.corrections(materials.source, job.at)
 }
 
@@ -160,11 +160,10 @@ fn regzip_jobs<'o>(
     order: &'o [u32],
     materials: &EncodeInputs<'_>,
 ) -> (&'o [u32], Vec<GzJob>) {
-    let comparison = materials.comparison;
     let job = |&position: &u32| {
         let action = &plan.actions[position as usize];
         let Recipe::Regzip { .. } = action.file()?.recipe else { return None };
-        let at = comparison.position_of(&action.path)?;
+        let at = materials.position_of(&action.path)?;
         Some(GzJob { position, at, size: content_bytes(action) })
     };
     let first = order.iter().position(|position| job(position).is_some()).unwrap_or(order.len());

@@ -4,6 +4,7 @@ pub mod adaptive_level;
 pub mod delta;
 pub mod file;
 pub mod gz_splitter;
+pub mod inputs;
 pub mod job;
 pub mod patch_frames;
 pub mod patches;

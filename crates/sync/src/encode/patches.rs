@@ -6,9 +6,10 @@ use assetsync_core::recipe::{Basis, Reference};
 
 use super::adaptive_level::AdaptiveLevel;
 use super::file::{Encoder, send_literals};
+use super::inputs::EncodeInputs;
 use super::patch_frames::{PatchFrame, pack_frames};
-use crate::converse::session::EncodeInputs;
-use crate::draft::build::{Draft, matches_plan, new_content, old_content};
+use crate::draft::contents::{matches_plan, new_content, old_content};
+use crate::draft::drafts::Draft;
 use crate::draft::exact_diff::PatchOp;
 use crate::error::PushError;
 
@@ -71,9 +72,7 @@ impl PatchSender<'_, '_> {
 
     /// The new content, if it is what was planned.
     fn content(&self, action: &Action) -> Option<Vec<u8>> {
-        let comparison = self.materials.comparison;
-        let at = comparison.position_of(&action.path)?;
-        let content = new_content(comparison, self.materials.source, at)?;
+        let content = new_content(self.materials.source, self.materials.local(&action.path)?)?;
         matches_plan(&content, action.file()?.digest).then_some(content)
     }
 
@@ -111,9 +110,9 @@ impl PatchSender<'_, '_> {
 
     fn reference(&self, reference: Reference) -> Result<Vec<u8>, PushError> {
         let Basis::Existing(known) = reference.basis else { return Err(lost()) };
-        let old = old_content(self.materials.comparison, self.materials.old, known);
-        let old = old.ok_or_else(lost)?;
-        Ok(match &self.materials.comparison.drafts().rewriter {
+        let remote = self.materials.state.entries.get(known as usize).ok_or_else(lost)?;
+        let old = old_content(self.materials.old, remote).ok_or_else(lost)?;
+        Ok(match &self.materials.drafts.rewriter {
             Some(rewriter) if reference.rewritten => rewriter.rewrite(&old),
             _ => old,
         })
@@ -151,8 +150,8 @@ fn draft<'p>(
     position: u32,
 ) -> Option<(u32, Reference, &'p [PatchOp])> {
     let action = plan.actions.get(position as usize)?;
-    let at = materials.comparison.position_of(&action.path)?;
-    match materials.comparison.drafts().files.get(&at)? {
+    let at = materials.position_of(&action.path)?;
+    match materials.drafts.files.get(&at)? {
         Draft::Compared { reference, pieces } => Some((position, *reference, pieces)),
         Draft::Rewritten(_) => None,
     }

@@ -10,7 +10,7 @@ use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, Plan};
 use assetsync_core::state::State;
 
-use crate::push::attempt::Options;
+use crate::options::Options;
 use crate::scan::logical_name::{FingerprintRules, LogicalName};
 use crate::scan::source::Source;
 
@@ -34,6 +34,13 @@ pub enum Refusal {
     /// Paths that are no earlier version of anything in the source.
     #[error("{0}")]
     Foreign(Foreign),
+}
+
+/// Something at the destination that a push may not remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstruction {
+    /// The directory that would have to go.
+    pub path: RelPath,
 }
 
 /// Paths at a destination where no push has completed, which are no earlier version of anything in

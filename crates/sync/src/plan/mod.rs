@@ -1,5 +1,6 @@
 //! Deciding what is done with every path.
 
+pub mod decide;
 pub mod decision;
 pub mod guards;
 pub mod planner;

@@ -3,23 +3,17 @@
 use std::collections::HashMap;
 
 use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
-use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, FileAction, Plan};
 use assetsync_core::recipe::{Basis, ContentIndex, Recipe, RecipeInputs, Reference};
 
 use super::decision::DeleteAt;
-use crate::compare::comparison::{Answer, Answers, Comparison};
+use super::guards::Obstruction;
+use crate::compare::answers::{Answer, Answers};
+use crate::compare::comparison::Comparison;
 use crate::compare::content_match::ContentMatch;
-use crate::draft::build::Draft;
+use crate::draft::drafts::Draft;
 use crate::scan::compressed_names::is_precompressed;
 use crate::scan::entry_points::PublishRank;
-
-/// Something at the destination that a push may not remove.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Obstruction {
-    /// The directory that would have to go.
-    pub path: RelPath,
-}
 
 impl Comparison<'_> {
     /// The plan, once everything is answered; or what stands in its way.

@@ -1,5 +1,13 @@
-//! One push to one destination, from connecting to publishing.
+//! One push to one destination: connected, surveyed, planned, staged, live.
 
-pub mod attempt;
+pub mod checks;
+pub mod connected;
+pub mod context;
+pub mod destination;
+pub mod pipeline;
+pub mod planned;
+pub mod prefetch;
 pub mod report;
 pub mod staged;
+pub mod survey;
+pub mod surveyed;

@@ -10,7 +10,9 @@ use super::host::{SftpHost, optional};
 use super::names;
 use super::publish_order::PublishOrder;
 use super::staging_dir::StagingDir;
-use crate::{Comparison, OneName, Pair, PushError};
+use crate::compare::aliases::{OneName, Pair};
+use crate::compare::comparison::Comparison;
+use crate::error::PushError;
 
 /// Which suspected pairs are one there: a name that is not listed, but can be looked up, is another spelling of a listed
 /// one. Where neither is listed, the pair is left to be tried.

@@ -4,8 +4,10 @@ use assetsync_core::plan::Plan;
 use assetsync_core::state::{RemoteEntry, State};
 use assetsync_ssh::Target;
 
+use crate::connect::start_agent::ConnectOptions;
+use crate::error::PushError;
 use crate::plan::state_after::state_after;
-use crate::{ConnectOptions, DestinationCache, PushError};
+use crate::store::destination_cache::DestinationCache;
 
 /// What is remembered of a destination.
 pub struct Remembered<'s> {

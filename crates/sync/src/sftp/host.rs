@@ -6,7 +6,9 @@ use assetsync_ssh::sftp::{SftpError, SftpErrorKind, SftpOpenError, SftpSession, 
 use assetsync_ssh::{RemoteTarget, TransportError};
 
 use super::names::{is_name, join};
-use crate::{ConnectOptions, Event, Monitor, PushError};
+use crate::connect::start_agent::ConnectOptions;
+use crate::error::PushError;
+use crate::event::{Event, Monitor};
 
 /// A disk with fewer free bytes is full.
 const FULL_DISK_BYTES: u64 = 64 * 1024;

@@ -8,7 +8,7 @@ use assetsync_ssh::sftp::{DirectoryEntry, SftpError, SftpErrorKind};
 
 use super::host::SftpHost;
 use super::staging_dir::StagingDir;
-use crate::PushError;
+use crate::error::PushError;
 
 /// How a link is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

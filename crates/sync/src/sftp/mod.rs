@@ -64,11 +64,19 @@ use self::publish_order::{PublishOrder, only_uploads};
 use self::staging_dir::StagingDir;
 use self::survey::Survey;
 use self::upload::{Uploader, upload_bytes};
+use crate::compare::aliases::OneName;
+use crate::compare::answers::Answers;
+use crate::compare::comparison::Comparison;
 use crate::compare::content_match::{MtimeResolution, SourceEntry};
-use crate::{
-    Answers, Comparison, ConnectOptions, Contact, Count, Event, Monitor, OneName, Options, Policy,
-    PushError, Report, Source, check_source,
-};
+use crate::compare::policy::Policy;
+use crate::connect::start_agent::ConnectOptions;
+use crate::error::PushError;
+use crate::event::{Event, Monitor};
+use crate::options::Options;
+use crate::plan::guards::Contact;
+use crate::push::checks::check_source;
+use crate::push::report::{Count, Report};
+use crate::scan::source::Source;
 
 /// Pushes `source` to `target` over SFTP; what that promises is in the [module's](self) description.
 ///

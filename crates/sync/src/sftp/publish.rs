@@ -12,7 +12,7 @@ use super::links::Links;
 use super::publish_order::{Delete, NewDir, PublishOrder};
 use super::staging_dir::StagingDir;
 use super::{aliases, links, names};
-use crate::PushError;
+use crate::error::PushError;
 
 type Result<T> = std::result::Result<T, SftpError>;
 

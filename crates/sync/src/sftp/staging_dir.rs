@@ -8,7 +8,7 @@ use assetsync_ssh::sftp::{Attributes, DirectoryEntry, SftpErrorKind, SftpFile};
 
 use super::host::{SftpHost, ignore_missing, optional};
 use super::names;
-use crate::PushError;
+use crate::error::PushError;
 
 /// The staging directory of this run: its own, so that no other run's files are in it.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ pub fn remove_stale(remote: &mut SftpHost<'_>, looked: &[ContentIndex]) -> Resul
 }
 
 fn new_run() -> Result<Vec<u8>, PushError> {
-    Ok(names::push_dir_name(&crate::nonce()?))
+    Ok(names::push_dir_name(&crate::connect::start_agent::nonce()?))
 }
 
 impl StagingDir {

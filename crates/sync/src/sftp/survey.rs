@@ -10,7 +10,7 @@ use assetsync_ssh::sftp::{Attributes, DirectoryEntry};
 
 use super::host::SftpHost;
 use super::names;
-use crate::PushError;
+use crate::error::PushError;
 
 /// About what a listed name takes on the wire besides itself, twice.
 const LISTED_BYTES: u64 = 96;

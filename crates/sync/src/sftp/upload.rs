@@ -17,7 +17,10 @@ use super::names;
 use super::publish_order::PublishOrder;
 use super::staging_dir::StagingDir;
 use crate::compare::content_match::SourceEntry;
-use crate::{Event, PushError, Rate, read_again};
+use crate::converse::wire::Rate;
+use crate::error::PushError;
+use crate::event::Event;
+use crate::scan::source::read_again;
 
 /// How much of a file is read at a time, in bytes.
 const READ_BYTES: usize = 256 * 1024;

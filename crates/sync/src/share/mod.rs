@@ -1,6 +1,5 @@
 //! Encoding once for several destinations in the same state.
 
 pub mod push_group;
-pub mod send_shared;
 pub mod shared_encoding;
 pub mod spill_buffer;

@@ -13,8 +13,8 @@ use assetsync_core::recipe::Recipes;
 use assetsync_core::state::{Partial, RetainedContent, State, StateId};
 
 use super::shared_encoding::{SharedEncoding, SharedEncodingReader, SharedEncodingWriter};
-use crate::compare::comparison::{Answer, Answers};
-use crate::draft::build::{Draft, Drafts};
+use crate::compare::answers::{Answer, Answers};
+use crate::draft::drafts::{Draft, Drafts};
 use crate::draft::exact_diff::PatchOp;
 use crate::encode::job::EncodeJob;
 use crate::error::PushError;
@@ -144,13 +144,13 @@ fn key(bytes: &[u8]) -> CacheKey {
 /// Everything that the bytes of an encoding depend on, besides the source. How near the destination is only decides how
 /// hard compressing begins, and what plan is made.
 fn key_of(work: &EncodeJob<'_>, memory: &CodecContext) -> CacheKey {
-    let comparison = work.materials.comparison;
+    let inputs = work.materials;
     let mut bytes = vec![u8::from(work.sends_renames)];
     memory.put(&mut bytes);
-    put_state(&mut bytes, comparison.state());
-    put_plan(&mut bytes, work.plan, comparison.drafts());
-    put_answers(&mut bytes, work.materials.answers);
-    put_drafts(&mut bytes, comparison.drafts());
+    put_state(&mut bytes, inputs.state);
+    put_plan(&mut bytes, work.plan, inputs.drafts);
+    put_answers(&mut bytes, inputs.answers);
+    put_drafts(&mut bytes, inputs.drafts);
     key(&bytes)
 }
 
@@ -240,9 +240,13 @@ mod tests {
     use assetsync_core::state::RemoteEntry;
 
     use super::*;
-    use crate::draft::build::NoContents;
+    use crate::compare::comparison::Comparison;
+    use crate::compare::policy::Policy;
+    use crate::connect::link_speed::LinkSpeed;
+    use crate::draft::old_contents::NoContents;
+    use crate::encode::inputs::EncodeInputs;
     use crate::scan::filter::Filter;
-    use crate::{Comparison, EncodeInputs, LinkSpeed, Policy, Source};
+    use crate::scan::source::Source;
 
     /// What the bytes of an encoding depend on.
     #[derive(Clone, Default)]
@@ -265,16 +269,17 @@ mod tests {
             files: HashMap::from([(0, draft)]),
             ..Drafts::default()
         };
+        let entries = source.hashed().unwrap();
         let comparison =
-            Comparison::new(source.hashed().unwrap(), &given.state, &policy, Recipes::ALL)
-                .with(Arc::new(drafts));
+            Comparison::new(entries, &given.state, &policy, Recipes::ALL).with(Arc::new(drafts));
         let plan = comparison.plan(&given.answers).unwrap();
         let materials = EncodeInputs {
             source,
-            comparison: &comparison,
+            entries,
+            state: &given.state,
+            drafts: comparison.drafts(),
             answers: &given.answers,
             old: &NoContents,
-            group: None,
         };
         let work = EncodeJob::new(&plan, &materials, given.sends_renames, LinkSpeed::Slow);
         key_of(&work, &given.memory)

@@ -10,13 +10,15 @@ use assetsync_ssh::Target;
 use crate::compare::content_match::SourceEntry;
 use crate::connect::link_speed::LinkSpeed;
 use crate::connect::start_agent::{ConnectOptions, destination_bytes};
-use crate::draft::build::{NoContents, OldContents, read};
+use crate::draft::contents::read;
+use crate::draft::old_contents::{NoContents, OldContents};
 use crate::error::PushError;
 use crate::scan::compressed_names::is_precompressed;
 use crate::scan::source::Source;
 use crate::store::{CachedState, DestinationKey, Store};
 
 /// The memory of one destination.
+#[derive(Clone)]
 pub struct DestinationCache<'s> {
     store: Option<&'s Store>,
     key: DestinationKey,

@@ -46,6 +46,9 @@ fn what_vanishes_from_the_store_costs_bytes_only() {
     let report = pushed.unwrap();
     assert_eq!(reference.files("host")["app.js"], new);
     let heard = thief.heard.into_inner().unwrap();
-    assert_eq!(heard, ["A content vanished from the store; now it is pushed without one"]);
+    assert_eq!(
+        heard,
+        ["A content was removed from the store during the push; pushing again without the store"]
+    );
     assert!(!report.recipes.contains_key("patch"), "{:?}", report.recipes);
 }

@@ -3,12 +3,13 @@
 use assetsync_core::delta::Signature;
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::Mtime;
+use assetsync_core::path::RelPath;
 use assetsync_core::recipe::Recipes;
 use assetsync_core::state::{Partial, RemoteEntry, State};
 
 use super::*;
-use crate::compare::comparison::Policy;
 use crate::compare::content_match::{CompareBy, SourceEntry};
+use crate::compare::policy::Policy;
 use crate::scan::filter::{Filter, Rule as FilterRule};
 
 const TIME: Mtime = Mtime { secs: 1000, nanos: 7 };

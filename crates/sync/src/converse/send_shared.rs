@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use assetsync_core::protocol::CodecContext;
 
-use super::push_group::PushGroup;
-use super::shared_encoding::{NextBytes, SharedEncodingReader};
-use crate::converse::wire::Wire;
+use super::wire::Wire;
 use crate::encode::job::EncodeJob;
 use crate::encode::sink::MessageSink;
 use crate::error::PushError;
 use crate::event::{Event, Monitor};
+use crate::share::push_group::PushGroup;
+use crate::share::shared_encoding::{NextBytes, SharedEncodingReader};
 
 /// How long to wait for the encoder before showing a sign of life and looking for one.
 const WAIT_LIMIT: Duration = Duration::from_millis(200);

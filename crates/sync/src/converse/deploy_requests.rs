@@ -1,0 +1,89 @@
+//! A deploy's decision in the terms of the protocol: what the agent knows is named by its position.
+
+use std::collections::HashMap;
+
+use assetsync_core::digest::Digest;
+use assetsync_core::limits;
+
+use super::survey::Survey;
+use crate::error::PushError;
+use crate::plan::decision::{Decision, HistoryEdit};
+
+/// A decision as the agent is told of it: what it knows is named by position.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeployRequests {
+    /// Positions in the state, ascending, and the digests that are expected there.
+    pub to_retain: Vec<(u32, Digest)>,
+    /// Bytes that setting these aside takes.
+    pub bytes: u64,
+    /// Positions in the list of what is set aside, ascending.
+    pub retained_to_drop: Vec<u32>,
+    /// What becomes of the history.
+    pub history: Option<HistoryEdit>,
+}
+
+impl DeployRequests {
+    /// The wishes of a decision about a surveyed destination.
+    pub fn of(decision: &Decision, survey: &Survey) -> Result<DeployRequests, PushError> {
+        let (mut to_retain, mut bytes) = (Vec::new(), 0);
+        let entries = &survey.state.entries;
+        for (path, digest) in &decision.to_retain {
+            let found = entries.binary_search_by(|remote| remote.entry.path.cmp(path)).ok();
+            let size = found.and_then(|at| entries[at].entry.file_size());
+            let (Some(at), Some(size)) = (found, size) else {
+                return Err(wrong(format!("{path} is to be set aside, but no file stands there")));
+            };
+            to_retain.push((at as u32, *digest));
+            bytes += size;
+        }
+        to_retain.sort_unstable();
+        to_retain.dedup_by_key(|(at, _)| *at);
+        if to_retain.len() > limits::RETAINED_CONTENTS {
+            return Err(wrong(format!("{} contents are to be set aside", to_retain.len())));
+        }
+        let retained_to_drop = positions(&decision.retained_to_drop, survey);
+        let history = decision.history.clone().filter(|edit| !changes_nothing(edit, survey));
+        if let Some(edit) = &history {
+            check_history(edit, survey)?;
+        }
+        Ok(DeployRequests { to_retain, bytes, retained_to_drop, history })
+    }
+
+    /// Whether there is nothing to wish for.
+    pub fn is_empty(&self) -> bool {
+        self.to_retain.is_empty() && self.retained_to_drop.is_empty() && self.history.is_none()
+    }
+}
+
+fn positions(digests: &[Digest], survey: &Survey) -> Vec<u32> {
+    let retained_contents = survey.retained_contents.iter().zip(0..);
+    let retained_contents: HashMap<Digest, u32> =
+        retained_contents.map(|(retained_contents, at)| (retained_contents.digest, at)).collect();
+    let mut positions: Vec<u32> =
+        digests.iter().filter_map(|digest| retained_contents.get(digest).copied()).collect();
+    positions.sort_unstable();
+    positions.dedup();
+    positions
+}
+
+fn changes_nothing(edit: &HistoryEdit, survey: &Survey) -> bool {
+    edit.append.is_empty() && edit.keep == survey.history.len() as u64
+}
+
+fn check_history(edit: &HistoryEdit, survey: &Survey) -> Result<(), PushError> {
+    let old = survey.history.len() as u64;
+    if edit.keep > old {
+        let text = format!("{} bytes of a history of {old} are to stay", edit.keep);
+        return Err(wrong(text));
+    }
+    let new = edit.keep.saturating_add(edit.append.len() as u64);
+    if new > limits::HISTORY_BYTES {
+        let limit = limits::HISTORY_BYTES;
+        return Err(wrong(format!("The history would have {new} bytes, the limit is {limit}")));
+    }
+    Ok(())
+}
+
+fn wrong(text: String) -> PushError {
+    PushError::Decision(text.into())
+}

@@ -1,0 +1,36 @@
+//! The contents of compared trees, by position.
+
+use super::contents;
+use super::old_contents::OldContents;
+use crate::compare::comparison::Comparison;
+use crate::scan::source::Source;
+
+/// A comparison, and where the contents of both its sides come from.
+#[derive(Clone, Copy)]
+pub struct ComparedContents<'d, 'a> {
+    /// The two trees.
+    pub comparison: &'d Comparison<'a>,
+    /// New contents.
+    pub source: &'d Source,
+    /// Contents the destination has.
+    pub old: &'d dyn OldContents,
+}
+
+impl ComparedContents<'_, '_> {
+    /// The old content at a position of the state, if it is available and small enough to compare.
+    pub fn old(&self, known: u32) -> Option<Vec<u8>> {
+        let remote = self.comparison.state().entries.get(known as usize)?;
+        contents::old_content(self.old, remote)
+    }
+
+    /// Whether [`old`](ComparedContents::old) is available.
+    pub fn has_old(&self, known: u32) -> bool {
+        let remote = self.comparison.state().entries.get(known as usize);
+        remote.is_some_and(|remote| contents::has_old_content(self.old, remote))
+    }
+
+    /// The new content of a source file, if it is small enough to compare and unchanged.
+    pub fn new(&self, at: usize) -> Option<Vec<u8>> {
+        contents::new_content(self.source, self.comparison.source().get(at)?)
+    }
+}

@@ -1,0 +1,86 @@
+//! What the sender knows of changed files before it asks the destination anything.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use assetsync_core::path::RelPath;
+use assetsync_core::plan::Rename;
+use assetsync_core::recipe::Reference;
+use assetsync_regzip as regzip;
+use assetsync_rewrite::Rewriter;
+
+use super::contents::read_listed;
+use super::exact_diff::PatchOp;
+use crate::scan::source::Source;
+
+/// Approximate size of a copy operation on the wire, in bytes.
+const COPY_BYTES: u64 = 6;
+
+/// Drafts of the files that changed.
+#[derive(Debug, Default)]
+pub struct Drafts {
+    /// New paths that succeed old ones, in tree order of the new ones.
+    pub renames: Vec<(RelPath, Rename)>,
+    /// Texts that are rewritten besides the fingerprints of renames.
+    pub substitutes: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Rewrites old contents; `None` if there is nothing to rewrite.
+    pub rewriter: Option<Rewriter>,
+    /// Drafts of source files, by position.
+    pub files: HashMap<usize, Draft>,
+    /// `.gz` files that may be made from their plain siblings, by position in the source.
+    pub regzips: Arc<HashMap<usize, GzDraft>>,
+}
+
+/// How the content of one file can be made from an old one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Draft {
+    /// The file at this position of the state, rewritten, is the content.
+    Rewritten(u32),
+    /// The content, compared with a reference.
+    Compared {
+        /// The reference.
+        reference: Reference,
+        /// The differences.
+        pieces: Vec<PatchOp>,
+    },
+}
+
+impl Draft {
+    /// Approximate number of bytes to send.
+    pub fn bytes(&self) -> u64 {
+        let Draft::Compared { pieces, .. } = self else { return 0 };
+        let cost = |piece: &PatchOp| match piece {
+            PatchOp::Copy { .. } => COPY_BYTES,
+            // Compressed with its old surroundings as a prefix.
+            PatchOp::New { range, .. } => 2 + range.len() as u64 / 4,
+        };
+        pieces.iter().map(cost).sum()
+    }
+}
+
+/// A `.gz` that may be made from its plain sibling.
+#[derive(Debug)]
+pub struct GzDraft {
+    /// Position of the plain sibling in the source.
+    pub plain: usize,
+    corrections: OnceLock<Option<Vec<u8>>>,
+}
+
+impl GzDraft {
+    /// A draft that is made from the plain sibling at a position of the source. Nothing is computed yet.
+    pub fn from_plain(plain: usize) -> GzDraft {
+        GzDraft { plain, corrections: OnceLock::new() }
+    }
+
+    /// The corrections that turn the plain sibling into the source file `at`, if there are any. The first call computes
+    /// them.
+    pub fn corrections(&self, source: &Source, at: usize) -> Option<&[u8]> {
+        self.corrections.get_or_init(|| split_gz(source, at, self.plain)).as_deref()
+    }
+}
+
+fn split_gz(source: &Source, at: usize, plain: usize) -> Option<Vec<u8>> {
+    let entries = source.hashed().ok()?;
+    let content = |at: usize| read_listed(source, entries.get(at)?);
+    regzip::split(&content(at)?, &content(plain)?)
+}

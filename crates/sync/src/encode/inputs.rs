@@ -1,0 +1,39 @@
+//! What content is encoded from.
+
+use assetsync_core::path::RelPath;
+use assetsync_core::state::State;
+
+use crate::compare::answers::Answers;
+use crate::compare::content_match::SourceEntry;
+use crate::draft::drafts::Drafts;
+use crate::draft::old_contents::OldContents;
+use crate::scan::source::Source;
+
+/// Everything that the content of a plan is encoded from.
+#[derive(Clone, Copy)]
+pub struct EncodeInputs<'m> {
+    /// The files to send.
+    pub source: &'m Source,
+    /// The source's entries, in tree order.
+    pub entries: &'m [SourceEntry],
+    /// The destination's state.
+    pub state: &'m State,
+    /// Drafts of changed files.
+    pub drafts: &'m Drafts,
+    /// The destination's answers about its files.
+    pub answers: &'m Answers,
+    /// Contents the destination had.
+    pub old: &'m dyn OldContents,
+}
+
+impl<'m> EncodeInputs<'m> {
+    /// The position of a path in the source.
+    pub fn position_of(&self, path: &RelPath) -> Option<usize> {
+        self.entries.binary_search_by(|local| local.entry.path.cmp(path)).ok()
+    }
+
+    /// The source entry of a path.
+    pub fn local(&self, path: &RelPath) -> Option<&'m SourceEntry> {
+        self.position_of(path).map(|at| &self.entries[at])
+    }
+}

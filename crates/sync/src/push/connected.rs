@@ -1,0 +1,44 @@
+//! A destination whose agent has started.
+
+use super::context::PushContext;
+use super::destination::Destination;
+use super::survey::deploy_greeting;
+use super::surveyed::Surveyed;
+use crate::converse::session::{Session, SessionOptions};
+use crate::converse::survey::CachedSurvey;
+use crate::error::PushError;
+use crate::store::destination_cache::DestinationCache;
+
+/// A destination whose agent has started. It is surveyed next.
+pub struct Connected<'c, 'a>(Destination<'c, 'a>);
+
+impl<'c, 'a> Connected<'c, 'a> {
+    /// Reaches the destination and starts its agent.
+    pub fn connect(
+        context: &PushContext<'c, 'a>,
+        cache: DestinationCache<'a>,
+        cached_history: &[u8],
+    ) -> Result<Connected<'c, 'a>, PushError> {
+        let PushContext { target, connection, options, monitor, .. } = *context;
+        let opening = SessionOptions {
+            cached: cache.id(),
+            publish: options.publish,
+            deletes: context.is_deploy() || options.policy.delete,
+            deploy: context.is_deploy().then(|| deploy_greeting(cached_history)),
+        };
+        let session = Session::connect(target, connection, opening, monitor)?;
+        Ok(Connected(Destination { context: *context, session, cache }))
+    }
+
+    /// Receives the state of the destination; what is `cached` need not be sent.
+    pub fn survey(self, cached: CachedSurvey) -> Result<Surveyed<'c, 'a>, PushError> {
+        let Connected(mut destination) = self;
+        let cached_history = cached.history.clone();
+        let survey = destination.session.survey(cached)?;
+        let Destination { context, cache, .. } = &destination;
+        if context.is_deploy() && !context.connection.dry_run {
+            cache.keep_history(&cached_history, &survey.history);
+        }
+        Ok(Surveyed { destination, survey })
+    }
+}

@@ -1,0 +1,41 @@
+//! Surveys a destination without pushing to it.
+
+use assetsync_core::protocol::Deploy;
+use assetsync_core::state::HistoryId;
+use assetsync_ssh::Target;
+
+use crate::connect::start_agent::ConnectOptions;
+use crate::converse::session::{Session, SessionOptions};
+use crate::converse::survey::{CachedSurvey, Survey};
+use crate::error::PushError;
+use crate::event::Monitor;
+use crate::store::destination_cache::DestinationCache;
+
+/// Surveys a destination for a deploy. Creates and changes nothing there, and does not list partials.
+pub fn survey(
+    target: &Target,
+    connection: &ConnectOptions<'_>,
+    monitor: &dyn Monitor,
+) -> Result<Survey, PushError> {
+    let connection = ConnectOptions { dry_run: true, ..connection.clone() };
+    let (memory, cached) = DestinationCache::of(target, &connection)?;
+    let history = memory.history();
+    let (remembered_id, deploy) = (memory.id(), Some(deploy_greeting(&history)));
+    // Deploys look before they build: where they could delete nothing they say so then.
+    let opening = SessionOptions {
+        cached: remembered_id,
+        deletes: true,
+        deploy,
+        ..SessionOptions::default()
+    };
+    let mut session = Session::connect(target, &connection, opening, monitor)?;
+    let survey = session.survey(CachedSurvey { entries: cached, history: history.clone() })?;
+    session.bye()?;
+    memory.keep_history(&history, &survey.history);
+    Ok(survey)
+}
+
+/// The deploy part of the greeting: the cached history.
+pub fn deploy_greeting(history: &[u8]) -> Deploy {
+    Deploy { history: (!history.is_empty()).then(|| HistoryId::of(history)) }
+}
