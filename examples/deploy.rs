@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use assetsync_deploy::config;
 use assetsync_deploy::config::{ConfigFile, Overrides};
-use assetsync_deploy::rollout::{Cancel, Choice, Engine, Event, Monitor, Rollout, Verdict};
+use assetsync_deploy::rollout::{
+    Cancel, Engine, Event, Monitor, Rollout, RolloutResult, RolloutSelection,
+};
 use assetsync_ssh::Agents;
 
 struct Tell;
@@ -16,8 +18,8 @@ impl Monitor for Tell {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::Phase(phase) => println!("{phase}"),
-            Event::Staged { place, report } => println!("  {place}: {} files", report.files_sent),
-            Event::Failed { place, reason } => println!("  {place}: {reason}"),
+            Event::Staged { target, report } => println!("  {target}: {} files", report.files_sent),
+            Event::Failed { target, reason } => println!("  {target}: {reason}"),
             _ => {}
         }
     }
@@ -32,14 +34,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         deployment: &deployment,
         project: &found.folder,
         engine: &Engine::new(Agents::default().search()),
-        choice: &Choice::default(),
+        selection: &RolloutSelection::default(),
         // Any thread may keep a clone of it, and call `cancel()`.
         cancel: &Cancel::new(),
         monitor: Arc::new(Tell),
     }
     .deploy()?;
-    match (outcome.verdict(), outcome.error) {
-        (Verdict::Done, _) => Ok(()),
+    match (outcome.rollout_result(), outcome.error) {
+        (RolloutResult::Done, _) => Ok(()),
         (_, error) => Err(error.map_or("some hosts failed".into(), Into::into)),
     }
 }

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use assetsync_deploy::config::{
-    self, ConfigFile, Deployment, FindError, Found, Overrides, Problems, Settings,
+    self, ConfigFile, Deployment, FindError, LoadedConfig, Overrides, Problems, Settings,
 };
 
 use crate::cli::config::SettingsArguments;
@@ -100,7 +100,7 @@ pub fn is_stage(name: &str) -> bool {
     file.is_ok_and(|file| file.stages().any(|stage| stage == name))
 }
 
-fn found(given: Option<&Path>) -> Result<Found, CommandError> {
+fn found(given: Option<&Path>) -> Result<LoadedConfig, CommandError> {
     let found = match given {
         Some(path) => config::read(path),
         None => config::find(&env::current_dir().map_err(CommandError::failed)?),
@@ -115,7 +115,7 @@ fn found(given: Option<&Path>) -> Result<Found, CommandError> {
 }
 
 /// The file's path from here: `assetsync.toml`, `../../assetsync.toml`.
-fn name(found: &Found) -> String {
+fn name(found: &LoadedConfig) -> String {
     let here = env::current_dir().unwrap_or_default();
     let above = here.strip_prefix(&found.folder).ok().filter(|_| found.folder.is_absolute());
     match (above, found.path.file_name()) {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use assetsync_deploy::config::Deployment;
-use assetsync_deploy::history::Target;
-use assetsync_deploy::rollout::{Cancel, Choice, Engine, Outcome, Rollout, RolloutError};
+use assetsync_deploy::history::RollbackTo;
+use assetsync_deploy::rollout::{Cancel, Engine, Outcome, Rollout, RolloutError, RolloutSelection};
 
 use super::engine::{agents, open_store};
 use super::project::Project;
@@ -31,13 +31,13 @@ struct Prepared {
     project: Project,
     deployment: Deployment,
     engine: Engine,
-    choice: Choice,
+    choice: RolloutSelection,
 }
 
 /// Builds and deploys.
 pub fn deploy(arguments: &DeployArguments) -> Exit {
     let (console, chosen) = on_stage(&arguments.stage);
-    let choice = Choice {
+    let choice = RolloutSelection {
         dry_run: arguments.dry_run,
         skip_build: arguments.skip_build,
         keep_going: arguments.keep_going,
@@ -57,7 +57,10 @@ pub fn push(stage: &str, arguments: &PushArguments) -> Exit {
         json: output.json,
         ..Output::default()
     }));
-    let choice = Choice { dry_run: arguments.choice.dry_run, ..chosen(&arguments.hosts, &console) };
+    let choice = RolloutSelection {
+        dry_run: arguments.choice.dry_run,
+        ..chosen(&arguments.hosts, &console)
+    };
     let (settings, memory) = (&arguments.settings, &arguments.memory);
     let prepared = Prepared::new(&console, stage, settings, memory, choice);
     roll_out(&console, prepared, Verb::Deploy, |rollout| rollout.push())
@@ -66,13 +69,13 @@ pub fn push(stage: &str, arguments: &PushArguments) -> Exit {
 /// Brings an earlier deploy back.
 pub fn rollback(arguments: &RollbackArguments) -> Exit {
     let (console, chosen) = on_stage(&arguments.stage);
-    let choice = Choice { dry_run: arguments.dry_run, ..chosen };
+    let choice = RolloutSelection { dry_run: arguments.dry_run, ..chosen };
     let prepared = Prepared::on(&console, &arguments.stage, choice);
     // An id is longer than any number of deploys that are kept.
     let target = &arguments.target;
     let target = match target.parse() {
-        Ok(steps) if target.len() < 6 => Target::Back(steps),
-        _ => Target::Id(target),
+        Ok(steps) if target.len() < 6 => RollbackTo::Back(steps),
+        _ => RollbackTo::Id(target),
     };
     roll_out(&console, prepared, Verb::Rollback, |rollout| rollout.rollback(target))
 }
@@ -80,7 +83,7 @@ pub fn rollback(arguments: &RollbackArguments) -> Exit {
 /// Deletes old files.
 pub fn prune(arguments: &PruneArguments) -> Exit {
     let (console, chosen) = on_stage(&arguments.stage);
-    let choice = Choice { dry_run: arguments.dry_run, ..chosen };
+    let choice = RolloutSelection { dry_run: arguments.dry_run, ..chosen };
     let prepared = Prepared::on(&console, &arguments.stage, choice);
     roll_out(&console, prepared, Verb::Prune, |rollout| rollout.prune())
 }
@@ -95,7 +98,7 @@ pub fn status(arguments: &StatusArguments) -> Exit {
     console.finish(exit)
 }
 
-fn on_stage(stage: &StageArguments) -> (Arc<Console>, Choice) {
+fn on_stage(stage: &StageArguments) -> (Arc<Console>, RolloutSelection) {
     let console = console(&stage.report);
     let choice = chosen(&stage.hosts, &console);
     (console, choice)
@@ -111,12 +114,12 @@ fn console(report: &ReportArguments) -> Arc<Console> {
     }))
 }
 
-fn chosen(hosts: &HostsArguments, console: &Console) -> Choice {
-    Choice {
+fn chosen(hosts: &HostsArguments, console: &Console) -> RolloutSelection {
+    RolloutSelection {
         roles: hosts.roles.clone(),
         hosts: hosts.hosts.clone(),
         interactive: console.is_interactive(),
-        ..Choice::default()
+        ..RolloutSelection::default()
     }
 }
 
@@ -137,7 +140,7 @@ impl Prepared {
     fn on(
         console: &Arc<Console>,
         stage: &StageArguments,
-        choice: Choice,
+        choice: RolloutSelection,
     ) -> Result<Prepared, Exit> {
         Prepared::new(console, &stage.name, &stage.settings, &stage.memory, choice)
     }
@@ -147,7 +150,7 @@ impl Prepared {
         stage: &str,
         settings: &SettingsArguments,
         memory: &CacheArguments,
-        choice: Choice,
+        choice: RolloutSelection,
     ) -> Result<Prepared, Exit> {
         let project = Project::open(settings).map_err(|error| {
             console.error(None, &error);
@@ -200,7 +203,7 @@ impl Prepared {
                 false => standing::words(status),
             });
         }
-        let failed = statuses.iter().filter(|status| status.standing.is_err()).count();
+        let failed = statuses.iter().filter(|status| status.state.is_err()).count();
         if failed == 0 { Exit::Done } else { Exit::Failed }
     }
 
@@ -209,7 +212,7 @@ impl Prepared {
             deployment: &self.deployment,
             project: &self.project.folder,
             engine: &self.engine,
-            choice: &self.choice,
+            selection: &self.choice,
             cancel,
             monitor: Watch::on(&self.console),
         }

@@ -1,8 +1,8 @@
 //! Settings for people, as TOML that can be pasted, and for scripts, as JSON.
 
 use assetsync_deploy::config::{
-    ConfigTemplate, ConfigTextKind, Diagnostic, ExplainedSetting, FILE_NAME, Origin, Part, Place,
-    Problems, SettingValue, Settings, Severity,
+    ConfigSpan, ConfigTemplate, ConfigTextKind, Diagnostic, ExplainedItem, ExplainedSetting,
+    FILE_NAME, Origin, Problems, SettingValue, Settings, Severity,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ fn lines(explained: &ExplainedSetting, origin: bool) -> String {
 fn is_near(one: &Origin, other: &Origin) -> bool {
     match (one, other) {
         (Origin::Given(one), Origin::Given(other)) => {
-            one.source == other.source && one.line() == other.line()
+            one.text == other.text && one.line() == other.line()
         }
         (one, other) => one == other,
     }
@@ -169,8 +169,8 @@ fn setting(explained: &ExplainedSetting) -> SettingObject {
     }
 }
 
-fn value(part: &Part) -> Value {
-    match &part.datum {
+fn value(part: &ExplainedItem) -> Value {
+    match &part.setting_value {
         None => Value::Null,
         Some(SettingValue::Count(count)) => json!(count),
         Some(SettingValue::Flag(flag)) => json!(flag),
@@ -187,18 +187,18 @@ fn origin(origin: &Origin) -> Value {
     match origin {
         Origin::BuiltIn(None) => json!({ "kind": "built_in" }),
         Origin::BuiltIn(Some(template)) => json!({ "kind": "built_in", "from": template }),
-        Origin::Given(given) => place(given),
+        Origin::Given(given) => span(given),
     }
 }
 
-fn place(place: &Place) -> Value {
-    let name = &place.source.name;
-    match place.source.kind {
+fn span(span: &ConfigSpan) -> Value {
+    let name = &span.text.name;
+    match span.text.kind {
         ConfigTextKind::File => json!({
             "kind": "file",
             "file": name,
-            "line": place.line(),
-            "column": place.column(),
+            "line": span.line(),
+            "column": span.column(),
         }),
         ConfigTextKind::Variable => json!({ "kind": "variable", "name": name }),
         ConfigTextKind::Argument => json!({ "kind": "argument", "name": name }),
@@ -212,7 +212,7 @@ fn problem(diagnostic: &Diagnostic) -> ProblemObject {
             Severity::Warning => "warning",
         },
         message: diagnostic.problem.to_string(),
-        hint: diagnostic.advice(),
-        origin: diagnostic.place.as_ref().map_or(Value::Null, place),
+        hint: diagnostic.hint(),
+        origin: diagnostic.span.as_ref().map_or(Value::Null, span),
     }
 }

@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use assetsync_deploy::command::Shown;
 use assetsync_deploy::rollout::{
-    Event, Moment, Monitor, Outcome, Phase, RolloutError, ServedVersion, TargetError,
-    TargetOutcome, Verdict,
+    CommandPhase, Event, Monitor, Outcome, Phase, RolloutError, RolloutResult, ServedVersion,
+    TargetError, TargetOutcome,
 };
 use assetsync_sync as sender;
 use assetsync_sync::{Monitor as _, PushError, Refusal};
@@ -76,16 +76,16 @@ impl Watch {
         self.console.tell(&format!("{clock}{:<8} {text}", told.phase));
     }
 
-    fn push(&self, place: &str, event: sender::Event<'_>) {
+    fn push(&self, target: &str, event: sender::Event<'_>) {
         let mut told = self.told();
         if self.console.output.steps || matches!(event, sender::Event::Notice(_)) {
-            Steps::new(&self.console, place).event(event);
+            Steps::new(&self.console, target).event(event);
         } else if let sender::Event::AgentInstalled(agent) = event {
             // In a dry run it is all that changes on a host.
-            self.line(&told, &format!("{place}: {}", installed(agent)));
+            self.line(&told, &format!("{target}: {}", installed(agent)));
         }
-        let line = || ProgressLine::new(&self.console, place);
-        told.progress.entry(place.to_owned()).or_insert_with(line).event(event);
+        let line = || ProgressLine::new(&self.console, target);
+        told.progress.entry(target.to_owned()).or_insert_with(line).event(event);
     }
 
     /// What a build prints is long: it is shown with `-v`, or its end if it fails.
@@ -122,23 +122,23 @@ impl Monitor for Watch {
                 self.line(&told, &format!("{host}{command}"));
             }
             Event::Output { host, line } => self.output(host, line),
-            Event::Push { place, event } => self.push(place, event),
-            Event::Staged { place, report } => {
+            Event::Push { target, event } => self.push(target, event),
+            Event::Staged { target, report } => {
                 let mut told = self.told();
-                told.progress.remove(place);
+                told.progress.remove(target);
                 let (sent, all) = (number(report.files_sent), plural(report.total.files, "file"));
                 let size = bytes(report.bytes_sent);
-                self.line(&told, &format!("{place}: {sent} of {all} sent, {size}"));
+                self.line(&told, &format!("{target}: {sent} of {all} sent, {size}"));
             }
-            Event::Pruned { place, paths, removed } => {
+            Event::Pruned { target, paths, removed } => {
                 let (paths, size) = (plural(paths, "old path"), bytes(removed.bytes));
-                let text = format!("{place}: {paths} deleted, {size}");
+                let text = format!("{target}: {paths} deleted, {size}");
                 self.line(&self.told(), &text);
             }
-            Event::Failed { place, reason } => {
+            Event::Failed { target, reason } => {
                 let mut told = self.told();
-                told.progress.remove(place);
-                self.console.tell(&format!("assetsync: {place}: {reason}"));
+                told.progress.remove(target);
+                self.console.tell(&format!("assetsync: {target}: {reason}"));
             }
             Event::CleanedUp { path } => {
                 self.line(
@@ -146,9 +146,9 @@ impl Monitor for Watch {
                     &format!("{} deleted here", assetsync_core::text::path(path)),
                 );
             }
-            Event::Notice { place, text } => {
-                let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
-                self.console.warn(&format!("{place}{text}"));
+            Event::Notice { target, text } => {
+                let target = target.map(|target| format!("{target}: ")).unwrap_or_default();
+                self.console.warn(&format!("{target}{text}"));
             }
             Event::Published { .. } | Event::Ran { .. } => {}
             _ => {}
@@ -174,8 +174,8 @@ pub fn end(console: &Console, about: RunInfo<'_>, started: Instant, outcome: &Ou
         told.hints.extend(place_hint(outcome).map(Into::into));
         console.error(None, &told);
     }
-    match outcome.verdict() {
-        Verdict::Done | Verdict::Partly if !console.output.quiet => {
+    match outcome.rollout_result() {
+        RolloutResult::Done | RolloutResult::Partly if !console.output.quiet => {
             console.say(&success(about, started, outcome));
         }
         _ => {}
@@ -197,15 +197,15 @@ pub fn refused(console: &Console, about: RunInfo<'_>, error: &RolloutError) -> E
 }
 
 fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
-    let live: Vec<_> = outcome.places.iter().filter(|place| place.error.is_none()).collect();
-    let reports = || live.iter().filter_map(|place| place.report.as_ref());
+    let live: Vec<_> = outcome.targets.iter().filter(|target| target.error.is_none()).collect();
+    let reports = || live.iter().filter_map(|target| target.report.as_ref());
     let mut text = String::new();
-    let hosts: BTreeSet<usize> = live.iter().map(|place| place.host).collect();
+    let hosts: BTreeSet<usize> = live.iter().map(|target| target.host).collect();
     let count = plural(hosts.len() as u64, "host");
     if about.dry_run {
-        for place in &live {
-            let Some(report) = &place.report else { continue };
-            let _ = writeln!(text, "{}", place.label);
+        for target in &live {
+            let Some(report) = &target.report else { continue };
+            let _ = writeln!(text, "{}", target.label);
             report.plan.actions.iter().for_each(|action| {
                 let _ = writeln!(text, "  {}", itemize::line(action));
             });
@@ -233,23 +233,23 @@ fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
 }
 
 /// What pruning comes to at each place, also where that is nothing.
-fn removals(text: &mut String, about: RunInfo<'_>, places: &[&TargetOutcome]) {
+fn removals(text: &mut String, about: RunInfo<'_>, targets: &[&TargetOutcome]) {
     if about.verb != Verb::Prune {
         return;
     }
     let verb = if about.dry_run { "would be deleted" } else { "deleted" };
-    for place in places {
-        let Some(report) = &place.report else { continue };
+    for target in targets {
+        let Some(report) = &target.report else { continue };
         let (files, size) = (plural(report.removed.files, "old file"), bytes(report.removed.bytes));
-        let _ = writeln!(text, "  {}: {files} {verb}, {size}", place.label);
+        let _ = writeln!(text, "  {}: {files} {verb}, {size}", target.label);
     }
 }
 
 /// Precisely what is served where.
 fn served_where(outcome: &Outcome) -> String {
     let of = |stands: ServedVersion| -> Vec<&str> {
-        let places = outcome.places.iter().filter(|place| place.stands == stands);
-        places.map(|place| place.label.as_str()).collect()
+        let targets = outcome.targets.iter().filter(|target| target.served_version == stands);
+        targets.map(|target| target.label.as_str()).collect()
     };
     let mut lines = Vec::new();
     let (new, old, unknown) =
@@ -257,13 +257,13 @@ fn served_where(outcome: &Outcome) -> String {
     if new.is_empty() && unknown.is_empty() {
         return "assetsync: all hosts serve what they served before".to_owned();
     }
-    for (what, places) in [
+    for (what, targets) in [
         (format!("deploy {} is live on", outcome.id), new),
         ("as before:".to_owned(), old),
         ("lost while publishing, look with assetsync status:".to_owned(), unknown),
     ] {
-        if !places.is_empty() {
-            lines.push(format!("assetsync: {what} {}", places.join(", ")));
+        if !targets.is_empty() {
+            lines.push(format!("assetsync: {what} {}", targets.join(", ")));
         }
     }
     lines.join("\n")
@@ -271,11 +271,11 @@ fn served_where(outcome: &Outcome) -> String {
 
 /// The exit code of an outcome.
 pub fn exit_of(outcome: &Outcome) -> Exit {
-    match (outcome.verdict(), &outcome.error) {
-        (Verdict::Done, _) => Exit::Done,
-        (Verdict::Partly, _) => Exit::SomeFailed,
-        (Verdict::Failed, Some(error)) => exit_of_error(error),
-        (Verdict::Failed, None) => Exit::Failed,
+    match (outcome.rollout_result(), &outcome.error) {
+        (RolloutResult::Done, _) => Exit::Done,
+        (RolloutResult::Partly, _) => Exit::SomeFailed,
+        (RolloutResult::Failed, Some(error)) => exit_of_error(error),
+        (RolloutResult::Failed, None) => Exit::Failed,
     }
 }
 
@@ -297,8 +297,8 @@ fn command_error(exit: Exit, error: &RolloutError) -> CommandError {
 
 /// What may help where hosts would lose what no deploy has brought.
 fn place_hint(outcome: &Outcome) -> Option<&'static str> {
-    let foreign = outcome.places.iter().any(|place| {
-        let error = place.error.as_ref();
+    let foreign = outcome.targets.iter().any(|target| {
+        let error = target.error.as_ref();
         matches!(error, Some(TargetError::Push(PushError::Refused(Refusal::Foreign(_)))))
     });
     foreign.then_some(
@@ -318,7 +318,7 @@ fn hints(error: &RolloutError) -> Vec<&'static str> {
         RolloutError::Source(_) => vec![
             "the build puts its files into assets.source; a dry run and --skip-build take what is built already",
         ],
-        RolloutError::Commands { moment: Moment::Restart, .. } => {
+        RolloutError::Commands { command_phase: CommandPhase::Restart, .. } => {
             vec!["the new assets are live; restart the application, or assetsync rollback"]
         }
         RolloutError::NotPruned { .. } => vec!["assetsync prune tries that again"],

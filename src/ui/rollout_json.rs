@@ -79,16 +79,16 @@ impl JsonLines {
         JsonLines { console: Arc::clone(console), paces: Mutex::default() }
     }
 
-    fn push(&self, place: &str, event: sender::Event<'_>) {
+    fn push(&self, target: &str, event: sender::Event<'_>) {
         let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
-        json::happened(&self.console, place, event, paces.entry(place.to_owned()).or_default());
+        json::happened(&self.console, target, event, paces.entry(target.to_owned()).or_default());
     }
 }
 
 impl Monitor for JsonLines {
     fn event(&self, event: &Event<'_>) {
         let line = match *event {
-            Event::Push { place, event } => return self.push(place, event),
+            Event::Push { target, event } => return self.push(target, event),
             Event::Phase(phase) => Line::Phase { phase: phase.to_string() },
             Event::Running { host, command } => Line::Running { host, command: command.as_str() },
             Event::Output { host, line } => Line::Output { host, line: line.as_str() },
@@ -96,20 +96,20 @@ impl Monitor for JsonLines {
                 let command = command.as_str();
                 Line::Ran { host, command, seconds: elapsed.as_secs_f64() }
             }
-            Event::Staged { place, report } => Line::Staged {
-                destination: place,
+            Event::Staged { target, report } => Line::Staged {
+                destination: target,
                 files_sent: report.files_sent,
                 bytes_sent: report.bytes_sent,
             },
-            Event::Pruned { place, paths, removed } => {
-                Line::Pruned { destination: place, paths, bytes: removed.bytes }
+            Event::Pruned { target, paths, removed } => {
+                Line::Pruned { destination: target, paths, bytes: removed.bytes }
             }
-            Event::Failed { place, reason } => {
-                Line::Failed { destination: place, error: reason.to_string() }
+            Event::Failed { target, reason } => {
+                Line::Failed { destination: target, error: reason.to_string() }
             }
             Event::CleanedUp { path } => Line::CleanedUp { path: assetsync_core::text::path(path) },
-            Event::Notice { place, text } => {
-                Line::Notice { destination: place, message: text.as_str() }
+            Event::Notice { target, text } => {
+                Line::Notice { destination: target, message: text.as_str() }
             }
             // The engine's own event says it.
             _ => return,
@@ -120,20 +120,20 @@ impl Monitor for JsonLines {
 
 /// Prints the end of every place, and of all.
 pub fn end(console: &Console, about: RunInfo<'_>, outcome: &Outcome, exit: Exit) {
-    for place in &outcome.places {
-        if let (Some(report), true) = (&place.report, about.dry_run) {
-            json::plan(console, &place.label, report);
+    for target in &outcome.targets {
+        if let (Some(report), true) = (&target.report, about.dry_run) {
+            json::plan(console, &target.label, report);
         }
-        let error = place.error.as_ref().map(ToString::to_string);
-        let done = match (&place.report, &error) {
+        let error = target.error.as_ref().map(ToString::to_string);
+        let done = match (&target.report, &error) {
             (_, Some(error)) => Done::failure(error, about.dry_run),
             (Some(report), None) => Done::success(report, about.dry_run),
             (None, None) => Done::failure("not tried", about.dry_run),
         };
-        let ok = done.ok && (about.dry_run || place.stands == ServedVersion::New);
+        let ok = done.ok && (about.dry_run || target.served_version == ServedVersion::New);
         let done = Done { ok, ..done };
-        let stands = stands(place.stands);
-        print(console, &Line::Done(PlaceDone { destination: &place.label, stands, done }));
+        let stands = stands(target.served_version);
+        print(console, &Line::Done(PlaceDone { destination: &target.label, stands, done }));
     }
     print(
         console,

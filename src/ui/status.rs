@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use assetsync_core::text;
 use assetsync_deploy::history::{Deploy, Drift};
-use assetsync_deploy::rollout::{KeptDeploy, Standing, TargetStatus};
+use assetsync_deploy::rollout::{KeptDeploy, TargetState, TargetStatus};
 use assetsync_units::{bytes, number, plural};
 use serde::Serialize;
 
@@ -15,59 +15,59 @@ const SHOWN: usize = 5;
 /// What stands at one place, ending in a newline.
 pub fn words(status: &TargetStatus) -> String {
     let mut text = format!("{}\n", status.label);
-    match &status.standing {
-        Ok(standing) => describe(&mut text, standing),
+    match &status.state {
+        Ok(state) => describe(&mut text, state),
         Err(error) => row(&mut text, "error", &error.to_string()),
     }
     text
 }
 
-fn describe(text: &mut String, standing: &Standing) {
-    match &standing.live {
+fn describe(text: &mut String, state: &TargetState) {
+    match &state.live {
         None => row(text, "live", "nothing was deployed here yet"),
         Some(live) => {
-            row(text, "live", &format!("{}, {}", live.id, by(live, standing.clock)));
+            row(text, "live", &format!("{}, {}", live.id, by(live, state.clock)));
             if let Some(restored) = live.restores {
                 row(text, "", &format!("brought back {restored}"));
             }
         }
     }
-    for kept in standing.kept.iter().rev().skip(1) {
-        row(text, "kept", &earlier(kept, standing.clock));
+    for kept in state.kept.iter().rev().skip(1) {
+        row(text, "kept", &earlier(kept, state.clock));
     }
-    let (files, size) = standing.retained;
+    let (files, size) = state.retained;
     row(text, "retained", &format!("{}, {}", plural(files, "old file"), bytes(size)));
-    if standing.prunable_files > 0 {
-        let count = plural(standing.prunable_files, "file");
+    if state.prunable_files > 0 {
+        let count = plural(state.prunable_files, "file");
         row(text, "prunable", &format!("{count}, which assetsync prune deletes"));
     }
-    if standing.foreign_files > 0 {
-        let count = plural(standing.foreign_files, "file");
+    if state.unmanaged_files > 0 {
+        let count = plural(state.unmanaged_files, "file");
         row(text, "foreign", &format!("{count} that no deploy brought"));
     }
-    drift(text, standing);
-    for manifest in &standing.stale_manifests {
+    drift(text, state);
+    for manifest in &state.stale_manifests {
         row(text, "manifest", &format!("{manifest} competes with the live one"));
     }
-    if let Some(free) = standing.free_bytes {
+    if let Some(free) = state.free_bytes {
         row(text, "free", &bytes(free));
     }
-    if let Some(damage) = &standing.damage {
+    if let Some(damage) = &state.damage {
         row(text, "history", damage);
     }
 }
 
-fn drift(text: &mut String, standing: &Standing) {
-    if standing.live.is_none() {
+fn drift(text: &mut String, state: &TargetState) {
+    if state.live.is_none() {
         return;
     }
-    if standing.drift.is_empty() {
+    if state.drift.is_empty() {
         return row(text, "by hand", "nothing was changed");
     }
-    for (path, how) in standing.drift.iter().take(SHOWN) {
+    for (path, how) in state.drift.iter().take(SHOWN) {
         row(text, "by hand", &format!("{path} {}", changed(*how)));
     }
-    let more = standing.drift.len().saturating_sub(SHOWN);
+    let more = state.drift.len().saturating_sub(SHOWN);
     if more > 0 {
         row(text, "", &format!("and {} more", number(more as u64)));
     }
@@ -113,8 +113,8 @@ fn age(seconds: i64) -> String {
 /// The line of `--json` about one place, ending in a newline.
 pub fn json(status: &TargetStatus) -> String {
     let place = &status.label;
-    let line = match &status.standing {
-        Ok(standing) => serde_json::to_string(&Line::of(place, standing)),
+    let line = match &status.state {
+        Ok(state) => serde_json::to_string(&Line::of(place, state)),
         Err(error) => serde_json::to_string(&Failed {
             event: "status",
             destination: place,
@@ -147,7 +147,7 @@ struct Line<'a> {
     changed: Vec<ChangedLine>,
     retained_files: u64,
     retained_bytes: u64,
-    foreign_files: u64,
+    unmanaged_files: u64,
     prunable_files: u64,
     stale_manifests: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,8 +180,8 @@ struct ChangedLine {
 }
 
 impl<'a> Line<'a> {
-    fn of(place: &'a str, standing: &'a Standing) -> Line<'a> {
-        let changed = standing.drift.iter().map(|(path, how)| ChangedLine {
+    fn of(place: &'a str, state: &'a TargetState) -> Line<'a> {
+        let changed = state.drift.iter().map(|(path, how)| ChangedLine {
             path: path.to_string(),
             how: match how {
                 Drift::Missing => "missing",
@@ -189,7 +189,7 @@ impl<'a> Line<'a> {
                 Drift::Mode => "mode",
             },
         });
-        let kept = standing.kept.iter().map(|kept| DeployLine {
+        let kept = state.kept.iter().map(|kept| DeployLine {
             files: Some(kept.files),
             missing: Some(kept.missing),
             ..DeployLine::of(&kept.deploy)
@@ -198,16 +198,16 @@ impl<'a> Line<'a> {
             event: "status",
             destination: place,
             ok: true,
-            live: standing.live.as_ref().map(DeployLine::of),
+            live: state.live.as_ref().map(DeployLine::of),
             kept: kept.collect(),
             changed: changed.collect(),
-            retained_files: standing.retained.0,
-            retained_bytes: standing.retained.1,
-            foreign_files: standing.foreign_files,
-            prunable_files: standing.prunable_files,
-            stale_manifests: standing.stale_manifests.iter().map(ToString::to_string).collect(),
-            free_bytes: standing.free_bytes,
-            damage: standing.damage.as_deref(),
+            retained_files: state.retained.0,
+            retained_bytes: state.retained.1,
+            unmanaged_files: state.unmanaged_files,
+            prunable_files: state.prunable_files,
+            stale_manifests: state.stale_manifests.iter().map(ToString::to_string).collect(),
+            free_bytes: state.free_bytes,
+            damage: state.damage.as_deref(),
         }
     }
 }

@@ -6,9 +6,9 @@ mod restart;
 mod ruby;
 
 use super::Files;
-use super::recipe::{CapistranoStage, Note, Recipe, read};
-use crate::config::secret::{contains_password, is_secret};
-use crate::config::starter::{ConfigTemplate, Line, TemplateStage};
+use super::stages::{CapistranoConfig, CapistranoStage, Note, read};
+use crate::config::secrets::{contains_password, is_secret};
+use crate::config::template::{ConfigTemplate, TemplateLine, TemplateStage};
 use crate::config::{is_name, value_is_fine};
 
 /// How much of a line that was not understood is shown.
@@ -22,8 +22,8 @@ pub fn convert(files: &Files) -> ConfigTemplate {
         .extract_if(.., |stage| !is_name(&stage.name))
         .map(|stage| format!("'{}' can't be a stage's name", stage.name))
         .collect();
-    let mut drafts: Vec<Draft> =
-        recipe.stages.iter().map(|stage| Draft::of(&recipe, stage)).collect();
+    let mut drafts: Vec<StageConversion> =
+        recipe.stages.iter().map(|stage| StageConversion::of(&recipe, stage)).collect();
     let common = common(&drafts);
     let mut starter =
         ConfigTemplate { sources: names(files), lines: common, ..ConfigTemplate::default() };
@@ -54,16 +54,16 @@ pub fn convert(files: &Files) -> ConfigTemplate {
 
 /// What one stage comes to.
 #[derive(Default)]
-struct Draft {
-    lines: Vec<Line>,
+struct StageConversion {
+    lines: Vec<TemplateLine>,
     hosts: Vec<String>,
     remarks: Vec<(&'static str, String)>,
     notes: Vec<String>,
 }
 
-impl Draft {
-    fn of(recipe: &Recipe, stage: &CapistranoStage) -> Draft {
-        let mut draft = Draft::default();
+impl StageConversion {
+    fn of(recipe: &CapistranoConfig, stage: &CapistranoStage) -> StageConversion {
+        let mut draft = StageConversion::default();
         draft.application(stage);
         draft.assets(stage);
         draft.restart(recipe, stage);
@@ -85,7 +85,7 @@ impl Draft {
     }
 
     /// Adds a line; of two for one setting the last counts.
-    fn line(&mut self, line: Line) {
+    fn line(&mut self, line: TemplateLine) {
         self.lines.retain(|other| other.key != line.key);
         self.lines.push(line);
     }
@@ -93,7 +93,7 @@ impl Draft {
     /// Adds a text, if the setting takes it; else that is noted.
     fn text(&mut self, key: &str, text: &str) {
         match value_is_fine(key, text) {
-            Ok(()) => self.line(Line::text(key, text)),
+            Ok(()) => self.line(TemplateLine::text(key, text)),
             Err(problem) => self.notes.push(problem),
         }
     }
@@ -117,7 +117,7 @@ impl Draft {
             }
         }
         if !fine.is_empty() {
-            self.line(Line::list(key, &fine));
+            self.line(TemplateLine::list(key, &fine));
         }
     }
 
@@ -133,9 +133,9 @@ impl Draft {
 }
 
 /// The lines that all stages have.
-fn common(drafts: &[Draft]) -> Vec<Line> {
+fn common(drafts: &[StageConversion]) -> Vec<TemplateLine> {
     let Some((first, others)) = drafts.split_first() else { return Vec::new() };
-    let in_all = |line: &&Line| others.iter().all(|draft| draft.lines.contains(line));
+    let in_all = |line: &&TemplateLine| others.iter().all(|draft| draft.lines.contains(line));
     first.lines.iter().filter(in_all).cloned().collect()
 }
 

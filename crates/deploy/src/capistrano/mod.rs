@@ -9,22 +9,22 @@
 //! depth, steps and sizes are bounded.
 
 mod convert;
-mod eval;
 mod expr;
 mod find;
+mod known_variables;
 mod lexer;
+mod literals;
 mod parser;
 mod percent;
-mod recipe;
-mod recipe_names;
 mod server;
+mod stages;
 mod statement;
 mod token;
 
 pub use convert::convert;
 pub use find::find;
 
-use eval::Value;
+use literals::Value;
 
 /// A file and how messages call it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Servers and their roles, as Capistrano collects them.
 
-use super::eval::Value;
+use super::literals::Value;
 
 /// A server of a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]

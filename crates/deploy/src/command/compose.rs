@@ -1,11 +1,10 @@
 //! The line itself. Its order is SSHKit's: directory, umask, environment, user, group, command.
 
-use super::CommandError;
+use super::command_map::CommandMap;
 use super::environment::Environment;
 use super::invocation::{Invocation, Program, Word};
-use super::map::CommandMap;
-use super::quote;
-use super::secrets::{BLOT, Secrets, Shown};
+use super::secrets::{REDACTION, Secrets, Shown};
+use super::{CommandError, quote};
 
 /// The line that a host's shell is given to run `invocation`.
 pub fn line(map: &CommandMap, invocation: &Invocation) -> Result<String, CommandError> {
@@ -18,13 +17,13 @@ pub fn line(map: &CommandMap, invocation: &Invocation) -> Result<String, Command
 
 /// The line as it may be shown: as [`line()`], with `[REDACTED]` for secrets.
 pub fn redacted(map: &CommandMap, invocation: &Invocation) -> Shown {
-    Secrets::of(map, invocation).hide(&composed(map, invocation, true))
+    Secrets::of(map, invocation).redact(&composed(map, invocation, true))
 }
 
 /// The command without its surroundings, as it may be shown: what Capistrano prints as "Running". Secrets of others
 /// than the command's own are hidden too.
-pub fn shown(map: &CommandMap, invocation: &Invocation, others: &Secrets) -> Shown {
-    Secrets::of(map, invocation).union(others).hide(&command(map, invocation, true))
+pub fn display_line(map: &CommandMap, invocation: &Invocation, others: &Secrets) -> Shown {
+    Secrets::of(map, invocation).union(others).redact(&command(map, invocation, true))
 }
 
 /// The variables that `invocation` runs with.
@@ -121,7 +120,7 @@ fn command(map: &CommandMap, invocation: &Invocation, hidden: bool) -> String {
 
 fn argument(word: &Word, hidden: bool) -> String {
     match (word, hidden) {
-        (Word::Secret(_), true) => BLOT.to_owned(),
+        (Word::Secret(_), true) => REDACTION.to_owned(),
         _ => word.quoted(),
     }
 }

@@ -80,7 +80,7 @@ impl Environment {
     /// `A="x" B="y"`, with secrets blotted out if they are to be `hidden`.
     pub(super) fn assignments(&self, hidden: bool) -> String {
         let one = |(name, value): (&str, &Value)| match hidden && secrets::is_secret(name, value) {
-            true => format!("{name}=\"{}\"", secrets::BLOT),
+            true => format!("{name}=\"{}\"", secrets::REDACTION),
             false => format!("{name}=\"{}\"", value.quoted()),
         };
         self.iter().map(one).collect::<Vec<_>>().join(" ")
@@ -136,7 +136,10 @@ mod tests {
         let mut environment = Environment::new();
         environment.put("RAILS_MASTER_KEY", Value::Text("hunter22".into()));
         environment.put("RAILS_ENV", Value::Text("production".into()));
-        let shown = format!("{environment:?}");
-        assert_eq!(shown, r#"Environment(RAILS_MASTER_KEY="[REDACTED]" RAILS_ENV="production")"#);
+        let display_line = format!("{environment:?}");
+        assert_eq!(
+            display_line,
+            r#"Environment(RAILS_MASTER_KEY="[REDACTED]" RAILS_ENV="production")"#
+        );
     }
 }

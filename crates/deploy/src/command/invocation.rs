@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use super::CommandError;
 use super::environment::Environment;
-use super::quote;
-use super::text::{self, Reading};
+use super::parse_line::ParsedLine;
+use super::{CommandError, parse_line, quote};
 
 /// A command for a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +91,7 @@ impl fmt::Debug for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Word::Text(text) | Word::Path(text) => write!(f, "{text:?}"),
-            Word::Secret(_) => f.write_str(super::secrets::BLOT),
+            Word::Secret(_) => f.write_str(super::secrets::REDACTION),
         }
     }
 }
@@ -116,9 +115,9 @@ impl Invocation {
     /// A command as a user writes it in one line. Plain words are a program and its arguments, so that prefixes apply
     /// to `rake tmp:clear`; text that needs a shell is a script.
     pub fn from_text(text: &str) -> Result<Invocation, CommandError> {
-        match text::read(text)? {
-            Reading::Script => Ok(Invocation::script(text)),
-            Reading::Words(words) => Invocation::from_words(&words),
+        match parse_line::read(text)? {
+            ParsedLine::Script => Ok(Invocation::script(text)),
+            ParsedLine::Words(words) => Invocation::from_words(&words),
         }
     }
 

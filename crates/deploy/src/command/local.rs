@@ -1,8 +1,8 @@
 //! The build here: a list of arguments and variables, never a shell line unless the user wrote one.
 
-use super::CommandError;
 use super::manager::{Bundler, Chruby, Rbenv, Rvm, owned};
-use super::text::{self, Reading};
+use super::parse_line::ParsedLine;
+use super::{CommandError, parse_line};
 
 /// The version manager that was found here. It is taken from the `PATH`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,9 +50,9 @@ impl LocalTools {
     /// The program and arguments that a user's line comes to: words with the prefixes that their program has, or a
     /// shell for text that needs one.
     pub fn command(&self, line: &str) -> Result<Vec<String>, CommandError> {
-        let argv = match text::read(line)? {
-            Reading::Script => owned(&["sh", "-c", line]),
-            Reading::Words(words) => {
+        let argv = match parse_line::read(line)? {
+            ParsedLine::Script => owned(&["sh", "-c", line]),
+            ParsedLine::Words(words) => {
                 let mut argv = self.prefix(words.first().map_or("", String::as_str));
                 argv.extend(words);
                 argv

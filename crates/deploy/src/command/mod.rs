@@ -12,25 +12,25 @@
 //! Where SSHKit leaves a user's text unquoted, it is quoted here: arguments, and what would be a command substitution or
 //! end the quotes in an environment value. For text without such characters the lines are equal, character for character.
 
+mod command_map;
 mod compose;
 mod environment;
 mod invocation;
 mod local;
 mod manager;
-mod map;
+mod parse_line;
 mod passenger;
 mod puma;
 mod quote;
 mod secrets;
 mod systemd;
-mod text;
 
-pub use compose::{line, redacted, shown};
+pub use command_map::CommandMap;
+pub use compose::{display_line, line, redacted};
 pub use environment::{Environment, Value};
 pub use invocation::{Invocation, Program, Umask, Word};
 pub use local::{LocalManager, LocalTools};
 pub use manager::{Bundler, Chruby, Manager, Rbenv, Rvm};
-pub use map::CommandMap;
 pub use passenger::Passenger;
 pub use puma::Pumactl;
 pub use secrets::{Secrets, Shown};

@@ -4,14 +4,13 @@ use std::fmt;
 
 use assetsync_core::text;
 
-use super::compose;
+use super::command_map::CommandMap;
 use super::environment::{Environment, Value};
 use super::invocation::{Invocation, Program, Word};
-use super::map::CommandMap;
-use super::quote;
+use super::{compose, quote};
 
 /// What stands where a secret was.
-pub(super) const BLOT: &str = "[REDACTED]";
+pub(super) const REDACTION: &str = "[REDACTED]";
 
 /// Parts of names, in upper case, that tell a secret.
 const SECRET_NAME_PARTS: &[&str] =
@@ -138,13 +137,13 @@ impl Secrets {
     }
 
     /// `text`, of our own or of the user's configuration, with every secret blotted out.
-    pub fn hide(&self, text: &str) -> Shown {
-        Shown(self.0.iter().fold(text.to_owned(), |text, secret| blotted(&text, secret)))
+    pub fn redact(&self, text: &str) -> Shown {
+        Shown(self.0.iter().fold(text.to_owned(), |text, secret| without_secret(&text, secret)))
     }
 
     /// The same for what a command printed, which is made safe for a terminal besides.
-    pub fn hide_output(&self, printed: &[u8]) -> Shown {
-        let Shown(hidden) = self.hide(&String::from_utf8_lossy(printed));
+    pub fn redact_output(&self, printed: &[u8]) -> Shown {
+        let Shown(hidden) = self.redact(&String::from_utf8_lossy(printed));
         Shown(text::line(hidden))
     }
 
@@ -186,7 +185,7 @@ fn forms(text: &str) -> Vec<String> {
 }
 
 /// `text` without `secret`.
-fn blotted(text: &str, secret: &str) -> String {
+fn without_secret(text: &str, secret: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut from = 0;
     for (at, found) in text.match_indices(secret) {
@@ -195,7 +194,7 @@ fn blotted(text: &str, secret: &str) -> String {
             continue;
         }
         kept.push_str(&text[from..at]);
-        kept.push_str(BLOT);
+        kept.push_str(REDACTION);
         from = end;
     }
     kept.push_str(&text[from..]);
@@ -227,7 +226,7 @@ mod tests {
     }
 
     fn hidden(values: &[&str], text: &str) -> String {
-        secrets(values).hide(text).to_string()
+        secrets(values).redact(text).to_string()
     }
 
     #[test]
@@ -251,10 +250,10 @@ mod tests {
         let key = "-----BEGIN KEY-----\n  c2VjcmV0IG1hdGVyaWFs\n-----END KEY-----\n";
         let secrets = secrets(&[key]);
         for line in key.lines() {
-            let shown = secrets.hide_output(line.as_bytes());
-            assert_eq!(shown.as_str().trim(), BLOT);
+            let display_line = secrets.redact_output(line.as_bytes());
+            assert_eq!(display_line.as_str().trim(), REDACTION);
         }
-        assert_eq!(secrets.hide(&format!("a{key}b")).as_str(), "a[REDACTED]b");
+        assert_eq!(secrets.redact(&format!("a{key}b")).as_str(), "a[REDACTED]b");
     }
 
     #[test]
@@ -266,8 +265,11 @@ mod tests {
             quote::escape(secret),
             format!("\"{}\"", quote::in_double_quotes(secret)),
         ] {
-            let shown = hidden(&[secret], &format!("curl {form}"));
-            assert!(!shown.contains("ecret") && shown.contains(BLOT), "{shown}");
+            let display_line = hidden(&[secret], &format!("curl {form}"));
+            assert!(
+                !display_line.contains("ecret") && display_line.contains(REDACTION),
+                "{display_line}"
+            );
         }
     }
 
@@ -286,7 +288,7 @@ mod tests {
             ),
         ];
         for (text, expected) in table {
-            assert_eq!(Secrets::default().and_of_text(text).hide(text).as_str(), expected);
+            assert_eq!(Secrets::default().and_of_text(text).redact(text).as_str(), expected);
         }
     }
 
@@ -296,15 +298,15 @@ mod tests {
         environment.put("DATABASE_URL", Value::Text("postgres://app:hunter22@db/app".into()));
         let secrets = Secrets::of_environment(&environment);
         assert_eq!(
-            secrets.hide("password hunter22 for app").as_str(),
+            secrets.redact("password hunter22 for app").as_str(),
             "password [REDACTED] for app"
         );
     }
 
     #[test]
     fn output_is_printable_and_its_secrets_are_found_before() {
-        let shown = secrets(&["tab\there"]).hide_output(b"\x1b[1mtab\there");
-        assert_eq!(shown.as_str(), "\\u{1b}[1m[REDACTED]");
+        let display_line = secrets(&["tab\there"]).redact_output(b"\x1b[1mtab\there");
+        assert_eq!(display_line.as_str(), "\\u{1b}[1m[REDACTED]");
     }
 
     #[test]

@@ -1,5 +1,11 @@
 //! What a deploy needs to know, with every choice made.
 
+mod assets;
+mod build;
+mod hosts;
+
+pub(super) use build::environment;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

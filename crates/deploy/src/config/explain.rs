@@ -1,13 +1,13 @@
 //! Every value that counts, and where it came from; secrets stay hidden.
 
 use super::choice::{ManagerName, Preset};
-use super::decide::environment;
+use super::deployment::environment;
+use super::escape::key_part;
 use super::layer::Item;
-use super::place::Origin;
+use super::origin::Origin;
 use super::schema::{Key, Kind};
-use super::secret::{HIDDEN, contains_password, is_secret};
+use super::secrets::{REDACTION, contains_password, is_secret};
 use super::settings::{HostSettings, Settings, Value};
-use super::text::key_part;
 use super::value::{Hook, SettingValue};
 use crate::command::Secrets;
 
@@ -19,16 +19,16 @@ pub struct ExplainedSetting {
     /// Whether it is a list.
     pub is_list: bool,
     /// The value, or the list's items, each with its own origin.
-    pub parts: Vec<Part>,
+    pub parts: Vec<ExplainedItem>,
     /// Where it was assigned or changed last.
     pub origin: Origin,
 }
 
 /// One value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct ExplainedItem {
     /// What it is; nothing if it must not be shown.
-    pub datum: Option<SettingValue>,
+    pub setting_value: Option<SettingValue>,
     /// Where it came from.
     pub origin: Origin,
 }
@@ -74,14 +74,14 @@ impl Settings {
         let mut of_group = all
             .flat_map(|values| &values.0)
             .filter(|(key, _)| key.setting.name.split('.').next() == Some(group));
-        !is_named && !of_group.any(|(_, value)| value.origin.place().is_some())
+        !is_named && !of_group.any(|(_, value)| value.origin.span().is_some())
     }
 
     fn explain_host(&self, host: &HostSettings, secrets: &Secrets) -> Vec<ExplainedSetting> {
         let name = format!("hosts.{}", key_part(&self.label(host)));
-        let origin = Origin::Given(host.place.clone());
+        let origin = Origin::Given(host.span.clone());
         let address = SettingValue::Text(host.address.clone());
-        let address = Item { datum: address, origin: origin.clone() };
+        let address = Item { setting_value: address, origin: origin.clone() };
         let mut all = vec![ExplainedSetting {
             key: format!("{name}.address"),
             is_list: false,
@@ -112,16 +112,16 @@ impl Settings {
 impl ExplainedSetting {
     /// The value in TOML; what must not be shown is `"(hidden)"`.
     pub fn to_toml(&self) -> String {
-        let parts: Vec<String> = self.parts.iter().map(Part::to_toml).collect();
+        let parts: Vec<String> = self.parts.iter().map(ExplainedItem::to_toml).collect();
         if self.is_list { format!("[{}]", parts.join(", ")) } else { parts.concat() }
     }
 }
 
-impl Part {
+impl ExplainedItem {
     /// The value in TOML; what must not be shown is `"(hidden)"`.
     pub fn to_toml(&self) -> String {
-        let hidden = || format!("\"{HIDDEN}\"");
-        self.datum.as_ref().map_or_else(hidden, SettingValue::to_toml)
+        let hidden = || format!("\"{REDACTION}\"");
+        self.setting_value.as_ref().map_or_else(hidden, SettingValue::to_toml)
     }
 }
 
@@ -136,19 +136,19 @@ fn explained(name: String, key: &Key, value: &Value, secrets: &Secrets) -> Expla
     }
 }
 
-fn part(item: &Item, is_hidden: bool, secrets: &Secrets) -> Part {
-    let is_hidden = is_hidden || contains_password(&item.datum.plain());
-    let datum = (!is_hidden).then(|| match item.datum.clone() {
+fn part(item: &Item, is_hidden: bool, secrets: &Secrets) -> ExplainedItem {
+    let is_hidden = is_hidden || contains_password(&item.setting_value.plain());
+    let setting_value = (!is_hidden).then(|| match item.setting_value.clone() {
         SettingValue::Hook(hook) => {
             SettingValue::Hook(Hook { run: without(secrets, &hook.run), ..hook })
         }
         SettingValue::Text(text) => SettingValue::Text(without(secrets, &text)),
         other => other,
     });
-    Part { datum, origin: item.origin.clone() }
+    ExplainedItem { setting_value, origin: item.origin.clone() }
 }
 
 /// A text without the secrets of variables, and without those that stand in it.
 fn without(secrets: &Secrets, text: &str) -> String {
-    secrets.clone().and_of_text(text).hide(text).to_string()
+    secrets.clone().and_of_text(text).redact(text).to_string()
 }

@@ -12,9 +12,9 @@ pub(crate) use self::hosts::is_address;
 use self::reader::Reader;
 pub(crate) use self::reader::{is_name, is_set_name};
 use super::layer::{Item, Layer};
-use super::place::{ConfigTextKind, Place, Source};
+use super::origin::{ConfigSpan, ConfigText, ConfigTextKind};
 use super::problem::Problems;
-use super::tree;
+use super::toml_tree;
 
 /// What an `assetsync.toml` says; everything in it is known and of the right type, whatever the stage.
 ///
@@ -28,7 +28,7 @@ pub struct ConfigFile {
 pub(crate) struct Stage {
     pub name: String,
     /// Where the name stands.
-    pub place: Place,
+    pub span: ConfigSpan,
     pub layer: Layer,
     pub hosts: Vec<FileHost>,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Stage {
 pub(crate) struct FileHost {
     /// A name or an address; an IPv6 address has no brackets.
     pub address: String,
-    pub place: Place,
+    pub span: ConfigSpan,
     /// None if it has those that are built in.
     pub roles: Option<Vec<Item>>,
     pub layer: Layer,
@@ -54,8 +54,8 @@ impl ConfigFile {
     pub fn parse(name: &str, text: &str) -> Result<ConfigFile, Problems> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (name, text) = (name.to_owned(), text.to_owned());
-        let source = Arc::new(Source { kind: ConfigTextKind::File, name, text });
-        let entries = tree::parse(&source).map_err(Problems)?;
+        let source = Arc::new(ConfigText { kind: ConfigTextKind::File, name, text });
+        let entries = toml_tree::parse(&source).map_err(Problems)?;
         let mut reader = Reader::new(source);
         let file = reader.file(&entries);
         if reader.problems.is_empty() { Ok(file) } else { Err(Problems(reader.problems)) }

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use assetsync_core::text;
 
-use super::tree::MAX_FILE;
+use super::toml_tree::MAX_FILE;
 
 /// What the file is called.
 pub const FILE_NAME: &str = "assetsync.toml";
 
 /// A file of settings, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct LoadedConfig {
     /// The file.
     pub path: PathBuf,
     /// The directory it is in: the project, below which sources are.
@@ -50,7 +50,7 @@ pub enum FindError {
 }
 
 /// Reads the nearest `assetsync.toml` in `folder` or above it. `folder` should be absolute.
-pub fn find(folder: &Path) -> Result<Found, FindError> {
+pub fn find(folder: &Path) -> Result<LoadedConfig, FindError> {
     let candidates = folder.ancestors().map(|folder| folder.join(FILE_NAME));
     let mut existing = candidates.filter(|path| path.exists());
     let path = existing.next().ok_or_else(|| FindError::Nowhere(folder.to_path_buf()))?;
@@ -58,7 +58,7 @@ pub fn find(folder: &Path) -> Result<Found, FindError> {
 }
 
 /// Reads a file.
-pub fn read(path: &Path) -> Result<Found, FindError> {
+pub fn read(path: &Path) -> Result<LoadedConfig, FindError> {
     let failed = |source| FindError::Read { path: path.to_path_buf(), source };
     let length = path.metadata().map_err(failed)?.len();
     if length > MAX_FILE as u64 {
@@ -73,5 +73,5 @@ pub fn read(path: &Path) -> Result<Found, FindError> {
         Some(parent) if parent != Path::new("") => parent.to_path_buf(),
         _ => PathBuf::from("."),
     };
-    Ok(Found { path: path.to_path_buf(), folder, text })
+    Ok(LoadedConfig { path: path.to_path_buf(), folder, text })
 }

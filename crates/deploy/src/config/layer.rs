@@ -1,6 +1,6 @@
 //! Layers: what one place says about settings, before it is known what others say.
 
-use super::place::{Origin, Place};
+use super::origin::{ConfigSpan, Origin};
 use super::schema::Key;
 use super::value::SettingValue;
 
@@ -13,7 +13,7 @@ pub(crate) const REMOVE: &str = "remove";
 #[derive(Clone, PartialEq, Eq)]
 pub struct Item {
     /// The value.
-    pub datum: SettingValue,
+    pub setting_value: SettingValue,
     /// Where it came from.
     pub origin: Origin,
 }
@@ -34,22 +34,22 @@ pub(crate) enum Change {
 
 /// One change of one setting.
 #[derive(Clone)]
-pub(crate) struct Entry {
+pub(crate) struct SettingChange {
     /// The setting.
     pub key: Key,
     /// What is done to it.
     pub change: Change,
     /// Where that is said.
-    pub place: Place,
+    pub span: ConfigSpan,
 }
 
 /// All that one place says.
 #[derive(Clone, Default)]
-pub(crate) struct Layer(pub Vec<Entry>);
+pub(crate) struct Layer(pub Vec<SettingChange>);
 
 impl Layer {
     /// The changes of one key: those for all sets of assets, then those for its own.
-    pub fn changes<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Entry> {
+    pub fn changes<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a SettingChange> {
         let common = key.set.is_some().then(|| Key { set: None, ..key.clone() });
         let common = self.0.iter().filter(move |entry| Some(&entry.key) == common.as_ref());
         common.chain(self.0.iter().filter(move |entry| entry.key == *key))

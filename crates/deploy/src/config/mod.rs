@@ -10,46 +10,45 @@
 //!
 //! All of it is values in, values out, but for [`find`] and [`read`].
 
-mod advice;
-mod check;
+mod check_value;
 mod choice;
-mod decide;
 mod deployment;
+pub(crate) mod escape;
 mod explain;
 mod file;
 mod find;
+mod hints;
 mod layer;
-mod nearest;
-mod overlay;
+mod origin;
+mod overrides;
 mod path;
-mod place;
 mod problem;
 mod render;
 mod resolve;
 pub(crate) mod schema;
-pub(crate) mod secret;
+pub(crate) mod secrets;
 mod settings;
-pub(crate) mod starter;
+mod suggest;
+pub(crate) mod template;
 #[cfg(test)]
 mod tests;
-pub(crate) mod text;
-mod tree;
+mod toml_tree;
 mod value;
 
 pub use deployment::{
     AssetSet, Build, Delete, Deployment, Hook, Hooks, Host, Publish, Restart, RestartHow, Ssh,
     Timeouts, Transport,
 };
-pub use explain::{ExplainedSetting, Part};
+pub use explain::{ExplainedItem, ExplainedSetting};
 pub use file::ConfigFile;
-pub use find::{FILE_NAME, FindError, Found, find, read};
-pub use overlay::Overrides;
-pub use place::{ConfigTextKind, Origin, Place, Source};
+pub use find::{FILE_NAME, FindError, LoadedConfig, find, read};
+pub use origin::{ConfigSpan, ConfigText, ConfigTextKind, Origin};
+pub use overrides::Overrides;
 pub use problem::{Diagnostic, Expected, Problem, Problems, Severity};
 pub use settings::Settings;
-pub use starter::{ConfigTemplate, Project};
-pub use tree::MAX_FILE;
+pub use template::{ConfigTemplate, Project};
+pub use toml_tree::MAX_FILE;
 pub use value::SettingValue;
 
-pub(crate) use check::value_is_fine;
+pub(crate) use check_value::value_is_fine;
 pub(crate) use file::{is_name, is_set_name};

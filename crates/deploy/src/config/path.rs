@@ -7,14 +7,14 @@ use super::value::refused;
 pub(crate) fn server_dir(key: &str, text: &str) -> Result<(), Problem> {
     any(key, text)?;
     if text.starts_with(['~', '$']) {
-        let advice = "no shell reads it; without a slash in front it starts at the login directory";
-        return Err(refused(key, "begins with '~' or '$'", advice));
+        let hint = "no shell reads it; without a slash in front it starts at the login directory";
+        return Err(refused(key, "begins with '~' or '$'", hint));
     }
     if depth(text) == 0 {
-        let advice = "a deploy replaces and deletes files there; name the application's directory";
+        let hint = "a deploy replaces and deletes files there; name the application's directory";
         let why =
             if text.starts_with('/') { "is the root directory" } else { "names no directory" };
-        return Err(refused(key, why, advice));
+        return Err(refused(key, why, hint));
     }
     Ok(())
 }
@@ -31,10 +31,10 @@ pub(crate) fn source_dir(key: &str, text: &str) -> Result<(), Problem> {
 /// A path below another directory.
 pub(crate) fn below(key: &str, text: &str) -> Result<(), Problem> {
     any(key, text)?;
-    let advice = "it is a path below shared_path, as \"public/assets\"";
+    let hint = "it is a path below shared_path, as \"public/assets\"";
     match depth(text) {
-        _ if text.starts_with('/') => Err(refused(key, "is an absolute path", advice)),
-        0 => Err(refused(key, "names no directory of its own", advice)),
+        _ if text.starts_with('/') => Err(refused(key, "is an absolute path", hint)),
+        0 => Err(refused(key, "names no directory of its own", hint)),
         _ => Ok(()),
     }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 
 use assetsync_core::text;
 
-use super::place::Place;
+use super::escape::enumerated;
+use super::origin::ConfigSpan;
 use super::render;
-use super::text::enumerated;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub enum Problem {
         /// What is wrong with its value.
         why: String,
         /// What helps.
-        advice: &'static str,
+        hint: &'static str,
     },
     /// The value is none of a few words.
     #[error("'{}' can't be '{}'", text::name(.key), text::name(.found))]
@@ -148,7 +148,7 @@ pub enum Problem {
         /// The other one.
         second: String,
         /// Which is to go.
-        advice: &'static str,
+        hint: &'static str,
     },
     /// One directory of the server belongs to two sets of assets, or one set's is inside another's.
     #[error("The sets '{first}' and '{second}' share a destination")]
@@ -197,33 +197,33 @@ pub struct Diagnostic {
     /// What is wrong.
     pub problem: Problem,
     /// Where.
-    pub place: Option<Place>,
+    pub span: Option<ConfigSpan>,
     /// Other places, and what each has to do with it.
-    pub related: Vec<(Place, String)>,
+    pub related: Vec<(ConfigSpan, String)>,
     /// More to know, where no place can be named.
     pub note: Option<String>,
 }
 
 impl Diagnostic {
     /// A problem at a place.
-    pub(crate) fn at(problem: Problem, place: Place) -> Diagnostic {
-        Diagnostic { problem, place: Some(place), related: Vec::new(), note: None }
+    pub(crate) fn at(problem: Problem, span: ConfigSpan) -> Diagnostic {
+        Diagnostic { problem, span: Some(span), related: Vec::new(), note: None }
     }
 
     /// A problem of something that is not there.
     pub(crate) fn nowhere(problem: Problem) -> Diagnostic {
-        Diagnostic { problem, place: None, related: Vec::new(), note: None }
+        Diagnostic { problem, span: None, related: Vec::new(), note: None }
     }
 
     /// The same with another place that belongs to it.
-    pub(crate) fn with(mut self, place: Option<Place>, label: impl Into<String>) -> Diagnostic {
-        self.related.extend(place.map(|place| (place, label.into())));
+    pub(crate) fn with(mut self, span: Option<ConfigSpan>, label: impl Into<String>) -> Diagnostic {
+        self.related.extend(span.map(|span| (span, label.into())));
         self
     }
 
     /// What helps, in a sentence.
-    pub fn advice(&self) -> Option<String> {
-        super::advice::of(self)
+    pub fn hint(&self) -> Option<String> {
+        super::hints::of(self)
     }
 }
 

@@ -3,10 +3,10 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use assetsync_core::text;
 
-use super::place::{ConfigTextKind, Place};
+use super::escape::wrapped;
+use super::origin::{ConfigSpan, ConfigTextKind};
 use super::problem::{Diagnostic, Severity};
-use super::secret;
-use super::text::wrapped;
+use super::secrets;
 
 /// What a terminal shows in a line.
 const COLUMNS: usize = 80;
@@ -20,9 +20,14 @@ pub(crate) fn diagnostic(diagnostic: &Diagnostic) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let excerpts: Vec<Excerpt> = std::iter::once((diagnostic.place.as_ref(), None))
-        .chain(diagnostic.related.iter().map(|(place, label)| (Some(place), Some(label.as_str()))))
-        .filter_map(|(place, label)| Some(Excerpt::of(place?, label)))
+    let excerpts: Vec<Excerpt> = std::iter::once((diagnostic.span.as_ref(), None))
+        .chain(
+            diagnostic
+                .related
+                .iter()
+                .map(|(config_span, label)| (Some(config_span), Some(label.as_str()))),
+        )
+        .filter_map(|(config_span, label)| Some(Excerpt::of(config_span?, label)))
         .collect();
     let message = text::line(diagnostic.problem.to_string());
     let mut group = Group::with_title(level.primary_title(message));
@@ -30,7 +35,7 @@ pub(crate) fn diagnostic(diagnostic: &Diagnostic) -> String {
     if let Some(note) = &diagnostic.note {
         group = group.element(Level::NOTE.message(wrapped(&text::line(note), NOTE_COLUMNS)));
     }
-    for line in diagnostic.advice().unwrap_or_default().lines() {
+    for line in diagnostic.hint().unwrap_or_default().lines() {
         let line = wrapped(&text::line(line), NOTE_COLUMNS);
         group = group.element(Level::HELP.with_name("hint").message(line));
     }
@@ -39,26 +44,26 @@ pub(crate) fn diagnostic(diagnostic: &Diagnostic) -> String {
 
 /// One line of a source, as it may be shown.
 struct Excerpt<'a> {
-    place: &'a Place,
+    config_span: &'a ConfigSpan,
     label: Option<&'a str>,
     line: String,
     span: std::ops::Range<usize>,
 }
 
 impl<'a> Excerpt<'a> {
-    fn of(place: &'a Place, label: Option<&'a str>) -> Excerpt<'a> {
-        let text = &place.source.text;
-        let at = place.span.start;
+    fn of(config_span: &'a ConfigSpan, label: Option<&'a str>) -> Excerpt<'a> {
+        let text = &config_span.text.text;
+        let at = config_span.range.start;
         let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
         let whole = text[start..end].trim_end_matches('\r');
         let line = match is_in_string(&text[..start]) {
-            true => secret::HIDDEN.to_owned(),
-            false => secret::masked(whole),
+            true => secrets::REDACTION.to_owned(),
+            false => secrets::masked(whole),
         };
-        let span = at - start..place.span.end.min(end) - start;
+        let span = at - start..config_span.range.end.min(end) - start;
         let span = if line == whole { span } else { masked_span(&line, span) };
-        Excerpt { place, label, line, span }
+        Excerpt { config_span, label, line, span }
     }
 
     fn snippet(&self) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
@@ -69,10 +74,10 @@ impl<'a> Excerpt<'a> {
         let snippet = Snippet::source(self.line.as_str())
             .fold(false)
             .annotation(kind.span(self.span.clone()).label(self.label));
-        match self.place.source.kind {
-            ConfigTextKind::File => {
-                snippet.path(text::name(&self.place.source.name)).line_start(self.place.line())
-            }
+        match self.config_span.text.kind {
+            ConfigTextKind::File => snippet
+                .path(text::name(&self.config_span.text.name))
+                .line_start(self.config_span.line()),
             ConfigTextKind::Variable | ConfigTextKind::Argument => snippet.line_numbering(false),
         }
     }
@@ -85,7 +90,7 @@ fn is_in_string(before: &str) -> bool {
 
 /// What is left of a span in a line that was masked.
 fn masked_span(line: &str, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
-    let hidden = line.len() - secret::HIDDEN.len();
+    let hidden = line.len() - secrets::REDACTION.len();
     match span.end <= hidden {
         true => span,
         false => span.start.min(hidden)..line.len(),

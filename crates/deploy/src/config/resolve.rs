@@ -4,9 +4,10 @@
 //! how `set :rbenv_map_bins` once took `puma` and `pumactl` away from a plugin that had added them.
 
 use super::file::{ConfigFile, FileHost, Stage};
-use super::layer::{Change, Entry, Item, Layer};
-use super::overlay::{self, Overrides};
-use super::place::Origin;
+use super::layer::{Change, Item, Layer, SettingChange};
+use super::origin::Origin;
+use super::overrides;
+use super::overrides::Overrides;
 use super::problem::{Diagnostic, Problem, Problems, Severity};
 use super::schema::{Default, Key, SETTINGS, Scope, Setting};
 use super::settings::{HostSettings, Settings, Value, Values};
@@ -21,8 +22,8 @@ impl ConfigFile {
     ) -> Result<Settings, Problems> {
         let stage = stage.map(|name| self.stage(name)).transpose()?;
         let sets = self.sets(stage);
-        let (environment, mut problems) = overlay::environment(overrides, &sets);
-        let (arguments, more) = overlay::arguments(overrides, &sets);
+        let (environment, mut problems) = overrides::environment(overrides, &sets);
+        let (arguments, more) = overrides::arguments(overrides, &sets);
         problems.extend(more);
         let below = [Some(&self.base), stage.map(|stage| &stage.layer)].into_iter().flatten();
         let layers = Layers { below: below.collect(), above: [&environment, &arguments], stage };
@@ -77,7 +78,7 @@ impl Layers<'_> {
 
     /// With sets of assets, a source for all of them makes no sense.
     fn common_sources(&self, sets: &[String]) -> Vec<Diagnostic> {
-        const ADVICE: &str =
+        const HINT: &str =
             "give each set its own in its table, or move these into one, as [assets.main]";
         let names = ["assets.source", "assets.destination"];
         let Some(set) = sets.first() else { return Vec::new() };
@@ -85,9 +86,9 @@ impl Layers<'_> {
             .all(None)
             .flat_map(|layer| &layer.0)
             .filter(|entry| entry.key.set.is_none() && names.contains(&entry.key.setting.name));
-        let problem = |entry: &Entry| {
+        let problem = |entry: &SettingChange| {
             let (first, second) = (entry.key.to_string(), format!("assets.{set}"));
-            Diagnostic::at(Problem::Conflict { first, second, advice: ADVICE }, entry.place.clone())
+            Diagnostic::at(Problem::Conflict { first, second, hint: HINT }, entry.span.clone())
         };
         entries.map(problem).collect()
     }
@@ -99,7 +100,7 @@ impl Layers<'_> {
         }
         let hosts = self.stage.iter().flat_map(|stage| &stage.hosts);
         let hosts = hosts.map(|host| self.host(host, &values, problems)).collect();
-        let stage = self.stage.map(|stage| (stage.name.clone(), stage.place.clone()));
+        let stage = self.stage.map(|stage| (stage.name.clone(), stage.span.clone()));
         let sets = sets.to_vec();
         Settings {
             home: None,
@@ -124,7 +125,7 @@ impl Layers<'_> {
             self.resolve(key, Some(&host.layer), &mut values, problems);
         }
         let roles = host.roles.clone().unwrap_or_else(built_in_roles);
-        HostSettings { address: host.address.clone(), place: host.place.clone(), roles, values }
+        HostSettings { address: host.address.clone(), span: host.span.clone(), roles, values }
     }
 
     /// The keys that have or may have a value, in the order of the table.
@@ -170,8 +171,10 @@ impl Layers<'_> {
 
 /// The roles of a host for which none are given.
 fn built_in_roles() -> Vec<Item> {
-    let role =
-        |name: &str| Item { datum: SettingValue::Text(name.into()), origin: Origin::BuiltIn(None) };
+    let role = |name: &str| Item {
+        setting_value: SettingValue::Text(name.into()),
+        origin: Origin::BuiltIn(None),
+    };
     ["app", "web"].map(role).to_vec()
 }
 
@@ -192,8 +195,8 @@ fn built_in(key: &Key, stage: Option<&Stage>, values: &Values) -> Option<Value> 
     };
     let item = |text: &str| {
         // A default that is made of checked values can still be none: `/x/..` is no directory.
-        let datum = key.setting.kind.check_word(&key.to_string(), text).ok()?;
-        Some(Item { datum, origin: origin.clone() })
+        let setting_value = key.setting.kind.check_word(&key.to_string(), text).ok()?;
+        Some(Item { setting_value, origin: origin.clone() })
     };
     let items: Vec<Item> = texts.into_iter().map(item).collect::<Option<_>>()?;
     Some(Value { items, origin })
@@ -219,8 +222,8 @@ fn filled(template: &str, key: &Key, stage: Option<&Stage>, values: &Values) -> 
 }
 
 /// A value after one more change; with a warning if a list lost what somebody counted on.
-fn apply(before: Option<Value>, entry: &Entry) -> (Value, Option<Diagnostic>) {
-    let origin = Origin::Given(entry.place.clone());
+fn apply(before: Option<Value>, entry: &SettingChange) -> (Value, Option<Diagnostic>) {
+    let origin = Origin::Given(entry.span.clone());
     match &entry.change {
         Change::Assign(items) => {
             let warning = before.and_then(|before| dropped(before, items, entry));
@@ -237,7 +240,7 @@ fn apply(before: Option<Value>, entry: &Entry) -> (Value, Option<Diagnostic>) {
 
 /// A hook is named by what it runs.
 fn is_same(one: &Item, other: &Item) -> bool {
-    match (&one.datum, &other.datum) {
+    match (&one.setting_value, &other.setting_value) {
         (SettingValue::Hook(Hook { run, .. }), SettingValue::Hook(other)) => *run == other.run,
         (one, other) => one == other,
     }
@@ -246,7 +249,7 @@ fn is_same(one: &Item, other: &Item) -> bool {
 fn unique(items: &[Item]) -> Vec<Item> {
     let mut unique: Vec<Item> = Vec::new();
     for item in items {
-        if !unique.iter().any(|other| other.datum == item.datum) {
+        if !unique.iter().any(|other| other.setting_value == item.setting_value) {
             unique.push(item.clone());
         }
     }
@@ -254,9 +257,9 @@ fn unique(items: &[Item]) -> Vec<Item> {
 }
 
 /// The warning about what an assignment drops from a list.
-fn dropped(before: Value, items: &[Item], entry: &Entry) -> Option<Diagnostic> {
+fn dropped(before: Value, items: &[Item], entry: &SettingChange) -> Option<Diagnostic> {
     let setting = entry.key.setting;
-    let is_missed = |item: &&Item| setting.is_guarded || item.origin.place().is_some();
+    let is_missed = |item: &&Item| setting.is_guarded || item.origin.span().is_some();
     let is_in = |list: &[Item], item: &Item| list.iter().any(|other| is_same(other, item));
     let lost: Vec<&Item> =
         before.items.iter().filter(|item| !is_in(items, item)).filter(is_missed).collect();
@@ -264,12 +267,12 @@ fn dropped(before: Value, items: &[Item], entry: &Entry) -> Option<Diagnostic> {
         return None;
     }
     let texts = |items: Vec<&Item>| -> Vec<String> {
-        items.into_iter().map(|item| item.datum.plain()).collect()
+        items.into_iter().map(|item| item.setting_value.plain()).collect()
     };
     let added = items.iter().filter(|item| !is_in(&before.items, item)).collect();
     let (dropped, added) = (texts(lost.clone()), texts(added));
     let problem = Problem::ListReplaced { key: entry.key.to_string(), dropped, added };
-    Some(with_origins(Diagnostic::at(problem, entry.place.clone()), &lost))
+    Some(with_origins(Diagnostic::at(problem, entry.span.clone()), &lost))
 }
 
 /// The warning with the places that what is lost came from.
@@ -277,16 +280,17 @@ fn with_origins(warning: Diagnostic, lost: &[&Item]) -> Diagnostic {
     let mut warning = warning;
     let built_in: Vec<String> = lost
         .iter()
-        .filter(|item| item.origin.place().is_none())
-        .map(|item| item.datum.plain())
+        .filter(|item| item.origin.span().is_none())
+        .map(|item| item.setting_value.plain())
         .collect();
     if !built_in.is_empty() {
         let are = if built_in.len() == 1 { "is" } else { "are" };
-        warning.note = Some(format!("{} {are} built in", super::text::enumerated(&built_in)));
+        warning.note = Some(format!("{} {are} built in", super::escape::enumerated(&built_in)));
     }
     for item in lost {
-        let label = format!("{} comes from here", assetsync_core::text::name(item.datum.plain()));
-        warning = warning.with(item.origin.place().cloned(), label);
+        let label =
+            format!("{} comes from here", assetsync_core::text::name(item.setting_value.plain()));
+        warning = warning.with(item.origin.span().cloned(), label);
     }
     warning
 }

@@ -6,7 +6,7 @@
 mod lookup;
 mod table;
 
-pub(crate) use lookup::{Found, Key, children, find, names};
+pub(crate) use lookup::{Key, Lookup, children, find, names};
 pub(crate) use table::SETTINGS;
 
 /// What a setting takes; for a list, what each item is.

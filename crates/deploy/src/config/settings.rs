@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::choice::Choice;
 use super::layer::Item;
-use super::place::{Origin, Place};
+use super::origin::{ConfigSpan, Origin};
 use super::problem::Diagnostic;
 use super::schema::{Key, SETTINGS};
 use super::value::{Hook, SettingValue};
@@ -30,7 +30,7 @@ pub struct Settings {
     /// The names of all stages.
     pub(crate) stages: Vec<String>,
     /// The stage's name, and where that stands.
-    pub(crate) stage: Option<(String, Place)>,
+    pub(crate) stage: Option<(String, ConfigSpan)>,
     /// The names of the sets of assets; none if `[assets]` is the only one.
     pub(crate) sets: Vec<String>,
     pub(crate) values: Values,
@@ -41,7 +41,7 @@ pub struct Settings {
 /// Resolved settings of one host: those of the stage, and its own over them.
 pub(crate) struct HostSettings {
     pub address: String,
-    pub place: Place,
+    pub span: ConfigSpan,
     pub roles: Vec<Item>,
     pub values: Values,
 }
@@ -84,13 +84,13 @@ impl Values {
         found.map(|(_, value)| value)
     }
 
-    fn datum(&self, name: &str, set: Option<&str>) -> Option<&SettingValue> {
-        Some(&self.get(name, set)?.items.first()?.datum)
+    fn setting_value(&self, name: &str, set: Option<&str>) -> Option<&SettingValue> {
+        Some(&self.get(name, set)?.items.first()?.setting_value)
     }
 
     /// A text of a set of assets, or of the stage.
     pub fn text_of_set(&self, name: &str, set: Option<&str>) -> Option<&str> {
-        match self.datum(name, set)? {
+        match self.setting_value(name, set)? {
             SettingValue::Text(text) => Some(text),
             _ => None,
         }
@@ -108,7 +108,7 @@ impl Values {
 
     /// A number.
     pub fn count(&self, name: &str, set: Option<&str>) -> Option<u64> {
-        match self.datum(name, set)? {
+        match self.setting_value(name, set)? {
             SettingValue::Count(count) => Some(*count),
             _ => None,
         }
@@ -116,12 +116,12 @@ impl Values {
 
     /// Yes or no; no if it is not set.
     pub fn flag(&self, name: &str) -> bool {
-        matches!(self.datum(name, None), Some(SettingValue::Flag(true)))
+        matches!(self.setting_value(name, None), Some(SettingValue::Flag(true)))
     }
 
     /// A length of time; none at all if it is not set.
     pub fn age(&self, name: &str, set: Option<&str>) -> Duration {
-        match self.datum(name, set) {
+        match self.setting_value(name, set) {
             Some(SettingValue::Age(age, _)) => *age,
             _ => Duration::ZERO,
         }
@@ -134,12 +134,12 @@ impl Values {
 
     /// The texts of a list.
     pub fn texts(&self, name: &str, set: Option<&str>) -> Vec<String> {
-        self.items(name, set).iter().map(|item| item.datum.plain()).collect()
+        self.items(name, set).iter().map(|item| item.setting_value.plain()).collect()
     }
 
     /// The hooks of a list.
     pub fn hooks(&self, name: &str) -> Vec<Hook> {
-        let hooks = self.items(name, None).iter().filter_map(|item| match &item.datum {
+        let hooks = self.items(name, None).iter().filter_map(|item| match &item.setting_value {
             SettingValue::Hook(hook) => Some(hook.clone()),
             _ => None,
         });
@@ -151,7 +151,7 @@ impl Values {
         let variables = self.0.iter().filter_map(|(key, value)| {
             let full = key.to_string();
             let name = full.strip_prefix(group)?.strip_prefix('.')?.to_owned();
-            Some((name, value.items.first()?.datum.plain()))
+            Some((name, value.items.first()?.setting_value.plain()))
         });
         variables.collect()
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::escape::quoted;
 use super::problem::{Expected, Problem};
 use super::schema::Kind;
-use super::text::quoted;
 
 /// A checked value; for a list, one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,8 +126,8 @@ impl Kind {
 }
 
 /// The problem of a value that can't be used.
-pub(crate) fn refused(key: &str, why: &str, advice: &'static str) -> Problem {
-    Problem::Refused { key: key.to_owned(), why: why.to_owned(), advice }
+pub(crate) fn refused(key: &str, why: &str, hint: &'static str) -> Problem {
+    Problem::Refused { key: key.to_owned(), why: why.to_owned(), hint }
 }
 
 fn count(key: &str, number: i128, least: u64, most: u64) -> Result<SettingValue, Problem> {
@@ -136,7 +136,7 @@ fn count(key: &str, number: i128, least: u64, most: u64) -> Result<SettingValue,
         _ => Err(Problem::Refused {
             key: key.to_owned(),
             why: format!("is {number}; it goes from {least} to {most}"),
-            advice: if number < 0 { "write it without the minus" } else { "write another number" },
+            hint: if number < 0 { "write it without the minus" } else { "write another number" },
         }),
     }
 }
@@ -145,13 +145,13 @@ fn count(key: &str, number: i128, least: u64, most: u64) -> Result<SettingValue,
 const MAX_AGE: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 pub(crate) fn age(key: &str, text: &str) -> Result<SettingValue, Problem> {
-    const ADVICE: &str = "write a number and s, m, h, d or w, as in \"7d\", \"36h\" or \"1h 30m\"";
+    const HINT: &str = "write a number and s, m, h, d or w, as in \"7d\", \"36h\" or \"1h 30m\"";
     match humantime::parse_duration(text.trim()) {
-        Ok(age) if age > MAX_AGE => Err(refused(key, "is more than a hundred years", ADVICE)),
+        Ok(age) if age > MAX_AGE => Err(refused(key, "is more than a hundred years", HINT)),
         Ok(age) => Ok(SettingValue::Age(age, text.trim().to_owned())),
         Err(_) => {
             let why = format!("can't be read as an age: '{}'", assetsync_core::text::name(text));
-            Err(refused(key, &why, ADVICE))
+            Err(refused(key, &why, HINT))
         }
     }
 }

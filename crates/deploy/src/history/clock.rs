@@ -15,7 +15,7 @@ use super::deploys::History;
 
 /// The two clocks, read while nothing is published: seconds since 1970, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Now {
+pub struct Clocks {
     /// The clock of the host whose history it is.
     pub host: i64,
     /// The sender's.
@@ -23,7 +23,7 @@ pub struct Now {
 }
 
 /// For every deploy, for how many seconds it has not been live any more. Never rising: newer deploys are no older.
-pub(super) fn ages(history: &History, now: Now) -> Vec<u64> {
+pub(super) fn ages(history: &History, now: Clocks) -> Vec<u64> {
     let host = history.deploys().iter().map(|deploy| deploy.published).collect();
     let sender = history.deploys().iter().map(|deploy| deploy.id.secs()).collect();
     let by_host = ages_by(host, now.host);
@@ -63,8 +63,8 @@ mod tests {
 
     use super::*;
     use crate::history::deploys::Deploy;
+    use crate::history::fixtures::deploy;
     use crate::history::id::DeployId;
-    use crate::history::testing::deploy;
 
     #[test]
     fn table() {
@@ -108,8 +108,8 @@ mod tests {
                 history.deploys.push(Deploy { id, ..deploy(number, host) });
             }
             let now_read = match wrong_host {
-                true => Now { host: wrong[9], sender: now },
-                false => Now { host: now, sender: wrong[9] },
+                true => Clocks { host: wrong[9], sender: now },
+                false => Clocks { host: now, sender: wrong[9] },
             };
             for (read, truth) in ages(&history, now_read).into_iter().zip(ages_by(times, now)) {
                 prop_assert!(read <= truth, "{} > {}", read, truth);

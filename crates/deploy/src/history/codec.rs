@@ -13,11 +13,11 @@ use assetsync_core::digest::Digest;
 use assetsync_core::path::RelPath;
 use assetsync_core::protocol::{put_bytes, put_number, put_signed};
 
+use super::append::HistoryStep;
 use super::deploys::{Deploy, History};
 use super::id::DeployId;
 use super::limits;
-use super::step::Step;
-use super::tree::{Content, HistoryFile, Stamp, Tree};
+use super::tree::{Content, FileAttributes, HistoryFile, Tree};
 
 /// What a history begins with; the last character is the format.
 pub(super) const MAGIC: &[u8; 16] = b"assetsync-hist-1";
@@ -63,19 +63,19 @@ pub fn encode(history: &History) -> Vec<u8> {
 }
 
 /// The steps that make a history from none.
-fn steps(history: &History) -> impl Iterator<Item = Step> {
+fn steps(history: &History) -> impl Iterator<Item = HistoryStep> {
     let mut before = Tree::default();
     history.deploys().iter().enumerate().map(move |(at, deploy)| {
         let tree = history.tree(at);
-        let mut step = Step::between(deploy.clone(), &before, &tree);
-        step.leavings.clone_from(&history.leavings);
+        let mut step = HistoryStep::between(deploy.clone(), &before, &tree);
+        step.orphans.clone_from(&history.orphans);
         before = tree;
         step
     })
 }
 
 /// The bytes to append to a history that ends with `previous`, so that it holds this step too.
-pub(super) fn encode_step(step: &Step, previous: Checksum) -> Vec<u8> {
+pub(super) fn encode_step(step: &HistoryStep, previous: Checksum) -> Vec<u8> {
     let plain = plain(step);
     // With room for all it may produce, zstd has nothing to fail at.
     let packed = zstd::bulk::compress(&plain, LEVEL).unwrap_or_default();
@@ -87,10 +87,10 @@ pub(super) fn encode_step(step: &Step, previous: Checksum) -> Vec<u8> {
     part
 }
 
-pub(super) fn plain(step: &Step) -> Vec<u8> {
+pub(super) fn plain(step: &HistoryStep) -> Vec<u8> {
     let mut out = Vec::new();
     put_number(&mut out, u64::from(step.forgotten));
-    put_paths(&mut out, &step.leavings);
+    put_paths(&mut out, &step.orphans);
     put_deploy(&mut out, &step.deploy);
     put_positions(&mut out, &step.removed);
     put_restamped(&mut out, &step.attributes_changed);
@@ -145,42 +145,43 @@ fn put_positions(out: &mut Vec<u8>, positions: &[u32]) {
     }
 }
 
-fn put_restamped(out: &mut Vec<u8>, attributes_changed: &[(u32, Stamp)]) {
+fn put_restamped(out: &mut Vec<u8>, attributes_changed: &[(u32, FileAttributes)]) {
     let positions: Vec<u32> = attributes_changed.iter().map(|(position, _)| *position).collect();
     put_positions(out, &positions);
-    let mut before = Stamp::default();
-    for (_, stamp) in attributes_changed {
-        put_stamp(out, 0, before, *stamp);
-        before = *stamp;
+    let mut before = FileAttributes::default();
+    for (_, attributes) in attributes_changed {
+        put_stamp(out, 0, before, *attributes);
+        before = *attributes;
     }
 }
 
-fn put_stamp(out: &mut Vec<u8>, flags: u8, before: Stamp, stamp: Stamp) {
+fn put_stamp(out: &mut Vec<u8>, flags: u8, before: FileAttributes, attributes: FileAttributes) {
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-    let (same_mode, same_mtime) = (stamp.mode == before.mode, stamp.mtime == before.mtime);
-    let entry_point = flag(stamp.entry_point, ENTRY_POINT);
+    let (same_mode, same_mtime) =
+        (attributes.mode == before.mode, attributes.mtime == before.mtime);
+    let entry_point = flag(attributes.entry_point, ENTRY_POINT);
     out.push(flags | entry_point | flag(same_mode, SAME_MODE) | flag(same_mtime, SAME_MTIME));
     if !same_mode {
-        put_number(out, u64::from(stamp.mode));
+        put_number(out, u64::from(attributes.mode));
     }
     if !same_mtime {
-        put_signed(out, stamp.mtime.secs.wrapping_sub(before.mtime.secs));
-        put_number(out, u64::from(stamp.mtime.nanos));
+        put_signed(out, attributes.mtime.secs.wrapping_sub(before.mtime.secs));
+        put_number(out, u64::from(attributes.mtime.nanos));
     }
 }
 
 fn put_added(out: &mut Vec<u8>, added: &[HistoryFile]) {
     put_number(out, added.len() as u64);
-    let (mut path, mut stamp): (&[u8], _) = (&[], Stamp::default());
+    let (mut path, mut attributes): (&[u8], _) = (&[], FileAttributes::default());
     for file in added {
         put_path(out, path, &file.path);
         let flags = if matches!(file.content, Content::Symlink { .. }) { SYMLINK } else { 0 };
-        put_stamp(out, flags, stamp, file.stamp);
+        put_stamp(out, flags, attributes, file.attributes);
         match &file.content {
             Content::File { size, .. } => put_number(out, *size),
             Content::Symlink { target } => put_bytes(out, target),
         }
-        (path, stamp) = (file.path.as_bytes(), file.stamp);
+        (path, attributes) = (file.path.as_bytes(), file.attributes);
     }
     for file in added {
         if let Content::File { digest, .. } = &file.content {
@@ -195,7 +196,7 @@ mod tests {
 
     use super::*;
     use crate::history::decoder::decode;
-    use crate::history::testing::deploy;
+    use crate::history::fixtures::deploy;
 
     /// As many files as the largest tree of the benchmarks; `newer` of them are new in this version.
     fn large(newer: u32) -> Tree {
@@ -207,8 +208,8 @@ mod tests {
             let path = RelPath::new(name.as_bytes()).expect("a good path");
             let size = u64::from(number) * 37 % 100_000;
             let mtime = Mtime { secs: 1_770_000_000, nanos: 0 };
-            let stamp = Stamp { mode: 0o644, mtime, entry_point: false };
-            HistoryFile { path, content: Content::File { size, digest }, stamp }
+            let attributes = FileAttributes { mode: 0o644, mtime, entry_point: false };
+            HistoryFile { path, content: Content::File { size, digest }, attributes }
         });
         Tree::new(files.collect()).expect("a good tree")
     }

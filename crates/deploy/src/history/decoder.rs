@@ -6,13 +6,13 @@ use assetsync_core::limits as engine;
 use assetsync_core::path::RelPath;
 use assetsync_core::protocol::{DecodeError, Fields};
 
+use super::append::HistoryStep;
 use super::codec::{
     CHECKSUM_BYTES, Checksum, ENTRY_POINT, MAGIC, SAME_MODE, SAME_MTIME, SYMLINK, encode_step,
 };
 use super::deploys::{Deploy, History, Origin};
 use super::id::DeployId;
-use super::step::Step;
-use super::tree::{Content, HistoryFile, Stamp};
+use super::tree::{Content, FileAttributes, HistoryFile};
 use super::{HistoryError, limits};
 
 /// A history that was read.
@@ -31,7 +31,7 @@ pub struct Decoded {
 
 impl Decoded {
     /// The bytes that, appended after [`whole_bytes`](Decoded::whole_bytes), make the history hold `step` too.
-    pub fn append(&self, step: &Step) -> Vec<u8> {
+    pub fn append(&self, step: &HistoryStep) -> Vec<u8> {
         let magic: &[u8] = if self.whole_bytes == 0 { MAGIC } else { &[] };
         [magic, &encode_step(step, self.checksum)].concat()
     }
@@ -85,7 +85,10 @@ fn without_magic(bytes: &[u8]) -> Result<&[u8], HistoryError> {
 }
 
 /// Reads one part, and gives the checksum that the next one follows on.
-fn read_part(rest: &mut Fields<'_>, previous: Checksum) -> Result<(Step, Checksum), HistoryError> {
+fn read_part(
+    rest: &mut Fields<'_>,
+    previous: Checksum,
+) -> Result<(HistoryStep, Checksum), HistoryError> {
     let whole = rest.0;
     let size = rest.bounded("part size", limits::PART_BYTES as u64)? as usize;
     let packed = rest.bytes("compressed part size", limits::PART_BYTES)?;
@@ -101,11 +104,11 @@ fn read_part(rest: &mut Fields<'_>, previous: Checksum) -> Result<(Step, Checksu
     Ok((step, checksum))
 }
 
-fn read_step(fields: &mut Fields<'_>) -> Result<Step, DecodeError> {
+fn read_step(fields: &mut Fields<'_>) -> Result<HistoryStep, DecodeError> {
     let forgotten = fields.bounded("deploys forgotten", limits::DEPLOYS as u64)? as u32;
-    Ok(Step {
+    Ok(HistoryStep {
         forgotten,
-        leavings: read_paths(fields)?,
+        orphans: read_paths(fields)?,
         deploy: read_deploy(fields)?,
         removed: read_positions(fields)?,
         attributes_changed: read_restamped(fields)?,
@@ -165,12 +168,12 @@ fn read_positions(fields: &mut Fields<'_>) -> Result<Vec<u32>, DecodeError> {
     Ok(positions)
 }
 
-fn read_restamped(fields: &mut Fields<'_>) -> Result<Vec<(u32, Stamp)>, DecodeError> {
+fn read_restamped(fields: &mut Fields<'_>) -> Result<Vec<(u32, FileAttributes)>, DecodeError> {
     let positions = read_positions(fields)?;
-    let mut stamp = Stamp::default();
+    let mut attributes = FileAttributes::default();
     let mut stamped = |position| {
-        stamp = read_stamp(fields, 0, stamp)?.1;
-        Ok((position, stamp))
+        attributes = read_stamp(fields, 0, attributes)?.1;
+        Ok((position, attributes))
     };
     positions.into_iter().map(&mut stamped).collect()
 }
@@ -179,30 +182,30 @@ fn read_restamped(fields: &mut Fields<'_>) -> Result<Vec<(u32, Stamp)>, DecodeEr
 fn read_stamp(
     fields: &mut Fields<'_>,
     more: u8,
-    before: Stamp,
-) -> Result<(u8, Stamp), DecodeError> {
+    before: FileAttributes,
+) -> Result<(u8, FileAttributes), DecodeError> {
     let flags = fields.byte()?;
     if flags & !(more | ENTRY_POINT | SAME_MODE | SAME_MTIME) != 0 {
         return Err(DecodeError::Unknown { what: "flags", value: u64::from(flags) });
     }
-    let mut stamp = Stamp { entry_point: flags & ENTRY_POINT != 0, ..before };
+    let mut attributes = FileAttributes { entry_point: flags & ENTRY_POINT != 0, ..before };
     if flags & SAME_MODE == 0 {
-        stamp.mode = fields.bounded("mode", 0o7777)? as u32;
+        attributes.mode = fields.bounded("mode", 0o7777)? as u32;
     }
     if flags & SAME_MTIME == 0 {
         let secs = before.mtime.secs.wrapping_add(fields.signed()?);
         let nanos = fields.bounded("nanoseconds", 999_999_999)? as u32;
-        stamp.mtime = Mtime { secs, nanos };
+        attributes.mtime = Mtime { secs, nanos };
     }
-    Ok((flags, stamp))
+    Ok((flags, attributes))
 }
 
 fn read_added(fields: &mut Fields<'_>) -> Result<Vec<HistoryFile>, DecodeError> {
-    let (mut path, mut stamp) = (Vec::new(), Stamp::default());
+    let (mut path, mut attributes) = (Vec::new(), FileAttributes::default());
     let mut added = Vec::new();
     for _ in 0..count(fields)? {
-        let file = read_file(fields, &mut path, stamp)?;
-        stamp = file.stamp;
+        let file = read_file(fields, &mut path, attributes)?;
+        attributes = file.attributes;
         added.push(file);
     }
     for file in &mut added {
@@ -217,10 +220,10 @@ fn read_added(fields: &mut Fields<'_>) -> Result<Vec<HistoryFile>, DecodeError> 
 fn read_file(
     fields: &mut Fields<'_>,
     path: &mut Vec<u8>,
-    before: Stamp,
+    before: FileAttributes,
 ) -> Result<HistoryFile, DecodeError> {
     let path = read_path(fields, path)?;
-    let (flags, stamp) = read_stamp(fields, SYMLINK, before)?;
+    let (flags, attributes) = read_stamp(fields, SYMLINK, before)?;
     let content = match flags & SYMLINK {
         0 => {
             let size = fields.bounded("file size", engine::FILE_BYTES)?;
@@ -230,7 +233,7 @@ fn read_file(
             target: fields.bytes("link target length", engine::LINK_TARGET_BYTES)?.to_vec(),
         },
     };
-    Ok(HistoryFile { path, content, stamp })
+    Ok(HistoryFile { path, content, attributes })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use assetsync_core::path::RelPath;
 
 use super::id::DeployId;
-use super::tree::{Content, HistoryFile, Stamp, Tree};
+use super::tree::{Content, FileAttributes, HistoryFile, Tree};
 
 /// One deploy, beside its tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,13 +34,13 @@ pub struct Origin {
 
 /// One version of a file and the unbroken series of deploys that used it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct VersionSpan {
     pub(super) path: RelPath,
     pub(super) content: Content,
     pub(super) first: u32,
     pub(super) last: u32,
     /// Which stamp it had from which deploy on, from `first`.
-    pub(super) stamps: Vec<(u32, Stamp)>,
+    pub(super) attributes_since: Vec<(u32, FileAttributes)>,
 }
 
 /// All that is known of the deploys to one destination.
@@ -48,15 +48,15 @@ pub(super) struct Span {
 pub struct History {
     pub(super) deploys: Vec<Deploy>,
     /// By path, then by `first`.
-    pub(super) spans: Vec<Span>,
+    pub(super) spans: Vec<VersionSpan>,
     /// Paths that only forgotten deploys used, and that still stood when those were forgotten. In tree order.
-    pub(super) leavings: Vec<RelPath>,
+    pub(super) orphans: Vec<RelPath>,
 }
 
-impl Span {
-    fn stamp_at(&self, deploy: u32) -> Stamp {
-        let after = self.stamps.partition_point(|(from, _)| *from <= deploy);
-        after.checked_sub(1).map_or_else(Stamp::default, |at| self.stamps[at].1)
+impl VersionSpan {
+    fn stamp_at(&self, deploy: u32) -> FileAttributes {
+        let after = self.attributes_since.partition_point(|(from, _)| *from <= deploy);
+        after.checked_sub(1).map_or_else(FileAttributes::default, |at| self.attributes_since[at].1)
     }
 
     pub(super) fn covers(&self, deploy: u32) -> bool {
@@ -86,7 +86,7 @@ impl History {
         let files = self.spans.iter().filter(|span| span.covers(deploy)).map(|span| HistoryFile {
             path: span.path.clone(),
             content: span.content.clone(),
-            stamp: span.stamp_at(deploy),
+            attributes: span.stamp_at(deploy),
         });
         // Every step into a history has checked the tree it makes.
         Tree::of_sorted(files.collect())
@@ -99,12 +99,12 @@ impl History {
 
     /// The content that `path` had in a deploy.
     pub(super) fn content_at(&self, path: &RelPath, deploy: usize) -> Option<&Content> {
-        let covering = |span: &&Span| span.covers(position(deploy));
+        let covering = |span: &&VersionSpan| span.covers(position(deploy));
         self.versions(path).iter().find(covering).map(|span| &span.content)
     }
 
     /// All versions of `path`, oldest first.
-    pub(super) fn versions(&self, path: &RelPath) -> &[Span] {
+    pub(super) fn versions(&self, path: &RelPath) -> &[VersionSpan] {
         let start = self.spans.partition_point(|span| span.path < *path);
         let count = self.spans[start..].partition_point(|span| span.path == *path);
         &self.spans[start..start + count]

@@ -9,43 +9,43 @@
 //! Everything here is a function of values: what the host's history holds, what stands at the destination, what is
 //! wanted, and what the clocks say. Nothing reads a file or a clock, and nothing deletes.
 //!
-//! Words: a deploy is *kept* as long as the [`Policy`] protects the files it used; a file is *retained* if it is not
+//! Words: a deploy is *kept* as long as the [`RetentionPolicy`] protects the files it used; a file is *retained* if it is not
 //! wanted any more but stays; *foreign* is what no deploy brought; content is *set aside* if publishing would lose it
 //! though a rollback to a kept deploy needs it.
 
+mod append;
 mod clock;
 mod codec;
+mod contents_to_retain;
 mod decoder;
 mod deploys;
-mod id;
+mod destination_state;
 #[cfg(test)]
-mod laws;
+mod fixtures;
+mod id;
 pub mod limits;
-mod names;
 mod policy;
+#[cfg(test)]
+mod properties;
 mod retention;
 mod rollback;
-mod set_aside;
-mod standing;
+mod siblings;
 mod status;
-mod step;
-#[cfg(test)]
-mod testing;
 mod tree;
 
-pub use clock::Now;
+pub use append::HistoryStep;
+pub use clock::Clocks;
 pub use codec::{Checksum, encode};
+pub use contents_to_retain::{ContentToRetain, contents_to_retain, outdated};
 pub use decoder::{Decoded, decode};
 pub use deploys::{Deploy, History, Origin};
 pub use id::DeployId;
-pub use names::competing_manifests;
-pub use policy::{Delete, Foreign, Policy};
-pub use retention::{Disposition, Removed, Retained, Retention, retention};
-pub use rollback::{Piece, Rollback, Source, Target, find, rollback};
-pub use set_aside::{SetAside, outdated, to_retain};
+pub use policy::{Delete, RetentionPolicy, UnmanagedFiles};
+pub use retention::{Disposition, RemoveReason, RetainReason, Retention, retention};
+pub use rollback::{ContentLocation, Rollback, RollbackFile, RollbackTo, find, rollback};
+pub use siblings::competing_manifests;
 pub use status::{Drift, Kept, Status, status};
-pub use step::Step;
-pub use tree::{Content, HistoryFile, Stamp, Tree};
+pub use tree::{Content, FileAttributes, HistoryFile, Tree};
 
 /// Why a history can't be read, or not be continued.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

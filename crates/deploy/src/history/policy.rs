@@ -1,12 +1,12 @@
 //! Which deploys are kept.
 
-use super::clock::{self, Now};
+use super::clock::{self, Clocks};
 use super::deploys::History;
 use super::tree::Tree;
 
 /// What happens to files that are not wanted any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
+pub struct RetentionPolicy {
     /// How many different deploys are kept whatever their age, the live one counted; 0 means 1. A deploy with the same
     /// content as the one before it is not a different one.
     pub keep: u32,
@@ -15,7 +15,7 @@ pub struct Policy {
     /// What becomes of old files.
     pub delete: Delete,
     /// What becomes of files that no deploy brought.
-    pub foreign: Foreign,
+    pub unmanaged: UnmanagedFiles,
 }
 
 /// What becomes of old files.
@@ -30,7 +30,7 @@ pub enum Delete {
 
 /// What becomes of files that no deploy brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Foreign {
+pub enum UnmanagedFiles {
     /// They stay.
     #[default]
     Leave,
@@ -39,7 +39,12 @@ pub enum Foreign {
 }
 
 /// The oldest deploy that is kept once `wanted` is live; the number of deploys if none of them is.
-pub(super) fn first_kept(history: &History, wanted: &Tree, policy: &Policy, now: Now) -> usize {
+pub(super) fn first_kept(
+    history: &History,
+    wanted: &Tree,
+    policy: &RetentionPolicy,
+    now: Clocks,
+) -> usize {
     let ages = clock::ages(history, now);
     let young = ages.partition_point(|age| *age >= policy.max_age);
     young.min(first_of_newest(history, wanted, policy.keep.max(1)))

@@ -6,25 +6,25 @@ use assetsync_core::entry::Kind;
 use assetsync_core::path::RelPath;
 use assetsync_core::state::RemoteEntry;
 
-use super::clock::Now;
+use super::clock::Clocks;
 use super::deploys::History;
-use super::names::{is_sprockets_manifest, leader};
-use super::policy::{Delete, Foreign, Policy, first_kept};
-use super::standing::{find, has_content};
+use super::destination_state::{find, has_content};
+use super::policy::{Delete, RetentionPolicy, UnmanagedFiles, first_kept};
+use super::siblings::{is_sprockets_manifest, primary};
 use super::tree::{Content, Tree, add_parents};
 
 /// What becomes of something that stands and is not wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
     /// It stays.
-    Retain(Retained),
+    Retain(RetainReason),
     /// It goes.
-    Remove(Removed),
+    Remove(RemoveReason),
 }
 
 /// Why something stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retained {
+pub enum RetainReason {
     /// A kept deploy used it; this is the last one that did.
     Used {
         /// The deploy's position.
@@ -33,12 +33,12 @@ pub enum Retained {
     /// It is the `.gz`, `.br`, `.zst` or `.map` of a wanted file whose content does not change.
     Sibling,
     /// No deploy brought it.
-    Foreign,
+    Unmanaged,
 }
 
 /// Why something goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removed {
+pub enum RemoveReason {
     /// A wanted file is where it stands, or above or below.
     Obstruction,
     /// It is a Sprockets manifest beside the wanted one.
@@ -50,15 +50,18 @@ pub enum Removed {
     /// All that is not wanted goes.
     Mirror,
     /// No deploy brought it, and such files are to go.
-    Foreign,
+    Unmanaged,
     /// A directory in which nothing is left.
     Emptied,
 }
 
-impl Removed {
+impl RemoveReason {
     /// Whether it must go in the moment of publishing. All else goes later, when the new tree has proved itself.
     pub fn at_publishing(self) -> bool {
-        matches!(self, Removed::Obstruction | Removed::StaleManifest | Removed::StaleSibling)
+        matches!(
+            self,
+            RemoveReason::Obstruction | RemoveReason::StaleManifest | RemoveReason::StaleSibling
+        )
     }
 }
 
@@ -66,60 +69,60 @@ impl Removed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
     /// All that stands and is not wanted, in tree order. Directories that stay are not among them.
-    pub fates: Vec<(RelPath, Disposition)>,
+    pub dispositions: Vec<(RelPath, Disposition)>,
     /// The oldest deploy that is kept; what [`History::step`] wants to know.
     pub first_kept: usize,
 }
 
 impl Retention {
     /// What goes, in tree order.
-    pub fn removed(&self) -> impl DoubleEndedIterator<Item = (&RelPath, Removed)> {
-        self.fates.iter().filter_map(|(path, fate)| match fate {
+    pub fn removed(&self) -> impl DoubleEndedIterator<Item = (&RelPath, RemoveReason)> {
+        self.dispositions.iter().filter_map(|(path, disposition)| match disposition {
             Disposition::Remove(why) => Some((path, *why)),
             Disposition::Retain(_) => None,
         })
     }
 
     /// The fate of a path.
-    pub fn fate(&self, path: &RelPath) -> Option<Disposition> {
-        let found = self.fates.binary_search_by(|(known, _)| known.cmp(path)).ok()?;
-        Some(self.fates[found].1)
+    pub fn disposition(&self, path: &RelPath) -> Option<Disposition> {
+        let found = self.dispositions.binary_search_by(|(known, _)| known.cmp(path)).ok()?;
+        Some(self.dispositions[found].1)
     }
 }
 
 /// Decides what stays and what goes when `wanted` becomes live, or is so already.
 ///
-/// `standing` is what stands at the destination now, in tree order.
+/// `existing` is what stands at the destination now, in tree order.
 pub fn retention(
     history: &History,
     wanted: &Tree,
-    standing: &[RemoteEntry],
-    policy: &Policy,
-    now: Now,
+    existing: &[RemoteEntry],
+    policy: &RetentionPolicy,
+    now: Clocks,
 ) -> Retention {
     let first_kept = first_kept(history, wanted, policy, now);
-    let judge = RetentionRules::new(history, wanted, standing, policy, first_kept);
-    let mut fates: Vec<(RelPath, Disposition)> = standing
+    let judge = RetentionRules::new(history, wanted, existing, policy, first_kept);
+    let mut dispositions: Vec<(RelPath, Disposition)> = existing
         .iter()
         .filter(|remote| remote.entry.kind != Kind::Dir)
         .map(|remote| &remote.entry.path)
         .filter(|path| wanted.get(path).is_none())
-        .map(|path| (path.clone(), judge.fate(path)))
+        .map(|path| (path.clone(), judge.disposition(path)))
         .collect();
-    fates.extend(judge.directories(&fates));
-    fates.sort_by(|a, b| a.0.cmp(&b.0));
-    Retention { fates, first_kept }
+    dispositions.extend(judge.directories(&dispositions));
+    dispositions.sort_by(|a, b| a.0.cmp(&b.0));
+    Retention { dispositions, first_kept }
 }
 
 /// What decides a fate.
 struct RetentionRules<'a> {
     history: &'a History,
     wanted: &'a Tree,
-    standing: &'a [RemoteEntry],
-    policy: &'a Policy,
+    existing: &'a [RemoteEntry],
+    policy: &'a RetentionPolicy,
     first_kept: usize,
     /// By leader, the last deploy that used it or anything that follows it; `None` if all those are forgotten.
-    brought: HashMap<RelPath, Option<usize>>,
+    deployed: HashMap<RelPath, Option<usize>>,
     /// The directories of wanted Sprockets manifests.
     manifests: BTreeSet<Option<RelPath>>,
 }
@@ -128,38 +131,40 @@ impl<'a> RetentionRules<'a> {
     fn new(
         history: &'a History,
         wanted: &'a Tree,
-        standing: &'a [RemoteEntry],
-        policy: &'a Policy,
+        existing: &'a [RemoteEntry],
+        policy: &'a RetentionPolicy,
         first_kept: usize,
     ) -> RetentionRules<'a> {
         let manifests = wanted.files().iter().filter(|file| is_sprockets_manifest(&file.path));
         let manifests = manifests.map(|file| file.path.parent()).collect();
-        let brought = brought(history);
-        RetentionRules { history, wanted, standing, policy, first_kept, brought, manifests }
+        let deployed = deployed(history);
+        RetentionRules { history, wanted, existing, policy, first_kept, deployed, manifests }
     }
 
     /// The first rule that applies decides.
-    fn fate(&self, path: &RelPath) -> Disposition {
-        let leader = leader(path);
+    fn disposition(&self, path: &RelPath) -> Disposition {
+        let primary = primary(path);
         if self.is_in_the_way(path) {
-            return Disposition::Remove(Removed::Obstruction);
+            return Disposition::Remove(RemoveReason::Obstruction);
         }
-        if self.is_stale_manifest(&leader) {
-            return Disposition::Remove(Removed::StaleManifest);
+        if self.is_stale_manifest(&primary) {
+            return Disposition::Remove(RemoveReason::StaleManifest);
         }
         if self.policy.delete == Delete::Mirror {
-            return Disposition::Remove(Removed::Mirror);
+            return Disposition::Remove(RemoveReason::Mirror);
         }
-        if let Some(led) = self.wanted.get(&leader) {
-            return self.disposition_of_sibling(path, &leader, &led.content);
+        if let Some(led) = self.wanted.get(&primary) {
+            return self.disposition_of_sibling(path, &primary, &led.content);
         }
-        match self.brought.get(&leader) {
+        match self.deployed.get(&primary) {
             Some(&Some(deploy)) if deploy >= self.first_kept => {
-                Disposition::Retain(Retained::Used { deploy })
+                Disposition::Retain(RetainReason::Used { deploy })
             }
-            Some(_) => Disposition::Remove(Removed::Expired),
-            None if self.policy.foreign == Foreign::Remove => Disposition::Remove(Removed::Foreign),
-            None => Disposition::Retain(Retained::Foreign),
+            Some(_) => Disposition::Remove(RemoveReason::Expired),
+            None if self.policy.unmanaged == UnmanagedFiles::Remove => {
+                Disposition::Remove(RemoveReason::Unmanaged)
+            }
+            None => Disposition::Retain(RetainReason::Unmanaged),
         }
     }
 
@@ -173,69 +178,75 @@ impl<'a> RetentionRules<'a> {
     }
 
     /// A manifest that no deploy brought competes as well, so it goes too where there is a wanted one.
-    fn is_stale_manifest(&self, leader: &RelPath) -> bool {
-        is_sprockets_manifest(leader)
-            && self.wanted.get(leader).is_none()
-            && (self.brought.contains_key(leader) || self.manifests.contains(&leader.parent()))
+    fn is_stale_manifest(&self, primary: &RelPath) -> bool {
+        is_sprockets_manifest(primary)
+            && self.wanted.get(primary).is_none()
+            && (self.deployed.contains_key(primary) || self.manifests.contains(&primary.parent()))
     }
 
     /// The fate of what follows a wanted file. It stays only if that file surely keeps the content it was made from.
     fn disposition_of_sibling(
         &self,
         path: &RelPath,
-        leader: &RelPath,
+        primary: &RelPath,
         wanted: &Content,
     ) -> Disposition {
         let made_from = self.history.last_use(path);
-        let made_from = made_from.and_then(|deploy| self.history.content_at(leader, deploy));
+        let made_from = made_from.and_then(|deploy| self.history.content_at(primary, deploy));
         let unchanged = match made_from {
             Some(content) => content == wanted,
             None => {
-                let beside = find(self.standing, leader);
+                let beside = find(self.existing, primary);
                 beside.and_then(|remote| has_content(remote, wanted)).unwrap_or(false)
             }
         };
         match unchanged {
-            true => Disposition::Retain(Retained::Sibling),
-            false => Disposition::Remove(Removed::StaleSibling),
+            true => Disposition::Retain(RetainReason::Sibling),
+            false => Disposition::Remove(RemoveReason::StaleSibling),
         }
     }
 
     /// The fates of directories that go: those in the way, and those that lose all that was in them. One that was empty
     /// already is nobody's business, unless everything is.
-    fn directories(&self, fates: &[(RelPath, Disposition)]) -> Vec<(RelPath, Disposition)> {
+    fn directories(&self, dispositions: &[(RelPath, Disposition)]) -> Vec<(RelPath, Disposition)> {
         let mut needed = self.wanted.directories();
         let mut losing = BTreeSet::new();
-        for (path, fate) in fates {
-            let above =
-                if matches!(fate, Disposition::Retain(_)) { &mut needed } else { &mut losing };
+        for (path, disposition) in dispositions {
+            let above = if matches!(disposition, Disposition::Retain(_)) {
+                &mut needed
+            } else {
+                &mut losing
+            };
             add_parents(above, path);
         }
-        let directories = self.standing.iter().filter(|remote| remote.entry.kind == Kind::Dir);
-        let all_go = self.policy.delete == Delete::Mirror || self.policy.foreign == Foreign::Remove;
-        let fate = |path: &RelPath| {
+        let directories = self.existing.iter().filter(|remote| remote.entry.kind == Kind::Dir);
+        let all_go =
+            self.policy.delete == Delete::Mirror || self.policy.unmanaged == UnmanagedFiles::Remove;
+        let disposition = |path: &RelPath| {
             let in_the_way = self.wanted.get(path).is_some() || self.is_below_wanted(path);
             match in_the_way {
-                true => Some(Removed::Obstruction),
+                true => Some(RemoveReason::Obstruction),
                 false if needed.contains(path) => None,
-                false if losing.contains(path) || all_go => Some(Removed::Emptied),
+                false if losing.contains(path) || all_go => Some(RemoveReason::Emptied),
                 false => None,
             }
         };
         let paths = directories.map(|remote| &remote.entry.path);
-        paths.filter_map(|path| Some((path.clone(), Disposition::Remove(fate(path)?)))).collect()
+        paths
+            .filter_map(|path| Some((path.clone(), Disposition::Remove(disposition(path)?))))
+            .collect()
     }
 }
 
 /// Everything that deploys brought, by leader.
-fn brought(history: &History) -> HashMap<RelPath, Option<usize>> {
-    let mut brought: HashMap<RelPath, Option<usize>> =
-        history.leavings.iter().map(|path| (leader(path), None)).collect();
+fn deployed(history: &History) -> HashMap<RelPath, Option<usize>> {
+    let mut deployed: HashMap<RelPath, Option<usize>> =
+        history.orphans.iter().map(|path| (primary(path), None)).collect();
     for span in &history.spans {
-        let last = brought.entry(leader(&span.path)).or_default();
+        let last = deployed.entry(primary(&span.path)).or_default();
         *last = (*last).max(Some(span.last as usize));
     }
-    brought
+    deployed
 }
 
 #[cfg(test)]

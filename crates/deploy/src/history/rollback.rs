@@ -8,11 +8,11 @@ use assetsync_core::state::RemoteEntry;
 
 use super::deploys::History;
 use super::tree::{Content, HistoryFile, Tree};
-use super::{RollbackError, standing};
+use super::{RollbackError, destination_state};
 
 /// Which deploy is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target<'a> {
+pub enum RollbackTo<'a> {
     /// So many steps back: 1 is what was live before. A deploy that brought nothing new is no step, and a rollback counts
     /// as the deploy it brought back, so going back by 1 twice is going back by 2. 0 is what is live.
     Back(u32),
@@ -22,13 +22,13 @@ pub enum Target<'a> {
 
 /// Where a file's content can come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum ContentLocation {
     /// It stands where it belongs.
     InPlace,
     /// It stands at another path.
     At(RelPath),
     /// It was set aside on the host.
-    SetAside,
+    Retained,
     /// It is a symbolic link, which needs none.
     Link,
     /// It is gone from the host, and must be sent.
@@ -37,11 +37,11 @@ pub enum Source {
 
 /// One file of the tree that is to come back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct RollbackFile {
     /// The file as it was.
     pub file: HistoryFile,
     /// Where its content is.
-    pub source: Source,
+    pub source: ContentLocation,
 }
 
 /// A tree that is to come back.
@@ -50,7 +50,7 @@ pub struct Rollback {
     /// The position of its deploy.
     pub deploy: usize,
     /// All its files, in tree order.
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<RollbackFile>,
 }
 
 impl Rollback {
@@ -62,16 +62,16 @@ impl Rollback {
 
     /// The files whose content must be sent, in tree order.
     pub fn missing(&self) -> impl Iterator<Item = &HistoryFile> {
-        let missing = self.pieces.iter().filter(|piece| piece.source == Source::Missing);
+        let missing = self.pieces.iter().filter(|piece| piece.source == ContentLocation::Missing);
         missing.map(|piece| &piece.file)
     }
 }
 
 /// The position of the deploy that is meant.
-pub fn find(history: &History, target: Target<'_>) -> Result<usize, RollbackError> {
+pub fn find(history: &History, target: RollbackTo<'_>) -> Result<usize, RollbackError> {
     match target {
-        Target::Back(steps) => go_back(history, steps),
-        Target::Id(beginning) => find_id(history, beginning),
+        RollbackTo::Back(steps) => go_back(history, steps),
+        RollbackTo::Id(beginning) => find_id(history, beginning),
     }
 }
 
@@ -118,50 +118,51 @@ fn original(history: &History, deploy: usize) -> usize {
 /// What it takes to bring `target` back, given what stands at the destination (in tree order) and what was set aside.
 pub fn rollback(
     history: &History,
-    target: Target<'_>,
-    standing: &[RemoteEntry],
+    target: RollbackTo<'_>,
+    existing: &[RemoteEntry],
     retained: &[Digest],
 ) -> Result<Rollback, RollbackError> {
     let deploy = find(history, target)?;
     Ok(Rollback {
         deploy,
-        pieces: AvailableContents::new(standing, retained).pieces(&history.tree(deploy)),
+        pieces: AvailableContents::new(existing, retained).pieces(&history.tree(deploy)),
     })
 }
 
 /// All content that a host has.
 pub(super) struct AvailableContents<'a> {
-    standing: &'a [RemoteEntry],
+    existing: &'a [RemoteEntry],
     by_content: HashMap<(u64, ShortDigest), &'a RelPath>,
     retained_contents: HashSet<Digest>,
 }
 
 impl<'a> AvailableContents<'a> {
-    pub(super) fn new(standing: &'a [RemoteEntry], retained: &[Digest]) -> AvailableContents<'a> {
-        let known = standing.iter().filter_map(|remote| {
+    pub(super) fn new(existing: &'a [RemoteEntry], retained: &[Digest]) -> AvailableContents<'a> {
+        let known = existing.iter().filter_map(|remote| {
             let key = (remote.entry.file_size()?, remote.digest?);
             Some((key, &remote.entry.path))
         });
         let retained_contents = retained.iter().copied().collect();
-        AvailableContents { standing, by_content: known.collect(), retained_contents }
+        AvailableContents { existing, by_content: known.collect(), retained_contents }
     }
 
-    pub(super) fn pieces(&self, tree: &Tree) -> Vec<Piece> {
-        let piece = |file: &HistoryFile| Piece { file: file.clone(), source: self.source(file) };
+    pub(super) fn pieces(&self, tree: &Tree) -> Vec<RollbackFile> {
+        let piece =
+            |file: &HistoryFile| RollbackFile { file: file.clone(), source: self.source(file) };
         tree.files().iter().map(piece).collect()
     }
 
-    pub(super) fn source(&self, file: &HistoryFile) -> Source {
-        let in_place = standing::find(self.standing, &file.path);
-        if in_place.is_some_and(|remote| standing::is_file(remote, file)) {
-            return Source::InPlace;
+    pub(super) fn source(&self, file: &HistoryFile) -> ContentLocation {
+        let in_place = destination_state::find(self.existing, &file.path);
+        if in_place.is_some_and(|remote| destination_state::is_file(remote, file)) {
+            return ContentLocation::InPlace;
         }
-        let Content::File { digest, .. } = &file.content else { return Source::Link };
-        let key = standing::key(&file.content);
+        let Content::File { digest, .. } = &file.content else { return ContentLocation::Link };
+        let key = destination_state::key(&file.content);
         match key.and_then(|key| self.by_content.get(&key)) {
-            Some(&path) => Source::At(path.clone()),
-            None if self.retained_contents.contains(digest) => Source::SetAside,
-            None => Source::Missing,
+            Some(&path) => ContentLocation::At(path.clone()),
+            None if self.retained_contents.contains(digest) => ContentLocation::Retained,
+            None => ContentLocation::Missing,
         }
     }
 }

@@ -5,12 +5,12 @@ use assetsync_core::entry::Kind;
 use assetsync_core::path::RelPath;
 use assetsync_core::state::RemoteEntry;
 
-use super::clock::Now;
+use super::clock::Clocks;
 use super::deploys::{Deploy, History};
-use super::policy::Policy;
-use super::retention::{Disposition, Removed, Retained, retention};
-use super::rollback::{AvailableContents, Source};
-use super::standing;
+use super::destination_state;
+use super::policy::RetentionPolicy;
+use super::retention::{Disposition, RemoveReason, RetainReason, retention};
+use super::rollback::{AvailableContents, ContentLocation};
 use super::tree::{HistoryFile, Tree};
 
 /// What can be said of a destination.
@@ -27,7 +27,7 @@ pub struct Status<'a> {
     /// Their bytes.
     pub retained_bytes: u64,
     /// Files that no deploy brought.
-    pub foreign_files: u64,
+    pub unmanaged_files: u64,
     /// Files that the next pruning removes.
     pub prunable_files: u64,
     /// Sprockets manifests beside the live one, in tree order: somebody else put them there.
@@ -59,39 +59,39 @@ pub enum Drift {
 /// What can be said of a destination, given what stands there (in tree order) and what was set aside.
 pub fn status<'a>(
     history: &'a History,
-    standing: &[RemoteEntry],
+    existing: &[RemoteEntry],
     retained: &[Digest],
-    policy: &Policy,
-    now: Now,
+    policy: &RetentionPolicy,
+    now: Clocks,
 ) -> Status<'a> {
     let live_tree = history.live().map_or_else(Tree::default, |live| history.tree(live));
-    let retention = retention(history, &live_tree, standing, policy, now);
+    let retention = retention(history, &live_tree, existing, policy, now);
     let mut status = Status {
         live: history.live().map(|live| &history.deploys()[live]),
-        kept: kept(history, retention.first_kept, standing, retained),
-        drift: drift(&live_tree, standing),
+        kept: kept(history, retention.first_kept, existing, retained),
+        drift: drift(&live_tree, existing),
         retained_files: 0,
         retained_bytes: 0,
-        foreign_files: 0,
+        unmanaged_files: 0,
         prunable_files: 0,
         stale_manifests: Vec::new(),
     };
-    for (path, fate) in &retention.fates {
-        status.count(*fate, standing::find(standing, path));
+    for (path, disposition) in &retention.dispositions {
+        status.count(*disposition, destination_state::find(existing, path));
     }
     status
 }
 
 impl Status<'_> {
-    fn count(&mut self, fate: Disposition, remote: Option<&RemoteEntry>) {
+    fn count(&mut self, disposition: Disposition, remote: Option<&RemoteEntry>) {
         let Some(remote) = remote.filter(|remote| remote.entry.kind != Kind::Dir) else { return };
-        match fate {
-            Disposition::Retain(Retained::Foreign) => self.foreign_files += 1,
+        match disposition {
+            Disposition::Retain(RetainReason::Unmanaged) => self.unmanaged_files += 1,
             Disposition::Retain(_) => {
                 self.retained_files += 1;
                 self.retained_bytes += remote.entry.file_size().unwrap_or(0);
             }
-            Disposition::Remove(Removed::StaleManifest) => {
+            Disposition::Remove(RemoveReason::StaleManifest) => {
                 self.stale_manifests.push(remote.entry.path.clone());
             }
             Disposition::Remove(_) => self.prunable_files += 1,
@@ -102,31 +102,31 @@ impl Status<'_> {
 fn kept<'a>(
     history: &'a History,
     first_kept: usize,
-    standing: &[RemoteEntry],
+    existing: &[RemoteEntry],
     retained: &[Digest],
 ) -> Vec<Kept<'a>> {
-    let stock = AvailableContents::new(standing, retained);
+    let stock = AvailableContents::new(existing, retained);
     let first = first_kept.min(history.live().unwrap_or(0));
     let kept = history.deploys().iter().enumerate().skip(first);
     kept.map(|(at, deploy)| {
         let tree = history.tree(at);
-        let is_missing = |file: &&HistoryFile| stock.source(file) == Source::Missing;
+        let is_missing = |file: &&HistoryFile| stock.source(file) == ContentLocation::Missing;
         let missing = tree.files().iter().filter(is_missing).count();
         Kept { deploy, files: tree.files().len(), missing }
     })
     .collect()
 }
 
-fn drift(live: &Tree, standing: &[RemoteEntry]) -> Vec<(RelPath, Drift)> {
+fn drift(live: &Tree, existing: &[RemoteEntry]) -> Vec<(RelPath, Drift)> {
     let drift = |file: &HistoryFile| {
-        let Some(remote) = standing::find(standing, &file.path) else {
+        let Some(remote) = destination_state::find(existing, &file.path) else {
             return Some(Drift::Missing);
         };
-        if !standing::is_file(remote, file) {
+        if !destination_state::is_file(remote, file) {
             return Some(Drift::Changed);
         }
         let is_link = matches!(remote.entry.kind, Kind::Symlink { .. });
-        (!is_link && remote.entry.mode != file.stamp.mode).then_some(Drift::Mode)
+        (!is_link && remote.entry.mode != file.attributes.mode).then_some(Drift::Mode)
     };
     live.files().iter().filter_map(|file| Some((file.path.clone(), drift(file)?))).collect()
 }

@@ -27,7 +27,7 @@ pub enum Content {
 
 /// What may differ while the content is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stamp {
+pub struct FileAttributes {
     /// Permission bits.
     pub mode: u32,
     /// Last modification.
@@ -44,7 +44,7 @@ pub struct HistoryFile {
     /// What.
     pub content: Content,
     /// Its times and permissions.
-    pub stamp: Stamp,
+    pub attributes: FileAttributes,
 }
 
 /// The files of a deploy, in tree order; directories are where files need them.
@@ -112,7 +112,7 @@ pub(super) fn check_paths<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::testing::{file, path};
+    use crate::history::fixtures::{file, path};
 
     #[test]
     fn trees_have_one_file_a_path() {

@@ -4,21 +4,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::course::Course;
+use super::command_phase::CommandPhase;
 use super::event::{Event, Phase};
-use super::moment::Moment;
+use super::pipeline::Pipeline;
 use super::{Rollout, RolloutError};
 
-impl Course<'_> {
+impl Pipeline<'_> {
     /// Runs the build between its hooks.
     pub(super) fn build(&self, command: &str) -> Result<(), RolloutError> {
         let deployment = self.rollout.deployment;
         let commands = self.commands();
-        commands.hooks(Moment::BeforeBuild, &deployment.hooks.before_build)?;
+        commands.hooks(CommandPhase::BeforeBuild, &deployment.hooks.before_build)?;
         self.begin(Phase::Build);
         let local = commands.local(deployment.timeouts.build);
         local.run(command).map_err(|failure| RolloutError::Build(Box::new(failure)))?;
-        commands.hooks(Moment::AfterBuild, &deployment.hooks.after_build)
+        commands.hooks(CommandPhase::AfterBuild, &deployment.hooks.after_build)
     }
 
     /// Deletes what was built. A directory that holds more than a build's output stays.
@@ -26,7 +26,7 @@ impl Course<'_> {
         let Rollout { deployment, project, monitor, .. } = self.rollout;
         for set in &deployment.assets {
             let path = project.join(&set.source);
-            match keeps(project, &path) {
+            match reason_to_keep(project, &path) {
                 Some(reason) => {
                     let path = assetsync_core::text::path(&path);
                     self.notice(&format!("{path} is not deleted here: {reason}"));
@@ -44,7 +44,7 @@ impl Course<'_> {
 }
 
 /// Why a directory must not be deleted, if so.
-fn keeps(project: &Path, path: &Path) -> Option<String> {
+fn reason_to_keep(project: &Path, path: &Path) -> Option<String> {
     let (Ok(project), Ok(path)) = (project.canonicalize(), path.canonicalize()) else {
         return Some("it can't be found".into());
     };
@@ -81,21 +81,21 @@ mod tests {
         let project = room.path().join("shop");
         let assets = project.join("public/assets");
         fs::create_dir_all(&assets).expect("a directory");
-        assert_eq!(keeps(&project, &assets), None);
+        assert_eq!(reason_to_keep(&project, &assets), None);
         for outside in [&project, &room.path().to_path_buf(), &project.join("nowhere")] {
-            assert!(keeps(&project, outside).is_some(), "{outside:?}");
+            assert!(reason_to_keep(&project, outside).is_some(), "{outside:?}");
         }
         let git = |args: &[&str]| {
             let ran = Command::new("git").arg("-C").arg(&project).args(args).output();
             assert!(ran.expect("git is installed").status.success(), "git {args:?}");
         };
         git(&["init", "-q"]);
-        assert_eq!(keeps(&project, &assets), None);
+        assert_eq!(reason_to_keep(&project, &assets), None);
         fs::write(project.join("public/404.html"), "gone").expect("a file");
         fs::write(assets.join("app.js"), "app").expect("a file");
         git(&["add", "public/404.html"]);
-        assert_eq!(keeps(&project, &assets), None);
-        let why = keeps(&project, &project.join("public")).expect("a reason");
+        assert_eq!(reason_to_keep(&project, &assets), None);
+        let why = reason_to_keep(&project, &project.join("public")).expect("a reason");
         assert_eq!(why, "it holds files that are under version control");
     }
 }

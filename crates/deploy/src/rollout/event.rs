@@ -41,26 +41,26 @@ pub enum Event<'a> {
     /// Something happened in the push to a place.
     Push {
         /// The place's label.
-        place: &'a str,
+        target: &'a str,
         /// What.
         event: sender::Event<'a>,
     },
     /// A place has everything, verified; it is as it was until all have.
     Staged {
         /// The place's label.
-        place: &'a str,
+        target: &'a str,
         /// What was sent.
         report: &'a sender::Report,
     },
     /// A place is as the plan says.
     Published {
         /// The place's label.
-        place: &'a str,
+        target: &'a str,
     },
     /// Old files are gone.
     Pruned {
         /// The place's label.
-        place: &'a str,
+        target: &'a str,
         /// How many paths.
         paths: u64,
         /// The files among them and among what was deleted with publishing, and their bytes.
@@ -69,7 +69,7 @@ pub enum Event<'a> {
     /// A place can't be used, or no longer.
     Failed {
         /// The place's label.
-        place: &'a str,
+        target: &'a str,
         /// Why.
         reason: &'a TargetError,
     },
@@ -81,7 +81,7 @@ pub enum Event<'a> {
     /// Something the user should know, in words.
     Notice {
         /// The place's label, if it is about one.
-        place: Option<&'a str>,
+        target: Option<&'a str>,
         /// What.
         text: &'a Shown,
     },

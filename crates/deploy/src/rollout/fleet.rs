@@ -14,10 +14,10 @@ use super::cancel::Cancel;
 use super::each::Semaphore;
 use super::event::{Event, Monitor};
 use super::outcome::{ServedVersion, TargetError, TargetOutcome};
-use super::place::Place;
+use super::target::DeployTarget;
 
 /// What is pushed, and by what rules; one for each set of assets.
-pub(super) struct Load {
+pub(super) struct Payload {
     /// The set's position.
     pub set: usize,
     pub source: Source,
@@ -27,43 +27,43 @@ pub(super) struct Load {
 
 /// What the places of a set of assets share.
 pub(super) struct Work {
-    pub load: Load,
+    pub payload: Payload,
     pub group: PushGroup,
 }
 
 /// What the threads of all places share.
-pub(super) struct Common {
+pub(super) struct FleetContext {
     pub engine: Engine,
     pub monitor: Arc<dyn Monitor>,
-    pub silence: Duration,
+    pub timeout: Duration,
     pub dry_run: bool,
     pub permits: Semaphore,
 }
 
 /// The places of a rollout, each at some step.
 pub(super) struct Fleet {
-    members: Vec<Member>,
-    news: Receiver<(usize, News)>,
+    workers: Vec<Worker>,
+    events: Receiver<(usize, WorkerEvent)>,
     monitor: Arc<dyn Monitor>,
     cancel: Cancel,
     /// A place that is staged then ends.
     dry_run: bool,
 }
 
-struct Member {
-    place: Place,
+struct Worker {
+    target: DeployTarget,
     /// Dropping it ends what was not published.
-    orders: Option<Sender<Order>>,
-    step: Step,
+    commands: Option<Sender<WorkerCommand>>,
+    state: WorkerState,
     outcome: TargetOutcome,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum WorkerState {
     Staging,
     Staged,
     /// It was asked whether it is still there.
-    Asked,
+    Probed,
     Publishing,
     Published,
     Ending,
@@ -72,7 +72,7 @@ enum Step {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
+enum WorkerCommand {
     /// Say whether the agent is still there.
     Answer,
     Publish,
@@ -80,7 +80,7 @@ enum Order {
     Finish,
 }
 
-enum News {
+enum WorkerEvent {
     Staged(Box<Report>),
     StillThere,
     Published,
@@ -92,75 +92,81 @@ enum News {
 }
 
 /// What a place's thread does with the word it waits for.
-enum Heard {
-    Order(Order),
+enum NextCommand {
+    Command(WorkerCommand),
     /// Nobody gives orders any more.
-    Nobody,
+    Closed,
 }
 
 impl Fleet {
     /// Has all places begin.
-    pub fn start(common: &Arc<Common>, places: Vec<(Place, Arc<Work>)>, cancel: &Cancel) -> Fleet {
-        let (sender, news) = channel();
+    pub fn start(
+        context: &Arc<FleetContext>,
+        targets: Vec<(DeployTarget, Arc<Work>)>,
+        cancel: &Cancel,
+    ) -> Fleet {
+        let (sender, events) = channel();
         let cancelled = sender.clone();
-        cancel.on_cancel(move || drop(cancelled.send((0, News::Cancelled))));
-        let members = places.into_iter().enumerate().map(|(at, (place, work))| {
-            let (orders, heard) = channel();
-            let outcome = TargetOutcome::of(&place);
-            let (common, serving) = (Arc::clone(common), place.clone());
+        cancel.on_cancel(move || drop(cancelled.send((0, WorkerEvent::Cancelled))));
+        let workers = targets.into_iter().enumerate().map(|(at, (target, work))| {
+            let (commands, heard) = channel();
+            let outcome = TargetOutcome::of(&target);
+            let (context, serving) = (Arc::clone(context), target.clone());
             let told = sender.clone();
             // It ends with its connection at the latest; nobody waits for it.
             let started = thread::Builder::new().spawn(move || {
                 let end = SendOnDrop(at, told);
-                serve(&common, &(serving, work), &heard, &|news| drop(end.1.send((end.0, news))));
+                run(&context, &(serving, work), &heard, &|events| {
+                    drop(end.1.send((end.0, events)))
+                });
             });
             if let Err(error) = started {
-                let failed = News::Failed(TargetError::NoThread(error));
+                let failed = WorkerEvent::Failed(TargetError::NoThread(error));
                 drop(sender.send((at, failed)));
             }
-            Member { place, orders: Some(orders), step: Step::Staging, outcome }
+            Worker { target, commands: Some(commands), state: WorkerState::Staging, outcome }
         });
-        let members = members.collect();
-        let (monitor, cancel) = (Arc::clone(&common.monitor), cancel.clone());
-        Fleet { members, news, monitor, cancel, dry_run: common.dry_run }
+        let workers = workers.collect();
+        let (monitor, cancel) = (Arc::clone(&context.monitor), cancel.clone());
+        Fleet { workers, events, monitor, cancel, dry_run: context.dry_run }
     }
 
     /// Waits until every place is staged or has failed, or the rollout is cancelled.
     pub fn staged(&mut self) {
-        self.wait_while(|step| step == Step::Staging, true);
+        self.wait_while(|state| state == WorkerState::Staging, true);
     }
 
     /// Has every staged place say whether its agent is still there, and takes note of those that were lost.
     pub fn check_alive(&mut self) {
-        self.order(Step::Staged, Step::Asked, Order::Answer);
-        self.wait_while(|step| step == Step::Asked, true);
+        self.command(WorkerState::Staged, WorkerState::Probed, WorkerCommand::Answer);
+        self.wait_while(|state| state == WorkerState::Probed, true);
     }
 
     /// Has all staged places publish, and waits until they have. Once begun it is not cancelled.
     pub fn publish(&mut self) {
-        self.order(Step::Staged, Step::Publishing, Order::Publish);
-        self.wait_while(|step| step == Step::Publishing, false);
+        self.command(WorkerState::Staged, WorkerState::Publishing, WorkerCommand::Publish);
+        self.wait_while(|state| state == WorkerState::Publishing, false);
     }
 
     /// Has all published places end, after pruning if that is wanted, and waits until they have.
     pub fn end(&mut self, prune: bool) {
-        let order = if prune { Order::Prune } else { Order::Finish };
-        self.order(Step::Published, Step::Ending, order);
-        self.wait_while(|step| step == Step::Ending, false);
+        let command = if prune { WorkerCommand::Prune } else { WorkerCommand::Finish };
+        self.command(WorkerState::Published, WorkerState::Ending, command);
+        self.wait_while(|state| state == WorkerState::Ending, false);
     }
 
     /// Leaves out all places of hosts that have a failed one.
     pub fn exclude_failed_hosts(&mut self) {
-        let failed: Vec<usize> = self.failed().map(|member| member.place.host).collect();
-        for member in &mut self.members {
-            if failed.contains(&member.place.host) {
-                member.orders = None;
+        let failed: Vec<usize> = self.failed().map(|worker| worker.target.host).collect();
+        for worker in &mut self.workers {
+            if failed.contains(&worker.target.host) {
+                worker.commands = None;
             }
         }
     }
 
-    fn failed(&self) -> impl Iterator<Item = &Member> {
-        self.members.iter().filter(|member| member.outcome.error.is_some())
+    fn failed(&self) -> impl Iterator<Item = &Worker> {
+        self.workers.iter().filter(|worker| worker.outcome.error.is_some())
     }
 
     /// Whether a place has failed.
@@ -170,157 +176,161 @@ impl Fleet {
 
     /// How many places have failed, of how many.
     pub fn failures(&self) -> (usize, usize) {
-        (self.failed().count(), self.members.len())
+        (self.failed().count(), self.workers.len())
     }
 
     /// Whether a place of the host has failed.
     pub fn has_failed_target(&self, host: usize) -> bool {
-        self.failed().any(|member| member.place.host == host)
+        self.failed().any(|worker| worker.target.host == host)
     }
 
     /// Whether any place is live and still connected.
     pub fn has_published(&self) -> bool {
-        self.members.iter().any(|member| member.step == Step::Published)
+        self.workers.iter().any(|worker| worker.state == WorkerState::Published)
     }
 
     /// Whether any place could be published.
     pub fn has_staged(&self) -> bool {
-        self.members.iter().any(|member| member.step == Step::Staged && member.orders.is_some())
+        self.workers
+            .iter()
+            .any(|worker| worker.state == WorkerState::Staged && worker.commands.is_some())
     }
 
     /// What has become of every place; what was only staged stays as it was.
     pub fn outcomes(self) -> Vec<TargetOutcome> {
-        self.members.into_iter().map(|member| member.outcome).collect()
+        self.workers.into_iter().map(|worker| worker.outcome).collect()
     }
 
     /// Gives an order to all places at a step. A place that can't take it any more has failed: its thread has ended,
     /// and what it said last is heard now, for nobody may wait for it later.
-    fn order(&mut self, from: Step, to: Step, order: Order) {
+    fn command(&mut self, from: WorkerState, to: WorkerState, command: WorkerCommand) {
         let mut gone = Vec::new();
-        for (at, member) in self.members.iter_mut().enumerate() {
-            match &member.orders {
-                Some(orders) if member.step == from => match orders.send(order) {
-                    Ok(()) => member.step = to,
+        for (at, worker) in self.workers.iter_mut().enumerate() {
+            match &worker.commands {
+                Some(commands) if worker.state == from => match commands.send(command) {
+                    Ok(()) => worker.state = to,
                     Err(_) => gone.push(at),
                 },
                 _ => {}
             }
         }
-        while let Ok((at, news)) = self.news.try_recv() {
-            self.note(at, news);
+        while let Ok((at, events)) = self.events.try_recv() {
+            self.note(at, events);
         }
         for at in gone {
-            if self.members[at].step != Step::Over {
-                self.note(at, News::Failed(TargetError::Ended));
+            if self.workers[at].state != WorkerState::Over {
+                self.note(at, WorkerEvent::Failed(TargetError::Ended));
             }
         }
     }
 
-    fn wait_while(&mut self, waits: impl Fn(Step) -> bool, until_cancelled: bool) {
-        while self.members.iter().any(|member| waits(member.step)) {
+    fn wait_while(&mut self, waits: impl Fn(WorkerState) -> bool, until_cancelled: bool) {
+        while self.workers.iter().any(|worker| waits(worker.state)) {
             if until_cancelled && self.cancel.is_cancelled() {
                 return;
             }
             // Every thread says how it ends, so this can't go on for ever.
-            let Ok((at, news)) = self.news.recv() else { return };
-            self.note(at, news);
+            let Ok((at, events)) = self.events.recv() else { return };
+            self.note(at, events);
         }
     }
 
-    fn note(&mut self, at: usize, news: News) {
+    fn note(&mut self, at: usize, events: WorkerEvent) {
         let monitor = Arc::clone(&self.monitor);
-        let Some(member) = self.members.get_mut(at) else { return };
-        let place = member.place.label.as_str();
-        match news {
-            News::Staged(report) => {
-                member.step = Step::Staged;
-                monitor.event(&Event::Staged { place, report: &report });
-                member.outcome.report = Some(*report);
+        let Some(worker) = self.workers.get_mut(at) else { return };
+        let target = worker.target.label.as_str();
+        match events {
+            WorkerEvent::Staged(report) => {
+                worker.state = WorkerState::Staged;
+                monitor.event(&Event::Staged { target, report: &report });
+                worker.outcome.report = Some(*report);
             }
-            News::StillThere => member.step = Step::Staged,
-            News::Published => {
-                (member.step, member.outcome.stands) = (Step::Published, ServedVersion::New);
-                monitor.event(&Event::Published { place });
+            WorkerEvent::StillThere => worker.state = WorkerState::Staged,
+            WorkerEvent::Published => {
+                (worker.state, worker.outcome.served_version) =
+                    (WorkerState::Published, ServedVersion::New);
+                monitor.event(&Event::Published { target });
             }
-            News::Done(report) => {
+            WorkerEvent::Done(report) => {
                 if report.pruned > 0 {
                     monitor.event(&Event::Pruned {
-                        place,
+                        target,
                         paths: report.pruned,
                         removed: report.removed,
                     });
                 }
-                (member.step, member.outcome.report) = (Step::Over, Some(*report));
+                (worker.state, worker.outcome.report) = (WorkerState::Over, Some(*report));
             }
-            News::Failed(error) => {
-                monitor.event(&Event::Failed { place, reason: &error });
-                if member.step == Step::Publishing {
-                    member.outcome.stands = ServedVersion::Unknown;
+            WorkerEvent::Failed(error) => {
+                monitor.event(&Event::Failed { target, reason: &error });
+                if worker.state == WorkerState::Publishing {
+                    worker.outcome.served_version = ServedVersion::Unknown;
                 }
-                (member.step, member.outcome.error) = (Step::Over, Some(error));
+                (worker.state, worker.outcome.error) = (WorkerState::Over, Some(error));
             }
             // Whoever ends in order has said so, or was told to: in a dry run, or because there are no orders any more.
-            News::Ended if member.step == Step::Over || member.orders.is_none() => {}
-            News::Ended if self.dry_run && member.step == Step::Staged => {}
-            News::Ended => self.note(at, News::Failed(TargetError::Ended)),
-            News::Cancelled => {}
+            WorkerEvent::Ended
+                if worker.state == WorkerState::Over || worker.commands.is_none() => {}
+            WorkerEvent::Ended if self.dry_run && worker.state == WorkerState::Staged => {}
+            WorkerEvent::Ended => self.note(at, WorkerEvent::Failed(TargetError::Ended)),
+            WorkerEvent::Cancelled => {}
         }
     }
 }
 
 /// Says that a thread has ended, however it does.
-struct SendOnDrop(usize, Sender<(usize, News)>);
+struct SendOnDrop(usize, Sender<(usize, WorkerEvent)>);
 
 impl Drop for SendOnDrop {
     fn drop(&mut self) {
-        let _ = self.1.send((self.0, News::Ended));
+        let _ = self.1.send((self.0, WorkerEvent::Ended));
     }
 }
 
 /// The work of one place's thread.
-fn serve(
-    common: &Common,
-    served: &(Place, Arc<Work>),
-    orders: &Receiver<Order>,
-    tell: &dyn Fn(News),
+fn run(
+    context: &FleetContext,
+    served: &(DeployTarget, Arc<Work>),
+    commands: &Receiver<WorkerCommand>,
+    send: &dyn Fn(WorkerEvent),
 ) {
-    let (place, work) = served;
-    if let Err(error) = common.serve(place, work, orders, tell) {
-        tell(News::Failed(error));
+    let (target, work) = served;
+    if let Err(error) = context.run(target, work, commands, send) {
+        send(WorkerEvent::Failed(error));
     }
 }
 
-impl Common {
-    fn serve(
+impl FleetContext {
+    fn run(
         &self,
-        place: &Place,
+        target: &DeployTarget,
         work: &Work,
-        orders: &Receiver<Order>,
-        tell: &dyn Fn(News),
+        commands: &Receiver<WorkerCommand>,
+        send: &dyn Fn(WorkerEvent),
     ) -> Result<(), TargetError> {
-        let watch = Watch { place: &place.label, monitor: &*self.monitor };
+        let watch = PushEvents { target: &target.label, monitor: &*self.monitor };
         let connection = ConnectOptions {
             group: Some(&work.group),
             dry_run: self.dry_run,
-            ..self.engine.connection(place, self.silence)
+            ..self.engine.connection(target, self.timeout)
         };
         let mut staged = {
             let _permit = self.permits.take();
-            let Load { source, options, decide, .. } = &work.load;
-            sender::stage(source, &place.target, &connection, options, &**decide, &watch)?
+            let Payload { source, options, decide, .. } = &work.payload;
+            sender::stage(source, &target.destination, &connection, options, &**decide, &watch)?
         };
-        tell(News::Staged(Box::new(staged.report().clone())));
+        send(WorkerEvent::Staged(Box::new(staged.report().clone())));
         if self.dry_run {
             staged.abandon();
             return Ok(());
         }
-        let every = heartbeat(self.silence);
+        let every = heartbeat_interval(self.timeout);
         loop {
-            match wait(orders, every, || staged.keep_alive())? {
-                Heard::Order(Order::Publish) => break,
-                Heard::Order(Order::Answer) => {
+            match wait(commands, every, || staged.keep_alive())? {
+                NextCommand::Command(WorkerCommand::Publish) => break,
+                NextCommand::Command(WorkerCommand::Answer) => {
                     staged.keep_alive()?;
-                    tell(News::StillThere);
+                    send(WorkerEvent::StillThere);
                 }
                 _ => {
                     staged.abandon();
@@ -329,44 +339,44 @@ impl Common {
             }
         }
         let mut live = staged.publish()?;
-        tell(News::Published);
-        let report = match wait(orders, every, || live.keep_alive())? {
-            Heard::Order(Order::Prune) => live.prune()?,
+        send(WorkerEvent::Published);
+        let report = match wait(commands, every, || live.keep_alive())? {
+            NextCommand::Command(WorkerCommand::Prune) => live.prune()?,
             _ => live.finish()?,
         };
-        tell(News::Done(Box::new(report)));
+        send(WorkerEvent::Done(Box::new(report)));
         Ok(())
     }
 }
 
 /// Waits for an order, and shows the agent now and then that somebody is there.
 fn wait(
-    orders: &Receiver<Order>,
+    commands: &Receiver<WorkerCommand>,
     every: Duration,
     mut keep_alive: impl FnMut() -> Result<(), PushError>,
-) -> Result<Heard, PushError> {
+) -> Result<NextCommand, PushError> {
     loop {
-        match orders.recv_timeout(every) {
-            Ok(order) => return Ok(Heard::Order(order)),
-            Err(RecvTimeoutError::Disconnected) => return Ok(Heard::Nobody),
+        match commands.recv_timeout(every) {
+            Ok(command) => return Ok(NextCommand::Command(command)),
+            Err(RecvTimeoutError::Disconnected) => return Ok(NextCommand::Closed),
             Err(RecvTimeoutError::Timeout) => keep_alive()?,
         }
     }
 }
 
 /// How often an agent is shown that its sender lives.
-fn heartbeat(silence: Duration) -> Duration {
-    (silence / 4).clamp(Duration::from_millis(50), Duration::from_secs(1))
+fn heartbeat_interval(timeout: Duration) -> Duration {
+    (timeout / 4).clamp(Duration::from_millis(50), Duration::from_secs(1))
 }
 
 /// Tells of the push to one place.
-pub(super) struct Watch<'a> {
-    pub place: &'a str,
+pub(super) struct PushEvents<'a> {
+    pub target: &'a str,
     pub monitor: &'a dyn Monitor,
 }
 
-impl sender::Monitor for Watch<'_> {
+impl sender::Monitor for PushEvents<'_> {
     fn event(&self, event: sender::Event<'_>) {
-        self.monitor.event(&Event::Push { place: self.place, event });
+        self.monitor.event(&Event::Push { target: self.target, event });
     }
 }

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use super::command_phase::CommandPhase;
 use super::each::each;
 use super::event::{Event, Phase};
-use super::local::Local;
-use super::moment::Moment;
+use super::local_command::LocalCommand;
 use super::outcome::TargetError;
-use super::place::{has_role, login, named, ssh_options};
-use super::remote::{CommandFailure, Shell, command_map};
+use super::remote_command::{CommandFailure, RemoteCommand, command_map};
+use super::target::{has_role, login, named, ssh_options};
 use super::{Rollout, RolloutError};
-use crate::command::{self, Invocation, Passenger, Secrets};
+use crate::command;
+use crate::command::{Invocation, Passenger, Secrets};
 use crate::config::{Hook, Host, RestartHow};
 
 /// What went wrong on hosts.
@@ -27,18 +28,22 @@ pub(super) struct Commands<'a> {
 
 impl Commands<'_> {
     /// Runs hooks one after the other; each on all its hosts at once.
-    pub(super) fn hooks(&self, moment: Moment, hooks: &[Hook]) -> Result<(), RolloutError> {
-        hooks.iter().try_for_each(|hook| self.hook(moment, hook))
+    pub(super) fn hooks(
+        &self,
+        command_phase: CommandPhase,
+        hooks: &[Hook],
+    ) -> Result<(), RolloutError> {
+        hooks.iter().try_for_each(|hook| self.hook(command_phase, hook))
     }
 
-    fn hook(&self, moment: Moment, hook: &Hook) -> Result<(), RolloutError> {
+    fn hook(&self, command_phase: CommandPhase, hook: &Hook) -> Result<(), RolloutError> {
         let deployment = self.rollout.deployment;
         let timeout = hook.timeout.unwrap_or(deployment.timeouts.command);
         if hook.roles.is_empty() {
             let ran = self.local(timeout).run(&hook.run);
             return ran.map_err(|failure| {
-                let (command, failure) = (self.secrets.hide(&hook.run), Box::new(failure));
-                RolloutError::Hook { moment, command, failure }
+                let (command, failure) = (self.secrets.redact(&hook.run), Box::new(failure));
+                RolloutError::Hook { command_phase, command, failure }
             });
         }
         let run = |host: &Host| {
@@ -46,7 +51,7 @@ impl Commands<'_> {
             self.run_on(host, &[invocation], timeout)
         };
         let failures = self.on_hosts(&self.in_roles(&hook.roles), run);
-        self.judge(moment, failures)
+        self.judge(command_phase, failures)
     }
 
     /// Tells the application.
@@ -62,7 +67,7 @@ impl Commands<'_> {
             how => self.run_on(host, &invocations(how, host)?, timeout),
         };
         let failures = self.on_hosts(&self.in_roles(&restart.roles), run);
-        self.judge(Moment::Restart, failures)
+        self.judge(CommandPhase::Restart, failures)
     }
 
     /// Reaches those hosts that get no assets but are to run commands, so that nothing fails for want of them later.
@@ -79,7 +84,7 @@ impl Commands<'_> {
         hosts.retain(|host| !hosts_with_targets.contains(host));
         let reached = |host: &Host| self.run_on(host, &[Invocation::verbatim("true")], timeout);
         let failures = self.on_hosts(&hosts, reached);
-        self.judge(Moment::Check, failures)
+        self.judge(CommandPhase::Check, failures)
     }
 
     /// All hosts with one of `roles` that have not failed.
@@ -103,20 +108,20 @@ impl Commands<'_> {
         failed.collect()
     }
 
-    fn judge(&self, moment: Moment, failures: Failures) -> Result<(), RolloutError> {
+    fn judge(&self, command_phase: CommandPhase, failures: Failures) -> Result<(), RolloutError> {
         if failures.is_empty() {
             return Ok(());
         }
         for (name, error) in &failures {
-            self.rollout.monitor.event(&Event::Failed { place: name, reason: error });
+            self.rollout.monitor.event(&Event::Failed { target: name, reason: error });
         }
-        Err(RolloutError::Commands { moment, failures })
+        Err(RolloutError::Commands { command_phase, failures })
     }
 
     /// For commands of this machine.
-    pub(super) fn local(&self, timeout: Duration) -> Local<'_> {
+    pub(super) fn local(&self, timeout: Duration) -> LocalCommand<'_> {
         let Rollout { project, deployment, cancel, monitor, .. } = self.rollout;
-        Local {
+        LocalCommand {
             project,
             environment: &deployment.build.environment,
             secrets: self.secrets,
@@ -132,12 +137,12 @@ impl Commands<'_> {
         invocations: &[Invocation],
         timeout: Duration,
     ) -> Result<(), CommandFailure> {
-        let Rollout { deployment, choice, engine, monitor, .. } = self.rollout;
+        let Rollout { deployment, selection, engine, monitor, .. } = self.rollout;
         let name = named(host, deployment);
-        let shell = Shell {
+        let shell = RemoteCommand {
             name: &name,
             target: login(host),
-            ssh: ssh_options(host, &deployment.timeouts, choice.interactive),
+            ssh: ssh_options(host, &deployment.timeouts, selection.interactive),
             prompt: &*engine.prompt,
             secrets: self.secrets,
             monitor: &**monitor,

@@ -13,25 +13,25 @@
 
 mod build;
 mod cancel;
-mod course;
+mod command_phase;
 mod each;
 mod event;
 mod fleet;
 mod hooks;
-mod keeper;
-mod lines;
-mod load;
-mod local;
-mod moment;
+mod line_splitter;
+mod local_command;
 mod outcome;
-mod place;
-mod remote;
+mod payload;
+mod pipeline;
+mod remote_command;
+mod retention;
 mod rollback;
 mod secrets;
-mod status;
-mod tools;
-mod under_way;
+mod started;
+mod target;
+mod target_status;
 mod verbs;
+mod version_managers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,12 +43,12 @@ use assetsync_sync::store::Store;
 use assetsync_sync::{ConnectOptions, SourceError};
 
 pub use self::cancel::Cancel;
+pub use self::command_phase::CommandPhase;
 pub use self::event::{Event, Monitor, NoMonitor, Phase};
-pub use self::moment::Moment;
-pub use self::outcome::{Outcome, ServedVersion, TargetError, TargetOutcome, Verdict};
-pub use self::place::Place;
-pub use self::remote::CommandFailure;
-pub use self::status::{KeptDeploy, Standing, TargetStatus};
+pub use self::outcome::{Outcome, RolloutResult, ServedVersion, TargetError, TargetOutcome};
+pub use self::remote_command::CommandFailure;
+pub use self::target::DeployTarget;
+pub use self::target_status::{KeptDeploy, TargetState, TargetStatus};
 use crate::command::Shown;
 use crate::config::Deployment;
 use crate::history::RollbackError;
@@ -70,7 +70,7 @@ pub struct Engine {
 
 /// Which part of a deployment is rolled out, and how.
 #[derive(Debug, Clone, Default)]
-pub struct Choice {
+pub struct RolloutSelection {
     /// Only hosts with one of these roles; all if there are none.
     pub roles: Vec<String>,
     /// Only these hosts, by address or `address:port`; all if there are none.
@@ -94,7 +94,7 @@ pub struct Rollout<'a> {
     /// What pushes are made with.
     pub engine: &'a Engine,
     /// Which part, and how.
-    pub choice: &'a Choice,
+    pub selection: &'a RolloutSelection,
     /// Who may stop it.
     pub cancel: &'a Cancel,
     /// Who hears of it.
@@ -155,20 +155,20 @@ pub enum RolloutError {
     #[error("The build failed: {0}")]
     Build(#[source] Box<CommandFailure>),
     /// A hook on this machine failed.
-    #[error("Hook {moment} '{command}' failed: {failure}")]
+    #[error("Hook {command_phase} '{command}' failed: {failure}")]
     Hook {
         /// The list it is on.
-        moment: Moment,
+        command_phase: CommandPhase,
         /// The command.
         command: Shown,
         /// Why.
         failure: Box<CommandFailure>,
     },
     /// Commands on hosts failed.
-    #[error("{moment} failed on {}", hosts(.failures))]
+    #[error("{command_phase} failed on {}", hosts(.failures))]
     Commands {
         /// What they were to do.
-        moment: Moment,
+        command_phase: CommandPhase,
         /// Hosts, and why it failed there.
         failures: Vec<(String, TargetError)>,
     },
@@ -192,10 +192,10 @@ pub enum RolloutError {
         manifests: Vec<String>,
     },
     /// There is nothing to go back to.
-    #[error("{place}: {reason}")]
+    #[error("{target}: {reason}")]
     Rollback {
         /// The place's label.
-        place: String,
+        target: String,
         /// Why.
         reason: RollbackError,
     },
@@ -204,14 +204,14 @@ pub enum RolloutError {
     DifferentDeploys(String),
     /// What is to come back is not whole any more.
     #[error(
-        "{count} files of deploy {deploy} are missing on {place} and are not kept here either, {example} among them; \
+        "{count} files of deploy {deploy} are missing on {target} and are not kept here either, {example} among them; \
          deploy that version again"
     )]
     Missing {
         /// The deploy.
         deploy: String,
         /// The place's label.
-        place: String,
+        target: String,
         /// How many files.
         count: usize,
         /// One of them.
@@ -257,12 +257,12 @@ impl Engine {
         }
     }
 
-    fn connection<'a>(&'a self, place: &'a Place, silence: Duration) -> ConnectOptions<'a> {
+    fn connection<'a>(&'a self, target: &'a DeployTarget, timeout: Duration) -> ConnectOptions<'a> {
         ConnectOptions {
             agents: &self.agents,
-            ssh: &place.ssh,
+            ssh: &target.ssh,
             prompt: &*self.prompt,
-            timeout: silence,
+            timeout: timeout,
             bytes_per_second: self.bytes_per_second,
             dry_run: false,
             checksum: false,

@@ -3,7 +3,7 @@
 use assetsync_core::protocol::{Failure, FailureCode};
 use assetsync_sync::{PushError, Report};
 
-use super::place::Place;
+use super::target::DeployTarget;
 use super::{CommandFailure, RolloutError};
 use crate::history::DeployId;
 
@@ -13,7 +13,7 @@ pub struct Outcome {
     /// The deploy's name, the same on all hosts.
     pub id: DeployId,
     /// All places, in the deployment's order.
-    pub places: Vec<TargetOutcome>,
+    pub targets: Vec<TargetOutcome>,
     /// What stopped the rollout, beside what places say.
     pub error: Option<RolloutError>,
     /// How often content was encoded: once for all places in the same state.
@@ -24,7 +24,7 @@ pub struct Outcome {
 
 /// How a rollout ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RolloutResult {
     /// All that was wanted is done everywhere.
     Done,
     /// All that was wanted is done where it could be, and some places were left out.
@@ -43,7 +43,7 @@ pub struct TargetOutcome {
     /// The set's position in the deployment.
     pub set: usize,
     /// What is served there.
-    pub stands: ServedVersion,
+    pub served_version: ServedVersion,
     /// What was sent, once it was staged.
     pub report: Option<Report>,
     /// Why it did not go on.
@@ -99,10 +99,10 @@ pub enum TargetError {
 
 impl TargetError {
     /// Why a place could not be looked at.
-    pub(super) fn of_survey(error: PushError, place: &Place) -> TargetError {
+    pub(super) fn of_survey(error: PushError, target: &DeployTarget) -> TargetError {
         match error {
             PushError::Agent(failure) if failure.code == FailureCode::Permission => {
-                TargetError::NotReadable { failure, user: place.user() }
+                TargetError::NotReadable { failure, user: target.user() }
             }
             error => error.into(),
         }
@@ -110,12 +110,12 @@ impl TargetError {
 }
 
 impl TargetOutcome {
-    pub(super) fn of(place: &Place) -> TargetOutcome {
+    pub(super) fn of(target: &DeployTarget) -> TargetOutcome {
         TargetOutcome {
-            label: place.label.clone(),
-            host: place.host,
-            set: place.set,
-            stands: ServedVersion::Old,
+            label: target.label.clone(),
+            host: target.host,
+            set: target.set,
+            served_version: ServedVersion::Old,
             report: None,
             error: None,
         }
@@ -124,13 +124,13 @@ impl TargetOutcome {
 
 impl Outcome {
     /// How it ended.
-    pub fn verdict(&self) -> Verdict {
-        let failed = self.places.iter().filter(|place| place.error.is_some()).count();
-        let is_live = self.places.iter().any(|place| place.stands == ServedVersion::New);
+    pub fn rollout_result(&self) -> RolloutResult {
+        let failed = self.targets.iter().filter(|target| target.error.is_some()).count();
+        let is_live = self.targets.iter().any(|target| target.served_version == ServedVersion::New);
         match (&self.error, failed) {
-            (None, 0) => Verdict::Done,
-            (None, _) if self.keep_going && is_live => Verdict::Partly,
-            _ => Verdict::Failed,
+            (None, 0) => RolloutResult::Done,
+            (None, _) if self.keep_going && is_live => RolloutResult::Partly,
+            _ => RolloutResult::Failed,
         }
     }
 }

@@ -13,86 +13,89 @@ use assetsync_sync::compare::content_match::SourceEntry;
 use assetsync_sync::{Source, Survey};
 use tempfile::TempDir;
 
-use super::course::Course;
 use super::event::Phase;
-use super::fleet::Load;
-use super::keeper::known;
+use super::fleet::Payload;
 use super::outcome::{Outcome, TargetError};
-use super::place::Place;
-use super::under_way::Way;
-use super::{Rollout, RolloutError, load};
+use super::pipeline::Pipeline;
+use super::retention::known;
+use super::started::RolloutSteps;
+use super::target::DeployTarget;
+use super::{Rollout, RolloutError, payload};
 use crate::history;
-use crate::history::{Content, DeployId, History, HistoryFile, Target, Tree};
+use crate::history::{Content, DeployId, History, HistoryFile, RollbackTo, Tree};
 
 /// The permission bits of a directory that is made anew.
 const NEW_DIR: u32 = 0o755;
 
 /// A place, what stands there, and the deploys it knows.
-struct Known {
-    place: Place,
+struct SurveyedTarget {
+    target: DeployTarget,
     survey: Survey,
     history: History,
 }
 
 impl Rollout<'_> {
     /// Brings an earlier deploy's exact tree back; what hosts have of it is not sent.
-    pub fn rollback(&self, target: Target<'_>) -> Result<Outcome, RolloutError> {
+    pub fn rollback(&self, to: RollbackTo<'_>) -> Result<Outcome, RolloutError> {
         // What must be sent lies here until all is done.
         let contents = tempfile::tempdir().map_err(RolloutError::Temporary)?;
-        let way = Way { runs_commands: true, prunes: false, cleans_up: false };
-        self.roll_out(way, |course| course.roll_back(target, &contents))
+        let steps = RolloutSteps { runs_commands: true, prunes: false, cleans_up: false };
+        self.roll_out(steps, |course| course.roll_back(to, &contents))
     }
 }
 
-impl Course<'_> {
+impl Pipeline<'_> {
     fn roll_back(
         &mut self,
-        target: Target<'_>,
+        to: RollbackTo<'_>,
         contents: &TempDir,
-    ) -> Result<Vec<Load>, RolloutError> {
+    ) -> Result<Vec<Payload>, RolloutError> {
         self.begin(Phase::Check);
         let surveyed = self.surveyed()?;
-        let mut places = Vec::new();
-        for (place, survey) in surveyed {
+        let mut targets = Vec::new();
+        for (target, survey) in surveyed {
             match known(&survey.history) {
-                Ok(known) => places.push(Known { place, survey, history: known.history }),
-                Err(reason) => self.leave_out(&place, TargetError::History(reason)),
+                Ok(known) => {
+                    targets.push(SurveyedTarget { target, survey, history: known.history })
+                }
+                Err(reason) => self.exclude(&target, TargetError::History(reason)),
             }
         }
         self.go_on_without_failed()?;
-        let id = common_deploy(&places, target)?;
-        self.loads(&places, id, contents.path())
+        let id = common_deploy(&targets, to)?;
+        self.payloads(&targets, id, contents.path())
     }
 
-    fn loads(
+    fn payloads(
         &self,
-        places: &[Known],
+        targets: &[SurveyedTarget],
         id: DeployId,
         contents: &Path,
-    ) -> Result<Vec<Load>, RolloutError> {
-        let loads = self.sets().into_iter().map(|load::Set { at, assets }| {
-            let there: Vec<&Known> = places.iter().filter(|known| known.place.set == at).collect();
-            let standing = there.first().map_or(&[][..], |first| &first.survey.state.entries);
+    ) -> Result<Vec<Payload>, RolloutError> {
+        let payloads = self.sets().into_iter().map(|payload::Set { at, assets }| {
+            let there: Vec<&SurveyedTarget> =
+                targets.iter().filter(|known| known.target.set == at).collect();
+            let existing = there.first().map_or(&[][..], |first| &first.survey.state.entries);
             let tree = tree_of(&there, id)?;
             let contents = contents.join(at.to_string());
             fs::create_dir(&contents).map_err(RolloutError::Temporary)?;
             for known in &there {
                 self.fetch_missing(known, id, &contents)?;
             }
-            Ok(Load {
+            Ok(Payload {
                 set: at,
-                source: Source::of(entries(&tree, standing), &contents)?,
-                options: load::options(assets, self.rollout.engine.recipes)?,
-                decide: Box::new(load::keeper(assets, self.purpose(Some(id)))?),
+                source: Source::of(entries(&tree, existing), &contents)?,
+                options: payload::options(assets, self.rollout.engine.recipes)?,
+                decide: Box::new(payload::deploy_retention(assets, self.rollout_kind(Some(id)))?),
             })
         });
-        loads.collect()
+        payloads.collect()
     }
 
     /// Puts what a place lacks of a deploy where it can be sent from; the store may have it.
     fn fetch_missing(
         &self,
-        known: &Known,
+        known: &SurveyedTarget,
         id: DeployId,
         contents: &Path,
     ) -> Result<(), RolloutError> {
@@ -102,9 +105,9 @@ impl Course<'_> {
             .iter()
             .map(|retained_contents| retained_contents.digest)
             .collect();
-        let (name, standing) = (id.to_string(), &known.survey.state.entries);
+        let (name, existing) = (id.to_string(), &known.survey.state.entries);
         let plan =
-            history::rollback(&known.history, Target::Id(&name), standing, &retained_contents);
+            history::rollback(&known.history, RollbackTo::Id(&name), existing, &retained_contents);
         let plan = plan.map_err(|reason| known.refuses(reason))?;
         let lost: Vec<&HistoryFile> = plan
             .missing()
@@ -118,7 +121,7 @@ impl Course<'_> {
             None => Ok(()),
             Some(file) => Err(RolloutError::Missing {
                 deploy: name,
-                place: known.place.label.clone(),
+                target: known.target.label.clone(),
                 count: lost.len(),
                 example: file.path.to_string(),
             }),
@@ -143,28 +146,28 @@ impl Course<'_> {
     }
 }
 
-impl Known {
+impl SurveyedTarget {
     fn refuses(&self, reason: history::RollbackError) -> RolloutError {
-        RolloutError::Rollback { place: self.place.label.clone(), reason }
+        RolloutError::Rollback { target: self.target.label.clone(), reason }
     }
 
-    fn find(&self, target: Target<'_>) -> Result<DeployId, RolloutError> {
-        let found = history::find(&self.history, target).map_err(|reason| self.refuses(reason))?;
+    fn find(&self, to: RollbackTo<'_>) -> Result<DeployId, RolloutError> {
+        let found = history::find(&self.history, to).map_err(|reason| self.refuses(reason))?;
         Ok(self.history.deploys()[found].id)
     }
 }
 
-/// The deploy that `target` means at all places. A set of assets that did not change since may have to go back further
+/// The deploy that `to` means at all places. A set of assets that did not change since may have to go back further
 /// by itself; the newest deploy that any set means is the one for all.
-fn common_deploy(places: &[Known], target: Target<'_>) -> Result<DeployId, RolloutError> {
-    let mut by_set: BTreeMap<usize, Vec<(&Known, DeployId)>> = BTreeMap::new();
-    for known in places {
-        by_set.entry(known.place.set).or_default().push((known, known.find(target)?));
+fn common_deploy(targets: &[SurveyedTarget], to: RollbackTo<'_>) -> Result<DeployId, RolloutError> {
+    let mut by_set: BTreeMap<usize, Vec<(&SurveyedTarget, DeployId)>> = BTreeMap::new();
+    for known in targets {
+        by_set.entry(known.target.set).or_default().push((known, known.find(to)?));
     }
     for found in by_set.values() {
         if found.iter().any(|(_, id)| *id != found[0].1) {
             let told =
-                found.iter().map(|(known, id)| format!("{} would get {id}", known.place.label));
+                found.iter().map(|(known, id)| format!("{} would get {id}", known.target.label));
             return Err(RolloutError::DifferentDeploys(told.collect::<Vec<_>>().join(", ")));
         }
     }
@@ -173,10 +176,10 @@ fn common_deploy(places: &[Known], target: Target<'_>) -> Result<DeployId, Rollo
 }
 
 /// The tree that a deploy had, which must be the same at all places.
-fn tree_of(places: &[&Known], id: DeployId) -> Result<Tree, RolloutError> {
+fn tree_of(targets: &[&SurveyedTarget], id: DeployId) -> Result<Tree, RolloutError> {
     let name = id.to_string();
-    let mut trees = places.iter().map(|known| {
-        let found = history::find(&known.history, Target::Id(&name));
+    let mut trees = targets.iter().map(|known| {
+        let found = history::find(&known.history, RollbackTo::Id(&name));
         let found = found.map_err(|reason| known.refuses(reason))?;
         Ok::<_, RolloutError>((known, known.history.tree(found)))
     });
@@ -185,7 +188,7 @@ fn tree_of(places: &[&Known], id: DeployId) -> Result<Tree, RolloutError> {
     for other in trees {
         let (known, other) = other?;
         if other != tree {
-            let told = format!("deploy {name} is another one on {}", known.place.label);
+            let told = format!("deploy {name} is another one on {}", known.target.label);
             return Err(RolloutError::DifferentDeploys(told));
         }
     }
@@ -193,13 +196,13 @@ fn tree_of(places: &[&Known], id: DeployId) -> Result<Tree, RolloutError> {
 }
 
 /// A tree as a source lists it: files as they were, and the directories they need, as they are.
-fn entries(tree: &Tree, standing: &[RemoteEntry]) -> Vec<SourceEntry> {
+fn entries(tree: &Tree, existing: &[RemoteEntry]) -> Vec<SourceEntry> {
     let mut entries: BTreeMap<RelPath, SourceEntry> = BTreeMap::new();
     for file in tree.files() {
         let mut above = file.path.parent();
         while let Some(directory) = above {
             above = directory.parent();
-            entries.entry(directory).or_insert_with_key(|path| directory_entry(path, standing));
+            entries.entry(directory).or_insert_with_key(|path| directory_entry(path, existing));
         }
         entries.insert(file.path.clone(), file_entry(file));
     }
@@ -211,13 +214,13 @@ fn file_entry(file: &HistoryFile) -> SourceEntry {
         Content::File { size, digest } => (Kind::File { size: *size }, Some(*digest)),
         Content::Symlink { target } => (Kind::Symlink { target: target.clone() }, None),
     };
-    let (path, mode, mtime) = (file.path.clone(), file.stamp.mode, file.stamp.mtime);
+    let (path, mode, mtime) = (file.path.clone(), file.attributes.mode, file.attributes.mtime);
     SourceEntry { entry: Entry { path, kind, mode, mtime }, digest }
 }
 
-fn directory_entry(path: &RelPath, standing: &[RemoteEntry]) -> SourceEntry {
-    let found = standing.binary_search_by(|remote| remote.entry.path.cmp(path)).ok();
-    let there = found.map(|at| &standing[at].entry).filter(|entry| entry.kind == Kind::Dir);
+fn directory_entry(path: &RelPath, existing: &[RemoteEntry]) -> SourceEntry {
+    let found = existing.binary_search_by(|remote| remote.entry.path.cmp(path)).ok();
+    let there = found.map(|at| &existing[at].entry).filter(|entry| entry.kind == Kind::Dir);
     let mode = there.map_or(NEW_DIR, |entry| entry.mode);
     let entry = Entry { path: path.clone(), kind: Kind::Dir, mode, mtime: Mtime::default() };
     SourceEntry { entry, digest: None }

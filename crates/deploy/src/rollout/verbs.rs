@@ -2,21 +2,21 @@
 
 use assetsync_sync::{Options, Source};
 
-use super::fleet::Load;
-use super::keeper::RolloutKind;
+use super::fleet::Payload;
 use super::outcome::Outcome;
-use super::under_way::Way;
-use super::{Rollout, RolloutError, load};
+use super::retention::RolloutKind;
+use super::started::RolloutSteps;
+use super::{Rollout, RolloutError, payload};
 
 impl Rollout<'_> {
     /// Builds, and brings what was built to every host, with all that belongs to it.
     pub fn deploy(&self) -> Result<Outcome, RolloutError> {
-        let (build, choice) = (&self.deployment.build, self.choice);
+        let (build, selection) = (&self.deployment.build, self.selection);
         let command = build.command.as_deref();
-        let command = command.filter(|_| !choice.skip_build && !choice.dry_run);
+        let command = command.filter(|_| !selection.skip_build && !selection.dry_run);
         let cleans_up = command.is_some() && build.cleanup;
-        let way = Way { runs_commands: true, prunes: true, cleans_up };
-        self.roll_out(way, |course| {
+        let steps = RolloutSteps { runs_commands: true, prunes: true, cleans_up };
+        self.roll_out(steps, |course| {
             if let Some(command) = command {
                 course.check()?;
                 course.build(command)?;
@@ -27,24 +27,24 @@ impl Rollout<'_> {
 
     /// Brings what is built to every host, all or none; nothing else is run.
     pub fn push(&self) -> Result<Outcome, RolloutError> {
-        let way = Way { runs_commands: false, prunes: true, cleans_up: false };
-        self.roll_out(way, |course| course.built())
+        let steps = RolloutSteps { runs_commands: false, prunes: true, cleans_up: false };
+        self.roll_out(steps, |course| course.built())
     }
 
     /// Deletes what retention lets go, on every host.
     pub fn prune(&self) -> Result<Outcome, RolloutError> {
         let nothing = tempfile::tempdir().map_err(RolloutError::Temporary)?;
-        let way = Way { runs_commands: false, prunes: true, cleans_up: false };
-        self.roll_out(way, |course| {
-            let loads = course.sets().into_iter().map(|set| {
-                let options = load::options(set.assets, self.engine.recipes)?;
+        let steps = RolloutSteps { runs_commands: false, prunes: true, cleans_up: false };
+        self.roll_out(steps, |course| {
+            let payloads = course.sets().into_iter().map(|set| {
+                let options = payload::options(set.assets, self.engine.recipes)?;
                 // Nothing is wanted beside what is live, which retention keeps.
                 let options = Options { allow_empty: true, ..options };
                 let source = Source::of(Vec::new(), nothing.path())?;
-                let decide = Box::new(load::keeper(set.assets, RolloutKind::Prune)?);
-                Ok(Load { set: set.at, source, options, decide })
+                let decide = Box::new(payload::deploy_retention(set.assets, RolloutKind::Prune)?);
+                Ok(Payload { set: set.at, source, options, decide })
             });
-            loads.collect()
+            payloads.collect()
         })
     }
 }

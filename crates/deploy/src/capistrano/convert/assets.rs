@@ -1,9 +1,9 @@
 //! What is built and pushed.
 
-use super::Draft;
-use crate::capistrano::recipe::CapistranoStage;
+use super::StageConversion;
+use crate::capistrano::stages::CapistranoStage;
 use crate::config::is_set_name;
-use crate::config::starter::Line;
+use crate::config::template::TemplateLine;
 
 /// Directories below `public` that other bundlers build into, as `linked_dirs` names them.
 const BUNDLERS: [&str; 7] = [
@@ -16,9 +16,9 @@ const BUNDLERS: [&str; 7] = [
     "public/shakapacker",
 ];
 
-impl Draft {
+impl StageConversion {
     pub(super) fn assets(&mut self, stage: &CapistranoStage) {
-        self.line(Line::text("build.command", "rake assets:precompile"));
+        self.line(TemplateLine::text("build.command", "rake assets:precompile"));
         self.build_environment(stage);
         self.sets(stage);
         let roles = stage.texts("assets_roles").or_else(|| stage.texts("assets_role"));
@@ -28,7 +28,7 @@ impl Draft {
         let keep = stage.get("keep_assets").and_then(crate::capistrano::Value::into_text);
         if let Some(keep) = keep.filter(|keep| keep.parse::<u16>().is_ok_and(|keep| keep <= 10_000))
         {
-            self.line(Line { key: "assets.retention.keep".into(), value: keep });
+            self.line(TemplateLine { key: "assets.retention.keep".into(), value: keep });
         }
         self.entry_points(stage);
     }

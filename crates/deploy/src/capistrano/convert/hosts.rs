@@ -1,17 +1,17 @@
 //! The hosts, how they are reached, and the environment of commands on them.
 
-use super::Draft;
+use super::StageConversion;
 use crate::capistrano::Value;
-use crate::capistrano::recipe::CapistranoStage;
 use crate::capistrano::server::{Server, port};
-use crate::config::secret::is_secret;
-use crate::config::starter::Line;
-use crate::config::text::quoted;
+use crate::capistrano::stages::CapistranoStage;
+use crate::config::escape::quoted;
+use crate::config::secrets::is_secret;
+use crate::config::template::TemplateLine;
 use crate::config::value_is_fine;
 
 const ONLY_RUBY: &str = "has a value that only Ruby knows";
 
-impl Draft {
+impl StageConversion {
     pub(super) fn ssh(&mut self, stage: &CapistranoStage) {
         let Some(Value::Hash(options)) = stage.get("ssh_options") else { return };
         for (name, value) in options {
@@ -23,7 +23,7 @@ impl Draft {
                 ("port", value) => {
                     let port = port(value).map(|port| port.to_string());
                     if let Some(value) = port {
-                        self.line(Line { key: "ssh.port".into(), value });
+                        self.line(TemplateLine { key: "ssh.port".into(), value });
                     }
                 }
                 ("keys", value) => {
@@ -97,5 +97,5 @@ fn host(server: &Server, keys: &[String]) -> Result<String, String> {
 }
 
 fn list(items: &[String]) -> String {
-    Line::list("", items).value
+    TemplateLine::list("", items).value
 }

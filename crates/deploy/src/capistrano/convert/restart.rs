@@ -1,12 +1,12 @@
 //! What restarts the application: the plugin that the `Capfile` loads.
 
-use super::Draft;
+use super::StageConversion;
 use crate::capistrano::Value;
-use crate::capistrano::recipe::{CapistranoStage, Recipe};
-use crate::config::starter::Line;
+use crate::capistrano::stages::{CapistranoConfig, CapistranoStage};
+use crate::config::template::TemplateLine;
 
-impl Draft {
-    pub(super) fn restart(&mut self, recipe: &Recipe, stage: &CapistranoStage) {
+impl StageConversion {
+    pub(super) fn restart(&mut self, recipe: &CapistranoConfig, stage: &CapistranoStage) {
         let plugins = &recipe.plugins;
         if plugins.has("Capistrano::Puma::Systemd") {
             self.systemd(stage);
@@ -24,7 +24,7 @@ impl Draft {
 
     fn phased(&mut self, stage: &CapistranoStage) {
         if stage.get("puma_phased_restart") == Some(Value::Flag(true)) {
-            self.line(Line { key: "restart.phased".into(), value: "true".into() });
+            self.line(TemplateLine { key: "restart.phased".into(), value: "true".into() });
         }
     }
 

@@ -1,13 +1,13 @@
 //! The version manager, and the lists of programs that run through it and through bundler.
 
-use super::Draft;
-use crate::capistrano::recipe::{CapistranoStage, Recipe};
+use super::StageConversion;
+use crate::capistrano::stages::{CapistranoConfig, CapistranoStage};
 use crate::command::{Rbenv, Rvm};
-use crate::config::schema::{Default, Found, find};
-use crate::config::text::enumerated;
+use crate::config::escape::enumerated;
+use crate::config::schema::{Default, Lookup, find};
 
-impl Draft {
-    pub(super) fn ruby(&mut self, recipe: &Recipe, stage: &CapistranoStage) {
+impl StageConversion {
+    pub(super) fn ruby(&mut self, recipe: &CapistranoConfig, stage: &CapistranoStage) {
         let is_used = |name: &str, variable: &str| {
             recipe.plugins.has(&format!("capistrano/{name}")) || stage.get(variable).is_some()
         };
@@ -92,10 +92,10 @@ impl Draft {
 /// What our list has anyway.
 fn built_in(key: &str) -> Vec<&'static str> {
     match find(key) {
-        Found::Setting(setting) => match setting.default {
+        Lookup::Setting(setting) => match setting.default {
             Default::Items(items) => items.to_vec(),
             Default::None | Default::Value(_) | Default::Template(_) => Vec::new(),
         },
-        Found::Group | Found::Nothing => Vec::new(),
+        Lookup::Group | Lookup::Nothing => Vec::new(),
     }
 }

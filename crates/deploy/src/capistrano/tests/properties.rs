@@ -84,7 +84,7 @@ fn word() -> impl Strategy<Value = String> {
 
 /// Settings with values of all kinds: nearly a recipe.
 fn line() -> impl Strategy<Value = String> {
-    let name = prop::sample::select(crate::capistrano::recipe_names::KNOWN_VARIABLES.to_vec());
+    let name = prop::sample::select(crate::capistrano::known_variables::KNOWN_VARIABLES.to_vec());
     let value = prop_oneof![
         "\"[ -~äß/~$.-]{0,10}\"",
         "'[a-z/.-]{0,10}'",

@@ -1,12 +1,12 @@
 //! What written values come to.
 
-use crate::capistrano::{Files, RubyFile, Value, recipe};
+use crate::capistrano::{Files, RubyFile, Value, stages};
 
 /// The value of `:x` after a deploy.rb.
 fn x(text: &str) -> Option<Value> {
     let deploy = RubyFile { name: "config/deploy.rb".into(), text: text.into() };
     let ruby_version = Some("3.3.6\n".into());
-    let recipe = recipe::read(&Files { deploy: Some(deploy), ruby_version, ..Files::default() });
+    let recipe = stages::read(&Files { deploy: Some(deploy), ruby_version, ..Files::default() });
     recipe.stages[0].get("x")
 }
 

@@ -3,11 +3,11 @@
 use super::FileHost;
 use super::lists::LIST;
 use super::reader::{Reader, TableContext};
-use crate::config::layer::{Change, Entry as Changed, Item, Layer};
-use crate::config::place::Place;
+use crate::config::layer::{Change, Item, Layer, SettingChange};
+use crate::config::origin::ConfigSpan;
 use crate::config::problem::{Diagnostic, Expected, Problem};
-use crate::config::schema::{Found, Key, Kind, children, find};
-use crate::config::tree::{Content, Entry, Node};
+use crate::config::schema::{Key, Kind, Lookup, children, find};
+use crate::config::toml_tree::{TomlEntry, TomlNode, TomlValue};
 use crate::config::value::{SettingValue, refused, word};
 
 /// What a host's table has besides settings; those of `[ssh]` may stand in it without `ssh.`.
@@ -29,8 +29,8 @@ struct Address {
 }
 
 impl Reader {
-    pub(super) fn hosts(&mut self, stage: &str, node: &Node) -> Vec<FileHost> {
-        let Content::List(nodes) = &node.content else {
+    pub(super) fn hosts(&mut self, stage: &str, node: &TomlNode) -> Vec<FileHost> {
+        let TomlValue::List(nodes) = &node.content else {
             self.wrong_type(&format!("stages.{stage}.hosts"), HOSTS, node);
             return Vec::new();
         };
@@ -38,29 +38,29 @@ impl Reader {
         for node in nodes {
             let Some(host) = self.host(stage, node) else { continue };
             match hosts.iter().find(|other| is_same(other, &host)) {
-                Some(first) => self.duplicate(stage, &host, first.place.clone()),
+                Some(first) => self.duplicate(stage, &host, first.span.clone()),
                 None => hosts.push(host),
             }
         }
         hosts
     }
 
-    fn duplicate(&mut self, stage: &str, host: &FileHost, first: Place) {
-        let (host, place) = (host.address.clone(), host.place.clone());
+    fn duplicate(&mut self, stage: &str, host: &FileHost, first: ConfigSpan) {
+        let (host, span) = (host.address.clone(), host.span.clone());
         let problem = Problem::DuplicateHost { host, stage: stage.to_owned() };
-        self.problems.push(Diagnostic::at(problem, place).with(Some(first), "first here"));
+        self.problems.push(Diagnostic::at(problem, span).with(Some(first), "first here"));
     }
 
-    fn host(&mut self, stage: &str, node: &Node) -> Option<FileHost> {
+    fn host(&mut self, stage: &str, node: &TomlNode) -> Option<FileHost> {
         let mut host = FileHost {
             address: String::new(),
-            place: self.place(&node.span),
+            span: self.span(&node.span),
             roles: None,
             layer: Layer::default(),
         };
         match &node.content {
-            Content::Text(_) => self.address(&mut host, "hosts", node)?,
-            Content::Table(entries) => self.host_table(&mut host, stage, node, entries)?,
+            TomlValue::Text(_) => self.address(&mut host, "hosts", node)?,
+            TomlValue::Table(entries) => self.host_table(&mut host, stage, node, entries)?,
             _ => {
                 self.wrong_type(&format!("stages.{stage}.hosts"), HOST, node);
                 return None;
@@ -73,8 +73,8 @@ impl Reader {
         &mut self,
         host: &mut FileHost,
         stage: &str,
-        node: &Node,
-        entries: &[Entry],
+        node: &TomlNode,
+        entries: &[TomlEntry],
     ) -> Option<()> {
         for entry in entries {
             match entry.key.as_str() {
@@ -91,7 +91,7 @@ impl Reader {
     }
 
     /// A setting of this host; what two keys set is an error, as both were meant.
-    fn host_setting(&mut self, host: &mut FileHost, stage: &str, entry: &Entry) {
+    fn host_setting(&mut self, host: &mut FileHost, stage: &str, entry: &TomlEntry) {
         let spot = TableContext { stage: Some(stage), is_host: true, set: None };
         let group = if children("ssh").contains(&entry.key) { "ssh" } else { "" };
         let mut layer = Layer::default();
@@ -101,20 +101,19 @@ impl Reader {
         }
     }
 
-    fn add(&mut self, host: &mut FileHost, changed: Changed) {
+    fn add(&mut self, host: &mut FileHost, changed: SettingChange) {
         match host.layer.0.iter().find(|other| other.key == changed.key) {
             Some(first) => {
                 let problem = Problem::DuplicateKey(changed.key.to_string());
-                let first = Some(first.place.clone());
-                self.problems
-                    .push(Diagnostic::at(problem, changed.place).with(first, "first here"));
+                let first = Some(first.span.clone());
+                self.problems.push(Diagnostic::at(problem, changed.span).with(first, "first here"));
             }
             None => host.layer.0.push(changed),
         }
     }
 
-    fn roles(&mut self, entry: &Entry) -> Option<Vec<Item>> {
-        let Content::List(nodes) = &entry.node.content else {
+    fn roles(&mut self, entry: &TomlEntry) -> Option<Vec<Item>> {
+        let TomlValue::List(nodes) = &entry.node.content else {
             self.wrong_type("roles", LIST, &entry.node);
             return None;
         };
@@ -131,7 +130,7 @@ impl Reader {
     }
 
     /// Takes an address apart; user and port become the host's settings.
-    fn address(&mut self, host: &mut FileHost, key: &str, node: &Node) -> Option<()> {
+    fn address(&mut self, host: &mut FileHost, key: &str, node: &TomlNode) -> Option<()> {
         let text = match self.checked(Kind::Text, key, node)? {
             SettingValue::Text(text) => text,
             _ => return None,
@@ -148,11 +147,11 @@ impl Reader {
             ("ssh.user", address.user.map(SettingValue::Text)),
             ("ssh.port", address.port.map(SettingValue::Count)),
         ];
-        for (name, datum) in parts {
-            if let (Found::Setting(setting), Some(datum)) = (find(name), datum) {
-                let change = Change::Assign(vec![self.item(datum, node)]);
-                let place = self.place(&node.span);
-                self.add(host, Changed { key: Key::new(setting, name), change, place });
+        for (name, setting_value) in parts {
+            if let (Lookup::Setting(setting), Some(setting_value)) = (find(name), setting_value) {
+                let change = Change::Assign(vec![self.item(setting_value, node)]);
+                let span = self.span(&node.span);
+                self.add(host, SettingChange { key: Key::new(setting, name), change, span });
             }
         }
         Some(())
@@ -164,7 +163,7 @@ fn is_same(one: &FileHost, other: &FileHost) -> bool {
     let port = |host: &FileHost| {
         let entry = host.layer.0.iter().find(|entry| entry.key.setting.name == "ssh.port")?;
         match &entry.change {
-            Change::Assign(items) => items.first().map(|item| item.datum.clone()),
+            Change::Assign(items) => items.first().map(|item| item.setting_value.clone()),
             Change::Amend { .. } => None,
         }
     };
@@ -182,21 +181,21 @@ pub(crate) fn is_address(text: &str) -> Result<(), Problem> {
 
 /// Reads `[user@]host[:port]`; an IPv6 address with a port has brackets.
 fn parse(key: &str, text: &str) -> Result<Address, Problem> {
-    const ADVICE: &str = "write \"user@host\" or \"user@host:port\", an IPv6 address in brackets";
+    const HINT: &str = "write \"user@host\" or \"user@host:port\", an IPv6 address in brackets";
     let (user, rest) = match text.rsplit_once('@') {
         Some((user, rest)) => (Some(user), rest),
         None => (None, text),
     };
-    let (host, port) = host_and_port(rest).ok_or_else(|| refused(key, "is no address", ADVICE))?;
+    let (host, port) = host_and_port(rest).ok_or_else(|| refused(key, "is no address", HINT))?;
     for part in user.into_iter().chain([host]) {
         word(key, part)?;
         if part.is_empty() || part.contains(['/', '@', '[', ']']) {
-            return Err(refused(key, "is no address", ADVICE));
+            return Err(refused(key, "is no address", HINT));
         }
     }
     let port = port.map(|port| match port.parse() {
         Ok(port @ 1..=65_535) => Ok(port),
-        _ => Err(refused(key, "has no port from 1 to 65535 after its colon", ADVICE)),
+        _ => Err(refused(key, "has no port from 1 to 65535 after its colon", HINT)),
     });
     Ok(Address { user: user.map(str::to_owned), host: host.to_owned(), port: port.transpose()? })
 }

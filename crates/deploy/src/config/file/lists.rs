@@ -4,7 +4,7 @@ use super::reader::Reader;
 use crate::config::layer::{APPEND, Change, Item, REMOVE};
 use crate::config::problem::{Expected, Problem};
 use crate::config::schema::{Key, Kind};
-use crate::config::tree::{Content, Entry, Node};
+use crate::config::toml_tree::{TomlEntry, TomlNode, TomlValue};
 use crate::config::value::{Hook, SettingValue};
 
 /// A list that nothing else can extend.
@@ -12,10 +12,10 @@ pub(super) const LIST: Expected = Expected { what: "a list", example: "[\"one\",
 
 impl Reader {
     /// A list, or a table with what is appended and removed.
-    pub(super) fn list_change(&mut self, key: &Key, node: &Node) -> Option<Change> {
+    pub(super) fn list_change(&mut self, key: &Key, node: &TomlNode) -> Option<Change> {
         match &node.content {
-            Content::List(nodes) => Some(Change::Assign(self.items(key, nodes))),
-            Content::Table(entries) => Some(self.amendments(key, entries)),
+            TomlValue::List(nodes) => Some(Change::Assign(self.items(key, nodes))),
+            TomlValue::Table(entries) => Some(self.amendments(key, entries)),
             _ => {
                 self.not_a_list(key, node);
                 None
@@ -23,14 +23,14 @@ impl Reader {
         }
     }
 
-    fn not_a_list(&mut self, key: &Key, node: &Node) {
+    fn not_a_list(&mut self, key: &Key, node: &TomlNode) {
         let example = "[\"one\", \"two\"], or { append = [\"three\"] } to keep what was there";
         let expected = Expected { what: "a list", example };
         self.wrong_type(&key.to_string(), expected, node);
     }
 
     /// `append` and `remove`; with both, what is removed goes first.
-    fn amendments(&mut self, key: &Key, entries: &[Entry]) -> Change {
+    fn amendments(&mut self, key: &Key, entries: &[TomlEntry]) -> Change {
         let (mut append, mut remove) = (Vec::new(), Vec::new());
         for entry in entries {
             let target = match entry.key.as_str() {
@@ -41,7 +41,7 @@ impl Reader {
                     continue;
                 }
             };
-            let Content::List(nodes) = &entry.node.content else {
+            let TomlValue::List(nodes) = &entry.node.content else {
                 let name = format!("{key}.{}", entry.key);
                 self.wrong_type(&name, LIST, &entry.node);
                 continue;
@@ -51,26 +51,31 @@ impl Reader {
         Change::Amend { append, remove }
     }
 
-    pub(super) fn items(&mut self, key: &Key, nodes: &[Node]) -> Vec<Item> {
+    pub(super) fn items(&mut self, key: &Key, nodes: &[TomlNode]) -> Vec<Item> {
         let name = key.to_string();
         let mut items: Vec<Item> = Vec::new();
         for node in nodes {
             let is_hook = key.setting.kind == Kind::Hook;
-            let datum = match &node.content {
-                Content::Table(entries) if is_hook => self.hook(&name, node, entries),
+            let setting_value = match &node.content {
+                TomlValue::Table(entries) if is_hook => self.hook(&name, node, entries),
                 _ => self.checked(key.setting.kind, &name, node),
             };
-            items.extend(datum.map(|datum| self.item(datum, node)));
+            items.extend(setting_value.map(|setting_value| self.item(setting_value, node)));
         }
         items
     }
 
-    pub(super) fn checked(&mut self, kind: Kind, name: &str, node: &Node) -> Option<SettingValue> {
+    pub(super) fn checked(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        node: &TomlNode,
+    ) -> Option<SettingValue> {
         kind.check(name, node.scalar()).map_err(|problem| self.problem(&node.span, problem)).ok()
     }
 
     /// `{ run = "...", roles = [...], timeout = "..." }`.
-    fn hook(&mut self, name: &str, node: &Node, entries: &[Entry]) -> Option<SettingValue> {
+    fn hook(&mut self, name: &str, node: &TomlNode, entries: &[TomlEntry]) -> Option<SettingValue> {
         let (mut run, mut roles, mut timeout) = (None, Vec::new(), None);
         for entry in entries {
             let part = format!("{name}.{}", entry.key);
@@ -95,8 +100,8 @@ impl Reader {
     }
 
     /// A list of names.
-    fn words(&mut self, name: &str, node: &Node) -> Option<Vec<String>> {
-        let Content::List(nodes) = &node.content else {
+    fn words(&mut self, name: &str, node: &TomlNode) -> Option<Vec<String>> {
+        let TomlValue::List(nodes) = &node.content else {
             self.wrong_type(name, LIST, node);
             return None;
         };

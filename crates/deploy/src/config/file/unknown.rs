@@ -2,15 +2,15 @@
 
 use super::hosts::HOST_KEYS;
 use super::reader::{Reader, TableContext};
-use crate::config::nearest::nearest;
+use crate::config::escape::key_part;
 use crate::config::problem::Problem;
 use crate::config::schema::{children, names};
-use crate::config::text::key_part;
-use crate::config::tree::Entry;
+use crate::config::suggest::nearest;
+use crate::config::toml_tree::TomlEntry;
 
 impl Reader {
     /// Notes a key that names no setting.
-    pub(super) fn unknown(&mut self, group: &str, spot: TableContext<'_>, entry: &Entry) {
+    pub(super) fn unknown(&mut self, group: &str, spot: TableContext<'_>, entry: &TomlEntry) {
         let mut known = children(group);
         if group.is_empty() {
             known.extend(own_keys(spot));
@@ -23,7 +23,7 @@ impl Reader {
     }
 
     /// Notes a key that is none of `known`.
-    pub(super) fn unknown_of(&mut self, entry: &Entry, table: &str, known: &[&str]) {
+    pub(super) fn unknown_of(&mut self, entry: &TomlEntry, table: &str, known: &[&str]) {
         let nearest = nearest(&entry.key, known);
         let known = known.iter().map(|&key| key.to_owned()).collect();
         let (key, table) = (entry.key.clone(), table.to_owned());

@@ -9,7 +9,7 @@ pub(crate) const ASSETS: &str = "assets";
 
 /// What a dotted name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum Lookup {
     /// A setting.
     Setting(&'static Setting),
     /// The beginning of some settings' names.
@@ -30,16 +30,16 @@ pub(crate) struct Key {
 }
 
 /// What `name` stands for; a wildcard's names are settings too.
-pub(crate) fn find(name: &str) -> Found {
+pub(crate) fn find(name: &str) -> Lookup {
     if let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) {
-        return Found::Setting(setting);
+        return Lookup::Setting(setting);
     }
     let group = format!("{name}.");
     if SETTINGS.iter().any(|setting| setting.name.starts_with(&group)) {
-        return Found::Group;
+        return Lookup::Group;
     }
     let wildcard = SETTINGS.iter().find(|setting| wild_part(setting, name).is_some());
-    wildcard.map_or(Found::Nothing, Found::Setting)
+    wildcard.map_or(Lookup::Nothing, Lookup::Setting)
 }
 
 /// What stands for the `*` of a setting in `name`.
@@ -77,12 +77,12 @@ impl Key {
 
     /// Reads a dotted name, in which one of `sets` may follow `assets`.
     pub fn parse(name: &str, sets: &[String]) -> Option<Key> {
-        if let Found::Setting(setting) = find(name) {
+        if let Lookup::Setting(setting) = find(name) {
             return Some(Key::new(setting, name));
         }
         let (set, rest) = name.strip_prefix("assets.")?.split_once('.')?;
         let name = format!("{ASSETS}.{rest}");
-        let Found::Setting(setting) = find(&name) else { return None };
+        let Lookup::Setting(setting) = find(&name) else { return None };
         sets.iter().any(|known| known == set).then(|| Key::new(setting, &name).of_set(set))
     }
 
@@ -118,9 +118,9 @@ mod tests {
     #[test]
     fn names_stand_for_settings() {
         let setting = |name: &str| match find(name) {
-            Found::Setting(setting) => setting.name,
-            Found::Group => "group",
-            Found::Nothing => "nothing",
+            Lookup::Setting(setting) => setting.name,
+            Lookup::Group => "group",
+            Lookup::Nothing => "nothing",
         };
         for (name, expected) in [
             ("deploy_to", "deploy_to"),

@@ -11,7 +11,8 @@ use crate::config::{ConfigFile, Delete, Overrides, Publish, RestartHow, Severity
 fn explained(text: &str, environment: &[(&str, &str)], arguments: &[&str], key: &str) -> String {
     let all = resolved(text, environment, arguments).explain();
     let Some(found) = all.iter().find(|one| one.key == key) else { return "none".into() };
-    let part = |part: &crate::config::Part| format!("{} < {}", part.to_toml(), part.origin);
+    let part =
+        |part: &crate::config::ExplainedItem| format!("{} < {}", part.to_toml(), part.origin);
     found.parts.iter().map(part).collect::<Vec<_>>().join(", ")
 }
 
@@ -116,8 +117,11 @@ fn built_in_lists_are_those_of_capistrano() {
     let all = settings(&text).explain();
     for (key, bins) in lists {
         let found = all.iter().find(|one| one.key == key).expect("it has a default");
-        let names: Vec<String> =
-            found.parts.iter().filter_map(|part| Some(part.datum.as_ref()?.plain())).collect();
+        let names: Vec<String> = found
+            .parts
+            .iter()
+            .filter_map(|part| Some(part.setting_value.as_ref()?.plain()))
+            .collect();
         let expected: Vec<&str> = bins.iter().chain(&Pumactl::BINS).copied().collect();
         assert_eq!(names, expected, "{key}");
     }

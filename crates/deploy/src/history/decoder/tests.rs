@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::history::codec::encode;
-use crate::history::testing::{deploy, file, tree};
+use crate::history::fixtures::{deploy, file, tree};
 use crate::history::tree::Tree;
 
 /// A history of one deploy, as bytes.
@@ -11,14 +11,14 @@ fn one() -> Vec<u8> {
     encode(&History::new().apply(step).expect("a good step"))
 }
 
-fn step(change: impl FnOnce(&mut Step)) -> Step {
+fn step(change: impl FnOnce(&mut HistoryStep)) -> HistoryStep {
     let decoded = decode(&one()).expect("whole");
     let mut step = decoded.history.step(deploy(2, 6), &tree(&["a", "b"]), 0, std::iter::empty());
     change(&mut step);
     step
 }
 
-fn refused(step: &Step) -> String {
+fn refused(step: &HistoryStep) -> String {
     let bytes = one();
     let appended = decode(&bytes).expect("whole").append(step);
     match decode(&[bytes, appended].concat()) {
@@ -38,16 +38,16 @@ fn what_is_no_history() {
 
 #[test]
 fn hostile_steps() {
-    let stamp = Stamp::default();
+    let attributes = FileAttributes::default();
     let table = [
         (step(|_| {}), ""),
         (step(|s| s.removed = vec![2]), "History of deploys is damaged: file 2 is unknown"),
         (
-            step(|s| s.attributes_changed = vec![(7, stamp)]),
+            step(|s| s.attributes_changed = vec![(7, attributes)]),
             "History of deploys is damaged: file 7 is unknown",
         ),
         (
-            step(|s| (s.removed, s.attributes_changed) = (vec![1], vec![(1, stamp)])),
+            step(|s| (s.removed, s.attributes_changed) = (vec![1], vec![(1, attributes)])),
             "History of deploys is damaged: file 1 is unknown",
         ),
         (step(|s| s.added = vec![file("a", 1)]), "Tree has two files at or below 'a'"),

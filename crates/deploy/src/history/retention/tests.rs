@@ -1,5 +1,5 @@
 use super::*;
-use crate::history::testing::{Host, at, directory, file, path, policy, remote, tree};
+use crate::history::fixtures::{Host, at, directory, file, path, policy, remote, tree};
 
 const DAY: i64 = 86_400;
 
@@ -21,9 +21,14 @@ fn removed(retention: &Retention) -> Vec<String> {
     retention.removed().map(|(path, why)| format!("{path} {why:?}")).collect()
 }
 
-fn fate(host: &Host, wanted: &Tree, policy: &Policy, name: &str) -> Option<Disposition> {
-    let made = retention(&host.history, wanted, &host.standing, policy, at(30 * DAY));
-    made.fate(&path(name))
+fn disposition(
+    host: &Host,
+    wanted: &Tree,
+    policy: &RetentionPolicy,
+    name: &str,
+) -> Option<Disposition> {
+    let made = retention(&host.history, wanted, &host.existing, policy, at(30 * DAY));
+    made.disposition(&path(name))
 }
 
 #[test]
@@ -45,7 +50,7 @@ fn both_keep_and_age_must_let_go() {
     ];
     for (keep, max_age, expected) in table {
         let made =
-            retention(&host.history, &wanted, &host.standing, &policy(keep, max_age), at(30 * DAY));
+            retention(&host.history, &wanted, &host.existing, &policy(keep, max_age), at(30 * DAY));
         let expected: Vec<String> = expected.iter().map(|name| format!("{name} Expired")).collect();
         assert_eq!(removed(&made), expected, "keep {keep}, max_age {max_age}");
     }
@@ -57,11 +62,11 @@ fn with_keep_of_one_only_the_wanted_tree_is_sure() {
     for keep in [0, 1] {
         let wanted = tree(&["app-4.js", "robots.txt=1"]);
         let made =
-            retention(&host.history, &wanted, &host.standing, &policy(keep, 0), at(30 * DAY));
-        assert_eq!(made.removed().count(), host.standing.len() - 1);
+            retention(&host.history, &wanted, &host.existing, &policy(keep, 0), at(30 * DAY));
+        assert_eq!(made.removed().count(), host.existing.len() - 1);
         assert_eq!(made.first_kept, 3);
         let live = host.history.tree(2);
-        let made = retention(&host.history, &live, &host.standing, &policy(keep, 0), at(30 * DAY));
+        let made = retention(&host.history, &live, &host.existing, &policy(keep, 0), at(30 * DAY));
         assert_eq!(made.first_kept, 2);
     }
 }
@@ -81,17 +86,17 @@ fn the_same_tree_again_counts_once() {
 fn siblings_follow_their_file() {
     let mut host = three();
     // Compressed by somebody on the host.
-    host.standing.extend(["app-1.js.br", "app-3.js.br", "x.js.gz"].map(|n| remote(&file(n, 9))));
+    host.existing.extend(["app-1.js.br", "app-3.js.br", "x.js.gz"].map(|n| remote(&file(n, 9))));
     host.sort();
     let live = host.history.tree(2);
     let table = [
-        (9, "app-1.js.br", Disposition::Retain(Retained::Used { deploy: 0 })),
-        (1, "app-1.js.br", Disposition::Remove(Removed::Expired)),
-        (1, "app-3.js.br", Disposition::Retain(Retained::Sibling)),
-        (1, "x.js.gz", Disposition::Retain(Retained::Foreign)),
+        (9, "app-1.js.br", Disposition::Retain(RetainReason::Used { deploy: 0 })),
+        (1, "app-1.js.br", Disposition::Remove(RemoveReason::Expired)),
+        (1, "app-3.js.br", Disposition::Retain(RetainReason::Sibling)),
+        (1, "x.js.gz", Disposition::Retain(RetainReason::Unmanaged)),
     ];
     for (keep, name, expected) in table {
-        assert_eq!(fate(&host, &live, &policy(keep, 0), name), Some(expected), "{name}");
+        assert_eq!(disposition(&host, &live, &policy(keep, 0), name), Some(expected), "{name}");
     }
 }
 
@@ -100,21 +105,21 @@ fn stale_siblings_are_removed_when_publishing() {
     let mut host = Host::default();
     let with_siblings = ["index.html=1", "index.html.gz=1", "sw.js=1", "sw.js.map=1"];
     host.deploy(&tree(&with_siblings), &policy(9, 0), at(0));
-    host.standing.push(remote(&file("sw.js.br", 7)));
+    host.existing.push(remote(&file("sw.js.br", 7)));
     host.sort();
     let changed = tree(&["index.html=2", "sw.js=1"]);
     let table = [
-        ("index.html.gz", Disposition::Remove(Removed::StaleSibling)),
-        ("sw.js.map", Disposition::Retain(Retained::Sibling)),
-        ("sw.js.br", Disposition::Retain(Retained::Sibling)),
+        ("index.html.gz", Disposition::Remove(RemoveReason::StaleSibling)),
+        ("sw.js.map", Disposition::Retain(RetainReason::Sibling)),
+        ("sw.js.br", Disposition::Retain(RetainReason::Sibling)),
     ];
     for (name, expected) in table {
-        assert_eq!(fate(&host, &changed, &policy(9, 0), name), Some(expected), "{name}");
+        assert_eq!(disposition(&host, &changed, &policy(9, 0), name), Some(expected), "{name}");
     }
-    assert!(Removed::StaleSibling.at_publishing());
+    assert!(RemoveReason::StaleSibling.at_publishing());
     let changed = tree(&["index.html=1", "sw.js=2"]);
-    let stale = Some(Disposition::Remove(Removed::StaleSibling));
-    assert_eq!(fate(&host, &changed, &policy(9, 0), "sw.js.br"), stale);
+    let stale = Some(Disposition::Remove(RemoveReason::StaleSibling));
+    assert_eq!(disposition(&host, &changed, &policy(9, 0), "sw.js.br"), stale);
 }
 
 #[test]
@@ -123,45 +128,45 @@ fn one_manifest_is_live() {
     let all = policy(9, u64::MAX);
     host.deploy(&tree(&[".sprockets-manifest-aaaa.json", "packs/manifest-1111.json"]), &all, at(0));
     // Left by a build on the server, before there was any deploy.
-    let foreign = [
+    let unmanaged = [
         ".sprockets-manifest-bbbb.json",
         ".sprockets-manifest-bbbb.json.gz",
         "other/.sprockets-manifest-cccc.json",
     ];
-    host.standing.extend(foreign.map(|name| remote(&file(name, 5))));
+    host.existing.extend(unmanaged.map(|name| remote(&file(name, 5))));
     host.sort();
     let wanted = tree(&[".sprockets-manifest-dddd.json", "app.js"]);
-    let stale = Some(Disposition::Remove(Removed::StaleManifest));
+    let stale = Some(Disposition::Remove(RemoveReason::StaleManifest));
     let table = [
         (".sprockets-manifest-aaaa.json", stale),
         (".sprockets-manifest-bbbb.json", stale),
         (".sprockets-manifest-bbbb.json.gz", stale),
         ("packs/manifest-1111.json", stale),
-        ("other/.sprockets-manifest-cccc.json", Some(Disposition::Retain(Retained::Foreign))),
+        ("other/.sprockets-manifest-cccc.json", Some(Disposition::Retain(RetainReason::Unmanaged))),
         (".sprockets-manifest-dddd.json", None),
     ];
     for (name, expected) in table {
-        assert_eq!(fate(&host, &wanted, &all, name), expected, "{name}");
+        assert_eq!(disposition(&host, &wanted, &all, name), expected, "{name}");
     }
-    assert!(Removed::StaleManifest.at_publishing());
+    assert!(RemoveReason::StaleManifest.at_publishing());
     let again = tree(&[".sprockets-manifest-bbbb.json=5"]);
-    let beside = Some(Disposition::Retain(Retained::Sibling));
-    assert_eq!(fate(&host, &again, &all, ".sprockets-manifest-bbbb.json.gz"), beside);
+    let beside = Some(Disposition::Retain(RetainReason::Sibling));
+    assert_eq!(disposition(&host, &again, &all, ".sprockets-manifest-bbbb.json.gz"), beside);
 }
 
 #[test]
 fn mirrors_and_unmanaged_files() {
     let mut host = three();
-    host.standing.extend([directory("uploads"), remote(&file("uploads/logo.png", 1))]);
+    host.existing.extend([directory("uploads"), remote(&file("uploads/logo.png", 1))]);
     host.sort();
     let live = host.history.tree(2);
-    let mirror = Policy { delete: Delete::Mirror, ..policy(9, u64::MAX) };
-    let made = retention(&host.history, &live, &host.standing, &mirror, at(20 * DAY));
-    assert_eq!(made.removed().count(), host.standing.len() - live.files().len());
-    let asked = Policy { foreign: Foreign::Remove, ..policy(9, u64::MAX) };
-    let made = retention(&host.history, &live, &host.standing, &asked, at(20 * DAY));
-    assert_eq!(removed(&made), ["uploads Emptied", "uploads/logo.png Foreign"]);
-    let left = retention(&host.history, &live, &host.standing, &policy(9, u64::MAX), at(20 * DAY));
+    let mirror = RetentionPolicy { delete: Delete::Mirror, ..policy(9, u64::MAX) };
+    let made = retention(&host.history, &live, &host.existing, &mirror, at(20 * DAY));
+    assert_eq!(made.removed().count(), host.existing.len() - live.files().len());
+    let asked = RetentionPolicy { unmanaged: UnmanagedFiles::Remove, ..policy(9, u64::MAX) };
+    let made = retention(&host.history, &live, &host.existing, &asked, at(20 * DAY));
+    assert_eq!(removed(&made), ["uploads Emptied", "uploads/logo.png Unmanaged"]);
+    let left = retention(&host.history, &live, &host.existing, &policy(9, u64::MAX), at(20 * DAY));
     assert_eq!(removed(&left), [""; 0]);
 }
 
@@ -169,10 +174,10 @@ fn mirrors_and_unmanaged_files() {
 fn obstructing_paths_are_removed() {
     let mut host = Host::default();
     host.deploy(&tree(&["a/b/c.js", "d"]), &policy(9, u64::MAX), at(0));
-    host.standing.extend([directory("a"), directory("a/b"), directory("empty")]);
+    host.existing.extend([directory("a"), directory("a/b"), directory("empty")]);
     host.sort();
     let wanted = tree(&["a/b", "d/e.js"]);
-    let made = retention(&host.history, &wanted, &host.standing, &policy(9, u64::MAX), at(DAY));
+    let made = retention(&host.history, &wanted, &host.existing, &policy(9, u64::MAX), at(DAY));
     let expected = ["a/b Obstruction", "a/b/c.js Obstruction", "d Obstruction"];
     assert_eq!(removed(&made), expected);
     assert!(made.removed().all(|(_, why)| why.at_publishing()));
@@ -183,10 +188,10 @@ fn emptied_directories_go() {
     let mut host = Host::default();
     host.deploy(&tree(&["old/deep/a.js", "both/b.js"]), &policy(1, 0), at(0));
     let directories = ["old", "old/deep", "both", "empty"].map(directory);
-    host.standing.extend(directories);
+    host.existing.extend(directories);
     host.sort();
     let made =
-        retention(&host.history, &tree(&["both/c.js"]), &host.standing, &policy(1, 0), at(DAY));
+        retention(&host.history, &tree(&["both/c.js"]), &host.existing, &policy(1, 0), at(DAY));
     let expected =
         ["both/b.js Expired", "old Emptied", "old/deep Emptied", "old/deep/a.js Expired"];
     assert_eq!(removed(&made), expected);
@@ -197,9 +202,9 @@ fn files_of_forgotten_deploys_still_go() {
     let mut host = three();
     for (name, day) in [("app-4.js", 30), ("app-5.js", 31)] {
         // Published, and forgotten, but the host died before anything was removed.
-        let before = host.standing.clone();
+        let before = host.existing.clone();
         host.deploy(&tree(&[name]), &policy(1, 0), at(day * DAY));
-        host.standing.extend(before);
+        host.existing.extend(before);
         host.sort();
         assert!(host.history.last_use(&path("app-1.js")).is_none());
     }
@@ -213,11 +218,12 @@ fn wrong_clocks_remove_nothing() {
     let wanted = tree(&["app-4.js"]);
     let month = policy(1, 30 * DAY as u64);
     for host_now in [i64::MIN, 0, 5 * DAY, 25 * DAY, 9_999 * DAY, i64::MAX] {
-        for now in
-            [Now { host: host_now, sender: 25 * DAY }, Now { host: 25 * DAY, sender: host_now }]
-        {
+        for now in [
+            Clocks { host: host_now, sender: 25 * DAY },
+            Clocks { host: 25 * DAY, sender: host_now },
+        ] {
             let host = three();
-            let made = retention(&host.history, &wanted, &host.standing, &month, now);
+            let made = retention(&host.history, &wanted, &host.existing, &month, now);
             assert_eq!(removed(&made), [""; 0], "{now:?}");
         }
     }

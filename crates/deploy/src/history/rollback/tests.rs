@@ -1,6 +1,6 @@
 use super::*;
 use crate::history::deploys::Deploy;
-use crate::history::testing::{Host, at, deploy, file, path, policy, remote, tree};
+use crate::history::fixtures::{Host, at, deploy, file, path, policy, remote, tree};
 
 /// A history of trees, each with the number of the deploy it restores.
 fn history(made: &[(&str, Option<u32>)]) -> History {
@@ -35,7 +35,7 @@ fn steps_back() {
         ("no deploys", &History::new(), 1, Err(RollbackError::NoDeploys)),
     ];
     for (what, history, steps, expected) in table {
-        assert_eq!(find(history, Target::Back(steps)), expected, "{what}");
+        assert_eq!(find(history, RollbackTo::Back(steps)), expected, "{what}");
     }
 }
 
@@ -44,8 +44,8 @@ fn restored_deploys_that_are_not_there() {
     // Forgotten, itself, or later: what only a damaged history says.
     for restored in [77, 1, 2] {
         let odd = history(&[("a", None), ("b", Some(restored)), ("c", None)]);
-        assert_eq!(find(&odd, Target::Back(1)), Ok(1));
-        assert_eq!(find(&odd, Target::Back(2)), Ok(0));
+        assert_eq!(find(&odd, RollbackTo::Back(1)), Ok(1));
+        assert_eq!(find(&odd, RollbackTo::Back(2)), Ok(0));
     }
 }
 
@@ -59,7 +59,7 @@ fn ids() {
         ("1970", Err("3 deploys have ids that begin with '1970'".to_owned())),
     ];
     for (id, expected) in table {
-        let found = find(&history, Target::Id(id)).map_err(|refused| refused.to_string());
+        let found = find(&history, RollbackTo::Id(id)).map_err(|refused| refused.to_string());
         assert_eq!(found, expected);
     }
 }
@@ -70,23 +70,24 @@ fn where_content_comes_from() {
     let old = tree(&["app-1.js=1", "index.html=2", "logo-1.png=3", "gone.js=4", "quick.js=5"]);
     host.deploy(&old, &policy(9, 0), at(0));
     host.deploy(&tree(&["index.html=6", "logo-2.png=3"]), &policy(9, 0), at(1));
-    host.standing.retain(|remote| {
+    host.existing.retain(|remote| {
         let name = remote.entry.path.to_string();
         !["gone.js", "logo-1.png"].contains(&name.as_str())
     });
-    for remote in host.standing.iter_mut().filter(|r| r.entry.path == path("quick.js")) {
+    for remote in host.existing.iter_mut().filter(|r| r.entry.path == path("quick.js")) {
         remote.digest = None;
     }
-    let back = rollback(&host.history, Target::Back(1), &host.standing, &host.retained_contents)
-        .expect("a target");
+    let back =
+        rollback(&host.history, RollbackTo::Back(1), &host.existing, &host.retained_contents)
+            .expect("a target");
     let sources: Vec<_> =
         back.pieces.iter().map(|p| (p.file.path.to_string(), p.source.clone())).collect();
     let expected = [
-        ("app-1.js", Source::InPlace),
-        ("gone.js", Source::Missing),
-        ("index.html", Source::SetAside),
-        ("logo-1.png", Source::At(path("logo-2.png"))),
-        ("quick.js", Source::InPlace),
+        ("app-1.js", ContentLocation::InPlace),
+        ("gone.js", ContentLocation::Missing),
+        ("index.html", ContentLocation::Retained),
+        ("logo-1.png", ContentLocation::At(path("logo-2.png"))),
+        ("quick.js", ContentLocation::InPlace),
     ];
     assert_eq!(sources, expected.map(|(name, source)| (name.to_owned(), source)));
     assert_eq!(back.tree(), old);
@@ -99,8 +100,8 @@ fn links_need_no_content() {
         let content = Content::Symlink { target: target.to_vec() };
         HistoryFile { path: path("current.js"), content, ..file("current.js", 0) }
     };
-    let standing = [remote(&link(b"app-2.js"))];
-    let stock = AvailableContents::new(&standing, &[]);
-    assert_eq!(stock.source(&link(b"app-2.js")), Source::InPlace);
-    assert_eq!(stock.source(&link(b"app-1.js")), Source::Link);
+    let existing = [remote(&link(b"app-2.js"))];
+    let stock = AvailableContents::new(&existing, &[]);
+    assert_eq!(stock.source(&link(b"app-2.js")), ContentLocation::InPlace);
+    assert_eq!(stock.source(&link(b"app-1.js")), ContentLocation::Link);
 }

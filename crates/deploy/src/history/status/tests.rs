@@ -1,5 +1,5 @@
 use super::*;
-use crate::history::testing::{Host, at, directory, file, path, policy, remote, tree};
+use crate::history::fixtures::{Host, at, directory, file, path, policy, remote, tree};
 
 fn host() -> Host {
     let mut host = Host::default();
@@ -13,22 +13,22 @@ fn host() -> Host {
 fn an_untouched_destination() {
     let host = host();
     let status =
-        status(&host.history, &host.standing, &host.retained_contents, &policy(2, 0), at(30));
+        status(&host.history, &host.existing, &host.retained_contents, &policy(2, 0), at(30));
     assert_eq!(status.live.map(|live| live.published), Some(20));
     assert_eq!(
         status.kept.iter().map(|kept| (kept.files, kept.missing)).collect::<Vec<_>>(),
         [(2, 0), (3, 0)]
     );
     assert_eq!((status.retained_files, status.retained_bytes), (1, 100));
-    assert_eq!((status.foreign_files, status.prunable_files), (0, 0));
+    assert_eq!((status.unmanaged_files, status.prunable_files), (0, 0));
     assert_eq!((status.drift, status.stale_manifests), (vec![], vec![]));
 }
 
 #[test]
 fn changes_by_hand() {
     let mut host = host();
-    host.standing.retain(|remote| remote.entry.path != path("app-2.js"));
-    for entry in &mut host.standing {
+    host.existing.retain(|remote| remote.entry.path != path("app-2.js"));
+    for entry in &mut host.existing {
         if entry.entry.path == path("index.html") {
             *entry = remote(&file("index.html", 9));
         }
@@ -36,20 +36,20 @@ fn changes_by_hand() {
             entry.entry.mode = 0o600;
         }
     }
-    host.standing.extend([
+    host.existing.extend([
         directory("uploads"),
         remote(&file("uploads/x.png", 7)),
         remote(&file("manifest-0000.json", 8)),
     ]);
     host.sort();
-    let status = status(&host.history, &host.standing, &[], &policy(2, 0), at(30));
+    let status = status(&host.history, &host.existing, &[], &policy(2, 0), at(30));
     let expected = [
         ("app-2.js", Drift::Missing),
         ("index.html", Drift::Changed),
         ("manifest-1111.json", Drift::Mode),
     ];
     assert_eq!(status.drift, expected.map(|(name, drift)| (path(name), drift)));
-    assert_eq!(status.foreign_files, 1);
+    assert_eq!(status.unmanaged_files, 1);
     assert_eq!(status.stale_manifests, [path("manifest-0000.json")]);
     // Nothing was set aside, so the old page is gone.
     assert_eq!(status.kept.iter().map(|kept| kept.missing).collect::<Vec<_>>(), [1, 2]);
@@ -59,15 +59,15 @@ fn changes_by_hand() {
 fn old_deploys_are_not_kept_for_ever() {
     let host = host();
     let status =
-        status(&host.history, &host.standing, &host.retained_contents, &policy(1, 5), at(30));
+        status(&host.history, &host.existing, &host.retained_contents, &policy(1, 5), at(30));
     assert_eq!(status.kept.len(), 1);
     assert_eq!((status.retained_files, status.prunable_files), (0, 1));
 }
 
 #[test]
 fn before_the_first_deploy() {
-    let standing = [remote(&file("app.js", 1))];
+    let existing = [remote(&file("app.js", 1))];
     let none = History::new();
-    let status = status(&none, &standing, &[], &policy(2, 0), at(30));
-    assert_eq!((status.live, status.kept.len(), status.foreign_files), (None, 0, 1));
+    let status = status(&none, &existing, &[], &policy(2, 0), at(30));
+    assert_eq!((status.live, status.kept.len(), status.unmanaged_files), (None, 0, 1));
 }

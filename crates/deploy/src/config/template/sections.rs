@@ -27,18 +27,18 @@ Not understood, and so not in this file. What of it concerns assets may belong i
 
 /// The sections, in the file's order; stages come after them.
 pub(super) const SECTIONS: &[Section] = &[
-    shown(
+    escaped(
         "",
         "On each host, releases, current and shared are below deploy_to.",
         &["shared_path = \"{deploy_to}/shared\""],
     ),
-    shown(
+    escaped(
         "build",
         "Built on this machine, once for all hosts. What was built is deleted here again after a deploy that went \
          well everywhere.",
         &["cleanup = true", "environment.NODE_ENV = \"production\""],
     ),
-    shown(
+    escaped(
         "assets",
         "The contents of source become those of shared_path/destination on hosts with one of the roles.\n\
          Files that are no longer built stay for visitors who still have old pages: those of the last deploys, and \
@@ -51,7 +51,7 @@ pub(super) const SECTIONS: &[Section] = &[
             "retention.max_age = \"7d\"",
         ],
     ),
-    shown(
+    escaped(
         "hooks",
         "Commands at certain moments: on this machine, or with roles on hosts.",
         &[
@@ -59,13 +59,13 @@ pub(super) const SECTIONS: &[Section] = &[
             "after_publish = [{ run = \"rake cache:clear\", roles = [\"app\"] }]",
         ],
     ),
-    shown(
+    escaped(
         "restart",
         "Lets the application see the new assets: \"pumactl\", \"systemd\", \"passenger\", \"passenger-touch\", or a \
          command of your own.",
         &["preset = \"none\"", "roles = [\"app\"]"],
     ),
-    shown(
+    escaped(
         "ssh",
         "What is not set here is as your own ssh has it, with ~/.ssh/config.",
         &["user = \"deploy\"", "identities = [\"~/.ssh/deploy\"]"],
@@ -88,7 +88,7 @@ pub(super) const SECTIONS: &[Section] = &[
     used("systemd", "The unit that is restarted."),
 ];
 
-const fn shown(
+const fn escaped(
     name: &'static str,
     about: &'static str,
     defaults: &'static [&'static str],

@@ -1,7 +1,7 @@
 //! Whether a value from elsewhere would be taken in a file of ours.
 
 use super::file::is_address;
-use super::schema::{Found, Key, find};
+use super::schema::{Key, Lookup, find};
 
 /// Whether the setting `key`, or an item of it, can be `text`; if not, why. `hosts` stands for a host's address.
 pub(crate) fn value_is_fine(key: &str, text: &str) -> Result<(), String> {
@@ -10,7 +10,7 @@ pub(crate) fn value_is_fine(key: &str, text: &str) -> Result<(), String> {
     }
     let set = key.strip_prefix("assets.").and_then(|rest| rest.split_once('.'));
     let setting = match (find(key), set) {
-        (Found::Setting(setting), _) => setting,
+        (Lookup::Setting(setting), _) => setting,
         (_, Some((set, _))) => match Key::parse(key, &[set.to_owned()]) {
             Some(key) => key.setting,
             None => return Err(format!("'{key}' is no setting")),

@@ -8,12 +8,12 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::layer::{APPEND, Change, Entry, Item, Layer, REMOVE};
-use super::nearest::nearest;
-use super::place::{ConfigTextKind, Origin, Place, Source};
+use super::layer::{APPEND, Change, Item, Layer, REMOVE, SettingChange};
+use super::origin::{ConfigSpan, ConfigText, ConfigTextKind, Origin};
 use super::problem::{Diagnostic, Problem};
 use super::schema::{Key, Kind, SETTINGS, names};
-use super::secret::HIDDEN;
+use super::secrets::REDACTION;
+use super::suggest::nearest;
 
 /// What every variable's name begins with.
 const PREFIX: &str = "ASSETSYNC_";
@@ -45,10 +45,10 @@ enum ListOperation {
 }
 
 /// A setting's value as text, and where that stands in its source.
-struct Given {
+struct RawSetting {
     key: Key,
     manner: ListOperation,
-    source: Arc<Source>,
+    source: Arc<ConfigText>,
     value: Range<usize>,
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn environment(overrides: &Overrides, sets: &[String]) -> (Layer, Vec
         };
         let source = source(ConfigTextKind::Variable, name, format!("{name}={value}"));
         let value = name.len() + 1..source.text.len();
-        read(Given { key, manner, source, value }, &mut layer, &mut problems);
+        read(RawSetting { key, manner, source, value }, &mut layer, &mut problems);
     }
     (layer, problems)
 }
@@ -86,17 +86,17 @@ pub(crate) fn arguments(overrides: &Overrides, sets: &[String]) -> (Layer, Vec<D
             _ if !is_assigned => Problem::NotAssigned(name.to_owned()),
             None => unknown_key(name),
             Some((key, manner)) => {
-                read(Given { key, manner, source, value }, &mut layer, &mut problems);
+                read(RawSetting { key, manner, source, value }, &mut layer, &mut problems);
                 continue;
             }
         };
-        problems.push(Diagnostic::at(problem, Place::new(&source, name_span)));
+        problems.push(Diagnostic::at(problem, ConfigSpan::new(&source, name_span)));
     }
     (layer, problems)
 }
 
-fn source(kind: ConfigTextKind, name: &str, text: String) -> Arc<Source> {
-    Arc::new(Source { kind, name: name.to_owned(), text })
+fn source(kind: ConfigTextKind, name: &str, text: String) -> Arc<ConfigText> {
+    Arc::new(ConfigText { kind, name: name.to_owned(), text })
 }
 
 /// Every setting's key and the name of its variable, without the prefix; wildcards end in `*`.
@@ -137,11 +137,11 @@ fn unknown_variable(name: &str, value: &str, candidates: &[(String, Key)]) -> Op
     let rest = name.strip_prefix(PREFIX)?;
     let short: Vec<&str> = names.iter().map(|name| &name[PREFIX.len()..]).collect();
     let nearest = nearest(rest, &short).map(|found| format!("{PREFIX}{found}"))?;
-    let hidden = if super::secret::is_secret(name) { HIDDEN } else { value };
+    let hidden = if super::secrets::is_secret(name) { REDACTION } else { value };
     let source = source(ConfigTextKind::Variable, name, format!("{name}={hidden}"));
-    let place = Place::new(&source, 0..name.len());
+    let span = ConfigSpan::new(&source, 0..name.len());
     let problem = Problem::UnknownVariable { name: name.to_owned(), nearest: Some(nearest) };
-    Some(Diagnostic::at(problem, place))
+    Some(Diagnostic::at(problem, span))
 }
 
 fn of_argument(name: &str, sets: &[String]) -> Option<(Key, ListOperation)> {
@@ -167,30 +167,30 @@ fn unknown_key(name: &str) -> Problem {
 }
 
 /// Checks what is given and adds it to the layer.
-fn read(given: Given, layer: &mut Layer, problems: &mut Vec<Diagnostic>) {
-    let kind = given.key.setting.kind;
-    let spans = if given.key.setting.is_list && kind != Kind::Hook {
-        split(&given.source.text, given.value.clone())
+fn read(raw: RawSetting, layer: &mut Layer, problems: &mut Vec<Diagnostic>) {
+    let kind = raw.key.setting.kind;
+    let spans = if raw.key.setting.is_list && kind != Kind::Hook {
+        split(&raw.source.text, raw.value.clone())
     } else {
-        vec![given.value.clone()]
+        vec![raw.value.clone()]
     };
     let mut items = Vec::new();
     for span in spans {
-        let place = Place::new(&given.source, span);
-        let text = &given.source.text[place.span.clone()];
-        match kind.check_word(&given.key.to_string(), text) {
-            Ok(datum) => items.push(Item { datum, origin: Origin::Given(place) }),
-            Err(problem) => return problems.push(Diagnostic::at(problem, place)),
+        let span = ConfigSpan::new(&raw.source, span);
+        let text = &raw.source.text[span.range.clone()];
+        match kind.check_word(&raw.key.to_string(), text) {
+            Ok(setting_value) => items.push(Item { setting_value, origin: Origin::Given(span) }),
+            Err(problem) => return problems.push(Diagnostic::at(problem, span)),
         }
     }
-    let change = match given.manner {
+    let change = match raw.manner {
         ListOperation::Assign => Change::Assign(items),
         ListOperation::Append => Change::Amend { append: items, remove: Vec::new() },
         ListOperation::Remove => Change::Amend { append: Vec::new(), remove: items },
     };
-    let place = Place::new(&given.source, given.value);
+    let span = ConfigSpan::new(&raw.source, raw.value);
     // Of two arguments for one key the last counts, as in a layer the last change does.
-    layer.0.push(Entry { key: given.key, change, place });
+    layer.0.push(SettingChange { key: raw.key, change, span });
 }
 
 /// The parts of `text[range]` between commas, without spaces around them; empty ones are left out.

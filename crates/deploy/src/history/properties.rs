@@ -2,15 +2,15 @@
 
 use proptest::prelude::*;
 
-use super::clock::Now;
+use super::clock::Clocks;
 use super::codec::encode;
 use super::decoder::decode;
 use super::deploys::History;
-use super::policy::{Policy, same_content};
-use super::retention::{Disposition, Removed, retention};
-use super::rollback::{Target, rollback};
+use super::fixtures::{Host, file, policy};
+use super::policy::{RetentionPolicy, same_content};
+use super::retention::{Disposition, RemoveReason, retention};
+use super::rollback::{RollbackTo, rollback};
 use super::status::status;
-use super::testing::{Host, file, policy};
 use super::tree::Tree;
 
 const NAMES: [&str; 12] = [
@@ -29,9 +29,9 @@ const NAMES: [&str; 12] = [
 ];
 
 /// A deploy: which files, of which version and time, and how long after the one before.
-type Made = (Vec<(bool, u8, u8)>, i64);
+type GeneratedDeploy = (Vec<(bool, u8, u8)>, i64);
 
-fn trees() -> impl Strategy<Value = Vec<Made>> {
+fn trees() -> impl Strategy<Value = Vec<GeneratedDeploy>> {
     let chosen = prop::collection::vec((any::<bool>(), 0_u8..3, 0_u8..2), NAMES.len());
     prop::collection::vec((chosen, 0_i64..1000), 1..9)
 }
@@ -40,7 +40,7 @@ fn tree(chosen: &[(bool, u8, u8)]) -> Tree {
     let named = NAMES.iter().zip(chosen).filter(|(_, (there, ..))| *there);
     let files = named.map(|(name, &(_, version, time))| {
         let mut file = file(name, version);
-        (file.stamp.mtime.secs, file.stamp.entry_point) = (i64::from(time), time == 1);
+        (file.attributes.mtime.secs, file.attributes.entry_point) = (i64::from(time), time == 1);
         file
     });
     Tree::new(files.collect()).expect("a tree")
@@ -54,13 +54,17 @@ struct Run {
 }
 
 /// `clock` tells what the host's clock says at the true time.
-fn run(made: &[Made], policy: &Policy, clock: impl Fn(usize, i64) -> i64) -> Run {
+fn run(
+    made: &[GeneratedDeploy],
+    policy: &RetentionPolicy,
+    clock: impl Fn(usize, i64) -> i64,
+) -> Run {
     let mut run = Run { host: Host::default(), trees: Vec::new(), times: Vec::new() };
     let mut time = 0;
     for (number, (chosen, gap)) in made.iter().enumerate() {
         time += gap;
         let wanted = tree(chosen);
-        let now = Now { host: clock(number, time), sender: time };
+        let now = Clocks { host: clock(number, time), sender: time };
         run.host.deploy(&wanted, policy, now);
         run.trees.push(wanted);
         run.times.push(time);
@@ -83,7 +87,7 @@ fn has_all(host: &Host, tree: &Tree) -> bool {
     back.is_some_and(|at| {
         let id = host.history.deploys()[at].id.to_string();
         let back =
-            rollback(&host.history, Target::Id(&id), &host.standing, &host.retained_contents);
+            rollback(&host.history, RollbackTo::Id(&id), &host.existing, &host.retained_contents);
         back.is_ok_and(|back| back.missing().count() == 0 && same_content(&back.tree(), tree))
     })
 }
@@ -138,13 +142,13 @@ proptest! {
         let policy = policy(keep, max_age);
         let mut run = run(&made, &policy, |_, time| time);
         let now = run.times[run.times.len() - 1];
-        let now = Now { host: now, sender: now };
+        let now = Clocks { host: now, sender: now };
         let live = &run.trees[run.trees.len() - 1];
-        let first = retention(&run.host.history, live, &run.host.standing, &policy, now);
+        let first = retention(&run.host.history, live, &run.host.existing, &policy, now);
         run.host.remove(&first);
-        let second = retention(&run.host.history, live, &run.host.standing, &policy, now);
+        let second = retention(&run.host.history, live, &run.host.existing, &policy, now);
         prop_assert_eq!(second.removed().count(), 0);
-        let status = status(&run.host.history, &run.host.standing, &run.host.retained_contents, &policy, now);
+        let status = status(&run.host.history, &run.host.existing, &run.host.retained_contents, &policy, now);
         prop_assert_eq!(status.drift.len(), 0);
         prop_assert_eq!(status.stale_manifests.len() + status.prunable_files as usize, 0);
         prop_assert_eq!(status.kept.last().map(|kept| kept.missing), Some(0));
@@ -162,9 +166,9 @@ proptest! {
         let run = run(&made, &all, |_, time| time);
         let last = run.times[run.times.len() - 1];
         let removed = |keep: u32, max_age: u64, at: i64| {
-            let now = Now { host: at, sender: at };
+            let now = Clocks { host: at, sender: at };
             let policy = policy(keep, max_age);
-            let made = retention(&run.host.history, &Tree::default(), &run.host.standing, &policy, now);
+            let made = retention(&run.host.history, &Tree::default(), &run.host.existing, &policy, now);
             made.removed().map(|(path, _)| path.clone()).collect::<Vec<_>>()
         };
         let base = removed(keep, max_age, last + later);
@@ -182,15 +186,15 @@ proptest! {
     fn every_file_is_retained_or_removed(made in trees(), wanted in trees(), keep in 0_u32..4) {
         let run = run(&made, &policy(keep, 500), |_, time| time);
         let wanted = tree(&wanted[0].0);
-        let now = Now { host: 9999, sender: 9999 };
-        let made = retention(&run.host.history, &wanted, &run.host.standing, &policy(keep, 0), now);
-        for remote in &run.host.standing {
-            let fate = made.fate(&remote.entry.path);
-            prop_assert_eq!(fate.is_none(), wanted.get(&remote.entry.path).is_some());
+        let now = Clocks { host: 9999, sender: 9999 };
+        let made = retention(&run.host.history, &wanted, &run.host.existing, &policy(keep, 0), now);
+        for remote in &run.host.existing {
+            let disposition = made.disposition(&remote.entry.path);
+            prop_assert_eq!(disposition.is_none(), wanted.get(&remote.entry.path).is_some());
         }
         let manifests = wanted.files().iter().any(|file| file.path.to_string().contains("manifest"));
-        for (path, fate) in &made.fates {
-            let stale = matches!(fate, Disposition::Remove(Removed::StaleManifest));
+        for (path, disposition) in &made.dispositions {
+            let stale = matches!(disposition, Disposition::Remove(RemoveReason::StaleManifest));
             prop_assert!(!manifests || stale == path.to_string().contains("manifest"));
         }
     }
@@ -215,7 +219,7 @@ proptest! {
         let mut bytes = Vec::new();
         let mut history = History::new();
         for (number, (chosen, gap)) in (0..).zip(&made) {
-            let deploy = super::testing::deploy(number, *gap);
+            let deploy = super::fixtures::deploy(number, *gap);
             let step = history.step(deploy, &tree(chosen), first_kept[number as usize], std::iter::empty());
             let appended = decode(&bytes).expect("whole").append(&step);
             bytes.extend(appended);

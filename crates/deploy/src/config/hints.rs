@@ -2,11 +2,11 @@
 
 use assetsync_core::text::{line, name};
 
+use super::escape::{enumerated, quoted};
 use super::layer::{APPEND, REMOVE};
-use super::nearest::nearest;
-use super::place::ConfigTextKind;
+use super::origin::ConfigTextKind;
 use super::problem::{Diagnostic, Problem};
-use super::text::{enumerated, quoted};
+use super::suggest::nearest;
 
 /// A sentence that says what to write instead, where there is one.
 pub(crate) fn of(diagnostic: &Diagnostic) -> Option<String> {
@@ -22,9 +22,7 @@ pub(crate) fn of(diagnostic: &Diagnostic) -> Option<String> {
             Some("give one of them another name, or put their settings together".into())
         }
         Problem::Empty(_) => Some("write a value, or take the line out".into()),
-        Problem::Refused { advice, .. } | Problem::Conflict { advice, .. } => {
-            Some((*advice).to_owned())
-        }
+        Problem::Refused { hint, .. } | Problem::Conflict { hint, .. } => Some((*hint).to_owned()),
         Problem::NotOneOf { found, choices, .. } => Some(one_of(found, choices)),
         Problem::NotPerHost(_) => Some("set it for the stage, or at the top for all stages".into()),
         Problem::NoAddress(_) => Some("add address = \"web1.example.com\"".into()),
@@ -47,7 +45,7 @@ pub(crate) fn of(diagnostic: &Diagnostic) -> Option<String> {
             nearest.as_ref().map(|nearest| format!("the nearest name is {nearest}"))
         }
         Problem::ListReplaced { key, dropped, added } => {
-            let kind = diagnostic.place.as_ref().map(|place| place.source.kind);
+            let kind = diagnostic.span.as_ref().map(|span| span.text.kind);
             Some(instead(key, dropped, added, kind.unwrap_or(ConfigTextKind::File)))
         }
         Problem::Syntax(_) => None,

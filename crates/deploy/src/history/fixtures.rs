@@ -5,13 +5,13 @@ use assetsync_core::entry::{Entry, Kind, Mtime};
 use assetsync_core::path::RelPath;
 use assetsync_core::state::RemoteEntry;
 
-use super::clock::Now;
+use super::clock::Clocks;
+use super::contents_to_retain::{contents_to_retain, outdated};
 use super::deploys::{Deploy, History, Origin};
 use super::id::DeployId;
-use super::policy::{Delete, Foreign, Policy};
+use super::policy::{Delete, RetentionPolicy, UnmanagedFiles};
 use super::retention::{Retention, retention};
-use super::set_aside::{outdated, to_retain};
-use super::tree::{Content, HistoryFile, Stamp, Tree};
+use super::tree::{Content, FileAttributes, HistoryFile, Tree};
 
 pub(super) fn path(text: &str) -> RelPath {
     RelPath::new(text.as_bytes()).expect("a good path")
@@ -24,7 +24,7 @@ pub(super) fn file(name: &str, version: u8) -> HistoryFile {
     HistoryFile {
         path: path(name),
         content,
-        stamp: Stamp { mode: 0o644, mtime, entry_point: false },
+        attributes: FileAttributes { mode: 0o644, mtime, entry_point: false },
     }
 }
 
@@ -47,7 +47,7 @@ pub(super) fn remote(file: &HistoryFile) -> RemoteEntry {
         Content::File { size, digest } => (Kind::File { size: *size }, Some(digest.short())),
         Content::Symlink { target } => (Kind::Symlink { target: target.clone() }, None),
     };
-    let Stamp { mode, mtime, .. } = file.stamp;
+    let FileAttributes { mode, mtime, .. } = file.attributes;
     RemoteEntry { entry: Entry { path: file.path.clone(), kind, mode, mtime }, digest }
 }
 
@@ -56,12 +56,12 @@ pub(super) fn directory(name: &str) -> RemoteEntry {
     RemoteEntry { entry, digest: None }
 }
 
-pub(super) fn at(secs: i64) -> Now {
-    Now { host: secs, sender: secs }
+pub(super) fn at(secs: i64) -> Clocks {
+    Clocks { host: secs, sender: secs }
 }
 
-pub(super) fn policy(keep: u32, max_age: u64) -> Policy {
-    Policy { keep, max_age, delete: Delete::Retain, foreign: Foreign::Leave }
+pub(super) fn policy(keep: u32, max_age: u64) -> RetentionPolicy {
+    RetentionPolicy { keep, max_age, delete: Delete::Retain, unmanaged: UnmanagedFiles::Leave }
 }
 
 /// A host that does what it is told: a model of a destination over several deploys.
@@ -69,23 +69,29 @@ pub(super) fn policy(keep: u32, max_age: u64) -> Policy {
 pub(super) struct Host {
     pub(super) history: History,
     /// In tree order.
-    pub(super) standing: Vec<RemoteEntry>,
+    pub(super) existing: Vec<RemoteEntry>,
     pub(super) retained_contents: Vec<Digest>,
     deployed: u32,
 }
 
 impl Host {
     /// Deploys a tree by clocks that say `now`, and prunes at once.
-    pub(super) fn deploy(&mut self, wanted: &Tree, policy: &Policy, now: Now) -> Retention {
-        let made = retention(&self.history, wanted, &self.standing, policy, now);
-        let retained_contents = to_retain(&self.history, wanted, &self.standing, policy, &made);
+    pub(super) fn deploy(
+        &mut self,
+        wanted: &Tree,
+        policy: &RetentionPolicy,
+        now: Clocks,
+    ) -> Retention {
+        let made = retention(&self.history, wanted, &self.existing, policy, now);
+        let retained_contents =
+            contents_to_retain(&self.history, wanted, &self.existing, policy, &made);
         self.retained_contents.extend(
             retained_contents.into_iter().map(|retained_contents| retained_contents.digest),
         );
         self.deployed += 1;
         let id = DeployId::new(now.sender, self.deployed);
         let deploy = Deploy { id, published: now.host, ..deploy(0, 0) };
-        let paths = self.standing.iter().map(|remote| &remote.entry.path);
+        let paths = self.existing.iter().map(|remote| &remote.entry.path);
         let step = self.history.step(deploy, wanted, made.first_kept, paths);
         self.history = self.history.clone().apply(step).expect("a good step");
         for digest in outdated(&self.history, &self.retained_contents) {
@@ -98,21 +104,21 @@ impl Host {
 
     pub(super) fn remove(&mut self, retention: &Retention) {
         let gone: Vec<&RelPath> = retention.removed().map(|(path, _)| path).collect();
-        self.standing.retain(|remote| !gone.contains(&&remote.entry.path));
+        self.existing.retain(|remote| !gone.contains(&&remote.entry.path));
     }
 
     fn put(&mut self, wanted: &Tree) {
-        self.standing.retain(|remote| wanted.get(&remote.entry.path).is_none());
-        self.standing.extend(wanted.files().iter().map(remote));
+        self.existing.retain(|remote| wanted.get(&remote.entry.path).is_none());
+        self.existing.extend(wanted.files().iter().map(remote));
         self.sort();
     }
 
     pub(super) fn sort(&mut self) {
-        self.standing.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+        self.existing.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
     }
 
     /// The names of all that stands.
     pub(super) fn names(&self) -> Vec<String> {
-        self.standing.iter().map(|remote| remote.entry.path.to_string()).collect()
+        self.existing.iter().map(|remote| remote.entry.path.to_string()).collect()
     }
 }

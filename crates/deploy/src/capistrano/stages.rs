@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::eval::{Scope, Stored, Value};
 use super::expr::Expr;
 use super::lexer::lex;
+use super::literals::{Scope, Stored, Value};
 use super::parser::{Call, call};
 use super::server::Server;
 use super::statement::{Statement, statements};
@@ -18,7 +18,7 @@ const ONLY_STAGE: &str = "production";
 
 /// What a Capistrano configuration says.
 #[derive(Debug, Clone, Default)]
-pub struct Recipe {
+pub struct CapistranoConfig {
     /// What the `Capfile` loads.
     pub plugins: Plugins,
     /// The stages, in the order of their names.
@@ -74,9 +74,9 @@ impl Plugins {
 }
 
 /// Reads a configuration.
-pub fn read(files: &Files) -> Recipe {
+pub fn read(files: &Files) -> CapistranoConfig {
     let plugins = plugins(files.capfile.as_ref());
-    let mut recipe = Recipe { plugins, ..Recipe::default() };
+    let mut recipe = CapistranoConfig { plugins, ..CapistranoConfig::default() };
     let deploy = files.deploy.as_ref().map(Parsed::of);
     let mut stages: Vec<(&str, Option<Parsed<'_>>)> =
         files.stages.iter().map(|(name, file)| (name.as_str(), Some(Parsed::of(file)))).collect();
@@ -84,7 +84,7 @@ pub fn read(files: &Files) -> Recipe {
         stages.push((ONLY_STAGE, None));
     }
     for (name, file) in stages {
-        let mut run = Run::new(name, &recipe.plugins, files.ruby_version.clone());
+        let mut run = StageReader::new(name, &recipe.plugins, files.ruby_version.clone());
         deploy.iter().chain(&file).for_each(|parsed| run.file(parsed));
         recipe.stages.push(run.stage);
         for note in run.notes {
@@ -134,13 +134,13 @@ fn literal(expr: &Expr) -> Option<String> {
 }
 
 /// One stage being read.
-struct Run {
+struct StageReader {
     stage: CapistranoStage,
     notes: Vec<Note>,
 }
 
-impl Run {
-    fn new(name: &str, plugins: &Plugins, ruby_version: Option<String>) -> Run {
+impl StageReader {
+    fn new(name: &str, plugins: &Plugins, ruby_version: Option<String>) -> StageReader {
         let stage = CapistranoStage {
             name: name.to_owned(),
             servers: Vec::new(),
@@ -148,7 +148,7 @@ impl Run {
             ruby_version,
             lists: BTreeMap::new(),
         };
-        let mut run = Run { stage, notes: Vec::new() };
+        let mut run = StageReader { stage, notes: Vec::new() };
         run.set("stage", Value::Text(name.to_owned()));
         for (list, items) in filled_lists(plugins) {
             let items: Vec<String> = items.into_iter().map(str::to_owned).collect();
@@ -213,7 +213,7 @@ impl Run {
         };
         self.stage.variables.insert(name.clone(), stored);
         // What nobody here asks for need not be understood.
-        !is_unknown || !super::recipe_names::KNOWN_VARIABLES.contains(&name.as_str())
+        !is_unknown || !super::known_variables::KNOWN_VARIABLES.contains(&name.as_str())
     }
 
     fn amend(&mut self, name: &Expr, items: &[Expr], appends: bool) -> bool {
@@ -222,7 +222,7 @@ impl Run {
         let (Some(before), Some(items)) =
             (self.stage.get(&name).unwrap_or(Value::Nil).into_texts(), items.into_texts())
         else {
-            return !super::recipe_names::KNOWN_VARIABLES.contains(&name.as_str());
+            return !super::known_variables::KNOWN_VARIABLES.contains(&name.as_str());
         };
         let after: Vec<String> = match appends {
             true => before.into_iter().chain(items).collect(),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Decision;
+use super::build::DeploymentBuilder;
+use super::{AssetSet, Delete, Publish};
 use crate::config::choice::DeleteMode;
-use crate::config::deployment::{AssetSet, Delete, Publish};
 use crate::config::path::overlap;
 use crate::config::problem::{Diagnostic, Problem};
 use crate::config::settings::Values;
@@ -12,7 +12,7 @@ use crate::config::settings::Values;
 /// The name of the set that has none.
 const UNNAMED: &str = "assets";
 
-impl Decision<'_> {
+impl DeploymentBuilder<'_> {
     pub(super) fn assets(&mut self) -> Vec<AssetSet> {
         let mut names: Vec<Option<&str>> =
             self.settings.sets.iter().map(|set| Some(set.as_str())).collect();
@@ -51,13 +51,13 @@ impl Decision<'_> {
     /// A source outside of the project gives no name for the destination.
     fn no_destination(&mut self, set: Option<&str>) {
         let source = self.settings.values.get("assets.source", set);
-        let place = source.and_then(|value| value.origin.place().cloned());
+        let span = source.and_then(|value| value.origin.span().cloned());
         let example = "destination = \"public/assets\", as the source is no path below the project";
         let key = match set {
             Some(set) => format!("assets.{set}.destination"),
             None => "assets.destination".to_owned(),
         };
-        self.missing(&key, String::new(), example, place);
+        self.missing(&key, String::new(), example, span);
     }
 
     /// What one set deletes must not be another one's.
@@ -65,17 +65,17 @@ impl Decision<'_> {
         for (at, set) in sets.iter().enumerate() {
             let same = |other: &&AssetSet| overlap(&other.destination, &set.destination);
             let Some(other) = sets[..at].iter().find(same) else { continue };
-            let place = |set: &AssetSet| {
+            let span = |set: &AssetSet| {
                 let values = &self.settings.values;
-                let value = |name| values.get(name, Some(&set.name))?.origin.place().cloned();
+                let value = |name| values.get(name, Some(&set.name))?.origin.span().cloned();
                 value("assets.destination").or_else(|| value("assets.source"))
             };
             let (first, second) = (other.name.clone(), set.name.clone());
             let diagnostic = Diagnostic {
-                place: place(set),
+                span: span(set),
                 ..Diagnostic::nowhere(Problem::SharedDestination { first, second })
             };
-            let diagnostic = diagnostic.with(place(other), format!("'{}' is here", other.name));
+            let diagnostic = diagnostic.with(span(other), format!("'{}' is here", other.name));
             self.problems.push(diagnostic);
         }
     }

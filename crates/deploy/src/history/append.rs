@@ -5,29 +5,29 @@ use std::collections::HashSet;
 use assetsync_core::path::RelPath;
 use assetsync_core::protocol::DecodeError;
 
-use super::deploys::{Deploy, History, Span, position};
-use super::tree::{HistoryFile, Stamp, Tree, check_paths};
+use super::deploys::{Deploy, History, VersionSpan, position};
+use super::tree::{FileAttributes, HistoryFile, Tree, check_paths};
 use super::{HistoryError, limits};
 
 /// One more deploy in a history, as differences from its newest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct HistoryStep {
     /// How many of the oldest deploys are forgotten first.
     pub(super) forgotten: u32,
     /// The history's leavings from now on, in tree order.
-    pub(super) leavings: Vec<RelPath>,
+    pub(super) orphans: Vec<RelPath>,
     pub(super) deploy: Deploy,
     /// What the newest tree had and this one has not, by position in it, rising.
     pub(super) removed: Vec<u32>,
     /// What has the same content but another stamp, by position in the newest tree, rising.
-    pub(super) attributes_changed: Vec<(u32, Stamp)>,
+    pub(super) attributes_changed: Vec<(u32, FileAttributes)>,
     /// What this tree has and the newest had not, in tree order.
     pub(super) added: Vec<HistoryFile>,
 }
 
-impl Step {
+impl HistoryStep {
     /// From one tree to another: both are walked together, in tree order.
-    pub(super) fn between(deploy: Deploy, newest: &Tree, wanted: &Tree) -> Step {
+    pub(super) fn between(deploy: Deploy, newest: &Tree, wanted: &Tree) -> HistoryStep {
         let (mut removed, mut attributes_changed, mut added) = (Vec::new(), Vec::new(), Vec::new());
         let mut old = (0..).zip(newest.files()).peekable();
         for file in wanted.files() {
@@ -37,7 +37,7 @@ impl Step {
             match old.next_if(|(_, known)| known.path == file.path) {
                 Some((_, known)) if known == file => {}
                 Some((at, known)) if known.content == file.content => {
-                    attributes_changed.push((at, file.stamp));
+                    attributes_changed.push((at, file.attributes));
                 }
                 other => {
                     removed.extend(other.map(|(at, _)| at));
@@ -46,7 +46,14 @@ impl Step {
             }
         }
         removed.extend(old.map(|(at, _)| at));
-        Step { forgotten: 0, leavings: Vec::new(), deploy, removed, attributes_changed, added }
+        HistoryStep {
+            forgotten: 0,
+            orphans: Vec::new(),
+            deploy,
+            removed,
+            attributes_changed,
+            added,
+        }
     }
 }
 
@@ -54,21 +61,21 @@ impl History {
     /// The step that records `deploy` with the tree `wanted`.
     ///
     /// Deploys before `first_kept` are forgotten (see [`Retention`](super::Retention)), though never the newest; those of
-    /// their files that are among `standing` and that no other deploy used are remembered, so that they will still go.
+    /// their files that are among `existing` and that no other deploy used are remembered, so that they will still go.
     pub fn step<'a>(
         &self,
         deploy: Deploy,
         wanted: &Tree,
         first_kept: usize,
-        standing: impl Iterator<Item = &'a RelPath>,
-    ) -> Step {
+        existing: impl Iterator<Item = &'a RelPath>,
+    ) -> HistoryStep {
         let newest = self.live().map_or_else(Tree::default, |live| self.tree(live));
         let too_many = (self.deploys.len() + 1).saturating_sub(limits::DEPLOYS);
         let forgotten = first_kept.max(too_many).min(self.live().unwrap_or(0));
-        Step {
+        HistoryStep {
             forgotten: position(forgotten),
-            leavings: self.orphans_after(forgotten, wanted, standing),
-            ..Step::between(deploy, &newest, wanted)
+            orphans: self.orphans_after(forgotten, wanted, existing),
+            ..HistoryStep::between(deploy, &newest, wanted)
         }
     }
 
@@ -77,30 +84,30 @@ impl History {
         &self,
         forgotten: usize,
         wanted: &Tree,
-        standing: impl Iterator<Item = &'a RelPath>,
+        existing: impl Iterator<Item = &'a RelPath>,
     ) -> Vec<RelPath> {
-        let before: HashSet<&RelPath> = self.leavings.iter().collect();
+        let before: HashSet<&RelPath> = self.orphans.iter().collect();
         let is_left = |path: &&RelPath| match self.last_use(path) {
             Some(last) => last < forgotten,
             None => before.contains(path),
         };
-        let mut leavings: Vec<RelPath> =
-            standing.filter(|path| wanted.get(path).is_none()).filter(is_left).cloned().collect();
-        leavings.sort();
-        leavings.dedup();
-        leavings
+        let mut orphans: Vec<RelPath> =
+            existing.filter(|path| wanted.get(path).is_none()).filter(is_left).cloned().collect();
+        orphans.sort();
+        orphans.dedup();
+        orphans
     }
 
     /// Takes a step; what a hostile one would break is refused.
-    pub fn apply(mut self, step: Step) -> Result<History, HistoryError> {
+    pub fn apply(mut self, step: HistoryStep) -> Result<History, HistoryError> {
         if let Some(repeated) = self.deploys.iter().find(|known| known.id == step.deploy.id) {
             return Err(HistoryError::Repeated(repeated.id));
         }
         self.forget(step.forgotten)?;
         let new = position(self.deploys.len());
         self.continue_spans(&step, new)?;
-        self.leavings = step.leavings;
-        self.spans.extend(step.added.into_iter().map(|file| Span::starting(file, new)));
+        self.orphans = step.orphans;
+        self.spans.extend(step.added.into_iter().map(|file| VersionSpan::starting(file, new)));
         self.spans.sort_by(|a, b| a.path.cmp(&b.path).then(a.first.cmp(&b.first)));
         self.deploys.push(step.deploy);
         self.check_sizes()?;
@@ -126,7 +133,7 @@ impl History {
     }
 
     /// All files of the newest tree live on in deploy `new`, but those that `step` removes.
-    fn continue_spans(&mut self, step: &Step, new: u32) -> Result<(), HistoryError> {
+    fn continue_spans(&mut self, step: &HistoryStep, new: u32) -> Result<(), HistoryError> {
         let mut removed = step.removed.iter().peekable();
         let mut attributes_changed = step.attributes_changed.iter().peekable();
         let newest = self.spans.iter_mut().filter(|span| span.last.checked_add(1) == Some(new));
@@ -135,8 +142,10 @@ impl History {
                 continue;
             }
             span.last = new;
-            if let Some((_, stamp)) = attributes_changed.next_if(|(position, _)| *position == at) {
-                span.stamps.push((new, *stamp));
+            if let Some((_, attributes)) =
+                attributes_changed.next_if(|(position, _)| *position == at)
+            {
+                span.attributes_since.push((new, *attributes));
             }
         }
         // Positions that don't rise, name the same file twice, or name none.
@@ -147,19 +156,26 @@ impl History {
     }
 }
 
-impl Span {
-    fn starting(file: HistoryFile, deploy: u32) -> Span {
-        let HistoryFile { path, content, stamp } = file;
-        Span { path, content, first: deploy, last: deploy, stamps: vec![(deploy, stamp)] }
+impl VersionSpan {
+    fn starting(file: HistoryFile, deploy: u32) -> VersionSpan {
+        let HistoryFile { path, content, attributes } = file;
+        VersionSpan {
+            path,
+            content,
+            first: deploy,
+            last: deploy,
+            attributes_since: vec![(deploy, attributes)],
+        }
     }
 
     /// Counts deploys anew from `count` on.
     fn forget(&mut self, count: u32) {
         self.first = self.first.saturating_sub(count);
         self.last = self.last.saturating_sub(count);
-        let past = self.stamps.partition_point(|(from, _)| *from <= count).saturating_sub(1);
-        self.stamps.drain(..past);
-        self.stamps.iter_mut().for_each(|(from, _)| *from = from.saturating_sub(count));
+        let past =
+            self.attributes_since.partition_point(|(from, _)| *from <= count).saturating_sub(1);
+        self.attributes_since.drain(..past);
+        self.attributes_since.iter_mut().for_each(|(from, _)| *from = from.saturating_sub(count));
     }
 }
 
@@ -173,7 +189,7 @@ fn at_most(what: &'static str, count: usize, limit: usize) -> Result<(), History
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::testing::{deploy, tree};
+    use crate::history::fixtures::{deploy, tree};
 
     #[test]
     fn no_history_is_longer_than_it_may_be() {

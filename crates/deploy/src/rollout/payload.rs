@@ -10,8 +10,8 @@ use assetsync_sync::scan::logical_name::FingerprintRules;
 use assetsync_sync::{Options, Publishing, Source};
 
 use super::RolloutError;
-use super::fleet::Load;
-use super::keeper::{Keeper, RolloutKind, policy, tree};
+use super::fleet::Payload;
+use super::retention::{DeployRetention, RolloutKind, policy, tree};
 use crate::config::{AssetSet, Publish};
 use crate::history::competing_manifests;
 
@@ -38,8 +38,15 @@ pub(super) fn options(set: &AssetSet, recipes: Option<Recipes>) -> Result<Option
 }
 
 /// What decides for a set of assets.
-pub(super) fn keeper(set: &AssetSet, purpose: RolloutKind) -> Result<Keeper, RolloutError> {
-    Ok(Keeper { entry_points: entry_points(set)?, policy: policy(set.delete), purpose })
+pub(super) fn deploy_retention(
+    set: &AssetSet,
+    rollout_kind: RolloutKind,
+) -> Result<DeployRetention, RolloutError> {
+    Ok(DeployRetention {
+        entry_points: entry_points(set)?,
+        policy: policy(set.delete),
+        rollout_kind,
+    })
 }
 
 /// What was built, to be deployed.
@@ -47,16 +54,17 @@ pub(super) fn built(
     project: &Path,
     Set { at: set, assets }: Set<'_>,
     recipes: Option<Recipes>,
-    purpose: RolloutKind,
-) -> Result<Load, RolloutError> {
-    let (options, keeper) = (options(assets, recipes)?, keeper(assets, purpose)?);
+    rollout_kind: RolloutKind,
+) -> Result<Payload, RolloutError> {
+    let (options, deploy_retention) =
+        (options(assets, recipes)?, deploy_retention(assets, rollout_kind)?);
     let path = project.join(&assets.source);
     let source = Source::scan(&path, &options.policy.filter)?;
     if !source.has_files() {
         return Err(RolloutError::NoFiles(path));
     }
-    refuse_competing_manifests(&path, &source, &keeper.entry_points)?;
-    Ok(Load { set, source, options, decide: Box::new(keeper) })
+    refuse_competing_manifests(&path, &source, &deploy_retention.entry_points)?;
+    Ok(Payload { set, source, options, decide: Box::new(deploy_retention) })
 }
 
 fn refuse_competing_manifests(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::place::{Place, Source};
+use super::origin::{ConfigSpan, ConfigText};
 use super::problem::{Diagnostic, Problem};
 use super::value::Scalar;
 
@@ -14,20 +14,20 @@ pub const MAX_FILE: usize = 1 << 20;
 
 /// A value and where it stands.
 #[derive(Debug)]
-pub(crate) struct Node {
+pub(crate) struct TomlNode {
     /// The bytes it takes; of a table with a header, the header.
     pub span: Range<usize>,
     /// What it is.
-    pub content: Content,
+    pub content: TomlValue,
 }
 
 /// What a value is.
 #[derive(Debug)]
-pub(crate) enum Content {
+pub(crate) enum TomlValue {
     /// Keys and their values, in the file's order.
-    Table(Vec<Entry>),
+    Table(Vec<TomlEntry>),
     /// Values in order.
-    List(Vec<Node>),
+    List(Vec<TomlNode>),
     /// Text.
     Text(String),
     /// A whole number.
@@ -40,34 +40,34 @@ pub(crate) enum Content {
 
 /// A key and its value.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct TomlEntry {
     /// The key, one part of it.
     pub key: String,
     /// Where that stands.
     pub key_span: Range<usize>,
     /// Its value.
-    pub node: Node,
+    pub node: TomlNode,
 }
 
-impl Node {
+impl TomlNode {
     /// The value as far as it is a single one.
     pub fn scalar(&self) -> Scalar<'_> {
         match &self.content {
-            Content::Table(_) => Scalar::Other("a table"),
-            Content::List(_) => Scalar::Other("a list"),
-            Content::Text(text) => Scalar::Text(text),
-            Content::Integer(number) => Scalar::Integer(*number),
-            Content::Flag(flag) => Scalar::Flag(*flag),
-            Content::Other(kind) => Scalar::Other(kind),
+            TomlValue::Table(_) => Scalar::Other("a table"),
+            TomlValue::List(_) => Scalar::Other("a list"),
+            TomlValue::Text(text) => Scalar::Text(text),
+            TomlValue::Integer(number) => Scalar::Integer(*number),
+            TomlValue::Flag(flag) => Scalar::Flag(*flag),
+            TomlValue::Other(kind) => Scalar::Other(kind),
         }
     }
 }
 
 /// Reads a file; where it is no TOML, says all that is wrong with it.
-pub(crate) fn parse(source: &Arc<Source>) -> Result<Vec<Entry>, Vec<Diagnostic>> {
+pub(crate) fn parse(source: &Arc<ConfigText>) -> Result<Vec<TomlEntry>, Vec<Diagnostic>> {
     if source.text.len() > MAX_FILE {
         let text = format!("it has {} bytes, more than {MAX_FILE}", source.text.len());
-        return Err(vec![Diagnostic::at(Problem::Syntax(text), Place::new(source, 0..0))]);
+        return Err(vec![Diagnostic::at(Problem::Syntax(text), ConfigSpan::new(source, 0..0))]);
     }
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     if errors.is_empty() {
@@ -77,7 +77,7 @@ pub(crate) fn parse(source: &Arc<Source>) -> Result<Vec<Entry>, Vec<Diagnostic>>
         .iter()
         .map(|error| syntax(source, error.message(), error.span().unwrap_or_default()))
         .collect();
-    found.sort_by_key(|one| one.place.as_ref().map(|place| place.span.start));
+    found.sort_by_key(|one| one.span.as_ref().map(|span| span.range.start));
     // In a table that is there twice every key may be: then the table is to be told.
     if found.iter().any(|one| !one.related.is_empty()) {
         let is_follow_up = |one: &Diagnostic| {
@@ -88,48 +88,48 @@ pub(crate) fn parse(source: &Arc<Source>) -> Result<Vec<Entry>, Vec<Diagnostic>>
     Err(found)
 }
 
-fn entries(table: &DeTable<'_>) -> Vec<Entry> {
+fn entries(table: &DeTable<'_>) -> Vec<TomlEntry> {
     let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
         let key: &toml::Spanned<std::borrow::Cow<'_, str>> = key;
-        Entry { key: key.get_ref().to_string(), key_span: key.span(), node: node(value) }
+        TomlEntry { key: key.get_ref().to_string(), key_span: key.span(), node: node(value) }
     };
     table.iter().map(entry).collect()
 }
 
-fn node(value: &toml::Spanned<DeValue<'_>>) -> Node {
+fn node(value: &toml::Spanned<DeValue<'_>>) -> TomlNode {
     let content = match value.get_ref() {
-        DeValue::Table(table) => Content::Table(entries(table)),
-        DeValue::Array(array) => Content::List(items(array)),
-        DeValue::String(text) => Content::Text(text.to_string()),
-        DeValue::Boolean(flag) => Content::Flag(*flag),
+        DeValue::Table(table) => TomlValue::Table(entries(table)),
+        DeValue::Array(array) => TomlValue::List(items(array)),
+        DeValue::String(text) => TomlValue::Text(text.to_string()),
+        DeValue::Boolean(flag) => TomlValue::Flag(*flag),
         DeValue::Integer(number) => i128::from_str_radix(number.as_str(), number.radix())
-            .map_or(Content::Other("so large a number"), Content::Integer),
-        DeValue::Float(_) => Content::Other("a number with a point"),
-        DeValue::Datetime(_) => Content::Other("a date"),
+            .map_or(TomlValue::Other("so large a number"), TomlValue::Integer),
+        DeValue::Float(_) => TomlValue::Other("a number with a point"),
+        DeValue::Datetime(_) => TomlValue::Other("a date"),
     };
-    Node { span: value.span(), content }
+    TomlNode { span: value.span(), content }
 }
 
-fn items(array: &DeArray<'_>) -> Vec<Node> {
+fn items(array: &DeArray<'_>) -> Vec<TomlNode> {
     array.iter().map(node).collect()
 }
 
 /// A syntax error; what is there twice is told with the place of the first.
-fn syntax(source: &Arc<Source>, message: &str, span: Range<usize>) -> Diagnostic {
-    let place = Place::new(source, span);
+fn syntax(source: &Arc<ConfigText>, message: &str, span: Range<usize>) -> Diagnostic {
+    let span = ConfigSpan::new(source, span);
     if message != "duplicate key" {
-        return Diagnostic::at(Problem::Syntax(short(message).to_owned()), place);
+        return Diagnostic::at(Problem::Syntax(short(message).to_owned()), span);
     }
-    let key = source.text[place.span.clone()].trim_matches(['"', '\'']).to_owned();
-    let (line, before) = line_at(&source.text, place.span.start);
+    let key = source.text[span.range.clone()].trim_matches(['"', '\'']).to_owned();
+    let (line, before) = line_at(&source.text, span.range.start);
     let problem = match line.trim_start().strip_prefix("[stages.") {
-        Some(rest) if rest.starts_with(&source.text[place.span.clone()]) => {
+        Some(rest) if rest.starts_with(&source.text[span.range.clone()]) => {
             Problem::DuplicateStage(key)
         }
         _ => Problem::DuplicateKey(key),
     };
-    let first = first_like(before, line).map(|span| Place::new(source, span));
-    Diagnostic::at(problem, place).with(first, "first here")
+    let first = first_like(before, line).map(|span| ConfigSpan::new(source, span));
+    Diagnostic::at(problem, span).with(first, "first here")
 }
 
 /// A message without a long list of what could stand there.

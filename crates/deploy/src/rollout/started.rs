@@ -4,16 +4,16 @@
 use std::sync::Arc;
 
 use super::RolloutError;
-use super::course::Course;
+use super::command_phase::CommandPhase;
 use super::event::Phase;
 use super::fleet::{Fleet, Work};
 use super::hooks::Commands;
-use super::moment::Moment;
 use super::outcome::Outcome;
+use super::pipeline::Pipeline;
 
 /// What belongs to a rollout besides its files.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Way {
+pub(super) struct RolloutSteps {
     /// Hooks and the restart.
     pub runs_commands: bool,
     /// Old files are deleted on the hosts at the end.
@@ -23,40 +23,40 @@ pub(super) struct Way {
 }
 
 /// A rollout whose places have begun to stage.
-pub(super) struct UnderWay<'a> {
-    pub course: Course<'a>,
+pub(super) struct Started<'a> {
+    pub course: Pipeline<'a>,
     pub fleet: Fleet,
     pub works: Vec<Arc<Work>>,
 }
 
 /// What is to be published is staged everywhere.
-struct Staged<'u, 'a>(&'u mut UnderWay<'a>);
+struct Staged<'u, 'a>(&'u mut Started<'a>);
 
 /// What was staged is live.
-struct Live<'u, 'a>(&'u mut UnderWay<'a>);
+struct Live<'u, 'a>(&'u mut Started<'a>);
 
-impl<'a> UnderWay<'a> {
+impl<'a> Started<'a> {
     /// Goes on to the end, and says what has come of it.
-    pub fn carry_out(mut self, way: Way) -> Outcome {
-        let ended = self.go(way);
+    pub fn carry_out(mut self, steps: RolloutSteps) -> Outcome {
+        let ended = self.go(steps);
         if ended.is_err() && self.fleet.has_published() {
             // What is live stays; old files stay with it.
             self.fleet.end(false);
         }
-        let UnderWay { course, fleet, works } = self;
+        let Started { course, fleet, works } = self;
         let encodings = works.iter().map(|work| work.group.encodings()).sum();
         course.outcome(fleet.outcomes(), encodings, ended.err())
     }
 
-    fn go(&mut self, way: Way) -> Result<(), RolloutError> {
-        let dry_run = self.course.rollout.choice.dry_run;
+    fn go(&mut self, steps: RolloutSteps) -> Result<(), RolloutError> {
+        let dry_run = self.course.rollout.selection.dry_run;
         let staged = self.stage()?;
         if dry_run {
             return Ok(());
         }
-        let live = staged.publish(way)?;
-        live.finish(way)?;
-        if way.cleans_up && !self.course.has_left_out() && !self.fleet.has_failed() {
+        let live = staged.publish(steps)?;
+        live.finish(steps)?;
+        if steps.cleans_up && !self.course.has_excluded() && !self.fleet.has_failed() {
             self.course.clean_up()?;
         }
         Ok(())
@@ -73,7 +73,7 @@ impl<'a> UnderWay<'a> {
     fn may_publish(&mut self) -> Result<(), RolloutError> {
         self.refuse_if_cancelled()?;
         // In a dry run nobody is there any more.
-        if !self.course.rollout.choice.dry_run {
+        if !self.course.rollout.selection.dry_run {
             self.fleet.check_alive();
         }
         self.refuse_if_cancelled()?;
@@ -81,7 +81,7 @@ impl<'a> UnderWay<'a> {
             return Ok(());
         }
         self.fleet.exclude_failed_hosts();
-        if self.course.rollout.choice.keep_going && self.fleet.has_staged() {
+        if self.course.rollout.selection.keep_going && self.fleet.has_staged() {
             return Ok(());
         }
         let (failed, all) = self.fleet.failures();
@@ -107,39 +107,40 @@ impl<'a> UnderWay<'a> {
         let before = self.fleet.failures().0;
         step(&mut self.fleet);
         let (failed, all) = self.fleet.failures();
-        (failed > before && !self.course.rollout.choice.keep_going).then(|| (failed - before, all))
+        (failed > before && !self.course.rollout.selection.keep_going)
+            .then(|| (failed - before, all))
     }
 }
 
 impl<'u, 'a> Staged<'u, 'a> {
-    fn publish(self, way: Way) -> Result<Live<'u, 'a>, RolloutError> {
-        let Staged(under_way) = self;
-        if way.runs_commands {
-            let hooks = &under_way.course.rollout.deployment.hooks.before_publish;
-            under_way.commands().hooks(Moment::BeforePublish, hooks)?;
+    fn publish(self, steps: RolloutSteps) -> Result<Live<'u, 'a>, RolloutError> {
+        let Staged(started) = self;
+        if steps.runs_commands {
+            let hooks = &started.course.rollout.deployment.hooks.before_publish;
+            started.commands().hooks(CommandPhase::BeforePublish, hooks)?;
         }
-        under_way.may_publish()?;
-        under_way.course.begin(Phase::Publish);
-        if let Some((failed, all)) = under_way.fails_to(Fleet::publish) {
+        started.may_publish()?;
+        started.course.begin(Phase::Publish);
+        if let Some((failed, all)) = started.fails_to(Fleet::publish) {
             return Err(RolloutError::NotPublished { failed, all });
         }
-        under_way.refuse_if_cancelled()?;
-        Ok(Live(under_way))
+        started.refuse_if_cancelled()?;
+        Ok(Live(started))
     }
 }
 
 impl Live<'_, '_> {
-    fn finish(self, way: Way) -> Result<(), RolloutError> {
-        let Live(under_way) = self;
-        if way.runs_commands {
-            let hooks = &under_way.course.rollout.deployment.hooks.after_publish;
-            under_way.commands().hooks(Moment::AfterPublish, hooks)?;
-            under_way.commands().restart()?;
+    fn finish(self, steps: RolloutSteps) -> Result<(), RolloutError> {
+        let Live(started) = self;
+        if steps.runs_commands {
+            let hooks = &started.course.rollout.deployment.hooks.after_publish;
+            started.commands().hooks(CommandPhase::AfterPublish, hooks)?;
+            started.commands().restart()?;
         }
-        if way.prunes {
-            under_way.course.begin(Phase::Prune);
+        if steps.prunes {
+            started.course.begin(Phase::Prune);
         }
-        match under_way.fails_to(|fleet| fleet.end(way.prunes)) {
+        match started.fails_to(|fleet| fleet.end(steps.prunes)) {
             Some((failed, all)) => Err(RolloutError::NotPruned { failed, all }),
             None => Ok(()),
         }

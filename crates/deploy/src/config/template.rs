@@ -1,19 +1,19 @@
 //! A commented `assetsync.toml` to begin with: values that are known, and the defaults people ask for as comments.
 
-mod layout;
+mod sections;
 
 use std::fmt::Write;
 
-use self::layout::{ENDING, HEADING, SECTIONS, Section};
-use super::schema::{Found, find};
-use super::text::{key_part, quoted, wrapped};
+use self::sections::{ENDING, HEADING, SECTIONS, Section};
+use super::escape::{key_part, quoted, wrapped};
+use super::schema::{Lookup, find};
 
 /// How wide comments are, with their `# `.
 const COLUMNS: usize = 80;
 
 /// A setting and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct TemplateLine {
     /// The dotted key.
     pub key: String,
     /// The value, in TOML.
@@ -26,7 +26,7 @@ pub(crate) struct TemplateStage {
     /// Its name.
     pub name: String,
     /// What differs from other stages.
-    pub lines: Vec<Line>,
+    pub lines: Vec<TemplateLine>,
     /// Its hosts, each in TOML.
     pub hosts: Vec<String>,
 }
@@ -36,7 +36,7 @@ pub(crate) struct TemplateStage {
 pub struct ConfigTemplate {
     /// The files that were read for it.
     pub(crate) sources: Vec<String>,
-    pub(crate) lines: Vec<Line>,
+    pub(crate) lines: Vec<TemplateLine>,
     pub(crate) stages: Vec<TemplateStage>,
     /// What to say in a section.
     pub(crate) remarks: Vec<(&'static str, String)>,
@@ -57,16 +57,16 @@ pub struct Project {
     pub has_package: bool,
 }
 
-impl Line {
+impl TemplateLine {
     /// A text setting.
-    pub(crate) fn text(key: &str, text: &str) -> Line {
-        Line { key: key.to_owned(), value: quoted(text) }
+    pub(crate) fn text(key: &str, text: &str) -> TemplateLine {
+        TemplateLine { key: key.to_owned(), value: quoted(text) }
     }
 
     /// A list of texts.
-    pub(crate) fn list(key: &str, items: &[String]) -> Line {
+    pub(crate) fn list(key: &str, items: &[String]) -> TemplateLine {
         let items: Vec<String> = items.iter().map(|item| quoted(item)).collect();
-        Line { key: key.to_owned(), value: format!("[{}]", items.join(", ")) }
+        TemplateLine { key: key.to_owned(), value: format!("[{}]", items.join(", ")) }
     }
 }
 
@@ -75,8 +75,8 @@ impl ConfigTemplate {
     pub fn of_project(project: &Project) -> ConfigTemplate {
         let name = application(&project.folder);
         let mut lines = vec![
-            Line::text("application", &name),
-            Line::text("deploy_to", &format!("/var/www/{name}")),
+            TemplateLine::text("application", &name),
+            TemplateLine::text("deploy_to", &format!("/var/www/{name}")),
         ];
         // Most Rails applications have a `package.json`, too.
         let (command, source) = match project {
@@ -84,8 +84,8 @@ impl ConfigTemplate {
             Project { has_rails: false, has_package: true, .. } => ("npm run build", "dist"),
             _ => ("rake assets:precompile", "public/assets"),
         };
-        lines.push(Line::text("build.command", command));
-        lines.push(Line::text("assets.source", source));
+        lines.push(TemplateLine::text("build.command", command));
+        lines.push(TemplateLine::text("assets.source", source));
         let hosts =
             vec![format!("{{ address = \"web1.example.com\", user = \"deploy\", {ROLES} }}")];
         let stage = TemplateStage { name: "production".into(), hosts, ..TemplateStage::default() };
@@ -108,7 +108,7 @@ impl ConfigTemplate {
         let stage = self.stages.first().map_or("STAGE", |stage| &stage.name);
         comment(&mut text, &HEADING.replace("{stage}", stage));
         if !self.sources.is_empty() {
-            let sources = super::text::enumerated(&self.sources);
+            let sources = super::escape::enumerated(&self.sources);
             text.push_str("#\n");
             comment(
                 &mut text,
@@ -127,7 +127,7 @@ impl ConfigTemplate {
     }
 
     fn section(&self, text: &mut String, section: &Section) {
-        let lines: Vec<&Line> =
+        let lines: Vec<&TemplateLine> =
             self.lines.iter().filter(|line| group_of(&line.key) == section.name).collect();
         let remarks: Vec<&str> = self.remarks_on(section.name).collect();
         if lines.is_empty() && remarks.is_empty() && section.only_if_used {
@@ -188,30 +188,31 @@ fn group_of(key: &str) -> &str {
 }
 
 /// The set of assets a line is about, if it is one with a name.
-fn set_of(line: &Line) -> Option<&str> {
-    if !matches!(find(&line.key), Found::Nothing) {
+fn set_of(line: &TemplateLine) -> Option<&str> {
+    if !matches!(find(&line.key), Lookup::Nothing) {
         return None;
     }
     line.key.strip_prefix("assets.")?.split_once('.').map(|(set, _)| set)
 }
 
-fn sets_of<'a>(lines: &[&'a Line]) -> Vec<&'a str> {
+fn sets_of<'a>(lines: &[&'a TemplateLine]) -> Vec<&'a str> {
     let mut sets: Vec<&str> = lines.iter().filter_map(|line| set_of(line)).collect();
     sets.dedup();
     sets
 }
 
-fn write_line(text: &mut String, line: &Line, section: &str) {
+fn write_line(text: &mut String, line: &TemplateLine, section: &str) {
     let key =
         line.key.strip_prefix(section).map_or(line.key.as_str(), |key| key.trim_start_matches('.'));
     let _ = writeln!(text, "{key} = {}", line.value);
 }
 
 /// A default as a comment, unless the setting has a value above. What is no setting explains those below it.
-fn write_default(text: &mut String, default: &str, lines: &[&Line], section: &str) {
+fn write_default(text: &mut String, default: &str, lines: &[&TemplateLine], section: &str) {
     let key = default.split(" = ").next().unwrap_or_default();
     let key = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
-    let is_same = |line: &&Line| line.key == key || line.key.starts_with(&format!("{key}."));
+    let is_same =
+        |line: &&TemplateLine| line.key == key || line.key.starts_with(&format!("{key}."));
     if !lines.iter().any(is_same) {
         let _ = writeln!(text, "# {default}");
     }

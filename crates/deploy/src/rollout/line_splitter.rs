@@ -7,15 +7,15 @@ const LONGEST: usize = 4096;
 
 /// What a command printed to one of its outputs, cut into lines.
 #[derive(Debug)]
-pub(super) struct Lines<'a> {
+pub(super) struct LineSplitter<'a> {
     secrets: &'a Secrets,
     begun: Vec<u8>,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> LineSplitter<'a> {
     /// Lines without these secrets.
-    pub fn without(secrets: &'a Secrets) -> Lines<'a> {
-        Lines { secrets, begun: Vec::new() }
+    pub fn without(secrets: &'a Secrets) -> LineSplitter<'a> {
+        LineSplitter { secrets, begun: Vec::new() }
     }
 
     /// Takes the next bytes, and gives every line that they complete.
@@ -29,7 +29,7 @@ impl<'a> Lines<'a> {
             }
             if self.begun.len() > most {
                 let rest = self.begun.split_off(self.secrets.cut(&self.begun, LONGEST));
-                tell(self.secrets.hide_output(&self.begun));
+                tell(self.secrets.redact_output(&self.begun));
                 self.begun = rest;
             }
         }
@@ -44,7 +44,7 @@ impl<'a> Lines<'a> {
         let line = std::mem::take(&mut self.begun);
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
         if is_line || !line.is_empty() {
-            tell(self.secrets.hide_output(line));
+            tell(self.secrets.redact_output(line));
         }
     }
 }
@@ -55,7 +55,7 @@ mod tests {
     use crate::command::{Environment, Value};
 
     fn told(secrets: &Secrets, pieces: &[&[u8]]) -> Vec<String> {
-        let (mut lines, mut told) = (Lines::without(secrets), Vec::new());
+        let (mut lines, mut told) = (LineSplitter::without(secrets), Vec::new());
         let mut tell = |line: Shown| told.push(line.to_string());
         pieces.iter().for_each(|piece| lines.take(piece, &mut tell));
         lines.finish(&mut tell);

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// When commands run around a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+pub enum CommandPhase {
     /// Hosts without assets are reached before anything is staged.
     Check,
     /// Before the build.
@@ -22,16 +22,16 @@ pub enum Moment {
 }
 
 /// The name of the setting, where there is one.
-impl fmt::Display for Moment {
+impl fmt::Display for CommandPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Moment::Check => "check",
-            Moment::BeforeBuild => "before_build",
-            Moment::AfterBuild => "after_build",
-            Moment::BeforePublish => "before_publish",
-            Moment::AfterPublish => "after_publish",
-            Moment::Restart => "restart",
-            Moment::OnFailure => "on_failure",
+            CommandPhase::Check => "check",
+            CommandPhase::BeforeBuild => "before_build",
+            CommandPhase::AfterBuild => "after_build",
+            CommandPhase::BeforePublish => "before_publish",
+            CommandPhase::AfterPublish => "after_publish",
+            CommandPhase::Restart => "restart",
+            CommandPhase::OnFailure => "on_failure",
         })
     }
 }

@@ -3,7 +3,7 @@
 pub(crate) use crate::command::{contains_password, is_secret_name as is_secret};
 
 /// What is shown in a secret's place.
-pub(crate) const HIDDEN: &str = "(hidden)";
+pub(crate) const REDACTION: &str = "(hidden)";
 
 /// A line of a file as it may be shown: what a secret's name is set to is hidden up to the line's end.
 ///
@@ -15,10 +15,10 @@ pub(crate) fn masked(line: &str) -> String {
         let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
         let start = before.rfind(|c| !is_part(c)).map_or(0, |at| at + width(before, at));
         if is_secret(&before[start..]) {
-            return format!("{}= {HIDDEN}", &line[..equals]);
+            return format!("{}= {REDACTION}", &line[..equals]);
         }
     }
-    if contains_password(line) { HIDDEN.to_owned() } else { line.to_owned() }
+    if contains_password(line) { REDACTION.to_owned() } else { line.to_owned() }
 }
 
 /// How many bytes the character at `at` has.

@@ -19,7 +19,7 @@ pub enum ConfigTextKind {
 
 /// A text that settings are read from. It may hold secrets, so it is never shown whole.
 #[derive(PartialEq, Eq)]
-pub struct Source {
+pub struct ConfigText {
     /// What it is.
     pub kind: ConfigTextKind,
     /// How it is named to people: a file's path, a variable's name, an argument without its value.
@@ -28,19 +28,19 @@ pub struct Source {
     pub text: String,
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for ConfigText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("kind", &self.kind).field("name", &self.name).finish()
+        f.debug_struct("ConfigText").field("kind", &self.kind).field("name", &self.name).finish()
     }
 }
 
 /// A range of bytes in a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct ConfigSpan {
     /// The text.
-    pub source: Arc<Source>,
+    pub text: Arc<ConfigText>,
     /// Which part of it; both ends lie in the text, between characters.
-    pub span: Range<usize>,
+    pub range: Range<usize>,
 }
 
 /// Where a value came from.
@@ -49,15 +49,15 @@ pub enum Origin {
     /// This program's own default; where it is made of other settings, how.
     BuiltIn(Option<&'static str>),
     /// Somebody wrote it.
-    Given(Place),
+    Given(ConfigSpan),
 }
 
-impl Place {
+impl ConfigSpan {
     /// A place in `source`, cut to what the text has.
-    pub fn new(source: &Arc<Source>, span: Range<usize>) -> Place {
-        let start = floor(&source.text, span.start);
-        let end = floor(&source.text, span.end).max(start);
-        Place { source: Arc::clone(source), span: start..end }
+    pub fn new(text: &Arc<ConfigText>, range: Range<usize>) -> ConfigSpan {
+        let start = floor(&text.text, range.start);
+        let end = floor(&text.text, range.end).max(start);
+        ConfigSpan { text: Arc::clone(text), range: start..end }
     }
 
     /// The line, from 1.
@@ -71,7 +71,7 @@ impl Place {
     }
 
     fn before(&self) -> &str {
-        self.source.text.get(..self.span.start).unwrap_or_default()
+        self.text.text.get(..self.range.start).unwrap_or_default()
     }
 }
 
@@ -83,19 +83,19 @@ fn floor(text: &str, at: usize) -> usize {
 
 impl Origin {
     /// The spot somebody wrote it at.
-    pub fn place(&self) -> Option<&Place> {
+    pub fn span(&self) -> Option<&ConfigSpan> {
         match self {
             Origin::BuiltIn(_) => None,
-            Origin::Given(place) => Some(place),
+            Origin::Given(span) => Some(span),
         }
     }
 }
 
 /// `assetsync.toml:3:13`, `ASSETSYNC_DEPLOY_TO` or `--set deploy_to`.
-impl fmt::Display for Place {
+impl fmt::Display for ConfigSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let source = name(&self.source.name);
-        match self.source.kind {
+        let source = name(&self.text.name);
+        match self.text.kind {
             ConfigTextKind::File => write!(f, "{source}:{}:{}", self.line(), self.column()),
             ConfigTextKind::Variable | ConfigTextKind::Argument => f.write_str(&source),
         }
@@ -107,7 +107,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::BuiltIn(None) => f.write_str("built in"),
             Origin::BuiltIn(Some(template)) => write!(f, "built in: {template}"),
-            Origin::Given(place) => place.fmt(f),
+            Origin::Given(span) => span.fmt(f),
         }
     }
 }
@@ -116,8 +116,8 @@ impl fmt::Display for Origin {
 mod tests {
     use super::*;
 
-    fn source(kind: ConfigTextKind, name: &str, text: &str) -> Arc<Source> {
-        Arc::new(Source { kind, name: name.into(), text: text.into() })
+    fn source(kind: ConfigTextKind, name: &str, text: &str) -> Arc<ConfigText> {
+        Arc::new(ConfigText { kind, name: name.into(), text: text.into() })
     }
 
     #[test]
@@ -129,17 +129,17 @@ mod tests {
             (13..14, "a.toml:2:5"),
             (99..99, "a.toml:3:1"),
         ] {
-            assert_eq!(Place::new(&file, span).to_string(), name);
+            assert_eq!(ConfigSpan::new(&file, span).to_string(), name);
         }
         let argument = source(ConfigTextKind::Argument, "--set a", "--set a=1");
-        assert_eq!(Origin::Given(Place::new(&argument, 8..9)).to_string(), "--set a");
+        assert_eq!(Origin::Given(ConfigSpan::new(&argument, 8..9)).to_string(), "--set a");
         assert_eq!(Origin::BuiltIn(Some("{a}/b")).to_string(), "built in: {a}/b");
     }
 
     #[test]
     fn no_place_cuts_a_character() {
         let file = source(ConfigTextKind::File, "a", "ä");
-        assert_eq!(Place::new(&file, 1..1).span, 0..0);
-        assert_eq!(Place::new(&file, 5..9).span, 2..2);
+        assert_eq!(ConfigSpan::new(&file, 1..1).range, 0..0);
+        assert_eq!(ConfigSpan::new(&file, 5..9).range, 2..2);
     }
 }

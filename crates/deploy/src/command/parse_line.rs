@@ -4,7 +4,7 @@ use super::CommandError;
 
 /// What a line is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(super) enum ParsedLine {
     /// Words without any meaning to a shell beside their quotes.
     Words(Vec<String>),
     /// Text for a shell.
@@ -16,15 +16,15 @@ const ACTIVE: &[char] =
     &['|', '&', ';', '<', '>', '(', ')', '$', '`', '*', '?', '{', '}', '~', '#', '!', '\n'];
 
 /// Reads a line.
-pub(super) fn read(text: &str) -> Result<Reading, CommandError> {
+pub(super) fn read(text: &str) -> Result<ParsedLine, CommandError> {
     if text.contains(ACTIVE) {
-        return Ok(Reading::Script);
+        return Ok(ParsedLine::Script);
     }
     let words = shlex::split(text).ok_or(CommandError::OpenQuotes)?;
     match words.first() {
         None => Err(CommandError::Empty),
-        Some(first) if first.contains('=') => Ok(Reading::Script),
-        Some(_) => Ok(Reading::Words(words)),
+        Some(first) if first.contains('=') => Ok(ParsedLine::Script),
+        Some(_) => Ok(ParsedLine::Words(words)),
     }
 }
 
@@ -35,14 +35,14 @@ mod tests {
     #[test]
     fn words_and_scripts() {
         let words = |words: &[&str]| {
-            Ok(Reading::Words(words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>()))
+            Ok(ParsedLine::Words(words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>()))
         };
         let table = [
             ("rake assets:clean[2]", words(&["rake", "assets:clean[2]"])),
             ("  npm  run 'a b' \"c\"", words(&["npm", "run", "a b", "c"])),
-            ("rake a && rake b", Ok(Reading::Script)),
-            ("RAILS_ENV=production rake a", Ok(Reading::Script)),
-            ("rm -f ~/x", Ok(Reading::Script)),
+            ("rake a && rake b", Ok(ParsedLine::Script)),
+            ("RAILS_ENV=production rake a", Ok(ParsedLine::Script)),
+            ("rm -f ~/x", Ok(ParsedLine::Script)),
             ("echo 'a", Err(CommandError::OpenQuotes)),
             (" ", Err(CommandError::Empty)),
         ];

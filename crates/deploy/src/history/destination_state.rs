@@ -8,9 +8,9 @@ use assetsync_core::state::RemoteEntry;
 use super::tree::{Content, HistoryFile};
 
 /// The entry at a path, of a state in tree order.
-pub(super) fn find<'a>(standing: &'a [RemoteEntry], path: &RelPath) -> Option<&'a RemoteEntry> {
-    let found = standing.binary_search_by(|remote| remote.entry.path.cmp(path)).ok()?;
-    Some(&standing[found])
+pub(super) fn find<'a>(existing: &'a [RemoteEntry], path: &RelPath) -> Option<&'a RemoteEntry> {
+    let found = existing.binary_search_by(|remote| remote.entry.path.cmp(path)).ok()?;
+    Some(&existing[found])
 }
 
 /// Whether an entry has this content; `None` where only its digest could tell, and it isn't known.
@@ -31,7 +31,7 @@ pub(super) fn has_content(remote: &RemoteEntry, content: &Content) -> Option<boo
 
 /// Whether an entry is this file: by content, or by size and time where its digest isn't known.
 pub(super) fn is_file(remote: &RemoteEntry, file: &HistoryFile) -> bool {
-    let unchanged = || remote.entry.mtime == file.stamp.mtime;
+    let unchanged = || remote.entry.mtime == file.attributes.mtime;
     has_content(remote, &file.content).unwrap_or_else(unchanged)
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Decision, environment};
+use super::build::{DeploymentBuilder, environment};
+use super::{Host, Ssh};
 use crate::command::{Bundler, Chruby, Manager, Pumactl, Rbenv, Rvm, Systemd};
 use crate::config::choice::ManagerName;
-use crate::config::deployment::{Host, Ssh};
 use crate::config::problem::{Diagnostic, Problem};
 use crate::config::settings::{HostSettings, Values};
 
@@ -13,7 +13,7 @@ use crate::config::settings::{HostSettings, Values};
 const MANAGERS: [(ManagerName, &str); 3] =
     [(ManagerName::Rbenv, "rbenv"), (ManagerName::Rvm, "rvm"), (ManagerName::Chruby, "chruby")];
 
-impl Decision<'_> {
+impl DeploymentBuilder<'_> {
     pub(super) fn hosts(&mut self) -> Vec<Host> {
         let hosts: Vec<Option<Host>> =
             self.settings.hosts.iter().map(|host| self.host(host)).collect();
@@ -31,7 +31,7 @@ impl Decision<'_> {
         let current_path = text("current_path")?;
         Some(Host {
             address: host.address.clone(),
-            roles: host.roles.iter().map(|role| role.datum.plain()).collect(),
+            roles: host.roles.iter().map(|role| role.setting_value.plain()).collect(),
             ssh: self.ssh(values),
             deploy_to,
             shared_path: text("shared_path")?,
@@ -55,12 +55,12 @@ impl Decision<'_> {
         const EXAMPLE: &str = "deploy_to = \"/var/www/shop\"";
         let is_for_all =
             self.settings.hosts.iter().all(|host| host.values.text("deploy_to").is_none());
-        let (scope, place) = match is_for_all {
-            true => (String::new(), self.settings.stage.clone().map(|(_, place)| place)),
-            false => (format!(" for host {}", host.address), Some(host.place.clone())),
+        let (scope, span) = match is_for_all {
+            true => (String::new(), self.settings.stage.clone().map(|(_, span)| span)),
+            false => (format!(" for host {}", host.address), Some(host.span.clone())),
         };
         let problem = Problem::Missing { key: "deploy_to".into(), scope, example: EXAMPLE };
-        let diagnostic = Diagnostic { place, ..Diagnostic::nowhere(problem) };
+        let diagnostic = Diagnostic { span, ..Diagnostic::nowhere(problem) };
         if !self.problems.contains(&diagnostic) {
             self.problems.push(diagnostic);
         }
@@ -93,7 +93,7 @@ impl Decision<'_> {
         let place_of = |manager: &str| {
             let group = format!("{manager}.");
             let mut own = values.0.iter().filter(|(key, _)| key.setting.name.starts_with(&group));
-            own.find_map(|(_, value)| value.origin.place().cloned())
+            own.find_map(|(_, value)| value.origin.span().cloned())
         };
         let set: Vec<(ManagerName, &str)> =
             MANAGERS.into_iter().filter(|(_, group)| place_of(group).is_some()).collect();
@@ -102,15 +102,15 @@ impl Decision<'_> {
             (None, []) => Some(Manager::None),
             (None, [(one, _)]) => self.named_manager(*one, host),
             (None, [(_, first), (_, second), ..]) => {
-                const ADVICE: &str = "say which one hosts use, as version_manager = \"rbenv\"";
+                const HINT: &str = "say which one hosts use, as version_manager = \"rbenv\"";
                 let problem = Problem::Conflict {
                     first: (*first).to_owned(),
                     second: (*second).to_owned(),
-                    advice: ADVICE,
+                    hint: HINT,
                 };
                 let label = format!("'{first}' is set here");
                 let diagnostic =
-                    Diagnostic { place: place_of(second), ..Diagnostic::nowhere(problem) };
+                    Diagnostic { span: place_of(second), ..Diagnostic::nowhere(problem) };
                 let diagnostic = diagnostic.with(place_of(first), label);
                 if !self.problems.contains(&diagnostic) {
                     self.problems.push(diagnostic);

@@ -4,8 +4,8 @@ use assetsync_core::digest::Digest;
 use assetsync_core::path::RelPath;
 use assetsync_sync::Survey;
 
-use super::keeper::{known, now, policy};
 use super::outcome::TargetError;
+use super::retention::{clocks, known, policy};
 use super::{Rollout, RolloutError};
 use crate::config::AssetSet;
 use crate::history;
@@ -17,12 +17,12 @@ pub struct TargetStatus {
     /// The place's label.
     pub label: String,
     /// What stands there, or why that can't be found out.
-    pub standing: Result<Standing, TargetError>,
+    pub state: Result<TargetState, TargetError>,
 }
 
 /// What stands at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct TargetState {
     /// The deploy that is live, with the time it was published there.
     pub live: Option<Deploy>,
     /// The deploys that are kept, oldest first, the live one among them.
@@ -32,7 +32,7 @@ pub struct Standing {
     /// Files that are not live but stay for earlier deploys' sake, and their bytes.
     pub retained: (u64, u64),
     /// Files that no deploy brought.
-    pub foreign_files: u64,
+    pub unmanaged_files: u64,
     /// Files that the next pruning deletes.
     pub prunable_files: u64,
     /// Sprockets manifests beside the live one, in tree order: somebody else put them there.
@@ -59,17 +59,17 @@ pub struct KeptDeploy {
 impl Rollout<'_> {
     /// Looks at every place, and changes nothing.
     pub fn status(&self) -> Result<Vec<TargetStatus>, RolloutError> {
-        let places = self.places()?;
-        let statuses = self.survey(&places).into_iter().map(|(place, survey)| {
-            let set = &self.deployment.assets[place.set];
-            let standing = survey.and_then(|survey| standing(set, &survey));
-            TargetStatus { label: place.label.clone(), standing }
+        let targets = self.targets()?;
+        let statuses = self.survey(&targets).into_iter().map(|(target, survey)| {
+            let set = &self.deployment.assets[target.set];
+            let state = survey.and_then(|survey| state(set, &survey));
+            TargetStatus { label: target.label.clone(), state }
         });
         Ok(statuses.collect())
     }
 }
 
-fn standing(set: &AssetSet, survey: &Survey) -> Result<Standing, TargetError> {
+fn state(set: &AssetSet, survey: &Survey) -> Result<TargetState, TargetError> {
     let known = known(&survey.history).map_err(TargetError::History)?;
     let retained_contents: Vec<Digest> =
         survey.retained_contents.iter().map(|retained_contents| retained_contents.digest).collect();
@@ -79,19 +79,19 @@ fn standing(set: &AssetSet, survey: &Survey) -> Result<Standing, TargetError> {
         entries,
         &retained_contents,
         &policy(set.delete),
-        now(survey),
+        clocks(survey),
     );
     let kept = status.kept.iter().map(|kept| KeptDeploy {
         deploy: kept.deploy.clone(),
         files: kept.files,
         missing: kept.missing,
     });
-    Ok(Standing {
+    Ok(TargetState {
         live: status.live.cloned(),
         kept: kept.collect(),
         drift: status.drift,
         retained: (status.retained_files, status.retained_bytes),
-        foreign_files: status.foreign_files,
+        unmanaged_files: status.unmanaged_files,
         prunable_files: status.prunable_files,
         stale_manifests: status.stale_manifests,
         free_bytes: survey.statistics.free_bytes,

@@ -7,15 +7,15 @@ use assetsync_core::digest::Digest;
 use assetsync_core::path::RelPath;
 use assetsync_core::state::RemoteEntry;
 
-use super::deploys::{History, Span};
-use super::policy::{Delete, Policy};
+use super::deploys::{History, VersionSpan};
+use super::destination_state::has_content;
+use super::policy::{Delete, RetentionPolicy};
 use super::retention::{Disposition, Retention};
-use super::standing::has_content;
 use super::tree::{Content, Tree};
 
 /// A file to set aside before publishing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetAside {
+pub struct ContentToRetain {
     /// Where it stands.
     pub path: RelPath,
     /// The digest of its content.
@@ -23,27 +23,27 @@ pub struct SetAside {
 }
 
 /// What to set aside before `wanted` is published, in tree order. A mirror keeps nothing.
-pub fn to_retain(
+pub fn contents_to_retain(
     history: &History,
     wanted: &Tree,
-    standing: &[RemoteEntry],
-    policy: &Policy,
+    existing: &[RemoteEntry],
+    policy: &RetentionPolicy,
     retention: &Retention,
-) -> Vec<SetAside> {
+) -> Vec<ContentToRetain> {
     if policy.delete == Delete::Mirror {
         return Vec::new();
     }
-    let lost = standing.iter().filter(|remote| is_lost(remote, wanted, retention));
+    let lost = existing.iter().filter(|remote| is_lost(remote, wanted, retention));
     let needed = lost.filter_map(|remote| {
         let path = remote.entry.path.clone();
         let digest = needed_digest(history, remote, retention.first_kept)?;
-        Some(SetAside { path, digest })
+        Some(ContentToRetain { path, digest })
     });
     needed.collect()
 }
 
 /// Of the contents that were set aside, those that no deploy in the history had. Deploys that aren't kept leave it with
-/// the next [`Step`](super::Step).
+/// the next [`HistoryStep`](super::HistoryStep).
 pub fn outdated(history: &History, retained: &[Digest]) -> Vec<Digest> {
     let needed: HashSet<Digest> =
         history.spans.iter().filter_map(|span| digest(&span.content)).collect();
@@ -53,7 +53,7 @@ pub fn outdated(history: &History, retained: &[Digest]) -> Vec<Digest> {
 fn is_lost(remote: &RemoteEntry, wanted: &Tree, retention: &Retention) -> bool {
     match wanted.get(&remote.entry.path) {
         Some(file) => has_content(remote, &file.content) != Some(true),
-        None => matches!(retention.fate(&remote.entry.path), Some(Disposition::Remove(_))),
+        None => matches!(retention.disposition(&remote.entry.path), Some(Disposition::Remove(_))),
     }
 }
 
@@ -62,7 +62,8 @@ fn is_lost(remote: &RemoteEntry, wanted: &Tree, retention: &Retention) -> bool {
 fn needed_digest(history: &History, remote: &RemoteEntry, first_kept: usize) -> Option<Digest> {
     let versions = history.versions(&remote.entry.path);
     let newest = versions.last()?.last;
-    let stands = |span: &&Span| has_content(remote, &span.content).unwrap_or(span.last == newest);
+    let stands =
+        |span: &&VersionSpan| has_content(remote, &span.content).unwrap_or(span.last == newest);
     let mut kept = versions.iter().filter(|span| span.last as usize >= first_kept);
     kept.find(stands).and_then(|span| digest(&span.content))
 }
@@ -77,13 +78,14 @@ fn digest(content: &Content) -> Option<Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::policy::Policy;
+    use crate::history::fixtures::{Host, at, policy, tree};
+    use crate::history::policy::RetentionPolicy;
     use crate::history::retention::retention;
-    use crate::history::testing::{Host, at, policy, tree};
 
-    fn names(host: &Host, wanted: &Tree, policy: &Policy) -> Vec<String> {
-        let made = retention(&host.history, wanted, &host.standing, policy, at(100));
-        let retained_contents = to_retain(&host.history, wanted, &host.standing, policy, &made);
+    fn names(host: &Host, wanted: &Tree, policy: &RetentionPolicy) -> Vec<String> {
+        let made = retention(&host.history, wanted, &host.existing, policy, at(100));
+        let retained_contents =
+            contents_to_retain(&host.history, wanted, &host.existing, policy, &made);
         retained_contents
             .iter()
             .map(|retained_contents| retained_contents.path.to_string())
@@ -100,11 +102,11 @@ mod tests {
         assert_eq!(names(&host, &wanted, &policy(2, 0)), lost);
         assert_eq!(names(&host, &wanted, &policy(1, 0)), [""; 0]);
         assert_eq!(
-            names(&host, &wanted, &Policy { delete: Delete::Mirror, ..policy(2, 0) }),
+            names(&host, &wanted, &RetentionPolicy { delete: Delete::Mirror, ..policy(2, 0) }),
             [""; 0]
         );
         // Where digests are unknown, all that was put there may still be there.
-        host.standing.iter_mut().for_each(|remote| remote.digest = None);
+        host.existing.iter_mut().for_each(|remote| remote.digest = None);
         let unsure = [".sprockets-manifest-1111.json", "index.html", "same.txt"];
         assert_eq!(names(&host, &wanted, &policy(2, 0)), unsure);
     }

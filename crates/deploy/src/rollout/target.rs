@@ -7,12 +7,12 @@ use std::path::Path;
 use assetsync_core::text;
 use assetsync_ssh::{RemoteTarget, SshOptions, Target, TransportKind};
 
-use super::{Choice, RolloutError};
+use super::{RolloutError, RolloutSelection};
 use crate::config::{Deployment, Host, Timeouts, Transport};
 
 /// One set of assets on one host.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct DeployTarget {
     /// What messages call it: the host's address, with the set's name if the host has several.
     pub label: String,
     /// The host's position in the deployment.
@@ -20,25 +20,25 @@ pub struct Place {
     /// The set's position in the deployment.
     pub set: usize,
     /// The directory there.
-    pub(super) target: Target,
+    pub(super) destination: Target,
     /// How the host is reached.
     pub(super) ssh: SshOptions,
 }
 
-impl Place {
+impl DeployTarget {
     /// The directory on the host, to be shown.
     pub(super) fn path(&self) -> String {
-        match &self.target {
+        match &self.destination {
             Target::Remote(remote) => text::name(remote.path.as_bytes()),
             Target::Local(path) => text::path(path),
         }
     }
 }
 
-impl Place {
+impl DeployTarget {
     /// Who logs in, as far as this side knows.
     pub(super) fn user(&self) -> String {
-        let user = match &self.target {
+        let user = match &self.destination {
             Target::Remote(remote) => remote.user.clone(),
             Target::Local(_) => None,
         };
@@ -46,10 +46,13 @@ impl Place {
     }
 }
 
-/// All places of a deployment that `choice` does not leave out.
-pub(super) fn places(deployment: &Deployment, choice: &Choice) -> Result<Vec<Place>, RolloutError> {
-    let hosts = chosen_hosts(deployment, choice)?;
-    let mut places = Vec::new();
+/// All places of a deployment that `selection` does not leave out.
+pub(super) fn targets(
+    deployment: &Deployment,
+    selection: &RolloutSelection,
+) -> Result<Vec<DeployTarget>, RolloutError> {
+    let hosts = chosen_hosts(deployment, selection)?;
+    let mut targets = Vec::new();
     for host in hosts {
         let there = &deployment.hosts[host];
         if there.ssh.transport == Some(Transport::Sftp) {
@@ -61,37 +64,38 @@ pub(super) fn places(deployment: &Deployment, choice: &Choice) -> Result<Vec<Pla
         for &set in &sets {
             let name = &deployment.assets[set].name;
             let address = named(there, deployment);
-            places.push(Place {
+            targets.push(DeployTarget {
                 label: if sets.len() > 1 { format!("{address}:{name}") } else { address },
                 host,
                 set,
-                target: target(there, &deployment.assets[set].destination),
-                ssh: ssh_options(there, &deployment.timeouts, choice.interactive),
+                destination: destination(there, &deployment.assets[set].destination),
+                ssh: ssh_options(there, &deployment.timeouts, selection.interactive),
             });
         }
     }
-    if places.is_empty() {
+    if targets.is_empty() {
         return Err(RolloutError::NoTargets(deployment.stage.clone()));
     }
-    Ok(places)
+    Ok(targets)
 }
 
 /// Positions of the hosts that are chosen, in the deployment's order.
 pub(super) fn chosen_hosts(
     deployment: &Deployment,
-    choice: &Choice,
+    selection: &RolloutSelection,
 ) -> Result<Vec<usize>, RolloutError> {
     let known_role = |role: &&String| deployment.hosts.iter().any(|host| host.roles.contains(role));
-    if let Some(role) = choice.roles.iter().find(|role| !known_role(role)) {
+    if let Some(role) = selection.roles.iter().find(|role| !known_role(role)) {
         return Err(RolloutError::UnknownRole(role.clone(), deployment.stage.clone()));
     }
     let known_host = |name: &&String| deployment.hosts.iter().any(|host| is_named(host, name));
-    if let Some(name) = choice.hosts.iter().find(|name| !known_host(name)) {
+    if let Some(name) = selection.hosts.iter().find(|name| !known_host(name)) {
         return Err(RolloutError::UnknownHost(name.clone(), deployment.stage.clone()));
     }
     let is_chosen = |host: &Host| {
-        (choice.roles.is_empty() || has_role(host, &choice.roles))
-            && (choice.hosts.is_empty() || choice.hosts.iter().any(|name| is_named(host, name)))
+        (selection.roles.is_empty() || has_role(host, &selection.roles))
+            && (selection.hosts.is_empty()
+                || selection.hosts.iter().any(|name| is_named(host, name)))
     };
     Ok((0..deployment.hosts.len()).filter(|&at| is_chosen(&deployment.hosts[at])).collect())
 }
@@ -116,9 +120,9 @@ fn is_named(host: &Host, name: &str) -> bool {
     host.address == name || with_port.as_deref() == Some(name)
 }
 
-fn target(host: &Host, destination: &str) -> Target {
+fn destination(host: &Host, path: &str) -> Target {
     Target::Remote(RemoteTarget {
-        path: OsString::from(Path::new(&host.shared_path).join(destination)),
+        path: OsString::from(Path::new(&host.shared_path).join(path)),
         ..login(host)
     })
 }
@@ -137,7 +141,7 @@ pub(super) fn ssh_options(host: &Host, timeouts: &Timeouts, interactive: bool) -
         port: ssh.port,
         config_file: ssh.config.clone(),
         rsh: ssh.rsh.clone(),
-        transport: ssh.transport.map(|way| match way {
+        transport: ssh.transport.map(|steps| match steps {
             Transport::Ssh2 => TransportKind::Ssh2,
             Transport::Openssh => TransportKind::OpenSsh,
             Transport::Sftp => TransportKind::Sftp,

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
 use super::event::{Event, Monitor};
-use super::lines::Lines;
-use super::remote::{CommandFailure, judge};
-use super::tools;
-use crate::command::{self, Environment, Secrets, Shown, Value};
+use super::line_splitter::LineSplitter;
+use super::remote_command::{CommandFailure, judge};
+use super::version_managers;
+use crate::command;
+use crate::command::{Environment, Secrets, Shown, Value};
 
 /// A line for this machine.
-pub(super) struct Local<'a> {
+pub(super) struct LocalCommand<'a> {
     /// The project's folder, where it runs.
     pub project: &'a Path,
     /// Variables beside those that are there.
@@ -35,26 +36,26 @@ enum Stream {
 }
 
 /// What is waited for while a command runs.
-enum News {
+enum CommandEvent {
     Output(Stream, Vec<u8>),
     /// One of the two outputs has ended.
     Closed,
     Cancelled,
 }
 
-impl Local<'_> {
+impl LocalCommand<'_> {
     /// Runs `line` to its end; what it prints is told line by line.
     pub fn run(&self, line: &str) -> Result<(), CommandFailure> {
-        let made = tools::find(self.project).command(line)?;
+        let made = version_managers::find(self.project).command(line)?;
         let secrets = self.secrets;
-        let (started, shown) = (Instant::now(), secrets.hide(&made.join(" ")));
-        self.monitor.event(&Event::Running { host: None, command: &shown });
+        let (started, display_line) = (Instant::now(), secrets.redact(&made.join(" ")));
+        self.monitor.event(&Event::Running { host: None, command: &display_line });
         let mut child = self.spawn(&made)?;
-        let (sender, news) = channel();
+        let (sender, events) = channel();
         forward(child.stdout.take(), Stream::Output, &sender);
         forward(child.stderr.take(), Stream::Error, &sender);
-        self.cancel.on_cancel(move || drop(sender.send(News::Cancelled)));
-        let mut lines = [Lines::without(secrets), Lines::without(secrets)];
+        self.cancel.on_cancel(move || drop(sender.send(CommandEvent::Cancelled)));
+        let mut lines = [LineSplitter::without(secrets), LineSplitter::without(secrets)];
         let mut last_line = Shown::default();
         let mut tell = |line: Shown| {
             self.monitor.event(&Event::Output { host: None, line: &line });
@@ -62,20 +63,20 @@ impl Local<'_> {
                 last_line = line;
             }
         };
-        let heard = hear(&news, started + self.timeout, &mut lines, &mut tell);
+        let heard = read_output(&events, started + self.timeout, &mut lines, &mut tell);
         lines.iter_mut().for_each(|lines| lines.finish(&mut tell));
         if let Err(end) = heard {
             stop(&mut child);
             return Err(match end {
-                End::Cancelled => CommandFailure::Cancelled,
-                End::Timeout => CommandFailure::Timeout(self.timeout),
+                StopReason::Cancelled => CommandFailure::Cancelled,
+                StopReason::Timeout => CommandFailure::Timeout(self.timeout),
             });
         }
         let status = child.wait().map_err(CommandFailure::Output)?;
-        let signal = status.signal().map(|signal| secrets.hide(&signal.to_string()));
+        let signal = status.signal().map(|signal| secrets.redact(&signal.to_string()));
         judge(status.code(), signal, last_line)?;
         let elapsed = started.elapsed();
-        self.monitor.event(&Event::Ran { host: None, command: &shown, elapsed });
+        self.monitor.event(&Event::Ran { host: None, command: &display_line, elapsed });
         Ok(())
     }
 
@@ -90,8 +91,10 @@ impl Local<'_> {
         // A group of its own: what it starts can be stopped with it.
         command.process_group(0);
         let spawned = command.spawn();
-        spawned
-            .map_err(|source| CommandFailure::Spawn { program: self.secrets.hide(program), source })
+        spawned.map_err(|source| CommandFailure::Spawn {
+            program: self.secrets.redact(program),
+            source,
+        })
     }
 }
 
@@ -104,25 +107,25 @@ fn expanded(value: &Value) -> String {
     }
 }
 
-enum End {
+enum StopReason {
     Cancelled,
     Timeout,
 }
 
 /// Takes what a command prints until both its outputs have ended.
-fn hear(
-    news: &Receiver<News>,
+fn read_output(
+    events: &Receiver<CommandEvent>,
     deadline: Instant,
-    lines: &mut [Lines<'_>; 2],
+    lines: &mut [LineSplitter<'_>; 2],
     tell: &mut impl FnMut(Shown),
-) -> Result<(), End> {
+) -> Result<(), StopReason> {
     let mut open = 2;
     while open > 0 {
-        match news.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(News::Output(stream, bytes)) => lines[stream as usize].take(&bytes, tell),
-            Ok(News::Closed) => open -= 1,
-            Ok(News::Cancelled) => return Err(End::Cancelled),
-            Err(RecvTimeoutError::Timeout) => return Err(End::Timeout),
+        match events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(CommandEvent::Output(stream, bytes)) => lines[stream as usize].take(&bytes, tell),
+            Ok(CommandEvent::Closed) => open -= 1,
+            Ok(CommandEvent::Cancelled) => return Err(StopReason::Cancelled),
+            Err(RecvTimeoutError::Timeout) => return Err(StopReason::Timeout),
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
     }
@@ -130,18 +133,22 @@ fn hear(
 }
 
 /// Hands on what one output of a command gives, from a thread of its own.
-fn forward(output: Option<impl Read + Send + 'static>, stream: Stream, sender: &Sender<News>) {
+fn forward(
+    output: Option<impl Read + Send + 'static>,
+    stream: Stream,
+    sender: &Sender<CommandEvent>,
+) {
     let (output, sender) = (output, sender.clone());
     std::thread::spawn(move || {
         let mut piece = vec![0; 16 * 1024];
         if let Some(mut output) = output {
             while let Ok(count @ 1..) = output.read(&mut piece) {
-                if sender.send(News::Output(stream, piece[..count].to_vec())).is_err() {
+                if sender.send(CommandEvent::Output(stream, piece[..count].to_vec())).is_err() {
                     return;
                 }
             }
         }
-        let _ = sender.send(News::Closed);
+        let _ = sender.send(CommandEvent::Closed);
     });
 }
 

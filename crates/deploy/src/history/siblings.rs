@@ -11,7 +11,7 @@ const COMPRESSED: [&[u8]; 3] = [b".gz", b".br", b".zst"];
 const SOURCE_MAP: &[u8] = b".map";
 
 /// The file that `path` follows: itself, or the one whose compressed form or source map it is.
-pub(super) fn leader(path: &RelPath) -> RelPath {
+pub(super) fn primary(path: &RelPath) -> RelPath {
     let whole = path.as_bytes();
     let plain = COMPRESSED.iter().find_map(|suffix| without(whole, suffix)).unwrap_or(whole);
     let plain = without(plain, SOURCE_MAP).unwrap_or(plain);
@@ -51,7 +51,7 @@ pub fn competing_manifests(tree: &Tree) -> Vec<Vec<RelPath>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::testing::{file, path};
+    use crate::history::fixtures::{file, path};
 
     #[test]
     fn leaders() {
@@ -66,7 +66,7 @@ mod tests {
             ("a/.map.gz", "a/.map"),
         ];
         for (name, expected) in table {
-            assert_eq!(leader(&path(name)), path(expected));
+            assert_eq!(primary(&path(name)), path(expected));
         }
     }
 

@@ -1,25 +1,22 @@
 //! Settings to a [`Deployment`]: what is missing or contradicts itself is said here, all at once.
 
-mod assets;
-mod hosts;
-
-use super::choice::Preset;
-use super::deployment::{Build, Deployment, Hooks, Restart, RestartHow, Timeouts};
-use super::layer::Item;
-use super::place::{Origin, Place};
-use super::problem::{Diagnostic, Problem, Problems};
-use super::secret;
-use super::settings::{Settings, Values};
-use super::value::SettingValue;
+use super::{Build, Deployment, Hooks, Restart, RestartHow, Timeouts};
 use crate::command::{Environment, Value as Setting};
+use crate::config::choice::Preset;
+use crate::config::layer::Item;
+use crate::config::origin::{ConfigSpan, Origin};
+use crate::config::problem::{Diagnostic, Problem, Problems};
+use crate::config::secrets;
+use crate::config::settings::{Settings, Values};
+use crate::config::value::SettingValue;
 
 impl Settings {
     /// The deployment of the stage.
     pub fn deployment(&self) -> Result<Deployment, Problems> {
-        let mut decision = Decision { settings: self, problems: Vec::new() };
+        let mut decision = DeploymentBuilder { settings: self, problems: Vec::new() };
         let deployment = decision.deployment();
         let mut problems = decision.problems;
-        problems.sort_by_key(|one| one.place.as_ref().map(|place| place.span.start));
+        problems.sort_by_key(|one| one.span.as_ref().map(|span| span.range.start));
         match deployment {
             Some(deployment) if problems.is_empty() => Ok(deployment),
             _ => Err(Problems(problems)),
@@ -28,14 +25,14 @@ impl Settings {
 }
 
 /// A deployment in the making.
-struct Decision<'a> {
-    settings: &'a Settings,
-    problems: Vec<Diagnostic>,
+pub(super) struct DeploymentBuilder<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) problems: Vec<Diagnostic>,
 }
 
-impl Decision<'_> {
-    fn deployment(&mut self) -> Option<Deployment> {
-        let Some((stage, place)) = self.settings.stage.clone() else {
+impl DeploymentBuilder<'_> {
+    pub(super) fn deployment(&mut self) -> Option<Deployment> {
+        let Some((stage, span)) = self.settings.stage.clone() else {
             let known = self.settings.stages.clone();
             let problem =
                 if known.is_empty() { Problem::NoStages } else { Problem::StageNeeded { known } };
@@ -43,7 +40,7 @@ impl Decision<'_> {
             return None;
         };
         if self.settings.hosts.is_empty() {
-            self.problems.push(Diagnostic::at(Problem::NoHosts(stage), place));
+            self.problems.push(Diagnostic::at(Problem::NoHosts(stage), span));
             return None;
         }
         let application = self.application();
@@ -77,12 +74,18 @@ impl Decision<'_> {
         application
     }
 
-    fn missing(&mut self, key: &str, scope: String, example: &'static str, place: Option<Place>) {
+    pub(super) fn missing(
+        &mut self,
+        key: &str,
+        scope: String,
+        example: &'static str,
+        span: Option<ConfigSpan>,
+    ) {
         let problem = Problem::Missing { key: key.to_owned(), scope, example };
-        self.problems.push(Diagnostic { place, ..Diagnostic::nowhere(problem) });
+        self.problems.push(Diagnostic { span, ..Diagnostic::nowhere(problem) });
     }
 
-    fn hooks(&mut self) -> Hooks {
+    pub(super) fn hooks(&mut self) -> Hooks {
         const NAMES: [&str; 5] = [
             "hooks.before_build",
             "hooks.after_build",
@@ -93,7 +96,7 @@ impl Decision<'_> {
         let values = &self.settings.values;
         for name in NAMES {
             for item in values.items(name, None) {
-                let SettingValue::Hook(hook) = &item.datum else { continue };
+                let SettingValue::Hook(hook) = &item.setting_value else { continue };
                 for role in &hook.roles {
                     self.require_role(role, name, item);
                 }
@@ -130,33 +133,33 @@ impl Decision<'_> {
     }
 
     /// Two settings of the stage of which one should not be there; the place of the second is shown first.
-    fn conflict(&mut self, first: &str, second: &str, advice: &'static str) {
-        let place = |name| self.settings.values.get(name, None)?.origin.place().cloned();
-        let (first_place, second_place) = (place(first), place(second));
+    pub(super) fn conflict(&mut self, first: &str, second: &str, hint: &'static str) {
+        let span = |name| self.settings.values.get(name, None)?.origin.span().cloned();
+        let (first_place, second_place) = (span(first), span(second));
         let (first, second) = (first.to_owned(), second.to_owned());
         let label = format!("'{first}' is set here");
-        let problem = Problem::Conflict { first, second, advice };
-        let diagnostic = Diagnostic { place: second_place, ..Diagnostic::nowhere(problem) };
+        let problem = Problem::Conflict { first, second, hint };
+        let diagnostic = Diagnostic { span: second_place, ..Diagnostic::nowhere(problem) };
         self.problems.push(diagnostic.with(first_place, label));
     }
 
     /// Every role of a list that somebody wrote must have a host; of the built-in ones, one must.
-    fn require_roles(&mut self, name: &str, set: Option<&str>) {
+    pub(super) fn require_roles(&mut self, name: &str, set: Option<&str>) {
         let items = self.settings.values.items(name, set);
         let (given, built_in): (Vec<&Item>, Vec<&Item>) =
-            items.iter().partition(|item| item.origin.place().is_some());
+            items.iter().partition(|item| item.origin.span().is_some());
         for item in given {
-            self.require_role(&item.datum.plain(), name, item);
+            self.require_role(&item.setting_value.plain(), name, item);
         }
         if let Some(item) = built_in.first().filter(|_| built_in.len() == items.len()) {
-            self.require_role(&item.datum.plain(), name, item);
+            self.require_role(&item.setting_value.plain(), name, item);
         }
     }
 
-    fn require_role(&mut self, role: &str, key: &str, item: &Item) {
+    pub(super) fn require_role(&mut self, role: &str, key: &str, item: &Item) {
         let mut known: Vec<String> = Vec::new();
         for host in &self.settings.hosts {
-            let roles = host.roles.iter().map(|role| role.datum.plain());
+            let roles = host.roles.iter().map(|role| role.setting_value.plain());
             let new: Vec<String> = roles.filter(|role| !known.contains(role)).collect();
             known.extend(new);
         }
@@ -170,8 +173,8 @@ impl Decision<'_> {
             Origin::Given(_) => None,
         };
         let problem = Problem::RoleWithoutHosts { role, key, stage, known };
-        let place = item.origin.place().cloned().unwrap_or(stage_place);
-        self.problems.push(Diagnostic { note, ..Diagnostic::at(problem, place) });
+        let span = item.origin.span().cloned().unwrap_or(stage_place);
+        self.problems.push(Diagnostic { note, ..Diagnostic::at(problem, span) });
     }
 }
 
@@ -185,10 +188,10 @@ fn build(values: &Values) -> Build {
 
 /// The variables of a group. `$NAME` in a value stands for another variable, as in `/opt/ruby/bin:$PATH`, but
 /// never in a secret, which may hold any character.
-pub(super) fn environment(values: &Values, group: &str) -> Environment {
+pub(in crate::config) fn environment(values: &Values, group: &str) -> Environment {
     let mut environment = Environment::new();
     for (name, value) in values.variables(group) {
-        let is_secret = secret::is_secret(&name) || secret::contains_password(&value);
+        let is_secret = secrets::is_secret(&name) || secrets::contains_password(&value);
         let value = if is_secret { Setting::Text(value) } else { Setting::Expanding(value) };
         // The names were checked when they were read, by the same rule.
         let _ = environment.set(&name, value);

@@ -11,18 +11,18 @@ use assetsync_sync::scan::entry_points::{EntryPoints, PublishRank};
 use assetsync_sync::{Decide, Decision, DeleteAt, Deletes, HistoryEdit, Survey};
 
 use crate::history::{
-    Content, Decoded, Delete, Deploy, DeployId, Foreign, History, HistoryError, HistoryFile, Now,
-    Origin, Policy, Retention, Stamp, Tree,
+    Clocks, Content, Decoded, Delete, Deploy, DeployId, FileAttributes, History, HistoryError,
+    HistoryFile, Origin, Retention, RetentionPolicy, Tree, UnmanagedFiles,
 };
 use crate::{config, history};
 
 /// What a rollout does to the histories of hosts.
 #[derive(Debug, Clone)]
-pub(super) struct Keeper {
+pub(super) struct DeployRetention {
     /// Which files names others.
     pub entry_points: EntryPoints,
-    pub policy: Policy,
-    pub purpose: RolloutKind,
+    pub policy: RetentionPolicy,
+    pub rollout_kind: RolloutKind,
 }
 
 /// Why nothing can be decided.
@@ -42,10 +42,10 @@ pub(super) enum RolloutKind {
     Prune,
 }
 
-impl Decide for Keeper {
+impl Decide for DeployRetention {
     fn decide(&self, survey: &Survey, wanted: &[SourceEntry]) -> Result<Decision, DecideError> {
         let known = known(&survey.history)?;
-        match &self.purpose {
+        match &self.rollout_kind {
             RolloutKind::Deploy { id, origin, restores } => {
                 let wanted = tree(wanted, &self.entry_points)?;
                 let (published, origin) = (survey.statistics.clock_secs, origin.clone());
@@ -57,7 +57,7 @@ impl Decide for Keeper {
     }
 }
 
-impl Keeper {
+impl DeployRetention {
     fn deploy(
         &self,
         survey: &Survey,
@@ -65,16 +65,15 @@ impl Keeper {
         deploy: Deploy,
         wanted: &Tree,
     ) -> Result<Decision, DecideError> {
-        let (history, standing) = (&known.history, &survey.state.entries);
+        let (history, existing) = (&known.history, &survey.state.entries);
         let retention = self.retention(survey, history, wanted);
-        let retained_contents =
-            history::to_retain(history, wanted, standing, &self.policy, &retention);
-        let paths = standing.iter().map(|remote| &remote.entry.path);
+        let to_retain =
+            history::contents_to_retain(history, wanted, existing, &self.policy, &retention);
+        let to_retain = to_retain.into_iter().map(|file| (file.path, file.digest)).collect();
+        let paths = existing.iter().map(|remote| &remote.entry.path);
         let step = history.step(deploy, wanted, retention.first_kept, paths);
         let edit = HistoryEdit { keep: known.whole_bytes as u64, append: known.append(&step) };
         let history = history.clone().apply(step)?;
-        let to_retain =
-            retained_contents.into_iter().map(|file| (file.path, file.digest)).collect();
         Ok(Decision {
             deletes: deletes(&retention),
             to_retain,
@@ -92,7 +91,7 @@ impl Keeper {
     }
 
     fn retention(&self, survey: &Survey, history: &History, wanted: &Tree) -> Retention {
-        history::retention(history, wanted, &survey.state.entries, &self.policy, now(survey))
+        history::retention(history, wanted, &survey.state.entries, &self.policy, clocks(survey))
     }
 }
 
@@ -106,8 +105,8 @@ pub(super) fn known(history: &[u8]) -> Result<Decoded, String> {
 }
 
 /// The clocks.
-pub(super) fn now(survey: &Survey) -> Now {
-    Now { host: survey.statistics.clock_secs, sender: unix_time() }
+pub(super) fn clocks(survey: &Survey) -> Clocks {
+    Clocks { host: survey.statistics.clock_secs, sender: unix_time() }
 }
 
 /// Seconds since 1970, UTC, by this machine's clock.
@@ -117,17 +116,19 @@ pub(super) fn unix_time() -> i64 {
 }
 
 /// What a set of assets is configured to keep.
-pub(super) fn policy(delete: config::Delete) -> Policy {
-    let foreign = Foreign::Leave;
+pub(super) fn policy(delete: config::Delete) -> RetentionPolicy {
+    let unmanaged = UnmanagedFiles::Leave;
     match delete {
         // The live deploy is one of those that the history counts.
-        config::Delete::Retain { keep, max_age } => Policy {
+        config::Delete::Retain { keep, max_age } => RetentionPolicy {
             keep: keep.saturating_add(1),
             max_age: max_age.as_secs(),
             delete: Delete::Retain,
-            foreign,
+            unmanaged,
         },
-        config::Delete::Mirror => Policy { keep: 1, max_age: 0, delete: Delete::Mirror, foreign },
+        config::Delete::Mirror => {
+            RetentionPolicy { keep: 1, max_age: 0, delete: Delete::Mirror, unmanaged }
+        }
     }
 }
 
@@ -143,8 +144,9 @@ pub(super) fn tree(
             Kind::Dir | Kind::Special => return None,
         };
         let entry_point = entry_points.rank(local.entry.path.as_bytes()) == PublishRank::EntryPoint;
-        let stamp = Stamp { mode: local.entry.mode, mtime: local.entry.mtime, entry_point };
-        Some(HistoryFile { path: local.entry.path.clone(), content, stamp })
+        let attributes =
+            FileAttributes { mode: local.entry.mode, mtime: local.entry.mtime, entry_point };
+        Some(HistoryFile { path: local.entry.path.clone(), content, attributes })
     });
     Tree::new(files.collect())
 }

@@ -9,7 +9,7 @@ use assetsync_ssh::{
 };
 
 use super::event::{Event, Monitor};
-use super::lines::Lines;
+use super::line_splitter::LineSplitter;
 use crate::command;
 use crate::command::{CommandMap, Invocation, Secrets, Shown};
 use crate::config::Host;
@@ -20,7 +20,7 @@ const BEGUN: &[u8] = b"assetsync: begun\n";
 const NOISE: usize = 64 * 1024;
 
 /// Where a command runs, and who hears of it.
-pub(super) struct Shell<'a> {
+pub(super) struct RemoteCommand<'a> {
     /// What messages call the host.
     pub name: &'a str,
     pub target: RemoteTarget,
@@ -87,7 +87,7 @@ pub(super) fn command_map(host: &Host) -> CommandMap {
         .with_bundler(&host.bundler)
 }
 
-impl Shell<'_> {
+impl RemoteCommand<'_> {
     /// Runs `invocation` to its end; what it prints is told line by line.
     pub fn run(
         &self,
@@ -96,16 +96,16 @@ impl Shell<'_> {
         timeout: Duration,
     ) -> Result<(), CommandFailure> {
         let line = command::line(map, invocation)?;
-        let shown = command::shown(map, invocation, self.secrets);
+        let display_line = command::display_line(map, invocation, self.secrets);
         let secrets = Secrets::of(map, invocation).union(self.secrets);
         let (begun, host) = (Instant::now(), Some(self.name));
-        self.monitor.event(&Event::Running { host, command: &shown });
+        self.monitor.event(&Event::Running { host, command: &display_line });
         // Both outputs in the order in which they were written.
         let line = format!("echo {}; exec 2>&1; {line}", marker());
         let running = connect(&self.target, &self.ssh, self.prompt, &line, |connected| {
             Running::begin(connected, timeout)
         })?;
-        let (mut lines, mut last_line) = (Lines::without(&secrets), Shown::default());
+        let (mut lines, mut last_line) = (LineSplitter::without(&secrets), Shown::default());
         let exit = running.end(timeout, &mut lines, &mut |line| {
             self.monitor.event(&Event::Output { host, line: &line });
             if !line.as_str().trim().is_empty() {
@@ -114,10 +114,10 @@ impl Shell<'_> {
         })?;
         judge(
             exit.status,
-            exit.signal.map(|name| secrets.hide_output(name.as_bytes())),
+            exit.signal.map(|name| secrets.redact_output(name.as_bytes())),
             last_line,
         )?;
-        self.monitor.event(&Event::Ran { host, command: &shown, elapsed: begun.elapsed() });
+        self.monitor.event(&Event::Ran { host, command: &display_line, elapsed: begun.elapsed() });
         Ok(())
     }
 }
@@ -132,7 +132,7 @@ pub(super) fn judge(
         (Some(0), _) => Ok(()),
         (Some(status), _) => Err(CommandFailure::Status { status, last_line }),
         (None, signal) => {
-            let signal = signal.unwrap_or_else(|| Secrets::default().hide("unknown"));
+            let signal = signal.unwrap_or_else(|| Secrets::default().redact("unknown"));
             Err(CommandFailure::Signal { signal, last_line })
         }
     }
@@ -199,7 +199,7 @@ impl Running {
     fn end(
         self,
         timeout: Duration,
-        lines: &mut Lines<'_>,
+        lines: &mut LineSplitter<'_>,
         tell: &mut impl FnMut(Shown),
     ) -> Result<Exit, CommandFailure> {
         lines.take(&self.printed, tell);

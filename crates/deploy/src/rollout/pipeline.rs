@@ -1,0 +1,265 @@
+//! One rollout up to where it has something to stage: which places there are, and which are left of them.
+
+use std::sync::Arc;
+
+use assetsync_sync as sender;
+use assetsync_sync::PushGroup;
+
+use super::command_phase::CommandPhase;
+use super::each::{Semaphore, each};
+use super::event::{Event, Phase};
+use super::fleet::{Fleet, FleetContext, Payload, PushEvents, Work};
+use super::hooks::Commands;
+use super::outcome::{Outcome, TargetError, TargetOutcome};
+use super::retention::{RolloutKind, unix_time};
+use super::started::{RolloutSteps, Started};
+use super::target::{DeployTarget, chosen_hosts, targets};
+use super::{Rollout, RolloutError, payload};
+use crate::command::Secrets;
+use crate::history::{DeployId, Origin};
+
+/// A rollout that has staged nothing yet.
+pub(super) struct Pipeline<'a> {
+    pub rollout: &'a Rollout<'a>,
+    pub id: DeployId,
+    /// What must not be shown of any command or its output.
+    pub secrets: Secrets,
+    /// What is left of the places.
+    targets: Vec<DeployTarget>,
+    /// Places that failed before anything was staged, and are left out.
+    excluded: Vec<TargetOutcome>,
+}
+
+impl Rollout<'_> {
+    /// Goes the whole way: what `prepare` gives is staged, published and what else belongs to it.
+    pub(super) fn roll_out(
+        &self,
+        steps: RolloutSteps,
+        prepare: impl FnOnce(&mut Pipeline<'_>) -> Result<Vec<Payload>, RolloutError>,
+    ) -> Result<Outcome, RolloutError> {
+        let mut course = Pipeline::new(self)?;
+        Ok(match course.prepared(steps, prepare) {
+            Ok(payloads) => course.start(payloads).carry_out(steps),
+            Err(error) => course.outcome(Vec::new(), 0, Some(error)),
+        })
+    }
+
+    /// Looks at places, and changes nothing.
+    pub(super) fn survey<'p>(
+        &self,
+        targets: &'p [DeployTarget],
+    ) -> Vec<(&'p DeployTarget, Result<sender::Survey, TargetError>)> {
+        each(targets, self.deployment.max_parallel, |target| {
+            let watch = PushEvents { target: &target.label, monitor: &*self.monitor };
+            let connection = self.engine.connection(target, self.deployment.timeouts.silence);
+            let survey = sender::survey(&target.destination, &connection, &watch);
+            survey.map_err(|error| TargetError::of_survey(error, target))
+        })
+    }
+
+    /// The places that are chosen.
+    pub(super) fn targets(&self) -> Result<Vec<DeployTarget>, RolloutError> {
+        targets(self.deployment, self.selection)
+    }
+}
+
+impl<'a> Pipeline<'a> {
+    fn new(rollout: &'a Rollout<'a>) -> Result<Pipeline<'a>, RolloutError> {
+        let targets = rollout.targets()?;
+        let id = DeployId::new(unix_time(), random());
+        let secrets = rollout.secrets();
+        Ok(Pipeline { rollout, id, secrets, targets, excluded: Vec::new() })
+    }
+
+    fn prepared(
+        &mut self,
+        steps: RolloutSteps,
+        prepare: impl FnOnce(&mut Pipeline<'_>) -> Result<Vec<Payload>, RolloutError>,
+    ) -> Result<Vec<Payload>, RolloutError> {
+        let payloads = prepare(self)?;
+        if steps.runs_commands && !self.rollout.selection.dry_run {
+            self.commands().reach_all_but(&self.hosts_with_targets())?;
+        }
+        Ok(payloads)
+    }
+
+    /// What is built, for every set of assets that goes somewhere.
+    pub fn built(&self) -> Result<Vec<Payload>, RolloutError> {
+        let Rollout { project, engine, .. } = *self.rollout;
+        let sets = self.sets().into_iter();
+        let payloads = sets.map(|set| {
+            let from = &set.assets.source;
+            let payload = payload::built(project, set, engine.recipes, self.rollout_kind(None))?;
+            for left_out in &payload.source.left_out {
+                self.notice(&format!("{}: {left_out}", assetsync_core::text::path(from)));
+            }
+            Ok(payload)
+        });
+        payloads.collect()
+    }
+
+    /// The sets of assets that go somewhere.
+    pub fn sets(&self) -> Vec<payload::Set<'a>> {
+        let sets = self.rollout.deployment.assets.iter().enumerate();
+        let goes = |at: usize| self.targets.iter().any(|target| target.set == at);
+        sets.filter(|(at, _)| goes(*at)).map(|(at, assets)| payload::Set { at, assets }).collect()
+    }
+
+    /// A new deploy.
+    pub fn rollout_kind(&self, restores: Option<DeployId>) -> RolloutKind {
+        RolloutKind::Deploy { id: self.id, origin: origin(), restores }
+    }
+
+    /// Reaches and looks at all places before the build begins.
+    pub fn check(&mut self) -> Result<(), RolloutError> {
+        self.begin(Phase::Check);
+        let mut good = Vec::new();
+        for (target, survey) in self.surveyed()? {
+            match survey.statistics.writable {
+                true => good.push(target),
+                false => self.exclude(&target, TargetError::NotWritable(target.path())),
+            }
+        }
+        self.targets = good;
+        self.go_on_without_failed()
+    }
+
+    /// Looks at all places; those that can't be reached are left out, if they may be.
+    pub fn surveyed(&mut self) -> Result<Vec<(DeployTarget, sender::Survey)>, RolloutError> {
+        let targets = std::mem::take(&mut self.targets);
+        let mut good = Vec::new();
+        for (target, survey) in self.rollout.survey(&targets) {
+            match survey {
+                Ok(survey) => good.push((target.clone(), survey)),
+                Err(error) => self.exclude(target, error),
+            }
+        }
+        self.targets = good.iter().map(|(target, _)| target.clone()).collect();
+        self.go_on_without_failed()?;
+        Ok(good)
+    }
+
+    /// Goes on without a place.
+    pub fn exclude(&mut self, target: &DeployTarget, error: TargetError) {
+        let told = Event::Failed { target: &target.label, reason: &error };
+        self.rollout.monitor.event(&told);
+        self.targets.retain(|other| other.label != target.label);
+        self.excluded.push(TargetOutcome { error: Some(error), ..TargetOutcome::of(target) });
+    }
+
+    /// Whether the rollout may go on without the places that were left out.
+    pub fn go_on_without_failed(&mut self) -> Result<(), RolloutError> {
+        let failed = self.excluded.len();
+        if failed == 0 || (self.rollout.selection.keep_going && !self.targets.is_empty()) {
+            return Ok(());
+        }
+        // They were not tried any further.
+        let all = failed + self.targets.len();
+        let untried = std::mem::take(&mut self.targets);
+        self.excluded.extend(untried.iter().map(TargetOutcome::of));
+        Err(RolloutError::NotStaged { failed, all })
+    }
+
+    /// Has all places begin to stage.
+    fn start(mut self, payloads: Vec<Payload>) -> Started<'a> {
+        let Rollout { deployment, engine, selection, .. } = *self.rollout;
+        let context = Arc::new(FleetContext {
+            engine: engine.clone(),
+            monitor: Arc::clone(&self.rollout.monitor),
+            timeout: deployment.timeouts.silence,
+            dry_run: selection.dry_run,
+            permits: Semaphore::new(deployment.max_parallel),
+        });
+        let (mut works, mut begun) = (Vec::new(), Vec::new());
+        for payload in payloads {
+            let set = payload.set;
+            let targets: Vec<DeployTarget> =
+                self.targets.extract_if(.., |target| target.set == set).collect();
+            let work =
+                Arc::new(Work { payload, group: PushGroup::for_destinations(targets.len()) });
+            begun.extend(targets.into_iter().map(|target| (target, Arc::clone(&work))));
+            works.push(work);
+        }
+        for target in self.targets.clone() {
+            self.exclude(&target, TargetError::Ended);
+        }
+        let fleet = Fleet::start(&context, begun, self.rollout.cancel);
+        Started { course: self, fleet, works }
+    }
+
+    pub fn begin(&self, phase: Phase) {
+        self.rollout.monitor.event(&Event::Phase(phase));
+    }
+
+    /// Whether places were left out.
+    pub fn has_excluded(&self) -> bool {
+        !self.excluded.is_empty()
+    }
+
+    /// For commands of the chosen hosts, without those that have failed.
+    pub fn commands(&self) -> Commands<'_> {
+        let failed = |host: usize| self.excluded.iter().any(|target| target.host == host);
+        self.commands_on(|host| !failed(host))
+    }
+
+    /// For commands of those of the chosen hosts that are `wanted`.
+    pub fn commands_on(&self, wanted: impl Fn(usize) -> bool) -> Commands<'_> {
+        let Rollout { deployment, selection, .. } = *self.rollout;
+        let mut hosts = chosen_hosts(deployment, selection).unwrap_or_default();
+        hosts.retain(|&host| wanted(host));
+        Commands { rollout: self.rollout, secrets: &self.secrets, hosts }
+    }
+
+    /// Positions of the hosts that get assets.
+    fn hosts_with_targets(&self) -> Vec<usize> {
+        self.targets.iter().map(|target| target.host).collect()
+    }
+
+    /// What has come of it, for the places that were left out and those that were `tried`.
+    pub fn outcome(
+        self,
+        tried: Vec<TargetOutcome>,
+        encodings: u64,
+        error: Option<RolloutError>,
+    ) -> Outcome {
+        if error.is_some() && !self.rollout.selection.dry_run {
+            self.after_failure();
+        }
+        let mut targets = self.excluded;
+        targets.extend(self.targets.iter().map(TargetOutcome::of));
+        targets.extend(tried);
+        targets.sort_by_key(|target| (target.host, target.set));
+        let keep_going = self.rollout.selection.keep_going;
+        Outcome { id: self.id, targets, error, encodings, keep_going }
+    }
+
+    /// Hooks for failures, on failed hosts too; that they fail is told, and changes nothing.
+    fn after_failure(&self) {
+        let hooks = &self.rollout.deployment.hooks.on_failure;
+        if let Err(error) = self.commands_on(|_| true).hooks(CommandPhase::OnFailure, hooks) {
+            self.notice(&error.to_string());
+        }
+    }
+
+    pub fn notice(&self, text: &str) {
+        let text = &self.secrets.redact(text);
+        self.rollout.monitor.event(&Event::Notice { target: None, text });
+    }
+}
+
+/// Who deploys.
+fn origin() -> Origin {
+    let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let number = || format!("user {}", rustix::process::getuid().as_raw());
+    let system = rustix::system::uname();
+    Origin {
+        user: user.unwrap_or_else(number),
+        host: system.nodename().to_string_lossy().into_owned(),
+        tool: concat!("assetsync ", env!("CARGO_PKG_VERSION")).to_owned(),
+    }
+}
+
+/// 32 random bits. Where the system has none to give, the time in the id still tells deploys apart.
+fn random() -> u32 {
+    getrandom::u32().unwrap_or_default()
+}
