@@ -471,12 +471,9 @@ fn the_example_of_a_deploy_tool_deploys() {
         .join("examples/deploy");
     assert!(tool.exists(), "{} is missing: cargo build --example deploy", tool.display());
     let agents = scratch();
-    let name = format!(
-        "assetsync-agent-{}-{}",
-        env!("ASSETSYNC_AGENT_KERNEL"),
-        env!("ASSETSYNC_AGENT_ARCH")
-    );
-    fs::copy(env!("ASSETSYNC_AGENT"), agents.path().join(name)).or_fail();
+    let agent = assetsync_agents::embedded();
+    let name = format!("assetsync-agent-{}-{}", agent.kernel, agent.arch);
+    fs::write(agents.path().join(name), &agent.bytes).or_fail();
     let mut tool = std::process::Command::new(tool);
     tool.arg("production").current_dir(fleet.project()).env("HOME", fleet.machine.home());
     let ran = tool.env("ASSETSYNC_AGENTS", agents.path()).output().or_fail();

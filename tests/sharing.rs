@@ -9,7 +9,8 @@ use std::sync::{Condvar, Mutex, Once};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
-use assetsync_ssh::{Agent, Agents, NoPrompt, SshOptions, Target};
+use assetsync_agents::embedded;
+use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
 use assetsync_sync::scan::filter::Filter;
 use assetsync_sync::{
     ConnectOptions, Event, Monitor, Options, PushError, PushGroup, Report, Source, push,
@@ -24,8 +25,6 @@ use crate::support::{
     Machine, OrFail, Ran, Way, assert_equal, fresh_corpus, local_shell, scratch, scratch_on_disk,
     sshd, text,
 };
-
-static AGENT: &[u8] = include_bytes!(env!("ASSETSYNC_AGENT"));
 
 /// A source whose content takes a while to travel, and places to push it to, each by an agent of its own.
 struct Fleet {
@@ -114,10 +113,7 @@ impl Fleet {
         timeout: Duration,
         watch: &Watch<'_>,
     ) -> Result<Report, PushError> {
-        let (kernel, arch) =
-            (env!("ASSETSYNC_AGENT_KERNEL").into(), env!("ASSETSYNC_AGENT_ARCH").into());
-        let agents =
-            Agents::new(vec![Agent { kernel, arch, bytes: AGENT.into(), gzipped: None, xz: None }]);
+        let agents = Agents::new(vec![embedded()]);
         let rsh = Some(text(&self.dir.path().join("shell")));
         let connection = ConnectOptions {
             agents: &agents,

@@ -8,19 +8,37 @@ use serde_json::Value;
 
 use crate::support::OrFail;
 
+#[allow(dead_code)]
+#[path = "../crates/agents/build/sources.rs"]
+mod sources;
+
 /// The root package, whose folder is `src`.
 const COMMAND: &str = "assetsync";
 
 /// For each package, the packages of the workspace that it depends on.
 type Edges = BTreeMap<String, BTreeSet<String>>;
 
-/// What cargo knows of the workspace's packages.
-fn metadata() -> Value {
-    let args = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
+/// What cargo prints.
+fn cargo(args: &[&str]) -> Vec<u8> {
     let mut cargo = Command::new(env!("CARGO"));
     let output = cargo.args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output().or_fail();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).or_fail()
+    output.stdout
+}
+
+/// What cargo knows of the workspace's packages.
+fn metadata() -> Value {
+    let metadata = cargo(&["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+    serde_json::from_slice(&metadata).or_fail()
+}
+
+/// All packages that a package is built with, itself included, with their versions.
+fn built_with(package: &str) -> BTreeSet<String> {
+    let args = ["tree", "--locked", "--offline", "--edges", "normal,build", "--prefix", "none"];
+    let tree = cargo(&[&args[..], &["--format", "{p}", "--package", package]].concat());
+    let tree = String::from_utf8(tree).or_fail();
+    let package = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    tree.lines().filter(|line| !line.is_empty()).map(package).collect()
 }
 
 /// The dependencies on packages of the workspace that are for development only, or those that are not.
@@ -92,4 +110,24 @@ fn the_command_contains_no_test_fixtures() {
     }
     let users = edges.iter().filter(|(_, used)| used.contains("assetsync-testbed"));
     assert_eq!(users.map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["xtask"]);
+}
+
+/// So an edit of any of them gives another agent.
+#[test]
+fn the_cache_of_agents_knows_every_package_the_agent_is_made_of() {
+    let ours = built_with("assetsync-agent").into_iter();
+    let ours = ours.filter_map(|package| Some(package.split(' ').next()?.to_owned()));
+    let ours: BTreeSet<String> = ours.filter(|name| name.starts_with("assetsync-")).collect();
+    let hashed = sources::PACKAGES.iter().map(|folder| package(folder));
+    assert_eq!(hashed.collect::<BTreeSet<_>>(), ours);
+}
+
+/// So whoever builds the command with `--offline` has what building the agent takes.
+#[test]
+fn building_the_agent_takes_nothing_that_building_the_sender_does_not() {
+    let is_ours = |package: &String| package.starts_with("assetsync-");
+    let agent = built_with("assetsync-agent").into_iter().filter(|package| !is_ours(package));
+    let sender = built_with("assetsync-sync");
+    let missing: Vec<String> = agent.filter(|package| !sender.contains(package)).collect();
+    assert_eq!(missing, [""; 0], "fetched for the agent only");
 }

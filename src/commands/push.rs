@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::thread;
 
+use assetsync_agents::agents;
 use assetsync_ssh::{NoPrompt, Prompt, Target, TransportError, TransportKind};
 use assetsync_sync::{
     ConnectOptions, Event, Monitor, PushError, PushGroup, Report, Source, push, sftp,
 };
 use clap::ArgMatches;
 
-use super::engine::{agents, open_store};
+use super::engine::open_store;
 use super::project::is_stage;
 use super::rollout;
 use crate::cli::args::{OutputArguments, PushArguments};

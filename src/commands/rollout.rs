@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use assetsync_agents::agents;
 use assetsync_deploy::config::Deployment;
 use assetsync_deploy::history::RollbackTo;
 use assetsync_deploy::rollout::{Cancel, Engine, Outcome, Rollout, RolloutError, RolloutSelection};
 
-use super::engine::{agents, open_store};
+use super::engine::open_store;
 use super::project::Project;
 use crate::cli::args::PushArguments;
 use crate::cli::cache::CacheArguments;
