@@ -1,4 +1,4 @@
-//! What ends a command, which exit code that is, and what may help.
+//! The error of a command: its message, its exit code and its hints.
 
 use std::borrow::Cow;
 use std::process::ExitCode;
@@ -9,16 +9,16 @@ use assetsync_ssh::TransportError;
 use assetsync_sync::store::StoreError;
 use assetsync_sync::{PushError, Refusal, SourceError};
 
-/// How a command ended; scripts rely on the numbers.
+/// The exit code of a command; scripts rely on the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// All done.
+    /// Success.
     Done = 0,
-    /// Failed: nowhere done.
+    /// Failed at every destination.
     Failed = 1,
-    /// Bad usage or configuration: it will fail again until that is changed.
+    /// Bad usage or configuration: fails again until that is changed.
     Usage = 2,
-    /// Some destinations failed, others are done.
+    /// Failed at some destinations, succeeded at others.
     SomeFailed = 3,
 }
 
@@ -29,7 +29,7 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// What several destinations come to.
+    /// The exit code for several destinations.
     pub fn of_all(exits: &[Exit]) -> Exit {
         let failed: Vec<Exit> = exits.iter().copied().filter(|exit| *exit != Exit::Done).collect();
         match failed.first() {
@@ -41,29 +41,29 @@ impl Exit {
     }
 }
 
-/// A command's end, as it is shown.
+/// Why a command failed, as it is printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandError {
     /// The exit code.
     pub exit: Exit,
-    /// What happened, with its causes.
+    /// The error, with its causes.
     pub message: String,
-    /// What may help, each a sentence of its own.
+    /// What to do about it, one sentence each.
     pub hints: Vec<Cow<'static, str>>,
 }
 
 impl CommandError {
-    /// The user's words or files are at fault.
+    /// An error in the command line or in the user's files.
     pub fn usage(message: impl ToString) -> CommandError {
         CommandError { exit: Exit::Usage, message: message.to_string(), hints: Vec::new() }
     }
 
-    /// Something failed.
+    /// Any other failure.
     pub fn failed(message: impl ToString) -> CommandError {
         CommandError { exit: Exit::Failed, message: message.to_string(), hints: Vec::new() }
     }
 
-    /// The same error with one more hint.
+    /// Adds a hint.
     pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> CommandError {
         self.hints.push(hint.into());
         self
@@ -94,15 +94,16 @@ impl From<StoreError> for CommandError {
         };
         let hints = match error {
             StoreError::Busy(_) => Vec::new(),
-            _ => vec!["--store DIR names another directory".into()],
+            _ => vec!["--store DIR uses another directory".into()],
         };
         CommandError { exit, message: chain(&error), hints }
     }
 }
 
-/// The one place that decides which failures are the configuration's.
+/// The only place that decides which errors are bad usage or configuration.
 ///
-/// A command of `-e` that does not exist counts as a failure (1): the same line works where it is installed.
+/// A command of `-e` that does not exist is a failure (1): the command line is correct on a machine
+/// where it is installed.
 fn exit_of(error: &PushError) -> Exit {
     match error {
         PushError::EmptySource(_) => Exit::Usage,
@@ -120,7 +121,7 @@ fn exit_of(error: &PushError) -> Exit {
 fn hint_of(error: &PushError) -> Option<Cow<'static, str>> {
     match error {
         PushError::Refused(Refusal::Foreign(foreign)) => Some(Cow::from(format!(
-            "-n shows all that would be deleted; if that is right: --max-delete {}",
+            "-n lists everything that would be deleted; to allow it: --max-delete {}",
             foreign.planned
         ))),
         other => fixed_hint(other).map(Cow::from),
@@ -130,16 +131,17 @@ fn hint_of(error: &PushError) -> Option<Cow<'static, str>> {
 fn fixed_hint(error: &PushError) -> Option<&'static str> {
     match error {
         PushError::Source(error) if matches!(**error, SourceError::Unreadable(_)) => {
-            Some("--exclude leaves out what needs not be pushed")
+            Some("--exclude PATTERN skips files that need not be pushed")
         }
-        PushError::EmptySource(_) => Some("--allow-empty deletes everything all the same"),
+        PushError::EmptySource(_) => Some("check the build; to delete everything: --allow-empty"),
         PushError::Refused(Refusal::TooMany { .. }) => {
-            Some("-n shows what would be deleted; if that is right, raise --max-delete")
+            Some("-n lists what would be deleted; to allow it, raise --max-delete")
         }
         PushError::NoRoom { .. } => {
-            Some("old and new files stand side by side until the deletes at the end")
+            Some("a push needs space for old and new files at once: old files are deleted last")
         }
-        PushError::Timeout(_) => Some("--timeout sets how long silence is borne"),
+        PushError::Obstruction(_) => Some("--delete removes it"),
+        PushError::Timeout(_) => Some("--timeout SECONDS waits longer"),
         PushError::Agent(failure) => agent_hint(failure.code),
         PushError::Transport(error) => transport_hint(error),
         _ => None,
@@ -148,20 +150,20 @@ fn fixed_hint(error: &PushError) -> Option<&'static str> {
 
 fn agent_hint(code: FailureCode) -> Option<&'static str> {
     match code {
-        FailureCode::Locked => Some("wait for the other push to end, then push again"),
-        FailureCode::NotADirectory => Some("DEST is a directory; its contents become those of SRC"),
+        FailureCode::Locked => Some("wait until the other push has ended, then push again"),
+        FailureCode::NotADirectory => Some("DEST and all directories above it must be directories"),
         FailureCode::Permission => {
-            Some("the user that logs in must be able to write to the destination directory")
+            Some("the user that logs in needs write permission for the destination directory")
         }
         FailureCode::NoSpace => {
-            Some("the served files are as they were; make room, then push again")
+            Some("the served files are unchanged; free some space, then push again")
         }
         FailureCode::Obstruction => {
-            Some("DEST must be a directory, and nothing else may write to it meanwhile")
+            Some("DEST must be a directory, and no other program may write to it during a push")
         }
         FailureCode::Protected => Some(
-            "DEST is the directory that gets the contents of SRC, \
-             such as web1:/var/www/shop/public/assets; without --delete nothing is deleted",
+            "DEST is the directory that becomes equal to SRC, such as web1:/var/www/shop/public/assets; \
+             without --delete nothing is deleted",
         ),
         _ => None,
     }
@@ -169,19 +171,21 @@ fn agent_hint(code: FailureCode) -> Option<&'static str> {
 
 fn transport_hint(error: &TransportError) -> Option<&'static str> {
     match error {
-        TransportError::Auth { .. } => Some("-i FILE names a key, -v says how the host is reached"),
-        TransportError::Resolve { .. } | TransportError::Connect { .. } => {
-            Some("-p sets the port, -F names the ssh configuration")
+        TransportError::Auth { .. } => {
+            Some("-i FILE chooses a key; -v shows how the connection is made")
         }
-        TransportError::Timeout { .. } => Some("--timeout sets how long silence is borne"),
+        TransportError::Resolve { .. } | TransportError::Connect { .. } => {
+            Some("-p sets the port, -F the ssh configuration file")
+        }
+        TransportError::Timeout { .. } => Some("--timeout SECONDS waits longer"),
         TransportError::NoAgentFor { .. } | TransportError::Noexec { .. } => {
-            Some("--transport sftp needs no program there")
+            Some("--transport sftp needs no program on the host")
         }
         _ => None,
     }
 }
 
-/// An error and its causes, in one line; a cause that is part of the text already is not repeated.
+/// An error and its causes in one line. Causes that the text already contains are not repeated.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -201,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn several_ends_are_one_exit_code() {
+    fn exit_codes_of_several_destinations() {
         use Exit::{Done, Failed, SomeFailed, Usage};
         let rows: [(&[Exit], Exit); 7] = [
             (&[Done], Done),

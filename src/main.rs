@@ -1,4 +1,4 @@
-//! The `assetsync` command: arguments in, words and progress out. All work is done by the engine.
+//! The `assetsync` command: parses arguments, calls the libraries, prints progress and results.
 
 mod cli;
 mod commands;

@@ -214,7 +214,7 @@ fn a_host_that_refuses_the_key() {
     let (site, sshd) = (Site::new(), Sshd::start().unwrap());
     fs::write(sshd.dir().join("authorized_keys"), "").unwrap();
     let outcome = push_over_ssh(&site, &sshd);
-    outcome.assert_failed(&["127.0.0.1", "refused to log in", sshd.user()]);
+    outcome.assert_failed(&["127.0.0.1", "refused the login of", sshd.user()]);
     code(&outcome, 1);
     site.check_untouched("refused");
 }
@@ -574,7 +574,11 @@ fn a_way_that_goes_silent() {
     for (lines, seconds, said) in [
         ("exec sleep 600".to_owned(), "1", "did not answer within 1 s"),
         // So many that a busy machine has started the shell and said the word by then.
-        (format!("{NONCE}echo assetsync:$1:ready; exec sleep 600"), "20", "No answer for 20 s"),
+        (
+            format!("{NONCE}echo assetsync:$1:ready; exec sleep 600"),
+            "20",
+            "Nothing received for 20 s",
+        ),
     ] {
         let outcome = site.push_by(&shell(&site, &lines)).with(["--timeout", seconds]).run();
         outcome.assert_failed(&[said]);

@@ -309,8 +309,8 @@ fn bad_usage_ends_with_2_and_changes_nothing() {
         ("@src/a.txt @dest", "Can't use source"),
         ("host:src @dest", "never pulls"),
         ("--delete @empty @dest", "--allow-empty"),
-        ("@src host:", "Cannot read destination"),
-        ("@src ssh://host", "Cannot read destination"),
+        ("@src host:", "Invalid destination"),
+        ("@src ssh://host", "Invalid destination"),
         ("@src host:@dest host:@dest/", "is given twice"),
         ("--delete @src @", "would delete the source"),
         ("--bwlimit 1x @src @dest", "a rate is a number"),
@@ -341,7 +341,7 @@ fn failures_end_with_1() {
     let before = snapshot(&bench.path("dest")).or_fail();
     let rows = [
         ("-e no-such-shell @src host:dest", "no-such-shell", ""),
-        ("--delete --max-delete 0 @src @dest", "1 paths would be deleted", "hint: -n shows"),
+        ("--delete --max-delete 0 @src @dest", "1 paths would be deleted", "hint: -n lists"),
         ("@src @file", "file", "hint: DEST"),
     ];
     for (words, message, hint) in rows {

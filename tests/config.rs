@@ -82,8 +82,8 @@ fn a_new_project() {
     let project = Project::new();
     project.write("package.json", "{}");
     let expected = "\
-Wrote assetsync.toml; application, deploy_to and hosts are to be filled in
-  assetsync config --origin shows what it comes to
+Wrote assetsync.toml; fill in application, deploy_to and hosts
+  assetsync config --origin shows the resulting settings
 ";
     assert_eq!(said(&project.run("init")), expected);
     let written = project.read();
@@ -118,7 +118,7 @@ fn a_rails_application_is_known_though_it_has_packages() {
 fn an_existing_file_is_kept() {
     let project = Project::with("# mine\n");
     let ran = project.run("init");
-    let expected = "assetsync: assetsync.toml is there already\nhint: --force replaces it\n";
+    let expected = "assetsync: assetsync.toml already exists\nhint: --force replaces it\n";
     assert_eq!((ran.code(), ran.stderr().as_str()), (Some(2), expected));
     assert_eq!(project.read(), "# mine\n");
     said(&project.run("init --force"));
@@ -140,9 +140,9 @@ fn a_capistrano_project_can_be_deployed_without_edits() {
         "server 'web1', user: 'deploy', roles: %w{app web}\n",
     );
     let expected = "\
-Wrote assetsync.toml, made from Capfile, config/deploy.rb, config/deploy/production.rb
-  1 statement was not understood; it is at the end of the file
-  assetsync config --origin shows what it comes to
+Wrote assetsync.toml from Capfile, config/deploy.rb, config/deploy/production.rb
+  1 statement could not be read; it is listed at the end of the file
+  assetsync config --origin shows the resulting settings
 ";
     assert_eq!(said(&project.run("init")), expected);
     let written = project.read();
@@ -156,12 +156,12 @@ Wrote assetsync.toml, made from Capfile, config/deploy.rb, config/deploy/product
 }
 
 #[test]
-fn what_is_left_to_do_is_told() {
+fn init_lists_what_must_be_fixed() {
     let project = Project::new();
     project.write("config/deploy.rb", "set :application, 'shop'\n");
     let shown = said(&project.run("init"));
     assert!(
-        shown.contains("Before a deploy:\n\nerror: Stage 'production' has no hosts\n"),
+        shown.contains("To fix before a deploy:\n\nerror: Stage 'production' has no hosts\n"),
         "{shown}"
     );
 }

@@ -120,7 +120,7 @@ fn one_full_one_refusing_one_killed_and_nothing_is_published_anywhere() {
         told[0]["error"].as_str().unwrap_or_default().to_owned()
     };
     assert!(failed("web2").contains("Disk full"), "{}", failed("web2"));
-    assert!(failed("web3").contains("refused to log in"), "{}", failed("web3"));
+    assert!(failed("web3").contains("refused the login of"), "{}", failed("web3"));
     assert!(!failed("web4").is_empty());
     for host in &fleet.hosts {
         assert_eq!(LARGE.live(&host.assets()), Ok(1), "{}", host.name);

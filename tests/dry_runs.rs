@@ -52,7 +52,7 @@ fn the_first_look_at_a_host_says_that_the_agent_was_installed() {
     }
     let second = look(&machine, &way, &source).stdout();
     assert!(second.contains("dry run: nothing was changed"), "{second}");
-    assert!(!second.contains("has been installed"), "{second}");
+    assert!(!second.contains("installed the agent"), "{second}");
     assert!(!dir.path().join("assets").exists());
 }
 
@@ -70,7 +70,7 @@ fn the_first_look_at_a_local_directory_says_it_too() {
     let (machine, dir) = (Machine::new(), scratch());
     let said =
         look(&machine, &Way::local(&dir.path().join("assets")), &source(dir.path())).stdout();
-    assert!(said.contains("has been installed: ") && !said.contains("sftp"), "{said}");
+    assert!(said.contains("which the host did not have: ") && !said.contains("sftp"), "{said}");
 }
 
 #[test]
@@ -94,12 +94,12 @@ fn the_first_look_at_a_stage_says_that_agents_were_installed() {
     let ran = fleet.run("deploy production --dry-run");
     assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
     assert_eq!(
-        ran.stderr().matches("the agent was not there and has been installed: /").count(),
+        ran.stderr().matches("installed the agent, which the host did not have: /").count(),
         2
     );
     assert!(ran.stdout().contains("production: dry run, no assets were changed"));
     let again = fleet.run("deploy production --dry-run");
-    assert!(!again.stderr().contains("has been installed"), "{}", again.stderr());
+    assert!(!again.stderr().contains("installed the agent"), "{}", again.stderr());
 }
 
 /// Commands that look before they stage install the agent with that look.
@@ -107,5 +107,5 @@ fn the_first_look_at_a_stage_says_that_agents_were_installed() {
 fn looking_at_a_stage_says_that_agents_were_installed() {
     let fleet = Fleet::of(1);
     let ran = fleet.run("status production");
-    assert!(ran.stderr().contains("has been installed: /"), "{}", ran.stderr());
+    assert!(ran.stderr().contains("which the host did not have: /"), "{}", ran.stderr());
 }

@@ -132,7 +132,7 @@ fn the_home_directory_is_refused_however_it_is_spelled() {
             let said = ran.stderr();
             assert!(said.contains("nothing may be deleted in"), "{destination}: {said}");
             assert!(
-                said.contains("hint: DEST is the directory that gets"),
+                said.contains("hint: DEST is the directory that becomes equal to SRC"),
                 "{destination}: {said}"
             );
             assert_eq!(precious(&home), before, "{destination}");
@@ -174,15 +174,15 @@ fn what_is_foreign_stays_on_first_contact_unless_its_number_is_allowed() {
     for options in ["", "--allow-empty"] {
         let said = room.refused(options);
         for expected in [
-            "of 101 paths that would be deleted there, 50 are no earlier version",
+            "of 101 paths that would be deleted, 50 are not earlier versions",
             "site00/index.html, site01/index.html, site02/index.html, site03/index.html, \
              site04/index.html and 45 more",
             "nothing was changed",
-            "hint: -n shows all that would be deleted; if that is right: --max-delete 101",
+            "hint: -n lists everything that would be deleted; to allow it: --max-delete 101",
         ] {
             assert!(said.contains(expected), "{said}");
         }
-        assert!(!said.contains(" meant?"), "{said}");
+        assert!(!said.contains("did you mean"), "{said}");
     }
     assert!(
         room.refused("--max-delete 100").contains("101 paths would be deleted, 100 are allowed")
@@ -216,17 +216,17 @@ fn an_interrupted_first_push_is_still_first_contact_and_a_damaged_index_is_not()
 }
 
 #[test]
-fn a_directory_called_like_the_source_is_asked_about() {
+fn a_directory_named_like_the_source_is_suggested() {
     let room = Room::new();
     room.put(&["assets/app-77b01d5e.js", "index.html"]);
     let (source, meant) = (text(&room.source()), text(&room.destination().join("assets")));
     let expected = format!(
-        "hint: is {meant} meant? The contents of SRC go into DEST itself: \
+        "hint: did you mean {meant}? The contents of SRC are copied into DEST itself: \
          assetsync push --delete {source} {meant}\n"
     );
     let said = room.refused("");
     assert!(said.contains(&expected), "{said}");
-    // What it says works.
+    // The suggested command works.
     let words = ["push", "--delete", &source, &meant].map(str::to_owned);
     assert_eq!(room.machine.run(words).code(), Some(0));
     assert!(room.destination().join("index.html").exists());
@@ -287,7 +287,7 @@ fn a_source_of_directories_and_dot_files_is_empty() {
         }
         let ran = room.push("");
         assert_eq!(ran.code(), Some(2), "{name}: {}", ran.stderr());
-        assert!(ran.stderr().contains("hint: --allow-empty"), "{}", ran.stderr());
+        assert!(ran.stderr().contains("--allow-empty"), "{}", ran.stderr());
         assert_untouched(&standing, &room.destination());
     }
     room.done("--allow-empty");

@@ -71,12 +71,12 @@ fn several_sources_as_rsync_takes_them_are_refused() {
             "-av --delete public/assets public/images public/index.html far:/srv/x",
             &[
                 "There can be one SRC only, and that is public/assets",
-                "so public/images and public/index.html are taken for DEST",
+                "public/images and public/index.html are read as DEST",
                 "assetsync push -n --delete public far:/srv/x",
                 "assetsync push public/assets far:/srv/x/assets",
             ],
         ),
-        ("public/assets other far:x", &["so other is taken for DEST", "far:x/assets"]),
+        ("public/assets other far:x", &["other is read as DEST", "far:x/assets"]),
         ("public/ other/ web1:/x web2:/x", &["and that is public/;", "so other/ is taken"]),
         (
             "public/assets other new",
@@ -108,7 +108,7 @@ fn a_pattern_that_a_shell_expands_to_hundreds_is_told_briefly() {
     let ran = folder.push(words);
     assert_eq!(ran.code(), Some(2));
     let said = ran.stderr();
-    assert!(said.contains("public/001, public/002, public/003 and 396 more are taken"), "{said}");
+    assert!(said.contains("public/001, public/002, public/003 and 396 more are read"), "{said}");
     assert!(said.len() < 600, "{said}");
 }
 
@@ -127,7 +127,7 @@ fn options_for_hosts_tell_of_a_forgotten_colon() {
     ] {
         folder.refuses(&[
             (&format!("{option} public web1"), &["is for hosts", "web1:PATH", "no colon"]),
-            (&format!("{option} public web1/srv/www"), &["if a host was meant: web1:/srv/www"]),
+            (&format!("{option} public web1/srv/www"), &["to push to a host: web1:/srv/www"]),
             (&format!("{option} public there"), &["there:PATH", "leave --"]),
             (&format!("{option} public ../x"), &["a host is written [user@]host:path"]),
         ]);
@@ -138,7 +138,7 @@ fn options_for_hosts_tell_of_a_forgotten_colon() {
 fn what_looks_like_a_host_without_a_colon_is_no_new_directory() {
     let folder = Folder::new();
     folder.refuses(&[
-        ("public deploy@web1", &["if a host was meant: deploy@web1:PATH", "./deploy@web1"]),
+        ("public deploy@web1", &["to push to a host: deploy@web1:PATH", "./deploy@web1"]),
         ("public deploy@web1/srv/www", &["deploy@web1:/srv/www"]),
         ("public 10.0.0.7/srv", &["10.0.0.7:/srv"]),
     ]);
@@ -160,7 +160,7 @@ fn a_source_on_a_host_is_refused() {
             ],
         ),
         ("ssh://me@far/srv public", &["the host far;", "never pulls"]),
-        ("far:srv", &["far:srv is not a stage, and there is no DEST"]),
+        ("far:srv", &["DEST is missing, and far:srv is not a stage"]),
     ]);
     // A directory that is here is one, whatever its name.
     folder.write("rel:1/app.js");
@@ -173,7 +173,7 @@ fn paths_of_windows_are_no_hosts() {
     Folder::new().refuses(&[
         (r"C:\build\assets web1:/srv", &["never pulls", "/mnt/c in WSL"]),
         ("C:buildassets web1:/srv", &["/mnt/c in WSL"]),
-        (r"public C:\www", &[r"DEST C:\\www is a path of Windows", "/mnt/c in WSL"]),
+        (r"public C:\www", &[r"DEST C:\\www is a Windows path", "/mnt/c in WSL"]),
     ]);
 }
 
@@ -182,9 +182,9 @@ fn a_destination_that_is_or_is_in_the_source_is_refused() {
     let folder = Folder::new();
     std::os::unix::fs::symlink("public", folder.path().join("link")).or_fail();
     folder.refuses(&[
-        ("public public", &["are one directory"]),
-        ("public/ ./public", &["are one directory"]),
-        ("public link", &["are one directory"]),
+        ("public public", &["are the same directory"]),
+        ("public/ ./public", &["are the same directory"]),
+        ("public link", &["are the same directory"]),
         ("public public/out/here", &["is inside SRC public", "--exclude /out/here"]),
         (". out", &["is inside SRC .", "--exclude /out"]),
         ("--delete public/assets public", &["--delete would delete the source"]),
@@ -206,7 +206,7 @@ fn names_of_stages_are_no_directories() {
         ("production public/assets", &["production is a stage", "assetsync push production"]),
         ("production web1:/srv", &["production is a stage", "DEST can't be given"]),
         ("public production", &["there is no directory production", "./production"]),
-        ("public", &["public is not a stage, and there is no DEST"]),
+        ("public", &["DEST is missing, and public is not a stage"]),
         ("--delete production", &["--delete can't be given with a stage"]),
     ]);
     fs::create_dir(folder.path().join("production")).or_fail();

@@ -138,7 +138,7 @@ fn where_no_store_is_none_is_made() {
         assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
     }
     let said = machine.run(["store", "prune"]).stdout();
-    assert_eq!(said, format!("{}\n  nothing to drop\n", at(".cache/assetsync/store")));
+    assert_eq!(said, format!("{}\n  nothing to delete\n", at(".cache/assetsync/store")));
     assert_eq!(fs::read_dir(machine.home()).or_fail().count(), 0);
 }
 
@@ -164,7 +164,7 @@ fn pruning_drops_unreferenced_contents() {
     shop.push("web1:/srv/assets", &["two", "three"]);
     assert_eq!(
         shop.done("store prune").stdout(),
-        format!("{}\n  nothing to drop\n", text(&shop.path()))
+        format!("{}\n  nothing to delete\n", text(&shop.path()))
     );
     shop.pass(HOUR);
     let said = shop.json("store prune --json");
@@ -180,7 +180,7 @@ fn pruning_drops_unreferenced_contents() {
     });
     assert_eq!(said, expected);
     let said = shop.done("store prune --all").stdout();
-    assert!(said.ends_with("  nothing to drop\n"), "{said}");
+    assert!(said.ends_with("  nothing to delete\n"), "{said}");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn damage_is_shown_and_goes() {
         fs::write(file.or_fail().path(), "rubbish").or_fail();
     }
     let said = shop.done("store status").stdout();
-    assert!(said.contains("  damaged      1 file, of no use: pruning deletes them\n"), "{said}");
+    assert!(said.contains("  damaged      1 file, deleted by: assetsync store prune\n"), "{said}");
     shop.pass(HOUR);
     shop.done("store prune");
     let said = shop.json("store status --json");

@@ -1,4 +1,4 @@
-//! The command line as it is typed. What the words mean is decided in [`super::options`].
+//! The command line as clap parses it; [`super::options`] checks and resolves it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,11 +16,11 @@ use super::rollout::{
 };
 use super::store::{self, StoreArguments};
 
-/// Push compiled web assets to servers: only what changed travels, and nothing is half published
+/// Push compiled web assets to servers: sends only what changed, publishes all or nothing
 #[derive(Debug, Parser)]
 #[command(name = "assetsync", version, max_term_width = 100, after_help = help::end())]
 pub struct Arguments {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -28,31 +28,31 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make the contents of DEST the contents of SRC
+    /// Make DEST equal to SRC
     #[command(long_about = help::PUSH)]
     Push(Box<PushArguments>),
-    /// Build, and bring what was built to every host of a stage, all or none
+    /// Build, and deploy to every host of a stage, all or none
     #[command(long_about = rollout::DEPLOY)]
     Deploy(Box<DeployArguments>),
-    /// Bring an earlier deploy's exact files back, on all hosts or none
+    /// Restore the files of an earlier deploy on all hosts, or on none
     #[command(long_about = rollout::ROLLBACK)]
     Rollback(Box<RollbackArguments>),
-    /// Show, for each host, what is live, what is kept, and what was changed by hand
+    /// Show for each host the live deploy, kept deploys, and files changed outside of deploys
     #[command(long_about = rollout::STATUS)]
     Status(Box<StatusArguments>),
-    /// Delete old files that retention lets go, on every host
+    /// Delete files that retention no longer keeps, on every host
     #[command(long_about = rollout::PRUNE)]
     Prune(Box<PruneArguments>),
-    /// Write an assetsync.toml to begin with, from Capistrano's files where there are any
+    /// Create assetsync.toml, from the Capistrano configuration if there is one
     #[command(long_about = init::ABOUT)]
     Init(InitArguments),
-    /// Show the settings that count, and where each comes from
+    /// Show the effective settings, and where each comes from
     #[command(long_about = config::ABOUT)]
     Config(ConfigArguments),
-    /// Race against rsync with builds of your own
+    /// Measure assetsync against rsync, with your own builds
     #[command(long_about = bench::ABOUT)]
     Bench(Box<BenchArguments>),
-    /// See what was kept of earlier pushes, or drop what is not needed
+    /// Show or prune the local store
     #[command(long_about = store::ABOUT)]
     Store(StoreArguments),
     /// Run the command of an SSH session and measure it: the ForceCommand of the sshd of a race
@@ -61,16 +61,16 @@ pub enum Command {
         /// The file to append the measurements to
         log: PathBuf,
     },
-    /// Print a script that completes this command's words in a shell
+    /// Print a shell completion script
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page, for man(1)
+    /// Print the manual page for man(1)
     Man,
 }
 
-/// What `assetsync push` is told.
+/// The arguments of `assetsync push`.
 #[derive(Debug, Args)]
 #[command(
     after_help = help::SHORT,
@@ -79,8 +79,8 @@ pub enum Command {
     disable_help_flag = true,
 )]
 pub struct PushArguments {
-    /// The directory to push; a slash at its end makes no difference. Alone: a stage of assetsync.toml
-    // A lone -h asks for help: super::parse sees to it that no push goes without a source.
+    /// The directory to push, with or without a trailing slash; without DEST, a stage
+    // A lone -h prints help; super::parse refuses any other command line without a source.
     #[arg(
         value_name = "SRC",
         value_hint = ValueHint::DirPath,
@@ -88,7 +88,7 @@ pub struct PushArguments {
         required_unless_present = "human_readable",
     )]
     pub source: PathBuf,
-    /// [user@]host:path, ssh://[user@]host[:port]/path, or a local path; several hosts at once work
+    /// [user@]host:path, ssh://[user@]host[:port]/path, or a local path; may be several hosts
     #[arg(value_name = "DEST", value_hint = ValueHint::Other)]
     pub destinations: Vec<OsString>,
     #[command(flatten)]
@@ -114,50 +114,50 @@ pub struct PushArguments {
     pub habits: RsyncCompatArguments,
 }
 
-/// What is pushed, compared and deleted.
+/// Which files are pushed, compared and deleted.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What is pushed")]
+#[command(next_help_heading = "Selection")]
 pub struct SelectionArguments {
-    /// Only show what would be done; a missing agent is installed, but not with --transport sftp
+    /// Only show what would be done; installs a missing agent, except with --transport sftp
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Delete what the source does not have, after everything else
+    /// Delete extraneous files at the destination, after everything else
     #[arg(long)]
     pub delete: bool,
-    /// Do nothing if more than N paths would be deleted; let a first push delete up to N of whatever stands there
+    /// Refuse to delete more than N paths; lets a first push delete up to N unrelated files
     #[arg(long, value_name = "N")]
     pub max_delete: Option<u64>,
-    /// With --delete, let a source without files empty the destination
+    /// Allow --delete with a source that has no files: deletes everything at the destination
     #[arg(long)]
     pub allow_empty: bool,
-    /// Leave out what matches; the first pattern that matches decides, as in rsync
+    /// Exclude matching files; the first matching pattern decides, as in rsync
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append, allow_hyphen_values = true)]
     pub exclude: Vec<OsString>,
-    /// Do not leave out what matches
+    /// Don't exclude matching files
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append, allow_hyphen_values = true)]
     pub include: Vec<OsString>,
-    /// Read exclude patterns from FILE, one a line ("-" reads standard input)
+    /// Read exclude patterns from FILE, one per line ("-" reads standard input)
     #[arg(long, value_name = "FILE", action = ArgAction::Append, value_hint = ValueHint::FilePath)]
     pub exclude_from: Vec<PathBuf>,
-    /// Read include patterns from FILE, one a line ("-" reads standard input)
+    /// Read include patterns from FILE, one per line ("-" reads standard input)
     #[arg(long, value_name = "FILE", action = ArgAction::Append, value_hint = ValueHint::FilePath)]
     pub include_from: Vec<PathBuf>,
-    /// Publish what matches after what it names, as is done with manifests and *.html
+    /// Publish matching files last, like manifests and *.html
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append, allow_hyphen_values = true)]
     pub entry_point: Vec<OsString>,
-    /// Compare the content of all files, whatever the destination remembers of them
+    /// Read and compare every file at the destination
     #[arg(short = 'c', long)]
     pub checksum: bool,
-    /// Take files of the same size to be the same
+    /// Treat files of equal size as unchanged
     #[arg(long, conflicts_with = "checksum")]
     pub size_only: bool,
 }
 
 /// How hosts are reached.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "How hosts are reached")]
+#[command(next_help_heading = "Connection")]
 pub struct SshArguments {
-    /// Log in with this private key and no other; may be repeated
+    /// Log in with this private key only; may be repeated
     #[arg(short = 'i', long = "identity", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub identities: Vec<PathBuf>,
     /// The port of the SSH server
@@ -166,13 +166,13 @@ pub struct SshArguments {
     /// Read FILE instead of ~/.ssh/config
     #[arg(short = 'F', long = "ssh-config", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config_file: Option<PathBuf>,
-    /// Reach hosts with this command, as in rsync: -e "ssh -i KEY"
+    /// Connect with this command, as in rsync: -e "ssh -i KEY"
     #[arg(short = 'e', long, value_name = "CMD", value_hint = ValueHint::CommandString)]
     pub rsh: Option<String>,
-    /// Reach hosts this way [default: ssh2, or openssh where a host's settings need it]
-    #[arg(long, value_name = "WAY")]
+    /// How to connect [default: ssh2, or openssh if the ssh configuration needs it]
+    #[arg(long, value_name = "TRANSPORT")]
     pub transport: Option<TransportArgument>,
-    /// Give up after so many seconds without an answer
+    /// Give up after S seconds without receiving a byte
     #[arg(
         long,
         value_name = "S",
@@ -180,59 +180,59 @@ pub struct SshArguments {
         value_parser = clap::value_parser!(u32).range(1..=86_400),
     )]
     pub timeout: u32,
-    /// Send at most RATE bytes a second: KiB without a suffix, else K, M or G, as in rsync
+    /// Limit the bandwidth to RATE per second: in KiB, or with a suffix K, M or G, as in rsync
     #[arg(long, value_name = "RATE")]
     pub bwlimit: Option<Rate>,
 }
 
-/// The ways to a host.
+/// The transports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TransportArgument {
-    /// SSH inside this program, with the settings `ssh` would use
+    /// Built-in SSH, configured by your ssh_config
     Ssh2,
     /// The ssh program
     Openssh,
-    /// Whole files over SFTP, where no program can be run
+    /// Whole files over SFTP, for hosts that can't run an agent
     Sftp,
 }
 
-/// What is said about it.
+/// What is printed.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What is printed")]
+#[command(next_help_heading = "Output")]
 pub struct OutputArguments {
-    /// Say each step and name each changed path; twice: with the time of each step
+    /// Print each step and each changed path; -vv adds timings
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
     /// Print nothing but errors
     #[arg(short, long, conflicts_with_all = ["verbose", "itemize_changes", "stats"])]
     pub quiet: bool,
-    /// Print a line in rsync's format for each changed path
+    /// Print one line in rsync's format for each changed path
     #[arg(long)]
     pub itemize_changes: bool,
-    /// Print more numbers at the end
+    /// Print more statistics at the end
     #[arg(long)]
     pub stats: bool,
-    /// Print one JSON object a line instead of words
+    /// Print JSON, one object per line
     #[arg(long, conflicts_with_all = ["quiet", "itemize_changes", "stats"])]
     pub json: bool,
-    /// Print help; a lone -h prints less
+    /// Print this help; a lone -h prints a summary
     #[arg(long, action = ArgAction::Help)]
     help: Option<bool>,
 }
 
-/// Options of rsync that fingers know and that change nothing here.
+/// rsync options that are accepted and have no effect.
 #[derive(Debug, Args)]
 pub struct RsyncCompatArguments {
-    /// Times, modes and links are carried always
+    /// Times, modes and symlinks are always preserved
     #[arg(short, long, hide = true)]
     pub archive: bool,
-    /// Directories are pushed with all that is in them
+    /// Directories are always pushed recursively
     #[arg(short, long, hide = true)]
     pub recursive: bool,
-    /// What travels is compressed always
+    /// Data is always compressed
     #[arg(short = 'z', long, hide = true)]
     pub compress: bool,
-    /// Sizes are printed for people always
+    /// Sizes are always human-readable
     #[arg(short = 'h', long, hide = true, action = ArgAction::Count)]
     pub human_readable: u8,
 }
@@ -244,12 +244,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_options_do_not_contradict_each_other() {
+    fn clap_accepts_the_definition() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn what_rsync_users_type_is_understood() {
+    fn rsync_options_are_accepted() {
         let line = ["assetsync", "push", "-avz", "--delete", "-e", "ssh -i KEY", "a/", "h:b"];
         let Command::Push(push) = Arguments::try_parse_from(line).unwrap().command else {
             panic!("a push");

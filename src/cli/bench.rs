@@ -7,7 +7,7 @@ use assetsync_bench::{LinkSpec, Scenario};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueHint};
 
-/// What `assetsync bench` is told.
+/// The arguments of `assetsync bench`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct BenchArguments {
@@ -17,10 +17,10 @@ pub struct BenchArguments {
     /// The newer one
     #[arg(required_unless_present = "from_json", value_hint = ValueHint::DirPath)]
     pub new: Option<PathBuf>,
-    /// Race to [user@]host:directory, which exists there, and not to an sshd on this machine
+    /// Push to this existing directory, [user@]host:path, instead of an sshd on this machine
     #[arg(long, value_name = "DEST", value_hint = ValueHint::Other)]
     pub to: Option<OsString>,
-    /// Log in with this private key and no other; may be repeated
+    /// Log in with this private key only; may be repeated
     #[arg(
         short,
         long = "identity",
@@ -47,28 +47,28 @@ pub struct BenchArguments {
         requires = "to",
     )]
     pub config_file: Option<PathBuf>,
-    /// Make the way so long and narrow, as in 50ms,20mbit; 0 limits nothing; may be repeated
+    /// Simulate a link, e.g. 50ms,20mbit (0: unlimited); may be repeated
     #[arg(long, value_name = "RTT,RATE", action = ArgAction::Append, default_value = "0")]
     pub link: Vec<LinkSpec>,
-    /// Run everyone so often in each scenario
+    /// Runs per competitor and scenario
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub runs: u32,
-    /// Let this shell command race, too; {src}, {dest}, {ssh} and so on stand for its places
+    /// Add a competitor: a shell command with {src}, {dest}, {ssh} ...; may be repeated
     #[arg(long, value_name = "COMMAND", action = ArgAction::Append, value_hint = ValueHint::CommandString)]
     pub against: Vec<String>,
-    /// Race in this scenario only; may be repeated
+    /// Run only this scenario; may be repeated
     #[arg(long, value_name = "NAME", action = ArgAction::Append, value_parser = scenarios())]
     pub scenario: Vec<Scenario>,
     /// Print one JSON document instead of a table
     #[arg(long)]
     pub json: bool,
-    /// Draw a chart into FILE
+    /// Write a chart to FILE
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub svg: Option<PathBuf>,
-    /// Write a page into FILE
+    /// Write a Markdown page to FILE
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub markdown: Option<PathBuf>,
-    /// Race nothing; show what --json printed into FILE before; may be repeated
+    /// Measure nothing; show results that --json printed earlier; may be repeated
     #[arg(
         long,
         value_name = "FILE",
@@ -79,46 +79,46 @@ pub struct BenchArguments {
     pub from_json: Vec<PathBuf>,
 }
 
-/// What `bench` does.
+/// The description of `bench`.
 pub const ABOUT: &str = "\
-Race against rsync with builds of your own
+Measure assetsync against rsync, with your own builds
 
-In every scenario of a deploy's life, from the first push to a rollback, each competitor brings the \
-same directory up to date over SSH, in turn. What it left is compared with the source; a wrong tree \
-is shown as wrong, not as fast. Measured alike for all: seconds, CPU here and there, TCP bytes, and \
-the far side's peak memory.
+The scenarios are the pushes of an application's life, from the first push to a rollback. In each, \
+the competitors take turns to update the same directory over SSH. Every result is compared with the \
+source, and a wrong one is reported as an error. Measured for all: seconds, CPU time on both sides, \
+TCP bytes, and peak memory on the target host.
 
-Without --to a throw-away sshd is started on this machine. With --to everything happens in a new \
-directory inside DEST, and nothing is left on that host; CPU and memory there can't be measured.";
+Without --to, a temporary sshd is started on this machine. With --to, everything happens in a new \
+directory inside DEST, which is deleted at the end; CPU time and memory of that host can't be measured.";
 
-/// Examples, and what commands of `--against` can name.
+/// Examples, and the placeholders of `--against`.
 const EXAMPLES: &str = "\
-In the command of --against stand
+Placeholders in the command of --against:
   {src}     the directory to push           {host}    the host
-  {dest}    HOST:PATH of the destination    {path}    the directory there
+  {dest}    HOST:PATH of the destination    {path}    the destination's path on the host
   {ssh}     the ssh command to use          {config}  its configuration, for ssh -F
-  {assetsync}  this program, as it is run in the race
-None of them needs quotes. The command must make {path} equal to {src}.
+  {assetsync}  the assetsync command
+They need no quotes. The command must make {path} equal to {src}.
 
 Examples:
-  On a link of 50 ms round trip and 20 Mbit/s each way, and on one without limits:
+  Over a link of 50 ms round trip and 20 Mbit/s each way, and over an unlimited one:
     assetsync bench --link 50ms,20mbit --link 0 old/public/assets public/assets
 
   Against your own server:
     assetsync bench --to deploy@web1:/srv/app/shared old/public/assets public/assets
 
-  Against the rsync line of your own deploy:
+  Against the rsync command of your own deploy:
     assetsync bench --against \"rsync -rlt --whole-file --delete -e '{ssh}' {src}/ {dest}/\" old new
 
-  What a recipe contributes: the same without it:
+  The contribution of one recipe: assetsync without it as a competitor:
     assetsync bench --scenario update old new --against \\
       \"{assetsync} push -q --delete -F {config} --recipes copy,rewrite,delta {src} {dest}\"
 
-  One page and one picture of two races:
+  One page and one chart of two results:
     assetsync bench --json old new > a.json
     assetsync bench --from-json a.json --from-json b.json --markdown race.md --svg race.svg";
 
 fn scenarios() -> impl TypedValueParser<Value = Scenario> {
     PossibleValuesParser::new(Scenario::ALL.map(Scenario::name))
-        .try_map(|name| Scenario::named(&name).ok_or("there is no such scenario"))
+        .try_map(|name| Scenario::named(&name).ok_or("no such scenario"))
 }

@@ -4,36 +4,36 @@ use clap::{Args, ValueEnum};
 
 use super::store::StoreLocation;
 
-/// What is remembered, and how files may be sent.
+/// The store, and which recipes may be used.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What is remembered")]
+#[command(next_help_heading = "Cache")]
 pub struct CacheArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub place: StoreLocation,
-    /// Remember nothing, and use nothing that is remembered
+    /// Do not read or write the store
     #[arg(long)]
     pub no_store: bool,
-    /// Send files only in these ways; without it, in all that pay: next door that is copy and delta
+    /// Use only these recipes [default: all; copy and delta on fast links]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
     pub recipes: Option<Vec<RecipeArgument>>,
 }
 
-/// Ways to send a file that can be switched off.
+/// Recipes that can be switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RecipeArgument {
-    /// Content that is at the destination under another name
+    /// Copy content that is at the destination under another name
     Copy,
-    /// Content with other fingerprints in it
+    /// Replace fingerprints in content of the destination
     Rewrite,
-    /// Differences to content in the store
+    /// Send the differences from content in the store
     Patch,
-    /// Differences to content at the destination
+    /// Send the differences from content at the destination
     Delta,
-    /// A .gz from its plain sibling
+    /// Make a .gz from its uncompressed sibling
     Regzip,
-    /// All of these
+    /// All recipes
     All,
-    /// None of these: whole files
+    /// No recipe: send whole files
     None,
 }

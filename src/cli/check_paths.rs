@@ -1,6 +1,5 @@
-//! Refuses places on the command line that are hardly what was meant: several sources as rsync
-//! takes them, a forgotten colon, a destination in the source. No host is reached and nothing is
-//! changed before that.
+//! Refuses paths that are probably mistakes: several sources as in rsync, a forgotten colon, a
+//! destination inside the source. Runs before connecting to a host or changing anything.
 
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
@@ -16,8 +15,8 @@ use super::push_paths::{Destination, PushPaths, push_command};
 use super::{check_several, given};
 use crate::error::CommandError;
 
-/// What a path with a drive letter may be about.
-const DRIVES: &str = "a drive of Windows has another name here: C: is /mnt/c in WSL, \
+/// The hint for paths with a drive letter.
+const DRIVES: &str = "Windows drives have other names here: C: is /mnt/c in WSL, \
                       /c in Git Bash, /cygdrive/c in Cygwin";
 
 impl PushPaths<'_> {
@@ -27,7 +26,7 @@ impl PushPaths<'_> {
         self.destinations.iter().try_for_each(refuse_drive)?;
         check_several::refuse(self)?;
         self.refuse_twice()?;
-        // With several destinations all are hosts by now.
+        // Several destinations are all remote: checked above.
         match self.destinations {
             [Destination { label, target: Target::Local(path) }] => {
                 refuse_host_options(matches, label, path)?;
@@ -38,7 +37,7 @@ impl PushPaths<'_> {
         }
     }
 
-    /// Refuses names of stages in the place of directories that do not exist.
+    /// Refuses names of stages where no directory of that name exists.
     pub fn refuse_stages(&self, is_stage: impl Fn(&str) -> bool) -> Result<(), CommandError> {
         let stage_of = |path: &Path| {
             let name = path.to_str().filter(|name| !name.contains('/') && !path.exists());
@@ -46,7 +45,7 @@ impl PushPaths<'_> {
         };
         if let Some(stage) = stage_of(self.source) {
             let text = format!(
-                "{stage} is a stage of assetsync.toml and no directory; a stage's settings say where to push, \
+                "{stage} is a stage of assetsync.toml, not a directory; a stage's settings name its hosts, \
                  so DEST can't be given"
             );
             return Err(CommandError::usage(text)
@@ -60,12 +59,12 @@ impl PushPaths<'_> {
                 "{stage} is a stage of assetsync.toml, and there is no directory {stage}"
             ))
             .hint(format!("to push to the stage's hosts: assetsync push {stage}"))
-            .hint(format!("for a new directory of that name: ./{stage}"))),
+            .hint(format!("to push to a new directory of that name: ./{stage}"))),
             None => Ok(()),
         }
     }
 
-    /// Files are never pulled; a local directory may have a colon in its name, if it is there.
+    /// Refuses to pull. A source with a colon is accepted if it is an existing local directory.
     fn refuse_remote_source(&self) -> Result<(), CommandError> {
         let Ok(Target::Remote(remote)) = Target::parse(self.source.as_os_str()) else {
             return Ok(());
@@ -75,7 +74,7 @@ impl PushPaths<'_> {
         }
         let source = text::path(self.source);
         let mut error = CommandError::usage(format!(
-            "SRC {source} is a directory of the host {}; assetsync pushes from this machine and never pulls",
+            "SRC {source} is on the host {}; assetsync pushes from this machine and never pulls",
             remote.host
         ));
         if has_drive(self.source.as_os_str().as_bytes()) {
@@ -99,7 +98,7 @@ impl PushPaths<'_> {
         Ok(())
     }
 
-    /// A destination that is the source, is in it, or, with deletes, has it inside.
+    /// Refuses a destination that is the source, is inside it, or with `--delete` contains it.
     fn refuse_overlap(&self, label: &str, path: &Path) -> Result<(), CommandError> {
         let (true, Some(from), Some(to)) =
             (self.source.is_dir(), resolved(self.source), resolved(path))
@@ -109,59 +108,59 @@ impl PushPaths<'_> {
         let source = text::path(self.source);
         if from == to {
             return Err(CommandError::usage(format!(
-                "DEST {label} and SRC {source} are one directory"
+                "DEST {label} and SRC {source} are the same directory"
             )));
         }
         if self.delete && from.starts_with(&to) {
-            let text = format!("--delete would delete the source, which is in {label}");
+            let text = format!("--delete would delete the source, which is inside {label}");
             return Err(CommandError::usage(text));
         }
         match to.strip_prefix(&from) {
             Ok(inside) if !self.is_excluded(inside) => Err(CommandError::usage(format!(
-                "DEST {label} is inside SRC {source}: each push would also push what the one before left there"
+                "DEST {label} is inside SRC {source}: each push would also push the previous copy"
             ))
             .hint(format!(
-                "name a DEST outside of {source}, or leave it out: --exclude /{}",
+                "choose a DEST outside of {source}, or exclude it: --exclude /{}",
                 text::path(inside)
             ))),
             _ => Ok(()),
         }
     }
 
-    /// Whether a directory of the source, or one that it is in, is left out.
+    /// Whether a directory of the source, or one above it, is excluded.
     fn is_excluded(&self, inside: &Path) -> bool {
-        let mut ways = inside.ancestors().filter(|way| !way.as_os_str().is_empty());
-        ways.any(|way| self.filter.verdict(way.as_os_str().as_bytes(), true) == Verdict::Excluded)
+        let mut dirs = inside.ancestors().filter(|dir| !dir.as_os_str().is_empty());
+        dirs.any(|dir| self.filter.verdict(dir.as_os_str().as_bytes(), true) == Verdict::Excluded)
     }
 }
 
-/// `C:\www` is no path of a host called `C`.
+/// `C:\www` is a Windows path, not a path on a host called `C`.
 fn refuse_drive(destination: &Destination) -> Result<(), CommandError> {
     match &destination.target {
         Target::Remote(remote)
             if remote.host.len() == 1 && remote.path.as_bytes().starts_with(b"\\") =>
         {
-            let text = format!("DEST {} is a path of Windows", destination.label);
+            let text = format!("DEST {} is a Windows path", destination.label);
             Err(CommandError::usage(text).hint(DRIVES))
         }
         _ => Ok(()),
     }
 }
 
-/// Options for hosts tell that a host was meant.
+/// Connection options with a local destination mean that a host was intended.
 fn refuse_host_options(matches: &ArgMatches, label: &str, path: &Path) -> Result<(), CommandError> {
     let Some(option) = given::first_of::<SshArguments>(matches, &[]) else { return Ok(()) };
     let text =
-        format!("{option} is for hosts, and DEST {label} is a local directory: it has no colon");
+        format!("{option} is for hosts, but DEST {label} is a local directory: it has no colon");
     let error = CommandError::usage(text);
     let error = match likely_host(path) {
-        Some(meant) => error.hint(format!("if a host was meant: {meant}")),
+        Some(meant) => error.hint(format!("to push to a host: {meant}")),
         None => error.hint("a host is written [user@]host:path"),
     };
-    Err(error.hint(format!("for a directory of this machine, leave {option} out")))
+    Err(error.hint(format!("for a local directory, omit {option}")))
 }
 
-/// `deploy@web1` and `10.0.0.7/srv` are hosts without a colon, if nothing of that name is here.
+/// `deploy@web1` and `10.0.0.7/srv` lack a colon, unless such a local path exists.
 fn refuse_forgotten_colon(label: &str, path: &Path) -> Result<(), CommandError> {
     let Some(Component::Normal(first)) = path.components().next() else { return Ok(()) };
     let first = first.to_string_lossy();
@@ -170,14 +169,15 @@ fn refuse_forgotten_colon(label: &str, path: &Path) -> Result<(), CommandError> 
         Some(meant) if looks_like_host && !Path::new(&*first).exists() => {
             let text = format!("DEST {label} looks like a host, but has no colon");
             Err(CommandError::usage(text)
-                .hint(format!("if a host was meant: {meant}"))
-                .hint(format!("for a new directory of this machine: ./{label}")))
+                .hint(format!("to push to a host: {meant}"))
+                .hint(format!("to push to a new local directory: ./{label}")))
         }
         _ => Ok(()),
     }
 }
 
-/// A relative path as a directory of a host, where its first name can be one: `web1:PATH`, `web1:/srv`.
+/// A relative path read as a path on a host, if its first component can be a host name:
+/// `web1:PATH`, `web1:/srv`.
 fn likely_host(path: &Path) -> Option<String> {
     let mut names = path.components();
     let Component::Normal(host) = names.next()? else { return None };
@@ -189,7 +189,7 @@ fn likely_host(path: &Path) -> Option<String> {
     matches!(Target::parse(meant.as_ref()), Ok(Target::Remote(_))).then_some(meant)
 }
 
-/// Whether two destinations are the same directory, as far as their words tell.
+/// Whether two destinations are the same directory, judged by their texts only.
 fn is_same(one: &Target, other: &Target) -> bool {
     match (one, other) {
         (Target::Remote(one), Target::Remote(other)) => {
@@ -204,7 +204,7 @@ fn has_drive(given: &[u8]) -> bool {
     matches!(given, [letter, b':', ..] if letter.is_ascii_alphabetic())
 }
 
-/// The path without links and `..`, as far as it exists.
+/// The path without symlinks and `..`, as far as it exists.
 fn resolved(path: &Path) -> Option<PathBuf> {
     let path = std::path::absolute(path).ok()?;
     let exists =

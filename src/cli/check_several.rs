@@ -1,6 +1,6 @@
-//! Several sources on one command line. rsync takes the last word for the destination; here the
-//! first is SRC and all others are destinations: what directories meant as sources hold would be
-//! replaced and, with `--delete`, deleted.
+//! Refuses several sources. rsync reads the last argument as the destination; here the first one is
+//! SRC and all others are destinations, so directories meant as sources would be overwritten and,
+//! with `--delete`, emptied.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -11,10 +11,10 @@ use assetsync_ssh::Target;
 use super::push_paths::{Destination, PushPaths, push_command};
 use crate::error::CommandError;
 
-/// So many names are shown; a shell may expand a pattern to hundreds.
+/// At most this many names are printed; a shell may expand a pattern to hundreds.
 const SHOWN: usize = 3;
 
-/// Refuses a local destination beside others.
+/// Refuses a local destination together with others.
 pub fn refuse(paths: &PushPaths<'_>) -> Result<(), CommandError> {
     let local: Vec<&Destination> =
         paths.destinations.iter().filter(|dest| is_local(dest)).collect();
@@ -22,14 +22,14 @@ pub fn refuse(paths: &PushPaths<'_>) -> Result<(), CommandError> {
         return Ok(());
     }
     let error = CommandError::usage(format!(
-        "There can be one SRC only, and that is {}; so {} taken for DEST, and a local DEST must be the only one",
+        "Only one SRC is allowed, here {}; {} read as DEST, and a local DEST must be the only one",
         shown(paths.source),
         match local.as_slice() {
             [one] => format!("{} is", one.label),
             several => format!("{} are", list(several)),
         },
     ));
-    // Sources come first, hosts after them, as rsync has them.
+    // As in rsync, sources come first and hosts after them.
     let sources = paths.destinations.iter().take_while(|dest| is_local(dest));
     let sources: Vec<&Path> = sources.filter_map(local_path).collect();
     let rest = &paths.destinations[sources.len()..];
@@ -40,7 +40,7 @@ pub fn refuse(paths: &PushPaths<'_>) -> Result<(), CommandError> {
     })
 }
 
-/// `push public/* web1:/srv`: the hosts are at the end.
+/// `push public/* web1:/srv`: hosts at the end.
 fn for_sources(
     error: CommandError,
     paths: &PushPaths<'_>,
@@ -59,7 +59,7 @@ fn for_sources(
     each(error, paths.source, host)
 }
 
-/// `push a b c`: either the last is meant as the one DEST, or all but the first.
+/// `push a b c`: either the last one was meant as DEST, or all but the first.
 fn for_directories(error: CommandError, paths: &PushPaths<'_>, given: &[&Path]) -> CommandError {
     let (source, first) = (shown(paths.source), shown(given[0]));
     let last = shown(given[given.len() - 1]);
@@ -79,7 +79,7 @@ fn for_mixed(error: CommandError, paths: &PushPaths<'_>, local: &[&Destination])
     ))
 }
 
-/// Each source has a place of its own below the destination.
+/// Suggests a directory of its own below the destination for each source.
 fn each(error: CommandError, source: &Path, destination: &str) -> CommandError {
     let Some(name) = source.file_name().filter(|_| source.is_dir()) else { return error };
     let below =
@@ -88,7 +88,7 @@ fn each(error: CommandError, source: &Path, destination: &str) -> CommandError {
     error.hint(format!("to push several directories into {destination}, one at a time: {command}"))
 }
 
-/// The directory that all sources are in.
+/// The directory that contains all sources.
 fn common_parent<'p>(source: &'p Path, others: &[&Path]) -> Option<&'p Path> {
     let parent = source.parent()?;
     let is_common = others.iter().all(|other| other.parent() == Some(parent));

@@ -1,31 +1,31 @@
-//! Where the settings of a project come from, and the arguments of `assetsync config`.
+//! The arguments that choose a project's settings, and those of `assetsync config`.
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueHint};
 
-/// Where settings come from, for every command that reads a project's.
+/// Where settings come from, for every command that reads `assetsync.toml`.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Where settings come from")]
+#[command(next_help_heading = "Settings")]
 pub struct SettingsArguments {
-    /// Read FILE [default: assetsync.toml, here or in the nearest folder above]
+    /// Read settings from FILE [default: assetsync.toml in this directory or its nearest parent]
     #[arg(long = "config", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
-    /// Work in DIR: what is built is below it, and the build runs there [default: the folder of the file]
+    /// The project's directory, where the build runs [default: the directory of assetsync.toml]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub project: Option<PathBuf>,
-    /// Set a value over all others, as in assets.retention.keep=5; may be repeated
+    /// Override a setting, e.g. assets.retention.keep=5; may be repeated
     #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append, value_hint = ValueHint::Other)]
     pub set: Vec<String>,
 }
 
-/// What `assetsync config` is told.
+/// The arguments of `assetsync config`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct ConfigArguments {
-    /// The stage; without one all are checked, and what they have in common is shown
+    /// The stage; without it, all stages are checked and their common settings shown
     pub stage: Option<String>,
-    /// Say where each value comes from
+    /// Show where each value comes from
     #[arg(long)]
     pub origin: bool,
     /// Print one JSON object instead of TOML
@@ -36,18 +36,18 @@ pub struct ConfigArguments {
     pub settings: SettingsArguments,
 }
 
-/// What `config` does.
+/// The description of `config`.
 pub const ABOUT: &str = "\
-Show the settings that count, and where each comes from
+Show the effective settings, and where each comes from
 
-A value in a later place goes over those before: built-in defaults, the file, its stage, the host, \
-variables (ASSETSYNC_DEPLOY_TO for deploy_to), --set. Lists grow by KEY.append and shrink by \
-KEY.remove; a list that is assigned anew and so loses items is reported. Secrets are never shown.";
+Later layers override earlier ones: built-in defaults, the file, its stage, the host, environment \
+variables (ASSETSYNC_DEPLOY_TO for deploy_to), --set. KEY.append adds items to a list and KEY.remove \
+removes them; replacing a list so that items are lost prints a warning. Secrets are never shown.";
 
 const EXAMPLES: &str = "\
 Examples:
-  Every value of a stage, and the line it comes from:
+  Every setting of a stage, and the line it comes from:
     assetsync config production --origin
 
-  What one more program on rbenv's list would come to:
+  The effect of one more item in a list:
     assetsync config production --set rbenv.map_bins.append=foreman";

@@ -1,10 +1,9 @@
-//! Which options of a group the command line gives.
+//! Which options of a group were given on the command line.
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command};
 
-/// The first option of the group `A` that the command line gives, by its long name; those in
-/// `besides` do not count.
+/// The long name of the first option of group `A` that was given; those in `besides` do not count.
 pub fn first_of<A: Args>(matches: &ArgMatches, besides: &[&str]) -> Option<String> {
     let group = A::augment_args(Command::new("group"));
     let counts = |arg: &&Arg| {
@@ -15,7 +14,7 @@ pub fn first_of<A: Args>(matches: &ArgMatches, besides: &[&str]) -> Option<Strin
     option.map(|name| format!("--{name}"))
 }
 
-/// Whether the command line itself gives an argument, which defaults and variables do not.
+/// Whether an argument was given on the command line; defaults and variables do not count.
 pub fn is_given(matches: &ArgMatches, id: &str) -> bool {
     matches.value_source(id) == Some(ValueSource::CommandLine)
 }

@@ -1,35 +1,35 @@
-//! The longer texts of the help.
+//! The longer help texts.
 
-/// What `push` does.
+/// The description of `push`.
 pub const PUSH: &str = "\
-Make the contents of DEST the contents of SRC
+Make DEST equal to SRC
 
-A file is sent only as far as DEST does not have its content: under its own name, under another \
-name, or in part. New files are built beside the tree that is served, checked, and put in place \
-by renaming: first ordinary files, then the pages and manifests that name them, and deletes last. \
-An interrupted push leaves every path whole; pushing again completes it.
+Only content that DEST does not have, under any name, is sent. New files are written to a staging \
+area beside DEST, verified, and then renamed into place: ordinary files first, then the pages and \
+manifests that name them. Deletes come last. An interrupted push leaves no file half written; run \
+it again to complete it.
 
-Regular files, directories, symbolic links, permission bits and times are carried.";
+Regular files, directories, symlinks, permission bits and file times are preserved.";
 
-/// How `push` is called.
+/// The usage lines of `push`.
 pub const PUSH_USAGE: &str = "\
 assetsync push [OPTIONS] SRC DEST...
        assetsync push [OPTIONS] STAGE";
 
 /// The end of the short help.
-pub const SHORT: &str = "'assetsync push --help' says more and gives examples.";
+pub const SHORT: &str = "See 'assetsync push --help' for details and examples.";
 
 /// Examples of `push`.
-pub const EXAMPLES: &str = "  See what a deploy would change:
+pub const EXAMPLES: &str = "  Show what a push would change:
     assetsync push -n --delete public/assets web1:/srv/app/public/assets
 
-  The same key and options as with rsync:
+  With the same key and options as rsync:
     assetsync push --delete -e \"ssh -i KEY\" public/assets web1:/srv/assets
 
-  Three hosts at once, with numbers for a script:
+  To three hosts in parallel, with JSON output for a script:
     assetsync push --json public/assets web1:assets web2:assets web3:assets
 
-  Leave source maps at home, and publish boot.js after what it names:
+  Without source maps, and with boot.js published last:
     assetsync push --exclude '*.map' --entry-point boot.js dist web1:/srv/www";
 
 /// The exit codes.

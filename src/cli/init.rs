@@ -2,18 +2,18 @@
 
 use clap::Args;
 
-/// What `assetsync init` is told.
+/// The arguments of `assetsync init`.
 #[derive(Debug, Args)]
 pub struct InitArguments {
-    /// Replace an assetsync.toml that is there already
+    /// Replace an existing assetsync.toml
     #[arg(long)]
     pub force: bool,
 }
 
-/// What `init` does.
+/// The description of `init`.
 pub const ABOUT: &str = "\
-Write an assetsync.toml to begin with
+Create assetsync.toml, from the Capistrano configuration if there is one
 
-It says what each setting is for. Where there is a Capistrano configuration (Capfile, \
-config/deploy.rb, config/deploy/*.rb), servers, paths, roles, keys, version manager and restarts are \
-taken from it. None of its Ruby is run: what can't be read is listed at the end of the file.";
+Each setting in the new file has a comment that explains it. From a Capistrano configuration (Capfile, \
+config/deploy.rb, config/deploy/*.rb), it takes servers, paths, roles, keys, version manager and \
+restarts. The Ruby code is not run: statements that can't be read are listed at the end of the file.";

@@ -1,6 +1,6 @@
-//! The command line: as typed ([`args`]), and what it comes to ([`options`]).
+//! The command line: as parsed ([`args`]), and as checked values ([`options`]).
 
-// The comments of arguments are the help that users read; its brackets are no links.
+// The comments of arguments are the help texts; their brackets are not links.
 #![allow(rustdoc::broken_intra_doc_links)]
 
 pub mod args;
@@ -25,9 +25,9 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use self::args::Arguments;
 
-/// Reads the command line; on bad usage says why and exits with 2.
+/// Parses the command line; on bad usage prints why and exits with 2.
 ///
-/// The matches are needed besides the values: only they know in which order options were given.
+/// The matches are returned too, because only they have the order of the options.
 pub fn parse() -> (ArgMatches, Arguments) {
     let mut command = Arguments::command();
     let matches = command.get_matches_mut();
@@ -41,14 +41,14 @@ pub fn parse() -> (ArgMatches, Arguments) {
     (matches, arguments)
 }
 
-/// `-h` alone asks for help. With anything else it is rsync's, and what is missing is the source: a
-/// script whose variables are empty must not end with 0.
+/// A lone `-h` prints help. Together with other arguments it is rsync's `-h`, and the source is
+/// missing: a script whose variables are empty must not exit with 0.
 fn push_without_source(push: &mut Command, given: &ArgMatches) -> ! {
     let counts = |id: &str| id != "human_readable" && given::is_given(given, id);
     if push.get_arguments().any(|arg| counts(arg.get_id().as_str())) {
         push.error(ErrorKind::MissingRequiredArgument, "SRC is missing").exit();
     }
-    // There is nobody left to tell where standard output fails.
+    // If standard output fails, there is nowhere to report that.
     let _ = push.print_help();
     std::process::exit(0)
 }

@@ -1,4 +1,4 @@
-//! What a push's arguments come to: checked, resolved, ready for the engine.
+//! The checked and resolved arguments of a push.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -24,26 +24,26 @@ use crate::error::CommandError;
 pub struct PushOptions {
     /// The directory to push.
     pub source: PathBuf,
-    /// Where to; at least one.
+    /// The destinations; at least one.
     pub destinations: Vec<Destination>,
-    /// What the push may do there.
+    /// What the push may do at the destinations.
     pub options: Options,
     /// How hosts are reached.
     pub ssh: SshOptions,
-    /// How long silence is borne.
+    /// Give up after this long without a byte.
     pub timeout: Duration,
-    /// Most bytes a second to each destination.
+    /// Bandwidth limit for each destination.
     pub bytes_per_second: Option<u64>,
-    /// Only look.
+    /// Only show what would be done.
     pub dry_run: bool,
-    /// Compare all content.
+    /// Read and compare every file.
     pub checksum: bool,
-    /// Where contents and states are remembered.
+    /// The store's directory.
     pub store: Option<PathBuf>,
 }
 
 impl PushOptions {
-    /// Checks the arguments; `matches` tells their order.
+    /// Checks the arguments; `matches` has their order.
     pub fn new(
         matches: &ArgMatches,
         arguments: PushArguments,
@@ -88,16 +88,14 @@ fn destinations(given: &[OsString]) -> Result<Vec<Destination>, CommandError> {
     given.iter().zip(labels(given)).map(destination).collect()
 }
 
-/// rsync's `-i` takes no value, so the word after it is a directory.
+/// Catches rsync's `-i`, which takes no value: the next argument is then a directory.
 fn refuse_directory(identity: &Path) -> Result<(), CommandError> {
     if !identity.is_dir() {
         return Ok(());
     }
     let path = text::path(identity);
-    Err(CommandError::usage(format!(
-        "-i takes the file of a private key, and {path} is a directory"
-    ))
-    .hint("rsync's -i is --itemize-changes here"))
+    Err(CommandError::usage(format!("-i takes a private key file, but {path} is a directory"))
+        .hint("rsync's -i is called --itemize-changes here"))
 }
 
 fn push_options(
@@ -119,7 +117,7 @@ fn push_options(
     Ok(Options { policy, max_delete, allow_empty, recipes, ..Options::default() })
 }
 
-/// The only ways that files may take, if any are given.
+/// The chosen recipes, if any were given.
 pub fn chosen_recipes(memory: &CacheArguments) -> Option<Recipes> {
     memory.recipes.as_deref().map(recipes)
 }
@@ -135,7 +133,7 @@ fn recipes(given: &[RecipeArgument]) -> Recipes {
     }
 }
 
-/// Where the store is, unless there shall be none.
+/// The store's directory; `None` with `--no-store`.
 pub fn store_path(memory: &CacheArguments) -> Option<PathBuf> {
     if memory.no_store { None } else { memory.place.path() }
 }

@@ -6,9 +6,9 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate(Option<u64>);
 
-/// A rate that can't be read.
+/// Not a rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a rate is a number and at most a suffix: 500 (KiB), 1.5M, 2MB, 0 for no limit")]
+#[error("expected a number with an optional suffix: 500 (KiB), 1.5M, 2MB, or 0 for no limit")]
 pub struct BadRate;
 
 impl Rate {
@@ -21,8 +21,8 @@ impl Rate {
 impl FromStr for Rate {
     type Err = BadRate;
 
-    /// A number, then nothing or `K` (KiB), `M`, `G` or `T`, which may be followed by `iB`, which
-    /// changes nothing, or by `B`, which makes it a power of 1000; a lone `B` is bytes.
+    /// A number with an optional suffix `K` (KiB, the default), `M`, `G` or `T`. A following `iB`
+    /// has no effect, a following `B` makes it a power of 1000; a lone `B` means bytes.
     fn from_str(text: &str) -> Result<Rate, BadRate> {
         let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, suffix) = text.split_at(digits);
@@ -36,7 +36,7 @@ impl FromStr for Rate {
     }
 }
 
-/// How many bytes one of a suffix is.
+/// The number of bytes that a suffix stands for.
 fn multiple(suffix: &str) -> Option<f64> {
     let suffix = suffix.to_ascii_lowercase();
     let (unit, base) = match suffix.as_str() {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rate_is_refused() {
+    fn invalid_rates_are_refused() {
         for text in ["", "M", "-1", "1x", "1.2.3", "1 M", "1e3", "inf", "nan", "99999999999T"] {
             assert_eq!(text.parse::<Rate>(), Err(BadRate), "{text}");
         }

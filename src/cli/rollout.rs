@@ -1,13 +1,14 @@
-//! The arguments of commands that work on a stage: `deploy`, `rollback`, `status`, `prune`, and `push STAGE`.
+//! The arguments of commands that work on a stage: `deploy`, `rollback`, `status`, `prune`, and
+//! `push STAGE`.
 
 use clap::{ArgAction, Args};
 
 use super::cache::CacheArguments;
 use super::config::SettingsArguments;
 
-/// Which hosts of a stage are meant.
+/// Which hosts of a stage to work on.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Which hosts")]
+#[command(next_help_heading = "Hosts")]
 pub struct HostsArguments {
     /// Only hosts with one of these roles
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -19,23 +20,23 @@ pub struct HostsArguments {
 
 /// What a command that works on a stage prints.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What is printed")]
+#[command(next_help_heading = "Output")]
 pub struct ReportArguments {
-    /// Say each step, and show what the build prints; twice: with the time of each step
+    /// Print each step and the build's output; -vv adds timings
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
     /// Print nothing but errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print one JSON object a line instead of words
+    /// Print JSON, one object per line
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
 }
 
-/// Which stage, and what every command on one is told.
+/// The arguments that all commands on a stage have.
 #[derive(Debug, Args)]
 pub struct StageArguments {
-    /// The stage, as in assetsync.toml
+    /// A stage of assetsync.toml
     #[arg(value_name = "STAGE")]
     pub name: String,
     #[command(flatten)]
@@ -52,32 +53,32 @@ pub struct StageArguments {
     pub report: ReportArguments,
 }
 
-/// What `assetsync deploy` is told.
+/// The arguments of `assetsync deploy`.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES, after_long_help = DEPLOY_EXAMPLES)]
 pub struct DeployArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub stage: StageArguments,
-    /// Only show what would be done with what is built already; change no assets
+    /// Only show what would be done with the existing build; don't build, and change no assets
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Deploy what is built already
+    /// Deploy the existing build
     #[arg(long)]
     pub skip_build: bool,
-    /// Leave out hosts that fail, and go on with the others
+    /// Skip hosts that fail, and continue with the others
     #[arg(long)]
     pub keep_going: bool,
 }
 
-/// What `assetsync rollback` is told.
+/// The arguments of `assetsync rollback`.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct RollbackArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub stage: StageArguments,
-    /// How many deploys to go back, or the beginning of a deploy's id
+    /// How many deploys to go back, or the start of a deploy's id
     #[arg(value_name = "N|ID", default_value = "1")]
     pub target: String,
     /// Only show what would be done; change no assets
@@ -85,7 +86,7 @@ pub struct RollbackArguments {
     pub dry_run: bool,
 }
 
-/// What `assetsync prune` is told.
+/// The arguments of `assetsync prune`.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct PruneArguments {
@@ -97,7 +98,7 @@ pub struct PruneArguments {
     pub dry_run: bool,
 }
 
-/// What `assetsync status` is told.
+/// The arguments of `assetsync status`.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct StatusArguments {
@@ -106,47 +107,48 @@ pub struct StatusArguments {
     pub stage: StageArguments,
 }
 
-/// What `deploy` does.
+/// The description of `deploy`.
 pub const DEPLOY: &str = "\
-Build, and bring what was built to every host of a stage, all or none
+Build, and deploy to every host of a stage, all or none
 
-All hosts are reached before the build begins. What was built is staged on all of them, beside what is \
-served, and published only when every host has all of it. Then hooks run, the application restarts, and \
-what no visitor needs any more is deleted. A failure before publishing leaves every host as it was.
+First, a connection to every host is checked. Then the build runs, its files are staged on all hosts \
+beside the served ones, and published once every host has all of them. Then hooks run, the \
+application restarts, and old files past their retention are deleted. A failure before publishing \
+leaves every host unchanged.
 
-Without --skip-build, what was built is deleted here again once all went well (build.cleanup).";
+Unless --skip-build is given, the local build is deleted after a successful deploy (build.cleanup).";
 
-/// What `rollback` does.
+/// The description of `rollback`.
 pub const ROLLBACK: &str = "\
-Bring an earlier deploy's exact files back, on all hosts or none
+Restore the files of an earlier deploy on all hosts, or on none
 
-1 is what was live before; going back by 1 twice is going back by 2. Hosts keep old files for a while \
+1 is the previous deploy; two rollbacks by 1 equal one by 2. Hosts keep old files for some time \
 (assets.retention), so little or nothing is sent.";
 
-/// What `status` does.
+/// The description of `status`.
 pub const STATUS: &str = "\
-Show, for each host, what is live, what is kept, and what was changed by hand
+Show for each host the live deploy, kept deploys, and files changed outside of deploys
 
-The agent is installed where it is missing. Exit status 1 if a host can't be looked at.";
+Installs the agent on hosts that do not have it. Exit status 1 if the status of a host can't be read.";
 
-/// What `prune` does.
+/// The description of `prune`.
 pub const PRUNE: &str = "\
-Delete old files that retention lets go, on every host
+Delete files that retention no longer keeps, on every host
 
-Deploys do this by themselves. Files that no deploy brought are left alone.";
+Deploys do this automatically. Files that are not from a deploy are never deleted.";
 
 const EXIT_CODES: &str =
     "Exit status: 0 done, 1 failed, 2 bad usage or configuration, 3 some hosts failed.";
 
 const DEPLOY_EXAMPLES: &str = "\
 Examples:
-  See what would travel, without building:
+  Show what would be sent, without building:
     assetsync deploy production --dry-run
 
-  What a CI job has built, to all hosts that can be reached:
+  Deploy a build of a CI job to all hosts that can be reached:
     assetsync deploy production --skip-build --keep-going
 
-  Only one host:
+  To one host only:
     assetsync deploy production --hosts web1.example.com
 
 Exit status: 0 done, 1 failed, 2 bad usage or configuration, 3 some hosts failed.";

@@ -1,4 +1,4 @@
-//! Filter rules in the order in which they stand on the command line.
+//! Filter rules in the order of the command line.
 
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -11,13 +11,13 @@ use clap::ArgMatches;
 use super::args::SelectionArguments;
 use crate::error::CommandError;
 
-/// One option that brings rules.
+/// An option with rules.
 enum Given<'a> {
     Pattern(&'a OsString),
     File(&'a Path),
 }
 
-/// The filter that the options come to; the order of all four kinds counts.
+/// The filter that the options make; the order of all four kinds matters.
 pub fn filter(matches: &ArgMatches, given: &SelectionArguments) -> Result<Filter, CommandError> {
     let mut ordered = Vec::new();
     let patterns =
@@ -46,7 +46,7 @@ pub fn filter(matches: &ArgMatches, given: &SelectionArguments) -> Result<Filter
     Filter::parse(rules).map_err(CommandError::usage)
 }
 
-/// Where on the command line the values of an option stand.
+/// The positions on the command line of the values of an option.
 fn indices<'m>(matches: &'m ArgMatches, name: &str) -> impl Iterator<Item = usize> + use<'m> {
     matches.indices_of(name).into_iter().flatten()
 }

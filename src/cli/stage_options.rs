@@ -1,4 +1,4 @@
-//! `assetsync push` with a stage in place of a source and destinations: which options then mean something.
+//! `assetsync push STAGE`: which options are allowed with a stage.
 
 use assetsync_core::text;
 use assetsync_ssh::Target;
@@ -12,48 +12,47 @@ use crate::error::CommandError;
 
 /// The stage that `assetsync push STAGE` names.
 ///
-/// A directory or a place on a host is one only if the project has a stage of that name.
+/// If a directory or remote path has the same name, it is a stage only if the project has that stage.
 pub fn stage(
     matches: &ArgMatches,
     arguments: &PushArguments,
     is_stage: impl Fn(&str) -> bool,
 ) -> Result<String, CommandError> {
     let given = &arguments.source;
-    let is_place =
+    let is_path =
         || given.is_dir() || matches!(Target::parse(given.as_ref()), Ok(Target::Remote(_)));
     let stage = given.to_str().filter(|name| !name.contains('/'));
-    let Some(stage) = stage.filter(|name| !is_place() || is_stage(name)) else {
-        let text =
-            format!("{} is not a stage, and there is no DEST to push it to", text::path(given));
+    let Some(stage) = stage.filter(|name| !is_path() || is_stage(name)) else {
+        let text = format!("DEST is missing, and {} is not a stage", text::path(given));
         return Err(CommandError::usage(text).hint(
             "assetsync push SRC DEST, as in: assetsync push public/assets web1:/srv/assets",
         ));
     };
-    if let Some(option) = of_the_stage(matches) {
+    if let Some(option) = option_without_stage(matches) {
         let text = format!(
-            "{option} can't be given with a stage, and {stage} is taken for one: there is no DEST"
+            "{option} can't be used with a stage; {stage} is read as a stage because DEST is missing"
         );
         return Err(CommandError::usage(text).hint(
-            "assetsync push SRC DEST takes options; a stage has settings (--set KEY=VALUE)",
+            "assetsync push SRC DEST takes this option; a stage has settings (--set KEY=VALUE)",
         ));
     }
     Ok(stage.to_owned())
 }
 
-/// Refuses options that mean nothing without a stage.
+/// Refuses options that only make sense with a stage.
 pub fn refuse(matches: &ArgMatches) -> Result<(), CommandError> {
     let option = first_of::<HostsArguments>(matches, &[])
         .or_else(|| first_of::<SettingsArguments>(matches, &[]));
     match option {
         Some(option) => Err(CommandError::usage(format!(
-            "{option} is for assetsync push STAGE, not with SRC and DEST"
+            "{option} can only be used with assetsync push STAGE, not with SRC and DEST"
         ))),
         None => Ok(()),
     }
 }
 
-/// An option of a push that a stage's settings say.
-fn of_the_stage(matches: &ArgMatches) -> Option<String> {
+/// The first given option whose value a stage takes from its settings.
+fn option_without_stage(matches: &ArgMatches) -> Option<String> {
     let shown = || {
         let options = [("itemize_changes", "--itemize-changes"), ("stats", "--stats")];
         let given = options.into_iter().find(|(id, _)| is_given(matches, id));

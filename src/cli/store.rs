@@ -1,4 +1,4 @@
-//! The store: where it is, and the arguments of `assetsync store`.
+//! The location of the store, and the arguments of `assetsync store`.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,10 @@ use clap::{Args, Subcommand, ValueHint};
 use etcetera::BaseStrategy;
 use etcetera::base_strategy::choose_native_strategy;
 
-/// Where the store is, for every command that uses it.
+/// The location of the store, for every command that uses it.
 #[derive(Debug, Args)]
 pub struct StoreLocation {
-    /// The directory of the store [default: assetsync/store in the user's cache directory]
+    /// The store's directory [default: assetsync/store in your cache directory]
     #[arg(
         long,
         value_name = "DIR",
@@ -23,8 +23,8 @@ pub struct StoreLocation {
 }
 
 impl StoreLocation {
-    /// The directory: as given, or else where the system keeps caches. `None` where a user has no such place.
-    /// An empty name is none: that is how many a CI leaves a variable out.
+    /// The given directory, or one in the user's cache directory; `None` if there is none. An empty
+    /// name counts as not given, because CI systems set unused variables to empty texts.
     pub fn path(&self) -> Option<PathBuf> {
         let own = || Some(choose_native_strategy().ok()?.cache_dir().join("assetsync/store"));
         let given = self.store.clone().filter(|path| !path.as_os_str().is_empty());
@@ -32,61 +32,60 @@ impl StoreLocation {
     }
 }
 
-/// What `assetsync store` is told.
+/// The arguments of `assetsync store`.
 #[derive(Debug, Args)]
 pub struct StoreArguments {
-    /// What to do with the store.
+    /// The command to run.
     #[command(subcommand)]
     pub command: StoreCommand,
 }
 
-/// What can be done with a store.
+/// The commands on the store.
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
-    /// Show what is kept, and of which destinations
+    /// Show its size and the destinations it knows
     Status(StatusArguments),
-    /// Drop what no destination has any more
+    /// Delete unreferenced contents
     #[command(long_about = PRUNE)]
     Prune(PruneArguments),
 }
 
-/// What `assetsync store status` is told.
+/// The arguments of `assetsync store status`.
 #[derive(Debug, Args)]
 pub struct StatusArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub place: StoreLocation,
-    /// Print one JSON object instead of words
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }
 
-/// What `assetsync store prune` is told.
+/// The arguments of `assetsync store prune`.
 #[derive(Debug, Args)]
 pub struct PruneArguments {
-    /// Forget all destinations, and drop everything
+    /// Delete everything, including the states of all destinations
     #[arg(long)]
     pub all: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub place: StoreLocation,
-    /// Print one JSON object instead of words
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }
 
-/// What the store is.
+/// The description of `store`.
 pub const ABOUT: &str = "\
-See what was kept of earlier pushes, or drop what is not needed
+Show or prune the local store
 
-The store keeps the contents that were pushed, and what each destination had after the last push to \
-it, so that the next push sends little. It can be deleted at any time: pushes then send more, and \
-are as right as before.";
+The store holds the contents that were pushed, and the state of each destination after the last push \
+to it, so that the next push sends little. It is safe to delete: the next pushes only send more.";
 
-/// What pruning does.
+/// The description of `store prune`.
 const PRUNE: &str = "\
-Drop what no destination has any more
+Delete contents that no destination has any more
 
-Pushes do this by themselves, about once a day. Destinations that nobody pushed to for 90 days are \
-forgotten. Over its limit of 2 GiB the store loses contents of the destinations that were not pushed \
-to for longest. What was added in the last hour stays, for it may belong to a push that is running.";
+Pushes do this automatically, about once a day. The states of destinations that were not pushed to for \
+90 days are deleted. If the store is over its limit of 2 GiB, the contents of the destinations with \
+the oldest pushes are deleted. Contents added in the last hour are kept: a running push may need them.";

@@ -1,4 +1,4 @@
-//! `assetsync bench`: races, or reads what came of races, and shows it.
+//! `assetsync bench`: runs a race, or reads earlier results, and prints them.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::ui::bench::RaceProgress;
 use crate::ui::console::{Console, report};
 use crate::ui::output::Output;
 
-/// Races, or reads records, and shows what came of it.
+/// Runs a race, or reads reports, and prints the results.
 pub fn run(arguments: &BenchArguments) -> Exit {
     let console = Console::new(Output { json: arguments.json, ..Output::default() });
     let shown = records(arguments, &console).and_then(|records| {
@@ -59,13 +59,13 @@ fn plan(given: &BenchArguments) -> Result<Plan, CommandError> {
     })
 }
 
-/// A tree to push; the parser has seen to it that one is given.
+/// A tree to push; clap requires that it is given.
 fn directory(given: Option<&Path>) -> Result<PathBuf, CommandError> {
     let path = given.unwrap_or(Path::new(""));
     match path.is_dir() {
         true => Ok(path.to_path_buf()),
         false => Err(CommandError::usage(format!(
-            "{} is no directory",
+            "{} is not a directory",
             assetsync_core::text::path(path)
         ))),
     }
@@ -76,7 +76,7 @@ fn destination(given: &OsStr) -> Result<RemoteTarget, CommandError> {
         Target::Remote(target) => Ok(target),
         Target::Local(path) => {
             let path = assetsync_core::text::path(&path);
-            let text = format!("--to names a directory of a host, as in HOST:DIR; {path} is local");
+            let text = format!("--to needs a directory on a host, as in HOST:DIR; {path} is local");
             Err(CommandError::usage(text))
         }
     }
@@ -104,7 +104,7 @@ fn show(given: &BenchArguments, console: &Console, records: &[Record]) -> Result
     Ok(())
 }
 
-/// How a page at `page` names the file at `other`.
+/// The path of `other` relative to the directory of `page`, if it is below it.
 fn beside(page: &Path, other: &Path) -> String {
     let relative = page.parent().and_then(|folder| other.strip_prefix(folder).ok());
     relative.unwrap_or(other).to_string_lossy().into_owned()
@@ -117,7 +117,7 @@ fn write(path: &Path, text: &str) -> Result<(), CommandError> {
     fs::write(path, text).map_err(failed)
 }
 
-/// A fault of another competitor is a result; a fault of assetsync is a failure.
+/// Fails if assetsync left a wrong tree; errors of other competitors are results.
 fn verdict(records: &[Record]) -> Exit {
     let failed = records.iter().any(|record| record.has_faults(Competitor::OURS));
     if failed { Exit::Failed } else { Exit::Done }

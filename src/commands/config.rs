@@ -1,4 +1,4 @@
-//! `assetsync config`: what the settings come to, and where each comes from.
+//! `assetsync config`: the effective settings, and where each comes from.
 
 use assetsync_deploy::config::Problems;
 
@@ -9,7 +9,7 @@ use crate::ui::config as shown;
 use crate::ui::console::Console;
 use crate::ui::output::Output;
 
-/// Shows the settings; whatever is wrong with the file is told, too.
+/// Prints the settings, or the problems of the file.
 pub fn run(arguments: &ConfigArguments) -> Exit {
     let console = Console::new(Output { json: arguments.json, ..Output::default() });
     let exit = match Project::open(&arguments.settings) {
@@ -36,9 +36,9 @@ fn show(project: &Project, arguments: &ConfigArguments, console: &Console) -> Ex
     Exit::Done
 }
 
-/// Tells what is wrong with a project's settings.
+/// Prints the problems of a project's settings.
 fn fail(project: &Project, problems: &Problems, console: &Console) -> Exit {
-    let exit = project.tell(problems, console);
+    let exit = project.print_problems(problems, console);
     if console.output.json {
         console.say(&shown::problems_json(&project.name, problems));
     }

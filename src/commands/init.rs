@@ -1,4 +1,4 @@
-//! `assetsync init`: a file to begin with, made from what is here.
+//! `assetsync init`: creates `assetsync.toml`.
 
 use std::env;
 use std::fs::{self, OpenOptions};
@@ -16,7 +16,7 @@ use crate::ui::config as shown;
 use crate::ui::console::{Console, report};
 use crate::ui::output::Output;
 
-/// Writes the file and says what it is made from, and what is left to do.
+/// Writes the file; prints what it was made from and what remains to be done.
 pub fn run(arguments: &InitArguments) -> Exit {
     let console = Console::new(Output::default());
     let written = env::current_dir().map_err(CommandError::failed).and_then(|folder| {
@@ -26,7 +26,7 @@ pub fn run(arguments: &InitArguments) -> Exit {
     });
     let exit = match written {
         Ok(starter) => {
-            console.say(&shown::begun(&starter, left_to_do(&starter).as_ref()));
+            console.say(&shown::written_summary(&starter, left_to_do(&starter).as_ref()));
             Exit::Done
         }
         Err(error) => report(&error),
@@ -49,7 +49,7 @@ fn starter(folder: &Path) -> Result<ConfigTemplate, CommandError> {
     }))
 }
 
-/// Writes all of the file or nothing; one that is there is only replaced with `force`.
+/// Writes the whole file or nothing; replaces an existing one only with `force`.
 fn write(folder: &Path, text: &str, force: bool) -> Result<(), CommandError> {
     let path = folder.join(FILE_NAME);
     let failed = |error| CommandError::failed(format!("Can't write {FILE_NAME}: {error}"));
@@ -63,13 +63,13 @@ fn write(folder: &Path, text: &str, force: bool) -> Result<(), CommandError> {
             if error.kind() != ErrorKind::AlreadyExists {
                 return failed(error);
             }
-            let there = CommandError::usage(format!("{FILE_NAME} is there already"));
-            there.hint("--force replaces it")
+            let exists = CommandError::usage(format!("{FILE_NAME} already exists"));
+            exists.hint("--force replaces it")
         })?;
     file.write_all(text.as_bytes()).map_err(failed)
 }
 
-/// What keeps the stages from being deployed as they are.
+/// Everything that must be fixed before the stages can be deployed.
 fn left_to_do(starter: &ConfigTemplate) -> Option<Problems> {
     let file = match ConfigFile::parse(FILE_NAME, &starter.to_toml()) {
         Ok(file) => file,

@@ -1,4 +1,4 @@
-//! A project: the `assetsync.toml` that commands work by, and what goes over it.
+//! A project: its `assetsync.toml`, and the overrides from variables and arguments.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use crate::cli::config::SettingsArguments;
 use crate::error::{CommandError, Exit};
 use crate::ui::console::Console;
 
-/// A project's file, and what goes over it.
+/// A project's file and the overrides of its settings.
 pub struct Project {
-    /// How messages name the file.
+    /// The file's name in messages.
     pub name: String,
-    /// The project: the directory that the file is in, unless another one was named.
+    /// The project's directory: that of the file, unless `--project` was given.
     pub folder: PathBuf,
     file: Result<ConfigFile, Problems>,
     overrides: Overrides,
@@ -27,7 +27,7 @@ impl Project {
         let found = found(given.file.as_deref())?;
         let name = name(&found);
         let file = ConfigFile::parse(&name, &found.text);
-        // What is no text can't be a setting of ours, and names of variables are ours only as text.
+        // Only variables whose names and values are UTF-8 can be settings.
         let environment = env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
@@ -35,17 +35,15 @@ impl Project {
             Overrides { environment: environment.collect(), arguments: given.set.clone() };
         let folder = given.project.clone().unwrap_or(found.folder);
         if !folder.is_dir() {
-            let text = format!(
-                "--project {}: there is no such directory",
-                assetsync_core::text::path(&folder)
-            );
+            let text =
+                format!("--project {}: no such directory", assetsync_core::text::path(&folder));
             return Err(CommandError::usage(text));
         }
         Ok(Project { name, folder, file, overrides })
     }
 
-    /// The settings of a stage that could be deployed; without a name those of the only one, or else what all have
-    /// in common, provided that each could be deployed.
+    /// The settings of a stage. Without a name, those of the only stage, or the common ones of all
+    /// stages. Fails unless every stage that was read could be deployed.
     pub fn settings(&self, stage: Option<&str>) -> Result<Settings, Problems> {
         let file = self.file.as_ref().map_err(Problems::clone)?;
         let stages: Vec<&str> = match stage {
@@ -69,19 +67,20 @@ impl Project {
         }
     }
 
-    /// What a deploy to a stage needs to know; warnings are told.
+    /// The deployment to a stage; prints warnings and problems.
     pub fn deployment(&self, stage: &str, console: &Console) -> Result<Deployment, Exit> {
-        let settings =
-            self.settings(Some(stage)).map_err(|problems| self.tell(&problems, console))?;
+        let settings = self
+            .settings(Some(stage))
+            .map_err(|problems| self.print_problems(&problems, console))?;
         if !console.output.quiet {
             let warnings = settings.warnings().iter();
             warnings.for_each(|warning| console.tell(&format!("{warning}\n")));
         }
-        settings.deployment().map_err(|problems| self.tell(&problems, console))
+        settings.deployment().map_err(|problems| self.print_problems(&problems, console))
     }
 
-    /// Tells what is wrong.
-    pub fn tell(&self, problems: &Problems, console: &Console) -> Exit {
+    /// Prints problems, and returns the exit code.
+    pub fn print_problems(&self, problems: &Problems, console: &Console) -> Exit {
         console.tell(&format!("{problems}\n"));
         let count = match problems.0.len() {
             1 => "1 error".to_owned(),
@@ -93,7 +92,7 @@ impl Project {
     }
 }
 
-/// Whether the project that the current directory is in has a stage of this name.
+/// Whether the project of the current directory has a stage of this name.
 pub fn is_stage(name: &str) -> bool {
     let Ok(found) = found(None) else { return false };
     let file = ConfigFile::parse(&self::name(&found), &found.text);
@@ -107,14 +106,14 @@ fn found(given: Option<&Path>) -> Result<LoadedConfig, CommandError> {
     };
     found.map_err(|error| CommandError {
         hints: match error {
-            FindError::Nowhere(_) => vec!["assetsync init writes one".into()],
+            FindError::Nowhere(_) => vec!["assetsync init creates one".into()],
             _ => Vec::new(),
         },
         ..CommandError::usage(&error)
     })
 }
 
-/// The file's path from here: `assetsync.toml`, `../../assetsync.toml`.
+/// The file's path relative to the current directory: `assetsync.toml`, `../../assetsync.toml`.
 fn name(found: &LoadedConfig) -> String {
     let here = env::current_dir().unwrap_or_default();
     let above = here.strip_prefix(&found.folder).ok().filter(|_| found.folder.is_absolute());

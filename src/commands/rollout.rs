@@ -1,4 +1,4 @@
-//! `assetsync deploy`, `rollback`, `status`, `prune` and `push STAGE`: what is done with a stage's hosts.
+//! `assetsync deploy`, `rollback`, `status`, `prune` and `push STAGE`.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,12 +22,12 @@ use crate::error::{CommandError, Exit};
 use crate::ui::console::Console;
 use crate::ui::output::Output;
 use crate::ui::prompt::TerminalPrompt;
-use crate::ui::rollout::{self as shown, Watch};
+use crate::ui::rollout::{self as shown, RolloutMonitor};
 use crate::ui::run_info::{RunInfo, Verb};
 use crate::ui::{interrupt, status as standing};
 
-/// What is known before a rollout begins.
-struct Prepared {
+/// A rollout that is ready to run.
+struct PreparedRollout {
     console: Arc<Console>,
     project: Project,
     deployment: Deployment,
@@ -35,7 +35,7 @@ struct Prepared {
     choice: RolloutSelection,
 }
 
-/// Builds and deploys.
+/// `assetsync deploy`.
 pub fn deploy(arguments: &DeployArguments) -> Exit {
     let (console, chosen) = on_stage(&arguments.stage);
     let choice = RolloutSelection {
@@ -44,11 +44,11 @@ pub fn deploy(arguments: &DeployArguments) -> Exit {
         keep_going: arguments.keep_going,
         ..chosen
     };
-    let prepared = Prepared::on(&console, &arguments.stage, choice);
+    let prepared = PreparedRollout::on(&console, &arguments.stage, choice);
     roll_out(&console, prepared, Verb::Deploy, |rollout| rollout.deploy())
 }
 
-/// Pushes what is built to a stage's hosts.
+/// `assetsync push STAGE`.
 pub fn push(stage: &str, arguments: &PushArguments) -> Exit {
     let output = &arguments.output;
     let console = Arc::new(Console::new(Output {
@@ -58,21 +58,18 @@ pub fn push(stage: &str, arguments: &PushArguments) -> Exit {
         json: output.json,
         ..Output::default()
     }));
-    let choice = RolloutSelection {
-        dry_run: arguments.choice.dry_run,
-        ..chosen(&arguments.hosts, &console)
-    };
+    let choice = RolloutSelection { dry_run: arguments.choice.dry_run, ..chosen(&arguments.hosts, &console) };
     let (settings, memory) = (&arguments.settings, &arguments.memory);
-    let prepared = Prepared::new(&console, stage, settings, memory, choice);
+    let prepared = PreparedRollout::new(&console, stage, settings, memory, choice);
     roll_out(&console, prepared, Verb::Deploy, |rollout| rollout.push())
 }
 
-/// Brings an earlier deploy back.
+/// `assetsync rollback`.
 pub fn rollback(arguments: &RollbackArguments) -> Exit {
     let (console, chosen) = on_stage(&arguments.stage);
     let choice = RolloutSelection { dry_run: arguments.dry_run, ..chosen };
-    let prepared = Prepared::on(&console, &arguments.stage, choice);
-    // An id is longer than any number of deploys that are kept.
+    let prepared = PreparedRollout::on(&console, &arguments.stage, choice);
+    // An id is longer than any number of kept deploys.
     let target = &arguments.target;
     let target = match target.parse() {
         Ok(steps) if target.len() < 6 => RollbackTo::Back(steps),
@@ -81,18 +78,18 @@ pub fn rollback(arguments: &RollbackArguments) -> Exit {
     roll_out(&console, prepared, Verb::Rollback, |rollout| rollout.rollback(target))
 }
 
-/// Deletes old files.
+/// `assetsync prune`.
 pub fn prune(arguments: &PruneArguments) -> Exit {
     let (console, chosen) = on_stage(&arguments.stage);
     let choice = RolloutSelection { dry_run: arguments.dry_run, ..chosen };
-    let prepared = Prepared::on(&console, &arguments.stage, choice);
+    let prepared = PreparedRollout::on(&console, &arguments.stage, choice);
     roll_out(&console, prepared, Verb::Prune, |rollout| rollout.prune())
 }
 
-/// Shows what stands at a stage's hosts.
+/// `assetsync status`.
 pub fn status(arguments: &StatusArguments) -> Exit {
     let (console, choice) = on_stage(&arguments.stage);
-    let exit = match Prepared::on(&console, &arguments.stage, choice) {
+    let exit = match PreparedRollout::on(&console, &arguments.stage, choice) {
         Err(exit) => exit,
         Ok(prepared) => prepared.look(),
     };
@@ -126,7 +123,7 @@ fn chosen(hosts: &HostsArguments, console: &Console) -> RolloutSelection {
 
 fn roll_out(
     console: &Arc<Console>,
-    prepared: Result<Prepared, Exit>,
+    prepared: Result<PreparedRollout, Exit>,
     verb: Verb,
     run: impl FnOnce(&Rollout<'_>) -> Result<Outcome, RolloutError>,
 ) -> Exit {
@@ -137,13 +134,13 @@ fn roll_out(
     console.finish(exit)
 }
 
-impl Prepared {
+impl PreparedRollout {
     fn on(
         console: &Arc<Console>,
         stage: &StageArguments,
         choice: RolloutSelection,
-    ) -> Result<Prepared, Exit> {
-        Prepared::new(console, &stage.name, &stage.settings, &stage.memory, choice)
+    ) -> Result<PreparedRollout, Exit> {
+        PreparedRollout::new(console, &stage.name, &stage.settings, &stage.memory, choice)
     }
 
     fn new(
@@ -152,7 +149,7 @@ impl Prepared {
         settings: &SettingsArguments,
         memory: &CacheArguments,
         choice: RolloutSelection,
-    ) -> Result<Prepared, Exit> {
+    ) -> Result<PreparedRollout, Exit> {
         let project = Project::open(settings).map_err(|error| {
             console.error(None, &error);
             error.exit
@@ -166,7 +163,7 @@ impl Prepared {
         if choice.interactive {
             engine.prompt = Arc::new(TerminalPrompt::new(Arc::clone(console)));
         }
-        Ok(Prepared { console: Arc::clone(console), project, deployment, engine, choice })
+        Ok(PreparedRollout { console: Arc::clone(console), project, deployment, engine, choice })
     }
 
     fn roll_out(
@@ -182,7 +179,7 @@ impl Prepared {
             Err(error) => shown::refused(&self.console, about, &error),
         };
         if let Some(store) = self.engine.store.as_ref().filter(|_| !self.choice.dry_run) {
-            // What can't be cleared up now is next time.
+            // Best effort: the next push tries again.
             let _ = store.prune_if_due();
         }
         exit
@@ -201,7 +198,7 @@ impl Prepared {
         for status in &statuses {
             self.console.say(&match self.console.output.json {
                 true => standing::json(status),
-                false => standing::words(status),
+                false => standing::text(status),
             });
         }
         let failed = statuses.iter().filter(|status| status.state.is_err()).count();
@@ -215,7 +212,7 @@ impl Prepared {
             engine: &self.engine,
             selection: &self.choice,
             cancel,
-            monitor: Watch::on(&self.console),
+            monitor: RolloutMonitor::on(&self.console),
         }
     }
 }

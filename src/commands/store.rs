@@ -1,4 +1,4 @@
-//! `assetsync store`: what is kept of earlier pushes.
+//! `assetsync store`: shows or prunes the local store.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::ui::console::{Console, report};
 use crate::ui::output::Output;
 use crate::ui::store;
 
-/// Looks at the store, or prunes it. Where there is none yet, it is empty, and none is made.
+/// Shows or prunes the store. A missing store counts as empty and is not created.
 pub fn run(arguments: &StoreArguments) -> Exit {
     match &arguments.command {
         StoreCommand::Status(given) => show(given.json, status(given)),
@@ -46,7 +46,7 @@ fn prune(given: &PruneArguments) -> Result<String, CommandError> {
 }
 
 fn path(given: &StoreLocation) -> Result<PathBuf, CommandError> {
-    let unknown = "It is not known where your cache directory is; name the store with --store DIR";
+    let unknown = "Can't find your cache directory; choose the store's directory with --store DIR";
     given.path().ok_or_else(|| CommandError::usage(unknown))
 }
 

@@ -1,4 +1,4 @@
-//! How a race goes, for the person who waits for it.
+//! The progress of a race.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use signal_hook::flag;
 
 use super::console::Console;
 
-/// A line of progress, and the wish to end.
+/// The progress line of a race, and its cancellation by signals.
 pub struct RaceProgress<'a> {
     console: &'a Console,
     bar: ProgressBar,
@@ -20,8 +20,8 @@ pub struct RaceProgress<'a> {
 }
 
 impl<'a> RaceProgress<'a> {
-    /// Shows progress on `console`. The first Ctrl-C makes the race clear up and end, a second one
-    /// ends it at once.
+    /// Shows progress on `console`. The first Ctrl-C makes the race clean up and end, the second one
+    /// ends it immediately.
     pub fn new(console: &'a Console) -> RaceProgress<'a> {
         let bar = console.bars().add(ProgressBar::new_spinner());
         bar.set_style(
@@ -30,16 +30,16 @@ impl<'a> RaceProgress<'a> {
         );
         bar.enable_steady_tick(Duration::from_millis(250));
         let stop = Arc::new(AtomicBool::new(false));
-        if let Err(error) = heed_signals(&stop) {
-            console.warn(&format!("Ctrl-C will not clear up: {error}"));
+        if let Err(error) = handle_signals(&stop) {
+            console.warn(&format!("Ctrl-C will not clean up: {error}"));
         }
         RaceProgress { console, bar, stop }
     }
 }
 
-fn heed_signals(stop: &Arc<AtomicBool>) -> io::Result<()> {
+fn handle_signals(stop: &Arc<AtomicBool>) -> io::Result<()> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        // In this order: the first signal finds the flag not set yet.
+        // The order matters: at the first signal, the flag must not be set yet.
         flag::register_conditional_default(signal, Arc::clone(stop))?;
         flag::register(signal, Arc::clone(stop))?;
     }

@@ -1,4 +1,4 @@
-//! Settings for people, as TOML that can be pasted, and for scripts, as JSON.
+//! Settings as TOML that can be pasted into a file, and as JSON.
 
 use assetsync_deploy::config::{
     ConfigSpan, ConfigTemplate, ConfigTextKind, Diagnostic, ExplainedItem, ExplainedSetting,
@@ -7,19 +7,19 @@ use assetsync_deploy::config::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Where origins stand, if the value leaves room for them.
+/// The column of origins, unless the value is too long.
 const ORIGIN_COLUMN: usize = 44;
 
-/// What a terminal shows in a line.
+/// The width of a line.
 const COLUMNS: usize = 80;
 
-/// All settings, a line each; with `origin`, each with where it comes from.
+/// All settings, one line each; with `origin`, where each comes from.
 pub fn toml(file: &str, settings: &Settings, origin: bool) -> String {
     let mut text = match settings.stage() {
         Some(stage) => format!("# {file}, stage {stage}\n"),
         None => {
             let stages: Vec<&str> = settings.stages().collect();
-            format!("# {file}, what is common to the stages {}\n", stages.join(", "))
+            format!("# {file}, settings common to the stages {}\n", stages.join(", "))
         }
     };
     for explained in settings.explain() {
@@ -28,13 +28,14 @@ pub fn toml(file: &str, settings: &Settings, origin: bool) -> String {
     text
 }
 
-/// The lines of one setting: a list that is too long, or whose items come from several lines, has a line for each.
+/// The lines of one setting. A list that is too long, or whose items come from different lines, gets
+/// one line per item.
 fn lines(explained: &ExplainedSetting, origin: bool) -> String {
     let whole = format!("{} = {}", explained.key, explained.to_toml());
     let first = explained.parts.first().map_or(&explained.origin, |part| &part.origin);
     let one = line(&whole, origin.then_some(first));
     let is_short = one.lines().count() == 1 && whole.chars().count() <= COLUMNS;
-    let is_of_one_line = explained.parts.iter().all(|part| is_near(&part.origin, first));
+    let is_of_one_line = explained.parts.iter().all(|part| is_same_line(&part.origin, first));
     if !explained.is_list || is_short && (is_of_one_line || !origin) {
         return one;
     }
@@ -46,7 +47,7 @@ fn lines(explained: &ExplainedSetting, origin: bool) -> String {
 }
 
 /// Whether two values come from one line.
-fn is_near(one: &Origin, other: &Origin) -> bool {
+fn is_same_line(one: &Origin, other: &Origin) -> bool {
     match (one, other) {
         (Origin::Given(one), Origin::Given(other)) => {
             one.text == other.text && one.line() == other.line()
@@ -55,44 +56,49 @@ fn is_near(one: &Origin, other: &Origin) -> bool {
     }
 }
 
-/// A line with an origin behind it, or below it where there is no room.
+/// A line with its origin behind it, or below it if the line would be too long.
 fn line(text: &str, origin: Option<&Origin>) -> String {
     let Some(origin) = origin else { return format!("{text}\n") };
     let line = format!("{text:<ORIGIN_COLUMN$}  # {origin}");
     if line.chars().count() <= COLUMNS { line + "\n" } else { format!("{text}\n  # {origin}\n") }
 }
 
-/// What was written to begin with, and what is left to do.
-pub fn begun(starter: &ConfigTemplate, left: Option<&Problems>) -> String {
+/// The result of `assetsync init`, and what remains to be done.
+pub fn written_summary(starter: &ConfigTemplate, left: Option<&Problems>) -> String {
     let made = match starter.sources() {
-        [] => format!("Wrote {FILE_NAME}; application, deploy_to and hosts are to be filled in\n"),
-        sources => format!("Wrote {FILE_NAME}, made from {}\n", sources.join(", ")),
+        [] => format!("Wrote {FILE_NAME}; fill in application, deploy_to and hosts\n"),
+        sources => format!("Wrote {FILE_NAME} from {}\n", sources.join(", ")),
     };
     let not_understood = match starter.notes().len() {
         0 => String::new(),
-        1 => "  1 statement was not understood; it is at the end of the file\n".to_owned(),
+        1 => "  1 statement could not be read; it is listed at the end of the file\n".to_owned(),
         count => {
-            format!("  {count} statements were not understood; they are at the end of the file\n")
+            format!(
+                "  {count} statements could not be read; they are listed at the end of the file\n"
+            )
         }
     };
-    let left = left.map(|left| format!("\nBefore a deploy:\n\n{left}\n\n")).unwrap_or_default();
-    format!("{made}{not_understood}{left}  assetsync config --origin shows what it comes to\n")
+    let left =
+        left.map(|left| format!("\nTo fix before a deploy:\n\n{left}\n\n")).unwrap_or_default();
+    format!(
+        "{made}{not_understood}{left}  assetsync config --origin shows the resulting settings\n"
+    )
 }
 
 /// The object of `--json`, a contract with scripts: fields are added, never renamed or removed.
 #[derive(Serialize)]
 struct SettingsObject<'a> {
-    /// Whether all is well.
+    /// Whether the settings are valid.
     ok: bool,
     /// The file, as messages name it.
     file: &'a str,
-    /// The stage; null for what all stages have in common.
+    /// The stage; null for the settings that all stages have in common.
     stage: Option<&'a str>,
     /// All stages of the file.
     stages: Vec<&'a str>,
     /// Every setting that has a value.
     settings: Vec<SettingObject>,
-    /// What may not be what was meant.
+    /// Possible mistakes.
     warnings: Vec<ProblemObject>,
 }
 
@@ -101,23 +107,23 @@ struct SettingsObject<'a> {
 struct SettingObject {
     /// Its dotted key.
     key: String,
-    /// Its value; null where it must not be shown.
+    /// Its value; null if it is secret.
     value: Value,
-    /// Where it was assigned or changed last.
+    /// Where it was last assigned or changed.
     origin: Value,
-    /// Of a list, where each item comes from.
+    /// For a list, where each item comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     origins: Option<Vec<Value>>,
 }
 
-/// What `--json` prints where the settings can't be used.
+/// The output of `--json` for invalid settings.
 #[derive(Serialize)]
 struct FailureObject<'a> {
-    /// Whether all is well: it is not.
+    /// Always false.
     ok: bool,
     /// The file, as messages name it.
     file: &'a str,
-    /// What is wrong.
+    /// The errors.
     errors: Vec<ProblemObject>,
 }
 
@@ -126,11 +132,11 @@ struct FailureObject<'a> {
 struct ProblemObject {
     /// `error` or `warning`.
     severity: &'static str,
-    /// What is wrong.
+    /// The message.
     message: String,
-    /// What helps.
+    /// What to write instead.
     hint: Option<String>,
-    /// Where it is.
+    /// Its position.
     origin: Value,
 }
 
@@ -146,13 +152,13 @@ pub fn json(file: &str, settings: &Settings) -> String {
     })
 }
 
-/// What is wrong as JSON.
+/// Problems as JSON.
 pub fn problems_json(file: &str, problems: &Problems) -> String {
     let errors = problems.0.iter().map(problem).collect();
     serialized(&FailureObject { ok: false, file, errors })
 }
 
-/// Nothing in these structures can fail to be JSON: keys are text.
+/// Serializing can't fail: all keys are texts.
 fn serialized(object: &impl Serialize) -> String {
     serde_json::to_string(object).map(|line| line + "\n").unwrap_or_default()
 }

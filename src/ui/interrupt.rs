@@ -1,7 +1,7 @@
-//! Ctrl-C: the terminal is left as it was found, then the signal does what it always does.
+//! Signals: restores the terminal, then lets the signal have its default effect.
 //!
-//! Nothing has to be undone at the destination: the agent publishes by renaming only, and ends with its
-//! connection.
+//! Nothing has to be undone at the destination: the agent publishes by renaming only, and exits when
+//! its connection is closed.
 
 use std::io;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use signal_hook::low_level::emulate_default_handler;
 
 use super::console::{Console, print_stderr_raw};
 
-/// Begins to listen. Where that is impossible, signals do what they always do.
+/// Starts to handle signals. If that fails, signals keep their default effect.
 pub fn watch(console: &Arc<Console>) {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     let console = Arc::clone(console);
-    // A passphrase prompt turns the echo off; dying in it must not leave it off.
+    // A passphrase prompt turns the echo off; it must be on again when the process ends.
     let terminal = tcgetattr(io::stdin()).ok();
     std::thread::spawn(move || {
         for signal in signals.forever() {
-            // Nothing can draw while this holds the lines of progress, which ends with the process.
+            // `suspend` locks the progress lines, so that nothing is drawn until the process ends.
             console.bars().suspend(|| end(&console, terminal.as_ref(), signal));
         }
     });
 }
 
-/// The first signal asks a rollout to stop; the second does what it always does.
+/// The first signal asks a rollout to stop; the second one has its default effect.
 pub fn cancel(console: &Arc<Console>, cancel: &Cancel) {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     let (console, cancel) = (Arc::clone(console), cancel.clone());
@@ -40,7 +40,7 @@ pub fn cancel(console: &Arc<Console>, cancel: &Cancel) {
             }
             cancel.cancel();
             if !console.output.quiet {
-                console.tell("assetsync: stopping; the same again ends at once");
+                console.tell("assetsync: stopping; press Ctrl-C again to quit immediately");
             }
         }
     });
@@ -51,7 +51,9 @@ fn end(console: &Console, terminal: Option<&Termios>, signal: i32) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, terminal);
     }
     if !console.output.quiet {
-        print_stderr_raw("assetsync: interrupted; every path is whole; push again to complete");
+        print_stderr_raw(
+            "assetsync: interrupted; no file is half written; run the push again to complete it",
+        );
     }
     let _ = emulate_default_handler(signal);
 }

@@ -1,4 +1,4 @@
-//! The end of a destination, and of all: in words or as JSON, and as an exit code.
+//! The results of a push: printed as text or JSON, and as an exit code.
 
 use assetsync_sync::{Foreign, PushError, Refusal, Report, Source};
 
@@ -7,7 +7,7 @@ use super::{itemize, json, summary};
 use crate::cli::push_paths::{Destination, push_command};
 use crate::error::{CommandError, Exit};
 
-/// Reports on one destination.
+/// Reports the result for one destination.
 pub fn of(
     console: &Console,
     destination: &Destination,
@@ -32,21 +32,22 @@ pub fn of(
     }
 }
 
-/// The error, with the question whether another directory was meant: rsync makes DEST/NAME of a
-/// SRC called NAME.
+/// The error, with the hint that another directory may be meant: rsync copies a SRC called NAME to
+/// DEST/NAME.
 fn refused(error: &PushError, label: &str, source: &Source) -> CommandError {
-    let told = CommandError::from(error);
+    let plain = CommandError::from(error);
     let PushError::Refused(Refusal::Foreign(Foreign { namesake: Some(name), .. })) = error else {
-        return told;
+        return plain;
     };
     let slash = if label.ends_with('/') { "" } else { "/" };
     let (meant, source) =
         (format!("{label}{slash}{name}"), assetsync_core::text::path(source.path()));
     let push = push_command(&["--delete", &source, &meant]);
-    let question = format!("is {meant} meant? The contents of SRC go into DEST itself: {push}");
+    let question =
+        format!("did you mean {meant}? The contents of SRC are copied into DEST itself: {push}");
     let mut hints = vec![question.into()];
-    hints.extend(told.hints);
-    CommandError { hints, ..told }
+    hints.extend(plain.hints);
+    CommandError { hints, ..plain }
 }
 
 /// Reports that no destination was tried.
@@ -57,7 +58,7 @@ pub fn not_started(console: &Console, labels: &[String], dry_run: bool, error: &
     }
 }
 
-/// With several destinations, says at the end which ones failed.
+/// With several destinations, lists the failed ones at the end.
 pub fn all(console: &Console, destinations: &[Destination], exits: &[Exit]) {
     let ends = destinations.iter().zip(exits);
     let failed: Vec<&str> = ends
@@ -102,7 +103,7 @@ fn success(
     console.say(&text);
 }
 
-/// Reports on one destination where it failed.
+/// Reports the failure of one destination.
 pub fn failure(console: &Console, label: &str, error: &CommandError, dry_run: bool) {
     console.error(Some(label), error);
     if console.output.json {

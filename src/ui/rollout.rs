@@ -1,8 +1,8 @@
-//! How a rollout goes, and what has come of it, in words.
+//! The progress and the result of a rollout, as text.
 //!
 //! ```text
 //! stage    web1: 42 of 1,046 files, 46.1 kB
-//! publish  8 places
+//! publish  all hosts
 //! restart  web1: pumactl -S ... phased-restart
 //! restart  web1: | Command phased-restart sent success
 //! ```
@@ -12,6 +12,7 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use assetsync_core::protocol::FailureCode;
 use assetsync_deploy::command::Shown;
 use assetsync_deploy::rollout::{
     CommandPhase, Event, Monitor, Outcome, Phase, RolloutError, RolloutResult, ServedVersion,
@@ -30,42 +31,46 @@ use super::steps::Steps;
 use super::summary::installed;
 use crate::error::{CommandError, Exit};
 
-/// So many lines of a build that failed are shown.
+/// At most this many lines of a failed build are shown.
 const TAIL: usize = 30;
 
-/// Tells how a rollout goes: in words and lines of progress, or as JSON.
-pub struct Watch {
+/// Prints the progress of a rollout.
+pub struct RolloutMonitor {
     console: Arc<Console>,
     started: Instant,
-    told: Mutex<Told>,
+    printed: Mutex<RolloutProgress>,
 }
 
-/// What has been told so far.
-struct Told {
+/// What was printed so far.
+struct RolloutProgress {
     phase: String,
-    /// By place, on a terminal.
+    /// By target, on a terminal.
     progress: HashMap<String, ProgressLine>,
-    /// The end of what the command that runs here has printed and that was not shown.
+    /// The last output lines of the local command that were not shown.
     tail: VecDeque<Shown>,
 }
 
-impl Watch {
-    /// Who tells of a rollout on the console; the clock starts now.
+impl RolloutMonitor {
+    /// A monitor that prints to the console, as text or JSON. Starts the clock.
     pub fn on(console: &Arc<Console>) -> Arc<dyn Monitor> {
         if console.output.json {
             return Arc::new(JsonLines::new(console));
         }
-        let told = Told { phase: String::new(), progress: HashMap::new(), tail: VecDeque::new() };
+        let printed = RolloutProgress {
+            phase: String::new(),
+            progress: HashMap::new(),
+            tail: VecDeque::new(),
+        };
         let (console, started) = (Arc::clone(console), Instant::now());
-        Arc::new(Watch { console, started, told: Mutex::new(told) })
+        Arc::new(RolloutMonitor { console, started, printed: Mutex::new(printed) })
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn printed(&self) -> MutexGuard<'_, RolloutProgress> {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One line, with the phase before it.
-    fn line(&self, told: &Told, text: &str) {
+    /// Prints a line after the name of the phase.
+    fn line(&self, printed: &RolloutProgress, text: &str) {
         if self.console.output.quiet {
             return;
         }
@@ -73,77 +78,76 @@ impl Watch {
             true => format!("{:8.3} s  ", self.started.elapsed().as_secs_f64()),
             false => String::new(),
         };
-        self.console.tell(&format!("{clock}{:<8} {text}", told.phase));
+        self.console.tell(&format!("{clock}{:<8} {text}", printed.phase));
     }
 
     fn push(&self, target: &str, event: sender::Event<'_>) {
-        let mut told = self.told();
+        let mut printed = self.printed();
         if self.console.output.steps || matches!(event, sender::Event::Notice(_)) {
             Steps::new(&self.console, target).event(event);
         } else if let sender::Event::AgentInstalled(agent) = event {
-            // In a dry run it is all that changes on a host.
-            self.line(&told, &format!("{target}: {}", installed(agent)));
+            // The only change that a dry run makes on a host.
+            self.line(&printed, &format!("{target}: {}", installed(agent)));
         }
         let line = || ProgressLine::new(&self.console, target);
-        told.progress.entry(target.to_owned()).or_insert_with(line).event(event);
+        printed.progress.entry(target.to_owned()).or_insert_with(line).event(event);
     }
 
-    /// What a build prints is long: it is shown with `-v`, or its end if it fails.
+    /// The output of a build is long: shown with `-v`, else only its end if it fails.
     fn output(&self, host: Option<&str>, line: &Shown) {
-        let mut told = self.told();
+        let mut printed = self.printed();
         match host {
-            Some(host) => self.line(&told, &format!("{host}: | {line}")),
-            None if self.console.output.steps => self.line(&told, &format!("| {line}")),
+            Some(host) => self.line(&printed, &format!("{host}: | {line}")),
+            None if self.console.output.steps => self.line(&printed, &format!("| {line}")),
             None => {
-                told.tail.push_back(line.clone());
-                if told.tail.len() > TAIL {
-                    told.tail.pop_front();
+                printed.tail.push_back(line.clone());
+                if printed.tail.len() > TAIL {
+                    printed.tail.pop_front();
                 }
             }
         }
     }
 }
 
-impl Monitor for Watch {
+impl Monitor for RolloutMonitor {
     fn event(&self, event: &Event<'_>) {
         match *event {
             Event::Phase(phase) => {
-                let mut told = self.told();
-                told.phase = phase.to_string();
+                let mut printed = self.printed();
+                printed.phase = phase.to_string();
                 if matches!(phase, Phase::Publish | Phase::Check) {
-                    let text = if phase == Phase::Check { "all hosts" } else { "everywhere" };
-                    self.line(&told, text);
+                    self.line(&printed, "all hosts");
                 }
             }
             Event::Running { host, command } => {
-                let mut told = self.told();
-                told.tail.clear();
+                let mut printed = self.printed();
+                printed.tail.clear();
                 let host = host.map(|host| format!("{host}: ")).unwrap_or_default();
-                self.line(&told, &format!("{host}{command}"));
+                self.line(&printed, &format!("{host}{command}"));
             }
             Event::Output { host, line } => self.output(host, line),
             Event::Push { target, event } => self.push(target, event),
             Event::Staged { target, report } => {
-                let mut told = self.told();
-                told.progress.remove(target);
+                let mut printed = self.printed();
+                printed.progress.remove(target);
                 let (sent, all) = (number(report.files_sent), plural(report.total.files, "file"));
                 let size = bytes(report.bytes_sent);
-                self.line(&told, &format!("{target}: {sent} of {all} sent, {size}"));
+                self.line(&printed, &format!("{target}: {sent} of {all} sent, {size}"));
             }
             Event::Pruned { target, paths, removed } => {
                 let (paths, size) = (plural(paths, "old path"), bytes(removed.bytes));
                 let text = format!("{target}: {paths} deleted, {size}");
-                self.line(&self.told(), &text);
+                self.line(&self.printed(), &text);
             }
             Event::Failed { target, reason } => {
-                let mut told = self.told();
-                told.progress.remove(target);
+                let mut printed = self.printed();
+                printed.progress.remove(target);
                 self.console.tell(&format!("assetsync: {target}: {reason}"));
             }
             Event::CleanedUp { path } => {
                 self.line(
-                    &self.told(),
-                    &format!("{} deleted here", assetsync_core::text::path(path)),
+                    &self.printed(),
+                    &format!("deleted {} on this machine", assetsync_core::text::path(path)),
                 );
             }
             Event::Notice { target, text } => {
@@ -156,13 +160,13 @@ impl Monitor for Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for RolloutMonitor {
     fn drop(&mut self) {
-        self.told().progress.clear();
+        self.printed().progress.clear();
     }
 }
 
-/// Tells what has come of a rollout, and gives the exit code.
+/// Prints the result of a rollout, and returns the exit code.
 pub fn end(console: &Console, about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> Exit {
     let exit = exit_of(outcome);
     if console.output.json {
@@ -170,9 +174,9 @@ pub fn end(console: &Console, about: RunInfo<'_>, started: Instant, outcome: &Ou
         return exit;
     }
     if let Some(error) = &outcome.error {
-        let mut told = command_error(exit, error);
-        told.hints.extend(place_hint(outcome).map(Into::into));
-        console.error(None, &told);
+        let mut printed = command_error(exit, error);
+        printed.hints.extend(target_hint(outcome).map(Into::into));
+        console.error(None, &printed);
     }
     match outcome.rollout_result() {
         RolloutResult::Done | RolloutResult::Partly if !console.output.quiet => {
@@ -186,7 +190,7 @@ pub fn end(console: &Console, about: RunInfo<'_>, started: Instant, outcome: &Ou
     exit
 }
 
-/// Tells that nothing was begun.
+/// Prints why a rollout did not start, and returns the exit code.
 pub fn refused(console: &Console, about: RunInfo<'_>, error: &RolloutError) -> Exit {
     let exit = exit_of_error(error);
     if console.output.json {
@@ -211,7 +215,7 @@ fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
             });
         }
         removals(&mut text, about, &live);
-        // An agent that was installed for it was told when that was done.
+        // An installed agent was reported when that was done.
         let _ = writeln!(text, "{}: dry run, no assets were changed", about.stage);
         return text;
     }
@@ -232,7 +236,7 @@ fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
     text
 }
 
-/// What pruning comes to at each place, also where that is nothing.
+/// The files that pruning deleted at each target, even if there are none.
 fn removals(text: &mut String, about: RunInfo<'_>, targets: &[&TargetOutcome]) {
     if about.verb != Verb::Prune {
         return;
@@ -245,7 +249,7 @@ fn removals(text: &mut String, about: RunInfo<'_>, targets: &[&TargetOutcome]) {
     }
 }
 
-/// Precisely what is served where.
+/// Which version each target serves.
 fn served_where(outcome: &Outcome) -> String {
     let of = |stands: ServedVersion| -> Vec<&str> {
         let targets = outcome.targets.iter().filter(|target| target.served_version == stands);
@@ -259,8 +263,8 @@ fn served_where(outcome: &Outcome) -> String {
     }
     for (what, targets) in [
         (format!("deploy {} is live on", outcome.id), new),
-        ("as before:".to_owned(), old),
-        ("lost while publishing, look with assetsync status:".to_owned(), unknown),
+        ("unchanged:".to_owned(), old),
+        ("connection lost while publishing, check with assetsync status:".to_owned(), unknown),
     ] {
         if !targets.is_empty() {
             lines.push(format!("assetsync: {what} {}", targets.join(", ")));
@@ -295,33 +299,35 @@ fn command_error(exit: Exit, error: &RolloutError) -> CommandError {
     CommandError { exit, message: error.to_string(), hints }
 }
 
-/// What may help where hosts would lose what no deploy has brought.
-fn place_hint(outcome: &Outcome) -> Option<&'static str> {
-    let foreign = outcome.targets.iter().any(|target| {
-        let error = target.error.as_ref();
-        matches!(error, Some(TargetError::Push(PushError::Refused(Refusal::Foreign(_)))))
-    });
-    foreign.then_some(
-        "with --set assets.delete=retain a deploy leaves what no deploy has brought, \
-         unless it is in the way of new files",
-    )
+/// The hint for targets that failed, where a setting would help.
+fn target_hint(outcome: &Outcome) -> Option<&'static str> {
+    outcome.targets.iter().find_map(|target| match &target.error {
+        Some(TargetError::Push(PushError::Refused(Refusal::Foreign(_)))) => Some(
+            "--set assets.delete=retain keeps files that are not from a deploy, unless a new file \
+             replaces them",
+        ),
+        Some(TargetError::Push(PushError::Agent(failure)))
+            if failure.code == FailureCode::Unsupported =>
+        {
+            Some("--set assets.publish=files publishes each file by a rename, on any file system")
+        }
+        _ => None,
+    })
 }
 
 fn hints(error: &RolloutError) -> Vec<&'static str> {
     match error {
         RolloutError::NotStaged { .. } => {
-            vec![
-                "--keep-going leaves out hosts that fail; what was built is kept here for another try",
-            ]
+            vec!["--keep-going skips hosts that fail; the local build is kept for another try"]
         }
-        RolloutError::Build(_) => vec!["no host was touched"],
+        RolloutError::Build(_) => vec!["no host was changed"],
         RolloutError::Source(_) => vec![
-            "the build puts its files into assets.source; a dry run and --skip-build take what is built already",
+            "the build must put its files into assets.source; --dry-run and --skip-build use the existing build",
         ],
         RolloutError::Commands { command_phase: CommandPhase::Restart, .. } => {
-            vec!["the new assets are live; restart the application, or assetsync rollback"]
+            vec!["the new assets are live; restart the application, or run: assetsync rollback"]
         }
-        RolloutError::NotPruned { .. } => vec!["assetsync prune tries that again"],
+        RolloutError::NotPruned { .. } => vec!["to try again: assetsync prune"],
         _ => Vec::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! What stands at the places of a stage, in words or as JSON.
+//! The status of a stage's targets, as text or JSON.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use assetsync_deploy::rollout::{KeptDeploy, TargetState, TargetStatus};
 use assetsync_units::{bytes, number, plural};
 use serde::Serialize;
 
-/// So many changed paths are named; the others are counted.
+/// At most this many changed paths are listed; the rest is counted.
 const SHOWN: usize = 5;
 
-/// What stands at one place, ending in a newline.
-pub fn words(status: &TargetStatus) -> String {
+/// The status of one target as text, ending in a newline.
+pub fn text(status: &TargetStatus) -> String {
     let mut text = format!("{}\n", status.label);
     match &status.state {
         Ok(state) => describe(&mut text, state),
@@ -24,11 +24,11 @@ pub fn words(status: &TargetStatus) -> String {
 
 fn describe(text: &mut String, state: &TargetState) {
     match &state.live {
-        None => row(text, "live", "nothing was deployed here yet"),
+        None => row(text, "live", "no deploy yet"),
         Some(live) => {
             row(text, "live", &format!("{}, {}", live.id, by(live, state.clock)));
             if let Some(restored) = live.restores {
-                row(text, "", &format!("brought back {restored}"));
+                row(text, "", &format!("restores {restored}"));
             }
         }
     }
@@ -39,15 +39,15 @@ fn describe(text: &mut String, state: &TargetState) {
     row(text, "retained", &format!("{}, {}", plural(files, "old file"), bytes(size)));
     if state.prunable_files > 0 {
         let count = plural(state.prunable_files, "file");
-        row(text, "prunable", &format!("{count}, which assetsync prune deletes"));
+        row(text, "prunable", &format!("{count}, deleted by: assetsync prune"));
     }
     if state.unmanaged_files > 0 {
         let count = plural(state.unmanaged_files, "file");
-        row(text, "foreign", &format!("{count} that no deploy brought"));
+        row(text, "unmanaged", &format!("{count} not from a deploy"));
     }
     drift(text, state);
     for manifest in &state.stale_manifests {
-        row(text, "manifest", &format!("{manifest} competes with the live one"));
+        row(text, "manifest", &format!("{manifest} conflicts with the live manifest"));
     }
     if let Some(free) = state.free_bytes {
         row(text, "free", &bytes(free));
@@ -62,10 +62,10 @@ fn drift(text: &mut String, state: &TargetState) {
         return;
     }
     if state.drift.is_empty() {
-        return row(text, "by hand", "nothing was changed");
+        return row(text, "drift", "none");
     }
     for (path, how) in state.drift.iter().take(SHOWN) {
-        row(text, "by hand", &format!("{path} {}", changed(*how)));
+        row(text, "drift", &format!("{path} {}", changed(*how)));
     }
     let more = state.drift.len().saturating_sub(SHOWN);
     if more > 0 {
@@ -81,7 +81,7 @@ fn changed(drift: Drift) -> &'static str {
     match drift {
         Drift::Missing => "is missing",
         Drift::Changed => "was changed",
-        Drift::Mode => "has other permissions",
+        Drift::Mode => "has different permissions",
     }
 }
 
@@ -99,7 +99,7 @@ fn earlier(kept: &KeptDeploy, clock: i64) -> String {
     format!("{}, {}{missing}", kept.deploy.id, by(&kept.deploy, clock))
 }
 
-/// How long ago, in one unit.
+/// The time since then, in one unit.
 fn age(seconds: i64) -> String {
     const UNITS: [(u64, &str); 3] = [(86_400, "d"), (3600, "h"), (60, "min")];
     let Ok(seconds) = u64::try_from(seconds) else { return "in the future".to_owned() };
@@ -110,19 +110,19 @@ fn age(seconds: i64) -> String {
     }
 }
 
-/// The line of `--json` about one place, ending in a newline.
+/// The line of `--json` for one target, ending in a newline.
 pub fn json(status: &TargetStatus) -> String {
-    let place = &status.label;
+    let target = &status.label;
     let line = match &status.state {
-        Ok(state) => serde_json::to_string(&Line::of(place, state)),
+        Ok(state) => serde_json::to_string(&Line::of(target, state)),
         Err(error) => serde_json::to_string(&Failed {
             event: "status",
-            destination: place,
+            destination: target,
             ok: false,
             error: error.to_string(),
         }),
     };
-    // Nothing in these structures can fail to be JSON.
+    // Serializing can't fail: all keys are texts.
     format!("{}\n", line.unwrap_or_default())
 }
 
@@ -141,13 +141,13 @@ struct Line<'a> {
     ok: bool,
     /// The deploy that is live.
     live: Option<DeployLine>,
-    /// The deploys that are kept, oldest first, the live one among them.
+    /// The kept deploys, oldest first, including the live one.
     kept: Vec<DeployLine>,
-    /// Where the place differs from the live deploy.
+    /// Where the target differs from the live deploy.
     changed: Vec<ChangedLine>,
     retained_files: u64,
     retained_bytes: u64,
-    unmanaged_files: u64,
+    foreign_files: u64,
     prunable_files: u64,
     stale_manifests: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,7 +180,7 @@ struct ChangedLine {
 }
 
 impl<'a> Line<'a> {
-    fn of(place: &'a str, state: &'a TargetState) -> Line<'a> {
+    fn of(target: &'a str, state: &'a TargetState) -> Line<'a> {
         let changed = state.drift.iter().map(|(path, how)| ChangedLine {
             path: path.to_string(),
             how: match how {
@@ -196,14 +196,14 @@ impl<'a> Line<'a> {
         });
         Line {
             event: "status",
-            destination: place,
+            destination: target,
             ok: true,
             live: state.live.as_ref().map(DeployLine::of),
             kept: kept.collect(),
             changed: changed.collect(),
             retained_files: state.retained.0,
             retained_bytes: state.retained.1,
-            unmanaged_files: state.unmanaged_files,
+            foreign_files: state.unmanaged_files,
             prunable_files: state.prunable_files,
             stale_manifests: state.stale_manifests.iter().map(ToString::to_string).collect(),
             free_bytes: state.free_bytes,

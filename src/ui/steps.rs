@@ -1,4 +1,4 @@
-//! Steps, notices and warnings: a line each on standard error.
+//! Steps, notices and warnings: one line each on standard error.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use assetsync_units::{bytes, plural};
 use super::console::Console;
 use super::summary::installed;
 
-/// Tells of one destination: warnings always, steps with `-v`, their times with `-vv`.
+/// Logs one destination: always warnings; steps with `-v`, and their times with `-vv`.
 pub struct Steps<'a> {
     console: &'a Console,
     label: &'a str,
@@ -16,7 +16,7 @@ pub struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    /// The clock starts now.
+    /// Starts the clock.
     pub fn new(console: &'a Console, label: &'a str) -> Steps<'a> {
         Steps { console, label, started: Instant::now() }
     }
@@ -45,7 +45,10 @@ impl<'a> Steps<'a> {
     fn surveyed(&self, paths: u64, partials: u64) {
         self.step(&format!("{} at the destination", plural(paths, "path")));
         if partials > 0 {
-            self.step(&format!("{} of an interrupted push can be used", plural(partials, "file")));
+            self.step(&format!(
+                "{} of an interrupted push can be reused",
+                plural(partials, "file")
+            ));
         }
     }
 }
@@ -60,15 +63,12 @@ impl Monitor for Steps<'_> {
             Event::Surveyed { paths, partials } => self.surveyed(paths, partials),
             Event::Planned { files, bytes: size } if files > 0 => {
                 let files = plural(files, "file");
-                self.step(&format!("content of {files} to send, {}", bytes(size)));
+                self.step(&format!("sending content of {files}, {}", bytes(size)));
             }
             Event::Retrying { files } => {
-                self.warn(&format!(
-                    "sent again, because they arrived changed: {}",
-                    plural(files, "file")
-                ));
+                self.warn(&format!("sending {} again: damaged on arrival", plural(files, "file")));
             }
-            Event::Sent => self.step("all sent, being verified and published"),
+            Event::Sent => self.step("everything is sent; the agent verifies and publishes it"),
             Event::Published => self.step("published"),
             Event::Notice(text) => self.warn(text),
             _ => {}

@@ -1,4 +1,4 @@
-//! What is said of a store: in words of at most 80 columns, names of destinations apart, or as JSON.
+//! The output of `assetsync store`: text of 80 columns (longer destination names excepted) or JSON.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -10,7 +10,7 @@ use assetsync_units::{bytes, number, plural};
 use humantime::format_rfc3339_seconds;
 use serde::Serialize;
 
-/// What a store holds, in words.
+/// The status of a store, as text.
 pub fn status(status: &Status) -> String {
     let mut text = format!("{}\n", shown(&status.path));
     let size = format!("{} of at most {}", bytes(status.bytes), bytes(status.limit_bytes));
@@ -20,7 +20,7 @@ pub fn status(status: &Status) -> String {
     let _ = writeln!(text, "  contents     {contents} ({of} unpacked) in {packs}");
     if status.damaged > 0 {
         let files = plural(status.damaged, "file");
-        let _ = writeln!(text, "  damaged      {files}, of no use: pruning deletes them");
+        let _ = writeln!(text, "  damaged      {files}, deleted by: assetsync store prune");
     }
     if !status.destinations.is_empty() {
         text.push_str("\n  last pushed (UTC)     files       size  destination\n");
@@ -36,45 +36,45 @@ fn row(one: &CachedDestination) -> String {
     format!("  {minutes:<16}  {files:>9}  {size:>9}  {}\n", text::line(&one.name))
 }
 
-/// What pruning did, in words.
+/// The result of pruning, as text.
 pub fn pruned(path: &Path, pruned: &Pruned) -> String {
     let path = shown(path);
     if *pruned == Pruned::default() {
-        return format!("{path}\n  nothing to drop\n");
+        return format!("{path}\n  nothing to delete\n");
     }
-    let dropped = plural(pruned.contents, "content");
-    let forgotten = plural(pruned.destinations, "destination");
+    let contents = plural(pruned.contents, "content");
+    let destinations = plural(pruned.destinations, "destination");
     let freed = bytes(pruned.freed_bytes);
-    format!("{path}\n  freed {freed}: dropped {dropped}, forgot {forgotten}\n")
+    format!("{path}\n  freed {freed}: deleted {contents}, and the states of {destinations}\n")
 }
 
 /// The JSON object of `status`, a contract with scripts: fields are added, never renamed or removed.
 #[derive(Serialize)]
 struct StatusLine<'a> {
-    /// The directory; what can't be shown is escaped.
+    /// The directory; unprintable characters are escaped.
     store: String,
-    /// Bytes it may take.
+    /// Limit of its size on disk.
     limit_bytes: u64,
-    /// Bytes it takes.
+    /// Its size on disk.
     bytes: u64,
-    /// Contents it holds.
+    /// Number of contents.
     contents: u64,
-    /// Bytes of these contents, unpacked.
+    /// Their uncompressed size.
     contents_bytes: u64,
-    /// Packs they are in.
+    /// Number of packs that hold them.
     packs: u64,
     /// Damaged files.
     damaged: u64,
-    /// Destinations, the one pushed to last first.
+    /// Destinations, the latest push first.
     destinations: Vec<DestinationObject<'a>>,
 }
 
-/// One remembered destination.
+/// One cached destination.
 #[derive(Serialize)]
 struct DestinationObject<'a> {
     /// As it was given on the command line.
     destination: &'a str,
-    /// When it was last pushed to: UTC, as in RFC 3339.
+    /// Time of the last push: UTC, RFC 3339.
     pushed: String,
     /// Regular files there.
     files: u64,
@@ -92,17 +92,17 @@ impl<'a> DestinationObject<'a> {
 /// The JSON object of `prune`, under the same contract.
 #[derive(Serialize)]
 struct PrunedLine {
-    /// The directory; what can't be shown is escaped.
+    /// The directory; unprintable characters are escaped.
     store: String,
-    /// Bytes by which it became smaller.
+    /// Bytes that were freed.
     freed_bytes: u64,
-    /// Contents that were dropped.
+    /// Number of deleted contents.
     contents: u64,
-    /// Destinations that were forgotten.
+    /// Number of destinations whose states were deleted.
     destinations: u64,
 }
 
-/// What a store holds, as JSON.
+/// The status of a store, as JSON.
 pub fn status_json(status: &Status) -> String {
     line(&StatusLine {
         store: shown(&status.path),
@@ -116,7 +116,7 @@ pub fn status_json(status: &Status) -> String {
     })
 }
 
-/// What pruning did, as JSON.
+/// The result of pruning, as JSON.
 pub fn pruned_json(path: &Path, pruned: &Pruned) -> String {
     line(&PrunedLine {
         store: shown(path),
@@ -126,7 +126,7 @@ pub fn pruned_json(path: &Path, pruned: &Pruned) -> String {
     })
 }
 
-/// Nothing in these structures can fail to be JSON: keys are text.
+/// Serializing can't fail: all keys are texts.
 fn line(object: &impl Serialize) -> String {
     serde_json::to_string(object).map(|line| line + "\n").unwrap_or_default()
 }
@@ -135,7 +135,7 @@ fn shown(path: &Path) -> String {
     text::path(path)
 }
 
-/// `2026-11-22T02:27:05`, in UTC. A file can have any time; one that no calendar has is shown as the last.
+/// `2026-11-22T02:27:05`, in UTC. Times outside of the calendar's range are shown as its end.
 fn time(time: SystemTime) -> String {
     const YEAR_9999: Duration = Duration::from_secs(253_402_300_799);
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(YEAR_9999);
@@ -149,7 +149,7 @@ mod tests {
 
     fn example() -> Status {
         let at = |secs| SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
-        let remembered = |name: &str, secs, files, bytes| CachedDestination {
+        let cached = |name: &str, secs, files, bytes| CachedDestination {
             name: name.into(),
             pushed: at(secs),
             files,
@@ -164,8 +164,8 @@ mod tests {
             packs: 2,
             damaged: 1,
             destinations: vec![
-                remembered("deploy@web1:/srv/www/assets", 1_795_314_425, 11_648, 182_152_118),
-                remembered("odd\nname", u64::MAX / 4, 1_234_567, 0),
+                cached("deploy@web1:/srv/www/assets", 1_795_314_425, 11_648, 182_152_118),
+                cached("odd\nname", u64::MAX / 4, 1_234_567, 0),
             ],
         }
     }
@@ -176,7 +176,7 @@ mod tests {
 /home/me/.cache/assetsync/store
   size         103 MB of at most 2.1 GB
   contents     12,286 (228 MB unpacked) in 2 packs
-  damaged      1 file, of no use: pruning deletes them
+  damaged      1 file, deleted by: assetsync store prune
 
   last pushed (UTC)     files       size  destination
   2026-11-22 02:27     11,648     182 MB  deploy@web1:/srv/www/assets
@@ -197,8 +197,11 @@ mod tests {
     fn pruning_reports_its_counts() {
         let some = Pruned { destinations: 1, contents: 34, freed_bytes: 1_234_567 };
         let text = pruned(Path::new("s"), &some);
-        assert_eq!(text, "s\n  freed 1.2 MB: dropped 34 contents, forgot 1 destination\n");
-        assert_eq!(pruned(Path::new("s"), &Pruned::default()), "s\n  nothing to drop\n");
+        assert_eq!(
+            text,
+            "s\n  freed 1.2 MB: deleted 34 contents, and the states of 1 destination\n"
+        );
+        assert_eq!(pruned(Path::new("s"), &Pruned::default()), "s\n  nothing to delete\n");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The end of a push to one destination, in words: one screen of at most 80 columns.
+//! The summary of a push to one destination: at most one screen of 80 columns.
 
 use std::fmt::Write;
 
@@ -10,10 +10,10 @@ use assetsync_units::{bytes, number, percent, plural, seconds};
 
 use crate::cli::push_paths::Destination;
 
-/// The order in which recipes are told; others come before the last.
+/// The first recipes of the summary; `whole` is last, the others are between.
 const ORDER: [&str; 3] = ["keep", "touch", "copy"];
 
-/// The summary, one line each, ending in a newline.
+/// The summary, ending in a newline.
 pub fn summary(destination: &Destination, report: &Report, dry_run: bool) -> String {
     let mut text = format!("{}\n", destination.label);
     for (recipe, count) in recipes(report) {
@@ -28,38 +28,36 @@ pub fn summary(destination: &Destination, report: &Report, dry_run: bool) -> Str
             row(&mut text, name, counted(count, one), String::new());
         }
     }
-    text.push_str(&if dry_run { question(report) } else { travel(report) });
+    text.push_str(&if dry_run { comparison(report) } else { traffic(report) });
     text.push_str(&cost(report));
     if dry_run {
-        text.push_str(&looked(destination, report));
+        text.push_str(&dry_run_result(destination, report));
     }
     text
 }
 
-/// What a dry run did: nothing, or it installed the agent.
-fn looked(destination: &Destination, report: &Report) -> String {
+/// Whether a dry run installed the agent.
+fn dry_run_result(destination: &Destination, report: &Report) -> String {
     let Some(agent) = &report.agent_installed else {
         return "  dry run: nothing was changed\n".to_owned();
     };
     let mut text = format!("  dry run: the destination was not changed\n  {}\n", installed(agent));
     if matches!(destination.target, Target::Remote(_)) {
-        text.push_str(
-            "  -n --transport sftp installs nothing, but can't read what is there to compare\n",
-        );
+        text.push_str("  to install nothing: -n --transport sftp (it can't compare contents)\n");
     }
     text
 }
 
-/// That the agent was installed, and where.
+/// The line about an installed agent.
 pub fn installed(agent: &Installed) -> String {
     format!(
-        "the agent was not there and has been installed: {}, {}",
+        "installed the agent, which the host did not have: {}, {}",
         agent.path,
         bytes(agent.bytes)
     )
 }
 
-/// More numbers, for `--stats`.
+/// The statistics of `--stats`.
 pub fn stats(report: &Report, source: &Source) -> String {
     let of_kind = |wanted: fn(&Kind) -> bool| {
         source.entries.iter().filter(|entry| wanted(&entry.kind)).count() as u64
@@ -109,21 +107,21 @@ fn counted(count: u64, one: &str) -> String {
     }
 }
 
-/// How much travelled of how much there is.
-fn travel(report: &Report) -> String {
+/// The bytes sent and received, and their part of the source.
+fn traffic(report: &Report) -> String {
     let (sent, received, total) = (report.bytes_sent, report.bytes_received, report.total.bytes);
     let part = match percent(sent + received, total) {
         Some(part) => format!(": {part} of {}", bytes(total)),
-        // The files are fewer bytes than what it takes to talk about them.
+        // Less content than protocol: a percentage would be over 100.
         None => String::new(),
     };
     format!("  sent {}, received {}{part}\n", bytes(sent), bytes(received))
 }
 
-/// What it took to find out what a push would do, which is not what the push would take.
-fn question(report: &Report) -> String {
+/// The bytes that a dry run sent and received: a push would send more.
+fn comparison(report: &Report) -> String {
     let (sent, received) = (bytes(report.bytes_sent), bytes(report.bytes_received));
-    format!("  sent {sent}, received {received} to find this out\n")
+    format!("  sent {sent}, received {received} to compare\n")
 }
 
 fn cost(report: &Report) -> String {
@@ -169,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn one_screen() {
+    fn summary_of_a_push() {
         let expected = "\
 web1:/srv/www/assets
   keep             834 files     19.8 MB
@@ -186,14 +184,14 @@ web1:/srv/www/assets
     }
 
     #[test]
-    fn a_dry_run_says_so_and_nothing_needs_no_rows() {
+    fn a_dry_run_without_changes_has_no_rows() {
         let text = summary(&destination("x"), &Report::default(), true);
-        let expected = "x\n  sent 0 B, received 0 B to find this out\n  took 0.00 s\n  dry run: nothing was changed\n";
+        let expected = "x\n  sent 0 B, received 0 B to compare\n  took 0.00 s\n  dry run: nothing was changed\n";
         assert_eq!(text, expected);
     }
 
     #[test]
-    fn more_than_all_there_is_is_no_part_of_it() {
+    fn no_percentage_over_100() {
         let total = Count { files: 1, bytes: 3 };
         let report = Report { total, bytes_sent: 200, bytes_received: 59, ..Report::default() };
         let text = summary(&destination("x"), &report, false);
@@ -201,19 +199,18 @@ web1:/srv/www/assets
     }
 
     #[test]
-    fn a_dry_run_that_installed_the_agent_says_so_and_names_one_that_does_not() {
+    fn a_dry_run_reports_the_installed_agent_and_how_to_avoid_it() {
         let path = "/home/deploy/.cache/assetsync/agent-Linux-x86_64-1".to_owned();
         let agent_installed = Some(Installed { path, bytes: 1_200_000 });
         let report = Report { agent_installed, ..Report::default() };
         let expected = "  \
   dry run: the destination was not changed
-  the agent was not there and has been installed: /home/deploy/.cache/assetsync/agent-Linux-x86_64-1, 1.2 MB
+  installed the agent, which the host did not have: /home/deploy/.cache/assetsync/agent-Linux-x86_64-1, 1.2 MB
 ";
         let here = summary(&destination("x"), &report, true);
         assert!(here.ends_with(expected), "{here}");
         let there = summary(&destination("web1:x"), &report, true);
-        let offer =
-            "  -n --transport sftp installs nothing, but can't read what is there to compare\n";
+        let offer = "  to install nothing: -n --transport sftp (it can't compare contents)\n";
         assert!(there.ends_with(&format!("{expected}{offer}")), "{there}");
     }
 }

@@ -60,32 +60,34 @@ pub enum AgentError {
         source: io::Error,
     },
     /// What content builds on is not what the sender takes it for.
-    #[error("Files at the destination are not what they were; run the push again")]
+    #[error("Files at the destination changed during the push; run it again")]
     Basis,
     /// Parts of the destination belong to somebody else.
-    #[error("Permission denied: {} can not be changed; give it to the user that logs in", .0.join(", "))]
+    #[error("Permission denied: {} can't be changed; make the user that logs in the owner", .0.join(", "))]
     NotWritable(Vec<String>),
     /// Paths that the survey did not find stand at the destination.
     #[error(
-        "{} stands at the destination, but its directory does not list that name: either another name there is the same \
-         to its file system (which may ignore case), or it was made just now; push again, and if that does not help, \
-         rename one of the two", .0.join(", ")
+        "{} exists at the destination, but its directory does not list that name: either the file \
+         system treats another name there as the same (it may ignore case), or it was created just \
+         now; push again, and if that does not help, rename one of the two", .0.join(", ")
     )]
     NotNew(Vec<String>),
     /// The destination can't be published as a whole.
     #[error(transparent)]
     ExchangeUnsupported(#[from] ExchangeUnsupported),
     /// What stands at the destination can't be cloned. Nothing is published.
-    #[error("Can't clone {}: {}; nothing was published; publish file by file", .0.path, .0.source)]
+    #[error("Can't clone {}: {}; nothing was published", .0.path, .0.source)]
     Clone(#[source] ScanError),
     /// The new tree can't be built or put in place. Nothing is published.
     #[error("{0}; nothing was published")]
     FileBuilder(#[source] PublishError),
     /// Publishing failed half way.
-    #[error("{0}; what was published before stays, every path is whole, run the push again")]
+    #[error(
+        "{0}; some files are published, none is half written; run the push again to complete it"
+    )]
     Publish(#[from] PublishError),
     /// The agent's own files failed.
-    #[error("Can't write the agent's own lists: {0}")]
+    #[error("Can't write the agent's temporary files: {0}")]
     WorkFiles(io::Error),
 }
 

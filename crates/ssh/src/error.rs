@@ -1,4 +1,4 @@
-//! Everything that can go wrong between this machine and a started command.
+//! The errors of connecting to a host and starting a command on it.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,13 +12,13 @@ use crate::phase::Phase;
 /// How many bytes of a text from the host an error quotes.
 const EXCERPT: usize = 400;
 
-/// Why a host could not be reached, or a command could not be started there.
+/// Why connecting to a host, or starting a command on it, failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
     /// The destination is not written in an accepted form.
     #[error(
-        "Cannot read destination {given:?}: {reason}; write [user@]host:path, \
+        "Invalid destination {given:?}: {reason}; expected [user@]host:path, \
          ssh://[user@]host[:port]/path or a local path"
     )]
     Target {
@@ -55,7 +55,7 @@ pub enum TransportError {
         source: io::Error,
     },
     /// The name has no address.
-    #[error("Cannot find an address for {host}: {source}")]
+    #[error("Cannot resolve {host}: {source}")]
     Resolve {
         /// The host name.
         host: String,
@@ -72,7 +72,7 @@ pub enum TransportError {
         /// The cause at the last address tried.
         source: io::Error,
     },
-    /// The host stayed silent for too long.
+    /// No byte from the host for too long.
     #[error("{host} did not answer within {} s ({phase})", .after.as_secs_f32())]
     Timeout {
         /// The host name.
@@ -94,8 +94,8 @@ pub enum TransportError {
     },
     /// The host closed the connection before it sent its SSH banner, in every try.
     #[error(
-        "{host} closed the connection before the login, {TRIES} times{}; its sshd may limit how many \
-         log in at a time (MaxStartups, PerSourceMaxStartups) or refuse this address for a while \
+        "{host} closed the connection before the login, {TRIES} times{}; its sshd may limit \
+         concurrent logins (MaxStartups, PerSourceMaxStartups) or block this address for some time \
          (PerSourcePenalties)",
         quoted(.said)
     )]
@@ -108,7 +108,7 @@ pub enum TransportError {
     /// No known_hosts file has a key of this host.
     #[error(
         "The host key of {host} is not known: it presents {key}. Compare that \
-         with the host's own (ssh-keygen -lf on the host), then: \
+         with the key file on the host (ssh-keygen -lf FILE), then run: \
          ssh-keyscan -p {port} {scan_host} >> {file}"
     )]
     UnknownHostKey {
@@ -126,8 +126,8 @@ pub enum TransportError {
     /// Another key is known for this host.
     #[error(
         "THE HOST KEY OF {host} HAS CHANGED, or someone intercepts the connection: it presents \
-         {key}, but {entry} holds another key. If the change is known to be \
-         right: ssh-keygen -R '{host}' -f {file}"
+         {key}, but {entry} holds another key. If you know why the key \
+         changed, run: ssh-keygen -R '{host}' -f {file}"
     )]
     ChangedHostKey {
         /// The name looked up in known_hosts.
@@ -170,7 +170,7 @@ pub enum TransportError {
     },
     /// A private key needs a passphrase and nobody can be asked.
     #[error(
-        "Private key {} is encrypted and there is no one to ask for its passphrase; \
+        "Private key {} is encrypted, and its passphrase can only be asked for on a terminal; \
          load it first: ssh-add {}",
         text::path(.path), text::path(.path)
     )]
@@ -179,7 +179,7 @@ pub enum TransportError {
         path: PathBuf,
     },
     /// The host accepted none of the keys.
-    #[error("{host} refused to log in {user}; tried: {}", tried_text(.tried))]
+    #[error("{host} refused the login of {user}; tried: {}", tried_text(.tried))]
     Auth {
         /// The host name.
         host: String,
@@ -199,7 +199,7 @@ pub enum TransportError {
         stderr: String,
     },
     /// Reading from or writing to the command failed.
-    #[error("Cannot talk to {host}: {source}")]
+    #[error("The connection to {host} failed: {source}")]
     Io {
         /// The host name.
         host: String,
@@ -209,7 +209,7 @@ pub enum TransportError {
     /// The login shell prints too much before the agent can start.
     #[error(
         "The login shell of {host} prints more than {limit} bytes before a command runs; \
-         silence its start-up files for non-interactive use. It prints: {excerpt}"
+         its start-up files must print nothing in non-interactive shells. It printed: {excerpt}"
     )]
     Noisy {
         /// The host name.
@@ -220,7 +220,9 @@ pub enum TransportError {
         excerpt: String,
     },
     /// There is no agent build for the host's system.
-    #[error("No agent build for {platform} ({host}); put one in a directory of ASSETSYNC_AGENTS")]
+    #[error(
+        "No agent build for {platform} ({host}); put one in a directory listed in ASSETSYNC_AGENTS"
+    )]
     NoAgentFor {
         /// The host name.
         host: String,
@@ -238,7 +240,7 @@ pub enum TransportError {
     /// No directory to store the agent in.
     #[error(
         "No directory on {host} can hold the agent: {detail} (each must belong to the user, \
-         be writable by no one else, and have room)"
+         not be writable by others, and have free space)"
     )]
     NoDirectory {
         /// The host name.
@@ -284,9 +286,7 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
 
 fn tried_text(tried: &[String]) -> String {
     match tried {
-        [] => {
-            "nothing, as there is no key in ssh-agent nor a key file; give one with -i".to_owned()
-        }
+        [] => "nothing: there is no key in ssh-agent and no key file".to_owned(),
         tried => tried.join("; "),
     }
 }
@@ -298,6 +298,6 @@ fn exit_text(exit: &Option<i32>) -> String {
 fn quoted(stderr: &str) -> String {
     match stderr.trim() {
         "" => String::new(),
-        said => format!(", saying: {said}"),
+        said => format!(": {said}"),
     }
 }

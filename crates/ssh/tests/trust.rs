@@ -106,7 +106,7 @@ fn a_key_the_host_does_not_know_is_refused_and_named() {
     let stranger = keygen(&sshd.at("stranger"), "ed25519", "");
     let options = SshOptions { identities: vec![stranger.clone()], ..sshd.options() };
     let text = refusal(&sshd, &options).to_string();
-    assert!(text.starts_with("127.0.0.1 refused to log in root; tried: "), "{text}");
+    assert!(text.starts_with("127.0.0.1 refused the login of root; tried: "), "{text}");
     assert!(text.contains(&stranger.display().to_string()), "{text}");
 }
 

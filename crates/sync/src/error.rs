@@ -19,8 +19,8 @@ pub enum PushError {
     Source(#[from] Arc<SourceError>),
     /// The source has no files, and the push would delete everything.
     #[error(
-        "Source {0} has no files (dot-files such as .keep do not count), so everything at the destination \
-         would be deleted; check the build"
+        "Source {0} has no files (dot-files such as .keep do not count), so everything at the \
+         destination would be deleted"
     )]
     EmptySource(String),
     /// The host can't be reached, or no agent started on it.
@@ -30,27 +30,27 @@ pub enum PushError {
     #[error("{0}")]
     Agent(#[source] Failure),
     /// The agent's bytes make no sense.
-    #[error("The agent's answer makes no sense: {0}; check what the login shell prints")]
+    #[error("Invalid data from the agent: {0}; check what the login shell prints")]
     Inbox(#[from] InboxError),
     /// The agent said something out of place.
     #[error("The agent broke the protocol: {0}")]
     Protocol(String),
     /// Nothing came for too long.
-    #[error("No answer for {} s; the destination is as it was, or every path of it is whole", .0.as_secs_f32())]
+    #[error("Nothing received for {} s; no file at the destination is half written", .0.as_secs_f32())]
     Timeout(Duration),
     /// The connection ended.
-    #[error("The connection ended early{}", detail(.0))]
+    #[error("The connection was closed before the push was complete{}", detail(.0))]
     Closed(String),
     /// The system failed on this side.
-    #[error("Can't talk to the agent: {0}")]
+    #[error("Can't communicate with the agent: {0}")]
     Io(#[source] std::io::Error),
     /// Directories with content stand where files shall be.
-    #[error("{} in the way: {}; say --delete to replace them", stand(.0), paths(.0))]
+    #[error("Can't replace {}: {}", obstructions(.0), paths(.0))]
     Obstruction(Vec<Obstruction>),
     /// Paths that can't both be there.
     #[error(
-        "The destination's file system takes {} for one name (it ignores case or other differences of spelling); \
-         rename one, or leave it out",
+        "The destination's file system can't tell {} apart (it ignores case or other differences \
+         of spelling); rename or exclude one of them",
         names(.0)
     )]
     OneName(Vec<OneName>),
@@ -67,7 +67,8 @@ pub enum PushError {
     },
     /// What several destinations are sent could not be kept until all have it.
     #[error(
-        "Can't keep in {} what several destinations are sent: {}; make room there, or set TMPDIR",
+        "Can't write a temporary file for data that several destinations get to {}: {}; free space \
+         there, or set TMPDIR",
         assetsync_core::text::path(&std::env::temp_dir()), .0
     )]
     SpillFile(#[source] std::io::Error),
@@ -78,7 +79,7 @@ pub enum PushError {
     #[error("A content was removed from the store during the push")]
     Vanished,
     /// A source file kept changing.
-    #[error("{path} changes while it is read: {source}")]
+    #[error("{path} keeps changing while it is read: {source}")]
     Changing {
         /// The file, relative to the source.
         path: String,
@@ -90,8 +91,8 @@ pub enum PushError {
     Decision(Box<dyn std::error::Error + Send + Sync>),
     /// A given content is not here.
     #[error(
-        "{path} can't be made from what the destination keeps, and its content is not here; \
-         deploy the revision it belongs to again"
+        "{path} is neither retained on the host nor in the local store; build and deploy that \
+         revision again"
     )]
     Missing {
         /// The file, relative to the source.
@@ -134,12 +135,15 @@ fn detail(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
-fn stand(ways: &[Obstruction]) -> &'static str {
-    if ways.len() == 1 { "A directory stands" } else { "Directories stand" }
+fn obstructions(obstructions: &[Obstruction]) -> &'static str {
+    match obstructions {
+        [_] => "a non-empty directory with a file",
+        _ => "non-empty directories with files",
+    }
 }
 
-fn paths(ways: &[Obstruction]) -> String {
-    let paths: Vec<String> = ways.iter().take(10).map(|way| way.path.to_string()).collect();
+fn paths(obstructions: &[Obstruction]) -> String {
+    let paths: Vec<String> = obstructions.iter().take(10).map(|it| it.path.to_string()).collect();
     paths.join(", ")
 }
 

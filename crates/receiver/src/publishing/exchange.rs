@@ -20,7 +20,7 @@ pub const NAME: &str = "tree";
 
 /// Why a destination can't be exchanged as a whole.
 #[derive(Debug, thiserror::Error)]
-#[error("Can't publish {path} as a whole: {reason}; publish file by file")]
+#[error("Can't publish {path} as a whole: {reason}; nothing was published")]
 pub struct ExchangeUnsupported {
     /// The destination.
     pub path: String,

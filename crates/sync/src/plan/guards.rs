@@ -67,7 +67,7 @@ impl fmt::Display for Foreign {
         write!(
             f,
             "No push to this directory has completed before, and of {planned} paths that would be \
-             deleted there, {count} are no earlier version of anything in the source: {}",
+             deleted, {count} are not earlier versions of files in the source: {}",
             names.join(", ")
         )?;
         if more > 0 { write!(f, " and {more} more") } else { Ok(()) }

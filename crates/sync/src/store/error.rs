@@ -10,14 +10,14 @@ use assetsync_core::text;
 #[non_exhaustive]
 pub enum StoreError {
     /// The directory is somebody else's: in a store files are deleted.
-    #[error("{} holds other files and is no store; name a new or an empty directory", text::path(.0))]
+    #[error("{} is not a store and is not empty; choose a new or empty directory", text::path(.0))]
     NotAStore(PathBuf),
     /// Another process holds the lock.
-    #[error("Another process is pruning the store {}; try again when it has ended", text::path(.0))]
+    #[error("Another process is pruning the store {}; try again when that has ended", text::path(.0))]
     Busy(PathBuf),
     /// The system says no.
     #[error(
-        "Can't {doing} {}: {source}; see to its rights and room, or name another directory",
+        "Can't {doing} {}: {source}; check permissions and free space, or choose another directory",
         text::path(path)
     )]
     Io {
@@ -47,12 +47,9 @@ mod tests {
         let text = StoreError::io("write", Path::new("/s/packs"))(full).to_string();
         assert_eq!(
             text,
-            "Can't write /s/packs: no storage space; see to its rights and room, or name another directory"
+            "Can't write /s/packs: no storage space; check permissions and free space, or choose another directory"
         );
         let text = StoreError::NotAStore("/home".into()).to_string();
-        assert_eq!(
-            text,
-            "/home holds other files and is no store; name a new or an empty directory"
-        );
+        assert_eq!(text, "/home is not a store and is not empty; choose a new or empty directory");
     }
 }
