@@ -162,8 +162,8 @@ fn agent_hint(code: FailureCode) -> Option<&'static str> {
             Some("DEST must be a directory, and no other program may write to it during a push")
         }
         FailureCode::Protected => Some(
-            "DEST is the directory that becomes equal to SRC, such as web1:/var/www/shop/public/assets; \
-             without --delete nothing is deleted",
+            "DEST is the directory that becomes equal to SRC, such as \
+             web1:/var/www/shop/public/assets; without --delete nothing is deleted",
         ),
         _ => None,
     }

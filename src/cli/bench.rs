@@ -84,12 +84,13 @@ pub const ABOUT: &str = "\
 Measure assetsync against rsync, with your own builds
 
 The scenarios are the pushes of an application's life, from the first push to a rollback. In each, \
-the competitors take turns to update the same directory over SSH. Every result is compared with the \
-source, and a wrong one is reported as an error. Measured for all: seconds, CPU time on both sides, \
-TCP bytes, and peak memory on the target host.
+the competitors take turns to update the same directory over SSH. Every result is compared with \
+the source, and a wrong one is reported as an error. Measured for all: seconds, CPU time on both \
+sides, TCP bytes, and peak memory on the target host.
 
 Without --to, a temporary sshd is started on this machine. With --to, everything happens in a new \
-directory inside DEST, which is deleted at the end; CPU time and memory of that host can't be measured.";
+directory inside DEST, which is deleted at the end; CPU time and memory of that host can't be \
+measured.";
 
 /// Examples, and the placeholders of `--against`.
 const EXAMPLES: &str = "\

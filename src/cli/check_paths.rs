@@ -45,8 +45,8 @@ impl PushPaths<'_> {
         };
         if let Some(stage) = stage_of(self.source) {
             let text = format!(
-                "{stage} is a stage of assetsync.toml, not a directory; a stage's settings name its hosts, \
-                 so DEST can't be given"
+                "{stage} is a stage of assetsync.toml, not a directory; a stage's settings name its \
+                 hosts, so DEST can't be given"
             );
             return Err(CommandError::usage(text)
                 .hint(format!("to push to the stage's hosts: assetsync push {stage}")));

@@ -41,8 +41,9 @@ pub const ABOUT: &str = "\
 Show the effective settings, and where each comes from
 
 Later layers override earlier ones: built-in defaults, the file, its stage, the host, environment \
-variables (ASSETSYNC_DEPLOY_TO for deploy_to), --set. KEY.append adds items to a list and KEY.remove \
-removes them; replacing a list so that items are lost prints a warning. Secrets are never shown.";
+variables (ASSETSYNC_DEPLOY_TO for deploy_to), --set. KEY.append adds items to a list and \
+KEY.remove removes them; replacing a list so that items are lost prints a warning. Secrets are \
+never shown.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -111,12 +111,13 @@ pub struct StatusArguments {
 pub const DEPLOY: &str = "\
 Build, and deploy to every host of a stage, all or none
 
-First, a connection to every host is checked. Then the build runs, its files are staged on all hosts \
-beside the served ones, and published once every host has all of them. Then hooks run, the \
+First, a connection to every host is checked. Then the build runs, its files are staged on all \
+hosts beside the served ones, and published once every host has all of them. Then hooks run, the \
 application restarts, and old files past their retention are deleted. A failure before publishing \
 leaves every host unchanged.
 
-Unless --skip-build is given, the local build is deleted after a successful deploy (build.cleanup).";
+Unless --skip-build is given, the local build is deleted after a successful deploy \
+(build.cleanup).";
 
 /// The description of `rollback`.
 pub const ROLLBACK: &str = "\
@@ -129,7 +130,8 @@ Restore the files of an earlier deploy on all hosts, or on none
 pub const STATUS: &str = "\
 Show for each host the live deploy, kept deploys, and files changed outside of deploys
 
-Installs the agent on hosts that do not have it. Exit status 1 if the status of a host can't be read.";
+Installs the agent on hosts that do not have it. Exit status 1 if the status of a host can't be \
+read.";
 
 /// The description of `prune`.
 pub const PRUNE: &str = "\

@@ -12,7 +12,8 @@ use crate::error::CommandError;
 
 /// The stage that `assetsync push STAGE` names.
 ///
-/// If a directory or remote path has the same name, it is a stage only if the project has that stage.
+/// If a directory or remote path has the same name, it is a stage only if the project has that
+/// stage.
 pub fn stage(
     matches: &ArgMatches,
     arguments: &PushArguments,
@@ -30,7 +31,8 @@ pub fn stage(
     };
     if let Some(option) = option_without_stage(matches) {
         let text = format!(
-            "{option} can't be used with a stage; {stage} is read as a stage because DEST is missing"
+            "{option} can't be used with a stage; {stage} is read as a stage because DEST is \
+             missing"
         );
         return Err(CommandError::usage(text).hint(
             "assetsync push SRC DEST takes this option; a stage has settings (--set KEY=VALUE)",

@@ -79,13 +79,15 @@ pub struct PruneArguments {
 pub const ABOUT: &str = "\
 Show or prune the local store
 
-The store holds the contents that were pushed, and the state of each destination after the last push \
-to it, so that the next push sends little. It is safe to delete: the next pushes only send more.";
+The store holds the contents that were pushed, and the state of each destination after the last \
+push to it, so that the next push sends little. It is safe to delete: the next pushes only send \
+more.";
 
 /// The description of `store prune`.
 const PRUNE: &str = "\
 Delete contents that no destination has any more
 
-Pushes do this automatically, about once a day. The states of destinations that were not pushed to for \
-90 days are deleted. If the store is over its limit of 2 GiB, the contents of the destinations with \
-the oldest pushes are deleted. Contents added in the last hour are kept: a running push may need them.";
+Pushes do this automatically, about once a day. The states of destinations that were not pushed to \
+for 90 days are deleted. If the store is over its limit of 2 GiB, the contents of the destinations \
+with the oldest pushes are deleted. Contents added in the last hour are kept: a running push may \
+need them.";

@@ -1,4 +1,4 @@
-//! `assetsync man`: one page, which is that of `push`, as nearly all of the command is.
+//! `assetsync man`: the page of `push`, with a list of the other commands.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! One file a command.
+//! The commands, one file each.
 
 mod bench;
 mod completions;
@@ -16,11 +16,11 @@ use clap::ArgMatches;
 use crate::cli::args::{Arguments, Command};
 use crate::error::Exit;
 
-/// Carries out what the command line says.
+/// Runs the command.
 pub fn run(matches: &ArgMatches, arguments: Arguments) -> Exit {
     match arguments.command {
         Command::Push(arguments) => {
-            // The matches of the command that was given are there: the arguments came from them.
+            // Always present: the arguments came from these matches.
             let matches = matches.subcommand_matches("push").unwrap_or(matches);
             push::run(matches, *arguments)
         }

@@ -20,8 +20,8 @@ pub struct RaceProgress<'a> {
 }
 
 impl<'a> RaceProgress<'a> {
-    /// Shows progress on `console`. The first Ctrl-C makes the race clean up and end, the second one
-    /// ends it immediately.
+    /// Shows progress on `console`. The first Ctrl-C makes the race clean up and end, the second
+    /// one ends it immediately.
     pub fn new(console: &'a Console) -> RaceProgress<'a> {
         let bar = console.bars().add(ProgressBar::new_spinner());
         bar.set_style(

@@ -28,8 +28,8 @@ pub fn toml(file: &str, settings: &Settings, origin: bool) -> String {
     text
 }
 
-/// The lines of one setting. A list that is too long, or whose items come from different lines, gets
-/// one line per item.
+/// The lines of one setting. A list that is too long, or whose items come from different lines,
+/// gets one line per item.
 fn lines(explained: &ExplainedSetting, origin: bool) -> String {
     let whole = format!("{} = {}", explained.key, explained.to_toml());
     let first = explained.parts.first().map_or(&explained.origin, |part| &part.origin);

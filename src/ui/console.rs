@@ -1,10 +1,10 @@
-//! The edge to the terminal: the only place that writes to standard output and standard error.
+//! The only module that writes to standard output and standard error.
 //!
-//! What a script or a pipe wants goes to standard output: summaries, changed paths, JSON. Everything about
-//! how it is going goes to standard error: progress, steps, warnings, errors.
+//! Results go to standard output: summaries, changed paths, JSON. Everything else goes to standard
+//! error: progress, steps, warnings, errors.
 //!
-//! Whatever is in a text, it does not drive the terminal: words pass through [`assetsync_core::text`], and in JSON the
-//! same characters are written as `\uXXXX`, which changes nothing for who reads it as JSON.
+//! No text can control the terminal: all output is escaped by [`assetsync_core::text`], and JSON
+//! has the same characters as `\uXXXX`, which parsers read as the original text.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,7 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 use super::output::Output;
 use crate::error::{CommandError, Exit};
 
-/// Both streams, and the lines of progress that must not be written over.
+/// Both streams, and the progress lines that output must not overwrite.
 pub struct Console {
     /// What is printed.
     pub output: Output,
@@ -25,7 +25,7 @@ pub struct Console {
 }
 
 impl Console {
-    /// Progress is shown only to a person: on a terminal, unless asked for silence or JSON.
+    /// Progress is shown only on a terminal, and neither with `--quiet` nor with `--json`.
     pub fn new(output: Output) -> Console {
         let shown = io::stderr().is_terminal() && !output.quiet && !output.json;
         let target =
@@ -33,17 +33,18 @@ impl Console {
         Console { output, bars: MultiProgress::with_draw_target(target), lost: Mutex::new(None) }
     }
 
-    /// Whether somebody is there to answer questions.
+    /// Whether questions can be asked.
     pub fn is_interactive(&self) -> bool {
         io::stdin().is_terminal() && !self.output.quiet && !self.output.json
     }
 
-    /// The lines of progress; hidden where nobody would see them.
+    /// The progress lines; hidden unless progress is shown.
     pub fn bars(&self) -> &MultiProgress {
         &self.bars
     }
 
-    /// Writes `text`, which ends in a newline, to standard output, in one piece. With `--json` it is JSON.
+    /// Writes `text`, which ends in a newline, to standard output at once. With `--json` it is
+    /// JSON.
     pub fn say(&self, text: &str) {
         let safe = if self.output.json { safe_json(text) } else { text::lines(text) };
         let written = self.bars.suspend(|| write_out(safe.as_bytes()));
@@ -57,7 +58,7 @@ impl Console {
         self.bars.suspend(|| write_err(line));
     }
 
-    /// Writes a warning to standard error, unless silence was asked for.
+    /// Writes a warning to standard error, except with `--quiet`.
     pub fn warn(&self, text: &str) {
         if !self.output.quiet {
             self.tell(&format!("warning: {text}"));
@@ -69,9 +70,9 @@ impl Console {
         self.tell(&error_text(about, error));
     }
 
-    /// The exit code, once output that could not be written is counted too.
+    /// The exit code, considering output that could not be written.
     ///
-    /// A reader that has gone (`| head`) is no failure: the push went on without it.
+    /// A closed pipe (`| head`) is not an error: the push was completed anyway.
     pub fn finish(&self, exit: Exit) -> Exit {
         match self.lost.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(error) if error.kind() != ErrorKind::BrokenPipe && exit == Exit::Done => {
@@ -82,7 +83,7 @@ impl Console {
     }
 }
 
-/// Writes text of this program itself to standard output and gives the exit code.
+/// Writes trusted bytes to standard output and returns the exit code.
 pub fn print(bytes: &[u8]) -> Exit {
     match write_out(bytes) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -92,12 +93,13 @@ pub fn print(bytes: &[u8]) -> Exit {
     }
 }
 
-/// Writes a line to standard error, whatever progress is shown: for who has taken that away.
+/// Writes a line to standard error without suspending progress lines: for callers that have done
+/// so.
 pub fn print_stderr_raw(line: &str) {
     write_err(line);
 }
 
-/// Writes an error to standard error and gives its exit code.
+/// Writes an error to standard error and returns its exit code.
 pub fn report(error: &CommandError) -> Exit {
     write_err(&error_text(None, error));
     error.exit
@@ -119,12 +121,12 @@ fn write_out(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// There is nobody left to tell where standard error fails.
+/// If standard error fails, there is nowhere to report that.
 fn write_err(lines: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", text::lines(lines));
 }
 
-/// The same JSON without characters that must not be shown; they can only be inside of its strings.
+/// Escapes unsafe characters in JSON; they can only occur inside of its strings.
 fn safe_json(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for character in json.chars() {
@@ -144,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_says_the_same_and_shows_nothing_unsafe() {
+    fn escaped_json_is_safe_and_has_the_same_value() {
         let said = "a\u{1b}[2J\n\u{202e}\u{85}\u{e0041}\u{7f} \\ \u{fc}";
         let json = serde_json::json!({ "said": said }).to_string() + "\n";
         let safe = safe_json(&json);

@@ -1,7 +1,7 @@
 //! Signals: restores the terminal, then lets the signal have its default effect.
 //!
-//! Nothing has to be undone at the destination: the agent publishes by renaming only, and exits when
-//! its connection is closed.
+//! Nothing has to be undone at the destination: the agent publishes by renaming only, and exits
+//! when its connection is closed.
 
 use std::io;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! A plan's actions as rsync's `--itemize-changes` prints them.
 //!
-//! A line is eleven letters and a path. The first letter: `<` content is sent, `c` made at the destination
-//! (a directory, a link, or a copy of what it has), `.` only attributes change. The second: `f`, `d` or `L`.
-//! The rest is `+` for what is new; else `c` content, `t` time, `p` permissions, each where it differs as
-//! far as the plan tells. Deletes say `*deleting`, new spellings of a name `*respelling`.
+//! A line is eleven letters and a path. The first letter: `<` content is sent, `c` created at the
+//! destination (a directory, a symlink, or a copy), `.` only attributes change. The second: `f`,
+//! `d` or `L`. The rest: `+` for new paths, else `c` content, `t` time, `p` permissions, each if
+//! the plan changes it. Deletes are `*deleting`, new spellings of a name `*respelling`.
 
 use assetsync_core::plan::{Action, ActionKind, FileAction};
 use assetsync_core::recipe::Recipe;
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_those_of_rsync() {
+    fn lines_are_as_in_rsync() {
         let link = || ActionKind::Symlink { target: b"to\x1b".to_vec(), mtime: Mtime::default() };
         let (copy, delta) = (
             Recipe::Copy { from: Basis::Existing(0) },

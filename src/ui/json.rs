@@ -1,4 +1,4 @@
-//! `--json`: one object a line on standard output.
+//! `--json`: one object per line on standard output.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use assetsync_sync::{Event, Monitor, Report};
 use super::console::Console;
 use super::json_line::{Body, Done, Line, PlannedAction};
 
-/// Least time between two `progress` lines of one destination.
+/// Minimum time between two `progress` lines of one destination.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 /// Prints the `done` line of a success, in a dry run after its plan.
@@ -31,19 +31,19 @@ pub fn failed(console: &Console, destination: &str, error: &str, dry_run: bool) 
 }
 
 fn print(console: &Console, destination: &str, body: Body<'_>) {
-    // Nothing in these structures can fail to be JSON: keys are text and numbers finite.
+    // Serializing can't fail: keys are texts and numbers finite.
     if let Ok(mut line) = serde_json::to_string(&Line { destination, body }) {
         line.push('\n');
         console.say(&line);
     }
 }
 
-/// Keeps `progress` lines of one destination rare.
+/// Limits the rate of `progress` lines of one destination.
 #[derive(Default)]
-pub struct Pace(Mutex<Option<Instant>>);
+pub struct ProgressThrottle(Mutex<Option<Instant>>);
 
-impl Pace {
-    /// Whether it is time for a `progress` line.
+impl ProgressThrottle {
+    /// Whether a `progress` line may be printed now.
     fn is_due(&self) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let due = last.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY);
@@ -58,24 +58,29 @@ impl Pace {
 pub struct JsonLines<'a> {
     console: &'a Console,
     destination: &'a str,
-    pace: Pace,
+    throttle: ProgressThrottle,
 }
 
 impl<'a> JsonLines<'a> {
     /// Lines about one destination.
     pub fn new(console: &'a Console, destination: &'a str) -> JsonLines<'a> {
-        JsonLines { console, destination, pace: Pace::default() }
+        JsonLines { console, destination, throttle: ProgressThrottle::default() }
     }
 }
 
 impl Monitor for JsonLines<'_> {
     fn event(&self, event: Event<'_>) {
-        happened(self.console, self.destination, event, &self.pace);
+        print_event(self.console, self.destination, event, &self.throttle);
     }
 }
 
 /// Prints the line of an event, if it has one.
-pub fn happened(console: &Console, destination: &str, event: Event<'_>, pace: &Pace) {
+pub fn print_event(
+    console: &Console,
+    destination: &str,
+    event: Event<'_>,
+    throttle: &ProgressThrottle,
+) {
     let text;
     let body = match event {
         Event::Connected { how } => Body::Connected { how },
@@ -89,7 +94,7 @@ pub fn happened(console: &Console, destination: &str, event: Event<'_>, pace: &P
         }
         Event::Surveyed { paths, partials } => Body::Surveyed { paths, partials },
         Event::Planned { files, bytes } => Body::Planned { files, bytes },
-        Event::Progress { done, total, sent } if pace.is_due() => {
+        Event::Progress { done, total, sent } if throttle.is_due() => {
             Body::Progress { done, total, sent }
         }
         Event::Retrying { files } => Body::Retrying { files },

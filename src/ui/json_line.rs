@@ -1,4 +1,4 @@
-//! The lines of `--json`, a contract with scripts: fields are added, never renamed or removed.
+//! The lines of `--json`, a contract with scripts: fields may be added, never renamed or removed.
 
 use std::collections::BTreeMap;
 
@@ -14,73 +14,73 @@ use super::itemize;
 pub struct Line<'a> {
     /// The destination as it was given on the command line.
     pub destination: &'a str,
-    /// What the line is about, and its fields.
+    /// The event and its fields.
     #[serde(flatten)]
     pub body: Body<'a>,
 }
 
-/// What a line says; `event` is its name.
+/// The content of a line; `event` is its name.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Body<'a> {
-    /// The host is reached.
+    /// The host is connected.
     Connected {
         /// The transport and why it was chosen.
         how: &'a str,
     },
-    /// The agent was not there and has been installed; a dry run does that, too, unless it is one by SFTP.
+    /// The agent was missing and has been installed, also in a dry run, except over SFTP.
     AgentInstalled {
-        /// Where, on the destination's host.
+        /// Its path on the target host.
         path: &'a str,
         /// The program's size.
         bytes: u64,
     },
     /// The login shell printed something before the agent started.
     Noise {
-        /// What it printed.
+        /// Its output.
         text: &'a str,
     },
     /// The destination's state is known.
     Surveyed {
-        /// Number of paths there.
+        /// Number of paths at the destination.
         paths: u64,
         /// Verified files of an interrupted push that can be used again.
         #[serde(rename = "leftovers")]
         partials: u64,
     },
-    /// The plan is made, and content will travel.
+    /// The plan is complete, and has content to send.
     Planned {
-        /// Files whose content travels.
+        /// Number of files whose content is sent.
         files: u64,
-        /// Their bytes of content.
+        /// Their size.
         bytes: u64,
     },
-    /// More content has been sent; at most four lines a second.
+    /// More content has been sent; at most four lines per second.
     Progress {
-        /// Bytes of content dealt with so far.
+        /// Bytes of content processed so far.
         done: u64,
-        /// Bytes of content in all.
+        /// Bytes of content in total.
         total: u64,
-        /// Bytes that travelled so far.
+        /// Bytes sent so far.
         sent: u64,
     },
-    /// Files that did not arrive as they were sent are sent again.
+    /// Files that arrived damaged are sent again.
     Retrying {
-        /// How many.
+        /// Their number.
         files: u64,
     },
-    /// Everything is sent; the agent verifies and publishes.
+    /// Everything is sent; the agent verifies and publishes it.
     Sent,
-    /// The destination is as the plan says.
+    /// The plan is applied.
     Published,
-    /// Something worth knowing.
+    /// A warning or notice.
     Notice {
-        /// In words.
+        /// Its text.
         message: &'a str,
     },
     /// One action of a dry run's plan.
     Action(PlannedAction<'a>),
-    /// The end of this destination: exactly one for each, whatever happened.
+    /// The result of this destination: exactly one line, also after a failure.
     Done(Done<'a>),
 }
 
@@ -89,12 +89,12 @@ pub enum Body<'a> {
 pub struct PlannedAction<'a> {
     /// `file`, `directory`, `symlink` or `delete`.
     pub action: &'static str,
-    /// The path, relative to the destination; what can't be shown is escaped.
+    /// The path, relative to the destination; unprintable characters are escaped.
     pub path: String,
-    /// The path's bytes in hexadecimal, where `path` is not exactly the path.
+    /// The path's bytes in hexadecimal, if `path` has escapes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<String>,
-    /// Whether nothing stands there yet.
+    /// Whether the path is new at the destination.
     pub new: bool,
     /// The eleven letters of `--itemize-changes`.
     pub change: &'static str,
@@ -104,53 +104,53 @@ pub struct PlannedAction<'a> {
     /// A file's bytes of content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// Whether a file is published after what it names.
+    /// Whether a file is an entry point, which is published last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry_point: Option<bool>,
-    /// A symbolic link's text, escaped like `path`.
+    /// A symlink's target, escaped like `path`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
 }
 
-/// The end of one destination. After a failure the numbers are 0.
+/// The result of one destination. After a failure the numbers are 0.
 #[derive(Serialize, Default)]
 pub struct Done<'a> {
-    /// Whether the destination is as the source, or in a dry run whether the plan could be made.
+    /// Whether the push succeeded, or in a dry run whether the plan could be made.
     pub ok: bool,
-    /// Whether this was a dry run: the numbers say what would be done, the destination was not changed.
+    /// Whether this was a dry run: the numbers are those of the plan, the destination is unchanged.
     pub dry_run: bool,
     /// Regular files in the source.
     pub files_total: u64,
     /// Bytes of their content.
     pub bytes_total: u64,
-    /// Files for which content, or a recipe with data, travelled.
+    /// Files for which content or a recipe with data was sent.
     pub files_sent: u64,
-    /// Paths deleted with publishing.
+    /// Paths deleted when publishing.
     pub files_deleted: u64,
     /// Old paths deleted at the end of a deploy, or by pruning.
     pub files_pruned: u64,
-    /// Bytes of the files among both.
+    /// Size of the deleted and pruned files.
     pub bytes_deleted: u64,
-    /// Bytes written to the connection, before SSH wraps them.
+    /// Bytes written to the connection, without the overhead of SSH.
     pub bytes_sent: u64,
     /// Bytes read from it.
     pub bytes_received: u64,
-    /// From connecting to the last answer.
+    /// From connecting to the last message.
     pub seconds: f64,
-    /// The agent's peak memory; 0 where there is no agent or it is not known.
+    /// The agent's peak memory; 0 if there is no agent or it is unknown.
     pub agent_peak_rss_bytes: u64,
     /// Files of the destination that the agent read.
     pub agent_files_read: u64,
-    /// How often an answer was waited for after connecting.
+    /// Number of round trips after connecting.
     pub round_trips: u32,
-    /// 1 where content was encoded for this destination, 0 where there was none to send, or what was encoded for another
-    /// destination in the same state was sent.
+    /// 1 if content was encoded for this destination, 0 if there was nothing to send or the
+    /// encoding for another destination in the same state was used.
     pub encodings: u32,
     /// Files that arrived damaged and were sent again.
     pub retried: u64,
     /// Files and bytes of content by recipe.
     pub recipes: BTreeMap<&'a str, Sum>,
-    /// What failed; only there if something did.
+    /// The error; omitted after success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'a str>,
 }
@@ -160,7 +160,7 @@ pub struct Done<'a> {
 pub struct Sum {
     /// Number of files.
     pub files: u64,
-    /// Bytes of content, not of what travelled.
+    /// Bytes of content, not bytes sent.
     pub bytes: u64,
 }
 
@@ -203,7 +203,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl<'a> Done<'a> {
-    /// What a report says.
+    /// The values of a report.
     pub fn success(report: &'a Report, dry_run: bool) -> Done<'a> {
         Done {
             ok: true,
@@ -227,7 +227,7 @@ impl<'a> Done<'a> {
         }
     }
 
-    /// A failure has no numbers.
+    /// A failure; all numbers are 0.
     pub fn failure(error: &'a str, dry_run: bool) -> Done<'a> {
         Done { dry_run, error: Some(error), ..Done::default() }
     }

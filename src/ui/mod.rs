@@ -1,4 +1,5 @@
-//! Everything a person or a script reads. The engine reports events and values; words are chosen here.
+//! All output for people and scripts: the libraries return events and values, this module formats
+//! them.
 
 pub mod bench;
 pub mod config;
@@ -10,7 +11,6 @@ mod json_line;
 pub mod monitor;
 pub mod outcome;
 pub mod output;
-mod pace;
 mod progress;
 pub mod prompt;
 pub mod rollout;
@@ -20,3 +20,4 @@ pub mod status;
 mod steps;
 pub mod store;
 mod summary;
+mod transfer_rate;

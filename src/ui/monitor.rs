@@ -1,4 +1,4 @@
-//! Hands the engine's events to those who show them.
+//! Passes the events of a push to everything that prints them.
 
 use assetsync_sync::{Event, Monitor};
 
@@ -7,13 +7,13 @@ use super::json::JsonLines;
 use super::progress::ProgressLine;
 use super::steps::Steps;
 
-/// Everyone who hears of the push to one destination.
+/// The monitors of the push to one destination.
 pub struct Watch<'a> {
     listeners: Vec<Box<dyn Monitor + 'a>>,
 }
 
 impl<'a> Watch<'a> {
-    /// JSON lines, or words and a line of progress; each decides what it shows.
+    /// JSON lines, or step lines and a progress line.
     pub fn new(console: &'a Console, label: &'a str) -> Watch<'a> {
         if console.output.json {
             return Watch { listeners: vec![Box::new(JsonLines::new(console, label))] };

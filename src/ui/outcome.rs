@@ -50,7 +50,7 @@ fn refused(error: &PushError, label: &str, source: &Source) -> CommandError {
     CommandError { hints, ..plain }
 }
 
-/// Reports that no destination was tried.
+/// Reports that no push was started.
 pub fn not_started(console: &Console, labels: &[String], dry_run: bool, error: &CommandError) {
     console.error(None, error);
     if console.output.json {

@@ -1,6 +1,6 @@
-//! What is printed of a push.
+//! Which parts of a push are printed.
 
-/// What is printed of a push, resolved from `-v`, `-q`, `--json` and the like.
+/// Which parts of a push are printed, from `-v`, `-q`, `--json` and the like.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Output {
     /// Each step.
@@ -9,10 +9,10 @@ pub struct Output {
     pub clock: bool,
     /// Each changed path.
     pub changes: bool,
-    /// More numbers at the end.
+    /// Statistics at the end.
     pub stats: bool,
-    /// Nothing but errors.
+    /// Only errors.
     pub quiet: bool,
-    /// JSON instead of words.
+    /// JSON instead of text.
     pub json: bool,
 }

@@ -9,25 +9,25 @@ use assetsync_units::{bytes, clock};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::console::Console;
-use super::pace::Pace;
+use super::transfer_rate::TransferRate;
 
-/// How often a waiting line shows that time passes.
+/// How often the elapsed time of a waiting line is updated.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Columns for the destination's name; the rest of 80 is for what happens there.
+/// Columns for the destination's name, of 80 in all.
 const LABEL_COLUMNS: usize = 18;
 
-/// While nothing can be measured: what is waited for, and for how long.
+/// Without measurable progress: the current step and its duration.
 const WAITING: &str = "{prefix:18} {msg} {elapsed}";
 
-/// While content is sent: how far, how fast, how long still.
+/// While content is sent: the part done, the rate, and the time left.
 const SENDING: &str = "{prefix:18} sending [{bar:8}] {wide_msg}";
 
-/// The line of one destination; it vanishes when the push ends.
+/// The progress line of one destination; removed when the push ends.
 pub struct ProgressLine {
     bar: ProgressBar,
     started: Instant,
-    pace: Mutex<Pace>,
+    rate: Mutex<TransferRate>,
 }
 
 impl ProgressLine {
@@ -35,7 +35,7 @@ impl ProgressLine {
     pub fn new(console: &Console, label: &str) -> ProgressLine {
         let bar = console.bars().add(ProgressBar::no_length());
         bar.set_prefix(shortened(label, LABEL_COLUMNS).into_owned());
-        let line = ProgressLine { bar, started: Instant::now(), pace: Mutex::default() };
+        let line = ProgressLine { bar, started: Instant::now(), rate: Mutex::default() };
         line.wait("connecting");
         line
     }
@@ -54,9 +54,9 @@ impl ProgressLine {
     }
 
     fn sending(&self, done: u64, total: u64, sent: u64) {
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        pace.note(self.started.elapsed(), done, sent);
-        self.bar.set_message(numbers(done, total, &pace));
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.note(self.started.elapsed(), done, sent);
+        self.bar.set_message(numbers(done, total, &rate));
         self.bar.set_position(done);
     }
 }
@@ -81,17 +81,17 @@ impl Drop for ProgressLine {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // The templates are constants; a test reads them.
+    // The templates are constants, and a test parses them.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 /// `12.3 MB of 33.5 MB  281 kB/s  0:11 left`.
-fn numbers(done: u64, total: u64, pace: &Pace) -> String {
-    let left = pace.left(total).map_or(String::new(), |left| format!("  {} left", clock(left)));
-    format!("{} of {}  {}/s{left}", bytes(done), bytes(total), bytes(pace.wire()))
+fn numbers(done: u64, total: u64, rate: &TransferRate) -> String {
+    let left = rate.left(total).map_or(String::new(), |left| format!("  {} left", clock(left)));
+    format!("{} of {}  {}/s{left}", bytes(done), bytes(total), bytes(rate.wire()))
 }
 
-/// The end of a label, which tells destinations apart better than its beginning.
+/// The end of a label: destinations differ there more often than at the start.
 fn shortened(label: &str, columns: usize) -> Cow<'_, str> {
     let count = label.chars().count();
     if count <= columns {

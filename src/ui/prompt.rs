@@ -9,35 +9,35 @@ use assetsync_ssh::Prompt;
 
 use super::console::Console;
 
-/// What was answered for each key; none where the person declined.
+/// The answer for each key; `None` if the user declined.
 type Answers = HashMap<PathBuf, Option<String>>;
 
-/// The person at the terminal, asked once for each key, however many destinations want it.
+/// The user at the terminal, asked once per key for all destinations.
 pub struct TerminalPrompt {
     console: Arc<Console>,
-    /// Held while asking, so that only one question stands at a time.
+    /// Locked while asking, so that there is only one question at a time.
     answers: Mutex<Answers>,
 }
 
-/// Asks on behalf of one destination.
+/// The prompt of one destination.
 pub struct DestinationPrompt<'a> {
     person: &'a TerminalPrompt,
-    /// What this destination was told already: who asks again was told wrong.
-    told: Mutex<HashMap<PathBuf, String>>,
+    /// Answers that this destination already got: if it asks again, they were wrong.
+    given: Mutex<HashMap<PathBuf, String>>,
 }
 
 impl TerminalPrompt {
-    /// Nothing has been asked yet.
+    /// A prompt without answers.
     pub fn new(console: Arc<Console>) -> TerminalPrompt {
         TerminalPrompt { console, answers: Mutex::default() }
     }
 
-    /// One who asks for one destination.
+    /// The prompt of one destination.
     pub fn asker(&self) -> DestinationPrompt<'_> {
-        DestinationPrompt { person: self, told: Mutex::default() }
+        DestinationPrompt { person: self, given: Mutex::default() }
     }
 
-    /// The answer, asked for unless there is one other than `wrong`.
+    /// The known answer if it differs from `wrong`, else a new one from the user.
     fn answer(&self, key: &Path, wrong: Option<&String>) -> Option<String> {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         match answers.get(key) {
@@ -57,7 +57,7 @@ impl TerminalPrompt {
     }
 }
 
-/// For all destinations alike: whoever asks gets what was answered first.
+/// All destinations share the first answer.
 impl Prompt for TerminalPrompt {
     fn passphrase(&self, key: &Path) -> Option<String> {
         self.answer(key, None)
@@ -66,9 +66,9 @@ impl Prompt for TerminalPrompt {
 
 impl Prompt for DestinationPrompt<'_> {
     fn passphrase(&self, key: &Path) -> Option<String> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = self.person.answer(key, told.get(key))?;
-        told.insert(key.to_owned(), answer.clone());
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = self.person.answer(key, given.get(key))?;
+        given.insert(key.to_owned(), answer.clone());
         Some(answer)
     }
 }

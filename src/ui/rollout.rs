@@ -322,7 +322,8 @@ fn hints(error: &RolloutError) -> Vec<&'static str> {
         }
         RolloutError::Build(_) => vec!["no host was changed"],
         RolloutError::Source(_) => vec![
-            "the build must put its files into assets.source; --dry-run and --skip-build use the existing build",
+            "the build must put its files into assets.source; --dry-run and --skip-build use the \
+             existing build",
         ],
         RolloutError::Commands { command_phase: CommandPhase::Restart, .. } => {
             vec!["the new assets are live; restart the application, or run: assetsync rollback"]

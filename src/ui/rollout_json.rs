@@ -1,5 +1,5 @@
-//! `--json` of commands that work on a stage: one object a line; each place ends with one `done` line, and the whole
-//! with one `rollout` line.
+//! `--json` of commands on a stage: one object per line. Each target ends with one `done` line, and
+//! the whole run with one `rollout` line.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use assetsync_sync as sender;
 use serde::Serialize;
 
 use super::console::Console;
-use super::json::{self, Pace};
+use super::json::{self, ProgressThrottle};
 use super::json_line::Done;
 use super::run_info::RunInfo;
 use crate::error::Exit;
@@ -18,34 +18,34 @@ use crate::error::Exit;
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line<'a> {
-    /// The next step begins.
+    /// The next phase begins.
     Phase { phase: String },
-    /// A command begins; without a host it runs here.
+    /// A command starts; without a host it runs on this machine.
     Running { host: Option<&'a str>, command: &'a str },
     /// A command printed a line.
     Output { host: Option<&'a str>, line: &'a str },
-    /// A command ended well.
+    /// A command succeeded.
     Ran { host: Option<&'a str>, command: &'a str, seconds: f64 },
-    /// A place has everything, and is as it was.
+    /// A target has all files staged; what it serves is unchanged.
     Staged { destination: &'a str, files_sent: u64, bytes_sent: u64 },
-    /// Old files are gone.
+    /// Old files were deleted.
     Pruned { destination: &'a str, paths: u64, bytes: u64 },
-    /// A place or a host can't go on.
+    /// A target or a host failed.
     Failed { destination: &'a str, error: String },
-    /// What was built was deleted here.
+    /// A local build was deleted.
     CleanedUp { path: String },
-    /// Something worth knowing.
+    /// A warning or notice.
     Notice { destination: Option<&'a str>, message: &'a str },
-    /// The end of one place.
-    Done(PlaceDone<'a>),
-    /// The end of all.
+    /// The result of one target.
+    Done(TargetDone<'a>),
+    /// The result of the rollout.
     Rollout(RolloutDone<'a>),
 }
 
 #[derive(Serialize)]
-struct PlaceDone<'a> {
+struct TargetDone<'a> {
     destination: &'a str,
-    /// What is served there: `live`, `before` or `unknown`.
+    /// The version it serves: `live`, `before` or `unknown`.
     stands: &'static str,
     #[serde(flatten)]
     done: Done<'a>,
@@ -54,13 +54,13 @@ struct PlaceDone<'a> {
 #[derive(Serialize)]
 struct RolloutDone<'a> {
     stage: &'a str,
-    /// The deploy's id; empty if nothing was begun.
+    /// The deploy's id; empty if the rollout did not start.
     deploy: String,
     ok: bool,
     dry_run: bool,
     /// The exit status.
     exit: u8,
-    /// How often content was encoded: once for all places in the same state.
+    /// Number of encodings: one for all targets in the same state.
     encodings: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -69,19 +69,24 @@ struct RolloutDone<'a> {
 /// Prints events as they happen.
 pub struct JsonLines {
     console: Arc<Console>,
-    /// By place.
-    paces: Mutex<HashMap<String, Pace>>,
+    /// By target.
+    throttles: Mutex<HashMap<String, ProgressThrottle>>,
 }
 
 impl JsonLines {
     /// Lines on the console's standard output.
     pub fn new(console: &Arc<Console>) -> JsonLines {
-        JsonLines { console: Arc::clone(console), paces: Mutex::default() }
+        JsonLines { console: Arc::clone(console), throttles: Mutex::default() }
     }
 
     fn push(&self, target: &str, event: sender::Event<'_>) {
-        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
-        json::happened(&self.console, target, event, paces.entry(target.to_owned()).or_default());
+        let mut throttles = self.throttles.lock().unwrap_or_else(PoisonError::into_inner);
+        json::print_event(
+            &self.console,
+            target,
+            event,
+            throttles.entry(target.to_owned()).or_default(),
+        );
     }
 }
 
@@ -111,14 +116,14 @@ impl Monitor for JsonLines {
             Event::Notice { target, text } => {
                 Line::Notice { destination: target, message: text.as_str() }
             }
-            // The engine's own event says it.
+            // Already reported by the push's own events.
             _ => return,
         };
         print(&self.console, &line);
     }
 }
 
-/// Prints the end of every place, and of all.
+/// Prints the results of all targets, and of the rollout.
 pub fn end(console: &Console, about: RunInfo<'_>, outcome: &Outcome, exit: Exit) {
     for target in &outcome.targets {
         if let (Some(report), true) = (&target.report, about.dry_run) {
@@ -133,7 +138,7 @@ pub fn end(console: &Console, about: RunInfo<'_>, outcome: &Outcome, exit: Exit)
         let ok = done.ok && (about.dry_run || target.served_version == ServedVersion::New);
         let done = Done { ok, ..done };
         let stands = stands(target.served_version);
-        print(console, &Line::Done(PlaceDone { destination: &target.label, stands, done }));
+        print(console, &Line::Done(TargetDone { destination: &target.label, stands, done }));
     }
     print(
         console,
@@ -149,7 +154,7 @@ pub fn end(console: &Console, about: RunInfo<'_>, outcome: &Outcome, exit: Exit)
     );
 }
 
-/// Prints that nothing was begun.
+/// Prints that the rollout did not start.
 pub fn refused(console: &Console, stage: &str, error: &str, exit: Exit) {
     let line = Line::Rollout(RolloutDone {
         stage,
@@ -172,7 +177,7 @@ fn stands(stands: ServedVersion) -> &'static str {
 }
 
 fn print(console: &Console, line: &Line<'_>) {
-    // Nothing in these structures can fail to be JSON: keys are text and numbers finite.
+    // Serializing can't fail: keys are texts and numbers finite.
     if let Ok(mut text) = serde_json::to_string(line) {
         text.push('\n');
         console.say(&text);

@@ -48,7 +48,8 @@ pub fn pruned(path: &Path, pruned: &Pruned) -> String {
     format!("{path}\n  freed {freed}: deleted {contents}, and the states of {destinations}\n")
 }
 
-/// The JSON object of `status`, a contract with scripts: fields are added, never renamed or removed.
+/// The JSON object of `status`, a contract with scripts: fields are added, never renamed or
+/// removed.
 #[derive(Serialize)]
 struct StatusLine<'a> {
     /// The directory; unprintable characters are escaped.

@@ -1,27 +1,27 @@
-//! How fast it goes, smoothed over the last seconds; pure, told the time.
+//! The transfer rate, smoothed over the last seconds. Pure: the caller passes the time.
 
 use std::time::Duration;
 
-/// How often a new measure is taken.
+/// The interval of measurements.
 const STEP: Duration = Duration::from_millis(250);
 
-/// Weight of the newest measure.
+/// The weight of the newest measurement.
 const NEWEST: f64 = 0.2;
 
-/// No guess at the time left before so much time has been measured.
+/// The time left is estimated only after this long.
 const GUESS_AFTER: Duration = Duration::from_secs(1);
 
-/// A smoothed rate of two counters: content dealt with, and bytes on the wire.
+/// The smoothed rates of two counters: content processed, and bytes sent.
 #[derive(Debug, Default)]
-pub struct Pace {
+pub struct TransferRate {
     first: Option<Duration>,
     last: Option<(Duration, u64, u64)>,
     content: f64,
     wire: f64,
 }
 
-impl Pace {
-    /// Notes both counters at a time since the start.
+impl TransferRate {
+    /// Records both counters at a time since the start.
     pub fn note(&mut self, now: Duration, done: u64, sent: u64) {
         let Some((then, done_then, sent_then)) = self.last else {
             (self.first, self.last) = (Some(now), Some((now, done, sent)));
@@ -39,12 +39,12 @@ impl Pace {
         self.last = Some((now, done, sent));
     }
 
-    /// Bytes a second on the wire.
+    /// Bytes sent per second.
     pub fn wire(&self) -> u64 {
         self.wire as u64
     }
 
-    /// How long the rest of `total` will take, once that can be guessed.
+    /// The estimated time for the rest of `total`, if there is enough data.
     pub fn left(&self, total: u64) -> Option<Duration> {
         let (now, done, _) = self.last?;
         let enough = now.saturating_sub(self.first?) >= GUESS_AFTER && self.content >= 1.0;
@@ -58,24 +58,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_steady_pace_is_told_as_it_is() {
-        let mut pace = Pace::default();
-        assert_eq!((pace.wire(), pace.left(100)), (0, None));
+    fn a_steady_rate_is_exact() {
+        let mut rate = TransferRate::default();
+        assert_eq!((rate.wire(), rate.left(100)), (0, None));
         for tick in 0..=20 {
-            pace.note(STEP * tick, u64::from(tick) * 1000, u64::from(tick) * 250);
+            rate.note(STEP * tick, u64::from(tick) * 1000, u64::from(tick) * 250);
         }
-        assert_eq!(pace.wire(), 1000);
-        assert_eq!(pace.left(40_000), Some(Duration::from_secs(5)));
-        assert_eq!(pace.left(0), Some(Duration::ZERO));
+        assert_eq!(rate.wire(), 1000);
+        assert_eq!(rate.left(40_000), Some(Duration::from_secs(5)));
+        assert_eq!(rate.left(0), Some(Duration::ZERO));
     }
 
     #[test]
-    fn nothing_is_guessed_from_nothing() {
-        let mut pace = Pace::default();
-        pace.note(Duration::ZERO, 0, 0);
-        pace.note(Duration::from_secs(9), 0, 0);
-        assert_eq!(pace.left(1000), None);
-        pace.note(Duration::from_secs(8), 0, 0);
-        assert_eq!(pace.wire(), 0);
+    fn no_estimate_without_progress() {
+        let mut rate = TransferRate::default();
+        rate.note(Duration::ZERO, 0, 0);
+        rate.note(Duration::from_secs(9), 0, 0);
+        assert_eq!(rate.left(1000), None);
+        rate.note(Duration::from_secs(8), 0, 0);
+        assert_eq!(rate.wire(), 0);
     }
 }
