@@ -58,7 +58,10 @@ pub fn push(stage: &str, arguments: &PushArguments) -> Exit {
         json: output.json,
         ..Output::default()
     }));
-    let choice = RolloutSelection { dry_run: arguments.choice.dry_run, ..chosen(&arguments.hosts, &console) };
+    let choice = RolloutSelection {
+        dry_run: arguments.choice.dry_run,
+        ..chosen(&arguments.hosts, &console)
+    };
     let (settings, memory) = (&arguments.settings, &arguments.memory);
     let prepared = PreparedRollout::new(&console, stage, settings, memory, choice);
     roll_out(&console, prepared, Verb::Deploy, |rollout| rollout.push())
