@@ -40,6 +40,7 @@ pub use crate::options::{Options, Publishing};
 pub use crate::plan::decide::Decide;
 pub use crate::plan::decision::{Decision, DeleteAt, Deletes, HistoryEdit};
 pub use crate::plan::guards::{Foreign, Refusal};
+pub use crate::push::context::PushContext;
 pub use crate::push::pipeline::{push, stage};
 pub use crate::push::report::{Count, Report};
 pub use crate::push::staged::{Live, Staged};

@@ -317,7 +317,14 @@ impl FleetContext {
         let mut staged = {
             let _permit = self.permits.take();
             let Payload { source, options, decide, .. } = &work.payload;
-            sender::stage(source, &target.destination, &connection, options, &**decide, &watch)?
+            sender::stage(&sender::PushContext {
+                source,
+                target: &target.destination,
+                connection: &connection,
+                options,
+                decide: Some(&**decide),
+                monitor: &watch,
+            })?
         };
         send(WorkerEvent::Staged(Box::new(staged.report().clone())));
         if self.dry_run {

@@ -2,11 +2,9 @@
 
 use std::time::Instant;
 
-use assetsync_core::delta::Signature;
-use assetsync_core::entry::{Entry, Kind};
 use assetsync_core::limits;
-use assetsync_core::plan::{Action, ActionKind, FileAction, Plan};
-use assetsync_core::protocol::{AgentStatistics, Deploy, Hello, Query, ToAgent, ToSender};
+use assetsync_core::plan::{Action, FileAction, Plan};
+use assetsync_core::protocol::{AgentStatistics, Deploy, Hello, ToAgent, ToSender};
 use assetsync_core::recipe::{Basis, Recipe};
 use assetsync_core::state::{Partial, StateId};
 use assetsync_ssh::{Target, bootstrap};
@@ -15,29 +13,25 @@ use super::deploy_requests::DeployRequests;
 use super::progress_sink::ProgressSink;
 use super::send_shared::send_shared;
 use super::wire::Wire;
-use crate::compare::aliases::Pair;
-use crate::compare::answers::{Answer, Answers};
-use crate::compare::comparison::Comparison;
 use crate::connect::link_speed::LinkSpeed;
 use crate::connect::start_agent::{ConnectOptions, StartedAgent, destination_bytes};
-use crate::encode::file::Encoder;
 use crate::encode::inputs::EncodeInputs;
-use crate::encode::job::{EncodeJob, send_renames};
+use crate::encode::job::EncodeJob;
 use crate::encode::sink::MessageSink;
 use crate::error::PushError;
 use crate::event::{Event, Monitor};
 use crate::options::Publishing;
 use crate::push::report::Report;
-use crate::scan::source::{Source, read_again};
+use crate::scan::source::Source;
 use crate::share::push_group::PushGroup;
 
 /// A conversation with a started agent.
 pub struct Session<'a> {
-    wire: Wire,
-    monitor: &'a dyn Monitor,
+    pub(super) wire: Wire,
+    pub(super) monitor: &'a dyn Monitor,
     statistics: AgentStatistics,
     partials: Vec<Partial>,
-    renames_sent: bool,
+    pub(super) renames_sent: bool,
     link_speed: LinkSpeed,
     is_deploy: bool,
     /// How often content was encoded for this destination first.
@@ -137,73 +131,6 @@ impl<'a> Session<'a> {
         self.partials = partials.to_vec();
     }
 
-    /// Asks what the comparison leaves open. Gives the answers, and the pairs of paths that are one to the destination.
-    pub fn ask(&mut self, comparison: &Comparison<'_>) -> Result<(Answers, Vec<Pair>), PushError> {
-        let (asks, suspects) = (comparison.queries(), comparison.suspects());
-        if asks.is_empty() && suspects.is_empty() {
-            return Ok((Answers::new(), Vec::new()));
-        }
-        send_renames(&mut self.wire, comparison.drafts())?;
-        self.renames_sent = true;
-        for &pair in &suspects {
-            let (path, other) = comparison.spellings(pair);
-            self.wire.send(&ToAgent::Alias { path: path.clone(), other: other.clone() })?;
-        }
-        for ask in &asks {
-            self.wire.send(&ToAgent::Query(*ask))?;
-        }
-        self.wire.send(&ToAgent::QueriesEnd)?;
-        self.wire.flush()?;
-        let mut one = Vec::new();
-        for pair in suspects {
-            match self.wire.receive()? {
-                ToSender::Compared(true) => one.push(pair),
-                ToSender::Compared(false) => {}
-                other => return Err(PushError::unexpected(&other)),
-            }
-        }
-        let mut answers = Answers::new();
-        for ask in &asks {
-            let size = comparison.known_bytes(ask.known);
-            let most = if ask.rewritten { limits::rewritten_bytes(size) } else { size };
-            answers.insert(ask.known, self.answer(ask, most)?);
-        }
-        match self.wire.receive()? {
-            ToSender::AnswersEnd => Ok((answers, one)),
-            other => Err(PushError::unexpected(&other)),
-        }
-    }
-
-    fn answer(&mut self, ask: &Query, most: u64) -> Result<Answer, PushError> {
-        match self.wire.receive()? {
-            ToSender::Compared(true) if ask.expected.is_some() => Ok(Answer::ContentMatch),
-            ToSender::Compared(false) => Ok(Answer::Different),
-            ToSender::Unreadable => Ok(Answer::Gone),
-            ToSender::Signature { basis_bytes } if basis_bytes <= most => {
-                self.signature(ask, basis_bytes)
-            }
-            other => Err(PushError::unexpected(&other)),
-        }
-    }
-
-    fn signature(&mut self, ask: &Query, basis_bytes: u64) -> Result<Answer, PushError> {
-        let spec = ask.signature.ok_or_else(|| PushError::Protocol("unasked signature".into()))?;
-        let needed = spec.signature_bytes(basis_bytes);
-        let mut entries = Vec::new();
-        while (entries.len() as u64) < needed {
-            match self.wire.receive()? {
-                ToSender::Blocks(piece)
-                    if !piece.is_empty() && (entries.len() + piece.len()) as u64 <= needed =>
-                {
-                    entries.extend_from_slice(piece);
-                }
-                other => return Err(PushError::unexpected(&other)),
-            }
-        }
-        let signature = Signature::new(spec, basis_bytes, entries);
-        Ok(Answer::Signed(signature.map_err(|error| PushError::Protocol(error.to_string()))?))
-    }
-
     /// Whether there is anything for the agent to do.
     pub fn has_work(&self, plan: &Plan, requests: &DeployRequests) -> bool {
         !plan.actions.is_empty() || self.statistics.index_is_stale || !requests.is_empty()
@@ -274,7 +201,7 @@ impl<'a> Session<'a> {
     }
 
     /// Which files the agent could not stage.
-    fn staged(&mut self, plan: &Plan) -> Result<Vec<u32>, PushError> {
+    pub(super) fn staged(&mut self, plan: &Plan) -> Result<Vec<u32>, PushError> {
         let mut failed = Vec::new();
         loop {
             match self.wire.receive()? {
@@ -284,40 +211,6 @@ impl<'a> Session<'a> {
             }
             if failed.len() > plan.actions.len() {
                 return Err(PushError::Protocol("too many failures".into()));
-            }
-        }
-    }
-
-    /// Sends files again, whole, as they are now; once.
-    fn retry(
-        &mut self,
-        failed: &[u32],
-        plan: &mut Plan,
-        source: &Source,
-        publish: bool,
-    ) -> Result<(), PushError> {
-        self.monitor.event(Event::Retrying { files: failed.len() as u64 });
-        let mut tree = source.tree().map_err(PushError::Io)?;
-        let answers = Answers::new();
-        for &position in failed {
-            let action = plan.actions.get_mut(position as usize);
-            let action = action.ok_or_else(|| PushError::Protocol("failure of no file".into()))?;
-            let amend = amend(position, action, source, &mut tree)?;
-            self.wire.send(&amend)?;
-            let outlet = &mut self.wire;
-            let mut encoder = Encoder { tree: &mut tree, outlet, answers: &answers };
-            if !encoder.encode_whole(position, action)? {
-                let source = std::io::Error::other("it was not the same twice");
-                return Err(PushError::Changing { path: action.path.to_string(), source });
-            }
-        }
-        self.wire.send(&ToAgent::ContentEnd { publish })?;
-        self.wire.flush()?;
-        match self.staged(plan)?.first() {
-            None => Ok(()),
-            Some(&position) => {
-                let action = plan.actions.get(position as usize);
-                Err(PushError::Damaged(action.map_or("?".into(), |action| action.path.to_string())))
             }
         }
     }
@@ -417,44 +310,4 @@ fn unused_bytes(plan: &Plan, partials: &[Partial]) -> u64 {
         _ => None,
     });
     all.saturating_sub(used.map(|partial| partial.size).sum())
-}
-
-/// The file as it is now, and the message that says so.
-fn amend(
-    position: u32,
-    action: &mut Action,
-    source: &Source,
-    tree: &mut assetsync_tree::OpenTree,
-) -> Result<ToAgent<'static>, PushError> {
-    use crate::compare::content_match::SourceEntry;
-    let changing = |path: &assetsync_core::path::RelPath, source| PushError::Changing {
-        path: path.to_string(),
-        source,
-    };
-    let ActionKind::File(file) = &mut action.what else {
-        return Err(PushError::Protocol("failure of no file".into()));
-    };
-    let path = action.path.clone();
-    let (kind, mode, mtime) = (Kind::File { size: file.size }, file.mode, file.mtime);
-    let planned = (file.size, file.mtime, file.digest);
-    let mut now = SourceEntry { entry: Entry { path, kind, mode, mtime }, digest: None };
-    let mut buffer = vec![0; 64 * 1024];
-    read_again(tree, &mut now, &mut buffer).map_err(|error| {
-        match source.has_contents_elsewhere() {
-            true => PushError::Missing { path: action.path.to_string() },
-            false => changing(&action.path, error),
-        }
-    })?;
-    let (Some(digest), Some(size)) = (now.digest, now.entry.file_size()) else {
-        return Err(changing(&action.path, std::io::ErrorKind::InvalidInput.into()));
-    };
-    (file.size, file.mtime, file.digest) = (size, now.entry.mtime, Some(digest));
-    if source.has_contents_elsewhere() {
-        // What was wanted then is wanted still.
-        file.mtime = planned.1;
-        if (file.size, file.digest) != (planned.0, planned.2) {
-            return Err(PushError::Missing { path: action.path.to_string() });
-        }
-    }
-    Ok(ToAgent::Amend { action: position, size, mtime: file.mtime, digest })
 }

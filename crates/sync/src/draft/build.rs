@@ -138,7 +138,7 @@ impl DraftBuilder<'_, '_> {
     }
 
     fn case(&self, at: usize, known: u32, rewriter: Option<&Rewriter>) -> Option<ChangedFile> {
-        let (old, new) = (self.contents.old(known)?, self.contents.new(at)?);
+        let (old, new) = (self.contents.old_content(known)?, self.contents.new_content(at)?);
         let rewritten = rewriter.map(|rewriter| rewriter.rewrite(&old));
         let (reference, is_rewritten) = match rewritten {
             Some(rewritten) if rewritten != old => (rewritten, true),

@@ -36,7 +36,7 @@ pub fn choose(
             .existing_index(at)
             .or_else(|| renamed.get(entry.path.as_bytes()).copied())
             .or_else(|| comparison.same_logical_name(at));
-        match by_name.filter(|&known| contents.has_old(known)) {
+        match by_name.filter(|&known| contents.has_old_content(known)) {
             Some(known) => chosen.push((at, known)),
             None => left.push(at),
         }
@@ -54,20 +54,21 @@ fn most_similar(contents: ComparedContents<'_, '_>, left: &[usize]) -> Vec<(usiz
     let candidates: Vec<u32> = contents
         .comparison
         .extraneous()
-        .filter(|&known| contents.has_old(known))
+        .filter(|&known| contents.has_old_content(known))
         .take(SKETCHED)
         .collect();
     if candidates.is_empty() {
         return Vec::new();
     }
-    let sketched =
-        candidates.par_iter().filter_map(|&known| Some((known, Sketch::of(&contents.old(known)?))));
+    let sketched = candidates
+        .par_iter()
+        .filter_map(|&known| Some((known, Sketch::of(&contents.old_content(known)?))));
     let mut sketches = Sketches::default();
     for (known, sketch) in sketched.collect::<Vec<_>>() {
         sketches.insert(known, sketch);
     }
     let found = left.par_iter().filter_map(|&at| {
-        let sketch = Sketch::of(&contents.new(at)?);
+        let sketch = Sketch::of(&contents.new_content(at)?);
         let (known, _) = sketches.most_similar(&sketch, ALIKE)?;
         Some((at, known))
     });
@@ -91,14 +92,14 @@ impl<'d, 'a> SimilarityCache<'d, 'a> {
     /// The similarity, from 0 to 1, if both contents are available.
     pub fn of(&self, known: u32, at: usize) -> Option<f64> {
         let mut olds = self.old_sketches.lock().ok()?;
-        let old = olds
-            .entry(known)
-            .or_insert_with(|| self.contents.old(known).map(|content| Sketch::of(&content)));
+        let old = olds.entry(known).or_insert_with(|| {
+            self.contents.old_content(known).map(|content| Sketch::of(&content))
+        });
         let old = old.as_ref()?;
         let mut news = self.new_sketches.lock().ok()?;
         let new = news
             .entry(at)
-            .or_insert_with(|| self.contents.new(at).map(|content| Sketch::of(&content)));
+            .or_insert_with(|| self.contents.new_content(at).map(|content| Sketch::of(&content)));
         Some(similarity(old, new.as_ref()?))
     }
 }

@@ -18,19 +18,19 @@ pub struct ComparedContents<'d, 'a> {
 
 impl ComparedContents<'_, '_> {
     /// The old content at a position of the state, if it is available and small enough to compare.
-    pub fn old(&self, known: u32) -> Option<Vec<u8>> {
+    pub fn old_content(&self, known: u32) -> Option<Vec<u8>> {
         let remote = self.comparison.state().entries.get(known as usize)?;
         contents::old_content(self.old, remote)
     }
 
-    /// Whether [`old`](ComparedContents::old) is available.
-    pub fn has_old(&self, known: u32) -> bool {
+    /// Whether [`old_content`](ComparedContents::old_content) is available.
+    pub fn has_old_content(&self, known: u32) -> bool {
         let remote = self.comparison.state().entries.get(known as usize);
         remote.is_some_and(|remote| contents::has_old_content(self.old, remote))
     }
 
     /// The new content of a source file, if it is small enough to compare and unchanged.
-    pub fn new(&self, at: usize) -> Option<Vec<u8>> {
+    pub fn new_content(&self, at: usize) -> Option<Vec<u8>> {
         contents::new_content(self.source, self.comparison.source().get(at)?)
     }
 }

@@ -19,6 +19,9 @@ use crate::error::PushError;
 use crate::plan::planner::content_order;
 use crate::scan::compressed_names::is_precompressed;
 
+/// How long to wait for a `.gz` file before sending a heartbeat.
+const WAIT_LIMIT: Duration = Duration::from_millis(200);
+
 /// A plan to be encoded, and all that its encoding depends on.
 pub struct EncodeJob<'m> {
     /// The plan.
@@ -91,10 +94,50 @@ impl<'m> EncodeJob<'m> {
                     });
                 });
             }
-            let sent = send_files(encoder, plan, order, effort, &regzips, materials);
+            let sent = self.send_files(encoder, order, effort, &regzips);
             regzips.stop();
             sent
         })
+    }
+
+    /// Sends the files of the actions in `order`, and those of `regzips` as they get ready.
+    fn send_files(
+        &self,
+        mut encoder: Encoder<'_>,
+        order: &[u32],
+        effort: &mut AdaptiveLevel,
+        regzips: &GzSplitter,
+    ) -> Result<(), PushError> {
+        let materials = self.materials;
+        let action = |position: u32| &self.plan.actions[position as usize];
+        let mut judged = LinkSample::new(encoder.outlet);
+        for &position in order {
+            // Their plain siblings are made of content that has been sent by now.
+            if is_precompressed(action(position).path.as_bytes()) {
+                while let Some(job) = regzips.ready() {
+                    let made = corrections(materials, &job);
+                    encoder.encode_regzip(job.position, action(job.position), made)?;
+                }
+            }
+            encoder.encode(position, action(position))?;
+            judged.judge(effort, encoder.outlet)?;
+        }
+        loop {
+            match regzips.next(WAIT_LIMIT) {
+                NextGz::Done(job) => {
+                    let made = corrections(materials, &job);
+                    encoder.encode_regzip(job.position, action(job.position), made)?;
+                }
+                NextGz::Left(job) => {
+                    encoder.encode_regzip(job.position, action(job.position), None)?;
+                }
+                NextGz::Wait => {
+                    encoder.outlet.flush()?;
+                    encoder.outlet.keep_alive()?;
+                }
+                NextGz::Over => return Ok(()),
+            }
+        }
     }
 }
 
@@ -105,48 +148,6 @@ pub fn send_renames(outlet: &mut dyn MessageSink, drafts: &Drafts) -> Result<(),
     }
     let mut renames = drafts.renames.iter();
     renames.try_for_each(|(_, rename)| outlet.send(&ToAgent::Rename(rename.clone())))
-}
-
-/// Sends the files of the actions in `order`, and those of `regzips` as they get ready.
-fn send_files(
-    mut encoder: Encoder<'_>,
-    plan: &Plan,
-    order: &[u32],
-    effort: &mut AdaptiveLevel,
-    regzips: &GzSplitter,
-    materials: &EncodeInputs<'_>,
-) -> Result<(), PushError> {
-    /// How long to wait for a file before showing a sign of life.
-    const WAIT_LIMIT: Duration = Duration::from_millis(200);
-    let action = |position: u32| &plan.actions[position as usize];
-    let mut judged = LinkSample::new(encoder.outlet);
-    for &position in order {
-        // Their plain siblings are made of content that has been sent by now.
-        if is_precompressed(action(position).path.as_bytes()) {
-            while let Some(job) = regzips.ready() {
-                let made = corrections(materials, &job);
-                encoder.encode_regzip(job.position, action(job.position), made)?;
-            }
-        }
-        encoder.encode(position, action(position))?;
-        judged.judge(effort, encoder.outlet)?;
-    }
-    loop {
-        match regzips.next(WAIT_LIMIT) {
-            NextGz::Done(job) => {
-                let made = corrections(materials, &job);
-                encoder.encode_regzip(job.position, action(job.position), made)?;
-            }
-            NextGz::Left(job) => {
-                encoder.encode_regzip(job.position, action(job.position), None)?;
-            }
-            NextGz::Wait => {
-                encoder.outlet.flush()?;
-                encoder.outlet.keep_alive()?;
-            }
-            NextGz::Over => return Ok(()),
-        }
-    }
 }
 
 fn corrections<'m>(materials: &'m EncodeInputs<'_>, job: &GzJob) -> Option<&'m [u8]> {

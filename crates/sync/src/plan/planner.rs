@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use assetsync_core::digest::ShortDigest;
 use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
 use assetsync_core::plan::{Action, ActionKind, FileAction, Plan};
 use assetsync_core::recipe::{Basis, ContentIndex, Recipe, RecipeInputs, Reference};
@@ -160,20 +161,8 @@ impl<'a> PlanBuilder<'_, 'a> {
             return None;
         }
         let position = self.plan.actions.len() as u32;
-        let situation = RecipeInputs {
-            local: &local.entry,
-            size,
-            existing: comparison.existing(at),
-            same_content: self.is_same(at),
-            same_time: self.is_same_time(at),
-            copy_from: self.contents.find((digest.short(), size)),
-            has_contents_elsewhere: comparison.has_contents_elsewhere,
-            rewritten: self.rewritten(at),
-            patched: self.patched(at),
-            regzipped: self.regzipped(at, size),
-            signed: self.signed(at),
-        };
-        let recipe = Recipe::choose(&situation, comparison.recipes);
+        let inputs = self.recipe_inputs(at, &local.entry, (digest.short(), size));
+        let recipe = Recipe::choose(&inputs, comparison.recipes);
         if recipe == Recipe::Keep {
             self.plan.kept_files += 1;
             self.plan.kept_bytes += size;
@@ -192,6 +181,30 @@ impl<'a> PlanBuilder<'_, 'a> {
             recipe,
             entry_point: self.is_entry_point(&local.entry),
         }))
+    }
+
+    fn recipe_inputs<'l>(
+        &self,
+        at: usize,
+        local: &'l Entry,
+        content: (ShortDigest, u64),
+    ) -> RecipeInputs<'l>
+    where
+        'a: 'l,
+    {
+        RecipeInputs {
+            local,
+            size: content.1,
+            existing: self.comparison.existing(at),
+            same_content: self.is_same(at),
+            same_time: self.is_same_time(at),
+            copy_from: self.contents.find(content),
+            has_contents_elsewhere: self.comparison.has_contents_elsewhere,
+            rewritten: self.rewritten(at),
+            patched: self.patched(at),
+            regzipped: self.regzipped(at, content.1),
+            signed: self.signed(at),
+        }
     }
 
     fn is_same(&self, at: usize) -> bool {

@@ -16,7 +16,6 @@ use crate::converse::survey::CachedSurvey;
 use crate::error::PushError;
 use crate::event::{Event, Monitor};
 use crate::options::Options;
-use crate::plan::decide::Decide;
 use crate::scan::source::Source;
 use crate::store::destination_cache::DestinationCache;
 
@@ -36,23 +35,14 @@ pub fn push(
     stage_with_retry(&context)?.into_report()
 }
 
-/// Stages `source` at `target`: everything is there and verified, nothing of it is published. Once the destination is
-/// surveyed, `decide` chooses what is deleted and what is retained there.
+/// Stages a push: everything is at the destination and verified, nothing of it is published. Once the destination is
+/// surveyed, [`PushContext::decide`] chooses what is deleted and what is retained there.
 ///
 /// The destination stays locked as long as the [`Staged`] lives. On any error it is as it was, and the next try uses
 /// what was staged.
-pub fn stage<'a>(
-    source: &'a Source,
-    target: &Target,
-    connection: &ConnectOptions<'a>,
-    options: &Options,
-    decide: &dyn Decide,
-    monitor: &'a dyn Monitor,
-) -> Result<Staged<'a>, PushError> {
-    let decide = Some(decide);
-    let context = PushContext { source, target, connection, options, decide, monitor };
-    let staged = stage_with_retry(&context)?;
-    monitor.event(Event::Staged);
+pub fn stage<'a>(context: &PushContext<'_, 'a>) -> Result<Staged<'a>, PushError> {
+    let staged = stage_with_retry(context)?;
+    context.monitor.event(Event::Staged);
     Ok(staged)
 }
 

@@ -17,9 +17,8 @@ pub struct StagingDir {
     dir: Vec<u8>,
 }
 
-/// The path of the destination without links, or `None` if it is not there; with `create` it is made, and
-/// its parents. Where something may be deleted, a directory in which that can't be meant is refused before
-/// anything is made.
+/// The path of the destination without links, or `None` if it does not exist. With `create` it and its parents are
+/// created. If anything may be deleted, a [protected] directory is refused before anything is created.
 pub fn locate(
     remote: &mut SftpHost<'_>,
     server_path: &[u8],
@@ -27,26 +26,12 @@ pub fn locate(
     deletes: bool,
 ) -> Result<Option<Vec<u8>>, PushError> {
     let server_path = names::server_path(server_path);
-    let (mut missing, mut there) = (Vec::new(), None);
-    for path in names::upwards(&server_path) {
-        let existing =
-            optional(remote.session.stat(path)).map_err(|error| remote.refused(&error))?;
-        match existing {
-            Some(attributes) if attributes.is_dir() => {
-                there = Some(path);
-                break;
-            }
-            Some(_) => {
-                return Err(remote.fail(FailureCode::NotADirectory, path, "not a directory"));
-            }
-            None => missing.push(path),
-        }
-    }
+    let Ancestors { missing, existing } = ancestors(remote, &server_path)?;
     if deletes && !missing.is_empty() {
         let root: &[u8] = if server_path.starts_with(b"/") { b"/" } else { b"." };
-        let base = remote.session.realpath(there.unwrap_or(root));
+        let base = remote.session.realpath(existing.unwrap_or(root));
         let base = base.map_err(|error| remote.refused(&error))?;
-        let rest = &server_path[there.map_or(0, <[u8]>::len)..];
+        let rest = &server_path[existing.map_or(0, <[u8]>::len)..];
         refuse_protected(remote, &names::settled(&base, rest))?;
     }
     if !missing.is_empty() && !create {
@@ -63,6 +48,36 @@ pub fn locate(
         refuse_protected(remote, &names::settled(&root, b""))?;
     }
     Ok(Some(root))
+}
+
+/// A path and its parents.
+struct Ancestors<'p> {
+    /// Those that do not exist, innermost first.
+    missing: Vec<&'p [u8]>,
+    /// The innermost one that does.
+    existing: Option<&'p [u8]>,
+}
+
+/// Finds which of a path and its parents exist; they must be directories.
+fn ancestors<'p>(
+    remote: &mut SftpHost<'_>,
+    server_path: &'p [u8],
+) -> Result<Ancestors<'p>, PushError> {
+    let mut missing = Vec::new();
+    for path in names::upwards(server_path) {
+        let existing =
+            optional(remote.session.stat(path)).map_err(|error| remote.refused(&error))?;
+        match existing {
+            Some(attributes) if attributes.is_dir() => {
+                return Ok(Ancestors { missing, existing: Some(path) });
+            }
+            Some(_) => {
+                return Err(remote.fail(FailureCode::NotADirectory, path, "not a directory"));
+            }
+            None => missing.push(path),
+        }
+    }
+    Ok(Ancestors { missing, existing: None })
 }
 
 /// Refuses a directory in which nothing may be deleted; a session begins in the user's home directory.

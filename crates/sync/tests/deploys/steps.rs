@@ -7,7 +7,8 @@ use assetsync_core::protocol::FailureCode;
 use assetsync_sync::compare::content_match::SourceEntry;
 use assetsync_sync::scan::filter::{Filter, Rule};
 use assetsync_sync::{
-    ConnectOptions, Decide, Decision, DeleteAt, Deletes, PushError, Refusal, Staged, Survey, stage,
+    ConnectOptions, Decide, Decision, DeleteAt, Deletes, PushContext, PushError, Refusal, Staged,
+    Survey, stage,
 };
 
 use crate::support::{TestHost, WAIT_LIMIT, deleting, files};
@@ -232,8 +233,14 @@ fn who_decides_can_refuse() {
     let before = reference.stamps("host");
     let new = reference.write("new", &NEW);
     let (target, connection) = (reference.target("host"), reference.connection(None));
-    let refused =
-        stage(&new, &target, &connection, &reference.options, &Refusing, &reference.notices);
+    let refused = stage(&PushContext {
+        source: &new,
+        target: &target,
+        connection: &connection,
+        options: &reference.options,
+        decide: Some(&Refusing),
+        monitor: &reference.notices,
+    });
     assert_eq!(refused.err().unwrap().to_string(), "4 stand, 4 wanted");
     assert_eq!(reference.stamps("host"), before);
 }

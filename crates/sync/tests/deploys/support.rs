@@ -15,7 +15,7 @@ use assetsync_sync::scan::filter::Filter;
 use assetsync_sync::store::{LIMIT_BYTES, Store};
 use assetsync_sync::{
     ConnectOptions, Decide, Decision, DeleteAt, Deletes, Event, HistoryEdit, Monitor, Options,
-    PushError, Report, Source, Staged, Survey, push, stage, survey,
+    PushContext, PushError, Report, Source, Staged, Survey, push, stage, survey,
 };
 
 /// After so long without an end, something hangs.
@@ -142,7 +142,14 @@ impl TestHost {
         decision: Decision,
     ) -> Result<Staged<'a>, PushError> {
         let decide = Decided(decision);
-        stage(source, &self.target(host), connection, &self.options, &decide, &self.notices)
+        stage(&PushContext {
+            source,
+            target: &self.target(host),
+            connection,
+            options: &self.options,
+            decide: Some(&decide),
+            monitor: &self.notices,
+        })
     }
 
     /// Stages, publishes and prunes.
