@@ -1,7 +1,7 @@
 //! A destination whose agent has started.
 
 use super::context::PushContext;
-use super::destination::Destination;
+use super::open_push::OpenPush;
 use super::survey::deploy_greeting;
 use super::surveyed::Surveyed;
 use crate::converse::session::{Session, SessionOptions};
@@ -10,7 +10,7 @@ use crate::error::PushError;
 use crate::store::destination_cache::DestinationCache;
 
 /// A destination whose agent has started. It is surveyed next.
-pub struct Connected<'c, 'a>(Destination<'c, 'a>);
+pub struct Connected<'c, 'a>(OpenPush<'c, 'a>);
 
 impl<'c, 'a> Connected<'c, 'a> {
     /// Reaches the destination and starts its agent.
@@ -27,18 +27,18 @@ impl<'c, 'a> Connected<'c, 'a> {
             deploy: context.is_deploy().then(|| deploy_greeting(cached_history)),
         };
         let session = Session::connect(target, connection, opening, monitor)?;
-        Ok(Connected(Destination { context: *context, session, cache }))
+        Ok(Connected(OpenPush { context: *context, session, cache }))
     }
 
     /// Receives the state of the destination; what is `cached` need not be sent.
     pub fn survey(self, cached: CachedSurvey) -> Result<Surveyed<'c, 'a>, PushError> {
-        let Connected(mut destination) = self;
+        let Connected(mut open) = self;
         let cached_history = cached.history.clone();
-        let survey = destination.session.survey(cached)?;
-        let Destination { context, cache, .. } = &destination;
+        let survey = open.session.survey(cached)?;
+        let OpenPush { context, cache, .. } = &open;
         if context.is_deploy() && !context.connection.dry_run {
             cache.keep_history(&cached_history, &survey.history);
         }
-        Ok(Surveyed { destination, survey })
+        Ok(Surveyed { open, survey })
     }
 }

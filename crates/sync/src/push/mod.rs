@@ -3,7 +3,7 @@
 pub mod checks;
 pub mod connected;
 pub mod context;
-pub mod destination;
+pub mod open_push;
 pub mod pipeline;
 pub mod planned;
 pub mod prefetch;

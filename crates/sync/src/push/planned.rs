@@ -6,7 +6,7 @@ use std::thread;
 use assetsync_core::plan::{ActionKind, Plan};
 
 use super::checks::check_contents;
-use super::destination::Destination;
+use super::open_push::OpenPush;
 use super::report::{Count, Report};
 use super::staged::{Agent, PushRecord, Staged};
 use crate::compare::answers::Answers;
@@ -21,7 +21,7 @@ use crate::plan::guards::Refusal;
 
 /// A push whose plan is made and allowed. It is staged next.
 pub struct Planned<'c, 'a> {
-    pub(super) destination: Destination<'c, 'a>,
+    pub(super) open: OpenPush<'c, 'a>,
     pub(super) survey: Survey,
     /// The source.
     pub(super) entries: &'a [SourceEntry],
@@ -38,7 +38,7 @@ impl<'a> Planned<'_, 'a> {
     /// Sends the plan and its content, and waits until everything is staged and verified. A dry run, and a push
     /// without changes, only ends the conversation.
     pub fn stage(mut self) -> Result<Staged<'a>, PushError> {
-        let Destination { context, session, .. } = &mut self.destination;
+        let OpenPush { context, session, .. } = &mut self.open;
         let dry_run = context.connection.dry_run;
         if dry_run || !session.has_work(&self.plan, &self.requests) {
             session.bye()?;
@@ -52,7 +52,7 @@ impl<'a> Planned<'_, 'a> {
 
     /// Sends everything, while the store keeps the source's contents. Returns how many files were sent again.
     fn send(&mut self) -> Result<u64, PushError> {
-        let Destination { context, session, cache } = &mut self.destination;
+        let OpenPush { context, session, cache } = &mut self.open;
         let (source, entries, publish) = (context.source, self.entries, !context.is_deploy());
         let (drafts, answers) = (&*self.drafts, &self.answers);
         let (state, old) = (&self.survey.state, cache.contents());
@@ -75,8 +75,8 @@ impl<'a> Planned<'_, 'a> {
     }
 
     fn record(self, retried: u64) -> (Session<'a>, PushRecord<'a>) {
-        let Planned { destination, survey, entries, plan, requests, refused, .. } = self;
-        let Destination { session, cache, .. } = destination;
+        let Planned { open, survey, entries, plan, requests, refused, .. } = self;
+        let OpenPush { session, cache, .. } = open;
         let prunes = plan.actions.iter().any(|action| action.what == ActionKind::Prune)
             || !requests.retained_to_drop.is_empty();
         let history = requests.history.and_then(|edit| edit.apply(&survey.history));

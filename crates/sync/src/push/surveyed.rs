@@ -6,7 +6,7 @@ use assetsync_core::plan::Plan;
 
 use super::checks::check_plan;
 use super::context::PushContext;
-use super::destination::Destination;
+use super::open_push::OpenPush;
 use super::planned::Planned;
 use super::prefetch::Drafting;
 use crate::compare::comparison::Comparison;
@@ -19,14 +19,14 @@ use crate::plan::guards::{Contact, Refusal};
 
 /// A destination whose state is known. The push is planned next.
 pub struct Surveyed<'c, 'a> {
-    pub(super) destination: Destination<'c, 'a>,
+    pub(super) open: OpenPush<'c, 'a>,
     pub(super) survey: Survey,
 }
 
 impl<'c, 'a> Surveyed<'c, 'a> {
     /// Plans the push: asks the destination what the comparison leaves open, and checks that the plan is allowed.
     pub fn plan(mut self, drafting: Drafting<'_>) -> Result<Planned<'c, 'a>, PushError> {
-        let Destination { context, session, .. } = &mut self.destination;
+        let OpenPush { context, session, .. } = &mut self.open;
         let PushContext { source, options, .. } = *context;
         let entries = source.hashed()?;
         let decision = decide(context, &self.survey, entries)?;
@@ -42,13 +42,13 @@ impl<'c, 'a> Surveyed<'c, 'a> {
         let plan = comparison.plan(&answers).map_err(PushError::Obstruction)?;
         check_plan(&plan, source, options)?;
         let refused = self.refusal(&plan)?;
-        let Surveyed { destination, survey } = self;
-        Ok(Planned { destination, survey, entries, plan, answers, drafts, requests, refused })
+        let Surveyed { open, survey } = self;
+        Ok(Planned { open, survey, entries, plan, answers, drafts, requests, refused })
     }
 
     /// Why the plan may not be carried out, if so: an error, except that a dry run of a plain push reports it.
     fn refusal(&mut self, plan: &Plan) -> Result<Option<Refusal>, PushError> {
-        let Destination { context, session, .. } = &mut self.destination;
+        let OpenPush { context, session, .. } = &mut self.open;
         let PushContext { source, options, connection, .. } = *context;
         // A destination with a history has had a deploy, which was checked then.
         let pushed_before = self.survey.statistics.pushed_before || !self.survey.history.is_empty();

@@ -1,11 +1,11 @@
-//! One destination while it is pushed to.
+//! A push whose agent is running.
 
 use super::context::PushContext;
 use crate::converse::session::Session;
 use crate::store::destination_cache::DestinationCache;
 
-/// A destination with a running agent.
-pub struct Destination<'c, 'a> {
+/// A push whose agent is running.
+pub struct OpenPush<'c, 'a> {
     /// The push.
     pub context: PushContext<'c, 'a>,
     /// The conversation with its agent.
