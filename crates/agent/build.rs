@@ -1,10 +1,10 @@
-//! Tells the linker to leave out of the agent what nobody reads: in it a panic aborts.
+//! Makes the linker leave the tables for unwinding out of the agent, in which a panic aborts.
 
 use std::env;
 use std::path::Path;
 
-/// The profile in which a panic aborts. Cargo tells build scripts neither its name nor how panics end in it, but
-/// names the folder after it: OUT_DIR is `<profile>/build/<package>/out`.
+/// The profile in which a panic aborts. Build scripts get neither its name nor its panic strategy
+/// from Cargo, but the folder is named after it: OUT_DIR is `<profile>/build/<package>/out`.
 const PROFILE: &str = "agent";
 
 fn main() {

@@ -1,18 +1,19 @@
-//! Stand-ins for what the GNU C library brings along and the agent never needs.
+//! Stubs for parts of the GNU C library that the agent never needs.
 //!
-//! Linked statically, the library brings its formatted printing, reading of numbers and translated messages,
-//! for complaints of its own and for one look into `/proc/self/maps`: a quarter of the agent. Rust does its own
-//! printing.
+//! Linked statically, the library brings formatted printing, number parsing and translated
+//! messages, for its own errors and for reading `/proc/self/maps` once: a quarter of the agent.
+//! Rust has its own printing.
 //!
-//! The names are weak: where another version of the library needs the real function all the same, the linker
-//! takes that one, and the agent is larger.
+//! The names are weak: if another version of the library needs the real function, the linker takes
+//! that one, and the agent is larger.
 
-#![allow(unsafe_code)] // A name that the linker looks for can be any function: the compiler can't check it.
+// The compiler can't check that a name which the linker looks for is the right function.
+#![allow(unsafe_code)]
 
 use std::arch::global_asm;
 use std::ffi::{c_char, c_int, c_void};
 
-/// Puts stand-ins in the place of the library's functions.
+/// Replaces functions of the library by stubs.
 macro_rules! stand_in {
     ($($stand_in:ident for $name:literal)*) => {$(
         global_asm!(
@@ -33,13 +34,13 @@ stand_in! {
 /// Not supported, on Linux.
 const ENOSYS: c_int = 38;
 
-/// The standard library asks where the stack ends, to name an overflow as the cause when it kills; untold, it is killed
-/// all the same.
+/// The standard library asks for the end of the stack, to report a stack overflow as such; without
+/// it, the process is killed without that message.
 extern "C" fn no_attributes(_thread: usize, _attributes: *mut c_void) -> c_int {
     ENOSYS
 }
 
-/// Fails as printing can: of an error without a name only the number is left, which Rust prints.
+/// Fails, as printing can: for an error without a name, Rust prints its number.
 extern "C" fn print_nothing(
     _file: *mut c_void,
     _format: *const c_void,
@@ -49,7 +50,7 @@ extern "C" fn print_nothing(
     -1
 }
 
-/// Gives the message as it is: the agent speaks English to the sender, whatever the host's locale.
+/// Returns the message untranslated: the agent's messages are English in every locale.
 extern "C" fn translate_nothing(
     _domain: *const c_char,
     message: *const c_char,

@@ -1,11 +1,12 @@
-//! The far side of assetsync: the engine's receiver and nothing else.
+//! The agent: runs the receiver on the target host.
 //!
 //! It is started as `assetsync-agent NONCE` with the conversation on standard input and output.
-//! `assetsync-agent --probe` does nothing, successfully: it tells whether the binary runs on this machine.
+//! `assetsync-agent --probe` exits successfully: the bootstrap uses it to find out whether the
+//! binary runs on this machine.
 
 #[cfg(all(panic = "abort", target_os = "linux", target_env = "gnu"))]
 mod c_printing;
-// Elsewhere the names are others, or belong to the system.
+// On other systems the names differ, or belong to the system.
 #[cfg(all(panic = "abort", target_os = "linux"))]
 mod unwinding;
 

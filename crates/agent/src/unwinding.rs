@@ -1,19 +1,20 @@
-//! Stand-ins for the C compiler's library of stack unwinding.
+//! Stubs for the C compiler's library for stack unwinding.
 //!
-//! In the agent a panic aborts, so no stack is ever unwound. The standard library calls the unwinder all the same,
-//! to print where a panic came from: code that reads debug information, decompresses it and makes names
-//! readable, a quarter of the agent that has no debug information to read. As these functions walk over no frame,
-//! the optimiser sees that none of it can run, and leaves it out.
+//! In the agent a panic aborts, so no stack is ever unwound. The standard library still calls the
+//! unwinder to print a backtrace: code that reads and decompresses debug information and demangles
+//! names, a quarter of the agent, which has no debug information. As these stubs visit no frame,
+//! the optimiser removes all of it.
 
-#![allow(unsafe_code)] // A name that the linker looks for can be any function: the compiler can't check it.
+// The compiler can't check that a name which the linker looks for is the right function.
+#![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_void};
 use std::process::abort;
 
-/// What `_Unwind_Backtrace` gives at the end of the stack.
+/// The result of `_Unwind_Backtrace` at the end of the stack.
 const END_OF_STACK: c_int = 5;
 
-/// Walks over the stack of somebody who has none.
+/// Reports an empty stack.
 #[unsafe(no_mangle)]
 extern "C" fn _Unwind_Backtrace(_each_frame: *mut c_void, _argument: *mut c_void) -> c_int {
     END_OF_STACK
@@ -29,7 +30,8 @@ macro_rules! never_called {
     )*};
 }
 
-// All of the library, as one of its own functions would bring the others with it, and each name can be there once.
+// All functions of the library: one of its own would bring in the others, and each name may be
+// defined only once.
 never_called! {
     _Unwind_DeleteException _Unwind_FindEnclosingFunction _Unwind_ForcedUnwind _Unwind_GetCFA
     _Unwind_GetDataRelBase _Unwind_GetIP _Unwind_GetIPInfo _Unwind_GetLanguageSpecificData

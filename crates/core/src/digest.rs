@@ -7,10 +7,10 @@ use std::io::{self, Read};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 32]);
 
-/// The first 16 bytes of a [`Digest`]: what a destination reports of the files it knows.
+/// The first 16 bytes of a [`Digest`], which the agent reports of its files.
 ///
-/// It serves to find out what is already there. What is *created* is always checked against a whole
-/// [`Digest`], so a collision here could at worst leave a stale file, and needs 2^64 work of whoever
+/// It only finds existing contents. Every *created* file is checked against a whole [`Digest`], so
+/// a collision here could at worst leave a stale file, and takes 2^64 attempts by someone who
 /// writes both files.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShortDigest(pub [u8; 16]);
@@ -21,7 +21,7 @@ impl Digest {
         Digest(*blake3::hash(bytes).as_bytes())
     }
 
-    /// Reads to the end; gives the digest and the number of bytes read.
+    /// Reads to the end; returns the digest and the number of bytes read.
     pub fn of_reader(mut reader: impl Read, buffer: &mut [u8]) -> io::Result<(Digest, u64)> {
         let mut hasher = blake3::Hasher::new();
         let mut size = 0;
@@ -38,7 +38,7 @@ impl Digest {
         }
     }
 
-    /// The digest that 64 hexadecimal digits write.
+    /// Parses 64 hexadecimal digits.
     pub fn from_hex(digits: &str) -> Option<Digest> {
         let mut digest = [0; 32];
         if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
@@ -50,7 +50,7 @@ impl Digest {
         Some(Digest(digest))
     }
 
-    /// The part that travels in lists.
+    /// The first 16 bytes, which lists on the wire have.
     pub fn short(&self) -> ShortDigest {
         let mut short = [0; 16];
         short.copy_from_slice(&self.0[..16]);

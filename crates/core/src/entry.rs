@@ -1,11 +1,12 @@
-//! What stands at a path of a tree.
+//! Entries: one path of a tree with its kind, mode and mtime.
 
 use crate::path::RelPath;
 
-/// Permission bits that are carried. Set-user-id, set-group-id, sticky and world-writable never are.
+/// Permission bits that a push copies. It never copies set-user-id, set-group-id, sticky and
+/// world-writable.
 pub const CARRIED_MODE: u32 = 0o775;
 
-/// A time of last modification, as the file system keeps it: UTC, since 1970-01-01.
+/// A modification time in the file system's precision: UTC, since 1970-01-01.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Mtime {
     /// Whole seconds; negative before 1970.
@@ -14,7 +15,7 @@ pub struct Mtime {
     pub nanos: u32,
 }
 
-/// What kind of thing stands at a path.
+/// The kind of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A regular file of `size` bytes.
@@ -24,23 +25,24 @@ pub enum Kind {
     },
     /// A directory.
     Dir,
-    /// A symbolic link; its target is carried as it is, never followed.
+    /// A symlink; its target is copied literally, never followed.
     Symlink {
-        /// The link's text.
+        /// The target.
         target: Vec<u8>,
     },
-    /// A FIFO, socket or device: reported, never opened, never carried.
+    /// A FIFO, socket or device: reported, never opened, never copied.
     Special,
 }
 
-/// One path of a tree and what stands there.
+/// One path of a tree with its kind, mode and mtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Where, relative to the root.
+    /// The path, relative to the root.
     pub path: RelPath,
-    /// What.
+    /// The kind.
     pub kind: Kind,
-    /// Permission bits as `chmod` takes them (all twelve on a destination, [`CARRIED_MODE`] of a source).
+    /// Permission bits as `chmod` takes them (all twelve on a destination, [`CARRIED_MODE`] of a
+    /// source).
     pub mode: u32,
     /// Last modification.
     pub mtime: Mtime,

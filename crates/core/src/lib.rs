@@ -1,7 +1,8 @@
-//! What both sides of a push share: paths, entries, digests, states, plans, recipes, delta signatures and the
-//! protocol.
+//! Shared by both sides of a push: paths, entries, digests, states, plans, recipes, delta
+//! signatures and the protocol.
 //!
-//! Everything here is pure: bytes and values in, bytes and values out. No file, socket, clock or process.
+//! Everything here is pure: bytes and values in, bytes and values out; no file, socket, clock or
+//! process.
 
 pub mod delta;
 pub mod digest;

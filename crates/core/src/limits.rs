@@ -1,9 +1,9 @@
-//! Every bound on what the other side may say.
+//! All limits on what the other side may send.
 //!
-//! These are ceilings fixed at compile time: no message can raise them, and there is no "unlimited".
-//! A number that exceeds its bound is refused before anything is allocated, indexed or looped over.
+//! They are fixed at compile time: no message can raise them, and there is no "unlimited". A number
+//! over its limit is refused before anything is allocated, indexed or looped over.
 
-/// Version of the wire format. Both sides must speak the same one.
+/// Version of the wire format. Both sides must have the same one.
 pub const PROTOCOL_VERSION: u16 = 4;
 
 /// Longest first line (the hexadecimal *Hello*), in bytes, with its newline.
@@ -39,42 +39,42 @@ pub const STATE_BYTES: usize = 1 << 30;
 /// Largest file, in bytes (16 TiB, ext4's own limit).
 pub const FILE_BYTES: u64 = 1 << 44;
 
-/// Largest zstd window either side may use, as a power of two (8 MiB).
+/// Largest zstd window of either side, as a power of two (8 MiB).
 pub const WINDOW_LOG: u32 = 23;
 
 /// Longest error text from the other side, in bytes.
 pub const ERROR_BYTES: usize = 4096;
 
-/// Block sizes a signature may have: powers of two between these, in bytes.
+/// Block sizes of a signature: powers of two in this range, in bytes.
 pub const BLOCK_BYTES: std::ops::RangeInclusive<u32> = 256..=1 << 20;
 
 /// Bytes of the strong hash kept per block of a signature (MD4 has 16).
 pub const STRONG_BYTES: std::ops::RangeInclusive<u8> = 2..=16;
 
-/// Most names that are told as successors of others, in one push.
+/// Most renames in one push.
 pub const RENAMES: usize = 65_536;
 
 /// Longest fingerprint in a name, and longest text that is rewritten, in bytes.
 pub const FINGERPRINT_BYTES: usize = 128;
 
-/// Most texts that are rewritten beside fingerprints.
+/// Most substitutes in one push: texts that are rewritten beside fingerprints.
 pub const SUBSTITUTES: usize = 256;
 
-/// Most pairs of paths that an agent is asked about: whether they are one to its file system.
+/// Most alias queries in one push: pairs of paths that may be one to the destination's file system.
 pub const ALIASES: usize = 100_000;
 
 /// Most bytes of bases that a zstd frame may have as its prefix (1 MiB).
 pub const PREFIX_BYTES: usize = 1 << 20;
 
-/// Most parts a prefix may be put together from.
+/// Most parts of a prefix.
 pub const PREFIX_PARTS: usize = 16 * 1024;
 
 pub use assetsync_regzip::CORRECTION_BYTES;
 
-/// Most bytes of a history (64 MiB). An agent hands it on in pieces; a sender holds it.
+/// Most bytes of a history (64 MiB). An agent handles it in chunks; a sender holds all of it.
 pub const HISTORY_BYTES: u64 = 64 << 20;
 
-/// Most contents that are set aside at a destination, as far as a sender hears of them, and most that one push adds.
+/// Most retained contents that a destination reports, and most that one push adds.
 pub const RETAINED_CONTENTS: usize = 16 * 1024;
 
 /// Most bytes of the signed content of a rewritten file of `size` bytes.

@@ -7,8 +7,8 @@ use crate::limits;
 
 /// A path relative to the root of a tree.
 ///
-/// It has at least one component; no component is empty, `.` or `..`, or holds a NUL; lengths and depth
-/// are within [`limits`]. Whoever holds a `RelPath` need not check it again.
+/// It has at least one component; no component is empty, `.` or `..`, or holds a NUL; lengths and
+/// depth are within [`limits`]. A `RelPath` need not be checked again.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RelPath(Box<[u8]>);
 
@@ -30,7 +30,7 @@ pub enum PathError {
 }
 
 impl RelPath {
-    /// Checks `bytes` and takes them as a path.
+    /// Checks `bytes` and makes a path of them.
     pub fn new(bytes: &[u8]) -> Result<RelPath, PathError> {
         if bytes.is_empty() {
             return Err(PathError::Empty);
@@ -49,7 +49,7 @@ impl RelPath {
         Ok(RelPath(bytes.into()))
     }
 
-    /// `name` below `parent`, or at the top where there is no parent.
+    /// `name` below `parent`, or at the top if there is no parent.
     pub fn join(parent: Option<&RelPath>, name: &[u8]) -> Result<RelPath, PathError> {
         match parent {
             None => RelPath::new(name),
@@ -78,7 +78,7 @@ impl RelPath {
         Some(RelPath(self.0[..slash].into()))
     }
 
-    /// Whether `self` is `ancestor` or lies below it.
+    /// Whether `self` is `ancestor` or is below it.
     pub fn starts_with(&self, ancestor: &RelPath) -> bool {
         let rest = self.0.strip_prefix(ancestor.as_bytes());
         rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
@@ -95,8 +95,8 @@ fn check_name(name: &[u8], whole: &[u8]) -> Result<(), PathError> {
     Ok(())
 }
 
-/// Tree order: a directory, then all below it, then its next sibling by bytes. It is the order of a sorted
-/// depth-first walk, so lists from both sides can be merged in one pass.
+/// Tree order: a directory, then all below it, then its next sibling by bytes. It is the order of a
+/// sorted depth-first walk, so lists from both sides can be merged in one pass.
 impl Ord for RelPath {
     fn cmp(&self, other: &Self) -> Ordering {
         let key = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_names_are_bytes() {
+    fn names_may_have_any_bytes() {
         for case in [b"a\nb".as_slice(), b"-rf", b"\xff\xfe", b"...", b"a b", b"C:\\x"] {
             assert_eq!(RelPath::new(case).unwrap().as_bytes(), case);
         }

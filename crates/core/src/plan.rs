@@ -1,7 +1,7 @@
 //! The plan: what a push does to a destination, as a value.
 //!
-//! It is computed by [`assetsync_sync::plan::planner`] from the local tree and the remote [`State`](crate::state::State)
-//! alone. `--dry-run` prints it, tests compare it, the agent (or the SFTP executor) carries it out.
+//! The sender computes it from the local tree and the remote [`State`](crate::state::State) alone.
+//! `--dry-run` prints it, tests compare it, the agent (or the SFTP transport) carries it out.
 
 use std::collections::HashSet;
 
@@ -13,18 +13,18 @@ use crate::recipe::{Basis, Recipe, Reference};
 /// Actions in tree order of their paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The actions. Recipes name each other by position here.
+    /// The actions. Recipes name other actions by their index here.
     pub actions: Vec<Action>,
-    /// Files that stay as they are; they have no action.
+    /// Number of files that are up to date; they have no action.
     pub kept_files: u64,
-    /// Bytes of content of the files that stay.
+    /// Bytes of content of the files that are up to date.
     pub kept_bytes: u64,
-    /// New paths that succeed old ones, in tree order of the new ones.
+    /// The renames, in tree order of the new paths.
     pub renames: Vec<(RelPath, Rename)>,
 }
 
 impl Plan {
-    /// The new spellings of what stands under others.
+    /// The new spellings of paths that the destination spells differently.
     pub fn respelled(&self) -> HashSet<&RelPath> {
         let to = |action| match action {
             &Action { what: ActionKind::Respell { ref to }, .. } => Some(to),
@@ -33,7 +33,7 @@ impl Plan {
         self.actions.iter().filter_map(to).collect()
     }
 
-    /// The actions as they travel.
+    /// The wire actions.
     pub fn wire_actions(&self) -> impl Iterator<Item = WireAction> {
         let mut renames = self.renames.iter().enumerate().peekable();
         self.actions.iter().map(move |action| {
@@ -49,46 +49,47 @@ impl Plan {
     }
 }
 
-/// One path and what shall stand there.
+/// One path and what is done to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
-    /// Where.
+    /// The path.
     pub path: RelPath,
-    /// Position of the same path in the [`State`](crate::state::State), if something stands there already.
+    /// Index of the same path in the [`State`](crate::state::State), if the destination has it.
     pub known: Option<u32>,
-    /// What.
+    /// The action.
     pub what: ActionKind,
 }
 
-/// What shall stand at a path.
+/// An action, without its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActionKind {
-    /// A directory with these permission bits.
+    /// Create a directory, or set its permission bits.
     Dir {
         /// Permission bits.
         mode: u32,
     },
-    /// A symbolic link.
+    /// Create or replace a symlink.
     Symlink {
-        /// The link's text.
+        /// The target.
         target: Vec<u8>,
         /// Last modification.
         mtime: Mtime,
     },
-    /// A regular file.
+    /// Create, replace or touch a regular file.
     File(FileAction),
-    /// Nothing: what stands there is deleted.
+    /// Delete the entry.
     Delete,
-    /// Nothing, but only when the agent is told to prune; until then what stands there stays.
+    /// Delete the entry when pruning.
     Prune,
-    /// The same thing under another spelling, which is the same name to the destination's file system.
+    /// Rename the entry to another spelling, which is the same name to the destination's file
+    /// system.
     Respell {
-        /// The path as the source spells it.
+        /// The source's spelling of the path.
         to: RelPath,
     },
 }
 
-/// How a regular file comes to stand at a path.
+/// The action on a regular file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileAction {
     /// Bytes of content.
@@ -97,38 +98,38 @@ pub struct FileAction {
     pub mode: u32,
     /// Last modification.
     pub mtime: Mtime,
-    /// Digest of the content: what is staged must have it. `None` where no content is made.
+    /// Digest of the content, which the staged file must have. `None` if no content is made.
     pub digest: Option<Digest>,
-    /// The way there.
+    /// How the content gets there.
     pub recipe: Recipe,
-    /// Published after all ordinary files, because it names them.
+    /// Whether it is published after all other files, because it names them.
     pub entry_point: bool,
 }
 
-/// An action as it travels: what the agent knows by position is not spelled out.
+/// An action on the wire: an index replaces a path that both sides have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireAction {
-    /// Where.
+    /// The path.
     pub place: ActionPath,
-    /// What.
+    /// The action.
     pub what: ActionKind,
 }
 
-/// A path, or the position of one that both sides know.
+/// A path, or the index of one that both sides have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActionPath {
-    /// A path where nothing stands yet.
+    /// A path that the destination does not have.
     New(RelPath),
-    /// The path at this position of the [`State`](crate::state::State).
+    /// The path with this index in the [`State`](crate::state::State).
     Existing(u32),
-    /// The new path of the [`Rename`] at this position of the push's list.
+    /// The new path of the [`Rename`] with this index.
     Renamed(u32),
 }
 
-/// A piece of a ground that a zstd frame has in its prefix.
+/// A range of a reference that a zstd frame has in its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PrefixPart {
-    /// Of which file.
+    /// The reference.
     pub reference: Reference,
     /// First byte in it.
     pub offset: u64,
@@ -136,26 +137,26 @@ pub struct PrefixPart {
     pub length: u64,
 }
 
-/// A path that succeeds another: the same logical file under a new fingerprint.
+/// A new path that is an old one with another fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rename {
-    /// Position of the old path in the [`State`](crate::state::State).
+    /// Index of the old path in the [`State`](crate::state::State).
     pub known: u32,
-    /// Where in the old path the fingerprint starts, in bytes.
+    /// Start of the fingerprint in the old path, in bytes.
     pub start: u16,
-    /// How long it is there, in bytes.
+    /// Its length there, in bytes.
     pub length: u8,
     /// The new fingerprint.
     pub new: Vec<u8>,
 }
 
 impl Rename {
-    /// The old fingerprint, if `path` has one where this says.
+    /// The old fingerprint, if it is within a name of `path`.
     pub fn old<'p>(&self, path: &'p RelPath) -> Option<&'p [u8]> {
         path.as_bytes().get(self.range())
     }
 
-    /// The path that succeeds `path`, if that is a path and the fingerprint is where this says.
+    /// The new path of `path`, if it is a path and the fingerprint is within a name.
     pub fn renamed_path(&self, path: &RelPath) -> Option<RelPath> {
         let (bytes, range) = (path.as_bytes(), self.range());
         let (before, after) = (bytes.get(..range.start)?, bytes.get(range.end..)?);
@@ -168,7 +169,7 @@ impl Rename {
 }
 
 impl Action {
-    /// The file, if the action makes one stand at its path.
+    /// The file action, if this is one.
     pub fn file(&self) -> Option<&FileAction> {
         match &self.what {
             ActionKind::File(file) => Some(file),
@@ -178,7 +179,7 @@ impl Action {
 }
 
 impl FileAction {
-    /// Bytes that staging the file takes at the destination, beyond what is there.
+    /// Bytes that staging the file takes at the destination; a partial takes none.
     pub fn staged_bytes(&self) -> u64 {
         match self.recipe {
             Recipe::Keep | Recipe::Touch | Recipe::Copy { from: Basis::Partial(_) } => 0,

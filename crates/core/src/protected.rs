@@ -1,8 +1,8 @@
-//! Directories in which a push never deletes anything: no web root can be there, so whoever names
-//! one with deleting switched on means another.
+//! Directories in which a push never deletes anything: no web root can be there, so a push with
+//! deletes to one of them is a mistake.
 //!
-//! The rules are the same for an agent, which tells directories apart by device and inode, and over
-//! SFTP, where there is only their path without links.
+//! The rules are the same for an agent, which identifies directories by device and inode, and over
+//! SFTP, where only their path without symlinks is known.
 
 /// Why nothing is deleted in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,8 +22,8 @@ pub enum Protected {
 }
 
 /// Directories of the system. Web roots can be in them, such as `/srv/shop` or
-/// `/usr/share/nginx/html`, but they are none themselves. `/var/www` is not among them: it is the
-/// document root of some servers.
+/// `/usr/share/nginx/html`, but are not web roots themselves. `/var/www` is not among them: it is
+/// the document root of some servers.
 const DIRECTORIES: [&str; 28] = [
     "/",
     "/Applications",
@@ -55,7 +55,7 @@ const DIRECTORIES: [&str; 28] = [
     "/var/tmp",
 ];
 
-/// Directories of the system in which no web root can be at all.
+/// Directories of the system that contain no web roots.
 const TREES: [&str; 20] = [
     "/bin",
     "/boot",
@@ -79,7 +79,7 @@ const TREES: [&str; 20] = [
     "/usr/sbin",
 ];
 
-/// A directory, by what tells it from all others.
+/// A directory, by its identity.
 #[derive(Debug, Clone, Default)]
 pub struct Place<I> {
     /// The directory itself; `None` if it is not there yet.
@@ -88,8 +88,8 @@ pub struct Place<I> {
     pub above: Vec<I>,
 }
 
-/// Why nothing is deleted in `place`, if so. `identify` gives what tells a directory of the system
-/// from others, if it is there.
+/// Why nothing is deleted in `place`; `None` if deleting is allowed. `identify` returns the
+/// identity of a directory of the system, if it exists.
 pub fn protected<I: PartialEq>(
     place: &Place<I>,
     homes: &[Place<I>],
@@ -166,8 +166,8 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_known_under_another_name() {
-        // `/bin` is a link to `/usr/bin`, and the home directory lies on another disk.
+    fn a_directory_is_protected_under_another_name() {
+        // `/bin` is a link to `/usr/bin`, and the home directory is on another disk.
         let identify = |path: &str| (path == "/bin").then(|| "/other/bin".to_owned());
         assert_eq!(protected(&at("/other/bin"), &[], identify), Some(Protected::System));
         assert_eq!(protected(&at("/other/bin/x"), &[], identify), Some(Protected::InSystem));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_yet_can_only_be_in_a_protected_tree() {
+    fn a_missing_directory_is_protected_in_a_system_tree() {
         let new = |path: &str| Place { itself: None, ..at(path) };
         let judge = |place| protected(&place, &[new("/home/u")], |path| Some(path.to_owned()));
         assert_eq!(judge(new("/etc/new")), Some(Protected::InSystem));
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lists_are_sorted_and_each_directory_is_there_once() {
+    fn the_lists_are_sorted_without_duplicates() {
         assert!(DIRECTORIES.is_sorted() && TREES.is_sorted());
         assert!(TREES.iter().all(|tree| !DIRECTORIES.contains(tree)));
     }

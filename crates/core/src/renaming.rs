@@ -1,25 +1,26 @@
-//! Which texts a push rewrites in old contents. Both sides work it out from the same messages, so the rule is part
-//! of the protocol.
+//! The texts that a push rewrites in old contents. Both sides compute them from the same messages,
+//! so the rule is part of the protocol.
 
 use std::collections::HashSet;
 
 use assetsync_rewrite::TEXT_BYTES;
 
-/// Pairs of old and new texts, out of `substitutes` and then the fingerprints of renames, in the order in which
-/// they were told. The first pair with an old text counts. Pairs of equal texts, and texts that are too short or
-/// too long to be searched for, are left out.
+/// Pairs of old and new texts: `substitutes`, then the fingerprints of renames, in the order of
+/// their messages. The first pair with an old text counts. Pairs of equal texts, and texts that are
+/// too short or too long to be searched for, are left out.
 pub fn substitution_pairs<'p, T: AsRef<[u8]>>(
     substitutes: &'p [(T, T)],
     fingerprints: &'p [(T, T)],
 ) -> Vec<(&'p [u8], &'p [u8])> {
     let mut seen = HashSet::new();
-    let told = substitutes.iter().chain(fingerprints);
-    let told = told.map(|(old, new)| (old.as_ref(), new.as_ref()));
-    told.filter(|(old, new)| {
-        let fits = TEXT_BYTES.contains(&old.len()) && TEXT_BYTES.contains(&new.len());
-        fits && old != new && seen.insert(*old)
-    })
-    .collect()
+    let pairs = substitutes.iter().chain(fingerprints);
+    let pairs = pairs.map(|(old, new)| (old.as_ref(), new.as_ref()));
+    pairs
+        .filter(|(old, new)| {
+            let fits = TEXT_BYTES.contains(&old.len()) && TEXT_BYTES.contains(&new.len());
+            fits && old != new && seen.insert(*old)
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -27,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_an_old_text_counts() {
+    fn the_first_pair_with_an_old_text_counts() {
         let substitutes = [("app@1.0.1", "app@1.0.2"), ("short", "longer")];
         let fingerprints = [
             ("11111111", "22222222"),

@@ -1,20 +1,20 @@
-//! What the destination holds, as its agent reports it.
+//! The state of a destination, as the agent reports it.
 
 use std::fmt;
 
 use crate::digest::{Digest, ShortDigest};
 use crate::entry::Entry;
 
-/// One path at the destination.
+/// One entry of the destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteEntry {
-    /// What stands there.
+    /// The entry.
     pub entry: Entry,
-    /// Its content's digest, where the agent knows it without a doubt.
+    /// Its content's digest, if the agent knows it for certain.
     pub digest: Option<ShortDigest>,
 }
 
-/// A verified file that an interrupted push left in staging: it can be used again.
+/// A verified file in the staging area that an interrupted push did not publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Partial {
     /// Its content's digest.
@@ -23,7 +23,7 @@ pub struct Partial {
     pub size: u64,
 }
 
-/// A content that was set aside at the destination: it stands at no path, but files can be made from it.
+/// A content that is retained in the work directory; files can be copied from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetainedContent {
     /// The content's digest.
@@ -35,17 +35,17 @@ pub struct RetainedContent {
 /// The destination before a push, in tree order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
-    /// Every path at the destination; a plan names them by their position here.
+    /// All entries; a plan names them by their index here.
     pub entries: Vec<RemoteEntry>,
-    /// What an interrupted push left behind, by position too.
+    /// The partials; a plan names them by their index here.
     pub partials: Vec<Partial>,
 }
 
-/// Names what stands at a destination: the first 16 bytes of the BLAKE3 of all its entries, encoded as they
-/// travel (see [`StateHasher`](crate::protocol::StateHasher)).
+/// Hash of a state: the first 16 bytes of the BLAKE3 of all its entries, encoded as on the wire
+/// (see [`StateHasher`](crate::protocol::StateHasher)).
 ///
-/// Both sides compute it for themselves after a push. Where they agree, the next push names the id, and only
-/// differences travel.
+/// Both sides compute it after a push. The next push names it, and if the agent still has it, only
+/// differences are sent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StateId(pub [u8; 16]);
 
@@ -61,7 +61,7 @@ impl fmt::Debug for StateId {
     }
 }
 
-/// Names the bytes of a history: the first 16 bytes of their BLAKE3.
+/// Hash of a history: the first 16 bytes of its BLAKE3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistoryId(pub [u8; 16]);
 

@@ -1,17 +1,18 @@
-//! Text that others chose, made safe to show.
+//! Makes untrusted text safe to show.
 //!
-//! A file name, a message from a host, a configuration file or a command's output may contain characters that
-//! change what a terminal shows: control characters move the cursor and rewrite what stands there, bidirectional
-//! controls reorder a line, and invisible characters make two different names look the same. All text that others
-//! chose goes through this module before it becomes part of a message.
+//! A file name, a message from a host, a configuration file or a command's output may contain
+//! characters that change what a terminal shows: control characters move the cursor and overwrite
+//! text, bidirectional controls reorder a line, and invisible characters make two different names
+//! look the same. All untrusted text goes through this module before it becomes part of a message.
 //!
-//! - [`name`] and [`path`] are for one name, path or value within a message: the result has no line breaks, and two different
-//!   inputs never look the same, as backslashes are doubled.
-//! - [`line`] and [`lines`] are for text that somebody wrote to be read: messages of a host, output of a command.
-//!   Backslashes stay, so text that went through here before (a message that quotes a name) is not changed again.
+//! - [`name`] and [`path`] are for one name, path or value within a message: the result has no line
+//!   breaks, and two different inputs never look the same, as backslashes are doubled.
+//! - [`line`] and [`lines`] are for text that is meant to be read: messages of a host, output of a
+//!   command. Backslashes stay, so text that was escaped before (a message that quotes a name) is
+//!   not changed again.
 //!
-//! What must not be shown is written as an escape: `\n`, `\t`, `\r`, `\u{202e}` for a character, `\xff` for a byte
-//! that is not UTF-8.
+//! Unsafe characters are written as escapes: `\n`, `\t`, `\r`, `\u{202e}` for a character, `\xff`
+//! for a byte that is not UTF-8.
 
 use std::path::Path;
 
@@ -20,7 +21,7 @@ pub fn name(bytes: impl AsRef<[u8]>) -> String {
     escaped(bytes.as_ref(), |c| c == '\\' || is_unsafe(c))
 }
 
-/// The same for a path.
+/// As [`name`], for a path.
 pub fn path(path: &Path) -> String {
     name(path.as_os_str().as_encoded_bytes())
 }
@@ -39,7 +40,8 @@ pub fn lines(bytes: impl AsRef<[u8]>) -> String {
     shown.join("\n")
 }
 
-/// The last `limit` bytes of a text of several lines, as [`lines`] gives them; a character is not cut in two.
+/// The last `limit` bytes of a text of several lines, as [`lines`] returns them; a character is not
+/// cut in two.
 pub fn last_lines(bytes: &[u8], limit: usize) -> String {
     let is_continuation = |byte: &u8| byte & 0xc0 == 0x80;
     let mut start = bytes.len().saturating_sub(limit);
@@ -49,12 +51,13 @@ pub fn last_lines(bytes: &[u8], limit: usize) -> String {
     lines(&bytes[start..])
 }
 
-/// Whether a character could change how the text around it looks, or is not seen at all.
+/// Whether a character can change how the text around it looks, or is invisible.
 ///
-/// These are the control characters, line and paragraph separators, format characters, default ignorable code
-/// points and noncharacters of Unicode 16 (its categories Cc, Zl, Zp and Cf, and its properties
-/// `Default_Ignorable_Code_Point` and `Noncharacter_Code_Point`). Left out are U+FE00 to U+FE0F, which select one of
-/// the forms of the character before them, as many programs print with emoji.
+/// These are the control characters, line and paragraph separators, format characters, default
+/// ignorable code points and noncharacters of Unicode 16 (its categories Cc, Zl, Zp and Cf, and its
+/// properties `Default_Ignorable_Code_Point` and `Noncharacter_Code_Point`). Left out are U+FE00 to
+/// U+FE0F, which select one of the forms of the character before them, as many programs print with
+/// emoji.
 pub fn is_unsafe(character: char) -> bool {
     let code = u32::from(character);
     let is_noncharacter = code & 0xfffe == 0xfffe;
@@ -62,8 +65,8 @@ pub fn is_unsafe(character: char) -> bool {
     is_noncharacter || UNSAFE.get(at).is_some_and(|&(first, _)| first <= code)
 }
 
-/// First and last code points, in order; noncharacters at the end of each plane are computed. A test compares this
-/// with Unicode's tables.
+/// First and last code points, in order; noncharacters at the end of each plane are computed. A
+/// test compares this with Unicode's tables.
 #[rustfmt::skip]
 const UNSAFE: [(u32, u32); 27] = [
     (0x0000, 0x001f), (0x007f, 0x009f), (0x00ad, 0x00ad), (0x034f, 0x034f),
@@ -100,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_unicodes() {
+    fn the_table_equals_that_of_unicode() {
         let unsafe_classes = r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]";
         let pattern = Regex::new(unsafe_classes).expect("a valid pattern");
         for c in '\0'..=char::MAX {
@@ -111,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_not_be_shown_is_escaped() {
+    fn unsafe_characters_are_escaped() {
         let cases: [(&[u8], &str); 12] = [
             (b"\x1b[2Jgone", "\\u{1b}[2Jgone"),
             (b"\x07bell\x7f", "\\u{7}bell\\u{7f}"),
@@ -170,7 +173,7 @@ mod tests {
         }
     }
 
-    /// What [`name`] was given.
+    /// Reverses [`name`].
     fn unescaped(shown: &str) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut rest = shown;

@@ -1,4 +1,5 @@
-//! The agent's end of the conversation: reads with a deadline, writes whole frames, shows signs of life.
+//! The agent's end of the conversation: reads with a timeout, writes whole frames, sends
+//! heartbeats.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -22,13 +23,13 @@ const READ_BYTES: usize = 64 * 1024;
 /// Bytes that wait in the outbox before they are written.
 const WRITE_BYTES: usize = 32 * 1024;
 
-/// How well lists are compressed. They are small and the machine is, too.
+/// The zstd level of lists, which are small; the target host may be slow.
 const LEVEL: i32 = 3;
 
-/// Window of what the agent sends: 512 KiB, for its own memory's sake.
+/// zstd window of the agent's stream: 512 KiB, to save the agent's memory.
 const WINDOW_LOG: u32 = 19;
 
-/// Longest time between signs of life.
+/// Longest time between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Both directions of the agent's conversation with its sender.
@@ -42,7 +43,7 @@ pub struct Conversation {
     piece: Vec<u8>,
 }
 
-/// The output and when it was last used; shared with the thread that shows signs of life.
+/// The output and when it was last used; shared with the heartbeat thread.
 struct Output {
     file: File,
     last: Instant,
@@ -50,8 +51,8 @@ struct Output {
 }
 
 impl Output {
-    /// Writes all of `frames`. The output does not block, so that an agent whose sender has stopped reading
-    /// ends, and with it the lock.
+    /// Writes all of `frames`. The output does not block: if the sender stops reading, the agent
+    /// times out and its lock is released.
     fn write(&mut self, mut frames: &[u8]) -> io::Result<()> {
         while !frames.is_empty() {
             match self.file.write(frames) {
@@ -68,7 +69,7 @@ impl Output {
     }
 }
 
-/// Waits until `file` can be read or written, or nothing has happened for too long.
+/// Waits until `file` can be read or written, or until the timeout.
 fn wait(file: &File, flags: PollFlags, timeout: Duration) -> io::Result<()> {
     let limit = Timespec { tv_sec: timeout.as_secs() as _, tv_nsec: timeout.subsec_nanos() as _ };
     match poll(&mut [PollFd::new(file, flags)], Some(&limit)) {
@@ -79,7 +80,8 @@ fn wait(file: &File, flags: PollFlags, timeout: Duration) -> io::Result<()> {
 }
 
 impl Conversation {
-    /// A conversation over two streams. Until the *Hello* is read, `timeout` is how long to wait for it.
+    /// A conversation over two streams. Until the *Hello* is read, `timeout` is how long to wait
+    /// for it.
     pub fn new(input: OwnedFd, output: OwnedFd, timeout: Duration) -> io::Result<Conversation> {
         fs::fcntl_setfl(&output, fs::fcntl_getfl(&output)? | OFlags::NONBLOCK)?;
         let output = Output { file: output.into(), last: Instant::now(), timeout };
@@ -99,7 +101,7 @@ impl Conversation {
         self.write(text.as_bytes())
     }
 
-    /// Reads the first line. What follows it belongs to the conversation.
+    /// Reads the first line. Bytes after it belong to the conversation.
     pub fn first_line(&mut self) -> Result<Vec<u8>, AgentError> {
         let mut line = Vec::new();
         while line.len() <= limits::HELLO_LINE_BYTES {
@@ -114,9 +116,9 @@ impl Conversation {
         Err(AgentError::protocol("first line does not end"))
     }
 
-    /// From now on gives up after `timeout` without a byte, and shows signs of life well within it.
+    /// Sets the timeout, and starts the heartbeats, which are sent well within it.
     pub fn start(&mut self, timeout: Duration) {
-        // The sender has first say on giving up; this is for the case that nobody is there any more.
+        // The sender should time out first; the agent's timeout is for a sender that has vanished.
         self.timeout = timeout * 2;
         self.output.lock().unwrap_or_else(PoisonError::into_inner).timeout = self.timeout;
         let every = (timeout / 4).clamp(Duration::from_millis(50), HEARTBEAT);
@@ -124,7 +126,7 @@ impl Conversation {
         std::thread::spawn(move || send_heartbeats(&output, &done, every));
     }
 
-    /// What the sender says next.
+    /// The sender's next message or frame.
     pub fn receive(&mut self) -> Result<Received<'_, ToAgent<'_>>, AgentError> {
         while !self.inbox.ready()? {
             self.flush()?;
@@ -134,12 +136,12 @@ impl Conversation {
         Ok(self.inbox.pop()?)
     }
 
-    /// Has the next zstd frame begin with `prefix`.
+    /// Sets the prefix of the next zstd frame.
     pub fn expect_prefix(&mut self, prefix: Vec<u8>) -> Result<(), AgentError> {
         Ok(self.inbox.expect_prefix(prefix)?)
     }
 
-    /// The sender's next message; anything else is a breach.
+    /// The sender's next message; any other frame breaks the protocol.
     pub fn message(&mut self) -> Result<ToAgent<'_>, AgentError> {
         match self.receive()? {
             Received::Message(message) => Ok(message),
@@ -161,19 +163,19 @@ impl Conversation {
         }
     }
 
-    /// Says something.
+    /// Sends a message.
     pub fn send(&mut self, message: &ToSender<'_>) -> Result<(), AgentError> {
         self.outbox.send(message);
         if self.outbox.waiting() >= WRITE_BYTES { self.write_outbox() } else { Ok(()) }
     }
 
-    /// Makes sure that everything said is on its way.
+    /// Flushes all messages.
     pub fn flush(&mut self) -> Result<(), AgentError> {
         self.outbox.flush();
         self.write_outbox()
     }
 
-    /// Says why it ends here.
+    /// Sends the failure that ends the conversation.
     pub fn fail(&mut self, failure: &Failure) -> Result<(), AgentError> {
         self.outbox.fail(failure);
         self.write_outbox()

@@ -1,4 +1,4 @@
-//! Why an agent gives up, and how it tells the sender.
+//! Why an agent gives up, and the failure that it sends.
 
 use std::io;
 
@@ -11,28 +11,28 @@ use crate::staging::staging_area::SizeExceeded;
 use crate::survey::scan::ScanError;
 use crate::work::work_dir::WorkDirError;
 
-/// Why an agent gives up. Nothing has been published unless it says so.
+/// Why an agent gives up. Nothing has been published, except with [`Publish`](AgentError::Publish).
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
-    /// The sender closed the connection or went silent; nobody is left to tell.
+    /// The sender closed the connection or timed out.
     #[error("The sender is gone")]
     SenderGone,
-    /// The first line is not one.
+    /// The first line is not a *Hello*.
     #[error(transparent)]
     Hello(#[from] HelloError),
-    /// The sender's bytes make no sense.
+    /// The sender's bytes are invalid.
     #[error(transparent)]
     Inbox(#[from] InboxError),
-    /// A message that does not fit what came before.
+    /// A message that is not allowed at this point.
     #[error("Sender broke the protocol: {0}")]
     Protocol(String),
-    /// Content that goes beyond its file.
+    /// Content beyond the declared size of its file.
     #[error("Sender broke the protocol: {0}")]
     SizeExceeded(#[from] SizeExceeded),
     /// The destination can't be used.
     #[error("Can't use {path}: {source}")]
     Destination {
-        /// The path as it was asked for.
+        /// The requested path.
         path: String,
         /// Why.
         source: io::Error,
@@ -40,7 +40,7 @@ pub enum AgentError {
     /// The destination is a directory in which nothing may be deleted.
     #[error("Refused: nothing may be deleted in {path}, {reason}; nothing was changed")]
     Protected {
-        /// The directory, without links.
+        /// The directory, without symlinks.
         path: String,
         /// Why.
         reason: Protected,
@@ -53,19 +53,19 @@ pub enum AgentError {
     WorkDir(#[from] WorkDirError),
     /// A file can't be staged.
     #[error("Can't stage {path}: {source}")]
-    StagingArea {
+    Stage {
         /// The file, relative to the destination.
         path: String,
         /// Why.
         source: io::Error,
     },
-    /// What content builds on is not what the sender takes it for.
+    /// A basis is not what the sender expects.
     #[error("Files at the destination changed during the push; run it again")]
     Basis,
-    /// Parts of the destination belong to somebody else.
+    /// Parts of the destination belong to another user.
     #[error("Permission denied: {} can't be changed; make the user that logs in the owner", .0.join(", "))]
     NotWritable(Vec<String>),
-    /// Paths that the survey did not find stand at the destination.
+    /// New paths of the plan exist at the destination, although the survey did not find them.
     #[error(
         "{} exists at the destination, but its directory does not list that name: either the file \
          system treats another name there as the same (it may ignore case), or it was created just \
@@ -75,12 +75,12 @@ pub enum AgentError {
     /// The destination can't be published as a whole.
     #[error(transparent)]
     ExchangeUnsupported(#[from] ExchangeUnsupported),
-    /// What stands at the destination can't be cloned. Nothing is published.
+    /// The destination can't be cloned. Nothing is published.
     #[error("Can't clone {}: {}; nothing was published", .0.path, .0.source)]
     Clone(#[source] ScanError),
-    /// The new tree can't be built or put in place. Nothing is published.
+    /// The new tree can't be built or exchanged. Nothing is published.
     #[error("{0}; nothing was published")]
-    FileBuilder(#[source] PublishError),
+    NewTree(#[source] PublishError),
     /// Publishing failed half way.
     #[error(
         "{0}; some files are published, none is half written; run the push again to complete it"
@@ -102,7 +102,7 @@ impl AgentError {
         AgentError::Protocol(format!("{} {here}", message.name()))
     }
 
-    /// What the sender is told; `None` where there is nobody to tell.
+    /// The failure to send; `None` if the sender is gone.
     pub fn failure(&self) -> Option<Failure> {
         let code = match self {
             AgentError::SenderGone => return None,
@@ -125,15 +125,15 @@ impl AgentError {
             AgentError::WorkDir(WorkDirError::Io { source, .. })
             | AgentError::Destination { source, .. }
             | AgentError::Scan(ScanError { source, .. })
-            | AgentError::StagingArea { source, .. }
-            | AgentError::FileBuilder(PublishError { source, .. })
+            | AgentError::Stage { source, .. }
+            | AgentError::NewTree(PublishError { source, .. })
             | AgentError::Publish(PublishError { source, .. })
             | AgentError::WorkFiles(source) => code_of(source),
         };
         Some(Failure { code, text: self.to_string() })
     }
 
-    /// Whether room is what was missing.
+    /// Whether the disk is full.
     pub fn is_no_space(&self) -> bool {
         self.failure().is_some_and(|failure| failure.code == FailureCode::NoSpace)
     }

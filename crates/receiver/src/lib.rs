@@ -1,5 +1,5 @@
-//! The agent: the far side of a push. It surveys the destination, answers questions, builds what it is told
-//! to build in a staging area, and publishes. It plans nothing.
+//! The destination's side of a push, which runs in the agent: it surveys the destination, answers
+//! queries, stages the files of a plan and publishes them. It plans nothing.
 //!
 //! Its memory does not grow with the size of files, and hardly with their number: lists go through
 //! [spools](spool), content through buffers of fixed size.
@@ -7,6 +7,7 @@
 mod conversation;
 mod error;
 mod publishing;
+mod push;
 mod retained;
 mod serve;
 mod spool;

@@ -1,6 +1,6 @@
-//! Lists that are too long for memory: written once, then read in order or by position.
+//! Lists that are too long for memory: written once, then read in action or by index.
 //!
-//! Small ones stay in memory, longer ones go to a file that has no name and so vanishes with the process.
+//! Small ones stay in memory, longer ones go to an unnamed file, which vanishes with the process.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,18 +12,19 @@ use tempfile::SpooledTempFile;
 /// Lists up to this many bytes stay in memory.
 const IN_MEMORY: usize = 256 * 1024;
 
-/// Every so many items the coding starts anew, so that reading can start there.
+/// The codec context is reset after this many items, so that reading can start there.
 const STRIDE: u32 = 16;
 
-/// How much is written at a time, in bytes.
+/// Bytes that are written at a time.
 const CHUNK: usize = 16 * 1024;
 
-/// Strides that are kept decoded: a plan is passed in order, and what it names at the destination lies close together.
+/// Number of decoded strides that are kept: plans are read in action, and the index entries that
+/// they name are close together.
 const KEPT: usize = 16;
 
-/// How an item is kept.
+/// The coding of an item.
 pub trait Item: Clone {
-    /// Appends the item; it may depend on the ones before through `memory`.
+    /// Appends the item; it may depend on the ones before through `codec_context`.
     fn put(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext);
     /// Reads an item.
     fn get(fields: &mut Fields<'_>, codec_context: &mut CodecContext) -> Result<Self, DecodeError>;
@@ -50,19 +51,19 @@ impl Item for assetsync_core::plan::WireAction {
 /// A list of items.
 pub struct Spool<T> {
     file: SpooledTempFile,
-    /// Where every [`STRIDE`]th item starts.
+    /// The start of every [`STRIDE`]th item.
     marks: Vec<u64>,
     count: u32,
     length: u64,
     codec_context: CodecContext,
     pending: Vec<u8>,
-    /// Strides by number, the one asked for last in front.
+    /// Strides by number, the last used in front.
     strides: VecDeque<(u32, Vec<T>)>,
     raw: Vec<u8>,
 }
 
 impl<T: Item> Spool<T> {
-    /// An empty list that may overflow into a nameless file in `dir`.
+    /// An empty list that may overflow into an unnamed file in `dir`.
     pub fn new(dir: &Path) -> Spool<T> {
         Spool {
             file: tempfile::spooled_tempfile_in(IN_MEMORY, dir),
@@ -81,7 +82,7 @@ impl<T: Item> Spool<T> {
         self.count
     }
 
-    /// Whether there are none.
+    /// Whether there are no items.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -105,7 +106,7 @@ impl<T: Item> Spool<T> {
         Ok(())
     }
 
-    /// The item at `position`. Quick near those that were asked for last.
+    /// The item with this index. Fast near the last ones that were read.
     pub fn get(&mut self, position: u32) -> io::Result<Option<T>> {
         if position >= self.count {
             return Ok(None);
@@ -146,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    fn order(number: u32) -> WireAction {
+    fn action(number: u32) -> WireAction {
         let path = format!("assets/{:03}/file-{number}.js", number / 100);
         WireAction {
             place: ActionPath::New(RelPath::new(path.as_bytes()).unwrap()),
@@ -159,12 +160,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for count in [0_u32, 1, 64, 65, 1000, 40_000] {
             let mut spool = Spool::new(dir.path());
-            (0..count).for_each(|number| spool.push(&order(number)).unwrap());
+            (0..count).for_each(|number| spool.push(&action(number)).unwrap());
             for number in 0..count {
-                assert_eq!(spool.get(number).unwrap(), Some(order(number)));
+                assert_eq!(spool.get(number).unwrap(), Some(action(number)));
             }
             for number in (0..count).rev().step_by(37).chain((0..count).step_by(91)) {
-                assert_eq!(spool.get(number).unwrap(), Some(order(number)), "{number} of {count}");
+                assert_eq!(spool.get(number).unwrap(), Some(action(number)), "{number} of {count}");
             }
             assert_eq!(spool.get(count).unwrap(), None);
         }

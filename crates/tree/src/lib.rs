@@ -1,8 +1,8 @@
-//! A tree held by its open root directory.
+//! Open trees: access to files below an open directory.
 //!
-//! Every access below the root goes through here: path components are opened one by one, relative to the
-//! directory held, and symbolic links are never followed, so that nothing the other side names and nobody
-//! who swaps a directory meanwhile can lead out of the tree.
+//! Every access below the root goes through here: path components are opened one by one, relative
+//! to the open directory, and symlinks are never followed, so that neither a path from the other
+//! side nor a directory that is swapped meanwhile leads out of the tree.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,8 +13,8 @@ use rustix::fs::{self, AtFlags, Mode, OFlags, Stat, Timespec, Timestamps};
 
 /// A directory and everything below it.
 ///
-/// The directories on the way to the last path used stay open, so that visiting paths in tree order opens
-/// each directory once.
+/// The directories on the way to the last path used stay open, so that visiting paths in tree order
+/// opens each directory once.
 #[derive(Debug)]
 pub struct OpenTree {
     root: OwnedFd,
@@ -23,25 +23,25 @@ pub struct OpenTree {
     opened_files: u64,
 }
 
-/// What identifies a version of a file without reading it.
+/// Shows whether a file changed without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileVersion {
     /// Inode number.
     pub ino: u64,
-    /// Time of last status change, which no program can set back.
+    /// Time of last status change, which no program can set.
     pub ctime: Mtime,
 }
 
-/// What `stat` tells of a path.
+/// The result of `stat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileMetadata {
-    /// What it is; the target of a symbolic link is not read yet.
+    /// The kind; the target of a symlink is not read yet.
     pub kind: Kind,
     /// All twelve permission bits.
     pub mode: u32,
-    /// Last modification; zero for directories, whose time is not carried.
+    /// Last modification; zero for directories, whose time is not copied.
     pub mtime: Mtime,
-    /// Which version of it.
+    /// The file version.
     pub version: FileVersion,
 }
 
@@ -56,19 +56,19 @@ impl OpenTree {
         self.root.as_fd()
     }
 
-    /// How many files were opened.
+    /// Number of files that were opened.
     pub fn opened_files(&self) -> u64 {
         self.opened_files
     }
 
-    /// Goes on with the tree that `other` holds.
+    /// Replaces the root by that of `other`.
     pub fn replace(&mut self, other: OpenTree) {
         self.opened_files += other.opened_files;
         self.root = other.root;
         self.forget();
     }
 
-    /// Forgets open directories. Needed after a directory was moved or replaced.
+    /// Closes cached directories. Needed after a directory was moved or replaced.
     pub fn forget(&mut self) {
         self.open.clear();
     }
@@ -92,7 +92,7 @@ impl OpenTree {
         self.dir(path.parent().as_ref())
     }
 
-    /// What stands at `path`, if anything.
+    /// The metadata of `path`, if it exists.
     pub fn file_metadata(&mut self, path: &RelPath) -> io::Result<Option<FileMetadata>> {
         match self.parent(path).and_then(|parent| metadata_at(parent, path.file_name())) {
             Ok(file_metadata) => Ok(Some(file_metadata)),
@@ -108,13 +108,13 @@ impl OpenTree {
         open_file(self.parent(path)?, path.file_name())
     }
 
-    /// Sets permission bits and, unless it is a directory, mtime of what stands at `path`.
+    /// Sets permission bits and, unless it is a directory, the mtime of `path`.
     pub fn touch(&mut self, path: &RelPath, mode: u32, mtime: Option<Mtime>) -> io::Result<()> {
         let parent = self.parent(path)?;
         if let Some(mtime) = mtime
             && is_file_with(&metadata_at(parent, path.file_name())?, mode)
         {
-            // Opening costs more than all the rest, and there are thousands of files.
+            // Opening costs more than all the rest, and there may be thousands of files.
             return set_mtime_at(parent, path.file_name(), mtime);
         }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -124,30 +124,31 @@ impl OpenTree {
     }
 }
 
-/// Opens the directory `name` in `parent`; a symbolic link is not one.
+/// Opens the directory `name` in `parent`; a symlink is refused.
 pub fn open_dir(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match fs::openat(parent, name, flags, Mode::empty()) {
-        // Linux says "too many links" for the one that was not followed.
+        // Linux reports a symlink that was not followed as ELOOP.
         Err(rustix::io::Errno::LOOP) => Err(rustix::io::Errno::NOTDIR.into()),
         other => Ok(other?),
     }
 }
 
-/// Whether something is mounted at a directory, as far as the system tells.
+/// Whether a directory is a mount point, if the system reports it.
 #[cfg(target_os = "linux")]
 pub fn is_mount_point(dir: BorrowedFd<'_>) -> bool {
-    let told = fs::statx(dir, "", AtFlags::EMPTY_PATH, fs::StatxFlags::BASIC_STATS);
-    told.is_ok_and(|told| told.stx_attributes.contains(fs::StatxAttributes::MOUNT_ROOT))
+    let stat = fs::statx(dir, "", AtFlags::EMPTY_PATH, fs::StatxFlags::BASIC_STATS);
+    stat.is_ok_and(|stat| stat.stx_attributes.contains(fs::StatxAttributes::MOUNT_ROOT))
 }
 
-/// Here it does not tell; what is mounted can neither be renamed nor linked out of.
+/// Not reported on this system; a mount point can't be renamed, nor files linked out of it.
 #[cfg(not(target_os = "linux"))]
 pub fn is_mount_point(_dir: BorrowedFd<'_>) -> bool {
     false
 }
 
-/// Opens the regular file `name` in `parent`. A FIFO is not waited for; anything but a file is refused.
+/// Opens the regular file `name` in `parent`. It does not wait for a FIFO; everything but a regular
+/// file is refused.
 pub fn open_file(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<std::fs::File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = std::fs::File::from(fs::openat(parent, name, flags, Mode::empty())?);
@@ -158,13 +159,13 @@ pub fn open_file(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<std::fs::Fil
     }
 }
 
-/// What `name` in `parent` is.
+/// The metadata of `name` in `parent`.
 pub fn metadata_at(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<FileMetadata> {
     let stat = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(metadata_of(&stat))
 }
 
-/// What an open file is.
+/// The metadata of an open file.
 pub fn metadata_of_open(file: impl AsFd) -> io::Result<FileMetadata> {
     Ok(metadata_of(&fs::fstat(file)?))
 }
@@ -198,7 +199,7 @@ fn is_file_with(file_metadata: &FileMetadata, mode: u32) -> bool {
         && file_metadata.mode == mode & assetsync_core::entry::CARRIED_MODE
 }
 
-/// Sets the permission bits that are carried; all others are cleared.
+/// Sets the permission bits that a push copies; all others are cleared.
 pub fn set_mode(file: impl AsFd, mode: u32) -> io::Result<()> {
     let mode = Mode::from_raw_mode((mode & assetsync_core::entry::CARRIED_MODE) as _);
     Ok(fs::fchmod(file, mode)?)
@@ -209,7 +210,7 @@ pub fn set_mtime(file: impl AsFd, mtime: Mtime) -> io::Result<()> {
     Ok(fs::futimens(file, &timestamps(mtime))?)
 }
 
-/// Sets the time of last modification of `name` in `parent`, even if it is a symbolic link.
+/// Sets the time of last modification of `name` in `parent`, even if it is a symlink.
 pub fn set_mtime_at(parent: BorrowedFd<'_>, name: &[u8], mtime: Mtime) -> io::Result<()> {
     Ok(fs::utimensat(parent, name, &timestamps(mtime), AtFlags::SYMLINK_NOFOLLOW)?)
 }

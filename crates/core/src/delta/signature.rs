@@ -9,17 +9,17 @@ use crate::limits;
 /// Bytes of the weak checksum of each block.
 const WEAK_BYTES: usize = 4;
 
-/// Bytes of the header in librsync's format: magic, block size, length of the strong hash. It does not
-/// travel; both sides know the [`SignatureSpec`].
+/// Bytes of the header in librsync's format: magic, block size, length of the strong hash. It is
+/// not sent; both sides have the [`SignatureSpec`].
 const HEADER_BYTES: usize = 12;
 
 /// About how much of a basis is read at a time when it is signed, in bytes.
 const SEGMENT_BYTES: usize = 256 * 1024;
 
-/// The measures of a signature.
+/// The block and hash sizes of a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SignatureSpec {
-    /// Bytes a block; a power of two within [`limits::BLOCK_BYTES`].
+    /// Bytes per block; a power of two within [`limits::BLOCK_BYTES`].
     pub block_bytes: u32,
     /// Bytes kept of each block's MD4, within [`limits::STRONG_BYTES`].
     pub strong_bytes: u8,
@@ -33,15 +33,15 @@ pub enum SignatureError {
         "Signature with blocks of {block_bytes} and hashes of {strong_bytes} bytes is not allowed"
     )]
     Spec {
-        /// Bytes a block.
+        /// Bytes per block.
         block_bytes: u64,
-        /// Bytes a hash.
+        /// Bytes per hash.
         strong_bytes: u64,
     },
-    /// Not as many blocks as a basis of this size has.
+    /// A wrong number of blocks for the size of the basis.
     #[error("Signature of {got} bytes for a basis that needs {needed}")]
     Length {
-        /// Bytes that came.
+        /// Bytes received.
         got: u64,
         /// Bytes expected.
         needed: u64,
@@ -49,7 +49,7 @@ pub enum SignatureError {
 }
 
 impl SignatureSpec {
-    /// Checks measures that came over the wire.
+    /// Checks sizes from the other side.
     pub fn new(block_bytes: u64, strong_bytes: u64) -> Result<SignatureSpec, SignatureError> {
         let refused = SignatureError::Spec { block_bytes, strong_bytes };
         let block = u32::try_from(block_bytes).map_err(|_| refused)?;
@@ -64,17 +64,17 @@ impl SignatureSpec {
         }
     }
 
-    /// The measures for a basis of `basis_bytes` and a new file of `size` bytes.
+    /// The sizes for a basis of `basis_bytes` and a new file of `size` bytes.
     ///
-    /// Blocks grow with the square root of the basis, so that signature and literals around an edit cost
-    /// about the same. The hash is long enough that a false match in the whole file has odds of about 2^-10
-    /// (rsync's rule, `BLOCKSUM_BIAS`); what slips through is caught by the file's BLAKE3.
+    /// Blocks grow with the square root of the basis, so that signature and literals around an edit
+    /// cost about the same. The hash is long enough that a false match in the whole file has odds
+    /// of about 2^-10 (rsync's rule, `BLOCKSUM_BIAS`); the file's BLAKE3 catches the others.
     pub fn for_basis(basis_bytes: u64, size: u64) -> SignatureSpec {
         let root = basis_bytes.isqrt().next_power_of_two().clamp(1024, 1 << 20);
         SignatureSpec::with_blocks(root, basis_bytes, size)
     }
 
-    /// The same for a basis whose fingerprints were rewritten: few edits are left, so blocks are larger.
+    /// The sizes for a rewritten basis: few edits are left, so blocks are larger.
     pub fn for_rewritten(basis_bytes: u64, size: u64) -> SignatureSpec {
         let root = basis_bytes.saturating_mul(8).isqrt().next_power_of_two().clamp(1024, 1 << 20);
         SignatureSpec::with_blocks(root, basis_bytes, size)
@@ -104,16 +104,15 @@ impl SignatureSpec {
         }
     }
 
-    /// The entries of whole blocks of `data`, as a signature holds them; several blocks at once are hashed
-    /// side by side.
+    /// The entries of whole blocks of `data`, as a signature has them; several blocks are hashed in
+    /// parallel lanes.
     pub fn entries(&self, data: &[u8]) -> Vec<u8> {
         let mut signed = fast_rsync::Signature::calculate(data, self.options()).into_serialized();
         signed.drain(..HEADER_BYTES.min(signed.len()));
         signed
     }
 
-    /// The strong hash of one block, as long as this signature keeps it.
-    /// The strong checksum of a block, truncated.
+    /// The strong checksum of one block, truncated to this signature's length.
     pub fn strong(&self, block: &[u8]) -> StrongHash {
         let options = SignatureOptions { block_size: block.len().max(1) as u32, ..self.options() };
         let signed = fast_rsync::Signature::calculate(block, options);
@@ -128,7 +127,7 @@ impl SignatureSpec {
 /// A strong hash, padded with zeros to MD4's length.
 pub type StrongHash = [u8; 16];
 
-/// Signs `basis` a segment at a time; `emit` gets the entries in order. Returns the bytes read.
+/// Signs `basis` a segment at a time; `emit` receives the entries in order. Returns the bytes read.
 pub fn sign(
     mut basis: impl Read,
     spec: SignatureSpec,
@@ -173,7 +172,7 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Takes the entries of a basis of `basis_bytes`; their number must fit.
+    /// Makes a signature of the entries of a basis of `basis_bytes`; their number must be right.
     pub fn new(
         spec: SignatureSpec,
         basis_bytes: u64,
@@ -186,7 +185,7 @@ impl Signature {
         Ok(Signature { spec, basis_bytes, entries })
     }
 
-    /// Its measures.
+    /// Its block and hash sizes.
     pub fn spec(&self) -> SignatureSpec {
         self.spec
     }
@@ -196,7 +195,7 @@ impl Signature {
         self.basis_bytes
     }
 
-    /// The entries of all blocks, as they travel.
+    /// The entries of all blocks, as on the wire.
     pub fn entries(&self) -> &[u8] {
         &self.entries
     }
@@ -206,7 +205,7 @@ impl Signature {
         self.entries.len() / self.spec.entry_bytes()
     }
 
-    /// Bytes of the last block where it is shorter than the others.
+    /// Bytes of the last block, if it is shorter than the others.
     pub fn short_tail(&self) -> usize {
         (self.basis_bytes % u64::from(self.spec.block_bytes)) as usize
     }
@@ -219,7 +218,7 @@ impl Signature {
         u32::from_be_bytes(bytes)
     }
 
-    /// How many whole blocks from `block` on have the given entries.
+    /// Number of whole blocks from `block` on that have the given entries.
     pub fn equal_run(&self, block: usize, entries: &[u8]) -> usize {
         let size = self.spec.entry_bytes();
         let ours = self.entries[block * size..].chunks_exact(size);
@@ -254,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn measures_outside_the_limits_are_refused() {
+    fn signature_specs_outside_the_limits_are_refused() {
         for (block, strong) in
             [(0, 8), (255, 8), (1000, 8), (1 << 21, 8), (1024, 0), (1024, 17), (u64::MAX, 8)]
         {

@@ -1,27 +1,27 @@
-//! What an agent tells of itself, on the wire.
+//! Agent statistics: what the agent reports about itself.
 
 use super::codec::{DecodeError, Fields, put_number, put_signed};
 use crate::state::StateId;
 
-/// What an agent tells of itself.
+/// Agent statistics: what the agent reports about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AgentStatistics {
-    /// The agent's peak resident memory so far (`VmHWM`), in bytes; 0 where the system does not tell.
+    /// The agent's peak resident memory so far (`VmHWM`), in bytes; 0 if unknown.
     pub peak_rss_bytes: u64,
-    /// Bytes free for the user on the destination's file system, where it tells.
+    /// Free space for the user on the destination's file system, in bytes, if known.
     pub free_bytes: Option<u64>,
     /// Files of the destination that the agent has read so far.
     pub files_read: u64,
-    /// The agent could make its index better, if it is told to publish, be it nothing.
+    /// Whether publishing, even an empty plan, would improve the index.
     pub index_is_stale: bool,
-    /// Under which id the agent will know what stands there, if it will.
+    /// The id of the destination's state, if the agent's index has it.
     pub state: Option<StateId>,
-    /// The destination's clock, in seconds since 1970 UTC; only deploys are told, to others it is 0.
+    /// The target host's clock, in seconds since 1970 UTC; 0 except in deploys.
     pub clock_secs: i64,
-    /// The user may publish here: the destination, or the nearest directory above it that is there, can be written.
-    /// Only deploys are told.
+    /// Whether the user may publish here: the destination, or the nearest existing directory above
+    /// it, can be written. False except in deploys.
     pub writable: bool,
-    /// A push has completed here before. It is told with the state.
+    /// Whether a push has completed here before. Only set with the state.
     pub pushed_before: bool,
 }
 
@@ -32,7 +32,7 @@ const WRITABLE: u8 = 8;
 const PUSHED: u8 = 16;
 const FLAGS: u8 = STALE | STATE | CLOCK | WRITABLE | PUSHED;
 
-/// Appends what an agent tells of itself.
+/// Appends agent statistics.
 pub(super) fn put_statistics(out: &mut Vec<u8>, statistics: &AgentStatistics) {
     put_number(out, statistics.peak_rss_bytes);
     put_number(out, statistics.free_bytes.map_or(0, |free| free.saturating_add(1)));
@@ -49,11 +49,11 @@ pub(super) fn put_statistics(out: &mut Vec<u8>, statistics: &AgentStatistics) {
     }
 }
 
-/// Reads what an agent tells of itself.
+/// Reads agent statistics.
 pub(super) fn decode_statistics(fields: &mut Fields<'_>) -> Result<AgentStatistics, DecodeError> {
     let (peak_rss_bytes, free_bytes) = (fields.number()?, fields.number()?.checked_sub(1));
     let files_read = fields.number()?;
-    let flags = fields.bounded("vitals flags", u64::from(FLAGS))? as u8;
+    let flags = fields.bounded("statistics flags", u64::from(FLAGS))? as u8;
     let state = match flags & STATE {
         0 => None,
         _ => Some(StateId(fields.array()?)),

@@ -15,7 +15,7 @@ pub enum DecodeError {
     /// A number over its limit.
     #[error("{what} is {value}, the limit is {limit}")]
     OverLimit {
-        /// What the number counts.
+        /// The field.
         what: &'static str,
         /// The number.
         value: u64,
@@ -25,7 +25,7 @@ pub enum DecodeError {
     /// A tag, flag or kind that this version does not know.
     #[error("{what} {value} is unknown")]
     Unknown {
-        /// What was read.
+        /// The field.
         what: &'static str,
         /// Its value.
         value: u64,
@@ -117,7 +117,7 @@ impl<'a> Fields<'a> {
         self.take(length as usize)
     }
 
-    /// All that is left.
+    /// All remaining bytes.
     pub fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
     }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_survive() {
+    fn numbers_round_trip() {
         for value in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX >> 1, u64::MAX] {
             let mut out = Vec::new();
             put_number(&mut out, value);

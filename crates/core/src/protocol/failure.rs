@@ -1,15 +1,15 @@
-//! What a side says when it can't go on.
+//! Failures: the last frame of a side that gives up.
 
 use crate::limits;
 
 /// Why a side gave up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureCode {
-    /// The other side broke the protocol, or speaks another version.
+    /// The other side broke the protocol, or has another version of it.
     Protocol,
     /// Another push to the same destination is running.
     Locked,
-    /// The destination, or something on the way to it, is not a directory.
+    /// The destination, or a component of its path, is not a directory.
     NotADirectory,
     /// The user may not do this at the destination.
     Permission,
@@ -17,13 +17,13 @@ pub enum FailureCode {
     NoSpace,
     /// The destination's file system is read-only.
     ReadOnly,
-    /// Something stands in the way at the destination, such as a directory that is not empty.
+    /// Something at the destination is an obstruction, such as a directory that is not empty.
     Obstruction,
-    /// Nothing came from the other side for too long.
+    /// Timeout: no byte from the other side for too long.
     Timeout,
-    /// A file that content is built on is not what it was when the destination was surveyed.
+    /// A basis has changed since the survey.
     Basis,
-    /// The destination's file system can't do what is asked.
+    /// The destination's file system does not support the request.
     Unsupported,
     /// The destination is a directory in which nothing may be deleted.
     Protected,
@@ -46,7 +46,7 @@ const CODES: [(FailureCode, u8); 12] = [
     (FailureCode::Other, 255),
 ];
 
-/// A side's last words.
+/// The last frame of a side that gives up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct Failure {
@@ -65,7 +65,7 @@ impl Failure {
         payload
     }
 
-    /// Reads a payload; anything is readable, so that a failure is never lost to a second one.
+    /// Reads a payload; any bytes are accepted, so that no failure is hidden by a decoding error.
     pub fn decode(payload: &[u8]) -> Failure {
         let (byte, text) = payload.split_first().unwrap_or((&255, b""));
         let code = CODES.iter().find(|(_, known)| known == byte);
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_survive_and_are_printable() {
+    fn failures_round_trip_and_are_printable() {
         let failure = Failure { code: FailureCode::NoSpace, text: "Disk full".into() };
         assert_eq!(Failure::decode(&failure.encode()), failure);
         assert_eq!(Failure::decode(b"\x63\x1b[2J").text, "\\u{1b}[2J");

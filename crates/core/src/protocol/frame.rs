@@ -1,4 +1,4 @@
-//! Frames: how messages, stored content, signs of life and failures share one byte stream.
+//! Frames: how messages, stored content, heartbeats and failures share one byte stream.
 //!
 //! A frame is one byte of kind, three bytes of length (little endian), and the payload.
 
@@ -7,16 +7,16 @@ use crate::limits;
 /// Bytes before the payload.
 pub const HEADER_BYTES: usize = 4;
 
-/// What a payload is.
+/// The kind of a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameKind {
     /// The next piece of this direction's zstd stream, which holds messages.
     Packed,
     /// Content that is not compressed again.
     Stored,
-    /// Sign of life; no payload.
+    /// Only shows that the peer is alive; no payload.
     Heartbeat,
-    /// The sender of this frame has failed; the payload says why. Nothing follows.
+    /// The side that sends this frame gives up; the payload has the reason. Nothing follows.
     Failure,
 }
 

@@ -1,52 +1,50 @@
-//! *Hello*: the sender's first words, in one line of text.
+//! *Hello*: the first line of the sender.
 //!
-//! It is text so that it can be sent before anyone knows whether the agent is there: the shell that finds
-//! it missing can read one line away.
+//! It is text, so it can be sent before it is known whether the agent is installed: a shell that
+//! does not find the agent can read the line and ignore it.
 
 use super::codec::{DecodeError, Fields, put_bytes, put_number};
 use crate::limits;
 use crate::state::{HistoryId, StateId};
 
-/// What the sender wants of an agent.
+/// The first line: what the sender wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
     /// The destination's path as the user gave it; relative ones start at the home directory.
     pub destination: Vec<u8>,
-    /// Only look; create and change nothing.
+    /// A dry run: create and change nothing.
     pub dry_run: bool,
-    /// Hash every file, whatever the index says.
+    /// Hash every file, even if the index has it.
     pub checksum: bool,
-    /// After how many milliseconds without a sign of life either side gives up.
+    /// Each side gives up after this many milliseconds without a byte.
     pub timeout_ms: u32,
-    /// What the sender remembers to stand there; the agent answers with differences if it remembers the same.
+    /// The state that the sender has cached; if the agent's index has the same, it sends only
+    /// differences.
     pub cached: Option<StateId>,
-    /// Publish the whole directory in one step, not file by file.
+    /// Publish the whole directory at once, not file by file.
     pub whole_directory: bool,
-    /// Files may be deleted, so a destination in which nothing may be is refused at once.
+    /// Files may be deleted: refuse protected destinations at once.
     pub deletes: bool,
-    /// The push is one step of a deploy, if it is.
+    /// Set if the push is part of a deploy.
     pub deploy: Option<Deploy>,
 }
 
-/// What a deploy wants besides a push: the history and what is set aside are told with the state, and once everything
-/// is published the agent waits for what comes then.
+/// A deploy: the agent also reports the history and the retained contents, and waits for another
+/// request after publishing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Deploy {
-    /// The history the sender knows already.
+    /// The history that the sender has cached.
     pub history: Option<HistoryId>,
 }
 
 /// Why a first line is not a *Hello*.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HelloError {
-    /// Not the line of any version.
+    /// Not a *Hello* line of any version.
     #[error("First line is not assetsync's")]
     NotHello,
     /// Another version of the protocol.
-    #[error(
-        "Sender speaks protocol version {theirs}, this agent version {}",
-        limits::PROTOCOL_VERSION
-    )]
+    #[error("Sender has protocol version {theirs}, this agent has {}", limits::PROTOCOL_VERSION)]
     Version {
         /// The sender's version.
         theirs: u64,

@@ -1,4 +1,4 @@
-//! The receiving half of a conversation: bytes in, messages out. It reads nothing itself.
+//! The receiving half of a conversation: bytes in, messages out, without I/O.
 
 use std::ops::Range;
 
@@ -11,10 +11,10 @@ use super::item::CodecContext;
 use super::message::Message;
 use crate::limits;
 
-/// How much is decompressed at a time: enough for any message, whatever is left of the one before.
+/// Bytes that are decompressed at a time.
 const PLAIN_BYTES: usize = 64 * 1024;
 
-/// What an inbox returns: messages `M`, or a frame that is none.
+/// A message `M`, or the content of another frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received<'a, M> {
     /// A message.
@@ -25,7 +25,7 @@ pub enum Received<'a, M> {
     Failure(Failure),
 }
 
-/// Why the other side's bytes make no sense.
+/// Why received bytes are invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum InboxError {
     /// Not a frame.
@@ -45,7 +45,7 @@ pub enum InboxError {
     PrefixInsideFrame,
 }
 
-/// What [`Inbox::pop`] will return.
+/// The item that [`Inbox::pop`] will return.
 enum PendingItem<M> {
     /// A decoded message, and its borrowed field in the decompressed bytes.
     Message(M, Range<usize>),
@@ -55,18 +55,18 @@ enum PendingItem<M> {
     Failure(Range<usize>),
 }
 
-/// Turns received bytes into the messages of one direction. Feed it with [`receive`](Inbox::receive), then
-/// [`pop`](Inbox::pop) while it is [`ready`](Inbox::ready).
+/// Turns received bytes into the messages of one direction. Feed it with
+/// [`receive`](Inbox::receive), then [`pop`](Inbox::pop) while it is [`ready`](Inbox::ready).
 pub struct Inbox<M: Message> {
-    /// Bytes as they came; those before `raw_at` are used up.
+    /// Received bytes; those before `raw_at` are consumed.
     raw: Vec<u8>,
     raw_at: usize,
-    /// What is left of the packed frame at `raw_at`.
+    /// Remaining bytes of the packed frame at `raw_at`.
     packed_left: usize,
     inflater: Decoder<'static>,
-    /// A zstd frame is begun and not ended.
+    /// A zstd frame has begun and not ended.
     in_frame: bool,
-    /// What the decompressor is to begin the next frame with, once this one has ended.
+    /// The prefix of the next zstd frame.
     next_prefix: Option<Vec<u8>>,
     /// The frame that is being decompressed has a prefix.
     has_prefix: bool,
@@ -74,7 +74,8 @@ pub struct Inbox<M: Message> {
     inflater_full: bool,
     plain: Vec<u8>,
     plain_at: usize,
-    /// The message at `plain_at` is incomplete; more has to be decompressed before it can be decoded.
+    /// The message at `plain_at` is incomplete; more has to be decompressed before it can be
+    /// decoded.
     needs_plain: bool,
     codec_context: CodecContext,
     front: Option<PendingItem<M::Of<'static>>>,
@@ -110,7 +111,7 @@ impl<M: Message> Inbox<M> {
         Ok(())
     }
 
-    /// Takes bytes from the wire, in pieces of any size.
+    /// Adds received bytes, in pieces of any size.
     pub fn receive(&mut self, bytes: &[u8]) {
         if self.raw_at > 0 {
             self.raw.drain(..self.raw_at);
@@ -149,7 +150,7 @@ impl<M: Message> Inbox<M> {
         }
     }
 
-    /// Looks at the frame at the front; `false` when more bytes are needed.
+    /// Looks at the frame at the front; `false` if more bytes are needed.
     fn next_frame(&mut self) -> Result<bool, InboxError> {
         let Some((kind, length)) = peek_frame(&self.raw[self.raw_at..])? else { return Ok(false) };
         if kind == FrameKind::Packed {
@@ -169,7 +170,7 @@ impl<M: Message> Inbox<M> {
         Ok(true)
     }
 
-    /// Steps over the frame at the front and gives its payload, once all of it is there.
+    /// Consumes the frame at the front and returns its payload, once all of it has arrived.
     fn whole_frame(&mut self, length: usize) -> Option<Range<usize>> {
         let start = self.raw_at + HEADER_BYTES;
         let end = start + length;
@@ -179,7 +180,7 @@ impl<M: Message> Inbox<M> {
         })
     }
 
-    /// Decompresses some of the packed frame at the front; `false` when its bytes are not there yet.
+    /// Decompresses some of the packed frame at the front; `false` if more bytes are needed.
     fn inflate(&mut self) -> Result<bool, InboxError> {
         let here = self.packed_left.min(self.raw.len() - self.raw_at);
         if here == 0 && !self.inflater_full {
@@ -208,7 +209,7 @@ impl<M: Message> Inbox<M> {
         Ok(true)
     }
 
-    /// A prefix holds for one frame.
+    /// A prefix applies to one frame.
     fn begin_frame(&mut self) -> std::io::Result<()> {
         if let Some(prefix) = self.next_prefix.take() {
             self.inflater = decompressor(&prefix)?;
@@ -261,7 +262,7 @@ mod tests {
         outbox.flush();
     }
 
-    /// What comes out when `bytes` are delivered in pieces: message names and stored bytes.
+    /// The messages and stored bytes that an inbox returns for `bytes`, delivered in pieces.
     fn deliver(bytes: &[u8], piece: usize) -> Result<Vec<String>, InboxError> {
         let (mut inbox, mut seen) = (Inbox::<ToAgent<'_>>::new().unwrap(), Vec::new());
         for piece in bytes.chunks(piece) {
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_at_any_byte_is_an_error_or_other_messages_but_no_panic() {
+    fn damaged_bytes_never_panic() {
         let mut outbox = Outbox::new(3).unwrap();
         (0..50).for_each(|action| outbox.send(&ToAgent::FileStart { action }));
         outbox.send(&ToAgent::Literal(b"some literal text, some literal text"));
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_holds_for_one_frame() {
+    fn a_prefix_applies_to_one_frame() {
         let prefix = b"\0a text that only the prefix has, so that little travels";
         let mut outbox = Outbox::new(3).unwrap();
         outbox.send(&ToAgent::Quit);

@@ -1,5 +1,5 @@
-//! Entries and actions on the wire. They come in tree order, so each says only how it differs from the one
-//! before: the path's unshared end, the mode and mtime where they changed. What is left compresses well.
+//! Entries and actions on the wire. They are in tree order, so each has only the differences from
+//! the one before: the path without the shared beginning, and the mode and mtime if they changed.
 
 use super::codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
 use super::recipe::{decode_recipe, put_recipe};
@@ -11,7 +11,7 @@ use crate::plan::{ActionKind, ActionPath, FileAction, Rename, WireAction};
 use crate::recipe::Recipe;
 use crate::state::RemoteEntry;
 
-/// What one direction of a conversation remembers of the items before.
+/// The state of the delta coding of one direction, from message to message.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CodecContext {
     path: Vec<u8>,
@@ -19,7 +19,7 @@ pub struct CodecContext {
     mtime: Mtime,
     known: u32,
     renamed: u32,
-    /// Where the last [`Copy`](super::ToAgent) ended in its basis.
+    /// The end of the last [`Copy`](super::ToAgent) in its reference.
     pub(super) copied_to: u64,
 }
 
@@ -28,7 +28,7 @@ const HAS_DIGEST: u8 = 1 << 2;
 const SAME_MODE: u8 = 1 << 3;
 const SAME_MTIME: u8 = 1 << 4;
 const ENTRY_POINT: u8 = 1 << 5;
-/// Of a delete: it waits for pruning.
+/// Of a delete: run it when pruning.
 const AT_PRUNING: u8 = ENTRY_POINT;
 /// Instead of a delete.
 const RESPELLED: u8 = SAME_MODE;
@@ -44,7 +44,7 @@ const SYMLINK: u8 = 2;
 const OTHER: u8 = 3;
 
 impl CodecContext {
-    /// Appends all of it: equal memories, and only these, have equal bytes.
+    /// Appends all of it: only equal contexts have equal bytes.
     pub fn put(&self, out: &mut Vec<u8>) {
         put_bytes(out, &self.path);
         for number in [self.mode, self.known, self.renamed] {
@@ -72,7 +72,7 @@ impl CodecContext {
         Ok(RelPath::new(&self.path)?)
     }
 
-    /// A position in the state, as the distance from the last one.
+    /// An index into the state, as the distance from the last one.
     pub(super) fn put_known(&mut self, out: &mut Vec<u8>, known: u32) {
         put_signed(out, i64::from(known) - i64::from(self.known));
         self.known = known;
@@ -83,7 +83,7 @@ impl CodecContext {
         Ok(self.known)
     }
 
-    /// A position in the list of renames, as the distance from the one that would be next.
+    /// An index into the renames, as the distance from the one after the last.
     fn put_renamed(&mut self, out: &mut Vec<u8>, renamed: u32) {
         put_signed(out, i64::from(renamed) - i64::from(self.renamed));
         self.renamed = renamed.saturating_add(1);
@@ -95,7 +95,7 @@ impl CodecContext {
         Ok(renamed)
     }
 
-    /// Reads a position and gives the memory as it shall be once the whole message has been read.
+    /// Reads an index, and returns the context to be used once the whole message has been read.
     pub(super) fn peek_known(
         &self,
         fields: &mut Fields<'_>,
@@ -144,7 +144,7 @@ impl CodecContext {
     }
 }
 
-/// A position that is coded as the distance from another.
+/// Reads an index that is coded as the distance from another.
 fn position_after(from: u32, limit: u64, fields: &mut Fields<'_>) -> Result<u32, DecodeError> {
     let value = u64::from(from).wrapping_add_signed(fields.signed()?);
     if value > limit {
@@ -203,20 +203,20 @@ pub fn decode_entry(
     Ok(RemoteEntry { entry: Entry { path, kind, mode, mtime }, digest })
 }
 
-/// Appends an action as it travels.
-pub fn put_action(out: &mut Vec<u8>, order: &WireAction, codec_context: &mut CodecContext) {
-    let place = match order.place {
+/// Appends a wire action.
+pub fn put_action(out: &mut Vec<u8>, action: &WireAction, codec_context: &mut CodecContext) {
+    let place = match action.place {
         ActionPath::Existing(_) => IS_KNOWN,
         ActionPath::Renamed(_) => IS_RENAMED,
         ActionPath::New(_) => 0,
     };
-    out.push(place | action_flags(&order.what, codec_context));
-    match &order.place {
+    out.push(place | action_flags(&action.what, codec_context));
+    match &action.place {
         ActionPath::Existing(known) => codec_context.put_known(out, *known),
         ActionPath::Renamed(renamed) => codec_context.put_renamed(out, *renamed),
         ActionPath::New(path) => codec_context.put_path(out, path),
     }
-    match &order.what {
+    match &action.what {
         ActionKind::Dir { mode } => codec_context.put_mode(out, *mode),
         ActionKind::Symlink { target, mtime } => {
             codec_context.put_mtime(out, *mtime);
@@ -282,7 +282,7 @@ pub fn decode_action(
     Ok(WireAction { place, what })
 }
 
-/// Reads a path that is spelled out.
+/// Reads a path that is not delta-coded.
 pub(super) fn whole_path(fields: &mut Fields<'_>) -> Result<RelPath, DecodeError> {
     let bytes = fields.bytes("path length", limits::PATH_BYTES)?;
     RelPath::new(bytes).map_err(DecodeError::from)
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_survive_and_cut_ones_ask_for_more() {
+    fn entries_round_trip_and_cut_ones_need_more_bytes() {
         let (mut out, mut codec_context) = (Vec::new(), CodecContext::default());
         entries().iter().for_each(|entry| put_entry(&mut out, entry, &mut codec_context));
         let (mut fields, mut codec_context) = (Fields(&out), CodecContext::default());
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_survive() {
+    fn actions_round_trip() {
         let mtime = Mtime { secs: 1, nanos: 2 };
         let file = |recipe, digest: u64| {
             ActionKind::File(FileAction {
@@ -437,10 +437,10 @@ mod tests {
             WireAction { place: ActionPath::Existing(4), what: ActionKind::Delete },
         ];
         let (mut out, mut codec_context) = (Vec::new(), CodecContext::default());
-        wire_actions.iter().for_each(|order| put_action(&mut out, order, &mut codec_context));
+        wire_actions.iter().for_each(|action| put_action(&mut out, action, &mut codec_context));
         let (mut fields, mut codec_context) = (Fields(&out), CodecContext::default());
-        for order in wire_actions {
-            assert_eq!(decode_action(&mut fields, &mut codec_context), Ok(order));
+        for action in wire_actions {
+            assert_eq!(decode_action(&mut fields, &mut codec_context), Ok(action));
         }
         assert_eq!(fields.end(), Ok(()));
     }

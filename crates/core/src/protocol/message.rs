@@ -1,4 +1,5 @@
-//! The trait of all messages, and the fields that several of them have. `docs/protocol.md` shows the bytes.
+//! The trait of all messages, and the fields that several of them have. `docs/protocol.md` shows
+//! the bytes.
 
 use std::fmt::Debug;
 
@@ -8,36 +9,41 @@ use crate::limits;
 
 /// Messages of one direction: [`ToAgent`](super::ToAgent) or [`ToSender`](super::ToSender).
 ///
-/// At most one field of a message is borrowed, and it is the last one. So a received message is decoded
-/// once, without that field, as soon as all of it has arrived; [`with_bytes`](Message::with_bytes) adds
-/// the field when the message is taken.
+/// At most one field of a message is borrowed, and it is the last one. So a received message is
+/// decoded once, without that field, as soon as all of it has arrived;
+/// [`with_bytes`](Message::with_bytes) adds the field when the message is taken.
 pub trait Message: Sized + Debug {
     /// The messages of this direction whose bytes are borrowed for `'a`.
     type Of<'a>: Message;
 
-    /// Appends the message; `codec_context` is this direction's.
-    fn encode(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext);
+    /// Its tag, and its name in `docs/protocol.md`.
+    fn tag_and_name(&self) -> (u8, &'static str);
+
+    /// Appends what follows the tag; `codec_context` is this direction's.
+    fn put_fields(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext);
 
     /// Reads a message off the front of `fields`, and the bytes of its borrowed field.
     ///
-    /// [`DecodeError::UnexpectedEnd`] means that more bytes are needed; `codec_context` is then unchanged.
-    /// The tag of a message to the other side is unknown.
+    /// [`DecodeError::UnexpectedEnd`] means that more bytes are needed; `codec_context` is then
+    /// unchanged. The tag of a message to the other side is unknown.
     fn decode<'b>(
         fields: &mut Fields<'b>,
         codec_context: &mut CodecContext,
     ) -> Result<(Self::Of<'static>, &'b [u8]), DecodeError>;
 
-    /// Puts the borrowed field of a decoded message in its place.
+    /// Adds the borrowed field to a decoded message.
     fn with_bytes<'a>(message: Self::Of<'static>, bytes: &'a [u8]) -> Self::Of<'a>;
 
-    /// Its name in `docs/protocol.md`, for errors: the content may be anything that the other side sends.
-    fn name(&self) -> &'static str;
-}
+    /// Appends the message.
+    fn encode(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext) {
+        out.push(self.tag_and_name().0);
+        self.put_fields(out, codec_context);
+    }
 
-/// Appends a tag and the fields that `body` writes.
-pub(super) fn tagged(out: &mut Vec<u8>, tag: u8, body: impl FnOnce(&mut Vec<u8>)) {
-    out.push(tag);
-    body(out);
+    /// Its name, for errors: the content may be anything that the other side sends.
+    fn name(&self) -> &'static str {
+        self.tag_and_name().1
+    }
 }
 
 /// The error for a tag that no message of this direction has.

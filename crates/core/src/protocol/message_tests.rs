@@ -204,7 +204,7 @@ fn assert_cut<M: Message>(message: &M, bytes: &[u8]) {
 }
 
 #[test]
-fn a_cut_message_asks_for_more_and_changes_nothing() {
+fn a_cut_message_needs_more_bytes_and_changes_nothing() {
     to_agent().iter().for_each(|(message, bytes)| assert_cut(message, bytes));
     to_sender().iter().for_each(|(message, bytes)| assert_cut(message, bytes));
 }
@@ -269,8 +269,8 @@ fn assert_refused<M: Message>(bytes: &[u8]) {
     assert!(!matches!(refused, Ok(()) | Err(DecodeError::UnexpectedEnd)), "{bytes:?}: {refused:?}");
 }
 
-/// Streams of protocol version 4: all messages to the agent with a stored content, and all to the sender;
-/// then a heartbeat and a failure.
+/// Streams of protocol version 4: all messages to the agent with a stored content, and all to the
+/// sender; then a heartbeat and a failure.
 const OLD_TO_AGENT: &[u8] = include_bytes!("../../tests/fixtures/to-agent");
 const OLD_TO_SENDER: &[u8] = include_bytes!("../../tests/fixtures/to-sender");
 

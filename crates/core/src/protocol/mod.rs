@@ -1,8 +1,9 @@
 //! The protocol: bytes to messages and back, without reading or writing any.
 //!
-//! `docs/protocol.md` is its specification. Each direction is a byte stream of [frames](FrameKind); most
-//! frames carry pieces of one zstd stream, whose content is [messages](Message). An [`Outbox`] turns
-//! messages into bytes, an [`Inbox`] turns bytes, delivered in pieces of any size, into messages.
+//! `docs/protocol.md` is its specification. Each direction is a byte stream of [frames](FrameKind);
+//! most frames carry pieces of one zstd stream, whose content is [messages](Message). An [`Outbox`]
+//! turns messages into bytes, an [`Inbox`] turns bytes, delivered in pieces of any size, into
+//! messages.
 
 mod agent_statistics;
 mod codec;

@@ -1,4 +1,4 @@
-//! The sending half of a conversation: messages in, bytes out. It writes nothing itself.
+//! The sending half of a conversation: messages in, bytes out. It does no I/O.
 
 use std::io;
 
@@ -10,16 +10,17 @@ use super::item::CodecContext;
 use super::message::Message;
 use crate::limits;
 
-/// Messages are handed to the compressor when this many bytes have gathered.
+/// Messages are compressed once this many bytes are pending.
 const GATHER_BYTES: usize = 16 * 1024;
 
-/// A packed frame is cut when it would grow over this.
+/// A packed frame ends once it has this many bytes.
 const PACKED_BYTES: usize = 32 * 1024;
 
-/// From this level on the search's table has a place for each position of the window, not for every other one.
+/// From this level on, zstd's hash table has an entry for each position of the window, not for
+/// every second one.
 const THOROUGH: i32 = 10;
 
-/// Messages on their way to bytes.
+/// Turns the messages of one direction into bytes.
 pub struct Outbox {
     deflater: Encoder<'static>,
     plain: Vec<u8>,
@@ -29,32 +30,33 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox for one direction of one conversation that compresses at zstd's `level`, with zstd's own
-    /// window for that level but never one over the limit.
+    /// An outbox for one direction of one conversation that compresses at zstd's `level`, with
+    /// zstd's own window for that level but never one over the limit.
     pub fn new(level: i32) -> io::Result<Outbox> {
         Outbox::with_window(level, None)
     }
 
-    /// The same with a window of 2^`window_log` bytes, which the other side must hold in memory.
+    /// As [`new`](Outbox::new), with a window of 2^`window_log` bytes, which the other side must
+    /// hold in memory.
     pub fn with_window(level: i32, window_log: Option<u32>) -> io::Result<Outbox> {
         let deflater = compressor(level, window_log.unwrap_or(20))?;
         let (plain, packed, out) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Outbox { deflater, plain, packed, out, codec_context: CodecContext::default() })
     }
 
-    /// Continues a direction of which `memory` is what it remembers; what follows is a new zstd frame.
+    /// Continues a direction with its codec context; a new zstd frame begins.
     pub fn after(codec_context: CodecContext, level: i32) -> io::Result<Outbox> {
         Ok(Outbox { codec_context, ..Outbox::new(level)? })
     }
 
-    /// Ends the zstd frame; gives what this direction remembers then.
+    /// Ends the zstd frame and returns this direction's codec context.
     pub fn end(&mut self) -> CodecContext {
         self.end_frame();
         self.cut_frame();
         self.codec_context.clone()
     }
 
-    /// Chooses level and window anew: what follows is a new zstd frame of the same stream.
+    /// Sets level and window; a new zstd frame of the same stream begins.
     pub fn tune(&mut self, level: i32, window_log: u32) -> io::Result<()> {
         self.end_frame();
         self.deflater = compressor(level, window_log)?;
@@ -66,7 +68,8 @@ impl Outbox {
         while self.run(|deflater, out| deflater.finish(out, true)) > 0 {}
     }
 
-    /// Chooses level, window and prefix anew: [`ToAgent::Prefix`](super::ToAgent) was the last message of the frame before.
+    /// Sets level, window and prefix of a new zstd frame: [`ToAgent::Prefix`](super::ToAgent) was
+    /// the last message of the frame before.
     pub fn tune_with_prefix(
         &mut self,
         level: i32,
@@ -99,7 +102,7 @@ impl Outbox {
         put_frame(&mut self.out, FrameKind::Failure, &failure.encode());
     }
 
-    /// Makes all messages so far readable for the other side once it has the bytes.
+    /// Flushes the compressor, so that the other side can decode all messages so far.
     pub fn flush(&mut self) {
         if self.plain.is_empty() && self.packed.is_empty() {
             return;
@@ -137,7 +140,7 @@ impl Outbox {
         let before = self.packed.len();
         self.packed.reserve(PACKED_BYTES);
         let mut out = OutBuffer::around_pos(&mut self.packed, before);
-        // Compressing from memory to memory can only fail for lack of it.
+        // Compressing from memory to memory only fails when memory is exhausted.
         let left = step(&mut self.deflater, &mut out).expect("zstd has memory to compress");
         if self.packed.len() >= PACKED_BYTES {
             self.cut_frame();
@@ -146,7 +149,7 @@ impl Outbox {
     }
 
     fn cut_frame(&mut self) {
-        // The compressor fills what the vector has room for, which may be more than was asked for.
+        // The compressor fills the vector's capacity, which may be more than was reserved.
         for piece in self.packed.chunks(limits::FRAME_BYTES) {
             put_frame(&mut self.out, FrameKind::Packed, piece);
         }

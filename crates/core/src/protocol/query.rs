@@ -1,21 +1,21 @@
-//! Questions about files at the destination, on the wire.
+//! Queries about existing files, on the wire.
 
 use super::codec::{DecodeError, Fields, put_number};
 use super::item::CodecContext;
 use crate::delta::SignatureSpec;
 use crate::digest::ShortDigest;
 
-/// A question about the file at position `known` of the state.
+/// A question about the file with index `known` in the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query {
-    /// Position in the state.
+    /// Index in the state.
     pub known: u32,
-    /// The digest it would have if it were the same; then the answer is [`Compared`](super::ToSender).
-    /// For a rewritten file only the first eight bytes travel, the others are zero.
+    /// The expected digest; if the file has it, the answer is [`Compared`](super::ToSender). For a
+    /// rewritten file only the first eight bytes are sent, the others are zero.
     pub expected: Option<ShortDigest>,
-    /// The signature wanted if it is not the same.
+    /// The signature to answer with if the digest differs.
     pub signature: Option<SignatureSpec>,
-    /// The file's content counts as it is after rewriting.
+    /// Whether the content is rewritten first.
     pub rewritten: bool,
 }
 
@@ -23,30 +23,30 @@ const EXPECTED: u8 = 1;
 const SIGNATURE: u8 = 2;
 const REWRITTEN: u8 = 4;
 
-/// Appends a question.
-pub(super) fn put_query(out: &mut Vec<u8>, ask: &Query, codec_context: &mut CodecContext) {
-    let expected = if ask.expected.is_some() { EXPECTED } else { 0 };
-    let signature = if ask.signature.is_some() { SIGNATURE } else { 0 };
-    let rewritten = if ask.rewritten { REWRITTEN } else { 0 };
+/// Appends a query.
+pub(super) fn put_query(out: &mut Vec<u8>, query: &Query, codec_context: &mut CodecContext) {
+    let expected = if query.expected.is_some() { EXPECTED } else { 0 };
+    let signature = if query.signature.is_some() { SIGNATURE } else { 0 };
+    let rewritten = if query.rewritten { REWRITTEN } else { 0 };
     out.push(expected | signature | rewritten);
-    codec_context.put_known(out, ask.known);
-    if let Some(digest) = ask.expected {
-        out.extend_from_slice(&digest.0[..expected_bytes(ask.rewritten)]);
+    codec_context.put_known(out, query.known);
+    if let Some(digest) = query.expected {
+        out.extend_from_slice(&digest.0[..expected_bytes(query.rewritten)]);
     }
-    if let Some(spec) = ask.signature {
+    if let Some(spec) = query.signature {
         put_number(out, u64::from(spec.block_bytes.ilog2()));
         out.push(spec.strong_bytes);
     }
 }
 
-/// Reads a question.
+/// Reads a query.
 pub(super) fn decode_query(
     fields: &mut Fields<'_>,
     codec_context: &mut CodecContext,
 ) -> Result<Query, DecodeError> {
     let flags = fields.byte()?;
     if flags & !(EXPECTED | SIGNATURE | REWRITTEN) != 0 {
-        return Err(DecodeError::Unknown { what: "question", value: u64::from(flags) });
+        return Err(DecodeError::Unknown { what: "query flags", value: u64::from(flags) });
     }
     let (known, kept) = codec_context.peek_known(fields)?;
     let rewritten = flags & REWRITTEN != 0;
@@ -62,7 +62,7 @@ pub(super) fn decode_query(
     Ok(Query { known, expected, signature, rewritten })
 }
 
-/// What a rewritten file is taken for is checked by its whole digest before it is published; here less will do.
+/// Eight bytes are enough for a rewritten file: its whole digest is checked before it is published.
 fn expected_bytes(rewritten: bool) -> usize {
     if rewritten { 8 } else { 16 }
 }

@@ -1,4 +1,4 @@
-//! Recipes and what they are made from on the wire.
+//! Recipes, bases and prefix parts on the wire.
 
 use super::codec::{DecodeError, Fields, put_number};
 use crate::limits;
@@ -12,13 +12,13 @@ const WHOLE: u8 = 4;
 const REWRITE: u8 = 5;
 const PATCH: u8 = 6;
 const REGZIP: u8 = 7;
-/// Added to a recipe whose ground is a rewritten basis.
+/// Added to a recipe whose reference is rewritten.
 const REWRITTEN: u8 = 8;
 
 /// Appends a recipe.
 pub(super) fn put_recipe(out: &mut Vec<u8>, recipe: Recipe) {
     match recipe {
-        // A kept file does not travel; if it did, touching it as it is would be the same.
+        // A file that is up to date is not in a plan; touching it would have the same effect.
         Recipe::Keep | Recipe::Touch => out.push(TOUCH),
         Recipe::Copy { from } => {
             out.push(COPY);
@@ -84,7 +84,7 @@ pub(super) fn decode_prefix_part(fields: &mut Fields<'_>) -> Result<PrefixPart, 
     let rewritten = match fields.byte()? {
         0 => false,
         REWRITTEN => true,
-        other => return Err(DecodeError::Unknown { what: "ground", value: u64::from(other) }),
+        other => return Err(DecodeError::Unknown { what: "reference", value: u64::from(other) }),
     };
     let reference = Reference { basis: decode_basis(fields)?, rewritten };
     let offset = fields.bounded("part offset", limits::FILE_BYTES)?;

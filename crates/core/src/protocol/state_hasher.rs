@@ -1,4 +1,4 @@
-//! Computes the id of what stands at a destination.
+//! Computes the id of a state.
 
 use super::item::{CodecContext, put_entry};
 use crate::state::{RemoteEntry, StateId};
@@ -12,14 +12,14 @@ pub struct StateHasher {
 }
 
 impl StateHasher {
-    /// Takes the next entry.
+    /// Adds the next entry.
     pub fn push(&mut self, entry: &RemoteEntry) {
         self.line.clear();
         put_entry(&mut self.line, entry, &mut self.codec_context);
         self.hasher.update(&self.line);
     }
 
-    /// The id of all entries taken.
+    /// The id of all entries added.
     pub fn finish(&self) -> StateId {
         let mut id = [0; 16];
         id.copy_from_slice(&self.hasher.finalize().as_bytes()[..16]);

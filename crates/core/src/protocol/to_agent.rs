@@ -2,7 +2,7 @@
 
 use super::codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
 use super::item::{CodecContext, decode_action, decode_rename, put_action, put_rename, whole_path};
-use super::message::{Message, decode_bool, decode_index, decode_piece, tagged, unknown_tag};
+use super::message::{Message, decode_bool, decode_index, decode_piece, unknown_tag};
 use super::query::{Query, decode_query, put_query};
 use super::recipe::{decode_prefix_part, put_prefix_part};
 use crate::digest::Digest;
@@ -25,7 +25,8 @@ pub enum ToAgent<'a> {
     },
     /// A question about a file of the state.
     Query(Query),
-    /// A question: are two paths one to the destination's file system? These come before the queries.
+    /// A question: are two paths one to the destination's file system? These come before the
+    /// queries.
     Alias {
         /// A path that the state does not have.
         path: RelPath,
@@ -40,7 +41,8 @@ pub enum ToAgent<'a> {
     PlanEnd,
     /// The next part of the prefix of the next zstd frame.
     PrefixPart(PrefixPart),
-    /// The zstd frame ends with this message; the prefix of the next one is a zero byte and the parts.
+    /// The zstd frame ends with this message; the prefix of the next one is a zero byte and the
+    /// parts.
     Prefix {
         /// The first bytes of the prefix's BLAKE3.
         check: [u8; 8],
@@ -139,59 +141,82 @@ const ALIAS: u8 = 24;
 impl Message for ToAgent<'_> {
     type Of<'a> = ToAgent<'a>;
 
-    fn encode(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext) {
+    fn tag_and_name(&self) -> (u8, &'static str) {
         match self {
-            ToAgent::Rename(rename) => {
-                tagged(out, RENAME, |out| put_rename(out, rename, codec_context));
-            }
-            ToAgent::Substitute { old, new } => tagged(out, SUBSTITUTE, |out| {
+            ToAgent::Rename(_) => (RENAME, "rename"),
+            ToAgent::Substitute { .. } => (SUBSTITUTE, "substitute"),
+            ToAgent::Query(_) => (QUERY, "query"),
+            ToAgent::Alias { .. } => (ALIAS, "alias"),
+            ToAgent::QueriesEnd => (QUERIES_END, "queries end"),
+            ToAgent::Action(_) => (ACTION, "action"),
+            ToAgent::PlanEnd => (PLAN_END, "plan end"),
+            ToAgent::PrefixPart(_) => (PREFIX_PART, "prefix part"),
+            ToAgent::Prefix { .. } => (PREFIX, "prefix"),
+            ToAgent::FileStart { .. } => (FILE_START, "file start"),
+            ToAgent::Literal(_) => (LITERAL, "literal"),
+            ToAgent::Copy { .. } => (COPY, "copy"),
+            ToAgent::Stored { .. } => (STORED, "stored"),
+            ToAgent::FileEnd => (FILE_END, "file end"),
+            ToAgent::FileAbort => (FILE_ABORT, "file abort"),
+            ToAgent::ContentEnd { .. } => (CONTENT_END, "content end"),
+            ToAgent::Amend { .. } => (AMEND, "amend"),
+            ToAgent::Retain { .. } => (RETAIN, "retain"),
+            ToAgent::DropRetained { .. } => (DROP_RETAINED, "drop retained"),
+            ToAgent::History { .. } => (HISTORY, "history"),
+            ToAgent::HistoryChunk(_) => (HISTORY_CHUNK, "history chunk"),
+            ToAgent::Publish => (PUBLISH, "publish"),
+            ToAgent::Prune => (PRUNE, "prune"),
+            ToAgent::Quit => (QUIT, "quit"),
+        }
+    }
+
+    fn put_fields(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext) {
+        match self {
+            ToAgent::Rename(rename) => put_rename(out, rename, codec_context),
+            ToAgent::Substitute { old, new } => {
                 put_bytes(out, old);
                 put_bytes(out, new);
-            }),
-            ToAgent::PrefixPart(part) => tagged(out, PREFIX_PART, |out| put_prefix_part(out, part)),
-            ToAgent::Prefix { check } => tagged(out, PREFIX, |out| out.extend_from_slice(check)),
-            ToAgent::Alias { path, other } => tagged(out, ALIAS, |out| {
+            }
+            ToAgent::PrefixPart(part) => put_prefix_part(out, part),
+            ToAgent::Prefix { check } => out.extend_from_slice(check),
+            ToAgent::Alias { path, other } => {
                 put_bytes(out, path.as_bytes());
                 put_bytes(out, other.as_bytes());
-            }),
-            ToAgent::Query(query) => tagged(out, QUERY, |out| put_query(out, query, codec_context)),
-            ToAgent::Action(action) => {
-                tagged(out, ACTION, |out| put_action(out, action, codec_context));
             }
-            ToAgent::FileStart { action } => {
-                tagged(out, FILE_START, |out| put_number(out, u64::from(*action)));
-            }
-            ToAgent::Literal(bytes) => tagged(out, LITERAL, |out| put_bytes(out, bytes)),
-            ToAgent::Copy { offset, length } => tagged(out, COPY, |out| {
+            ToAgent::Query(query) => put_query(out, query, codec_context),
+            ToAgent::Action(action) => put_action(out, action, codec_context),
+            ToAgent::FileStart { action } => put_number(out, u64::from(*action)),
+            ToAgent::Literal(bytes) => put_bytes(out, bytes),
+            ToAgent::Copy { offset, length } => {
                 put_signed(out, offset.wrapping_sub(codec_context.copied_to) as i64);
                 put_number(out, *length);
                 codec_context.copied_to = offset.wrapping_add(*length);
-            }),
-            ToAgent::Stored { length } => tagged(out, STORED, |out| put_number(out, *length)),
-            ToAgent::Amend { action, size, mtime, digest } => tagged(out, AMEND, |out| {
+            }
+            ToAgent::Stored { length } => put_number(out, *length),
+            ToAgent::Amend { action, size, mtime, digest } => {
                 put_number(out, u64::from(*action));
                 put_number(out, *size);
                 put_signed(out, mtime.secs);
                 put_number(out, u64::from(mtime.nanos));
                 out.extend_from_slice(&digest.0);
-            }),
-            ToAgent::Retain { known, digest } => tagged(out, RETAIN, |out| {
+            }
+            ToAgent::Retain { known, digest } => {
                 put_number(out, u64::from(*known));
                 out.extend_from_slice(&digest.0);
-            }),
-            ToAgent::DropRetained { retained_contents } => {
-                tagged(out, DROP_RETAINED, |out| put_number(out, u64::from(*retained_contents)));
             }
-            ToAgent::History { keep } => tagged(out, HISTORY, |out| put_number(out, *keep)),
-            ToAgent::HistoryChunk(bytes) => tagged(out, HISTORY_CHUNK, |out| put_bytes(out, bytes)),
-            ToAgent::ContentEnd { publish } => out.extend([CONTENT_END, u8::from(*publish)]),
-            ToAgent::QueriesEnd => out.push(QUERIES_END),
-            ToAgent::PlanEnd => out.push(PLAN_END),
-            ToAgent::FileEnd => out.push(FILE_END),
-            ToAgent::FileAbort => out.push(FILE_ABORT),
-            ToAgent::Publish => out.push(PUBLISH),
-            ToAgent::Prune => out.push(PRUNE),
-            ToAgent::Quit => out.push(QUIT),
+            ToAgent::DropRetained { retained_contents } => {
+                put_number(out, u64::from(*retained_contents))
+            }
+            ToAgent::History { keep } => put_number(out, *keep),
+            ToAgent::HistoryChunk(bytes) => put_bytes(out, bytes),
+            ToAgent::ContentEnd { publish } => out.push(u8::from(*publish)),
+            ToAgent::QueriesEnd
+            | ToAgent::PlanEnd
+            | ToAgent::FileEnd
+            | ToAgent::FileAbort
+            | ToAgent::Publish
+            | ToAgent::Prune
+            | ToAgent::Quit => {}
         }
     }
 
@@ -211,35 +236,6 @@ impl Message for ToAgent<'_> {
             ToAgent::Literal(_) => ToAgent::Literal(bytes),
             ToAgent::HistoryChunk(_) => ToAgent::HistoryChunk(bytes),
             owned => owned,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            ToAgent::Rename(_) => "rename",
-            ToAgent::Substitute { .. } => "substitute",
-            ToAgent::Query(_) => "query",
-            ToAgent::Alias { .. } => "alias",
-            ToAgent::QueriesEnd => "queries end",
-            ToAgent::Action(_) => "action",
-            ToAgent::PlanEnd => "plan end",
-            ToAgent::PrefixPart(_) => "prefix part",
-            ToAgent::Prefix { .. } => "prefix",
-            ToAgent::FileStart { .. } => "file start",
-            ToAgent::Literal(_) => "literal",
-            ToAgent::Copy { .. } => "copy",
-            ToAgent::Stored { .. } => "stored",
-            ToAgent::FileEnd => "file end",
-            ToAgent::FileAbort => "file abort",
-            ToAgent::ContentEnd { .. } => "content end",
-            ToAgent::Amend { .. } => "amend",
-            ToAgent::Retain { .. } => "retain",
-            ToAgent::DropRetained { .. } => "drop retained",
-            ToAgent::History { .. } => "history",
-            ToAgent::HistoryChunk(_) => "history chunk",
-            ToAgent::Publish => "publish",
-            ToAgent::Prune => "prune",
-            ToAgent::Quit => "quit",
         }
     }
 }

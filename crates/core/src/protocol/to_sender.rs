@@ -3,9 +3,7 @@
 use super::agent_statistics::{AgentStatistics, decode_statistics, put_statistics};
 use super::codec::{DecodeError, Fields, put_bytes, put_number};
 use super::item::{CodecContext, decode_entry, put_entry};
-use super::message::{
-    Message, decode_bool, decode_count, decode_index, decode_piece, tagged, unknown_tag,
-};
+use super::message::{Message, decode_bool, decode_count, decode_index, decode_piece, unknown_tag};
 use crate::digest::{Digest, ShortDigest};
 use crate::limits;
 use crate::state::{Partial, RemoteEntry, RetainedContent};
@@ -20,7 +18,8 @@ pub enum ToSender<'a> {
         /// Number of entries; never 0.
         count: u32,
     },
-    /// The next entries of the state that *Hello* named are gone, or replaced by entries that follow.
+    /// The next entries of the state that *Hello* named are gone, or replaced by entries that
+    /// follow.
     Removed {
         /// Number of entries; never 0.
         count: u32,
@@ -83,47 +82,53 @@ const RETAINED: u8 = 47;
 impl Message for ToSender<'_> {
     type Of<'a> = ToSender<'a>;
 
-    fn encode(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext) {
+    fn tag_and_name(&self) -> (u8, &'static str) {
         match self {
-            ToSender::Entry(entry) => {
-                tagged(out, ENTRY, |out| put_entry(out, entry, codec_context));
-            }
-            ToSender::Unchanged { count } => {
-                tagged(out, UNCHANGED, |out| put_number(out, u64::from(*count)));
-            }
-            ToSender::Removed { count } => {
-                tagged(out, REMOVED, |out| put_number(out, u64::from(*count)));
-            }
-            ToSender::Partial(partial) => tagged(out, PARTIAL, |out| {
+            ToSender::Entry(_) => (ENTRY, "entry"),
+            ToSender::Unchanged { .. } => (UNCHANGED, "unchanged"),
+            ToSender::Removed { .. } => (REMOVED, "removed"),
+            ToSender::Partial(_) => (PARTIAL, "partial"),
+            ToSender::HistoryKnown => (HISTORY_KNOWN, "history known"),
+            ToSender::HistoryChunk(_) => (HISTORY_CHUNK, "history chunk"),
+            ToSender::Retained(_) => (RETAINED, "retained"),
+            ToSender::StateEnd(_) => (STATE_END, "state end"),
+            ToSender::Compared(_) => (COMPARED, "compared"),
+            ToSender::Signature { .. } => (SIGNATURE, "signature"),
+            ToSender::Blocks(_) => (BLOCKS, "blocks"),
+            ToSender::Unreadable => (UNREADABLE, "unreadable"),
+            ToSender::AnswersEnd => (ANSWERS_END, "answers end"),
+            ToSender::Failed { .. } => (FAILED, "failed"),
+            ToSender::StagedEnd => (STAGED_END, "staged end"),
+            ToSender::Notice(_) => (NOTICE, "notice"),
+            ToSender::Published(_) => (PUBLISHED, "published"),
+        }
+    }
+
+    fn put_fields(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext) {
+        match self {
+            ToSender::Entry(entry) => put_entry(out, entry, codec_context),
+            ToSender::Unchanged { count } => put_number(out, u64::from(*count)),
+            ToSender::Removed { count } => put_number(out, u64::from(*count)),
+            ToSender::Partial(partial) => {
                 put_number(out, partial.size);
                 out.extend_from_slice(&partial.digest.0);
-            }),
-            ToSender::HistoryChunk(bytes) => {
-                tagged(out, HISTORY_CHUNK, |out| put_bytes(out, bytes));
             }
-            ToSender::Retained(retained_content) => tagged(out, RETAINED, |out| {
+            ToSender::HistoryChunk(bytes) => put_bytes(out, bytes),
+            ToSender::Retained(retained_content) => {
                 put_number(out, retained_content.size);
                 out.extend_from_slice(&retained_content.digest.0);
-            }),
-            ToSender::StateEnd(statistics) => {
-                tagged(out, STATE_END, |out| put_statistics(out, statistics));
             }
-            ToSender::Compared(same) => out.extend([COMPARED, u8::from(*same)]),
-            ToSender::Signature { basis_bytes } => {
-                tagged(out, SIGNATURE, |out| put_number(out, *basis_bytes));
-            }
-            ToSender::Blocks(bytes) => tagged(out, BLOCKS, |out| put_bytes(out, bytes)),
-            ToSender::Failed { action } => {
-                tagged(out, FAILED, |out| put_number(out, u64::from(*action)));
-            }
-            ToSender::Notice(text) => tagged(out, NOTICE, |out| put_bytes(out, text)),
-            ToSender::Published(statistics) => {
-                tagged(out, PUBLISHED, |out| put_statistics(out, statistics));
-            }
-            ToSender::HistoryKnown => out.push(HISTORY_KNOWN),
-            ToSender::Unreadable => out.push(UNREADABLE),
-            ToSender::AnswersEnd => out.push(ANSWERS_END),
-            ToSender::StagedEnd => out.push(STAGED_END),
+            ToSender::StateEnd(statistics) => put_statistics(out, statistics),
+            ToSender::Compared(same) => out.push(u8::from(*same)),
+            ToSender::Signature { basis_bytes } => put_number(out, *basis_bytes),
+            ToSender::Blocks(bytes) => put_bytes(out, bytes),
+            ToSender::Failed { action } => put_number(out, u64::from(*action)),
+            ToSender::Notice(text) => put_bytes(out, text),
+            ToSender::Published(statistics) => put_statistics(out, statistics),
+            ToSender::HistoryKnown
+            | ToSender::Unreadable
+            | ToSender::AnswersEnd
+            | ToSender::StagedEnd => {}
         }
     }
 
@@ -145,28 +150,6 @@ impl Message for ToSender<'_> {
             ToSender::Blocks(_) => ToSender::Blocks(bytes),
             ToSender::Notice(_) => ToSender::Notice(bytes),
             owned => owned,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            ToSender::Entry(_) => "entry",
-            ToSender::Unchanged { .. } => "unchanged",
-            ToSender::Removed { .. } => "removed",
-            ToSender::Partial(_) => "partial",
-            ToSender::HistoryKnown => "history known",
-            ToSender::HistoryChunk(_) => "history chunk",
-            ToSender::Retained(_) => "retained",
-            ToSender::StateEnd(_) => "state end",
-            ToSender::Compared(_) => "compared",
-            ToSender::Signature { .. } => "signature",
-            ToSender::Blocks(_) => "blocks",
-            ToSender::Unreadable => "unreadable",
-            ToSender::AnswersEnd => "answers end",
-            ToSender::Failed { .. } => "failed",
-            ToSender::StagedEnd => "staged end",
-            ToSender::Notice(_) => "notice",
-            ToSender::Published(_) => "published",
         }
     }
 }

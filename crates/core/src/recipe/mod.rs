@@ -1,78 +1,78 @@
-//! Recipes: the ways a regular file comes to stand at its path.
+//! Recipes: how a file's content gets to the destination.
 //!
-//! Each recipe is a file here that says when it applies and what it would cost; the planner takes the
-//! cheapest offer. The agent does not choose: it finds the basis, then obeys the content operations
-//! ([`crate::protocol::Message`]) until the file has its declared size, and checks its digest.
+//! [`price`] has what each recipe costs and when it applies; the planner takes the cheapest one.
+//! The agent does not choose: it opens the basis, then follows the content operations
+//! ([`ToAgent`](crate::protocol::ToAgent)) until the file has its declared size, and checks its
+//! digest.
 
-mod copy;
-mod delta;
-mod keep;
-mod patch;
-mod regzip;
-mod rewrite;
-mod touch;
-mod whole;
+mod content_index;
+mod price;
+
+pub use content_index::ContentIndex;
+pub use price::{RecipeInputs, signature_wanted};
 
 use crate::digest::ShortDigest;
-use crate::entry::Entry;
 
-/// The way a regular file comes to stand at its path.
+/// How the content of a regular file gets to its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Recipe {
-    /// It stands there already; nothing is done or sent.
+    /// The file is up to date; nothing is done or sent.
     Keep,
-    /// The content is there; permission bits or mtime are set.
+    /// The content is up to date; permission bits or mtime are set.
     Touch,
     /// The destination has the content elsewhere and copies it.
     Copy {
         /// Where the content is.
         from: Basis,
     },
-    /// A basis with its old fingerprints rewritten to the new ones is the content.
+    /// The basis is the content once its old fingerprints are rewritten to the new ones.
     Rewrite {
         /// The file that is rewritten.
         basis: Basis,
     },
-    /// Ranges of a basis the sender has too, and literal bytes compressed against what was near them.
+    /// Ranges of a reference that the sender has too, and literals that are compressed with the old
+    /// bytes near them as prefix (as `zstd --patch-from` does with whole files).
     Patch {
-        /// What the ranges are taken from.
+        /// The file that ranges are copied from.
         reference: Reference,
     },
-    /// Ranges of a basis and literal bytes, found by rolling checksum.
+    /// Ranges of a reference and literals, found by rolling checksum: Tridgell's rsync algorithm,
+    /// with the signatures of librsync's format as `fast_rsync` computes them.
     Delta {
-        /// What the ranges are taken from.
+        /// The file that ranges are copied from.
         reference: Reference,
-        /// Bytes a block of the basis' signature.
+        /// Bytes per block of the signature.
         block_bytes: u32,
     },
-    /// A `.gz` made from its plain sibling and corrections.
+    /// A `.gz` that is compressed again from its plain sibling, and corrections: what its
+    /// compressor did differently.
     Regzip {
         /// The plain sibling.
         plain: Basis,
     },
-    /// The whole content travels.
+    /// All of the content is sent, compressed unless its name says that it is compressed already.
     Whole,
 }
 
-/// A file at the destination that another is made from.
+/// A file at the destination that another one is made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Basis {
-    /// The file at this position of the [`State`](crate::state::State).
+    /// The file with this index in the [`State`](crate::state::State).
     Existing(u32),
-    /// The leftover at this position of the [`State`](crate::state::State).
+    /// The partial with this index in the [`State`](crate::state::State).
     Partial(u32),
-    /// The file made by the action at this position of the same plan; that action travels with content.
+    /// The file of the action with this index in the same plan; that action sends content.
     Planned(u32),
-    /// The content at this position of what is set aside.
+    /// The retained content with this index.
     Retained(u32),
 }
 
-/// Which recipes may be chosen; `Keep`, `Touch` and `Whole` always may.
+/// Which recipes are allowed; `Keep`, `Touch` and `Whole` always are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recipes {
-    /// [`Recipe::Copy`], except from leftovers, which always may.
+    /// [`Recipe::Copy`]; copying a partial is always allowed.
     pub copy: bool,
-    /// [`Recipe::Rewrite`], and rewritten grounds.
+    /// [`Recipe::Rewrite`], and rewritten references.
     pub rewrite: bool,
     /// [`Recipe::Patch`].
     pub patch: bool,
@@ -86,14 +86,14 @@ impl Recipes {
     /// All of them.
     pub const ALL: Recipes =
         Recipes { copy: true, rewrite: true, patch: true, delta: true, regzip: true };
-    /// Only those that always may.
+    /// Only those that are always allowed.
     pub const NONE: Recipes =
         Recipes { copy: false, rewrite: false, patch: false, delta: false, regzip: false };
-    /// Those that pay on the way to a destination that is near, where most bytes travel in less time than it takes to
-    /// find out which of them need not.
+    /// Those that pay on a fast link, where sending most bytes takes less time than finding out
+    /// which of them need not be sent.
     pub const FAST_LINK: Recipes = Recipes { copy: true, delta: true, ..Recipes::NONE };
 
-    /// Whether names that succeed others are of any use.
+    /// Whether any of them uses renames.
     pub fn use_renames(self) -> bool {
         self.rewrite || self.patch || self.delta
     }
@@ -117,70 +117,17 @@ impl Default for Recipes {
     }
 }
 
-/// What ranges are copied from.
+/// The file that ranges are copied from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reference {
     /// The file.
     pub basis: Basis,
-    /// Its content counts as it is after old fingerprints are rewritten to new ones.
+    /// Whether old fingerprints in it are rewritten to new ones first.
     pub rewritten: bool,
 }
 
-/// A recipe that would do, and its price.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecipeCost {
-    /// The recipe.
-    pub recipe: Recipe,
-    /// Bytes that would have to travel, estimated.
-    pub cost: u64,
-}
-
-/// What is known when the way for one file is chosen.
-#[derive(Debug, Clone, Copy)]
-pub struct RecipeInputs<'a> {
-    /// The file as it is at the source.
-    pub local: &'a Entry,
-    /// Its size in bytes.
-    pub size: u64,
-    /// The regular file that stands at the same path of the destination.
-    pub existing: Option<&'a Entry>,
-    /// Whether content at the same path is the same.
-    pub same_content: bool,
-    /// Whether its mtime is the same, as finely as the destination keeps it.
-    pub same_time: bool,
-    /// The same content somewhere else at the destination.
-    pub copy_from: Option<Basis>,
-    /// The source was given: the content may be nowhere but at the destination.
-    pub has_contents_elsewhere: bool,
-    /// A basis that is the content once it is rewritten.
-    pub rewritten: Option<Basis>,
-    /// A ground the sender has compared with the content, and about how many bytes must travel then.
-    pub patched: Option<(Reference, u64)>,
-    /// The plain sibling of a `.gz`, and the bytes of the corrections.
-    pub regzipped: Option<(Basis, u64)>,
-    /// A ground whose signature is at hand, and that signature's block size.
-    pub signed: Option<(Reference, u32)>,
-}
-
 impl Recipe {
-    /// The cheapest of the `allowed` recipes for a file.
-    pub fn choose(situation: &RecipeInputs<'_>, allowed: Recipes) -> Recipe {
-        let offers = [
-            keep::offer,
-            touch::offer,
-            copy::offer,
-            rewrite::offer,
-            patch::offer,
-            delta::offer,
-            regzip::offer,
-            whole::offer,
-        ];
-        let offers = offers.iter().filter_map(|offer| offer(situation));
-        let offers = offers.filter(|offer| allowed.allow(offer.recipe));
-        offers.min_by_key(|offer| offer.cost).map_or(Recipe::Whole, |offer| offer.recipe)
-    }
-
-    /// Whether content operations for the file travel.
+    /// Whether content operations are sent for the file.
     pub fn has_content(&self) -> bool {
         matches!(
             self,
@@ -203,8 +150,5 @@ impl Recipe {
     }
 }
 
-pub use copy::ContentIndex;
-pub use delta::signature_wanted;
-
-/// The digest under which content is looked up at a destination.
+/// Key of a content: its short digest and its size.
 pub type ContentKey = (ShortDigest, u64);

@@ -1,5 +1,5 @@
-//! Whether two names are one name to a file system, which may ignore case, or how Unicode is composed. Seen by what it
-//! does, not by what it is called.
+//! Finds out whether two names are one to a file system, which may ignore case or Unicode
+//! normalization, by trying it.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,12 +9,12 @@ use assetsync_core::path::RelPath;
 use assetsync_tree::{FileMetadata, OpenTree, open_dir};
 use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, statat, unlinkat};
 
-/// The name of a directory for tries, in the staging area.
+/// The name of the directory in the staging area where names are tried.
 const TRIES: &str = "names";
 
-/// Whether what stands at one name is what stands at another. Inode numbers don't tell on file systems that number names
-/// (sshfs, some network file systems), nor does ctime where the system caches it for each name; what a push gives to a
-/// file does.
+/// Whether two names are the same entry. Inode numbers can't be used on file systems that number
+/// names (sshfs, some network file systems), nor ctime if it is cached for each name; so the
+/// metadata that a push sets is compared.
 pub fn is_one(a: &FileMetadata, b: &FileMetadata) -> bool {
     let of = |file_metadata: &FileMetadata| {
         let kind = std::mem::discriminant(&file_metadata.kind);
@@ -24,8 +24,8 @@ pub fn is_one(a: &FileMetadata, b: &FileMetadata) -> bool {
     of(a) == of(b)
 }
 
-/// Whether two paths are one at the destination `tree`: by what stands there, or, if neither stands there, by trying
-/// both names in the staging area. Without one, they are taken for two.
+/// Whether two paths are one at the destination `tree`: by comparing the entries, or, if neither
+/// exists, by trying both names in the staging area. Without a staging area, they count as two.
 pub fn are_one(
     tree: &mut OpenTree,
     stage: Option<BorrowedFd<'_>>,
@@ -56,7 +56,7 @@ fn are_one_name(stage: BorrowedFd<'_>, path: &RelPath, other: &RelPath) -> io::R
     Ok(are_one)
 }
 
-/// Whether a file made as `a` is found as `b`.
+/// Whether a file created as `a` is found as `b`.
 fn leads_to(dir: BorrowedFd<'_>, a: &[u8], b: &[u8]) -> io::Result<bool> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     drop(openat(dir, a, flags, Mode::RUSR | Mode::WUSR)?);

@@ -1,6 +1,6 @@
-//! A second tree beside a first: directories made anew, everything else the same file under a second name.
+//! Clones a tree: directories are created, everything else is hard-linked.
 //!
-//! Nothing of the first tree changes but the number of names of its files (and with it their ctime).
+//! Nothing of the old tree changes except the link count of its files (and with it their ctime).
 
 use std::fs::File;
 use std::io;
@@ -16,8 +16,8 @@ use rustix::fs::{
 
 use crate::survey::scan::{ScanError, ScannedEntry, scan_whole};
 
-/// Makes `name` in `parent` a second tree beside the one at `old`. What `is_copied` says `true` for, which are files
-/// that are going to be changed in place, gets a file of its own; all else is linked. Gives the new root.
+/// Clones the tree at `old` as `name` in `parent`. Files for which `is_copied` returns `true` are
+/// copied, as they will be changed in place; everything else is linked. Returns the new root.
 pub fn clone_tree(
     old: BorrowedFd<'_>,
     parent: BorrowedFd<'_>,
@@ -55,7 +55,7 @@ fn at_root(source: io::Error) -> ScanError {
     ScanError { path: ".".into(), source }
 }
 
-/// A directory that is being filled. It gets its looks at the end, so that it can be filled until then.
+/// A directory that is being filled. Its metadata is set last: until then it must be writable.
 struct Level {
     path: Option<RelPath>,
     dir: OwnedFd,
@@ -81,7 +81,7 @@ impl Level {
     }
 }
 
-/// Copies a file with its looks.
+/// Copies a file with its metadata.
 fn copy(parent: BorrowedFd<'_>, name: &[u8], into: BorrowedFd<'_>) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut old = open_file(parent, name)?;
@@ -90,7 +90,8 @@ fn copy(parent: BorrowedFd<'_>, name: &[u8], into: BorrowedFd<'_>) -> io::Result
     copy_metadata(new.as_fd(), old.as_fd())
 }
 
-/// Gives owner, extended attributes, permission bits and times of `like`, in the order in which none undoes another.
+/// Sets owner, extended attributes, permission bits and times to those of `like`, in an order in
+/// which none resets another.
 fn copy_metadata(new: BorrowedFd<'_>, like: BorrowedFd<'_>) -> io::Result<()> {
     let (stat, mine) = (fstat(like)?, fstat(new)?);
     if (stat.st_uid, stat.st_gid) != (mine.st_uid, mine.st_gid) {
@@ -108,9 +109,9 @@ fn times(stat: &Stat) -> Timestamps {
     Timestamps { last_access, last_modification }
 }
 
-/// Access control lists, security labels: whatever the new one does not have by itself already.
+/// Copies access control lists and security labels that the new file does not have already.
 fn copy_attributes(new: BorrowedFd<'_>, like: BorrowedFd<'_>) -> io::Result<()> {
-    /// Longer lists and values the kernel does not give (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
+    /// The kernel returns no longer lists and values (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
     const MOST_BYTES: usize = 64 * 1024;
     let length = match flistxattr_query(like) {
         Ok(0) | Err(rustix::io::Errno::OPNOTSUPP) => return Ok(()),

@@ -1,5 +1,5 @@
-//! Publishing a whole directory in one step: a new tree, built in the work directory, changes places with the
-//! destination.
+//! Publishing a whole directory in one step: a new tree, built in the work directory, is exchanged
+//! with the destination.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -28,8 +28,9 @@ pub struct ExchangeUnsupported {
     pub reason: String,
 }
 
-/// Checks, before anything is changed, that the destination held as `root` can be exchanged: it has a work directory
-/// beside it, and their file system can exchange directories and give files second names.
+/// Checks, before anything is changed, that the destination open as `root` can be exchanged: it has
+/// a work directory beside it, and their file system supports hard links and exchanging
+/// directories.
 pub fn check(work: &WorkDir, root: BorrowedFd<'_>, path: &Path) -> Result<(), ExchangeUnsupported> {
     let failed =
         |reason: String| ExchangeUnsupported { path: assetsync_core::text::path(path), reason };
@@ -51,7 +52,7 @@ pub fn check(work: &WorkDir, root: BorrowedFd<'_>, path: &Path) -> Result<(), Ex
     probe(work).map_err(|error| failed(format!("the file system can't do that ({error})")))
 }
 
-/// Tries an exchange and a second name in the staging area.
+/// Tries an exchange and a hard link in the staging area.
 fn probe(work: &WorkDir) -> io::Result<()> {
     let (stage, names) = (work.stage(), ["probe.1", "probe.2"]);
     let tried = names.iter().try_for_each(|name| mkdirat(stage, *name, Mode::RWXU));
@@ -76,23 +77,24 @@ fn parent_of(path: &Path) -> io::Result<rustix::fd::OwnedFd> {
     Ok(open(parent, flags, Mode::empty())?)
 }
 
-/// Exchanges the new tree with the destination at `path`, which is held as `root`. All of the new tree is durable.
+/// Exchanges the new tree with the destination at `path`, which is open as `root`. The new tree
+/// must be durable.
 pub fn exchange(work: &WorkDir, root: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     let parent = parent_of(path)?;
     let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
     let (held, there) = (fstat(root)?, statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?);
     if (held.st_dev, held.st_ino) != (there.st_dev, there.st_ino) {
-        return Err(io::Error::other("somebody else replaced the destination meanwhile"));
+        return Err(io::Error::other("another process replaced the destination meanwhile"));
     }
     renameat_with(work.dir(), NAME, &parent, name, RenameFlags::EXCHANGE)?;
     rustix::fs::fsync(&parent)?;
     Ok(rustix::fs::fsync(work.dir())?)
 }
 
-/// Removes the tree in the work directory, if there is one: half built, or old.
+/// Removes the tree in the work directory, if there is one: an unfinished or an old one.
 pub fn remove(work: &WorkDir) -> io::Result<()> {
     let path = work.path().join(NAME);
-    // The standard library follows no links, not even such as are swapped in meanwhile.
+    // The standard library follows no symlinks, not even those that are swapped in meanwhile.
     match std::fs::remove_dir_all(&path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             make_writable(work)?;
@@ -103,7 +105,7 @@ pub fn remove(work: &WorkDir) -> io::Result<()> {
     }
 }
 
-/// Lets the owner into all directories of the tree; they are this tree's alone.
+/// Makes all directories of the tree accessible to the owner, so that they can be removed.
 fn make_writable(work: &WorkDir) -> io::Result<()> {
     chmodat(work.dir(), NAME, Mode::RWXU, AtFlags::empty())?;
     let tree = assetsync_tree::open_dir(work.dir(), NAME.as_bytes())?;

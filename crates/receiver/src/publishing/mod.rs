@@ -1,4 +1,4 @@
-//! Making staged files live: by file, or the whole directory at once.
+//! Publishes staged files: one by one, or the whole directory at once.
 
 pub(crate) mod alias;
 pub(crate) mod clone_tree;

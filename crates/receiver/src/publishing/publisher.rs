@@ -1,12 +1,14 @@
-//! Publishing: what is staged and verified takes its place, in an order that is safe at every moment.
+//! Publishes a plan: renames staged files into place, in an order that is safe at every moment.
 //!
-//! 1. Everything staged is made durable, before this begins.
-//! 2. What is only spelled anew; directories, then ordinary files and links, by renaming: a path holds its old bytes or its new ones.
+//! 1. Everything staged is made durable before publishing begins.
+//! 2. Respelled paths; then directories, ordinary files and symlinks, by renaming: a path has its
+//!    old content or its new one.
 //! 3. That is made durable; then entry points, which name the files, are renamed.
 //! 4. Deletes, the deepest first; then the final permission bits of directories.
-//! 5. Deletes that wait for pruning, when that is said.
+//! 5. Deletes that were left for pruning, when the sender wants them.
 //!
-//! A crash between two steps leaves every path whole, and every entry point naming files that are there.
+//! After a crash between two steps every file is complete, and entry points name only existing
+//! files.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
@@ -25,9 +27,12 @@ use crate::work::work_dir::WorkDir;
 /// Actions per piece when the plan is walked backwards.
 const PIECE: u32 = 64;
 
-/// Where a publisher finds the actions of the plan.
+/// The actions of a plan.
 pub trait Actions {
-    /// The action at `position`, its path spelled out.
+    /// Number of actions.
+    fn count(&self) -> u32;
+
+    /// The action at this index, with its path.
     fn action(&mut self, position: u32) -> io::Result<Option<Action>>;
 }
 
@@ -35,30 +40,30 @@ pub trait Actions {
 #[derive(Debug, thiserror::Error)]
 #[error("Can't publish {path}: {source}")]
 pub struct PublishError {
-    /// Where, relative to the destination.
+    /// The path, relative to the destination.
     pub path: String,
     /// Why.
     pub source: io::Error,
 }
 
-/// One publishing of one plan.
+/// Publishes one plan.
 pub struct Publisher<'a> {
     /// The destination.
     pub tree: &'a mut OpenTree,
-    /// Where the files are.
+    /// The staging area, which has the files.
     pub stage: &'a StagingArea<'a>,
     /// The work directory.
     pub work: &'a WorkDir,
-    /// What the user should know, in words.
+    /// Texts for the user.
     pub notices: Vec<String>,
     moved_aside: u32,
-    /// What the plan has for the steps that come last.
+    /// Whether the plan has actions for the last steps.
     later: DeferredSteps,
-    /// Paths that stand under other spellings, or did before this began.
+    /// New paths that the destination spells differently, or did before publishing began.
     respelled: HashSet<RelPath>,
-    /// Directories changed since the last sync, where each is synced.
+    /// Directories changed since the last sync, if each is synced.
     changed: BTreeSet<Option<RelPath>>,
-    /// Directories that were made writable for a while, and the permission bits they had.
+    /// Directories that were made writable temporarily, and their original permission bits.
     opened: Vec<(Option<RelPath>, u32)>,
 }
 
@@ -81,31 +86,31 @@ impl<'a> Publisher<'a> {
         Publisher { tree, stage, work, notices, moved_aside, later, respelled, changed, opened }
     }
 
-    /// Carries out all of the plan but what waits for pruning. What is staged is durable.
-    pub fn publish(&mut self, actions: &mut impl Actions, count: u32) -> Result<(), PublishError> {
-        if count == 0 {
+    /// Carries out all of the plan except what is left for pruning. Staged files must be durable.
+    pub fn publish(&mut self, actions: &mut impl Actions) -> Result<(), PublishError> {
+        if actions.count() == 0 {
             return Ok(());
         }
-        self.each_backwards(actions, count, Self::respell)?;
-        let entry_points = self.each(actions, count, Self::publish_ordinary)?;
+        self.each_backwards(actions, Self::respell)?;
+        let entry_points = self.each(actions, Self::publish_ordinary)?;
         if entry_points > 0 {
             self.sync()?;
-            self.each(actions, count, Self::publish_entry_point)?;
+            self.each(actions, Self::publish_entry_point)?;
         }
         if self.later.deletes {
-            self.each_backwards(actions, count, Self::delete)?;
+            self.each_backwards(actions, Self::delete)?;
         }
         let closed = self.restore_modes();
         closed.map_err(|source| PublishError { path: ".".into(), source })?;
         if self.later.dir_modes {
-            self.each_backwards(actions, count, Self::set_dir_mode)?;
+            self.each_backwards(actions, Self::set_dir_mode)?;
         }
         self.sync()
     }
 
-    /// Carries out what waited for pruning.
-    pub fn prune(&mut self, actions: &mut impl Actions, count: u32) -> Result<(), PublishError> {
-        self.each_backwards(actions, count, Self::delete_at_prune)?;
+    /// Runs the deletes that were left for pruning.
+    pub fn prune(&mut self, actions: &mut impl Actions) -> Result<(), PublishError> {
+        self.each_backwards(actions, Self::delete_at_prune)?;
         let closed = self.restore_modes();
         closed.map_err(|source| PublishError { path: ".".into(), source })?;
         self.sync()
@@ -120,7 +125,7 @@ impl<'a> Publisher<'a> {
         synced.map_err(|source| PublishError { path: ".".into(), source })
     }
 
-    /// Staged files were synced one by one; what is missing are the names.
+    /// Syncs the changed directories; staged files were synced one by one.
     fn sync_changed(&mut self) -> io::Result<()> {
         for path in std::mem::take(&mut self.changed) {
             match self.tree.dir(path.as_ref()) {
@@ -133,8 +138,8 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
-    /// Runs a change in the directory of `path`. Where its owner forbade himself to change it, it is opened
-    /// for the time of the push.
+    /// Runs a change in the directory of `path`. If the owner has no write permission for it, it is
+    /// made writable for the duration of the push.
     fn change(
         &mut self,
         path: &RelPath,
@@ -160,7 +165,8 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
-    /// Gives directories that were opened their permission bits back, unless the plan gives them others.
+    /// Restores the permission bits of directories that were made writable, unless the plan sets
+    /// others.
     fn restore_modes(&mut self) -> io::Result<()> {
         for (dir, mode) in std::mem::take(&mut self.opened) {
             match self.tree.dir(dir.as_ref()) {
@@ -172,15 +178,14 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
-    /// Runs a step over the plan; counts the actions for which it says `true`.
+    /// Runs a step for each action; counts those for which it returns `true`.
     fn each(
         &mut self,
         actions: &mut impl Actions,
-        count: u32,
         step: fn(&mut Self, u32, &Action) -> io::Result<bool>,
     ) -> Result<u32, PublishError> {
         let mut counted = 0;
-        for position in 0..count {
+        for position in 0..actions.count() {
             let Some(action) = fetch(actions, position)? else { break };
             let done = step(self, position, &action);
             counted += u32::from(done.map_err(|source| failed(&action, source))?);
@@ -188,7 +193,8 @@ impl<'a> Publisher<'a> {
         Ok(counted)
     }
 
-    /// `true` for what is left to [`place_entry_point`](Self::place_entry_point).
+    /// Returns `true` for actions that are left to
+    /// [`publish_entry_point`](Self::publish_entry_point).
     fn publish_ordinary(&mut self, position: u32, action: &Action) -> io::Result<bool> {
         if !action.file().is_some_and(|file| file.entry_point) {
             self.check_new(action)?;
@@ -213,18 +219,18 @@ impl<'a> Publisher<'a> {
         Ok(false)
     }
 
-    /// A path where nothing stood must still be free: else two names of the plan are one to the file system, and the
-    /// second would replace the first.
+    /// A new path must still be free: otherwise two names of the plan are one to the file system,
+    /// and the second would replace the first.
     fn check_new(&mut self, action: &Action) -> io::Result<()> {
         let is_new = action.known.is_none() && !self.respelled.contains(&action.path);
         if is_new && self.tree.file_metadata(&action.path)?.is_some() {
-            let text = "something stands there since the push began, or under another spelling of the name";
+            let text = "another process created it since the push began, or its name equals another one on this file system";
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
         }
         Ok(())
     }
 
-    /// Gives what stands at a path the spelling that the source has; it must be the same thing.
+    /// Renames an entry to the source's spelling; both names must be the same entry.
     fn respell(&mut self, action: &Action) -> io::Result<()> {
         let ActionKind::Respell { to } = &action.what else { return Ok(()) };
         self.respelled.insert(to.clone());
@@ -234,9 +240,9 @@ impl<'a> Publisher<'a> {
         }
         self.change(&action.path, |this| {
             let parent = this.tree.parent(&action.path)?;
-            let (standing, other) =
+            let (existing, other) =
                 (metadata_at(parent, action.path.file_name())?, metadata_at(parent, name));
-            if other.is_ok_and(|other| !is_one(&standing, &other)) {
+            if other.is_ok_and(|other| !is_one(&existing, &other)) {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
             Ok(renameat(parent, action.path.file_name(), parent, name)?)
@@ -268,7 +274,7 @@ impl<'a> Publisher<'a> {
         }
     }
 
-    /// Renames what is staged as `name` to `path`.
+    /// Renames the staged entry `name` to `path`.
     fn put(&mut self, name: &str, path: &RelPath) -> io::Result<()> {
         let stage = self.work.stage();
         let parent = self.tree.parent(path)?;
@@ -281,7 +287,7 @@ impl<'a> Publisher<'a> {
                 let parent = self.tree.parent(path)?;
                 let placed = renameat(self.work.stage(), name, parent, path.file_name());
                 if placed.is_err() {
-                    // What stood there goes back before anyone hears of the failure.
+                    // Move the old entry back before the failure is reported.
                     renameat(self.work.stage(), &retained_contents, parent, path.file_name())?;
                 }
                 Ok(placed?)
@@ -290,7 +296,7 @@ impl<'a> Publisher<'a> {
         }
     }
 
-    /// Moves what stands at `path` into the staging area, where it is removed at the end.
+    /// Moves the entry at `path` into the staging area, where it is removed at the end.
     fn move_aside(&mut self, path: &RelPath) -> io::Result<String> {
         self.tree.forget();
         self.moved_aside += 1;
@@ -306,18 +312,18 @@ impl<'a> Publisher<'a> {
             Some(_) => drop(self.move_aside(path)?),
             None => {}
         }
-        // The owner must be able to fill it; the last step sets the bits it shall have.
+        // The owner must be able to fill it; the last step sets the final bits.
         let mode = Mode::from_raw_mode(((mode & CARRIED_MODE) | 0o700) as _);
         Ok(mkdirat(self.tree.parent(path)?, path.file_name(), mode)?)
     }
 
-    /// Runs a step over the plan, the deepest paths first.
+    /// Runs a step for each action, the deepest paths first.
     fn each_backwards(
         &mut self,
         actions: &mut impl Actions,
-        count: u32,
         step: fn(&mut Self, &Action) -> io::Result<()>,
     ) -> Result<(), PublishError> {
+        let count = actions.count();
         for start in (0..count.div_ceil(PIECE)).rev().map(|piece| piece * PIECE) {
             let mut piece = Vec::new();
             for position in start..count.min(start + PIECE) {
@@ -360,7 +366,7 @@ impl<'a> Publisher<'a> {
             self.tree.forget();
         }
         match gone {
-            // Somebody put something there meanwhile, or a filter protects it.
+            // Another process created something in it meanwhile, or a filter protects its content.
             Err(rustix::io::Errno::NOTEMPTY | rustix::io::Errno::EXIST) => {
                 self.notices.push(format!("{path} is not empty and stays"));
                 Ok(())

@@ -1,5 +1,5 @@
-//! Publishes a whole directory in one step: what stands is cloned beside it, the plan carried out on the clone, and
-//! both change places.
+//! Publishes a whole directory in one step: the destination is cloned, the plan is carried out on
+//! the clone, and both are exchanged.
 
 use std::io;
 use std::path::Path;
@@ -18,15 +18,15 @@ use crate::survey::index_entry::IndexEntry;
 use crate::survey::scan::ScannedEntry;
 use crate::work::work_dir::WorkDir;
 
-/// So many files may change between the survey and the cloning before it is better to begin anew.
+/// Above this many files changed since the survey, give up and start over.
 const MOST_CHANGED: usize = 65_536;
 
-/// Files that are not what they were in the survey, by position in the state, ascending.
+/// Files that changed since the survey: their indices in the state, ascending.
 #[derive(Debug, Default)]
 pub struct ChangedFiles(Vec<u32>);
 
 impl ChangedFiles {
-    /// Whether a position is among them.
+    /// Whether an index is among them.
     pub fn has(&self, position: u32) -> bool {
         self.0.binary_search(&position).is_ok()
     }
@@ -35,16 +35,16 @@ impl ChangedFiles {
 /// A new tree that is ready for the exchange.
 pub struct NewTree {
     tree: OpenTree,
-    /// What the user should know, in words.
+    /// Texts for the user.
     pub notices: Vec<String>,
-    /// What the index can't rely on.
+    /// Files whose digests in the index are outdated.
     pub changed: ChangedFiles,
 }
 
-/// Whether anything of a plan happens before pruning.
-pub fn is_needed(book: &mut PlanStore) -> Result<bool, AgentError> {
-    for position in 0..book.wire_actions.len() {
-        let action = book.action(position).map_err(AgentError::WorkFiles)?;
+/// Whether a plan has any action before pruning.
+pub fn is_needed(plan: &mut PlanStore) -> Result<bool, AgentError> {
+    for position in 0..plan.count() {
+        let action = plan.action(position).map_err(AgentError::WorkFiles)?;
         if action.is_some_and(|action| action.what != ActionKind::Prune) {
             return Ok(true);
         }
@@ -53,14 +53,14 @@ pub fn is_needed(book: &mut PlanStore) -> Result<bool, AgentError> {
 }
 
 impl NewTree {
-    /// Builds the new tree. What can't be finished is removed.
+    /// Builds the new tree. An unfinished one is removed.
     pub fn build(
-        book: &mut PlanStore,
+        plan: &mut PlanStore,
         old: &OpenTree,
         stage: &StagingArea<'_>,
         work: &WorkDir,
     ) -> Result<NewTree, AgentError> {
-        let built = NewTree::try_build(book, old, stage, work);
+        let built = NewTree::try_build(plan, old, stage, work);
         if built.is_err() {
             // If this fails too, the next push removes it.
             let _ = exchange::remove(work);
@@ -69,19 +69,18 @@ impl NewTree {
     }
 
     fn try_build(
-        book: &mut PlanStore,
+        plan: &mut PlanStore,
         old: &OpenTree,
         stage: &StagingArea<'_>,
         work: &WorkDir,
     ) -> Result<NewTree, AgentError> {
-        let count = book.wire_actions.len();
-        let mut merge = PlanMerge::new(book).map_err(AgentError::WorkFiles)?;
+        let mut merge = PlanMerge::new(plan).map_err(AgentError::WorkFiles)?;
         let mut too_many = false;
         let root = clone_tree(old.root(), work.dir(), exchange::NAME, &mut |found| {
             too_many = merge.changed.0.len() > MOST_CHANGED;
             if too_many { Err(io::ErrorKind::Other.into()) } else { merge.is_copied(found) }
         });
-        let PlanMerge { book, changed, .. } = merge;
+        let PlanMerge { plan, changed, .. } = merge;
         let root = match root {
             Ok(root) => root,
             Err(_) if too_many => return Err(AgentError::Basis),
@@ -89,12 +88,13 @@ impl NewTree {
         };
         let mut tree = OpenTree::new(root);
         let mut publisher = Publisher::new(&mut tree, stage, work);
-        publisher.publish(book, count).map_err(AgentError::FileBuilder)?;
+        publisher.publish(plan).map_err(AgentError::NewTree)?;
         let notices = publisher.notices;
         Ok(NewTree { tree, notices, changed })
     }
 
-    /// Puts the new tree in the place of the old one, which `tree` holds until then, and removes the old one.
+    /// Exchanges the new tree with the old one, which is open as `tree` until then, and removes the
+    /// old one.
     pub fn exchange(
         self,
         tree: &mut OpenTree,
@@ -104,7 +104,7 @@ impl NewTree {
         let NewTree { tree: new, mut notices, changed } = self;
         if let Err(source) = exchange::exchange(work, tree.root(), path) {
             let _ = exchange::remove(work);
-            return Err(AgentError::FileBuilder(PublishError { path: ".".into(), source }));
+            return Err(AgentError::NewTree(PublishError { path: ".".into(), source }));
         }
         tree.replace(new);
         if let Err(error) = exchange::remove(work) {
@@ -114,42 +114,42 @@ impl NewTree {
     }
 }
 
-/// What is left of a new tree once it is in place.
+/// The result of an exchange.
 pub struct ExchangeResult {
-    /// What the user should know, in words.
+    /// Texts for the user.
     pub notices: Vec<String>,
-    /// What the index can't rely on.
+    /// Files whose digests in the index are outdated.
     pub changed: ChangedFiles,
 }
 
-/// Goes through plan and survey along with the walk.
+/// Merges plan and survey with the walk.
 struct PlanMerge<'b> {
-    book: &'b mut PlanStore,
-    /// The position after `action`.
+    plan: &'b mut PlanStore,
+    /// The index after that of `action`.
     next_action: u32,
     /// The first action that the walk has not passed.
     action: Option<Action>,
-    /// The position after `record`.
+    /// The index after that of `index_entry`.
     next_record: u32,
-    /// The first record that the walk has not passed.
-    record: Option<IndexEntry>,
+    /// The first index entry that the walk has not passed.
+    index_entry: Option<IndexEntry>,
     changed: ChangedFiles,
 }
 
 impl<'b> PlanMerge<'b> {
-    fn new(book: &'b mut PlanStore) -> io::Result<PlanMerge<'b>> {
-        let (action, record) = (book.action(0)?, book.records.get(0)?);
+    fn new(plan: &'b mut PlanStore) -> io::Result<PlanMerge<'b>> {
+        let (action, index_entry) = (plan.action(0)?, plan.index_entries.get(0)?);
         let (next_action, next_record) = (1, 1);
         let changed = ChangedFiles::default();
-        Ok(PlanMerge { book, next_action, action, next_record, record, changed })
+        Ok(PlanMerge { plan, next_action, action, next_record, index_entry, changed })
     }
 
-    /// Whether the plan is going to change a file in place. Takes note of files that are not what they were.
+    /// Whether the plan changes a file in place. Records files that changed since the survey.
     fn is_copied(&mut self, found: &ScannedEntry<'_>) -> io::Result<bool> {
         self.compare(found)?;
         let path = &found.entry.path;
         while self.action.as_ref().is_some_and(|action| action.path < *path) {
-            self.action = self.book.action(self.next_action)?;
+            self.action = self.plan.action(self.next_action)?;
             self.next_action += 1;
         }
         let action = self.action.as_ref().filter(|action| action.path == *path);
@@ -159,18 +159,19 @@ impl<'b> PlanMerge<'b> {
 
     fn compare(&mut self, found: &ScannedEntry<'_>) -> io::Result<()> {
         let path = &found.entry.path;
-        while self.record.as_ref().is_some_and(|record| record.entry.path < *path) {
-            self.record = self.book.records.get(self.next_record)?;
+        while self.index_entry.as_ref().is_some_and(|index_entry| index_entry.entry.path < *path) {
+            self.index_entry = self.plan.index_entries.get(self.next_record)?;
             self.next_record += 1;
         }
-        let record = self.record.as_ref().filter(|record| record.entry.path == *path);
-        if record.is_some_and(|record| !is_version(record, found)) {
+        let index_entry =
+            self.index_entry.as_ref().filter(|index_entry| index_entry.entry.path == *path);
+        if index_entry.is_some_and(|index_entry| !is_version(index_entry, found)) {
             self.changed.0.push(self.next_record - 1);
         }
         Ok(())
     }
 }
 
-fn is_version(record: &IndexEntry, found: &ScannedEntry<'_>) -> bool {
-    record.entry == found.entry && record.version == found.file_metadata.version
+fn is_version(index_entry: &IndexEntry, found: &ScannedEntry<'_>) -> bool {
+    index_entry.entry == found.entry && index_entry.version == found.file_metadata.version
 }

@@ -1,7 +1,8 @@
-//! Contents that are set aside in the work directory: what stood at the destination, was replaced or deleted, and may
-//! be wanted again. Each is a file of its own, named by its digest.
+//! Retained contents in the work directory: contents that were replaced or deleted, and that a
+//! rollback may need. Each is a file, named by its digest.
 //!
-//! They are copies: a file at the destination that somebody writes to in place takes nothing with it.
+//! They are copies, not hard links: another process that writes to the old file in place does not
+//! change them.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -20,7 +21,8 @@ use crate::work::work_dir::{WorkDir, remove_staged};
 /// The directory's name in the work directory.
 pub const NAME: &str = "aside";
 
-/// What is set aside, by digest; at most [`limits::RETAINED_CONTENTS`]. Anything else in the directory is left alone.
+/// Lists the retained contents by digest; at most [`limits::RETAINED_CONTENTS`]. Other files in the
+/// directory are ignored.
 pub fn list(work: BorrowedFd<'_>) -> io::Result<Vec<RetainedContent>> {
     let dir = match open_dir(work, NAME.as_bytes()) {
         Ok(dir) => dir,
@@ -40,7 +42,7 @@ pub fn list(work: BorrowedFd<'_>) -> io::Result<Vec<RetainedContent>> {
 
 fn retained_contents(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<Option<RetainedContent>> {
     let digest = std::str::from_utf8(name).ok().and_then(Digest::from_hex);
-    // Written in capitals it would be another file.
+    // Only lower case: the name in capitals would be another file.
     let Some(digest) = digest.filter(|digest| digest.to_string().as_bytes() == name) else {
         return Ok(None);
     };
@@ -54,13 +56,13 @@ fn retained_contents(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<Option<Reta
     Ok((is_file && size <= limits::FILE_BYTES).then_some(RetainedContent { digest, size }))
 }
 
-/// Opens a content that is set aside; whether it is what its name says is not checked.
+/// Opens a retained content; its digest is not checked.
 pub fn open(work: BorrowedFd<'_>, digest: &Digest) -> io::Result<File> {
     let dir = open_dir(work, NAME.as_bytes())?;
     open_file(dir.as_fd(), digest.to_string().as_bytes())
 }
 
-/// Removes a content; one that is gone already is no failure.
+/// Removes a content; that it does not exist is not an error.
 pub fn remove(work: BorrowedFd<'_>, digest: &Digest) -> io::Result<()> {
     let dir = open_dir(work, NAME.as_bytes())?;
     match unlinkat(&dir, digest.to_string(), AtFlags::empty()) {
@@ -69,7 +71,7 @@ pub fn remove(work: BorrowedFd<'_>, digest: &Digest) -> io::Result<()> {
     }
 }
 
-/// Sets contents aside.
+/// Retains contents.
 #[derive(Debug)]
 pub struct RetainedWriter<'w> {
     work: &'w WorkDir,
@@ -78,7 +80,7 @@ pub struct RetainedWriter<'w> {
 }
 
 impl<'w> RetainedWriter<'w> {
-    /// Begins; the directory is made if it is not there.
+    /// Creates the directory if it does not exist.
     pub fn begin(work: &'w WorkDir) -> io::Result<RetainedWriter<'w>> {
         match mkdirat(work.dir(), NAME, Mode::RWXU) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
@@ -88,7 +90,8 @@ impl<'w> RetainedWriter<'w> {
         Ok(RetainedWriter { work, dir, buffer: vec![0; limits::LITERAL_BYTES] })
     }
 
-    /// Keeps what is in `file`, by way of `name` in the staging area; `false` if it does not have the digest.
+    /// Retains the content of `file`, written as `name` in the staging area first; `false` if it
+    /// does not have the digest.
     pub fn keep(&mut self, mut file: File, digest: &Digest, name: &str) -> io::Result<bool> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -1,7 +1,7 @@
-//! The history of deploys in the work directory. Here it is nothing but bytes.
+//! The history of deploys in the work directory. For the agent it is only bytes.
 //!
-//! A new one is written in the staging area while it arrives and takes the old one's place by renaming: after a crash
-//! there is the old one or the new one, whole.
+//! A new one is written in the staging area while it is received, and renamed over the old one:
+//! after a crash either the old or the new one is complete.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -21,7 +21,7 @@ pub const NAME: &str = "history";
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 64 * 1024;
 
-/// A history that is there.
+/// The existing history.
 #[derive(Debug)]
 pub struct HistoryReader {
     file: File,
@@ -29,8 +29,8 @@ pub struct HistoryReader {
 }
 
 impl HistoryReader {
-    /// Opens the history in a work directory, if there is one. A link is not followed, and one over the limit is
-    /// refused.
+    /// Opens the history in a work directory, if there is one. A symlink is not followed, and a
+    /// history over the limit is refused.
     pub fn open(work: BorrowedFd<'_>) -> io::Result<Option<HistoryReader>> {
         let file = match open_file(work, NAME.as_bytes()) {
             Ok(file) => file,
@@ -75,7 +75,7 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// A history on its way.
+/// A history that is being received.
 #[derive(Debug)]
 pub struct HistoryWriter {
     file: File,
@@ -84,8 +84,8 @@ pub struct HistoryWriter {
 }
 
 impl HistoryWriter {
-    /// Begins a history as `name` in the staging area with the first `keep` bytes of the old one; `None` if that has
-    /// fewer.
+    /// Starts a history as `name` in the staging area with the first `keep` bytes of the old one;
+    /// `None` if the old one has fewer.
     pub fn begin(work: &WorkDir, name: String, keep: u64) -> io::Result<Option<HistoryWriter>> {
         let old = HistoryReader::open(work.dir())?;
         if keep > old.as_ref().map_or(0, |old| old.bytes) {
@@ -113,7 +113,7 @@ impl HistoryWriter {
         Ok(Some(new))
     }
 
-    /// Appends a piece; `false` if the history would grow over the limit.
+    /// Appends a chunk; `false` if the history would grow over the limit.
     pub fn append(&mut self, piece: &[u8]) -> io::Result<bool> {
         self.bytes += piece.len() as u64;
         if self.bytes > limits::HISTORY_BYTES {
@@ -123,7 +123,7 @@ impl HistoryWriter {
         Ok(true)
     }
 
-    /// Makes it durable and puts it in the old one's place.
+    /// Makes it durable and renames it over the old one.
     pub fn publish(self, work: &WorkDir) -> io::Result<()> {
         self.file.sync_all()?;
         renameat(work.stage(), &self.name, work.dir(), NAME)?;

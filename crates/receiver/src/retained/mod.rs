@@ -1,4 +1,4 @@
-//! What outlives a push for a deploy tool: replaced contents and the history of deploys.
+//! Retention: replaced contents and the history of deploys in the work directory.
 
 pub(crate) mod contents;
 pub(crate) mod history;

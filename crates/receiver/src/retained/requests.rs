@@ -1,4 +1,4 @@
-//! What a deploy keeps at its destination besides the files: the history, and contents that are set aside.
+//! Retention requests of a deploy: the history, and contents to retain or drop.
 
 use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
@@ -18,7 +18,7 @@ use crate::staging::plan_store::{PlanStore, is_file};
 use crate::staging::staging_area::StagingArea;
 use crate::work::work_dir::{WorkDir, WorkDirError};
 
-/// Tells the history and what is set aside; gives the latter.
+/// Sends the history and the list of retained contents; returns the list.
 pub fn send_retained(
     deploy: Deploy,
     work: Option<(BorrowedFd<'_>, &Path)>,
@@ -62,20 +62,20 @@ fn unusable(work: &Path, name: &str) -> impl Fn(io::Error) -> AgentError {
     move |source| AgentError::WorkDir(WorkDirError::Io { path: path.clone(), source })
 }
 
-/// What the sender wants kept, and dropped.
+/// The retention requests of one push.
 pub struct RetentionRequests<'w> {
     work: &'w WorkDir,
-    /// What was set aside before.
+    /// The contents retained by earlier deploys.
     retained_contents: Vec<RetainedContent>,
-    /// Positions in the state, ascending, and the digests that are expected there.
+    /// Indices in the state, ascending, and the expected digests.
     to_retain: Vec<(u32, Digest)>,
-    /// Positions in `asides`, ascending.
+    /// Indices in `retained_contents`, ascending.
     retained_to_drop: Vec<u32>,
     history: Option<HistoryWriter>,
 }
 
 impl<'w> RetentionRequests<'w> {
-    /// Nothing is wanted yet.
+    /// No requests yet.
     pub fn new(
         work: &'w WorkDir,
         retained_contents: Vec<RetainedContent>,
@@ -84,15 +84,15 @@ impl<'w> RetentionRequests<'w> {
         RetentionRequests { work, retained_contents, to_retain, retained_to_drop, history: None }
     }
 
-    /// Takes note of a wish; any other message is a breach.
+    /// Adds a request; any other message breaks the protocol.
     pub fn on_message(
         &mut self,
         message: &ToAgent<'_>,
-        book: &mut PlanStore,
+        plan: &mut PlanStore,
         stage: &StagingArea<'_>,
     ) -> Result<(), AgentError> {
         match message {
-            ToAgent::Retain { known, digest } => self.retain(*known, *digest, book),
+            ToAgent::Retain { known, digest } => self.retain(*known, *digest, plan),
             ToAgent::DropRetained { retained_contents } => {
                 self.retained_to_drop(*retained_contents)
             }
@@ -106,17 +106,17 @@ impl<'w> RetentionRequests<'w> {
         &mut self,
         known: u32,
         digest: Digest,
-        book: &mut PlanStore,
+        plan: &mut PlanStore,
     ) -> Result<(), AgentError> {
         if self.to_retain.last().is_some_and(|(last, _)| *last >= known) {
-            return Err(AgentError::protocol("what is set aside is out of order"));
+            return Err(AgentError::protocol("retained contents are out of order"));
         }
         if self.to_retain.len() == limits::RETAINED_CONTENTS {
-            return Err(AgentError::protocol("too much is set aside"));
+            return Err(AgentError::protocol("too many retained contents"));
         }
-        let record = book.records.get(known).map_err(AgentError::WorkFiles)?;
-        if !record.as_ref().is_some_and(is_file) {
-            return Err(AgentError::protocol("setting aside what is no file"));
+        let index_entry = plan.index_entries.get(known).map_err(AgentError::WorkFiles)?;
+        if !index_entry.as_ref().is_some_and(is_file) {
+            return Err(AgentError::protocol("retaining what is no file"));
         }
         self.to_retain.push((known, digest));
         Ok(())
@@ -125,7 +125,7 @@ impl<'w> RetentionRequests<'w> {
     fn retained_to_drop(&mut self, retained_contents: u32) -> Result<(), AgentError> {
         let in_order = self.retained_to_drop.last().is_none_or(|last| *last < retained_contents);
         if !in_order || retained_contents as usize >= self.retained_contents.len() {
-            return Err(AgentError::protocol("dropping what is not set aside"));
+            return Err(AgentError::protocol("dropping a content that is not retained"));
         }
         self.retained_to_drop.push(retained_contents);
         Ok(())
@@ -154,22 +154,22 @@ impl<'w> RetentionRequests<'w> {
         }
     }
 
-    /// Whether anything is to be kept when the plan is published.
+    /// Whether anything has to be retained before publishing.
     pub fn has_requests(&self) -> bool {
         !self.to_retain.is_empty() || self.history.is_some()
     }
 
-    /// Before anything is published: keeps contents first, then the history that may tell of them, each durable before
-    /// the next begins. Gives what the user should know.
+    /// Called before anything is published: retains contents, then saves the history that may name
+    /// them; the contents are durable first. Returns texts for the user.
     pub fn keep(
         &mut self,
-        book: &mut PlanStore,
+        plan: &mut PlanStore,
         tree: &mut OpenTree,
         stage: &StagingArea<'_>,
     ) -> Result<Vec<String>, AgentError> {
         let mut notices = Vec::new();
         if !self.to_retain.is_empty() {
-            let kept = self.keep_contents(book, tree, stage, &mut notices);
+            let kept = self.keep_contents(plan, tree, stage, &mut notices);
             kept.map_err(unusable(self.work.path(), contents::NAME))?;
         }
         if let Some(new) = self.history.take() {
@@ -180,15 +180,15 @@ impl<'w> RetentionRequests<'w> {
 
     fn keep_contents(
         &mut self,
-        book: &mut PlanStore,
+        plan: &mut PlanStore,
         tree: &mut OpenTree,
         stage: &StagingArea<'_>,
         notices: &mut Vec<String>,
     ) -> io::Result<()> {
         let mut keeper = contents::RetainedWriter::begin(self.work)?;
         for (known, digest) in std::mem::take(&mut self.to_retain) {
-            let Some(record) = book.records.get(known)? else { continue };
-            let path = record.entry.path;
+            let Some(index_entry) = plan.index_entries.get(known)? else { continue };
+            let path = index_entry.entry.path;
             let kept = match tree.open_file(&path) {
                 Ok(file) => keeper.keep(file, &digest, &stage.temporary_name("aside", known))?,
                 Err(_) => false,
@@ -200,7 +200,7 @@ impl<'w> RetentionRequests<'w> {
         keeper.finish()
     }
 
-    /// At pruning: removes the contents that nobody needs any more. Gives what the user should know.
+    /// Called when pruning: removes the contents to drop. Returns texts for the user.
     pub fn prune(&mut self) -> Vec<String> {
         let mut notices = Vec::new();
         for position in std::mem::take(&mut self.retained_to_drop) {
@@ -209,7 +209,7 @@ impl<'w> RetentionRequests<'w> {
             };
             if let Err(error) = contents::remove(self.work.dir(), &retained_contents.digest) {
                 notices.push(format!(
-                    "Can't remove {} that was set aside: {error}",
+                    "Can't remove the retained content {}: {error}",
                     retained_contents.digest
                 ));
             }
@@ -217,15 +217,10 @@ impl<'w> RetentionRequests<'w> {
         notices
     }
 
-    /// Opens a content that was set aside before.
+    /// Opens a content retained by an earlier deploy.
     pub fn open(&self, position: u32) -> io::Result<std::fs::File> {
         let retained_contents =
             self.retained_contents.get(position as usize).ok_or(io::ErrorKind::NotFound)?;
         contents::open(self.work.dir(), &retained_contents.digest)
-    }
-
-    /// How many contents were set aside before.
-    pub fn retained_contents(&self) -> u32 {
-        self.retained_contents.len() as u32
     }
 }

@@ -1,4 +1,4 @@
-//! One file being built from content operations.
+//! Builds one file from content operations.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,34 +12,34 @@ use crate::conversation::Conversation;
 use crate::error::AgentError;
 use crate::staging::staging_area::StagedFile;
 
-/// How much of a plain file is read at a time, in bytes.
+/// Bytes of a plain file that are read at a time.
 const READ_BYTES: usize = 64 * 1024;
 
-/// A file on its way.
+/// A file that is being built.
 pub struct FileBuilder {
-    /// What there is of it.
+    /// The staged file.
     pub staged: StagedFile,
-    /// What else it is made from.
+    /// The other input besides literals.
     pub with: BuildInput,
-    /// What it is made from was not what the sender took it for; the rest is read and thrown away.
+    /// Whether the basis was not what the sender expected; the rest is read and ignored.
     pub is_broken: bool,
 }
 
-/// What content is made from besides what the sender says.
+/// The other input of a file besides literals.
 pub enum BuildInput {
     /// Nothing.
     Nothing,
-    /// Ranges of a ground, or of one that is gone.
-    ReferenceReader(Option<ReferenceReader>),
-    /// A plain file, or one that is gone, and the corrections that come.
+    /// Ranges of a reference; `None` if it can't be read.
+    Reference(Option<ReferenceReader>),
+    /// A plain file, `None` if it can't be read, and the corrections received so far.
     Plain(Option<File>, Vec<u8>),
 }
 
-/// Why content could not be carried out.
+/// Why an operation failed.
 pub enum BuildError {
-    /// The sender is to blame, or gone.
+    /// The sender broke the protocol, or is gone.
     Agent(AgentError),
-    /// The system is.
+    /// An I/O error.
     Io(io::Error),
 }
 
@@ -56,7 +56,7 @@ impl From<io::Error> for BuildError {
 }
 
 impl FileBuilder {
-    /// Carries out an operation that is complete in itself.
+    /// Carries out an operation that is complete in one message.
     pub fn operation(&mut self, message: &ToAgent<'_>) -> Result<(), BuildError> {
         match message {
             ToAgent::Literal(bytes) => self.literal(bytes),
@@ -81,20 +81,20 @@ impl FileBuilder {
         self.expect(length)?;
         match &mut self.with {
             _ if length == 0 => Err(AgentError::protocol("copy of nothing").into()),
-            BuildInput::ReferenceReader(Some(reference)) => {
+            BuildInput::Reference(Some(reference)) => {
                 reference.go_to(offset)?;
                 self.is_broken |= !self.staged.copy(reference, length)?;
                 Ok(())
             }
             BuildInput::Plain(..) => Err(AgentError::protocol("copy among corrections").into()),
-            BuildInput::ReferenceReader(None) | BuildInput::Nothing => {
+            BuildInput::Reference(None) | BuildInput::Nothing => {
                 self.is_broken = true;
                 Ok(())
             }
         }
     }
 
-    /// Takes content that travels in stored frames.
+    /// Receives content in stored frames.
     pub fn store(
         &mut self,
         length: u64,
@@ -115,7 +115,8 @@ impl FileBuilder {
         Ok(())
     }
 
-    /// Completes the file. A `.gz` without corrections is what came in stored frames. One that can't be made is broken; the sender will send it whole.
+    /// Completes the file. A `.gz` without corrections came in stored frames. One that can't be
+    /// rebuilt is broken; the sender will send it whole.
     pub fn complete(&mut self) -> io::Result<()> {
         let BuildInput::Plain(plain, corrections) = &mut self.with else { return Ok(()) };
         if corrections.is_empty() {

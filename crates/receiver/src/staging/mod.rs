@@ -1,6 +1,6 @@
-//! Building and verifying every file of a plan beside the live tree.
+//! Stages a plan: builds and verifies its files in the staging area.
 
-pub(crate) mod check_rights;
+pub(crate) mod check_plan;
 pub(crate) mod file_builder;
 pub(crate) mod plan_store;
 pub(crate) mod prefix;

@@ -1,7 +1,8 @@
-//! The plan as an agent keeps it: orders, the records they name by position, and what became of each.
+//! The plan store: the received plan, the index entries it names, and which files are staged.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::path::Path;
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::{Kind, Mtime};
@@ -20,32 +21,32 @@ use crate::spool::Spool;
 use crate::survey::answer_queries::Learned;
 use crate::survey::index_entry::IndexEntry;
 
-/// The plan and its progress.
+/// The received plan and its progress.
 pub struct PlanStore {
-    /// What to do.
+    /// The actions.
     pub wire_actions: Spool<WireAction>,
-    /// What stands at the destination.
-    pub records: Spool<IndexEntry>,
-    /// Digests of records that have none, by position; what it takes to answer the sender's questions.
+    /// The index entries of the destination.
+    pub index_entries: Spool<IndexEntry>,
+    /// Digests that answering queries took, for index entries that have none.
     pub learned: Learned,
-    /// Which paths succeed which.
-    renaming: RenameTable,
-    /// Which actions have their file staged.
+    /// The renames.
+    renames: RenameTable,
+    /// Whether each action's file is staged.
     staged: Vec<bool>,
-    /// New measures of files that changed at the source after they were planned.
+    /// Amended files, by action: they changed at the source after they were planned.
     amended: HashMap<u32, Amended>,
 }
 
-/// How much a plan may build on besides what stands at the destination.
+/// How many bases a plan may name besides existing files.
 #[derive(Debug, Clone, Copy)]
 pub struct BasisCounts {
-    /// Leftovers of interrupted pushes.
+    /// Number of partials.
     pub partials: u32,
-    /// Contents that are set aside.
+    /// Number of retained contents.
     pub retained_contents: u32,
 }
 
-/// New measures of a file.
+/// New size, mtime and digest of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Amended {
     /// Bytes of content.
@@ -57,78 +58,80 @@ pub struct Amended {
 }
 
 impl PlanStore {
-    /// Reads the rest of a plan that begins with `first`, checking every order before any is carried out.
-    /// Also says whether to publish without being asked again.
+    /// A plan store without actions.
+    pub fn new(
+        spool_dir: &Path,
+        index_entries: Spool<IndexEntry>,
+        renames: RenameTable,
+        learned: Learned,
+    ) -> PlanStore {
+        let (wire_actions, staged, amended) = (Spool::new(spool_dir), Vec::new(), HashMap::new());
+        PlanStore { wire_actions, index_entries, learned, renames, staged, amended }
+    }
+
+    /// Receives a plan that begins with `first`, and checks each action before any is carried out.
     pub fn receive(
+        mut self,
         first: Option<WireAction>,
-        records: Spool<IndexEntry>,
-        renaming: RenameTable,
-        usable: BasisCounts,
-        spool_dir: &std::path::Path,
+        bases: BasisCounts,
         conversation: &mut Conversation,
     ) -> Result<PlanStore, AgentError> {
-        let mut book = PlanStore {
-            wire_actions: Spool::new(spool_dir),
-            records,
-            learned: Learned::new(),
-            renaming,
-            staged: Vec::new(),
-            amended: HashMap::new(),
-        };
-        let mut check = PlanCheck { last: None, usable };
+        let mut check = PlanCheck { last: None, bases };
         let mut next = first;
-        while let Some(order) = next {
-            let action = book.resolve(order.clone()).map_err(AgentError::protocol)?;
-            check.action(&action, book.wire_actions.len(), book.records.len())?;
-            if u64::from(book.wire_actions.len()) >= limits::ENTRIES {
+        while let Some(wire_action) = next {
+            let action = self.resolve(wire_action.clone()).map_err(AgentError::protocol)?;
+            check.action(&action, self.wire_actions.len(), self.index_entries.len())?;
+            if u64::from(self.wire_actions.len()) >= limits::ENTRIES {
                 return Err(AgentError::protocol("too many actions"));
             }
-            book.wire_actions.push(&order).map_err(AgentError::WorkFiles)?;
+            self.wire_actions.push(&wire_action).map_err(AgentError::WorkFiles)?;
             next = match conversation.message()? {
-                ToAgent::Action(order) => Some(order),
+                ToAgent::Action(wire_action) => Some(wire_action),
                 ToAgent::PlanEnd => None,
                 other => return Err(AgentError::unexpected(&other, "in a plan")),
             };
         }
-        book.staged = vec![false; book.wire_actions.len() as usize];
-        Ok(book)
+        self.staged = vec![false; self.wire_actions.len() as usize];
+        Ok(self)
     }
 
-    fn resolve(&mut self, order: WireAction) -> io::Result<Action> {
-        let (path, known) = match order.place {
+    fn resolve(&mut self, wire_action: WireAction) -> io::Result<Action> {
+        let (path, known) = match wire_action.place {
             ActionPath::New(path) => (path, None),
             ActionPath::Existing(known) => {
-                let record = self.records.get(known)?;
-                let record = record.ok_or_else(|| io::Error::other("position out of range"))?;
-                (record.entry.path, Some(known))
+                let index_entry = self.index_entries.get(known)?;
+                let index_entry =
+                    index_entry.ok_or_else(|| io::Error::other("position out of range"))?;
+                (index_entry.entry.path, Some(known))
             }
             ActionPath::Renamed(renamed) => {
-                let path = self.renaming.path(renamed, &mut self.records)?;
+                let path = self.renames.path(renamed, &mut self.index_entries)?;
                 (path.ok_or_else(|| io::Error::other("rename to what is no path"))?, None)
             }
         };
-        Ok(Action { path, known, what: order.what })
+        Ok(Action { path, known, what: wire_action.what })
     }
 
-    /// The record at a position, with what was learned of it since the survey.
-    pub fn record(&mut self, position: u32) -> io::Result<Option<IndexEntry>> {
-        let mut record = self.records.get(position)?;
-        // A version that is not settled may have been replaced, unnoticed, between survey and reading.
-        if let Some(record) = &mut record
-            && record.settled
-            && record.digest.is_none()
+    /// The index entry with this index, with the digest that was learned since the survey.
+    pub fn index_entry(&mut self, position: u32) -> io::Result<Option<IndexEntry>> {
+        let mut index_entry = self.index_entries.get(position)?;
+        // A version that is not settled may have been replaced unnoticed between survey and
+        // reading.
+        if let Some(index_entry) = &mut index_entry
+            && index_entry.settled
+            && index_entry.digest.is_none()
         {
-            record.digest = self.learned.get(&position).copied();
+            index_entry.digest = self.learned.get(&position).copied();
         }
-        Ok(record)
+        Ok(index_entry)
     }
 
-    /// What rewrites old contents.
+    /// The rewriter for old contents.
     pub fn rewriter(&mut self) -> Result<&Rewriter, AgentError> {
-        self.renaming.rewriter(&mut self.records)
+        self.renames.rewriter(&mut self.index_entries)
     }
 
-    /// Takes note of new measures of a file that could not be staged.
+    /// Amends a file that could not be staged.
     pub fn amend(&mut self, action: u32, amended: Amended) -> Result<(), AgentError> {
         if self.is_staged(action) || self.file_action(action)?.is_none() {
             return Err(AgentError::protocol("amend of what is not missing"));
@@ -137,7 +140,7 @@ impl PlanStore {
         Ok(())
     }
 
-    /// Takes note that an action's file is staged.
+    /// Records that an action's file is staged.
     pub fn set_staged(&mut self, action: u32) {
         if let Some(staged) = self.staged.get_mut(action as usize) {
             *staged = true;
@@ -149,7 +152,7 @@ impl PlanStore {
         self.staged.get(action as usize).copied().unwrap_or(false)
     }
 
-    /// Which leftovers the plan uses.
+    /// The partials that the plan uses.
     pub fn used_partials(&mut self) -> Result<HashSet<u32>, AgentError> {
         let mut used = HashSet::new();
         for position in 0..self.wire_actions.len() {
@@ -162,7 +165,7 @@ impl PlanStore {
         Ok(used)
     }
 
-    /// Bytes that staging everything takes; leftovers are there already.
+    /// Bytes that staging everything takes; partials take none.
     pub fn staged_bytes(&mut self) -> Result<u64, AgentError> {
         let mut total = 0_u64;
         for position in 0..self.wire_actions.len() {
@@ -173,7 +176,7 @@ impl PlanStore {
         Ok(total)
     }
 
-    /// The action at `position` if it stages a file.
+    /// The action with this index, if it stages a file.
     pub fn file_action(&mut self, position: u32) -> Result<Option<Action>, AgentError> {
         let action = self.action(position).map_err(AgentError::WorkFiles)?;
         Ok(action.filter(|action| action.file().is_some_and(|file| file.digest.is_some())))
@@ -181,9 +184,13 @@ impl PlanStore {
 }
 
 impl Actions for PlanStore {
+    fn count(&self) -> u32 {
+        self.wire_actions.len()
+    }
+
     fn action(&mut self, position: u32) -> io::Result<Option<Action>> {
-        let Some(order) = self.wire_actions.get(position)? else { return Ok(None) };
-        let mut action = self.resolve(order)?;
+        let Some(wire_action) = self.wire_actions.get(position)? else { return Ok(None) };
+        let mut action = self.resolve(wire_action)?;
         if let (ActionKind::File(file), Some(amended)) =
             (&mut action.what, self.amended.get(&position))
         {
@@ -194,15 +201,20 @@ impl Actions for PlanStore {
     }
 }
 
-/// Checks that a plan makes sense by itself, whoever wrote it.
+/// Checks that a plan is consistent in itself; the sender is not trusted.
 struct PlanCheck {
-    /// The last path, and whether something can be below it.
+    /// The last path, and whether it is a directory.
     last: Option<(RelPath, bool)>,
-    usable: BasisCounts,
+    bases: BasisCounts,
 }
 
 impl PlanCheck {
-    fn action(&mut self, action: &Action, position: u32, records: u32) -> Result<(), AgentError> {
+    fn action(
+        &mut self,
+        action: &Action,
+        position: u32,
+        index_entries: u32,
+    ) -> Result<(), AgentError> {
         let path = &action.path;
         if let Some((last, holds)) = &self.last {
             if path <= last {
@@ -215,18 +227,19 @@ impl PlanCheck {
         if path.names().any(assetsync_core::work_names::is_work_dir_name) {
             return Err(AgentError::Protocol(format!("{path} is the agent's own")));
         }
-        self.what(action, position, records)?;
+        self.what(action, position, index_entries)?;
         let is_dir = matches!(action.what, ActionKind::Dir { .. });
         let below_last =
             self.last.as_ref().is_some_and(|(last, holds)| !holds && path.starts_with(last));
-        // Deletes below a path that becomes a file leave that path the one to compare with.
+        // After deletes below a path that becomes a file, later paths are still compared with that
+        // path.
         if !below_last {
             self.last = Some((path.clone(), is_dir));
         }
         Ok(())
     }
 
-    fn what(&self, action: &Action, position: u32, records: u32) -> Result<(), AgentError> {
+    fn what(&self, action: &Action, position: u32, index_entries: u32) -> Result<(), AgentError> {
         let fits = match &action.what {
             ActionKind::Delete | ActionKind::Prune => action.known.is_some(),
             ActionKind::File(file) => match file.recipe {
@@ -237,11 +250,11 @@ impl PlanCheck {
                 | Recipe::Regzip { plain: basis }
                 | Recipe::Patch { reference: Reference { basis, .. } }
                 | Recipe::Delta { reference: Reference { basis, .. }, .. } => match basis {
-                    Basis::Existing(known) => known < records,
-                    Basis::Partial(partial) => partial < self.usable.partials,
+                    Basis::Existing(known) => known < index_entries,
+                    Basis::Partial(partial) => partial < self.bases.partials,
                     Basis::Planned(planned) => planned < position,
                     Basis::Retained(retained_contents) => {
-                        retained_contents < self.usable.retained_contents
+                        retained_contents < self.bases.retained_contents
                     }
                 },
             },
@@ -259,12 +272,12 @@ impl PlanCheck {
     }
 }
 
-/// Whether a record is a regular file.
-pub fn is_file(record: &IndexEntry) -> bool {
-    matches!(record.entry.kind, Kind::File { .. })
+/// Whether an index entry is a regular file.
+pub fn is_file(index_entry: &IndexEntry) -> bool {
+    matches!(index_entry.entry.kind, Kind::File { .. })
 }
 
-/// Whether nothing shall stand at a path, now or after pruning, or only under another spelling.
+/// Whether an action removes its path, now or when pruning, or respells it.
 fn is_delete(what: &ActionKind) -> bool {
     matches!(what, ActionKind::Delete | ActionKind::Prune | ActionKind::Respell { .. })
 }

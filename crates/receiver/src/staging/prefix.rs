@@ -1,4 +1,4 @@
-//! The parts of grounds that a zstd frame has as its prefix.
+//! The prefix of a zstd frame, which is made of parts of references.
 
 use std::io::Read;
 
@@ -8,7 +8,7 @@ use assetsync_core::{limits, recipe};
 use super::reference_reader::ReferenceReader;
 use crate::error::AgentError;
 
-/// The parts named so far.
+/// The parts received so far.
 #[derive(Default)]
 pub struct Prefix {
     parts: Vec<PrefixPart>,
@@ -26,8 +26,9 @@ impl Prefix {
         Ok(())
     }
 
-    /// Reads the parts and forgets them. The leading zero keeps zstd from taking the prefix for a dictionary in its
-    /// own format. If it is not what `check` says, what follows can't be read.
+    /// Reads the parts and clears the list. The leading zero keeps zstd from parsing the prefix as
+    /// a dictionary in its own format. With another hash than `check`, what follows can't be
+    /// decompressed.
     pub fn load(
         &mut self,
         check: [u8; 8],

@@ -1,4 +1,4 @@
-//! What content is copied from: a file at the destination, as it is or rewritten.
+//! Reads a reference: a file at the destination, as it is or rewritten.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, Write};
@@ -10,13 +10,13 @@ use tempfile::SpooledTempFile;
 /// Rewritten content up to this many bytes stays in memory.
 const IN_MEMORY: usize = 256 * 1024;
 
-/// How much is rewritten at a time, in bytes.
+/// Bytes that are rewritten at a time.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// How much of a ground is read at a time, in bytes: copies are short, follow each other, and lie close together.
+/// Bytes that are read at a time: copies are short, in order, and close together.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Content that can be read anywhere.
+/// A content that can be read at any offset.
 pub struct ReferenceReader {
     source: BufReader<Source>,
     at: u64,
@@ -26,12 +26,12 @@ pub struct ReferenceReader {
 enum Source {
     /// As it is on disk.
     File(File),
-    /// Rewritten; long content overflows into a file without a name.
+    /// Rewritten; long content overflows into an unnamed file.
     Rewritten(SpooledTempFile),
 }
 
 impl ReferenceReader {
-    /// All of `basis`, which has been opened and not been read.
+    /// All of `basis`, of which nothing has been read yet.
     pub fn file(basis: File) -> io::Result<ReferenceReader> {
         let bytes = basis.metadata()?.len();
         Ok(ReferenceReader::of(Source::File(basis), bytes))
@@ -59,7 +59,7 @@ impl ReferenceReader {
         self.bytes
     }
 
-    /// Goes on reading at `offset`; there is nothing to read behind the end.
+    /// Continues reading at `offset`, at most at the end.
     pub fn go_to(&mut self, offset: u64) -> io::Result<()> {
         let offset = offset.min(self.bytes);
         // Files are shorter than 2^63 bytes.

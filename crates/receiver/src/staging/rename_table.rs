@@ -1,4 +1,4 @@
-//! Which paths succeed which, and what is therefore rewritten in their contents.
+//! The renames of a push, and the rewriter that follows from them.
 
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
@@ -10,7 +10,7 @@ use crate::error::AgentError;
 use crate::spool::Spool;
 use crate::survey::index_entry::IndexEntry;
 
-/// What the sender told of renamed files.
+/// The renames and substitutes of a push.
 #[derive(Default)]
 pub struct RenameTable {
     renames: Vec<Rename>,
@@ -19,7 +19,7 @@ pub struct RenameTable {
 }
 
 impl RenameTable {
-    /// Takes note of the next rename.
+    /// Adds the next rename.
     pub fn rename(&mut self, rename: Rename) -> Result<(), AgentError> {
         if self.renames.len() >= limits::RENAMES {
             return Err(AgentError::protocol("too many renames"));
@@ -28,7 +28,7 @@ impl RenameTable {
         Ok(())
     }
 
-    /// Takes note of another text that is rewritten.
+    /// Adds another text that is rewritten.
     pub fn substitute(&mut self, old: Vec<u8>, new: Vec<u8>) -> Result<(), AgentError> {
         if self.substitutes.len() >= limits::SUBSTITUTES {
             return Err(AgentError::protocol("too many substitutes"));
@@ -37,31 +37,35 @@ impl RenameTable {
         Ok(())
     }
 
-    /// The new path of the rename at `position`.
+    /// The new path of the rename with this index.
     pub fn path(
         &self,
         position: u32,
-        records: &mut Spool<IndexEntry>,
+        index_entries: &mut Spool<IndexEntry>,
     ) -> std::io::Result<Option<RelPath>> {
         let Some(rename) = self.renames.get(position as usize) else { return Ok(None) };
-        let record = records.get(rename.known)?;
-        Ok(record.and_then(|record| rename.renamed_path(&record.entry.path)))
+        let index_entry = index_entries.get(rename.known)?;
+        Ok(index_entry.and_then(|index_entry| rename.renamed_path(&index_entry.entry.path)))
     }
 
-    /// What rewrites old contents.
-    pub fn rewriter(&mut self, records: &mut Spool<IndexEntry>) -> Result<&Rewriter, AgentError> {
+    /// The rewriter for old contents.
+    pub fn rewriter(
+        &mut self,
+        index_entries: &mut Spool<IndexEntry>,
+    ) -> Result<&Rewriter, AgentError> {
         if self.rewriter.is_none() {
-            let rewriter = self.build(records)?;
+            let rewriter = self.build(index_entries)?;
             self.rewriter = Some(rewriter);
         }
         self.rewriter.as_ref().ok_or(AgentError::SenderGone)
     }
 
-    fn build(&self, records: &mut Spool<IndexEntry>) -> Result<Rewriter, AgentError> {
+    fn build(&self, index_entries: &mut Spool<IndexEntry>) -> Result<Rewriter, AgentError> {
         let mut fingerprints = Vec::with_capacity(self.renames.len());
         for rename in &self.renames {
-            let record = records.get(rename.known).map_err(AgentError::WorkFiles)?;
-            let old = record.as_ref().and_then(|record| rename.old(&record.entry.path));
+            let index_entry = index_entries.get(rename.known).map_err(AgentError::WorkFiles)?;
+            let old =
+                index_entry.as_ref().and_then(|index_entry| rename.old(&index_entry.entry.path));
             let old = old.ok_or_else(|| AgentError::protocol("rename of what is not there"))?;
             fingerprints.push((old.to_vec(), rename.new.clone()));
         }

@@ -1,10 +1,9 @@
-//! Applies a plan: builds every file in the staging area from what is here and what arrives.
+//! Stages the files of a plan from local contents and received ones.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use assetsync_core::digest::Digest;
 use assetsync_core::plan::{Action, FileAction};
 use assetsync_core::protocol::{ToAgent, ToSender};
 use assetsync_core::recipe;
@@ -22,44 +21,96 @@ use crate::publishing::publisher::Actions;
 use crate::retained::requests::RetentionRequests;
 use crate::staging::staging_area::{PartialFile, StagedFile, StagingArea};
 
-/// What it takes to apply a plan.
+/// Stages the files of a plan.
 pub struct Stager<'a, 'w> {
     /// The plan.
-    pub book: &'a mut PlanStore,
-    /// Where files are built.
+    pub plan: &'a mut PlanStore,
+    /// The staging area.
     pub stage: &'a mut StagingArea<'w>,
     /// The destination, for bases.
     pub tree: &'a mut OpenTree,
-    /// Verified files of interrupted pushes.
+    /// The partials.
     pub partials: &'a [PartialFile],
-    /// Where rewritten grounds may overflow to.
+    /// The directory for spools of rewritten references.
     pub spool_dir: &'a Path,
     /// The parts of the next frame's prefix.
     pub prefix: Prefix,
-    /// What a deploy keeps, if the push is part of one.
-    pub keeping: Option<&'a mut RetentionRequests<'w>>,
+    /// Retention requests, if the push is part of a deploy.
+    pub retention: Option<&'a mut RetentionRequests<'w>>,
+}
+
+/// The sender's request after the report of failed files.
+enum AfterStaging {
+    Publish,
+    Quit,
+    /// Failed files are sent again, this one first.
+    Content {
+        action: u32,
+    },
 }
 
 impl Stager<'_, '_> {
-    /// Builds the files whose content is here already: at the destination, maybe under old names, or left over.
-    pub fn make_known(&mut self) -> Result<(), AgentError> {
+    /// Stages everything; `true` if the sender then wants it published.
+    pub fn run(&mut self, conversation: &mut Conversation) -> Result<bool, AgentError> {
+        self.make_known()?;
+        let mut first = None;
+        let mut may_amend = false;
+        loop {
+            let publish = self.receive_content(first.take(), may_amend, conversation)?;
+            self.make_planned()?;
+            let failed = self.report(conversation)?;
+            if publish && failed == 0 {
+                return Ok(true);
+            }
+            first = match self.after_staging(failed, conversation)? {
+                AfterStaging::Publish => return Ok(true),
+                AfterStaging::Quit => return Ok(false),
+                AfterStaging::Content { action } => Some(action),
+            };
+            may_amend = true;
+        }
+    }
+
+    /// Receives what follows the report of `failed` files.
+    fn after_staging(
+        &mut self,
+        failed: u32,
+        conversation: &mut Conversation,
+    ) -> Result<AfterStaging, AgentError> {
+        loop {
+            match conversation.message()? {
+                ToAgent::Publish if failed == 0 => return Ok(AfterStaging::Publish),
+                ToAgent::Quit => return Ok(AfterStaging::Quit),
+                ToAgent::FileStart { action } if failed > 0 => {
+                    return Ok(AfterStaging::Content { action });
+                }
+                ToAgent::Amend { action, size, mtime, digest } if failed > 0 => {
+                    self.plan.amend(action, Amended { size, mtime, digest })?;
+                }
+                other => return Err(AgentError::unexpected(&other, "after staging")),
+            }
+        }
+    }
+
+    /// Builds the files whose content the destination has: in existing files or in partials.
+    fn make_known(&mut self) -> Result<(), AgentError> {
         self.make_each(|basis| !matches!(basis, Basis::Planned(_)))
     }
 
-    /// Builds the files that are the same as others of this plan, once those are staged.
-    pub fn make_planned(&mut self) -> Result<(), AgentError> {
+    /// Builds the files that are copies of other files of this plan, once those are staged.
+    fn make_planned(&mut self) -> Result<(), AgentError> {
         self.make_each(|basis| matches!(basis, Basis::Planned(_)))
     }
 
     fn make_each(&mut self, now: impl Fn(Basis) -> bool) -> Result<(), AgentError> {
-        for position in 0..self.book.wire_actions.len() {
-            let Some(action) = self.book.file_action(position)? else { continue };
+        for position in 0..self.plan.wire_actions.len() {
+            let Some(action) = self.plan.file_action(position)? else { continue };
             let Some(file) = action.file() else { continue };
             match file.recipe {
-                Recipe::Copy { from } if now(from) && !self.book.is_staged(position) => {
+                Recipe::Copy { from } if now(from) && !self.plan.is_staged(position) => {
                     self.copy(position, &action, file, from)?;
                 }
-                Recipe::Rewrite { basis } if now(basis) && !self.book.is_staged(position) => {
+                Recipe::Rewrite { basis } if now(basis) && !self.plan.is_staged(position) => {
                     self.rewrite(position, &action, file, basis)?;
                 }
                 _ => {}
@@ -68,7 +119,8 @@ impl Stager<'_, '_> {
         Ok(())
     }
 
-    /// A copy that can't be made is not staged, and so reported as failed; the sender sends the file.
+    /// A copy that can't be made is not staged, and so reported as failed; the sender sends the
+    /// file.
     fn copy(
         &mut self,
         position: u32,
@@ -76,8 +128,8 @@ impl Stager<'_, '_> {
         file: &FileAction,
         from: Basis,
     ) -> Result<(), AgentError> {
-        if let (Basis::Partial(partial), Some(digest)) = (from, file.digest) {
-            return self.adopt(position, action, partial, &digest, file);
+        if let Basis::Partial(partial) = from {
+            return self.adopt(position, action, partial, file);
         }
         let Ok(mut basis) = self.open_basis(from) else { return Ok(()) };
         let mut staged = self.create(position, action, file)?;
@@ -100,7 +152,7 @@ impl Stager<'_, '_> {
         let mut staged = self.create(position, action, file)?;
         let mut failed = None;
         let rewritten =
-            reference_reader::rewrite(&mut basis, self.book.rewriter()?, &mut |piece| {
+            reference_reader::rewrite(&mut basis, self.plan.rewriter()?, &mut |piece| {
                 staged.expect(piece.len() as u64).map_err(io::Error::other)?;
                 staged.write(piece).map_err(|error| {
                     failed = Some(error);
@@ -114,19 +166,18 @@ impl Stager<'_, '_> {
         }
     }
 
-    /// Takes a leftover over as it is, if it still is what its name says.
+    /// Moves a partial to the action's name, if it still has the digest in its name.
     fn adopt(
         &mut self,
         position: u32,
         action: &Action,
         partial: u32,
-        digest: &Digest,
         file: &FileAction,
     ) -> Result<(), AgentError> {
         let Some(partial) = self.partials.get(partial as usize) else { return Ok(()) };
-        let adopted = self.stage.adopt(partial, position, digest, file.mode, file.mtime);
+        let adopted = self.stage.adopt(partial, position, file);
         if adopted.map_err(|error| stage_error(action, error))? {
-            self.book.set_staged(position);
+            self.plan.set_staged(position);
         }
         Ok(())
     }
@@ -135,16 +186,16 @@ impl Stager<'_, '_> {
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         match basis {
             Basis::Existing(known) => {
-                let record = self.book.records.get(known)?.ok_or_else(missing)?;
-                self.tree.open_file(&record.entry.path)
+                let index_entry = self.plan.index_entries.get(known)?.ok_or_else(missing)?;
+                self.tree.open_file(&index_entry.entry.path)
             }
-            // Leftovers are adopted, never copied from.
+            // Partials are moved, never copied from.
             Basis::Partial(_) => Err(missing()),
             Basis::Retained(retained_contents) => {
-                self.keeping.as_ref().ok_or_else(missing)?.open(retained_contents)
+                self.retention.as_ref().ok_or_else(missing)?.open(retained_contents)
             }
             Basis::Planned(planned) => {
-                let action = self.book.action(planned)?.ok_or_else(missing)?;
+                let action = self.plan.action(planned)?.ok_or_else(missing)?;
                 let digest = action.file().and_then(|file| file.digest).ok_or_else(missing)?;
                 self.stage.open_staged(&digest, planned)
             }
@@ -160,11 +211,11 @@ impl Stager<'_, '_> {
         if !reference.rewritten {
             return Ok(ReferenceReader::file(basis).ok());
         }
-        let rewriter = self.book.rewriter()?;
+        let rewriter = self.plan.rewriter()?;
         Ok(ReferenceReader::rewritten(&mut basis, rewriter, self.spool_dir).ok())
     }
 
-    /// Has the next zstd frame begin with the parts named.
+    /// Sets the prefix of the next zstd frame.
     fn use_prefix(
         &mut self,
         check: [u8; 8],
@@ -176,8 +227,9 @@ impl Stager<'_, '_> {
         conversation.expect_prefix(loaded?)
     }
 
-    /// Builds files from what the sender says, until it says that there is no more, and whether to publish.
-    pub fn receive_content(
+    /// Builds files from received content, up to the end of content. Returns whether to publish
+    /// without waiting.
+    fn receive_content(
         &mut self,
         mut first: Option<u32>,
         may_amend: bool,
@@ -192,11 +244,11 @@ impl Stager<'_, '_> {
                 ToAgent::PrefixPart(part) => self.prefix.add(part)?,
                 ToAgent::Prefix { check } => self.use_prefix(check, conversation)?,
                 ToAgent::Amend { action, size, mtime, digest } if may_amend => {
-                    self.book.amend(action, Amended { size, mtime, digest })?;
+                    self.plan.amend(action, Amended { size, mtime, digest })?;
                 }
                 ToAgent::ContentEnd { publish } => return Ok(publish),
-                other => match &mut self.keeping {
-                    Some(keeping) => keeping.on_message(&other, self.book, self.stage)?,
+                other => match &mut self.retention {
+                    Some(retention) => retention.on_message(&other, self.plan, self.stage)?,
                     None => return Err(AgentError::unexpected(&other, "between files")),
                 },
             }
@@ -208,10 +260,10 @@ impl Stager<'_, '_> {
         position: u32,
         conversation: &mut Conversation,
     ) -> Result<(), AgentError> {
-        let action = self.book.file_action(position)?;
+        let action = self.plan.file_action(position)?;
         let action = action.ok_or_else(|| AgentError::protocol("content for no file"))?;
         let Some(file) = action.file() else { return Ok(()) };
-        if self.book.is_staged(position) {
+        if self.plan.is_staged(position) {
             return Err(AgentError::Protocol(format!("{} came twice", action.path)));
         }
         let with = self.with(file)?;
@@ -229,18 +281,19 @@ impl Stager<'_, '_> {
         }
     }
 
-    /// What a file is made from besides what the sender says. If that is gone, the file is asked for as a whole.
+    /// Opens what a file is built from besides literals. If it can't be read, the file is reported
+    /// as failed.
     fn with(&mut self, file: &FileAction) -> Result<BuildInput, AgentError> {
         Ok(match file.recipe {
             Recipe::Delta { reference, .. } | Recipe::Patch { reference } => {
-                BuildInput::ReferenceReader(self.open_reference(reference)?)
+                BuildInput::Reference(self.open_reference(reference)?)
             }
             Recipe::Regzip { plain } => BuildInput::Plain(self.open_basis(plain).ok(), Vec::new()),
             _ => BuildInput::Nothing,
         })
     }
 
-    /// Carries out operations to the end of the file; `false` if the sender gave the file up.
+    /// Carries out operations to the end of the file; `false` if the sender aborted the file.
     fn receive_operations(
         &mut self,
         build: &mut FileBuilder,
@@ -285,10 +338,9 @@ impl Stager<'_, '_> {
         file: &FileAction,
         staged: StagedFile,
     ) -> Result<(), AgentError> {
-        let digest = file.digest.ok_or_else(|| AgentError::protocol("file without a digest"))?;
-        let right = self.stage.finish(staged, &digest, file.mode, file.mtime);
+        let right = self.stage.finish(staged, file);
         if right.map_err(|error| stage_error(action, error))? {
-            self.book.set_staged(position);
+            self.plan.set_staged(position);
         }
         Ok(())
     }
@@ -297,11 +349,11 @@ impl Stager<'_, '_> {
         self.stage.discard(staged).map_err(|error| stage_error(action, error))
     }
 
-    /// Tells the sender which files are not staged; gives their number.
-    pub fn report(&mut self, conversation: &mut Conversation) -> Result<u32, AgentError> {
+    /// Reports the files that are not staged; returns their number.
+    fn report(&mut self, conversation: &mut Conversation) -> Result<u32, AgentError> {
         let mut failed = 0;
-        for position in 0..self.book.wire_actions.len() {
-            if !self.book.is_staged(position) && self.book.file_action(position)?.is_some() {
+        for position in 0..self.plan.wire_actions.len() {
+            if !self.plan.is_staged(position) && self.plan.file_action(position)?.is_some() {
                 failed += 1;
                 conversation.send(&ToSender::Failed { action: position })?;
             }
@@ -313,5 +365,5 @@ impl Stager<'_, '_> {
 }
 
 fn stage_error(action: &Action, source: io::Error) -> AgentError {
-    AgentError::StagingArea { path: action.path.to_string(), source }
+    AgentError::Stage { path: action.path.to_string(), source }
 }

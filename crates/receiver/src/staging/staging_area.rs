@@ -1,8 +1,8 @@
-//! The staging area: files are built and verified here, out of everyone's sight, before any is published.
+//! The staging area: files are built and verified here before any is published.
 //!
-//! A file is written under a `new.` name; once its size and digest are right it gets its mode and mtime and
-//! the name `DIGEST.RUN.ACTION`. Whatever has such a name was verified, so the next push can use it if this
-//! one is interrupted.
+//! A file is written under a `new.` name; once its size and digest are right it gets its mode and
+//! mtime and the name `DIGEST.RUN.ACTION`. Every file with such a name was verified, so the next
+//! push can use it if this one is interrupted.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -10,32 +10,32 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 
 use assetsync_core::digest::Digest;
-use assetsync_core::entry::Mtime;
+use assetsync_core::plan::FileAction;
 use assetsync_core::state::Partial;
 use assetsync_tree::{open_file, set_mode, set_mtime};
 use rustix::fs::{Mode, OFlags, openat, renameat};
 
 use crate::work::work_dir::{WorkDir, remove_staged};
 
-/// Written bytes gather to this before they are hashed and written.
+/// Bytes are hashed and written once this many are pending.
 const BUFFER_BYTES: usize = 128 * 1024;
 
-/// Most leftovers that are offered for use again.
+/// Most partials that are reported.
 const MAX_PARTIALS: usize = 200_000;
 
 /// The staging area of one push.
 #[derive(Debug)]
 pub struct StagingArea<'w> {
     work: &'w WorkDir,
-    /// Tells this push's files from those of interrupted ones.
+    /// Distinguishes this push's files from those of interrupted ones.
     push_id: u32,
     buffer: Vec<u8>,
-    /// Sync each file as it is staged, and each directory that is changed: for a few files that is cheaper
-    /// than syncing the whole file system.
+    /// Sync each file as it is staged, and each directory that is changed: for a few files that is
+    /// cheaper than syncing the whole file system.
     pub sync_each: bool,
 }
 
-/// A verified file that an interrupted push left.
+/// A partial: a verified file that an interrupted push left.
 #[derive(Debug, Clone, Copy)]
 pub struct PartialFile {
     digest: Digest,
@@ -45,7 +45,7 @@ pub struct PartialFile {
 }
 
 impl PartialFile {
-    /// What is told to the sender.
+    /// The partial as it is reported to the sender.
     pub fn partial(&self) -> Partial {
         Partial { digest: self.digest.short(), size: self.size }
     }
@@ -59,13 +59,17 @@ fn staged_name(digest: &Digest, push_id: u32, action: u32) -> String {
     format!("{digest}.{push_id:08x}.{action}")
 }
 
+fn planned_digest(planned: &FileAction) -> io::Result<Digest> {
+    planned.digest.ok_or_else(|| io::Error::other("file without a digest"))
+}
+
 impl<'w> StagingArea<'w> {
-    /// Staging for a new push. `run` is any number that the last pushes did not use.
+    /// Staging for a new push. `push_id` is any number that the last pushes did not use.
     pub fn new(work: &'w WorkDir, push_id: u32) -> StagingArea<'w> {
         StagingArea { work, push_id, buffer: Vec::with_capacity(BUFFER_BYTES), sync_each: false }
     }
 
-    /// The verified files of interrupted pushes. Half-written ones and other debris are removed.
+    /// Lists the partials. Incomplete files and others are removed.
     pub fn partials(&self) -> io::Result<Vec<PartialFile>> {
         let mut partials = Vec::new();
         for item in rustix::fs::Dir::read_from(self.work.stage())? {
@@ -92,32 +96,32 @@ impl<'w> StagingArea<'w> {
         Some(PartialFile { digest, push_id, action, size })
     }
 
-    /// Makes a leftover the staged file of an action; `false` if it is gone or not what its name says.
+    /// Makes a partial the staged file of an action; `false` if it is gone or does not have the
+    /// digest.
     pub fn adopt(
         &mut self,
         partial: &PartialFile,
         action: u32,
-        digest: &Digest,
-        mode: u32,
-        mtime: Mtime,
+        planned: &FileAction,
     ) -> io::Result<bool> {
+        let digest = planned_digest(planned)?;
         let name = partial.name();
         let Ok(file) = open_file(self.work.stage(), name.as_bytes()) else { return Ok(false) };
         self.buffer.resize(BUFFER_BYTES, 0);
         let (content, _) = Digest::of_reader(&file, &mut self.buffer)?;
-        if content != *digest {
+        if content != digest {
             return Ok(false);
         }
-        set_mode(&file, mode)?;
-        set_mtime(&file, mtime)?;
+        set_mode(&file, planned.mode)?;
+        set_mtime(&file, planned.mtime)?;
         if self.sync_each {
             file.sync_all()?;
         }
-        renameat(self.work.stage(), &name, self.work.stage(), self.name(digest, action))?;
+        renameat(self.work.stage(), &name, self.work.stage(), self.name(&digest, action))?;
         Ok(true)
     }
 
-    /// Removes the leftovers that a plan has no use for, so that they take no room.
+    /// Removes partials that the plan does not use, to free their space.
     pub fn remove_unused(&self, partials: &[PartialFile], used: &HashSet<u32>) -> io::Result<()> {
         for (position, partial) in partials.iter().enumerate() {
             if !used.contains(&(position as u32)) {
@@ -156,24 +160,20 @@ impl<'w> StagingArea<'w> {
         })
     }
 
-    /// Ends a file: if it is what it should be, it is staged and `true` comes back, otherwise it is removed.
-    pub fn finish(
-        &mut self,
-        mut staged: StagedFile,
-        digest: &Digest,
-        mode: u32,
-        mtime: Mtime,
-    ) -> io::Result<bool> {
+    /// Completes a file: returns `true` if it is as planned, and so staged; otherwise it is
+    /// removed.
+    pub fn finish(&mut self, mut staged: StagedFile, planned: &FileAction) -> io::Result<bool> {
+        let digest = planned_digest(planned)?;
         staged.flush()?;
         let right =
             staged.length == staged.size && staged.hasher.finalize().as_bytes() == &digest.0;
         if right {
-            set_mode(&staged.file, mode)?;
-            set_mtime(&staged.file, mtime)?;
+            set_mode(&staged.file, planned.mode)?;
+            set_mtime(&staged.file, planned.mtime)?;
             if self.sync_each {
                 staged.file.sync_all()?;
             }
-            let name = self.name(digest, staged.action);
+            let name = self.name(&digest, staged.action);
             renameat(self.work.stage(), &staged.name, self.work.stage(), name)?;
             self.buffer = staged.buffer;
         } else {
@@ -182,13 +182,13 @@ impl<'w> StagingArea<'w> {
         Ok(right)
     }
 
-    /// Gives a file up.
+    /// Removes an incomplete file.
     pub fn discard(&mut self, staged: StagedFile) -> io::Result<()> {
         self.buffer = staged.buffer;
         remove_staged(self.work, &staged.name)
     }
 
-    /// A name in the staging area for something else, such as what is moved out of the way.
+    /// A name in the staging area for something else, such as a replaced directory.
     pub fn temporary_name(&self, what: &str, number: u32) -> String {
         format!("{what}.{:08x}.{number}", self.push_id)
     }
@@ -217,11 +217,11 @@ pub struct StagedFile {
     file: File,
     name: String,
     action: u32,
-    /// What it shall have in the end, in bytes.
+    /// Its declared size in bytes.
     size: u64,
     hasher: blake3::Hasher,
     buffer: Vec<u8>,
-    /// What it has so far, in bytes.
+    /// Its current size in bytes.
     length: u64,
 }
 
@@ -254,8 +254,8 @@ impl StagedFile {
         Ok(())
     }
 
-    /// Appends the next `length` bytes of `basis`, which must have been [expected](StagedFile::expect); `false` if it
-    /// ends before.
+    /// Appends the next `length` bytes of `basis`, which must have been
+    /// [expected](StagedFile::expect); `false` if it ends before.
     pub fn copy(&mut self, basis: &mut impl Read, length: u64) -> io::Result<bool> {
         let mut left = length;
         while left > 0 {
@@ -287,7 +287,7 @@ pub fn sync_file_system(file: impl AsFd) -> io::Result<()> {
     Ok(rustix::fs::syncfs(file)?)
 }
 
-/// Makes what the system can make durable at once durable.
+/// Makes the file itself durable: this system has no `syncfs`.
 #[cfg(not(target_os = "linux"))]
 pub fn sync_file_system(file: impl AsFd) -> io::Result<()> {
     Ok(rustix::fs::fsync(file)?)

@@ -1,10 +1,11 @@
-//! What an agent tells of itself and of the room it has.
+//! Measures the agent statistics.
 
 use std::os::fd::BorrowedFd;
 
 use assetsync_core::protocol::AgentStatistics;
 
-/// Peak memory, room on the file system of `dir`, and the number of files read, which the caller counts.
+/// Peak memory, free space on the file system of `dir`, and the number of files read, which the
+/// caller counts.
 pub fn read(dir: Option<BorrowedFd<'_>>, files_read: u64) -> AgentStatistics {
     AgentStatistics {
         peak_rss_bytes: peak_rss_bytes().unwrap_or(0),
@@ -14,8 +15,8 @@ pub fn read(dir: Option<BorrowedFd<'_>>, files_read: u64) -> AgentStatistics {
     }
 }
 
-/// Bytes that this user may still write on the file system of `dir`. Many network and FUSE file systems answer with
-/// zeros or with more free blocks than there are: those do not know.
+/// Bytes that this user may still write on the file system of `dir`. Many network and FUSE file
+/// systems report zeros or more free blocks than blocks; then it is unknown.
 pub fn free_bytes(dir: BorrowedFd<'_>) -> Option<u64> {
     let stat = rustix::fs::fstatvfs(dir).ok()?;
     is_plausible(stat.f_frsize, stat.f_blocks, stat.f_bavail)
@@ -50,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_that_no_disk_can_have_count_as_unknown() {
+    fn implausible_free_space_counts_as_unknown() {
         let rows = [
             (4096, 100, 0, true),
             (4096, 100, 100, true),
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_file_system_tells_its_room() {
+    fn the_free_space_of_the_root_file_system_is_known() {
         let root = std::fs::File::open("/").unwrap();
         assert!(free_bytes(std::os::fd::AsFd::as_fd(&root)).is_some());
     }

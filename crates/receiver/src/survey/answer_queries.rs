@@ -1,4 +1,4 @@
-//! Answers the sender's questions about files: whether they are the same, and what their signatures are.
+//! Answers queries: whether files have the expected digest, and what their signatures are.
 
 use std::collections::HashMap;
 use std::io;
@@ -20,7 +20,7 @@ use crate::staging::reference_reader::ReferenceReader;
 use crate::staging::rename_table::RenameTable;
 use crate::survey::index_entry::IndexEntry;
 
-/// Digests of files that were read to answer, by position in the state.
+/// Digests of files that were read to answer, by index in the state.
 pub type Learned = HashMap<u32, Digest>;
 
 /// A question of the sender.
@@ -31,33 +31,36 @@ pub enum Question {
     Alias(RelPath, RelPath),
 }
 
-/// Reads the remaining questions after `first`, then answers all of them in order. Gives the digests that it took, so
-/// that no file is read again for its digest.
+/// Reads the remaining questions after `first`, then answers all of them in order. Returns the
+/// computed digests, so that no file is read again for its digest.
 pub fn answer_all(
     first: Question,
-    records: &mut Spool<IndexEntry>,
-    renaming: &mut RenameTable,
-    place: ActionPath<'_>,
+    index_entries: &mut Spool<IndexEntry>,
+    renames: &mut RenameTable,
+    files: QueryFiles<'_>,
     conversation: &mut Conversation,
 ) -> Result<Learned, AgentError> {
-    let ActionPath { tree, stage, spool_dir } = place;
-    let (asks, aliases) = read_queries(first, records.len(), tree, stage, conversation)?;
+    let QueryFiles { tree, stage, spool_dir } = files;
+    let (queries, aliases) = read_queries(first, index_entries.len(), tree, stage, conversation)?;
     aliases.into_iter().try_for_each(|are_one| conversation.send(&ToSender::Compared(are_one)))?;
     let (mut buffer, mut learned) = (vec![0; 64 * 1024], Learned::new());
-    for ask in asks {
-        let record = records.get(ask.known).map_err(AgentError::WorkFiles)?;
-        let record = record.ok_or_else(|| AgentError::protocol("question out of range"))?;
-        let size = record.entry.file_size().unwrap_or(0);
-        let reference = match tree.open_file(&record.entry.path) {
-            Ok(mut file) if ask.rewritten => {
-                ReferenceReader::rewritten(&mut file, renaming.rewriter(records)?, spool_dir)
+    for query in queries {
+        let index_entry = index_entries.get(query.known).map_err(AgentError::WorkFiles)?;
+        let index_entry =
+            index_entry.ok_or_else(|| AgentError::protocol("question out of range"))?;
+        let size = index_entry.entry.file_size().unwrap_or(0);
+        let reference = match tree.open_file(&index_entry.entry.path) {
+            Ok(mut file) if query.rewritten => {
+                ReferenceReader::rewritten(&mut file, renames.rewriter(index_entries)?, spool_dir)
             }
             opened => opened.and_then(ReferenceReader::file),
         };
         match reference {
             Ok(reference) => {
-                let digest = answer(&ask, size, reference, &mut buffer, conversation)?;
-                learned.extend(digest.filter(|_| !ask.rewritten).map(|digest| (ask.known, digest)));
+                let digest = answer(&query, size, reference, &mut buffer, conversation)?;
+                learned.extend(
+                    digest.filter(|_| !query.rewritten).map(|digest| (query.known, digest)),
+                );
             }
             Err(_) => conversation.send(&ToSender::Unreadable)?,
         }
@@ -67,18 +70,18 @@ pub fn answer_all(
     Ok(learned)
 }
 
-/// Where answers are looked for.
-pub struct ActionPath<'t> {
+/// Where answers are found.
+pub struct QueryFiles<'t> {
     /// The destination.
     pub tree: &'t mut OpenTree,
     /// The staging area, if there is one.
     pub stage: Option<BorrowedFd<'t>>,
-    /// Where rewritten contents may overflow to.
+    /// The directory for spools of rewritten contents.
     pub spool_dir: &'t Path,
 }
 
-/// All questions are read before the first is answered: so neither side writes while the other does. Whether paths are
-/// one is looked up while reading, so that the paths need not be kept.
+/// All questions are read before the first is answered, so that the two sides never both write and
+/// wait. Aliases are looked up while reading, so that their paths need not be kept.
 fn read_queries(
     first: Question,
     count: u32,
@@ -86,18 +89,18 @@ fn read_queries(
     stage: Option<BorrowedFd<'_>>,
     conversation: &mut Conversation,
 ) -> Result<(Vec<Query>, Vec<bool>), AgentError> {
-    let (mut asks, mut aliases, mut next) = (Vec::new(), Vec::new(), Some(first));
+    let (mut queries, mut aliases, mut next) = (Vec::new(), Vec::new(), Some(first));
     loop {
         match next.take() {
-            Some(Question::Query(ask)) => asks.push(ask),
+            Some(Question::Query(query)) => queries.push(query),
             Some(Question::Alias(path, other)) => {
                 let are_one = alias::are_one(tree, stage, &path, &other);
                 aliases.push(are_one.map_err(AgentError::WorkFiles)?);
             }
-            None => return Ok((asks, aliases)),
+            None => return Ok((queries, aliases)),
         }
         next = match conversation.message()? {
-            ToAgent::Query(ask) if (asks.len() as u32) < count => Some(Question::Query(ask)),
+            ToAgent::Query(query) if (queries.len() as u32) < count => Some(Question::Query(query)),
             ToAgent::Alias { path, other } if aliases.len() < limits::ALIASES => {
                 Some(Question::Alias(path, other))
             }
@@ -107,29 +110,29 @@ fn read_queries(
     }
 }
 
-/// Answers one question; gives the ground's digest if that was compared.
+/// Answers one query; returns the reference's digest if it was compared.
 fn answer(
-    ask: &Query,
+    query: &Query,
     surveyed: u64,
     mut reference: ReferenceReader,
     buffer: &mut [u8],
     conversation: &mut Conversation,
 ) -> Result<Option<Digest>, AgentError> {
     let mut digest = None;
-    if ask.expected.is_some() {
+    if query.expected.is_some() {
         match reference.go_to(0).and_then(|()| Digest::of_reader(&mut reference, buffer)) {
             Ok((found, _)) => digest = Some(found),
             Err(_) => return conversation.send(&ToSender::Unreadable).map(|()| None),
         }
     }
-    let same = ask.expected.zip(digest).is_some_and(|(expected, digest)| match ask.rewritten {
+    let same = query.expected.zip(digest).is_some_and(|(expected, digest)| match query.rewritten {
         true => digest.0[..8] == expected.0[..8],
         false => digest.short() == expected,
     });
-    match ask.signature {
+    match query.signature {
         _ if same => conversation.send(&ToSender::Compared(true))?,
         None => conversation.send(&ToSender::Compared(false))?,
-        Some(spec) if ask.rewritten => {
+        Some(spec) if query.rewritten => {
             send_signature(reference, limits::rewritten_bytes(surveyed), spec, conversation)?;
         }
         Some(spec) => send_signature(reference, surveyed, spec, conversation)?,
@@ -137,7 +140,7 @@ fn answer(
     Ok(digest)
 }
 
-/// Sends the signature of `ground`, of which the sender knows that it has (or had) `surveyed` bytes.
+/// Sends the signature of a reference, which had `surveyed` bytes in the survey.
 fn send_signature(
     mut reference: ReferenceReader,
     surveyed: u64,
@@ -164,7 +167,8 @@ fn send_signature(
     if let Some(error) = broken {
         return Err(error);
     }
-    // A file that shrank or can't be read to its end: blocks that match nothing keep the count right.
+    // If the file shrank or can't be read to its end, zeros, which match nothing, complete the
+    // signature.
     drop(signed);
     while left > 0 {
         let piece = left.min(limits::LITERAL_BYTES as u64);

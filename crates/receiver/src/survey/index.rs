@@ -1,10 +1,10 @@
-//! The agent's index: what it knew of the destination when the last push ended.
+//! The index: what the agent knew of each path when the last push ended.
 //!
-//! It is a hint. A damaged or missing index costs reading files again, never a wrong result: an entry counts
-//! only while size, mtime, inode and ctime of its file are unchanged.
+//! It is a cache. A damaged or missing index costs reading files again, never a wrong result: an
+//! entry is used only while size, mtime, inode and ctime of its file are unchanged.
 //!
-//! Format: 16 bytes of magic, records in tree order, the [`StateId`] of what they tell a sender, the BLAKE3 of all
-//! that.
+//! Format: 16 bytes of magic, index entries in tree order, the [`StateId`] of the state that they
+//! report, the BLAKE3 of all that.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Take, Write};
@@ -14,38 +14,37 @@ use assetsync_core::limits;
 use assetsync_core::path::RelPath;
 use assetsync_core::protocol::{CodecContext, Fields, StateHasher};
 use assetsync_core::state::StateId;
+use assetsync_core::work_names::INDEX;
 use assetsync_tree::open_file;
 use rustix::fs::{Mode, OFlags, openat, renameat};
 
 use super::index_entry::IndexEntry;
 
 const MAGIC: &[u8; 16] = b"assetsync-index2";
-/// Its name in the work directory.
-pub(crate) use assetsync_core::work_names::INDEX as NAME;
 const NEW_NAME: &str = "index.new";
 const STATE_BYTES: u64 = 16;
 const DIGEST_BYTES: u64 = 32;
 
-/// No record takes more bytes: a path, a target, and what has a fixed size.
+/// Longest index entry in bytes: a path, a target, and fields of limited size.
 const RECORD_BYTES: usize = limits::PATH_BYTES + limits::LINK_TARGET_BYTES + 256;
 
-/// How much is read at a time, in bytes.
+/// Bytes that are read at a time.
 const READ_BYTES: u64 = 16 * 1024;
 
 /// An index that is being read, in tree order.
 pub struct IndexReader {
     rest: Take<File>,
     chunk: Chunk,
-    /// The record that the next look-up starts with.
+    /// The entry that the next lookup starts with.
     next: Option<IndexEntry>,
-    /// What the records tell a sender.
+    /// The id of the state that the entries report.
     pub state: StateId,
 }
 
 impl IndexReader {
-    /// Opens the index in a work directory; `None` where there is none that is whole.
+    /// Opens the index in a work directory; `None` if there is no complete one.
     pub fn open(work: BorrowedFd<'_>) -> Option<IndexReader> {
-        let mut file = open_file(work, NAME.as_bytes()).ok()?;
+        let mut file = open_file(work, INDEX.as_bytes()).ok()?;
         let (body, state) = verify(&mut file).ok()??;
         let (rest, chunk) = (file.take(body), Chunk::default());
         let mut reader = IndexReader { rest, chunk, next: None, state };
@@ -53,8 +52,8 @@ impl IndexReader {
         Some(reader)
     }
 
-    /// Takes the record of `path`, if there is one, and counts the records before it that nobody took. Calls must
-    /// be in tree order.
+    /// Takes the entry of `path`, if there is one, and counts the entries before it that were not
+    /// taken. Calls must be in tree order.
     pub fn take(&mut self, path: &RelPath) -> (u32, Option<IndexEntry>) {
         let mut passed = 0;
         while self.next.as_ref().is_some_and(|next| next.entry.path < *path) {
@@ -68,7 +67,7 @@ impl IndexReader {
         (passed, taken)
     }
 
-    /// Counts the records that nobody took.
+    /// Counts the remaining entries.
     pub fn rest(mut self) -> u32 {
         let mut left = 0;
         while self.next.is_some() {
@@ -78,31 +77,31 @@ impl IndexReader {
         left
     }
 
-    /// Takes the next record.
+    /// Takes the next entry.
     pub fn take_next(&mut self) -> Option<IndexEntry> {
         let next = self.next.take()?;
         self.step();
         Some(next)
     }
 
-    /// A record that can't be read ends the index.
+    /// An entry that can't be read ends the index.
     fn step(&mut self) {
         self.next = self.chunk.next(&mut self.rest).unwrap_or_default();
     }
 }
 
-/// A piece of the records.
+/// A chunk of the entries.
 #[derive(Default)]
 struct Chunk {
     bytes: Vec<u8>,
     at: usize,
-    /// There is nothing after it.
+    /// Whether it is the last chunk.
     is_last: bool,
     codec_context: CodecContext,
 }
 
 impl Chunk {
-    /// The next record, or `None` at the end.
+    /// The next entry, or `None` at the end.
     fn next(&mut self, rest: &mut Take<File>) -> io::Result<Option<IndexEntry>> {
         if self.bytes.len() - self.at < RECORD_BYTES && !self.is_last {
             self.fill(rest)?;
@@ -111,13 +110,13 @@ impl Chunk {
         if fields.0.is_empty() {
             return Ok(None);
         }
-        let record =
+        let index_entry =
             IndexEntry::decode(&mut fields, &mut self.codec_context).map_err(io::Error::other)?;
         self.at = self.bytes.len() - fields.0.len();
-        Ok(Some(record))
+        Ok(Some(index_entry))
     }
 
-    /// Reads until a record is whole for certain.
+    /// Reads until an entry is certainly complete.
     fn fill(&mut self, rest: &mut Take<File>) -> io::Result<()> {
         self.bytes.drain(..self.at);
         self.at = 0;
@@ -129,8 +128,8 @@ impl Chunk {
     }
 }
 
-/// Checks magic and digest; leaves the file at its first record and gives the length of all records, and what
-/// they tell a sender.
+/// Checks magic and digest; leaves the file at its first entry, and returns the length of all
+/// entries and their state id.
 fn verify(file: &mut File) -> io::Result<Option<(u64, StateId)>> {
     let length = file.metadata()?.len();
     let around = MAGIC.len() as u64 + STATE_BYTES + DIGEST_BYTES;
@@ -177,10 +176,10 @@ impl<'w> IndexWriter<'w> {
         Ok(writer)
     }
 
-    /// Adds a record; they come in tree order.
-    pub fn push(&mut self, record: &IndexEntry) -> io::Result<()> {
-        record.put(&mut self.line, &mut self.codec_context);
-        self.state.push(&record.remote());
+    /// Adds an entry, in tree order.
+    pub fn push(&mut self, index_entry: &IndexEntry) -> io::Result<()> {
+        index_entry.put(&mut self.line, &mut self.codec_context);
+        self.state.push(&index_entry.remote());
         self.write_line()
     }
 
@@ -191,8 +190,8 @@ impl<'w> IndexWriter<'w> {
         Ok(())
     }
 
-    /// Puts the index in place and gives the id of what it tells. It is not synced: one that is cut short is noticed
-    /// and ignored.
+    /// Renames the index into place and returns its state id. It is not synced: an incomplete one
+    /// is detected and ignored.
     pub fn finish(mut self) -> io::Result<StateId> {
         let state = self.state.finish();
         self.line.extend_from_slice(&state.0);
@@ -200,7 +199,7 @@ impl<'w> IndexWriter<'w> {
         let digest = *self.hasher.finalize().as_bytes();
         self.file.write_all(&digest)?;
         self.file.flush()?;
-        renameat(self.work, NEW_NAME, self.work, NAME)?;
+        renameat(self.work, NEW_NAME, self.work, INDEX)?;
         Ok(state)
     }
 }

@@ -1,4 +1,4 @@
-//! What an agent knows of one path, and how it is kept on disk.
+//! Index entries, and their coding on disk.
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::{Entry, Mtime};
@@ -8,12 +8,12 @@ use assetsync_core::protocol::{
 use assetsync_core::state::RemoteEntry;
 use assetsync_tree::FileVersion;
 
-/// One path at the destination and what is known of its content.
+/// An entry of the destination, and what is known of its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexEntry {
-    /// What stands there.
+    /// The entry.
     pub entry: Entry,
-    /// Which version of it.
+    /// The file version.
     pub version: FileVersion,
     /// The digest of that version's content, if it was ever read or written.
     pub digest: Option<Digest>,
@@ -25,17 +25,17 @@ const HAS_DIGEST: u8 = 1;
 const SETTLED: u8 = 2;
 
 impl IndexEntry {
-    /// What is told to the sender.
+    /// The entry as it is reported to the sender.
     pub fn remote(&self) -> RemoteEntry {
         RemoteEntry { entry: self.entry.clone(), digest: self.digest.map(|digest| digest.short()) }
     }
 
-    /// Whether both are the same version of the same thing.
+    /// Whether both are the same version of the same entry.
     pub fn same_version(&self, other: &IndexEntry) -> bool {
         self.entry == other.entry && self.version == other.version
     }
 
-    /// Appends the record; it depends on the ones before through `memory`.
+    /// Appends the entry; it depends on the ones before through `codec_context`.
     pub fn put(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext) {
         put_entry(out, &RemoteEntry { entry: self.entry.clone(), digest: None }, codec_context);
         let digest = if self.digest.is_some() { HAS_DIGEST } else { 0 };
@@ -48,7 +48,7 @@ impl IndexEntry {
         }
     }
 
-    /// Reads a record.
+    /// Reads an entry.
     pub fn decode(
         fields: &mut Fields<'_>,
         codec_context: &mut CodecContext,

@@ -1,4 +1,4 @@
-//! What the destination holds: the scan, the index that spares reading, and what the sender is told.
+//! Surveys the destination: the scan, the index, the state report, and answers to queries.
 
 pub(crate) mod agent_statistics;
 pub(crate) mod answer_queries;

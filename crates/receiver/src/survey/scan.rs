@@ -10,22 +10,22 @@ use assetsync_core::work_names::is_work_dir_name;
 use assetsync_tree::{FileMetadata, metadata_at, open_dir};
 use rustix::fs;
 
-/// Something found on the walk.
+/// An entry that was scanned.
 #[derive(Debug)]
 pub struct ScannedEntry<'a> {
-    /// What and where.
+    /// The entry.
     pub entry: Entry,
-    /// What `stat` told of it.
+    /// Its metadata.
     pub file_metadata: FileMetadata,
     /// The directory it is in, to open it by its last name.
     pub parent: BorrowedFd<'a>,
 }
 
-/// A walk that failed.
+/// A scan that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("Can't read {path}: {source}")]
 pub struct ScanError {
-    /// Where, relative to the root.
+    /// The path, relative to the root.
     pub path: String,
     /// Why.
     pub source: io::Error,
@@ -39,7 +39,7 @@ pub fn scan(
     walk(root, false, visit)
 }
 
-/// The same for a tree without work directories; one with them is refused.
+/// As [`scan`], but a tree with work directories is refused.
 pub fn scan_whole(
     root: BorrowedFd<'_>,
     visit: &mut impl FnMut(ScannedEntry<'_>) -> io::Result<()>,
@@ -79,7 +79,7 @@ fn failed(path: Option<&RelPath>, source: io::Error) -> ScanError {
     ScanError { path: path.map_or(".".into(), ToString::to_string), source }
 }
 
-/// A directory on the way, its names sorted, in one piece of memory.
+/// A directory that is being scanned, with its names sorted, in one buffer.
 struct Level {
     dir: OwnedFd,
     path: Option<RelPath>,
@@ -116,7 +116,7 @@ impl Level {
         Some(name_at(&self.names, start).to_vec())
     }
 
-    /// Visits one name; gives the level below if it is a directory.
+    /// Visits one name; returns the level below if it is a directory.
     fn step(
         &self,
         path: RelPath,

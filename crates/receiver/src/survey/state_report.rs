@@ -1,4 +1,5 @@
-//! Tells the sender what stands at the destination: as differences from what it remembers, or in full.
+//! Reports the destination's state to the sender: in full, or as differences from the state that it
+//! has cached.
 
 use assetsync_core::protocol::ToSender;
 
@@ -6,44 +7,44 @@ use crate::conversation::Conversation;
 use crate::error::AgentError;
 use crate::survey::index_entry::IndexEntry;
 
-/// What is being told. Runs of the same kind are gathered into one message.
+/// A state report. Consecutive entries of the same kind become one message.
 pub struct StateReport<'a> {
     conversation: &'a mut Conversation,
-    /// The sender remembers what the index says, so only differences are told.
+    /// The sender has cached the index's state, so only differences are sent.
     differences_only: bool,
     run: Pending,
-    /// Nothing was other than the index says.
+    /// Whether the state is that of the index.
     pub as_indexed: bool,
 }
 
 #[derive(Clone, Copy)]
 enum Pending {
-    Kept(u32),
-    Dropped(u32),
+    Unchanged(u32),
+    Removed(u32),
 }
 
 impl StateReport<'_> {
-    /// Starts to tell.
+    /// Starts a report.
     pub fn new(conversation: &mut Conversation, differences_only: bool) -> StateReport<'_> {
-        StateReport { conversation, differences_only, run: Pending::Kept(0), as_indexed: true }
+        StateReport { conversation, differences_only, run: Pending::Unchanged(0), as_indexed: true }
     }
 
-    /// A path where `record` stands now, and where the index says `indexed` stood.
+    /// Adds an entry that was found, and that of the index for the same path.
     pub fn found(
         &mut self,
-        record: &IndexEntry,
+        index_entry: &IndexEntry,
         indexed: Option<&IndexEntry>,
     ) -> Result<(), AgentError> {
-        let now = record.remote();
+        let now = index_entry.remote();
         match indexed {
             Some(indexed) if indexed.remote() == now => {
                 return if self.differences_only {
-                    self.kept()
+                    self.unchanged()
                 } else {
                     self.conversation.send(&ToSender::Entry(now))
                 };
             }
-            Some(_) => self.dropped(1)?,
+            Some(_) => self.removed(1)?,
             None => {}
         }
         self.as_indexed = false;
@@ -51,39 +52,39 @@ impl StateReport<'_> {
         self.conversation.send(&ToSender::Entry(now))
     }
 
-    fn kept(&mut self) -> Result<(), AgentError> {
-        if let Pending::Dropped(_) = self.run {
+    fn unchanged(&mut self) -> Result<(), AgentError> {
+        if let Pending::Removed(_) = self.run {
             self.flush_pending()?;
         }
-        let Pending::Kept(count) = self.run else { return Ok(()) };
-        self.run = Pending::Kept(count + 1);
+        let Pending::Unchanged(count) = self.run else { return Ok(()) };
+        self.run = Pending::Unchanged(count + 1);
         Ok(())
     }
 
-    /// The next `more` paths of the index are gone, or something else stands there.
-    pub fn dropped(&mut self, more: u32) -> Result<(), AgentError> {
+    /// The next `more` entries of the index are gone or replaced.
+    pub fn removed(&mut self, more: u32) -> Result<(), AgentError> {
         if more == 0 {
             return Ok(());
         }
         self.as_indexed = false;
         let before = match self.run {
-            Pending::Dropped(count) => count,
-            Pending::Kept(_) => {
+            Pending::Removed(count) => count,
+            Pending::Unchanged(_) => {
                 self.flush_pending()?;
                 0
             }
         };
-        self.run = Pending::Dropped(before + more);
+        self.run = Pending::Removed(before + more);
         Ok(())
     }
 
-    /// Says what has gathered.
+    /// Sends the pending message.
     pub fn flush_pending(&mut self) -> Result<(), AgentError> {
-        match std::mem::replace(&mut self.run, Pending::Kept(0)) {
+        match std::mem::replace(&mut self.run, Pending::Unchanged(0)) {
             _ if !self.differences_only => Ok(()),
-            Pending::Kept(0) => Ok(()),
-            Pending::Kept(count) => self.conversation.send(&ToSender::Unchanged { count }),
-            Pending::Dropped(count) => self.conversation.send(&ToSender::Removed { count }),
+            Pending::Unchanged(0) => Ok(()),
+            Pending::Unchanged(count) => self.conversation.send(&ToSender::Unchanged { count }),
+            Pending::Removed(count) => self.conversation.send(&ToSender::Removed { count }),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Writes the index anew after a push: what was known, less what is gone, with what was published.
+//! Rewrites the index after a push: drops deleted paths and adds published ones.
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::{Entry, Mtime};
@@ -15,34 +15,34 @@ use crate::survey::index::{IndexReader, IndexWriter};
 use crate::survey::index_entry::IndexEntry;
 use crate::work::work_dir::WorkDir;
 
-/// Saves the index. Files whose digest nobody knows are read for it, once, so that from now on a changed
-/// file is noticed whatever its size and mtime. Where the files were linked into a new tree, which changes their
-/// ctime, all of them are looked at again; those that `changed` before that are read. Gives the id of what the index
-/// tells.
+/// Saves the index. Files without a known digest are read once, so that from now on every changed
+/// file is noticed, even with its old size and mtime. If the files were linked into a new tree,
+/// which changes their ctime, all of them are checked again, and those that `changed` before that
+/// are read. Returns the index's state id.
 pub fn save_index(
-    book: &mut PlanStore,
+    plan: &mut PlanStore,
     tree: &mut OpenTree,
     work: &WorkDir,
     changed: Option<&ChangedFiles>,
 ) -> std::io::Result<StateId> {
     let clock =
-        if book.wire_actions.is_empty() { file_system_now(work)? } else { settled_now(work)? };
+        if plan.wire_actions.is_empty() { file_system_now(work)? } else { settled_now(work)? };
     let (buffer, index) = (vec![0; 64 * 1024], IndexWriter::create(work.dir())?);
     let mut keeper = IndexUpdate { tree, clock, buffer, index, changed };
     let (mut at_record, mut at_action) = (0, 0);
     loop {
-        let record = book.record(at_record)?;
-        let action = book.action(at_action)?;
-        match (record, action) {
+        let index_entry = plan.index_entry(at_record)?;
+        let action = plan.action(at_action)?;
+        match (index_entry, action) {
             (None, None) => break,
-            (Some(record), Some(action)) if record.entry.path == action.path => {
-                keeper.published(&action, Some((at_record, &record)))?;
+            (Some(index_entry), Some(action)) if index_entry.entry.path == action.path => {
+                keeper.published(&action, Some((at_record, &index_entry)))?;
                 (at_record, at_action) = (at_record + 1, at_action + 1);
             }
-            (Some(record), action)
-                if action.as_ref().is_none_or(|action| record.entry.path < action.path) =>
+            (Some(index_entry), action)
+                if action.as_ref().is_none_or(|action| index_entry.entry.path < action.path) =>
             {
-                keeper.kept(at_record, record)?;
+                keeper.kept(at_record, index_entry)?;
                 at_record += 1;
             }
             (_, Some(action)) => {
@@ -55,27 +55,27 @@ pub fn save_index(
     keeper.index.finish()
 }
 
-/// Saves the index again after pruning: as it is, less what is gone. Gives the id of what it tells, or `None` if it
-/// is gone itself.
+/// Saves the index again after pruning, without the pruned paths. Returns its state id, or `None`
+/// if there is no index.
 pub fn remove_pruned(
-    book: &mut PlanStore,
+    plan: &mut PlanStore,
     tree: &mut OpenTree,
     work: &WorkDir,
 ) -> std::io::Result<Option<StateId>> {
     let Some(mut old) = IndexReader::open(work.dir()) else { return Ok(None) };
     let mut new = IndexWriter::create(work.dir())?;
     let (mut at_action, mut pruned) = (0, None);
-    while let Some(record) = old.take_next() {
-        while pruned.as_ref().is_none_or(|path| *path < record.entry.path) {
-            let Some(action) = book.action(at_action)? else { break };
+    while let Some(index_entry) = old.take_next() {
+        while pruned.as_ref().is_none_or(|path| *path < index_entry.entry.path) {
+            let Some(action) = plan.action(at_action)? else { break };
             at_action += 1;
             if action.what == ActionKind::Prune {
                 pruned = Some(action.path);
             }
         }
-        let is_pruned = pruned.as_ref() == Some(&record.entry.path);
-        if !is_pruned || tree.file_metadata(&record.entry.path)?.is_some() {
-            new.push(&record)?;
+        let is_pruned = pruned.as_ref() == Some(&index_entry.entry.path);
+        if !is_pruned || tree.file_metadata(&index_entry.entry.path)?.is_some() {
+            new.push(&index_entry)?;
         }
     }
     new.finish().map(Some)
@@ -83,39 +83,42 @@ pub fn remove_pruned(
 
 struct IndexUpdate<'a> {
     tree: &'a mut OpenTree,
-    /// The file system's clock before any file was looked at.
+    /// The file system's clock before any file was checked.
     clock: Mtime,
     buffer: Vec<u8>,
     index: IndexWriter<'a>,
-    /// If the files were linked into a new tree: those that are not what they were.
+    /// If the files were linked into a new tree: those that changed before that.
     changed: Option<&'a ChangedFiles>,
 }
 
 impl IndexUpdate<'_> {
-    /// What the push did not touch.
-    fn kept(&mut self, position: u32, mut record: IndexEntry) -> std::io::Result<()> {
-        if let Some(changed) = self.changed.filter(|_| is_file(&record)) {
-            let known = record.digest.filter(|_| !changed.has(position));
-            let file_metadata = self.tree.file_metadata(&record.entry.path)?;
-            record.digest = known.filter(|_| {
-                file_metadata.as_ref().is_some_and(|file_metadata| is_still(&record, file_metadata))
+    /// Adds an entry that the push did not change.
+    fn kept(&mut self, position: u32, mut index_entry: IndexEntry) -> std::io::Result<()> {
+        if let Some(changed) = self.changed.filter(|_| is_file(&index_entry)) {
+            let known = index_entry.digest.filter(|_| !changed.has(position));
+            let file_metadata = self.tree.file_metadata(&index_entry.entry.path)?;
+            index_entry.digest = known.filter(|_| {
+                file_metadata
+                    .as_ref()
+                    .is_some_and(|file_metadata| is_still(&index_entry, file_metadata))
             });
-            if let (Some(digest), Some(file_metadata)) = (record.digest, file_metadata) {
-                record = self.record(record.entry.path, file_metadata, Some(digest));
+            if let (Some(digest), Some(file_metadata)) = (index_entry.digest, file_metadata) {
+                index_entry = self.index_entry(index_entry.entry.path, file_metadata, Some(digest));
             }
         }
-        if is_file(&record) && record.digest.is_none() {
-            match self.hash_unknown(&record.entry.path) {
+        if is_file(&index_entry) && index_entry.digest.is_none() {
+            match self.hash_unknown(&index_entry.entry.path) {
                 Some((file_metadata, digest)) => {
-                    record = self.record(record.entry.path, file_metadata, Some(digest))
+                    index_entry =
+                        self.index_entry(index_entry.entry.path, file_metadata, Some(digest))
                 }
                 None => return Ok(()),
             }
         }
-        self.index.push(&record)
+        self.index.push(&index_entry)
     }
 
-    /// What the push made of a path: looked at again, for it may have been changed since.
+    /// Adds a published path. Its metadata is read again, as it may have been changed since.
     fn published(
         &mut self,
         action: &Action,
@@ -145,11 +148,11 @@ impl IndexUpdate<'_> {
         {
             read.clone_from(target);
         }
-        let record = self.record(action.path.clone(), file_metadata, known);
-        self.index.push(&record)
+        let index_entry = self.index_entry(action.path.clone(), file_metadata, known);
+        self.index.push(&index_entry)
     }
 
-    fn record(
+    fn index_entry(
         &self,
         path: RelPath,
         file_metadata: FileMetadata,
@@ -165,7 +168,7 @@ impl IndexUpdate<'_> {
         IndexEntry { entry, version: file_metadata.version, digest, settled }
     }
 
-    /// Reads a file; nothing is learned from one that can't be read or changes meanwhile.
+    /// Reads a file; `None` if it can't be read or changes meanwhile.
     fn hash_unknown(&mut self, path: &RelPath) -> Option<(FileMetadata, Digest)> {
         let file = self.tree.open_file(path).ok()?;
         let before = metadata_of_open(&file).ok()?;
@@ -175,10 +178,10 @@ impl IndexUpdate<'_> {
     }
 }
 
-/// Whether a file is what it was, but for what a second name changes.
-fn is_still(record: &IndexEntry, file_metadata: &FileMetadata) -> bool {
-    let entry = &record.entry;
+/// Whether a file is unchanged, except for its link count and ctime.
+fn is_still(index_entry: &IndexEntry, file_metadata: &FileMetadata) -> bool {
+    let entry = &index_entry.entry;
     let is_same = (&entry.kind, entry.mode, entry.mtime)
         == (&file_metadata.kind, file_metadata.mode, file_metadata.mtime);
-    is_same && record.version.ino == file_metadata.version.ino
+    is_same && index_entry.version.ino == file_metadata.version.ino
 }

@@ -1,4 +1,4 @@
-//! Surveys the destination: scans it against the index and tells the sender what is there.
+//! Surveys the destination: compares it with the index and reports its state to the sender.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -18,69 +18,70 @@ use crate::conversation::Conversation;
 use crate::error::AgentError;
 use crate::retained::requests;
 use crate::spool::Spool;
-use crate::staging::staging_area::{PartialFile, StagingArea};
+use crate::staging::staging_area::PartialFile;
 use crate::survey::index::IndexReader;
 use crate::survey::index_entry::IndexEntry;
 use crate::survey::scan::{ScannedEntry, scan};
 use crate::work::work_dir::{WorkDir, was_pushed};
 
-/// What the agent found.
+/// The result of a survey.
 pub struct Survey {
-    /// Every path at the destination.
-    pub records: Spool<IndexEntry>,
-    /// What an interrupted push left.
+    /// All index entries of the destination.
+    pub index_entries: Spool<IndexEntry>,
+    /// The partials.
     pub partials: Vec<PartialFile>,
-    /// Files that were read.
+    /// Number of files that were read.
     pub files_read: u64,
-    /// The index on disk does not say all that is known now, or some file's digest is not known.
+    /// Whether saving the index again would improve it, or some file's digest is unknown.
     pub index_is_stale: bool,
-    /// The id of what was found, where the index knows it.
+    /// The state id, if the state is that of the index.
     pub state: Option<StateId>,
-    /// What is set aside, if the push is part of a deploy.
+    /// The retained contents, if the push is part of a deploy.
     pub retained_contents: Vec<RetainedContent>,
-    /// Digests that answers to the sender's questions took.
+    /// Digests that answering queries took.
     pub learned: Learned,
 }
 
-/// How a survey is made.
+/// The inputs of a survey.
 pub struct SurveyOptions<'a> {
-    /// Where the lists may overflow to.
+    /// The directory for spools.
     pub spool_dir: &'a Path,
     /// The work directory, if there is one.
     pub work: Option<BorrowedFd<'a>>,
-    /// A directory on the destination's file system, to measure the room there.
-    pub room: Option<BorrowedFd<'a>>,
-    /// Read every file, whatever the index says.
+    /// A directory on the destination's file system, to measure its free space.
+    pub free_space_dir: Option<BorrowedFd<'a>>,
+    /// Read every file, even if the index has it.
     pub checksum: bool,
-    /// The file system's clock before the survey; `None` where nothing may be written to read it.
+    /// The file system's clock before the survey; `None` in a dry run, as reading it takes writing
+    /// a file.
     pub clock: Option<Mtime>,
-    /// What the sender remembers.
+    /// The state that the sender has cached.
     pub cached: Option<StateId>,
-    /// What is told besides, if the push is part of a deploy.
+    /// The additions of a deploy.
     pub deploy: Option<DeploySurvey<'a>>,
 }
 
-/// What is told if the push is part of a deploy.
+/// The additions of a deploy to the survey.
 pub struct DeploySurvey<'a> {
-    /// What the sender wants.
-    pub wish: Deploy,
+    /// The sender's request.
+    pub deploy: Deploy,
     /// The work directory's path, for messages.
-    pub work: &'a Path,
-    /// The user may publish here.
+    pub work_path: &'a Path,
+    /// Whether the user may publish here.
     pub writable: bool,
 }
 
 impl SurveyOptions<'_> {
-    /// Scans `root` (nothing, if the destination is not there yet), telling the sender along the way.
+    /// Scans `root` (`None` if the destination does not exist) and reports its state.
     pub fn survey(
         &self,
         root: Option<BorrowedFd<'_>>,
         partials: Vec<PartialFile>,
         conversation: &mut Conversation,
     ) -> Result<Survey, AgentError> {
-        let records = Spool::new(self.spool_dir);
+        let index_entries = Spool::new(self.spool_dir);
         let mut survey = Survey {
-            records,
+            index_entries,
             partials,
             files_read: 0,
             index_is_stale: false,
@@ -94,10 +95,10 @@ impl SurveyOptions<'_> {
         for partial in &survey.partials {
             conversation.send(&ToSender::Partial(partial.partial()))?;
         }
-        let mut statistics = agent_statistics::read(self.room, survey.files_read);
+        let mut statistics = agent_statistics::read(self.free_space_dir, survey.files_read);
         if let Some(deploy) = &self.deploy {
-            let work = self.work.map(|work| (work, deploy.work));
-            survey.retained_contents = requests::send_retained(deploy.wish, work, conversation)?;
+            let work = self.work.map(|work| (work, deploy.work_path));
+            survey.retained_contents = requests::send_retained(deploy.deploy, work, conversation)?;
             (statistics.clock_secs, statistics.writable) =
                 (agent_statistics::clock_secs(), deploy.writable);
         }
@@ -117,90 +118,97 @@ impl SurveyOptions<'_> {
     ) -> Result<(), AgentError> {
         let mut index = self.work.and_then(IndexReader::open);
         let state = index.as_ref().map(|index| index.state);
-        let mut telling = StateReport::new(conversation, state.is_some() && state == self.cached);
-        let mut buffer = vec![0; 64 * 1024];
+        let mut report = StateReport::new(conversation, state.is_some() && state == self.cached);
+        let mut reader = ContentReader {
+            options: self,
+            has_index: state.is_some(),
+            buffer: vec![0; 64 * 1024],
+            files_read: 0,
+            index_is_stale: false,
+        };
         let mut broken = None;
         let scanned = scan(root, &mut |found| {
             let (passed, indexed) = match &mut index {
                 Some(index) => index.take(&found.entry.path),
                 None => (0, None),
             };
-            let has_index = state.is_some();
-            let record = self.record(found, indexed.as_ref(), has_index, survey, &mut buffer)?;
-            survey.records.push(&record)?;
-            if u64::from(survey.records.len()) > limits::ENTRIES {
+            let index_entry = reader.index_entry(found, indexed.as_ref());
+            survey.index_entries.push(&index_entry)?;
+            if u64::from(survey.index_entries.len()) > limits::ENTRIES {
                 return Err(std::io::Error::other(format!("more than {} paths", limits::ENTRIES)));
             }
-            let told = telling.dropped(passed);
-            told.and_then(|()| telling.found(&record, indexed.as_ref())).map_err(|error| {
+            let sent = report.removed(passed);
+            sent.and_then(|()| report.found(&index_entry, indexed.as_ref())).map_err(|error| {
                 broken = Some(error);
                 std::io::Error::other("the sender is gone")
             })
         });
+        (survey.files_read, survey.index_is_stale) = (reader.files_read, reader.index_is_stale);
         if let Some(error) = broken {
             return Err(error);
         }
         scanned?;
-        telling.dropped(index.map_or(0, IndexReader::rest))?;
-        telling.flush_pending()?;
-        survey.state = state.filter(|_| telling.as_indexed);
+        report.removed(index.map_or(0, IndexReader::rest))?;
+        report.flush_pending()?;
+        survey.state = state.filter(|_| report.as_indexed);
         Ok(())
     }
+}
 
-    /// What is known of a path: its digest from the index where that still holds. Else it is read, if this
-    /// destination has an index at all, or reading was asked for; where nothing was ever pushed, the sender asks
-    /// about the files that can be the same as its own, and no others are read.
-    fn record(
-        &self,
-        found: ScannedEntry<'_>,
-        indexed: Option<&IndexEntry>,
-        has_index: bool,
-        survey: &mut Survey,
-        buffer: &mut [u8],
-    ) -> std::io::Result<IndexEntry> {
+/// Finds the digests of scanned files: in the index, or by reading.
+struct ContentReader<'a> {
+    options: &'a SurveyOptions<'a>,
+    has_index: bool,
+    buffer: Vec<u8>,
+    files_read: u64,
+    index_is_stale: bool,
+}
+
+impl ContentReader<'_> {
+    /// The index entry of a scanned path. Its digest is that of the index if the file has not
+    /// changed. Else the file is read if this destination has an index at all, or if all files are
+    /// to be read. Without an index the sender asks about the files that may equal its own; no
+    /// others are read.
+    fn index_entry(&mut self, found: ScannedEntry<'_>, indexed: Option<&IndexEntry>) -> IndexEntry {
         let version = found.file_metadata.version;
-        let mut record = IndexEntry { entry: found.entry, version, digest: None, settled: false };
-        let size = record.entry.file_size();
-        let sure = indexed.filter(|indexed| indexed.settled && indexed.same_version(&record));
-        let known = sure.and_then(|known| known.digest);
-        if let (Some(digest), false) = (known, self.checksum) {
-            (record.digest, record.settled) = (Some(digest), true);
-            return Ok(record);
+        let mut new = IndexEntry { entry: found.entry, version, digest: None, settled: false };
+        let is_file = new.entry.file_size().is_some();
+        let unchanged = indexed.filter(|indexed| indexed.settled && indexed.same_version(&new));
+        let known = unchanged.and_then(|indexed| indexed.digest);
+        if let (Some(digest), false) = (known, self.options.checksum) {
+            (new.digest, new.settled) = (Some(digest), true);
+            return new;
         }
-        record.settled = self.clock.is_some_and(|now| is_settled(version.ctime, now));
-        if size.is_some() && (has_index || self.checksum) {
-            survey.index_is_stale = true;
-            survey.files_read += 1;
-            // One that can't be read stays unknown; if it has to be replaced, renaming will do.
-            let read = open_file(found.parent, record.entry.path.file_name())
-                .and_then(|file| Digest::of_reader(file, buffer));
-            record.digest = read.ok().map(|(digest, _)| digest);
+        new.settled = self.options.clock.is_some_and(|now| is_settled(version.ctime, now));
+        if is_file && (self.has_index || self.options.checksum) {
+            self.index_is_stale = true;
+            self.files_read += 1;
+            // An unreadable file has no digest; if it has to be replaced, renaming over it works.
+            let read = open_file(found.parent, new.entry.path.file_name())
+                .and_then(|file| Digest::of_reader(file, &mut self.buffer));
+            new.digest = read.ok().map(|(digest, _)| digest);
         }
-        survey.index_is_stale |= size.is_some() && record.digest.is_none();
-        Ok(record)
+        self.index_is_stale |= is_file && new.digest.is_none();
+        new
     }
 }
 
-/// Leftovers of interrupted pushes, where there is a work directory.
-pub fn partials(stage: Option<&StagingArea<'_>>) -> Result<Vec<PartialFile>, AgentError> {
-    stage.map_or(Ok(Vec::new()), |stage| stage.partials().map_err(AgentError::WorkFiles))
-}
-
-/// How old a version must be, by the file system's own clock, before any change is sure to show in its ctime.
+/// The age, by the file system's clock, from which every change of a version shows in its ctime.
 ///
-/// Systems stamp files with the time of the last timer tick, at most 10 ms ago; file systems without fractions of
-/// a second need two whole ones.
+/// Kernels use the time of the last timer tick, at most 10 ms ago; file systems without fractions
+/// of a second need two seconds.
 fn margin(ctime: Mtime) -> Duration {
     if ctime.nanos == 0 { Duration::from_secs(2) } else { Duration::from_millis(12) }
 }
 
-/// Whether a version is old enough at `now` to be told from any later one.
+/// Whether a version is so old at `now` that any later one differs from it.
 pub fn is_settled(ctime: Mtime, now: Mtime) -> bool {
     let nanos = |time: Mtime| i128::from(time.secs) * 1_000_000_000 + i128::from(time.nanos);
     nanos(ctime) + (margin(ctime).as_nanos() as i128) < nanos(now)
 }
 
-/// The file system's clock, once everything done until now is settled; where that would take seconds, at once.
+/// The file system's clock, once all changes until now are settled; without waiting if that would
+/// take seconds.
 pub fn settled_now(work: &WorkDir) -> std::io::Result<Mtime> {
     let done = file_system_now(work)?;
     let mut now = done;
@@ -211,7 +219,7 @@ pub fn settled_now(work: &WorkDir) -> std::io::Result<Mtime> {
     Ok(now)
 }
 
-/// The file system's clock: the ctime of a file written just now.
+/// The file system's clock: the ctime of a file written now.
 pub fn file_system_now(work: &WorkDir) -> std::io::Result<Mtime> {
     use rustix::fs::{Mode, OFlags, openat};
     let flags =

@@ -12,17 +12,17 @@ use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat, open};
 use super::protection;
 use crate::error::AgentError;
 
-/// The destination: open, and its path without symbolic links.
+/// The destination directory and its path without symlinks.
 pub struct Destination {
     /// The directory.
     pub dir: OwnedFd,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
-/// Opens the destination, creating it and its parents unless only looking; `None` if it is not there then. A
-/// symbolic link on the way is followed: `current/public` may be one. Where files may be deleted, a directory in which
-/// that can't be meant is refused before anything is created.
+/// Opens the destination, creating it and its parents except in a dry run; `None` if it does not
+/// exist then. Symlinks in the path are followed: `current/public` may be one. If files may be
+/// deleted, protected directories are refused before anything is created.
 pub fn open_destination(hello: &Hello) -> Result<Option<Destination>, AgentError> {
     let asked = &hello.destination;
     let path = resolve(asked);
@@ -39,18 +39,19 @@ pub fn open_destination(hello: &Hello) -> Result<Option<Destination>, AgentError
     Ok(opened)
 }
 
-/// Whether this user may publish at `asked`: it, or the nearest directory above it that is there, can be written.
+/// Whether this user may publish at `asked`: it, or the nearest existing directory above it, is
+/// writable.
 pub fn is_writable(asked: &[u8]) -> bool {
     nearest(asked).is_some_and(|(dir, meta)| meta.is_dir() && can_write_dir(&dir, &meta))
 }
 
-/// The directory at `asked`, or the nearest above it that exists: it is on the file system of what will be made there.
+/// The directory at `asked`, or the nearest above it that exists: it is on the same file system.
 pub fn open_nearest(asked: &[u8]) -> Option<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     nearest(asked).and_then(|(dir, _)| open(dir, flags, Mode::empty()).ok())
 }
 
-/// What stands at `asked`, or at the nearest path above it where something stands.
+/// `asked`, or the nearest existing path above it, and its metadata.
 fn nearest(asked: &[u8]) -> Option<(PathBuf, std::fs::Metadata)> {
     let path = resolve(asked);
     for dir in path.ancestors() {
@@ -68,14 +69,14 @@ fn can_write_dir(dir: &Path, meta: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
     match accessat(CWD, dir, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
         Ok(()) => true,
-        // The owner can let himself in.
+        // The owner can change the permission bits.
         Err(rustix::io::Errno::ACCESS) => meta.uid() == rustix::process::geteuid().as_raw(),
         Err(_) => false,
     }
 }
 
-/// `~/` is the home directory, as it would be for a shell; relative paths start where the agent does, which
-/// after a login is the home directory too.
+/// `~/` is the home directory, as in a shell; relative paths start at the agent's directory, which
+/// after a login is also the home directory.
 fn resolve(asked: &[u8]) -> PathBuf {
     let home = || std::env::var_os("HOME").map(PathBuf::from);
     let path = |bytes: &[u8]| PathBuf::from(OsString::from_vec(bytes.to_vec()));
@@ -89,7 +90,7 @@ fn resolve(asked: &[u8]) -> PathBuf {
 fn open_dir(path: &Path, create: bool) -> io::Result<Option<Destination>> {
     if create {
         std::fs::create_dir_all(path).map_err(|error| match error.kind() {
-            // What exists and can't be made a directory is a file.
+            // The path exists and is not a directory.
             io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
             _ => error,
         })?;

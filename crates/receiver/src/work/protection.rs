@@ -11,13 +11,13 @@ use assetsync_core::protected::{Place, protected};
 
 use crate::error::AgentError;
 
-/// So much is read of the list of users, in bytes.
+/// Bytes that are read of the list of users.
 const USERS_BYTES: u64 = 4 << 20;
 
 /// Device and inode.
 type Id = (u64, u64);
 
-/// Refuses a directory in which nothing may be deleted, be it there or not.
+/// Refuses a protected directory, even if it does not exist.
 pub fn check(path: &Path) -> Result<(), AgentError> {
     let path = settled(path);
     let homes: Vec<Place<Id>> = homes().iter().map(|home| place(&settled(home))).collect();
@@ -39,14 +39,14 @@ fn identity(path: &Path) -> Option<Id> {
     std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
-/// Where `path` is without links, or will be once it is made: what is not there yet is no link.
+/// `path` without symlinks; components that do not exist yet are kept.
 fn settled(path: &Path) -> PathBuf {
     let mut settled = std::env::current_dir().unwrap_or_default();
     for part in path.components() {
         match part {
             Component::ParentDir => drop(settled.pop()),
             Component::CurDir => {}
-            // The root takes the place of everything before it.
+            // The root replaces everything before it.
             part => settled.push(part),
         }
         if let Ok(real) = std::fs::canonicalize(&settled) {
@@ -56,8 +56,8 @@ fn settled(path: &Path) -> PathBuf {
     settled
 }
 
-/// The home directories of the user: that of the environment, those that the system knows, and that
-/// of the user who became this one by sudo.
+/// The home directories of the user: that of the environment, those in the list of users, and that
+/// of the user who ran sudo.
 fn homes() -> Vec<PathBuf> {
     let (real, effective) = (rustix::process::getuid(), rustix::process::geteuid());
     let sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_settled_as_far_as_it_is_there() {
+    fn symlinks_in_existing_components_are_resolved() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
         std::fs::create_dir(root.join("there")).unwrap();
@@ -120,7 +120,10 @@ mod tests {
     fn the_home_directory_is_protected_by_any_name() {
         let dir = tempfile::tempdir().unwrap();
         let homes = homes();
-        let home = homes.iter().find(|home| home.is_dir()).expect("whoever runs tests has a home");
+        let home = homes
+            .iter()
+            .find(|home| home.is_dir())
+            .expect("the user of the tests has a home directory");
         std::os::unix::fs::symlink(home, dir.path().join("link")).unwrap();
         for path in [home.clone(), home.join("new/.."), dir.path().join("link"), "/".into()] {
             let refused = check(&path).unwrap_err().to_string();

@@ -1,8 +1,9 @@
-//! The work directory: where a push to one destination keeps its lock, its staging area and its index.
+//! The work directory: where a push to one destination keeps its lock, its staging area and its
+//! index.
 //!
-//! It lies beside the destination (`.assetsync-NAME` for a destination NAME), where no web server looks, or,
-//! where the parent is on another file system or can't be written, inside it as `.assetsync`. It is always on
-//! the destination's file system, so that publishing is renaming.
+//! It is beside the destination (`.assetsync-NAME` for a destination NAME), where no web server
+//! serves it, or inside it as `.assetsync` if the parent is on another file system or not writable.
+//! It is always on the destination's file system, so that publishing is renaming.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -23,26 +24,26 @@ pub fn was_pushed(work: BorrowedFd<'_>) -> bool {
     COMPLETED.into_iter().any(is_there)
 }
 
-/// A held work directory: as long as it lives no other push can use it.
+/// A locked work directory: no other push can use it until this value is dropped.
 #[derive(Debug)]
 pub struct WorkDir {
     dir: OwnedFd,
     stage: OwnedFd,
     path: PathBuf,
-    /// The system gives the lock back when this is closed, however the process ends.
+    /// The system releases the lock when this is closed, however the process ends.
     _lock: File,
 }
 
 /// Why there is no work directory.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkDirError {
-    /// Another push holds it.
+    /// Another push has locked it.
     #[error("Another push to this destination is running ({holder}); try again when it has ended")]
     Locked {
-        /// What the holder wrote of itself.
+        /// The other push's process and age.
         holder: String,
     },
-    /// What stands there is not ours.
+    /// It belongs to another user.
     #[error("{} belongs to user {owner}; push as that user, or remove it", text::path(.path))]
     OtherOwner {
         /// The directory.
@@ -50,7 +51,7 @@ pub enum WorkDirError {
         /// Its owner's user id.
         owner: u32,
     },
-    /// The system says no.
+    /// An I/O error.
     #[error("Can't use {}: {source}", text::path(.path))]
     Io {
         /// The directory.
@@ -61,7 +62,7 @@ pub enum WorkDirError {
 }
 
 impl WorkDir {
-    /// Opens, and where needed creates, the work directory of the destination at `path`, and locks it.
+    /// Opens, creates if needed, and locks the work directory of the destination at `path`.
     pub fn open(destination: BorrowedFd<'_>, path: &Path) -> Result<WorkDir, WorkDirError> {
         let work = choose(destination, path);
         let failed = |source: io::Error| WorkDirError::Io { path: work.clone(), source };
@@ -87,7 +88,7 @@ impl WorkDir {
         self.stage.as_fd()
     }
 
-    /// The directory's path, for nameless files and messages.
+    /// The directory's path, for spools and messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -99,7 +100,7 @@ pub fn choose(destination: BorrowedFd<'_>, path: &Path) -> PathBuf {
     beside(destination, path).filter(|_| !inside.exists()).unwrap_or(inside)
 }
 
-/// The path beside the destination, if a directory there would do.
+/// The path beside the destination, if the work directory can be there.
 fn beside(destination: BorrowedFd<'_>, path: &Path) -> Option<PathBuf> {
     let (parent, name) = (path.parent()?, path.file_name()?);
     let work = [INSIDE.as_bytes(), b"-", name.as_bytes()].concat();
@@ -110,7 +111,7 @@ fn beside(destination: BorrowedFd<'_>, path: &Path) -> Option<PathBuf> {
     (same_fs && short && (writable || work.is_dir())).then_some(work)
 }
 
-/// Somebody else's directory could be a trap: what is staged in it could be swapped.
+/// Refuse a directory of another user: they could replace staged files.
 fn check_owner(
     dir: &OwnedFd,
     destination: BorrowedFd<'_>,
@@ -142,7 +143,7 @@ fn lock(dir: BorrowedFd<'_>, path: &Path) -> Result<File, WorkDirError> {
     Ok(file)
 }
 
-/// Who holds the lock, and since when, as far as the lock file tells.
+/// The process that has the lock, and its age, from the lock file.
 fn holder(file: &File) -> String {
     use std::os::unix::fs::FileExt;
     let mut bytes = [0; 64];
@@ -160,11 +161,11 @@ fn make_dir(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     }
 }
 
-/// Removes `name` in the staging area, whatever it is.
+/// Removes `name` in the staging area, of any kind.
 pub fn remove_staged(work: &WorkDir, name: &str) -> io::Result<()> {
     match fs::unlinkat(work.stage(), name, AtFlags::empty()) {
         Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
-        // The standard library removes trees without following links that are swapped in meanwhile.
+        // The standard library follows no symlinks, not even those that are swapped in meanwhile.
         Err(_) => std::fs::remove_dir_all(work.path().join("stage").join(name)),
     }
 }

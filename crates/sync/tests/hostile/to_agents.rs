@@ -133,7 +133,7 @@ fn breaches() -> Vec<(&'static str, Vec<ToAgent<'static>>, &'static str)> {
         (
             "questions twice",
             vec![ask(0, None), QueriesEnd, ask(0, None), QueriesEnd],
-            "questions after questions",
+            "queries after queries",
         ),
         ("amending no action", content(&[amend(1), publish.clone()]), "amend"),
         ("amending a directory", vec![new("x", dir()), PlanEnd, amend(0), publish], "amend"),

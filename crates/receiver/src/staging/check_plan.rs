@@ -1,5 +1,5 @@
-//! Checks, before anything is staged, that a plan can be published: a push that must fail half way fails at
-//! once instead, and names everything that is in its way.
+//! Checks, before anything is staged, that a plan can be published: a push that would fail half way
+//! fails at once instead, and names the paths that it can't change.
 
 use std::collections::HashSet;
 use std::io;
@@ -12,20 +12,42 @@ use assetsync_tree::OpenTree;
 use rustix::fs::{Access, AtFlags, accessat, fstat, statat};
 use rustix::process::{Uid, geteuid};
 
+use super::plan_store::PlanStore;
+use crate::error::AgentError;
 use crate::publishing::publisher::Actions;
+use crate::survey::agent_statistics::free_bytes;
 
-/// Most paths that are named.
+/// Most paths that an error names.
 const NAMED: usize = 10;
 
+/// Refuses a plan that does not fit on the disk, replaces what the survey lists under another name,
+/// or that this user can't publish.
+pub fn check_plan(plan: &mut PlanStore, tree: &mut OpenTree) -> Result<(), AgentError> {
+    check_free_space(plan, tree)?;
+    let unreadable = |source| AgentError::Destination { path: "the destination".into(), source };
+    let not_new = not_new(plan, tree).map_err(unreadable)?;
+    if !not_new.is_empty() {
+        return Err(AgentError::NotNew(not_new));
+    }
+    let refused = unwritable_paths(plan, tree).map_err(unreadable)?;
+    if refused.is_empty() { Ok(()) } else { Err(AgentError::NotWritable(refused)) }
+}
+
+fn check_free_space(plan: &mut PlanStore, tree: &OpenTree) -> Result<(), AgentError> {
+    let needed = plan.staged_bytes()?;
+    let Some(free) = free_bytes(tree.root()).filter(|free| needed > *free) else {
+        return Ok(());
+    };
+    let text = format!("Disk full: the push needs {needed} bytes, {free} are free");
+    let source = io::Error::new(io::ErrorKind::StorageFull, text);
+    Err(AgentError::Destination { path: ".".into(), source })
+}
+
 /// Paths, relative to the destination, that this user may not change.
-pub fn unwritable_paths(
-    actions: &mut impl Actions,
-    count: u32,
-    tree: &mut OpenTree,
-) -> io::Result<Vec<String>> {
+fn unwritable_paths(plan: &mut PlanStore, tree: &mut OpenTree) -> io::Result<Vec<String>> {
     let (mut refused, mut last, me) = (Vec::new(), None, geteuid());
-    for position in 0..count {
-        let Some(action) = actions.action(position)? else { break };
+    for position in 0..plan.count() {
+        let Some(action) = plan.action(position)? else { break };
         if is_touch(&action) {
             refused.extend((!can_touch(tree, &action.path, me)?).then(|| action.path.to_string()));
         } else if last != Some(action.path.parent()) {
@@ -43,22 +65,18 @@ pub fn unwritable_paths(
     Ok(refused)
 }
 
-/// Paths, relative to the destination, that are new to the plan and stand there all the same, but for those that are
-/// another spelling of what stands there and known to be.
-pub fn not_new(
-    actions: &mut impl Actions,
-    count: u32,
-    tree: &mut OpenTree,
-) -> io::Result<Vec<String>> {
+/// New paths of the plan, relative to the destination, that exist all the same, except respelled
+/// ones.
+fn not_new(plan: &mut PlanStore, tree: &mut OpenTree) -> io::Result<Vec<String>> {
     let (mut respelled, mut taken) = (HashSet::new(), Vec::new());
-    for position in 0..count {
-        let Some(action) = actions.action(position)? else { break };
+    for position in 0..plan.count() {
+        let Some(action) = plan.action(position)? else { break };
         if let ActionKind::Respell { to } = action.what {
             respelled.insert(to);
         }
     }
-    for position in 0..count {
-        let Some(Action { path, known: None, .. }) = actions.action(position)? else { continue };
+    for position in 0..plan.count() {
+        let Some(Action { path, known: None, .. }) = plan.action(position)? else { continue };
         if taken.len() < NAMED && !respelled.contains(&path) && tree.file_metadata(&path)?.is_some()
         {
             taken.push(path.to_string());
@@ -71,7 +89,7 @@ fn is_touch(action: &Action) -> bool {
     matches!(&action.what, ActionKind::File(file) if file.recipe == Recipe::Touch)
 }
 
-/// Whether names in a directory can be changed; one that is not there (yet) is the plan's own.
+/// Whether names in a directory can be changed; one that does not exist yet is created by the plan.
 fn can_write_dir(tree: &mut OpenTree, dir: Option<&RelPath>) -> io::Result<bool> {
     let dir = match tree.dir(dir) {
         Ok(dir) => dir,
@@ -81,7 +99,7 @@ fn can_write_dir(tree: &mut OpenTree, dir: Option<&RelPath>) -> io::Result<bool>
     };
     match accessat(dir, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
         Ok(()) => Ok(true),
-        // The owner can let himself in.
+        // The owner can change the permission bits.
         Err(rustix::io::Errno::ACCESS) => Ok(is_writable_dir(dir)?),
         Err(error) => Err(error.into()),
     }

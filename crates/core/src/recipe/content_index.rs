@@ -1,33 +1,18 @@
-//! `Copy`: the destination has the same content under another name, or in staging from a push that was
-//! interrupted, or will have it from an earlier action of the same plan.
+//! Where the destination has which content.
 
 use std::collections::HashMap;
 
-use super::{Basis, ContentKey, Recipe, RecipeCost, RecipeInputs};
+use super::{Basis, ContentKey};
 use crate::entry::Kind;
 use crate::state::{RetainedContent, State};
 
-/// About what the action costs on the wire: a path, a digest and a position.
-const ACTION_BYTES: u64 = 64;
-
-pub(super) fn offer(situation: &RecipeInputs<'_>) -> Option<RecipeCost> {
-    let from = situation.copy_from?;
-    let cost = match from {
-        // What was staged before is never sent again, however small.
-        Basis::Partial(_) => 0,
-        // Nothing but leaving it where it stands is better.
-        _ if situation.has_contents_elsewhere => super::touch::ACTION_BYTES,
-        _ => ACTION_BYTES,
-    };
-    Some(RecipeCost { recipe: Recipe::Copy { from }, cost })
-}
-
-/// Where the destination has which content.
+/// The contents that a destination has, and where: under a name, in the staging area from an
+/// interrupted push, retained, or from an earlier action of the same plan.
 #[derive(Debug, Default)]
 pub struct ContentIndex(HashMap<ContentKey, Basis>);
 
 impl ContentIndex {
-    /// All content a state tells of.
+    /// All contents of a state whose digest is known.
     pub fn of(state: &State) -> ContentIndex {
         let known = state.entries.iter().enumerate().filter_map(|(position, remote)| {
             let Kind::File { size } = remote.entry.kind else { return None };
@@ -39,7 +24,7 @@ impl ContentIndex {
         ContentIndex(known.chain(partials).collect())
     }
 
-    /// The same, and what is set aside where nothing else will do.
+    /// Adds retained contents that the destination has nowhere else.
     pub fn with_retained(mut self, retained_contents: &[RetainedContent]) -> ContentIndex {
         for (retained_contents, position) in retained_contents.iter().zip(0..) {
             let key = (retained_contents.digest.short(), retained_contents.size);
@@ -53,8 +38,8 @@ impl ContentIndex {
         self.0.get(&key).copied()
     }
 
-    /// Notes that the action at `position` of the plan brings this content, so that files with the same
-    /// content later in the plan copy it. A leftover is moved to its place, so it can be used only once.
+    /// Adds the content of the action with index `position`, so that later files with the same
+    /// content copy it. A partial is moved, not copied, so it can be used only once.
     pub fn add_planned(&mut self, key: ContentKey, position: u32) {
         if !matches!(self.0.get(&key), Some(Basis::Existing(_) | Basis::Planned(_))) {
             self.0.insert(key, Basis::Planned(position));

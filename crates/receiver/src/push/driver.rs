@@ -1,0 +1,33 @@
+//! Runs a push from the lock to the last message.
+
+use std::os::fd::AsFd;
+
+use assetsync_core::protocol::{AgentStatistics, Hello};
+
+use super::live::send_published;
+use super::locked::Locked;
+use crate::conversation::Conversation;
+use crate::error::AgentError;
+use crate::work::destination;
+use crate::work::work_dir::WorkDir;
+
+/// Serves a push that is no dry run.
+pub fn serve(conversation: &mut Conversation, hello: &Hello) -> Result<(), AgentError> {
+    let destination = destination::open_destination(hello)?;
+    let Some(destination) = destination else { return Err(AgentError::SenderGone) };
+    let work = WorkDir::open(destination.dir.as_fd(), &destination.path)?;
+    let done = run(Locked::new(conversation, hello, destination, &work)?)?;
+    // The sender may push again as soon as it has the last message.
+    drop(work);
+    match done {
+        Some(statistics) => send_published(conversation, statistics),
+        None => Ok(()),
+    }
+}
+
+/// Runs all steps; `None` if the sender quits before the last one.
+fn run(locked: Locked<'_>) -> Result<Option<AgentStatistics>, AgentError> {
+    let Some(planned) = locked.survey()?.receive_plan()? else { return Ok(None) };
+    let Some(staged) = planned.stage()? else { return Ok(None) };
+    staged.publish()?.prune()
+}

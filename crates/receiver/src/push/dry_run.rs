@@ -1,0 +1,76 @@
+//! A dry run: a survey and answers; nothing is created, locked or changed.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use assetsync_core::protocol::Hello;
+use assetsync_tree::OpenTree;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+
+use super::locked::deploy_survey;
+use super::request::{Request, next_request};
+use crate::conversation::Conversation;
+use crate::error::AgentError;
+use crate::staging::rename_table::RenameTable;
+use crate::survey::answer_queries::QueryFiles;
+use crate::survey::walk::{Survey, SurveyOptions};
+use crate::work::destination::{self, Destination};
+use crate::work::work_dir::{WorkDirError, choose};
+
+/// Serves a dry run.
+pub fn serve(conversation: &mut Conversation, hello: &Hello) -> Result<(), AgentError> {
+    let destination = destination::open_destination(hello)?;
+    let spool_dir = std::env::temp_dir();
+    let mut survey = survey(conversation, hello, destination.as_ref(), &spool_dir)?;
+    let dir = match destination {
+        Some(destination) => destination.dir,
+        // There are no files to ask about, so any directory will do.
+        None => File::open(&spool_dir).map_err(AgentError::WorkFiles)?.into(),
+    };
+    let mut tree = OpenTree::new(dir);
+    let files = QueryFiles { tree: &mut tree, stage: None, spool_dir: &spool_dir };
+    match next_request(&mut survey, &mut RenameTable::default(), files, conversation)? {
+        Request::Quit => Ok(()),
+        _ => Err(AgentError::protocol("a plan in a dry run")),
+    }
+}
+
+fn survey(
+    conversation: &mut Conversation,
+    hello: &Hello,
+    destination: Option<&Destination>,
+    spool_dir: &Path,
+) -> Result<Survey, AgentError> {
+    let work_path = destination.map(|found| choose(found.dir.as_fd(), &found.path));
+    let work = match &work_path {
+        Some(path) => open_work(path, hello.deploy.is_some())?,
+        None => None,
+    };
+    let free_space_dir = destination::open_nearest(&hello.destination);
+    let options = SurveyOptions {
+        spool_dir,
+        work: work.as_ref().map(AsFd::as_fd),
+        free_space_dir: free_space_dir.as_ref().map(AsFd::as_fd),
+        checksum: hello.checksum,
+        clock: None,
+        cached: hello.cached,
+        deploy: deploy_survey(hello, work_path.as_deref().unwrap_or(spool_dir)),
+    };
+    let root = destination.map(|destination| destination.dir.as_fd());
+    options.survey(root, Vec::new(), conversation)
+}
+
+/// Opens the work directory, if it can be read. Without it a push is only slower, but a deploy
+/// would conclude that nothing was ever deployed: then it is an error.
+fn open_work(path: &Path, is_needed: bool) -> Result<Option<OwnedFd>, AgentError> {
+    match open(path, OFlags::RDONLY, Mode::empty()) {
+        Ok(work) => Ok(Some(work)),
+        Err(error) if is_needed && error != Errno::NOENT => {
+            let (path, source) = (path.to_path_buf(), error.into());
+            Err(AgentError::WorkDir(WorkDirError::Io { path, source }))
+        }
+        Err(_) => Ok(None),
+    }
+}

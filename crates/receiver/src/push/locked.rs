@@ -1,0 +1,75 @@
+//! A destination that this push has locked.
+
+use std::path::Path;
+
+use assetsync_core::protocol::Hello;
+use assetsync_tree::OpenTree;
+
+use super::context::PushContext;
+use super::surveyed::Surveyed;
+use crate::conversation::Conversation;
+use crate::error::AgentError;
+use crate::publishing::exchange;
+use crate::staging::staging_area::{PartialFile, StagingArea};
+use crate::survey::walk::{DeploySurvey, SurveyOptions, file_system_now};
+use crate::work::destination::{self, Destination};
+use crate::work::work_dir::WorkDir;
+
+/// A destination that is locked and cleaned up. The next step surveys it.
+pub struct Locked<'p> {
+    context: PushContext<'p>,
+    hello: &'p Hello,
+    partials: Vec<PartialFile>,
+}
+
+impl<'p> Locked<'p> {
+    /// Removes what interrupted pushes left, except their verified files.
+    pub fn new(
+        conversation: &'p mut Conversation,
+        hello: &'p Hello,
+        destination: Destination,
+        work: &'p WorkDir,
+    ) -> Result<Locked<'p>, AgentError> {
+        // A new tree that was not finished, or an old one that was not removed.
+        exchange::remove(work).map_err(AgentError::WorkFiles)?;
+        let stage = StagingArea::new(work, std::process::id() ^ seconds());
+        let partials = stage.partials().map_err(AgentError::WorkFiles)?;
+        let tree = OpenTree::new(destination.dir);
+        let exchange_path = hello.whole_directory.then_some(destination.path);
+        // Only now: an interrupted check leaves files that listing the partials removes.
+        if let Some(path) = &exchange_path {
+            exchange::check(work, tree.root(), path)?;
+        }
+        let context = PushContext { conversation, tree, work, stage, exchange_path, files_read: 0 };
+        Ok(Locked { context, hello, partials })
+    }
+
+    /// Surveys the destination and reports its state.
+    pub fn survey(self) -> Result<Surveyed<'p>, AgentError> {
+        let Locked { mut context, hello, partials } = self;
+        let work = context.work;
+        let options = SurveyOptions {
+            spool_dir: work.path(),
+            work: Some(work.dir()),
+            free_space_dir: Some(work.dir()),
+            checksum: hello.checksum,
+            clock: Some(file_system_now(work).map_err(AgentError::WorkFiles)?),
+            cached: hello.cached,
+            deploy: deploy_survey(hello, work.path()),
+        };
+        let survey = options.survey(Some(context.tree.root()), partials, context.conversation)?;
+        context.files_read = survey.files_read;
+        Ok(Surveyed { context, survey, is_deploy: hello.deploy.is_some() })
+    }
+}
+
+/// The part of a survey that only a deploy has.
+pub fn deploy_survey<'a>(hello: &Hello, work_path: &'a Path) -> Option<DeploySurvey<'a>> {
+    let writable = || destination::is_writable(&hello.destination);
+    hello.deploy.map(|deploy| DeploySurvey { deploy, work_path, writable: writable() })
+}
+
+fn seconds() -> u32 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs() as u32)
+}

@@ -1,0 +1,83 @@
+//! A push whose files are staged and verified.
+
+use assetsync_core::state::StateId;
+
+use super::context::PushContext;
+use super::live::Live;
+use crate::error::AgentError;
+use crate::publishing::publisher::{PublishError, Publisher};
+use crate::publishing::whole_directory::{ChangedFiles, NewTree, is_needed};
+use crate::retained::requests::RetentionRequests;
+use crate::staging::plan_store::PlanStore;
+use crate::survey::update_index::save_index;
+
+/// All files of a plan, staged and verified. The next step publishes them.
+pub struct Staged<'p> {
+    pub(super) context: PushContext<'p>,
+    pub(super) plan: PlanStore,
+    pub(super) retention: Option<RetentionRequests<'p>>,
+}
+
+impl<'p> Staged<'p> {
+    /// Retains contents, then publishes the plan, then saves the index.
+    pub fn publish(mut self) -> Result<Live<'p>, AgentError> {
+        let has_requests = self.retention.as_ref().is_some_and(RetentionRequests::has_requests);
+        if !self.plan.wire_actions.is_empty() || has_requests {
+            let durable = self.context.stage.make_durable();
+            durable.map_err(|source| PublishError { path: ".".into(), source })?;
+        }
+        let mut notices = Vec::new();
+        let changed = match self.context.exchange_path.is_some() && is_needed(&mut self.plan)? {
+            true => Some(self.exchange(&mut notices)?),
+            false => {
+                self.publish_files(&mut notices)?;
+                None
+            }
+        };
+        self.context.tree.forget();
+        let state = self.save_index(changed.as_ref(), &mut notices);
+        self.context.send_notices(&notices)?;
+        let Staged { context, plan, retention } = self;
+        Ok(Live { context, plan, retention, state })
+    }
+
+    /// Publishes the whole directory at once. Returns the files that changed since the survey.
+    fn exchange(&mut self, notices: &mut Vec<String>) -> Result<ChangedFiles, AgentError> {
+        let PushContext { tree, stage, work, .. } = &self.context;
+        let new = NewTree::build(&mut self.plan, tree, stage, work)?;
+        self.retain(notices)?;
+        let PushContext { tree, work, exchange_path, .. } = &mut self.context;
+        let mut live = new.exchange(tree, work, exchange_path.as_deref().unwrap_or("".as_ref()))?;
+        notices.append(&mut live.notices);
+        Ok(live.changed)
+    }
+
+    /// Publishes path by path.
+    fn publish_files(&mut self, notices: &mut Vec<String>) -> Result<(), AgentError> {
+        self.retain(notices)?;
+        let PushContext { tree, stage, work, .. } = &mut self.context;
+        let mut publisher = Publisher::new(tree, stage, work);
+        publisher.publish(&mut self.plan)?;
+        notices.append(&mut publisher.notices);
+        Ok(())
+    }
+
+    fn retain(&mut self, notices: &mut Vec<String>) -> Result<(), AgentError> {
+        let Some(retention) = &mut self.retention else { return Ok(()) };
+        let PushContext { tree, stage, .. } = &mut self.context;
+        notices.append(&mut retention.keep(&mut self.plan, tree, stage)?);
+        Ok(())
+    }
+
+    /// The push is done even without an index; then the next one reads more files.
+    fn save_index(
+        &mut self,
+        changed: Option<&ChangedFiles>,
+        notices: &mut Vec<String>,
+    ) -> Option<StateId> {
+        let PushContext { tree, stage, work, .. } = &mut self.context;
+        let cleared = stage.clear();
+        let saved = cleared.and_then(|()| save_index(&mut self.plan, tree, work, changed));
+        saved.map_err(|error| notices.push(format!("Can't save the index: {error}"))).ok()
+    }
+}
