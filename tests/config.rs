@@ -225,7 +225,7 @@ fn entry_points_are_those_of_the_engine() {
 fn without_a_stage_all_are_checked() {
     let project = Project::with(SETTINGS);
     let shown = said(&project.run("config"));
-    let first = "# assetsync.toml, what is common to the stages production, staging\n";
+    let first = "# assetsync.toml, settings common to the stages production, staging\n";
     assert!(shown.starts_with(first), "{shown}");
     assert!(!shown.contains("hosts."), "{shown}");
 

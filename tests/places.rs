@@ -70,22 +70,22 @@ fn several_sources_as_rsync_takes_them_are_refused() {
         (
             "-av --delete public/assets public/images public/index.html far:/srv/x",
             &[
-                "There can be one SRC only, and that is public/assets",
+                "Only one SRC is allowed, here public/assets",
                 "public/images and public/index.html are read as DEST",
                 "assetsync push -n --delete public far:/srv/x",
                 "assetsync push public/assets far:/srv/x/assets",
             ],
         ),
         ("public/assets other far:x", &["other is read as DEST", "far:x/assets"]),
-        ("public/ other/ web1:/x web2:/x", &["and that is public/;", "so other/ is taken"]),
+        ("public/ other/ web1:/x web2:/x", &["here public/;", "other/ is read as DEST"]),
         (
             "public/assets other new",
             &["assetsync push public/assets other, and so on", "push public/assets new/assets"],
         ),
-        ("public far:/srv ./other", &["./other is taken", "assetsync push public ./other"]),
-        ("public other far:/srv new", &["so other and new are", "one after the other"]),
-        ("public public far:/srv", &["so public is taken"]),
-        ("public/assets other other", &["so other and other are"]),
+        ("public far:/srv ./other", &["./other is read", "assetsync push public ./other"]),
+        ("public other far:/srv new", &["other and new are read", "one after the other"]),
+        ("public public far:/srv", &["public is read"]),
+        ("public/assets other other", &["other and other are read"]),
     ]);
 }
 
@@ -128,7 +128,7 @@ fn options_for_hosts_tell_of_a_forgotten_colon() {
         folder.refuses(&[
             (&format!("{option} public web1"), &["is for hosts", "web1:PATH", "no colon"]),
             (&format!("{option} public web1/srv/www"), &["to push to a host: web1:/srv/www"]),
-            (&format!("{option} public there"), &["there:PATH", "leave --"]),
+            (&format!("{option} public there"), &["there:PATH", "omit --"]),
             (&format!("{option} public ../x"), &["a host is written [user@]host:path"]),
         ]);
     }
@@ -154,7 +154,7 @@ fn a_source_on_a_host_is_refused() {
         (
             "far:/srv/x public/assets",
             &[
-                "SRC far:/srv/x is a directory of the host far",
+                "SRC far:/srv/x is on the host far",
                 "assetsync push public/assets far:/srv/x",
                 "use rsync",
             ],
@@ -207,7 +207,7 @@ fn names_of_stages_are_no_directories() {
         ("production web1:/srv", &["production is a stage", "DEST can't be given"]),
         ("public production", &["there is no directory production", "./production"]),
         ("public", &["DEST is missing, and public is not a stage"]),
-        ("--delete production", &["--delete can't be given with a stage"]),
+        ("--delete production", &["--delete can't be used with a stage"]),
     ]);
     fs::create_dir(folder.path().join("production")).or_fail();
     folder.pushes("public production");
@@ -219,7 +219,7 @@ fn names_of_stages_are_no_directories() {
 fn a_directory_is_no_private_key() {
     Folder::new().refuses(&[(
         "-avi public other far:/srv",
-        &["-i takes the file of a private key, and public is a directory", "--itemize-changes"],
+        &["-i takes a private key file, but public is a directory", "--itemize-changes"],
     )]);
 }
 

@@ -65,10 +65,10 @@ fn output(given: &OutputArguments) -> Output {
 fn note_ignored_options(console: &Console, arguments: &PushArguments) {
     let habits = &arguments.habits;
     let notes = [
-        (habits.archive, "-a is not needed: times, modes and links are carried always"),
-        (habits.recursive, "-r is not needed: directories are pushed with all that is in them"),
-        (habits.compress, "-z is not needed: what travels is compressed always"),
-        (habits.human_readable > 0, "-h is not needed: sizes are printed for people always"),
+        (habits.archive, "-a has no effect: times, modes and symlinks are always preserved"),
+        (habits.recursive, "-r has no effect: directories are always pushed recursively"),
+        (habits.compress, "-z has no effect: data is always compressed"),
+        (habits.human_readable > 0, "-h has no effect: sizes are always human-readable"),
     ];
     let given = notes.iter().filter(|(given, _)| *given && console.output.steps);
     given.for_each(|(_, note)| console.tell(note));

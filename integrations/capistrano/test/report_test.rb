@@ -42,7 +42,7 @@ class ReportTest < AssetsyncTest
     text, report = shown(good)
     lines = [
       "Running assetsync deploy production", "Running #{BUILD}", "Writing app.js", "web1: 1 file sent, 1.2 kB",
-      "WARN web1: by SFTP", "web1: 2 old paths deleted", "public/assets deleted here",
+      "WARN web1: by SFTP", "web1: 2 old paths deleted", "deleted public/assets on this machine",
       "deploy 20261122T051233Z-5f3a9c01 is live"
     ]
     places = lines.map { |line| text.index(line) or flunk("#{line} is not in:\n#{text}") }
@@ -81,7 +81,7 @@ class ReportTest < AssetsyncTest
     events = [event("status", **status), event("status", destination: "web2", ok: false, error: "gone")]
     text, = shown(events.map { |event| JSON.parse(JSON.generate(event)) }, arguments: %w[status production], status: 1)
     [
-      "web1: deploy 20261122T051233Z-5f3a9c01 is live, 50.0 MB free", "a.js is changed by hand", "ERROR web2: gone",
+      "web1: deploy 20261122T051233Z-5f3a9c01 is live, 50.0 MB free", "a.js drifted: changed", "ERROR web2: gone",
       "20261122T051233Z-5f3a9c01 1970-01-01 00:00 UTC by anna@laptop, 2 files, 1 file missing"
     ].each { |line| assert_includes text, line }
   end

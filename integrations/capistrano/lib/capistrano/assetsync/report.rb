@@ -76,7 +76,7 @@ module Capistrano
       end
 
       def note_cleaned_up(event)
-        say "#{event['path']} deleted here"
+        say "deleted #{event['path']} on this machine"
       end
 
       def note_notice(event)
@@ -93,7 +93,7 @@ module Capistrano
         return note_failed(event) unless event["ok"]
 
         live = event["live"]
-        standing = live ? "deploy #{live['deploy']} is live" : "nothing was deployed yet"
+        standing = live ? "deploy #{live['deploy']} is live" : "no deploy yet"
         say "#{event['destination']}: #{standing}, #{size(event['free_bytes'])} free"
         note_kept(event)
       end
@@ -101,7 +101,7 @@ module Capistrano
       def note_kept(event)
         place = event["destination"]
         (event["kept"] || []).each { |kept| say "#{place}:   #{kept_line(kept)}" }
-        (event["changed"] || []).each { |file| say "#{place}:   #{file['path']} is #{file['how']} by hand" }
+        (event["changed"] || []).each { |file| say "#{place}:   #{file['path']} drifted: #{file['how']}" }
       end
 
       def kept_line(kept)

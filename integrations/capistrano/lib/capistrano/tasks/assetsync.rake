@@ -3,32 +3,32 @@
 plugin = self
 
 namespace :assetsync do
-  desc "Check that assetsync and its settings are good, and that all hosts can be reached"
+  desc "Check the assetsync command, its settings, and the connection to all hosts"
   task :check do
     plugin.check
   end
 
-  desc "Build assets and push them, as a deploy does"
+  desc "Build and push assets, as in a deploy"
   task :deploy do
     plugin.push(build: true)
   end
 
-  desc "Push assets that are built already"
+  desc "Push the existing build"
   task :push do
     plugin.push(build: false)
   end
 
-  desc "Show which assets each host has: the live deploy, those that are kept, what was changed by hand"
+  desc "Show for each host the live deploy, kept deploys, and files changed outside of deploys"
   task :status do
     plugin.look
   end
 
-  desc "Bring back the assets of an earlier deploy: assetsync:rollback[ID], or [N] deploys back"
+  desc "Restore the assets of an earlier deploy: assetsync:rollback[ID], or [N] deploys back"
   task :rollback, [:deploy] do |_task, args|
     plugin.roll_back(args[:deploy] || 1)
   end
 
-  desc "Delete old assets that no release needs any more"
+  desc "Delete old assets that no kept release needs"
   task :prune do
     plugin.prune
   end
