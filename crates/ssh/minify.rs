@@ -43,9 +43,9 @@ pub const NAMES: &[(&str, &str)] = &[
     ("wanted", "v"),
 ];
 
-/// Lines that end in one of these go on in the next one.
+/// Lines that end in one of these continue in the next one.
 const OPEN_ENDS: [&str; 4] = [";;", "|", "||", "&&"];
-/// The same, but a space has to follow.
+/// Lines that end in one of these continue in the next one, after a space.
 const OPEN_WORDS: [&str; 6] = ["{", "in", "do", "then", "else", "\\"];
 
 /// The script on one line.

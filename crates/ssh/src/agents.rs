@@ -1,4 +1,4 @@
-//! The available agents: those the caller carries and those found in directories.
+//! The available agents: embedded ones and those found in directories.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -18,7 +18,7 @@ const SEARCH_VARIABLE: &str = "ASSETSYNC_AGENTS";
 const FILE_PREFIX: &str = "assetsync-agent-";
 /// End of the name of the same agent, compressed by xz.
 const XZ_SUFFIX: &str = ".xz";
-/// No agent is larger; whatever is, is no agent.
+/// Upper bound of an agent's size; larger files are ignored.
 const SIZE_LIMIT: u64 = 64 << 20;
 
 static CKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_CKSUM);
@@ -49,7 +49,7 @@ pub struct Agents {
 }
 
 impl Agents {
-    /// Starts with agents the caller carries.
+    /// Starts with embedded agents.
     pub fn new(carried: Vec<Agent>) -> Self {
         let mut agents = Self::default();
         carried.into_iter().for_each(|agent| agents.add(agent));
@@ -85,7 +85,7 @@ impl Agents {
         self
     }
 
-    /// The same agents, to be sent uncompressed: on a fast link, unpacking takes longer than
+    /// These agents, to be sent uncompressed: on a fast link, unpacking takes longer than
     /// receiving.
     pub fn plain(&self) -> Self {
         Self { plain: true, ..self.clone() }
@@ -118,7 +118,7 @@ impl Agents {
         self.agents.iter().find(|agent| agent.kernel == kernel && agent.arch == arch)
     }
 
-    /// Platforms become words of a remote command, so an odd one is not taken.
+    /// Platforms become words of a remote command, so unusual characters are refused.
     fn add(&mut self, agent: Agent) {
         let is_word = |text: &str| !text.is_empty() && text.bytes().all(is_word_byte);
         let fits = is_word(&agent.kernel) && is_word(&agent.arch) && !agent.bytes.is_empty();
@@ -159,14 +159,14 @@ fn cksum(bytes: &[u8]) -> u32 {
     digest.finalize()
 }
 
-/// The compressed file beside a program, if it is this program.
+/// The compressed file beside a program, if it was made from it.
 fn xz_beside(program: &Path, bytes: &[u8]) -> Option<Vec<u8>> {
     let mut path = program.as_os_str().to_owned();
     path.push(XZ_SUFFIX);
     read_limited(Path::new(&path)).ok().filter(|packed| xz::is_of(packed, bytes))
 }
 
-/// Compressed files are no agents of their own.
+/// Compressed files are not agents themselves.
 fn platform_of(name: &OsStr) -> Option<(String, String)> {
     let name = name.to_str().filter(|name| !name.ends_with(XZ_SUFFIX))?;
     let (kernel, arch) = name.strip_prefix(FILE_PREFIX)?.split_once('-')?;

@@ -12,9 +12,9 @@ use crate::key_file::{KeyFile, Kind};
 use crate::known_hosts::fingerprint;
 use crate::options::{Prompt, SshOptions};
 
-/// Servers hang up after `MaxAuthTries` (6) keys, and remember it against the address.
+/// Servers disconnect after `MaxAuthTries` (6) keys, and penalise the address.
 const MAX_ATTEMPTS: usize = 5;
-/// A wrong passphrase is noticed here and costs nothing at the server.
+/// A wrong passphrase is detected locally, before anything is sent.
 const PASSPHRASE_TRIES: usize = 3;
 /// libssh2's code for a key file it cannot read, also when the passphrase is wrong.
 const KEY_FILE_ERROR: ErrorCode = ErrorCode::Session(-16);

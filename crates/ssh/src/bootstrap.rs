@@ -1,10 +1,11 @@
-//! Starts the agent on the server, and installs it first where it is missing.
+//! Starts the agent on the server, and installs it first if it is missing.
 //!
 //! The remote command is a constant script with a nonce and the known agents as words after it,
 //! and nothing of the user's. If the right agent is there, the script becomes it, in the same round
-//! trip. Otherwise it asks for it with a line `assetsync:NONCE:missing:PLATFORM PATH`, where PATH is
-//! where the program will be, and gets the size of the compressed program, a newline and the program.
-//! The platform is followed by `:xz` if the host has the XZ Utils; the size is followed by ` xz` or
+//! trip. Otherwise it asks for it with a line `assetsync:NONCE:missing:PLATFORM PATH`, where PATH
+//! is where the program will be, and gets the size of the compressed program, a newline and the
+//! program. The platform is followed by `:xz` if the host has the XZ Utils; the size is followed by
+//! ` xz` or
 //! ` plain` if the program is compressed by xz or not at all, not by gzip. Failures are reported in
 //! lines of the same form. All other output before the agent starts is noise of the login shell.
 
@@ -50,7 +51,7 @@ pub struct Started {
 /// An agent that was installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installed {
-    /// Where, on its host; safe to show.
+    /// Its path on the host; safe to show.
     pub path: String,
     /// The program's size in bytes.
     pub bytes: u64,
@@ -62,7 +63,7 @@ pub fn command(nonce: &str, agents: &Agents) -> String {
     format!("exec /bin/sh -c '{SCRIPT}' sh {nonce} {words}")
 }
 
-/// The same for a local destination: a child process instead of a remote shell.
+/// The command for a local destination: a child process instead of a remote shell.
 pub fn local(nonce: &str, agents: &Agents) -> Result<Channel, TransportError> {
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(SCRIPT).arg("sh").arg(nonce).args(agents.pairs());
@@ -132,7 +133,7 @@ impl From<io::Error> for Stop {
 
 impl Talk<'_> {
     fn run(&mut self, agents: &Agents, first_line: &[u8]) -> Result<Option<Installed>, Stop> {
-        // A command that is gone already has its reason on the way; reading will tell.
+        // If the command has ended, its reason is in flight, and reading returns it.
         let _ = self.write(first_line);
         let (mut uploads, mut installed) = (0, None);
         loop {
@@ -289,7 +290,7 @@ mod tests {
     #[test]
     fn the_script_is_one_short_word_for_every_login_shell() {
         assert!(SCRIPT.is_ascii() && !SCRIPT.contains(['!', '\n', '\\', '\'']));
-        // It is sent with every push: longer only for a reason.
+        // It is sent with every push, so keep it short.
         assert!(SCRIPT.len() < 2250, "{}", SCRIPT.len());
     }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::error::TransportError;
 
-/// How long [`Channel::finish`] waits for a command to end by itself once its input is closed.
+/// How long [`Channel::finish`] waits for a command to end after its input is closed.
 const FINISH_GRACE: Duration = Duration::from_secs(15);
 
-/// A running command: its standard output, its standard input, and its end.
+/// A running command: its standard output, its standard input, and its handle.
 ///
 /// The three parts are public so that a caller can move the descriptors into readers and writers
 /// of its own; dropping `end` ends the command at once.
@@ -25,7 +25,7 @@ pub struct Channel {
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exit {
-    /// The exit status; none if a signal ended it or the host did not say.
+    /// The exit status; none if a signal ended it or the host did not report it.
     pub status: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<String>,
@@ -52,8 +52,8 @@ impl Exit {
     /// Whether this is the `ssh` program, and the host closed the connection before it sent its SSH
     /// banner.
     ///
-    /// Only the text of its first message shows that. (If a bastion refuses the key, that is reported
-    /// first, and then the missing connection through it.)
+    /// Only the text of its first message shows that. (If a bastion refuses the key, that is
+    /// reported first, and then the missing connection through it.)
     pub fn is_before_login(&self) -> bool {
         let mut said = self.stderr.lines().map(str::trim);
         let first = said.find(|line| !line.is_empty() && !line.starts_with("Warning: "));
@@ -71,7 +71,7 @@ impl Channel {
         end.finish()
     }
 
-    /// Ends the command at once.
+    /// Kills the command.
     pub fn kill(&mut self) {
         self.end.kill();
     }
@@ -94,7 +94,7 @@ impl CommandHandle {
         self.0.finish(grace)
     }
 
-    /// Ends the command at once.
+    /// Kills the command.
     pub fn kill(&mut self) {
         self.0.kill();
     }

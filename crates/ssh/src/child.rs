@@ -52,7 +52,7 @@ fn streams(child: &mut Child) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((reader, writer))
 }
 
-/// Asks for a larger pipe, as 64 KiB means a switch of process every 64 KiB; refusal is harmless.
+/// Enlarges the pipe: with 64 KiB, the processes switch every 64 KiB. Best effort.
 pub(crate) fn widen(pipe: &impl AsFd) {
     #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, 512 * 1024);
@@ -101,7 +101,7 @@ impl Running for Process {
     }
 
     fn kill(&mut self) {
-        // Both fail only when the child has ended and was reaped, which is the aim.
+        // Both fail only if the child has ended and was reaped, which is the goal.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

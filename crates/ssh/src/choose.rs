@@ -1,5 +1,5 @@
-//! Chooses the transport: libssh2 by default, the `ssh` program where libssh2 can't do what the
-//! user's configuration asks for.
+//! Chooses the transport: libssh2 by default, the `ssh` program if libssh2 can't do what the user's
+//! configuration needs.
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
@@ -25,9 +25,9 @@ pub enum Choice {
 /// Findings of the file system, in addition to the host's settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Certificates that stand beside keys (`KEY-cert.pub`).
+    /// Certificates beside keys (`KEY-cert.pub`).
     pub certificates: Vec<PathBuf>,
-    /// Keys that live on hardware (`sk-...`).
+    /// Keys on hardware tokens (`sk-...`).
     pub hardware_keys: Vec<PathBuf>,
     /// Whether known_hosts has `@revoked` or `@cert-authority` lines for the host.
     pub marked_host_keys: bool,
@@ -35,7 +35,7 @@ pub struct Facts {
     pub master: bool,
 }
 
-/// Decides from settings and facts alone.
+/// Decides from settings and facts only.
 pub fn choose(config: &HostConfig, facts: &Facts) -> Choice {
     match reason(config, facts) {
         Some(why) => Choice::OpenSsh { why },
@@ -61,7 +61,7 @@ fn reason(config: &HostConfig, facts: &Facts) -> Option<String> {
 }
 
 impl Facts {
-    /// Looks at key files, known hosts and the control socket.
+    /// Examines key files, known hosts and the control socket.
     pub(crate) fn gather(config: &HostConfig, known: &KnownKeys) -> Self {
         let keys = config.identity_files.iter().filter(|path| path.exists());
         let beside = |path: &Path, suffix: &str| {

@@ -18,23 +18,23 @@ use crate::rsh::{self, Start};
 use crate::session::{self, ResponseTimes};
 use crate::target::RemoteTarget;
 
-/// A started command and how the host was reached.
+/// A started command, and how the connection was made.
 #[derive(Debug)]
 pub struct Connected {
     /// The running command.
     pub channel: Channel,
     /// One line for `-v`: the transport and why it was chosen.
     pub how: String,
-    /// How long the host took to answer, where this process made the connection itself.
+    /// The response times of the host, if this process made the connection itself.
     pub response_times: Option<ResponseTimes>,
 }
 
-/// Starts `command` (a line for the login shell) on the host of `target`, and has `begin` wait for
+/// Starts `command` (a line for the login shell) on the host of `target`, and lets `begin` wait for
 /// its first output.
 ///
 /// The number of concurrent logins to a server is limited until `begin` returns. If the server was
-/// busy, both are tried again. Only `begin` can know that the `ssh` program has logged in, so it must
-/// fail with [`TransportError::Busy`] if
+/// busy, both are tried again. Only `begin` can know that the `ssh` program has logged in, so it
+/// must fail with [`TransportError::Busy`] if
 /// [`Exit::is_before_login`](crate::Exit::is_before_login) says that it has not.
 pub fn connect<T>(
     target: &RemoteTarget,
@@ -56,7 +56,7 @@ pub(crate) fn connect_sftp<T>(
     Way::to(target, options)?.connect(prompt, Start::Sftp, begin)
 }
 
-/// The way to a host, as options and configuration have it.
+/// The transport to a host, from options and configuration.
 struct Way<'a> {
     target: &'a RemoteTarget,
     options: &'a SshOptions,
@@ -66,9 +66,9 @@ struct Way<'a> {
 enum By<'a> {
     /// The command given with `-e`.
     RemoteShell(&'a str),
-    /// The `ssh` program, and why.
+    /// The `ssh` program, and the reason.
     OpenSsh(String),
-    /// This process itself.
+    /// In-process libssh2.
     Libssh2(Box<HostConfig>, KnownKeys),
 }
 

@@ -16,7 +16,7 @@ const EXCERPT: usize = 400;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// The destination is not written in an accepted form.
+    /// The destination has an invalid form.
     #[error(
         "Invalid destination {given:?}: {reason}; expected [user@]host:path, \
          ssh://[user@]host[:port]/path or a local path"
@@ -168,7 +168,7 @@ pub enum TransportError {
         /// Its permission bits.
         mode: u32,
     },
-    /// A private key needs a passphrase and nobody can be asked.
+    /// A private key needs a passphrase, and there is no terminal to ask for it.
     #[error(
         "Private key {} is encrypted, and its passphrase can only be asked for on a terminal; \
          load it first: ssh-add {}",
@@ -259,12 +259,12 @@ pub enum TransportError {
 }
 
 impl TransportError {
-    /// Whether the host may let the same login through a moment later.
+    /// Whether the same login may succeed later.
     pub fn is_busy(&self) -> bool {
         matches!(self, Self::Busy { .. })
     }
 
-    /// Whether the host looks alive but unable to run the agent, so that SFTP may still work.
+    /// Whether the host responds but can't run the agent, so that SFTP may work.
     pub fn suggests_sftp(&self) -> bool {
         match self {
             Self::NoAgentFor { .. }
@@ -272,14 +272,14 @@ impl TransportError {
             | Self::NoDirectory { .. }
             | Self::Damaged { .. }
             | Self::Noisy { .. } => true,
-            // 255 is the `ssh` program's own failure: the host was never reached.
+            // 255 is an error of the `ssh` program itself: there was no connection.
             Self::Closed { exit, .. } => exit.is_some_and(|status| status != 255),
             _ => false,
         }
     }
 }
 
-/// The end of a text from the host, as errors come last, safe to show.
+/// The end of a text from the host, safe to show: errors come last.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     text::last_lines(bytes, EXCERPT).trim().to_owned()
 }

@@ -35,7 +35,7 @@ pub struct HostConfig {
     pub beyond_libssh2: Vec<String>,
 }
 
-/// Settings of which any value but the ones listed is beyond libssh2.
+/// Settings whose other values libssh2 does not support.
 const BEYOND: &[(&str, &[&str])] = &[
     ("proxyjump", &["none"]),
     ("proxycommand", &["none"]),
@@ -45,15 +45,15 @@ const BEYOND: &[(&str, &[&str])] = &[
     ("revokedhostkeys", &["none"]),
     ("bindaddress", &["none"]),
     ("bindinterface", &["none"]),
-    // Anything else is a looser or stricter rule that the user chose, so the user's ssh keeps it.
+    // Any other value is a looser or stricter rule of the user, which the `ssh` program applies.
     ("stricthostkeychecking", &["ask", "true", "yes"]),
     ("verifyhostkeydns", &["false", "no"]),
     ("pubkeyauthentication", &["true", "yes", "unbound", "host-bound"]),
     ("batchmode", &["no", "yes", "false", "true"]),
 ];
 
-/// Reads the host's settings from the user's ssh configuration, or takes OpenSSH's defaults if
-/// there is no `ssh` program.
+/// Reads the host's settings from the user's ssh configuration; OpenSSH's defaults if there is no
+/// `ssh` program.
 pub fn host_config(
     target: &RemoteTarget,
     options: &SshOptions,
@@ -189,7 +189,7 @@ impl HostConfig {
         }
     }
 
-    /// Expands the `%` tokens we know; none if there is another.
+    /// Expands the supported `%` tokens; `None` if there is another one.
     fn percent(&self, raw: &str, target: &RemoteTarget, home: Option<&Path>) -> Option<String> {
         let mut parts = raw.split('%');
         let mut out = parts.next()?.to_owned();

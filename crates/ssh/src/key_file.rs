@@ -25,14 +25,14 @@ pub(crate) struct KeyFile {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Only names a key that ssh-agent holds.
+    /// The public half of a key in ssh-agent.
     PublicOnly,
     Plain,
     Encrypted,
 }
 
 impl KeyFile {
-    /// Looks at a key file; none if it does not exist.
+    /// Examines a key file; `None` if it does not exist.
     pub(crate) fn inspect(path: &Path) -> Result<Option<Self>, TransportError> {
         let unreadable = |source| TransportError::Read { path: path.to_owned(), source };
         let text = match fs::read(path) {
@@ -55,7 +55,7 @@ impl KeyFile {
     }
 }
 
-/// OpenSSH's own rule: a key of ours that others can read is not private.
+/// OpenSSH's rule: the user's key must not be readable by others.
 fn check_mode(path: &Path, meta: &fs::Metadata) -> Result<(), TransportError> {
     let mode = meta.mode() & 0o7777;
     let ours = meta.uid() == rustix::process::getuid().as_raw();

@@ -70,7 +70,7 @@ impl KnownKeys {
         Ok(Self(entries))
     }
 
-    /// Judges a presented key; a revocation is looked for first.
+    /// Checks a presented key; revocations have precedence.
     pub fn judge(&self, key: &[u8]) -> Verdict<'_> {
         let same = |marker| self.0.iter().find(move |e| e.marker == marker && e.key == key);
         if let Some(entry) = same(Marker::Revoked) {

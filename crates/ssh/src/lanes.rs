@@ -1,4 +1,4 @@
-//! Limits the concurrent logins to a server, and retries those that it closed as too many.
+//! Limits the concurrent logins to a server, and retries those that it rejected as too many.
 //!
 //! sshd closes connections at random while more than `MaxStartups` are logging in, and all beyond
 //! `PerSourceMaxStartups` of one address, before it sends its SSH banner. Here every server has a
@@ -13,26 +13,26 @@ use backon::{BlockingRetryable, ExponentialBuilder};
 
 use crate::error::TransportError;
 
-/// Logins to one server at a time, to begin with: `MaxStartups` lets 10 through unless it is set.
+/// The initial number of concurrent logins to one server: `MaxStartups` allows 10 by default.
 const AT_FIRST: usize = 8;
-/// How often a login is tried again.
+/// The number of retries of a login.
 const RETRIES: usize = 6;
-/// How often a login is tried in all.
+/// The number of attempts of a login.
 pub(crate) const TRIES: usize = RETRIES + 1;
 
-/// All lanes of this process: whatever it does, it is one client to a server.
+/// All lanes of this process: to a server, it is one client.
 static LANES: LazyLock<Lanes> = LazyLock::new(Lanes::default);
 
-/// Logins that count together.
+/// Which logins share a lane.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Lane {
-    /// Those that this process makes to one server.
+    /// The logins of this process to one server.
     Server { host: String, port: u16 },
-    /// Those that a program makes, for the same reason: it may take them all through one bastion.
+    /// All logins of a program: they may all go through one bastion.
     Program { why: String },
 }
 
-/// Connects: waits for its turn, and tries again where the server was busy.
+/// Connects: waits for a permit, and retries if the server was busy.
 pub(crate) fn connecting<T>(
     lane: &Lane,
     connect: impl FnMut() -> Result<T, TransportError>,
@@ -57,7 +57,7 @@ struct Traffic {
     allowed: usize,
 }
 
-/// The right to log in; given back when it is dropped.
+/// The permission to log in; returned when dropped.
 struct SemaphorePermit<'a>(&'a Lanes, &'a Lane);
 
 impl Lanes {
@@ -68,7 +68,7 @@ impl Lanes {
         mut connect: impl FnMut() -> Result<T, TransportError>,
     ) -> Result<T, TransportError> {
         let attempt = || {
-            // Nobody holds a permit while it waits before the next try.
+            // No permit is held while waiting for the next attempt.
             let permit = self.take(lane);
             let made = connect();
             if made.as_ref().is_err_and(TransportError::is_busy) {
@@ -102,7 +102,7 @@ impl Default for Traffic {
 }
 
 impl SemaphorePermit<'_> {
-    /// Fewer at a time from now on.
+    /// Halves the number of concurrent logins.
     fn narrow(&self) {
         let mut traffic = self.0.lock();
         let there = traffic.entry(self.1.clone()).or_default();

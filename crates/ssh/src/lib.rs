@@ -1,9 +1,9 @@
-//! Reach a host and start the agent on it: child process, libssh2, any remote shell, SFTP.
+//! Connects to a host and starts the agent: child process, libssh2, any remote shell, SFTP.
 //!
-//! [`connect`] turns a destination into a [`Channel`]: a reader, a writer and an end. It asks
-//! `ssh -G` for the user's settings and follows them in process with libssh2, or starts the `ssh`
-//! program where only that can (jump hosts, certificates, hardware keys: see [`choose`]), or the
-//! command given with `-e`. [`spawn`] makes the same channel of a local process.
+//! [`connect`] turns a destination into a [`Channel`]: a reader, a writer and a handle. It reads
+//! the user's settings from `ssh -G` and applies them in process with libssh2, or starts the `ssh`
+//! program if only that supports them (jump hosts, certificates, hardware keys: see [`choose`]), or
+//! the command given with `-e`. [`spawn`] makes the same kind of channel for a local process.
 //!
 //! ```text
 //! Target::parse ── RemoteTarget ── host_config ── choose ──┬── session, auth, pump   libssh2
@@ -12,16 +12,17 @@
 //!                                    └────── sftp::sftp_session    where no agent can run
 //! ```
 //!
-//! Rules that hold for every way to a host:
-//! - an unknown, changed or revoked host key is refused in process, and no option turns that off; the
-//!   `ssh` program goes by the user's configuration, which may be laxer (`StrictHostKeyChecking no`);
-//! - questions are asked only if the caller says that somebody is there to answer;
-//! - one connection, at most a few keys, no second try: servers penalise those by address. Only if a
-//!   server closes connections before its SSH banner, because too many log in at a time, the same
-//!   login is retried a few times, with fewer in parallel;
-//! - paths and options are never on a remote command line;
-//! - messages of a host are shown only as [`assetsync_core::text`] gives them;
-//! - dropping a channel ends its command at once and leaves neither zombie nor thread.
+//! Rules for every transport:
+//! - an unknown, changed or revoked host key is refused in process, and no option turns that off;
+//!   the `ssh` program uses the user's configuration, which may allow it
+//!   (`StrictHostKeyChecking no`);
+//! - questions are asked only if the caller allows it;
+//! - one connection, at most a few keys, no second try: servers penalise those by address. Only if
+//!   a server closes connections before its SSH banner, because of too many concurrent logins, the
+//!   same login is retried a few times, with fewer in parallel;
+//! - paths and options never appear on a remote command line;
+//! - messages of a host are escaped by [`assetsync_core::text`];
+//! - dropping a channel kills its command and leaves neither zombie nor thread.
 
 mod agents;
 mod auth;

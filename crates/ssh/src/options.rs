@@ -3,43 +3,43 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How to reach hosts. The defaults are those of the user's own `ssh`.
+/// How to connect to hosts. The defaults come from the user's ssh configuration.
 #[derive(Clone, Debug)]
 pub struct SshOptions {
-    /// Private keys to use and no others (`-i`).
+    /// The only private keys to use (`-i`).
     pub identities: Vec<PathBuf>,
-    /// The TCP port (`-p`); a port in the destination goes before it.
+    /// The TCP port (`-p`); a port in the destination has precedence.
     pub port: Option<u16>,
     /// The ssh configuration file (`-F`).
     pub config_file: Option<PathBuf>,
     /// The remote shell command (`-e`), as in rsync.
     pub rsh: Option<String>,
-    /// The transport to use; by default libssh2, or `ssh` where the host's settings need it.
+    /// The transport to use; by default libssh2, or `ssh` if the host's settings need it.
     pub transport: Option<TransportKind>,
     /// How long connecting and logging in may take.
     pub connect_timeout: Duration,
-    /// Whether a person is there to answer questions.
+    /// Whether questions can be asked on a terminal.
     pub interactive: bool,
 }
 
-/// The transports that a user can ask for.
+/// The transports that a user can choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransportKind {
     /// In-process libssh2.
     Ssh2,
     /// The `ssh` program.
     OpenSsh,
-    /// No agent at all: files over SFTP.
+    /// SFTP, without an agent.
     Sftp,
 }
 
-/// A person who can be asked for a passphrase.
+/// Asks the user for passphrases.
 pub trait Prompt {
-    /// The passphrase of a private key, or none if the person declines.
+    /// The passphrase of a private key; `None` if the user declines.
     fn passphrase(&self, key: &Path) -> Option<String>;
 }
 
-/// Nobody is there to be asked.
+/// Asks nothing: every passphrase is unknown.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoPrompt;
 

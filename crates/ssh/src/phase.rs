@@ -1,4 +1,4 @@
-//! The steps on the way to a started command.
+//! The steps of starting a command on a host.
 
 use std::fmt;
 

@@ -1,13 +1,13 @@
 //! One thread that moves bytes between a non-blocking libssh2 session and two local pipes.
 //!
-//! libssh2 holds the session during every call, so a blocking read would keep a writer out for
-//! ever; hence one thread, no blocking call, and `poll` when nothing can move. Two rules of libssh2
-//! shape the code: after `EAGAIN` a write must be offered again with the same buffer, so what is
-//! pending stays where it is until it is gone; and the directions to poll are only those of calls
-//! that were made, so a direction is polled only if a call of this round was turned away. And any
-//! call may take from the socket what an earlier call of the round had asked for in vain (the read
-//! of stderr takes stdout's bytes, a read takes the room that a write waits for), after which the
-//! socket is silent; so the pump waits only after two rounds that heard nothing new.
+//! libssh2 locks the session during every call, so a blocking read would block writers for ever;
+//! hence one thread, no blocking call, and `poll` when nothing can be moved. Two rules of libssh2
+//! shape the code: after `EAGAIN` a write must be repeated with the same buffer, so pending bytes
+//! stay in place until they are written; and the directions to poll are only those of the last
+//! calls, so a direction is polled only if a call of this round returned `EAGAIN`. Also, any call
+//! may take from the socket what an earlier call of the round waited for (the read of stderr takes
+//! stdout's bytes, a read takes the window that a write waits for), and then the socket has no more
+//! events; so the pump waits only after two rounds that received nothing new.
 
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -23,7 +23,7 @@ use crate::session::{EAGAIN, directions};
 use crate::stderr_tail::StderrTail;
 use crate::timed::wait;
 
-/// Larger than any pipe, so that one read takes all there is.
+/// Larger than any pipe, so that one read empties it.
 const BUFFER: usize = 512 * 1024;
 /// How long sending the disconnect message may take.
 const DISCONNECT_MS: u32 = 500;
@@ -48,7 +48,7 @@ pub(crate) struct Pump {
     pub(crate) input: Option<PipeReader>,
     /// The command's output for the caller; none once the host or the caller has closed.
     pub(crate) output: Option<PipeWriter>,
-    /// Readable or hung up means: end at once.
+    /// Readable or closed: stop immediately.
     pub(crate) stop: PipeReader,
     pub(crate) stderr: StderrTail,
     pub(crate) state: State,
@@ -70,7 +70,7 @@ pub(crate) struct State {
     got_eagain: bool,
 }
 
-/// Bytes on their way, pinned until all are gone.
+/// Bytes in flight, kept in place until all are written.
 struct Pending {
     bytes: Box<[u8]>,
     from: usize,
@@ -104,10 +104,10 @@ impl Pending {
 impl Pump {
     /// Runs until the command ends, the connection ends, or the caller stops it.
     ///
-    /// The result is sent before the disconnect message in `drop`, which may take its time.
+    /// The result is sent before the disconnect message in `drop`, which may take a while.
     pub(crate) fn run(mut self, result: &Sender<io::Result<Exit>>) {
         let ended = self.converse();
-        // A caller that no longer listens has killed this command.
+        // If nobody receives, the caller has killed this command.
         let _ = result.send(ended);
         self.output = None;
         self.input = None;
@@ -191,7 +191,7 @@ impl Pump {
             match self.unless_eagain(written) {
                 Ok(None | Some(0)) => return Ok(moved),
                 Ok(Some(count)) => self.state.to_remote.from += count,
-                // The command no longer reads; what it has to say may still be on its way.
+                // The command no longer reads, but its output may still be in flight.
                 Err(_) if self.state.remote_eof || self.channel.eof() => self.refuse_input(),
                 Err(error) => return Err(error),
             }
@@ -262,7 +262,7 @@ impl Pump {
         Ok(moved)
     }
 
-    /// Notes the end of the output, and tells whether the far side has closed the channel.
+    /// Records the end of the output, and returns whether the host has closed the channel.
     ///
     /// Closing from this side first would lose the exit status, which follows the end of file.
     fn is_over(&mut self) -> io::Result<bool> {
@@ -287,7 +287,7 @@ impl Pump {
     fn wait(&mut self) -> io::Result<()> {
         let stop_index = 0;
         let mut fds = vec![PollFd::new(&self.stop, PollFlags::IN)];
-        // A socket polled for nothing would still report its end, over and over.
+        // A socket polled without events would still report its end, again and again.
         let directions = self.directions();
         if !directions.is_empty() {
             fds.push(PollFd::from_borrowed_fd(self.tcp.as_fd(), directions));

@@ -27,8 +27,8 @@ struct RemoteCommand {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts a request on a logged-in session, which then belongs to one pump thread; also gives the
-/// answer times.
+/// Starts a request on a logged-in session, which then belongs to one pump thread; also returns the
+/// response times.
 pub(crate) fn start(
     logged_in: LoggedIn,
     host: &str,

@@ -22,12 +22,12 @@ const TIMED_OUT: ErrorCode = ErrorCode::Session(-9);
 /// libssh2's "try again".
 pub(crate) const EAGAIN: ErrorCode = ErrorCode::Session(-37);
 
-/// Receive window: bytes the host may send before we have to grant it more.
+/// Receive window: bytes the host may send before the window must be enlarged.
 const WINDOW: u32 = 4 << 20;
 /// The packet size that every SSH implementation accepts.
 const PACKET: u32 = 32 * 1024;
 
-/// The ciphers OpenSSH itself offers, fastest first as libssh2 does them, and no older one.
+/// The ciphers that OpenSSH offers by default, the fastest in libssh2 first.
 const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr,\
     aes128-gcm@openssh.com,aes256-gcm@openssh.com";
 
@@ -61,7 +61,7 @@ pub(crate) struct Step<'a> {
     pub(crate) limit: Duration,
 }
 
-/// How long a host took to answer.
+/// The response times of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseTimes {
     /// TCP handshake: one round trip. A forwarded port answers it in the host's place.
@@ -71,11 +71,12 @@ pub struct ResponseTimes {
 }
 
 impl LoggedIn {
-    /// Opens a channel and leaves the session in non-blocking mode; also gives the answer times.
+    /// Opens a channel and leaves the session in non-blocking mode; also returns the response
+    /// times.
     ///
     /// OpenSSH sends its host keys unasked right before that answer. The server's TCP (Nagle's
-    /// algorithm) then holds the answer back until they are acknowledged, which Linux delays by
-    /// 40 ms unless it is told to be quick.
+    /// algorithm) then delays the answer until they are acknowledged, which Linux delays by 40 ms
+    /// without `TCP_QUICKACK`.
     pub(crate) fn open_channel(
         &self,
         step: &Step<'_>,
@@ -113,7 +114,7 @@ pub(crate) fn directions(session: &Session) -> PollFlags {
     }
 }
 
-/// Has the next packets acknowledged at once. Best effort: failing only costs latency.
+/// Acknowledges the next packets immediately. Best effort: failing only costs latency.
 fn acknowledge_quickly(tcp: &TcpStream) {
     #[cfg(target_os = "linux")]
     let _ = rustix::net::sockopt::set_tcp_quickack(tcp, true);
@@ -138,7 +139,7 @@ impl Step<'_> {
         }
     }
 
-    /// A host that falls silent during the login has not refused any key.
+    /// A timeout during the login is not a refused key.
     fn or_timeout(&self, error: TransportError, session: &Session) -> TransportError {
         match ssh2::Error::last_session_error(session) {
             Some(last) if last.code() == TIMED_OUT => self.failed(Phase::Login)(last),
@@ -147,7 +148,7 @@ impl Step<'_> {
     }
 }
 
-/// Tries every address in turn within one limit; also gives the TCP handshake's duration.
+/// Tries every address in turn within one time limit; also returns the TCP handshake's duration.
 fn connect(config: &HostConfig, limit: Duration) -> Result<(TcpStream, Duration), TransportError> {
     let host = config.hostname.clone();
     let addresses = addresses(config)
@@ -189,7 +190,7 @@ fn handshake(
     let failed = step.failed(Phase::Handshake);
     let io_failed =
         |source| TransportError::Connect { host: step.host.to_owned(), port: 0, source };
-    // Our writes are whole messages already; waiting to fill packets costs round trips.
+    // Every write is a whole message; waiting to fill packets costs round trips.
     tcp.set_nodelay(true).map_err(io_failed)?;
     let mut session = Session::new().map_err(&failed)?;
     session.set_timeout(u32::try_from(step.limit.as_millis()).unwrap_or(u32::MAX));
@@ -206,8 +207,8 @@ fn handshake(
     Ok(session)
 }
 
-/// The error of a busy host: it closes the connection before its SSH banner. It may say why in plain
-/// text.
+/// The error of a busy host: it closes the connection before its SSH banner. It may send the
+/// reason as plain text.
 fn dropped(step: &Step<'_>, session: &Session, error: &ssh2::Error) -> Option<TransportError> {
     let banner = session.banner_bytes().unwrap_or_default();
     if error.code() == TIMED_OUT || banner.starts_with(b"SSH-") {
@@ -256,7 +257,7 @@ fn judge(
     }
 }
 
-/// OpenSSH accepts on any port the very key that the plain host name is known by.
+/// Like OpenSSH, accepts on any port the key that is known for the host name without a port.
 fn known_without_port(config: &HostConfig, key: &[u8]) -> Result<bool, TransportError> {
     if config.port == 22 || config.host_key_alias.is_some() {
         return Ok(false);

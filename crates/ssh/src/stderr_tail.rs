@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use assetsync_core::text;
 
-/// Standard error kept per command; the newest bytes win, because errors come last.
+/// Bytes of standard error kept per command: the last ones, because errors come last.
 const CAP: usize = 32 * 1024;
 
 /// The newest bytes of a command's standard error, shared between threads.

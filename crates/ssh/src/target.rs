@@ -1,4 +1,4 @@
-//! Destinations as users write them: a local path, `[user@]host:path` or an `ssh://` URL.
+//! Parses destinations: a local path, `[user@]host:path` or an `ssh://` URL.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -9,16 +9,16 @@ use assetsync_core::text;
 
 use crate::error::TransportError;
 
-/// Where to push to.
+/// The address of a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// A directory of this machine.
+    /// A local directory.
     Local(PathBuf),
-    /// A directory of a host reached over SSH.
+    /// A directory on a host, over SSH.
     Remote(RemoteTarget),
 }
 
-/// A directory of a host reached over SSH.
+/// A directory on a host, over SSH.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteTarget {
     /// The remote user, if given.
@@ -34,7 +34,7 @@ pub struct RemoteTarget {
 type Parsed<T> = Result<T, &'static str>;
 
 impl Target {
-    /// Reads a destination by rsync's rule: a colon before any slash means a remote host.
+    /// Parses a destination by rsync's rule: a colon before any slash means a remote host.
     pub fn parse(given: &OsStr) -> Result<Self, TransportError> {
         parse(given.as_bytes()).map_err(|reason| TransportError::Target {
             given: given.to_string_lossy().into_owned(),
@@ -153,8 +153,8 @@ fn remote(user: Option<&str>, host: &str, port: Option<u16>, path: &[u8]) -> Par
     Ok(RemoteTarget { user, host, port, path: OsStr::from_bytes(path).into() })
 }
 
-/// Names reach command lines and `%` expansions of ssh_config, so nothing that a shell or an
-/// option parser could read as its own is let through.
+/// Names are used on command lines and in `%` expansions of ssh_config, so characters with a
+/// meaning for shells or option parsers are refused.
 fn check_name(name: &str, empty: &'static str, dash: &'static str) -> Parsed<()> {
     if name.is_empty() {
         return Err(empty);

@@ -38,7 +38,7 @@ impl TimedReader {
         is_hung_up(self.fd.as_fd())
     }
 
-    /// Gives the descriptor back, still non-blocking.
+    /// Returns the descriptor, still non-blocking.
     pub fn into_inner(self) -> OwnedFd {
         self.fd
     }
@@ -61,7 +61,7 @@ impl TimedWriter {
         is_hung_up(self.fd.as_fd())
     }
 
-    /// Gives the descriptor back, still non-blocking.
+    /// Returns the descriptor, still non-blocking.
     pub fn into_inner(self) -> OwnedFd {
         self.fd
     }
@@ -97,7 +97,7 @@ impl AsFd for TimedWriter {
     }
 }
 
-/// Tries first and polls after: most calls have something to do at once.
+/// Tries before it polls: most calls can proceed immediately.
 fn retry(
     fd: BorrowedFd<'_>,
     flags: PollFlags,
@@ -118,7 +118,7 @@ fn retry(
 }
 
 fn is_hung_up(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    // Poll reports the end of the other side without being asked for any event.
+    // `poll` reports a closed peer even if no event is requested.
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
     wait(&mut fds, Some(Duration::ZERO))?;
     Ok(fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR))

@@ -28,9 +28,9 @@ pub enum SftpErrorKind {
     TargetExists,
     /// The server does not know the operation.
     Unsupported,
-    /// Anything else, a full disk included: version 3 does not say more.
+    /// Anything else, including a full disk: version 3 does not distinguish more.
     Failure,
-    /// The connection was lost or fell silent.
+    /// The connection was lost or timed out.
     Lost,
     /// The server broke the protocol.
     Protocol,
@@ -56,7 +56,7 @@ pub enum SftpOpenError {
     /// The host could not be reached.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// The host does not speak SFTP as we know it.
+    /// The host does not support SFTP version 3.
     #[error("{host} offers no usable SFTP: {detail}")]
     Refused {
         /// The host name.

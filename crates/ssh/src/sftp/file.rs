@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::wire::{Fields, Packet, kind};
 use super::{FSYNC, Op, Result, SftpError, SftpErrorKind, SftpSession, is_end_of_file};
 
-/// Every server takes this much in one request.
+/// Every server accepts this much in one request.
 const CHUNK: usize = 32 * 1024;
 /// Requests in flight: 2 MiB hide 50 ms at 40 MB/s, and their answers fit any pipe.
 const IN_FLIGHT: usize = 64;
@@ -70,7 +70,7 @@ impl SftpSession {
 }
 
 impl SftpFile<'_> {
-    /// Writes at the end; a refusal may be told only by a later call or by [`SftpFile::close`].
+    /// Writes at the end; an error may be returned only by a later call or by [`SftpFile::close`].
     pub fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
         for chunk in bytes.chunks(CHUNK) {
             if self.in_flight.len() >= IN_FLIGHT {
@@ -95,7 +95,7 @@ impl SftpFile<'_> {
         })
     }
 
-    /// Makes the content durable; false if the server has no way to.
+    /// Makes the content durable; false if the server does not support it.
     pub fn sync(&mut self) -> Result<bool> {
         self.await_all()?;
         if !self.session.has(FSYNC) {
@@ -138,8 +138,8 @@ impl SftpFile<'_> {
 }
 
 impl Drop for SftpFile<'_> {
-    /// A file dropped without `close` failed already; its handle is freed and its answers are
-    /// taken, so that the session stays usable.
+    /// A file is dropped without `close` only after an error. Frees its handle and reads its
+    /// pending answers, so that the session stays usable.
     fn drop(&mut self) {
         let _ = self.await_all();
         if !self.handle.is_empty() {

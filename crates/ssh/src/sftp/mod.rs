@@ -1,8 +1,8 @@
-//! Files over SFTP, for hosts where no agent can run.
+//! Files over SFTP, for hosts that can't run an agent.
 //!
 //! A small client of version 3 over any channel, so it also works for hosts behind a ProxyJump. It
-//! keeps many writes in flight, and has OpenSSH's `posix-rename`, which libssh2's binding lacks: the
-//! only rename of version 3 that replaces a file atomically.
+//! keeps many writes in flight, and has OpenSSH's `posix-rename`, which libssh2's binding lacks:
+//! the only rename of version 3 that replaces a file atomically.
 
 mod error;
 mod file;
@@ -25,11 +25,11 @@ use crate::options::{Prompt, SshOptions};
 use crate::target::RemoteTarget;
 use crate::timed::{TimedReader, TimedWriter};
 
-/// A server that says nothing for this long is lost.
+/// Without a byte for this long, the server counts as lost.
 const IDLE: Duration = Duration::from_secs(60);
 /// OpenSSH's own limit for a message.
 const PACKET_LIMIT: u32 = 256 * 1024;
-/// Names of one directory; more is no directory of assets.
+/// Maximum number of names in one directory.
 const NAMES_LIMIT: usize = 4_000_000;
 const VERSION: u32 = 3;
 const END_OF_FILE: u32 = 1;
@@ -58,7 +58,7 @@ pub struct DirectoryEntry {
     pub attributes: Attributes,
 }
 
-/// Room on a remote file system.
+/// Free space of a remote file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FreeSpace {
     /// Bytes that the user may still write.
@@ -67,7 +67,7 @@ pub struct FreeSpace {
     pub files: u64,
 }
 
-/// Opens an SFTP session to the host of `target`; the text says how, for `-v`.
+/// Opens an SFTP session to the host of `target`; the text describes how, for `-v`.
 pub fn sftp_session(
     target: &RemoteTarget,
     options: &SshOptions,
@@ -161,17 +161,17 @@ impl SftpSession {
 
     /// Makes a symbolic link at `path` with the text `target`.
     pub fn symlink(&mut self, target: &[u8], path: &[u8]) -> Result<()> {
-        // OpenSSH, and with it every server, takes the two the other way round than the draft.
+        // OpenSSH, and thus every server, expects the two in the opposite order of the draft.
         let packet = |id| Packet::new(kind::SYMLINK).u32(id).string(target).string(path);
         self.done(Op("link", path), packet)
     }
 
-    /// The text of a symbolic link.
+    /// The target of a symbolic link.
     pub fn read_link(&mut self, path: &[u8]) -> Result<Vec<u8>> {
         self.single_name("read link", kind::READLINK, path)
     }
 
-    /// Renames, and atomically replaces `to` if it exists. A server that can't do that gives
+    /// Renames, and atomically replaces `to` if it exists. A server that can't do that returns
     /// [`SftpErrorKind::TargetExists`] then.
     pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
         let op = Op("rename", from);
@@ -270,7 +270,7 @@ impl SftpSession {
                 self.reader.read_exact(&mut packet)?;
                 Ok(packet)
             }
-            // A shell's greeting read as a length is huge.
+            // The output of a login shell, read as a length, is huge.
             _ => Err(io::Error::other(format!("it answers with '{}'", text::name(length)))),
         }
     }
@@ -282,7 +282,7 @@ impl SftpSession {
         Ok(self.last_id)
     }
 
-    /// The next reply; its id must be the one awaited, as we never reorder.
+    /// The next reply; replies come in order, so its id must be the expected one.
     fn receive(&mut self, op: Op<'_>, id: u32) -> Result<Reply> {
         let packet = self.read_packet().map_err(|e| op.lost(&e))?;
         let mut fields = Fields(&packet[1..]);
@@ -359,8 +359,9 @@ fn entry(fields: &mut Fields<'_>) -> Option<DirectoryEntry> {
     Some(DirectoryEntry { name, attributes: fields.attributes()? })
 }
 
-/// The free space in a reply: the outer option is none if the reply is cut short, the inner one if the
-/// server does not know. Servers that can't measure send zeros, or more free blocks than there are.
+/// The free space in a reply: the outer option is none if the reply is cut short, the inner one if
+/// the server does not know. Servers that can't measure send zeros, or more free blocks than there
+/// are.
 fn free_space(fields: &mut Fields<'_>) -> Option<Option<FreeSpace>> {
     let mut values = [0; 8];
     for value in &mut values {
