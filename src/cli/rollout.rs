@@ -57,9 +57,6 @@ pub struct StageArguments {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES, after_long_help = DEPLOY_EXAMPLES)]
 pub struct DeployArguments {
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub stage: StageArguments,
     /// Only show what would be done with the existing build; don't build, and change no assets
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -69,33 +66,36 @@ pub struct DeployArguments {
     /// Skip hosts that fail, and continue with the others
     #[arg(long)]
     pub keep_going: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub stage: StageArguments,
 }
 
 /// The arguments of `assetsync rollback`.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct RollbackArguments {
+    /// Only show what would be done; change no assets
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub stage: StageArguments,
     /// How many deploys to go back, or the start of a deploy's id
-    #[arg(value_name = "N|ID", default_value = "1")]
+    #[arg(value_name = "N|ID", default_value = "1", help_heading = None::<&'static str>)]
     pub target: String,
-    /// Only show what would be done; change no assets
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
 }
 
 /// The arguments of `assetsync prune`.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct PruneArguments {
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub stage: StageArguments,
     /// Only show what would be deleted; delete nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub stage: StageArguments,
 }
 
 /// The arguments of `assetsync status`.
