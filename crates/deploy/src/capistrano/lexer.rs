@@ -18,7 +18,7 @@ pub(super) fn lex(text: &str) -> Vec<Located> {
     Lexer::new(text, 1, 0).run()
 }
 
-pub(super) struct Lexer<'a> {
+struct Lexer<'a> {
     text: &'a str,
     at: usize,
     line: usize,
@@ -42,16 +42,16 @@ impl<'a> Lexer<'a> {
         self.tokens
     }
 
-    pub(super) fn rest(&self) -> &'a str {
+    fn rest(&self) -> &'a str {
         &self.text[self.at..]
     }
 
-    pub(super) fn peek(&self) -> Option<char> {
+    fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }
 
     /// Takes the next character.
-    pub(super) fn bump(&mut self) -> Option<char> {
+    fn bump(&mut self) -> Option<char> {
         let next = self.peek()?;
         self.at += next.len_utf8();
         self.line += usize::from(next == '\n');
@@ -179,12 +179,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The pieces up to `close`, which is taken too; `open` nests.
-    pub(super) fn pieces(
-        &mut self,
-        open: Option<char>,
-        close: char,
-        interpolates: bool,
-    ) -> Vec<Piece> {
+    fn pieces(&mut self, open: Option<char>, close: char, interpolates: bool) -> Vec<Piece> {
         let (mut pieces, mut plain, mut nested) = (Vec::new(), String::new(), 0_usize);
         while let Some(next) = self.bump() {
             match next {
@@ -264,7 +259,22 @@ impl<'a> Lexer<'a> {
 
     fn percent(&mut self) {
         let line = self.line;
-        let token = percent::literal(self);
+        self.bump();
+        let Some(opening) = percent::opening(self.rest()) else {
+            // The letter after the `%` belongs to what is not understood.
+            if self.peek().is_some_and(|c| "wWiIqQ".contains(c)) {
+                self.bump();
+            }
+            return self.push_at(line, Token::Odd);
+        };
+        for _ in 0..opening.len {
+            self.bump();
+        }
+        let pieces = self.pieces(opening.nesting, opening.close, opening.interpolates);
+        let token = match opening.is_list {
+            true => Token::Words(percent::words(pieces)),
+            false => Token::Text(pieces),
+        };
         self.push_at(line, token);
     }
 

@@ -1,20 +1,25 @@
 //! Percent literals: `%w[a b]`, `%i[a b]`, `%q(text)`, `%Q(text)`, `%(text)`.
 
-use super::lexer::Lexer;
-use super::token::{Piece, Token};
+use super::token::Piece;
 
-/// Reads one, whose `%` is next.
-pub(super) fn literal(lexer: &mut Lexer<'_>) -> Token {
-    lexer.bump();
-    let kind = match lexer.peek() {
-        Some(kind @ ('w' | 'W' | 'i' | 'I' | 'q' | 'Q')) => {
-            lexer.bump();
-            kind
-        }
-        _ => 'Q',
-    };
-    let Some(open) = lexer.peek().filter(|c| c.is_ascii_punctuation()) else { return Token::Odd };
-    lexer.bump();
+/// The beginning of a literal, up to and with its opening delimiter.
+pub(super) struct Opening {
+    /// The characters after the `%`.
+    pub len: usize,
+    /// The opening delimiter, if it nests.
+    pub nesting: Option<char>,
+    pub close: char,
+    pub interpolates: bool,
+    /// Whether the text is split into words.
+    pub is_list: bool,
+}
+
+/// Reads what follows a `%`; none if no literal begins there.
+pub(super) fn opening(rest: &str) -> Option<Opening> {
+    let letter = rest.chars().next().filter(|c| "wWiIqQ".contains(*c));
+    let kind = letter.unwrap_or('Q');
+    let len = usize::from(letter.is_some());
+    let open = rest[len..].chars().next().filter(char::is_ascii_punctuation)?;
     let (nesting, close) = match open {
         '(' => (Some('('), ')'),
         '[' => (Some('['), ']'),
@@ -22,12 +27,17 @@ pub(super) fn literal(lexer: &mut Lexer<'_>) -> Token {
         '<' => (Some('<'), '>'),
         other => (None, other),
     };
-    let pieces = lexer.pieces(nesting, close, kind.is_ascii_uppercase());
-    if matches!(kind, 'q' | 'Q') { Token::Text(pieces) } else { Token::Words(words(pieces)) }
+    Some(Opening {
+        len: len + 1,
+        nesting,
+        close,
+        interpolates: kind.is_ascii_uppercase(),
+        is_list: !matches!(kind, 'q' | 'Q'),
+    })
 }
 
 /// Splits at white space; an interpolation belongs to the word it touches.
-fn words(pieces: Vec<Piece>) -> Vec<Vec<Piece>> {
+pub(super) fn words(pieces: Vec<Piece>) -> Vec<Vec<Piece>> {
     let mut words: Vec<Vec<Piece>> = vec![Vec::new()];
     for piece in pieces {
         match piece {

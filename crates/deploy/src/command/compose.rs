@@ -1,9 +1,9 @@
 //! The line itself. Its order is SSHKit's: directory, umask, environment, user, group, command.
 
 use super::command_map::CommandMap;
-use super::environment::Environment;
 use super::invocation::{Invocation, Program, Word};
-use super::secrets::{REDACTION, Secrets, Shown};
+use super::secret_names::REDACTION;
+use super::secrets::{Secrets, Shown};
 use super::{CommandError, quote};
 
 /// The line that a host's shell is given to run `invocation`.
@@ -26,11 +26,6 @@ pub fn display_line(map: &CommandMap, invocation: &Invocation, others: &Secrets)
     Secrets::of(map, invocation).union(others).redact(&command(map, invocation, true))
 }
 
-/// The variables that `invocation` runs with.
-pub(super) fn environment(map: &CommandMap, invocation: &Invocation) -> Environment {
-    map.environment().merged(&invocation.with)
-}
-
 fn is_empty(program: &Program) -> bool {
     match program {
         Program::Named { name, .. } => name.is_empty(),
@@ -39,7 +34,7 @@ fn is_empty(program: &Program) -> bool {
 }
 
 fn composed(map: &CommandMap, invocation: &Invocation, hidden: bool) -> String {
-    let assignments = environment(map, invocation).assignments(hidden);
+    let assignments = invocation.environment(map).assignments(hidden);
     let command = command(map, invocation, hidden);
     if stands_alone(invocation, &assignments) {
         return command;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::CommandError;
 use super::quote;
-use super::secrets;
+use super::secret_names;
 
 /// What a variable is set to.
 #[derive(Clone, PartialEq, Eq)]
@@ -79,8 +79,10 @@ impl Environment {
 
     /// `A="x" B="y"`, with secrets blotted out if they are to be `hidden`.
     pub(super) fn assignments(&self, hidden: bool) -> String {
-        let one = |(name, value): (&str, &Value)| match hidden && secrets::is_secret(name, value) {
-            true => format!("{name}=\"{}\"", secrets::REDACTION),
+        let one = |(name, value): (&str, &Value)| match hidden
+            && secret_names::is_secret(name, value.text())
+        {
+            true => format!("{name}=\"{}\"", secret_names::REDACTION),
             false => format!("{name}=\"{}\"", value.quoted()),
         };
         self.iter().map(one).collect::<Vec<_>>().join(" ")

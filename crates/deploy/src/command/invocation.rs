@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::command_map::CommandMap;
 use super::environment::Environment;
 use super::parse_line::ParsedLine;
 use super::{CommandError, parse_line, quote};
@@ -13,7 +14,7 @@ pub struct Invocation {
     pub program: Program,
     /// The directory it runs in; `~` has its meaning.
     pub within: Option<String>,
-    /// Variables beside those of the [`CommandMap`](super::CommandMap), over which they win.
+    /// Variables beside those of the [`CommandMap`], over which they win.
     pub with: Environment,
     /// The user it runs as, by `sudo`.
     pub as_user: Option<String>,
@@ -26,7 +27,7 @@ pub struct Invocation {
 /// What an [`Invocation`] runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
-    /// A program by name or path; the [`CommandMap`](super::CommandMap) says what is written before it.
+    /// A program by name or path; the [`CommandMap`] says what is written before it.
     Named {
         /// The name or path.
         name: String,
@@ -91,12 +92,17 @@ impl fmt::Debug for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Word::Text(text) | Word::Path(text) => write!(f, "{text:?}"),
-            Word::Secret(_) => f.write_str(super::secrets::REDACTION),
+            Word::Secret(_) => f.write_str(super::secret_names::REDACTION),
         }
     }
 }
 
 impl Invocation {
+    /// The variables that it runs with.
+    pub(super) fn environment(&self, map: &CommandMap) -> Environment {
+        map.environment().merged(&self.with)
+    }
+
     /// A program by name or path, without arguments.
     pub fn program(name: &str) -> Invocation {
         Invocation::of(Program::Named { name: name.to_owned(), args: Vec::new() })

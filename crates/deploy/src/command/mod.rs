@@ -22,6 +22,7 @@ mod parse_line;
 mod passenger;
 mod puma;
 mod quote;
+mod secret_names;
 mod secrets;
 mod systemd;
 
@@ -33,8 +34,8 @@ pub use local::{LocalManager, LocalTools};
 pub use manager::{Bundler, Chruby, Manager, Rbenv, Rvm};
 pub use passenger::Passenger;
 pub use puma::Pumactl;
+pub(crate) use secret_names::{contains_password, is_secret_name};
 pub use secrets::{Secrets, Shown};
-pub(crate) use secrets::{contains_password, is_secret_name};
 pub use systemd::{Scope, Systemd};
 
 /// Why something is no command.

@@ -20,7 +20,7 @@ pub(super) fn read(text: &str) -> Result<ParsedLine, CommandError> {
     if text.contains(ACTIVE) {
         return Ok(ParsedLine::Script);
     }
-    let words = shlex::split(text).ok_or(CommandError::OpenQuotes)?;
+    let words = shell_words::split(text).map_err(|_| CommandError::OpenQuotes)?;
     match words.first() {
         None => Err(CommandError::Empty),
         Some(first) if first.contains('=') => Ok(ParsedLine::Script),

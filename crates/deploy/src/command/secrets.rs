@@ -5,16 +5,10 @@ use std::fmt;
 use assetsync_core::text;
 
 use super::command_map::CommandMap;
-use super::environment::{Environment, Value};
+use super::environment::Environment;
 use super::invocation::{Invocation, Program, Word};
-use super::{compose, quote};
-
-/// What stands where a secret was.
-pub(super) const REDACTION: &str = "[REDACTED]";
-
-/// Parts of names, in upper case, that tell a secret.
-const SECRET_NAME_PARTS: &[&str] =
-    &["KEY", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIAL"];
+use super::quote;
+use super::secret_names::{REDACTION, assigned, is_secret, passwords};
 
 /// A shorter secret is blotted out only where it is a word of its own: else it would take half of all text with it.
 const LONG: usize = 6;
@@ -49,48 +43,6 @@ impl fmt::Debug for Shown {
     }
 }
 
-/// Whether a variable's value is a secret: by its name, or because it is a URL with a password in it.
-pub(super) fn is_secret(name: &str, value: &Value) -> bool {
-    is_secret_name(name) || contains_password(value.text())
-}
-
-/// Whether a name tells a secret; case makes no difference.
-pub(crate) fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    SECRET_NAME_PARTS.iter().any(|part| name.contains(part))
-}
-
-/// Whether a text gives itself away: a URL with a password in it.
-pub(crate) fn contains_password(text: &str) -> bool {
-    passwords(text).next().is_some()
-}
-
-/// The passwords of the URLs in a text.
-fn passwords(text: &str) -> impl Iterator<Item = &str> {
-    text.match_indices("://").filter_map(|(at, mark)| {
-        let rest = &text[at + mark.len()..];
-        let ends = |c: char| c.is_whitespace() || "/?#'\"".contains(c);
-        let authority = rest.split(ends).next().unwrap_or(rest);
-        let (user, _) = authority.rsplit_once('@')?;
-        user.split_once(':').map(|(_, password)| password)
-    })
-}
-
-/// What a command's text itself sets a secret's name to, as in `API_TOKEN=abc rake` or `--password=abc`.
-fn assigned(text: &str) -> impl Iterator<Item = &str> {
-    text.match_indices('=').filter_map(|(at, _)| {
-        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-        let name = text[..at].rsplit(|c| !is_part(c)).next().unwrap_or_default();
-        let rest = &text[at + 1..];
-        let value = match rest.chars().next() {
-            Some(quote @ ('"' | '\'')) => rest[1..].split(quote).next(),
-            _ => rest.split(|c: char| c.is_whitespace() || ";|&)\"'".contains(c)).next(),
-        };
-        // What begins with a dollar is the name of a variable.
-        value.filter(|value| is_secret_name(name) && !value.starts_with('$'))
-    })
-}
-
 /// Secrets, to keep them out of whatever is shown: command lines, output, errors.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secrets(Vec<String>);
@@ -98,7 +50,7 @@ pub struct Secrets(Vec<String>);
 impl Secrets {
     /// The secrets that `invocation` is given, and those of `map`.
     pub fn of(map: &CommandMap, invocation: &Invocation) -> Secrets {
-        let known = Secrets::of_environment(&compose::environment(map, invocation));
+        let known = Secrets::of_environment(&invocation.environment(map));
         match &invocation.program {
             Program::Named { args, .. } => known.and(args.iter().filter_map(Word::secret)),
             Program::Script(text) | Program::Verbatim(text) => known.and_of_text(text),
@@ -107,7 +59,7 @@ impl Secrets {
 
     /// The secrets among variables: values of secret names, and URLs with a password, as a whole and the password alone.
     pub fn of_environment(environment: &Environment) -> Secrets {
-        let secret = environment.iter().filter(|(name, value)| is_secret(name, value));
+        let secret = environment.iter().filter(|(name, value)| is_secret(name, value.text()));
         let texts: Vec<&str> = secret.map(|(_, value)| value.text()).collect();
         let passwords = texts.iter().flat_map(|text| passwords(text));
         Secrets::default().and(texts.iter().copied().chain(passwords))
@@ -215,6 +167,7 @@ impl fmt::Debug for Secrets {
 
 #[cfg(test)]
 mod tests {
+    use super::super::environment::Value;
     use super::*;
 
     fn secrets(values: &[&str]) -> Secrets {
@@ -333,7 +286,7 @@ mod tests {
             ("RAILS_ENV", "production", false),
         ];
         for (name, value, expected) in table {
-            assert_eq!(is_secret(name, &Value::Text(value.into())), expected, "{name}={value}");
+            assert_eq!(is_secret(name, value), expected, "{name}={value}");
         }
     }
 }

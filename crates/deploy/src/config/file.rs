@@ -1,53 +1,25 @@
-//! A file of settings, read and checked, before a stage is chosen.
+//! Reads and checks a file of settings, before a stage is chosen.
 
 mod hosts;
 mod lists;
+mod parsed;
 mod reader;
+mod settings;
 mod unknown;
 
-use std::fmt;
 use std::sync::Arc;
 
 pub(crate) use self::hosts::is_address;
-use self::reader::Reader;
-pub(crate) use self::reader::{is_name, is_set_name};
-use super::layer::{Item, Layer};
-use super::origin::{ConfigSpan, ConfigText, ConfigTextKind};
+pub use self::parsed::ConfigFile;
+pub(crate) use self::parsed::{FileHost, Stage};
+use self::reader::{Reader, TOP, TableContext};
+use super::layer::Layer;
+use super::names::is_name;
+use super::origin::{ConfigText, ConfigTextKind};
 use super::problem::Problems;
 use super::toml_tree;
-
-/// What an `assetsync.toml` says; everything in it is known and of the right type, whatever the stage.
-///
-/// Shown without values, of which any may be a secret.
-pub struct ConfigFile {
-    pub(crate) base: Layer,
-    pub(crate) stages: Vec<Stage>,
-}
-
-/// What it says of one stage.
-pub(crate) struct Stage {
-    pub name: String,
-    /// Where the name stands.
-    pub span: ConfigSpan,
-    pub layer: Layer,
-    pub hosts: Vec<FileHost>,
-}
-
-/// What it says of one host.
-pub(crate) struct FileHost {
-    /// A name or an address; an IPv6 address has no brackets.
-    pub address: String,
-    pub span: ConfigSpan,
-    /// None if it has those that are built in.
-    pub roles: Option<Vec<Item>>,
-    pub layer: Layer,
-}
-
-impl fmt::Debug for ConfigFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConfigFile").field("stages", &self.stages().collect::<Vec<_>>()).finish()
-    }
-}
+use super::toml_tree::{TomlEntry, TomlNode};
+use super::value::refused;
 
 impl ConfigFile {
     /// Reads a file's text; `name` is how messages call the file. Everything wrong with it is told at once.
@@ -60,9 +32,42 @@ impl ConfigFile {
         let file = reader.file(&entries);
         if reader.problems.is_empty() { Ok(file) } else { Err(Problems(reader.problems)) }
     }
+}
 
-    /// The names of its stages, in its order.
-    pub fn stages(&self) -> impl Iterator<Item = &str> {
-        self.stages.iter().map(|stage| stage.name.as_str())
+impl Reader {
+    /// The whole file.
+    pub fn file(&mut self, entries: &[TomlEntry]) -> ConfigFile {
+        let mut file = ConfigFile { base: Layer::default(), stages: Vec::new() };
+        for entry in entries {
+            match entry.key.as_str() {
+                "stages" => file.stages = self.stages(&entry.node),
+                _ => self.entry("", TOP, entry, &mut file.base),
+            }
+        }
+        file
+    }
+
+    fn stages(&mut self, node: &TomlNode) -> Vec<Stage> {
+        let entries = self.table("stages", node).unwrap_or_default();
+        entries.iter().filter_map(|entry| self.stage(entry)).collect()
+    }
+
+    fn stage(&mut self, entry: &TomlEntry) -> Option<Stage> {
+        let name = &entry.key;
+        if !is_name(name) {
+            let hint = "a stage's name has letters, digits, '-' and '_'";
+            let problem = refused(&format!("stages.{name}"), "is no name for a stage", hint);
+            self.problem(&entry.key_span, problem);
+            return None;
+        }
+        let (mut layer, mut hosts) = (Layer::default(), Vec::new());
+        let spot = TableContext { stage: Some(name), ..TOP };
+        for entry in self.table(&format!("stages.{name}"), &entry.node)? {
+            match entry.key.as_str() {
+                "hosts" => hosts = self.hosts(name, &entry.node),
+                _ => self.entry("", spot, entry, &mut layer),
+            }
+        }
+        Some(Stage { name: name.clone(), span: self.span(&entry.key_span), layer, hosts })
     }
 }

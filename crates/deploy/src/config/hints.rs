@@ -8,47 +8,53 @@ use super::origin::ConfigTextKind;
 use super::problem::{Diagnostic, Problem};
 use super::suggest::nearest;
 
-/// A sentence that says what to write instead, where there is one.
-pub(crate) fn of(diagnostic: &Diagnostic) -> Option<String> {
-    match &diagnostic.problem {
-        Problem::UnknownKey { nearest, known, .. } => Some(match nearest {
-            Some(nearest) => format!("the nearest key is '{nearest}'"),
-            None if known.is_empty() => "a name has letters, digits and '_'".to_owned(),
-            None => format!("keys here are {}", enumerated(known)),
-        }),
-        Problem::WrongType { expected, .. } => Some(format!("write {}", expected.example)),
-        Problem::DuplicateKey(_) => Some("keep one of them, or put them together".into()),
-        Problem::DuplicateStage(_) => {
-            Some("give one of them another name, or put their settings together".into())
+impl Diagnostic {
+    /// A sentence about what to write instead, if there is one.
+    pub fn hint(&self) -> Option<String> {
+        match &self.problem {
+            Problem::UnknownKey { nearest, known, .. } => Some(match nearest {
+                Some(nearest) => format!("the nearest key is '{nearest}'"),
+                None if known.is_empty() => "a name has letters, digits and '_'".to_owned(),
+                None => format!("keys here are {}", enumerated(known)),
+            }),
+            Problem::WrongType { expected, .. } => Some(format!("write {}", expected.example)),
+            Problem::DuplicateKey(_) => Some("keep one of them, or put them together".into()),
+            Problem::DuplicateStage(_) => {
+                Some("give one of them another name, or put their settings together".into())
+            }
+            Problem::Empty(_) => Some("write a value, or take the line out".into()),
+            Problem::Refused { hint, .. } | Problem::Conflict { hint, .. } => {
+                Some((*hint).to_owned())
+            }
+            Problem::NotOneOf { found, choices, .. } => Some(one_of(found, choices)),
+            Problem::NotPerHost(_) => {
+                Some("set it for the stage, or at the top for all stages".into())
+            }
+            Problem::NoAddress(_) => Some("add address = \"web1.example.com\"".into()),
+            Problem::DuplicateHost { .. } => Some("give it all its roles in one place".into()),
+            Problem::NoStages => {
+                Some("add [stages.production] with hosts = [\"deploy@web1.example.com\"]".into())
+            }
+            Problem::StageNeeded { known } => Some(format!("it is one of {}", enumerated(known))),
+            Problem::UnknownStage { stage, known } => Some(one_of(stage, known)),
+            Problem::NoHosts(_) => Some("add hosts = [\"deploy@web1.example.com\"]".into()),
+            Problem::Missing { example, .. } => Some(format!("add {example}")),
+            Problem::RoleWithoutHosts { known, .. } => {
+                Some(format!("the roles of its hosts are {}", line(enumerated(known))))
+            }
+            Problem::SharedDestination { .. } => {
+                Some("give each a directory of its own below shared_path".into())
+            }
+            Problem::NotAssigned(_) => Some("write --set assets.retention.keep=5".into()),
+            Problem::UnknownVariable { nearest, .. } => {
+                nearest.as_ref().map(|nearest| format!("the nearest name is {nearest}"))
+            }
+            Problem::ListReplaced { key, dropped, added } => {
+                let kind = self.span.as_ref().map(|span| span.text.kind);
+                Some(instead(key, dropped, added, kind.unwrap_or(ConfigTextKind::File)))
+            }
+            Problem::Syntax(_) => None,
         }
-        Problem::Empty(_) => Some("write a value, or take the line out".into()),
-        Problem::Refused { hint, .. } | Problem::Conflict { hint, .. } => Some((*hint).to_owned()),
-        Problem::NotOneOf { found, choices, .. } => Some(one_of(found, choices)),
-        Problem::NotPerHost(_) => Some("set it for the stage, or at the top for all stages".into()),
-        Problem::NoAddress(_) => Some("add address = \"web1.example.com\"".into()),
-        Problem::DuplicateHost { .. } => Some("give it all its roles in one place".into()),
-        Problem::NoStages => {
-            Some("add [stages.production] with hosts = [\"deploy@web1.example.com\"]".into())
-        }
-        Problem::StageNeeded { known } => Some(format!("it is one of {}", enumerated(known))),
-        Problem::UnknownStage { stage, known } => Some(one_of(stage, known)),
-        Problem::NoHosts(_) => Some("add hosts = [\"deploy@web1.example.com\"]".into()),
-        Problem::Missing { example, .. } => Some(format!("add {example}")),
-        Problem::RoleWithoutHosts { known, .. } => {
-            Some(format!("the roles of its hosts are {}", line(enumerated(known))))
-        }
-        Problem::SharedDestination { .. } => {
-            Some("give each a directory of its own below shared_path".into())
-        }
-        Problem::NotAssigned(_) => Some("write --set assets.retention.keep=5".into()),
-        Problem::UnknownVariable { nearest, .. } => {
-            nearest.as_ref().map(|nearest| format!("the nearest name is {nearest}"))
-        }
-        Problem::ListReplaced { key, dropped, added } => {
-            let kind = diagnostic.span.as_ref().map(|span| span.text.kind);
-            Some(instead(key, dropped, added, kind.unwrap_or(ConfigTextKind::File)))
-        }
-        Problem::Syntax(_) => None,
     }
 }
 

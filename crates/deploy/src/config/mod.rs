@@ -19,6 +19,7 @@ mod file;
 mod find;
 mod hints;
 mod layer;
+mod names;
 mod origin;
 mod overrides;
 mod path;
@@ -51,4 +52,4 @@ pub use toml_tree::MAX_FILE;
 pub use value::SettingValue;
 
 pub(crate) use check_value::value_is_fine;
-pub(crate) use file::{is_name, is_set_name};
+pub(crate) use names::{is_name, is_set_name};

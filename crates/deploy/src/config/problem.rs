@@ -1,12 +1,9 @@
 //! What can be wrong with a configuration, or odd about it: as values, each with its place and advice.
 
-use std::fmt;
-
 use assetsync_core::text;
 
 use super::escape::enumerated;
 use super::origin::ConfigSpan;
-use super::render;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,19 +216,6 @@ impl Diagnostic {
     pub(crate) fn with(mut self, span: Option<ConfigSpan>, label: impl Into<String>) -> Diagnostic {
         self.related.extend(span.map(|span| (span, label.into())));
         self
-    }
-
-    /// What helps, in a sentence.
-    pub fn hint(&self) -> Option<String> {
-        super::hints::of(self)
-    }
-}
-
-/// The problem with an excerpt of its place and advice, in lines of at most 80 columns where that is possible;
-/// no secret is in them.
-impl fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&render::diagnostic(self))
     }
 }
 

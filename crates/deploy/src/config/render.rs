@@ -1,5 +1,7 @@
 //! Problems as text: the message, the line it is about with a caret, and what helps.
 
+use std::fmt;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use assetsync_core::text;
 
@@ -14,8 +16,16 @@ const COLUMNS: usize = 80;
 /// What is left of it for a note, behind the margin and the note's name.
 const NOTE_COLUMNS: usize = 66;
 
+/// The problem with an excerpt of its place and advice, in lines of at most 80 columns where that is possible;
+/// no secret is in them.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&diagnostic(self))
+    }
+}
+
 /// The text, without a newline at its end.
-pub(crate) fn diagnostic(diagnostic: &Diagnostic) -> String {
+fn diagnostic(diagnostic: &Diagnostic) -> String {
     let level = match diagnostic.problem.severity() {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::command_phase::CommandPhase;
+use super::error::RolloutError;
 use super::event::{Event, Phase};
+use super::options::Rollout;
 use super::pipeline::Pipeline;
-use super::{Rollout, RolloutError};
 
 impl Pipeline<'_> {
     /// Runs the build between its hooks.

@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
-use super::outcome::TargetError;
+use super::error::TargetError;
 
 /// Runs `work` for each item, at most `limit` at a time; gives every item with its result, in their order. A panic is
 /// that item's failure.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use assetsync_sync as sender;
 
-use super::outcome::TargetError;
+use super::error::TargetError;
 use crate::command::Shown;
 
 /// Something that happened.

@@ -2,43 +2,14 @@
 //! comes from here, once all have got so far.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
-use assetsync_sync as sender;
-use assetsync_sync::{ConnectOptions, Decide, Options, PushError, PushGroup, Report, Source};
-
-use super::Engine;
 use super::cancel::Cancel;
-use super::each::Semaphore;
+use super::error::TargetError;
 use super::event::{Event, Monitor};
-use super::outcome::{ServedVersion, TargetError, TargetOutcome};
+use super::outcome::{ServedVersion, TargetOutcome};
 use super::target::DeployTarget;
-
-/// What is pushed, and by what rules; one for each set of assets.
-pub(super) struct Payload {
-    /// The set's position.
-    pub set: usize,
-    pub source: Source,
-    pub options: Options,
-    pub decide: Box<dyn Decide + Send>,
-}
-
-/// What the places of a set of assets share.
-pub(super) struct Work {
-    pub payload: Payload,
-    pub group: PushGroup,
-}
-
-/// What the threads of all places share.
-pub(super) struct FleetContext {
-    pub engine: Engine,
-    pub monitor: Arc<dyn Monitor>,
-    pub timeout: Duration,
-    pub dry_run: bool,
-    pub permits: Semaphore,
-}
+use super::worker::{EventSender, FleetContext, Work, WorkerCommand, WorkerEvent, WorkerThread};
 
 /// The places of a rollout, each at some step.
 pub(super) struct Fleet {
@@ -71,35 +42,8 @@ enum WorkerState {
     Over,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum WorkerCommand {
-    /// Say whether the agent is still there.
-    Answer,
-    Publish,
-    Prune,
-    Finish,
-}
-
-enum WorkerEvent {
-    Staged(Box<Report>),
-    StillThere,
-    Published,
-    Done(Box<Report>),
-    Failed(TargetError),
-    /// Nothing more comes from there.
-    Ended,
-    Cancelled,
-}
-
-/// What a place's thread does with the word it waits for.
-enum NextCommand {
-    Command(WorkerCommand),
-    /// Nobody gives orders any more.
-    Closed,
-}
-
 impl Fleet {
-    /// Has all places begin.
+    /// Starts a worker for each target; all begin to stage.
     pub fn start(
         context: &Arc<FleetContext>,
         targets: Vec<(DeployTarget, Arc<Work>)>,
@@ -108,22 +52,20 @@ impl Fleet {
         let (sender, events) = channel();
         let cancelled = sender.clone();
         cancel.on_cancel(move || drop(cancelled.send((0, WorkerEvent::Cancelled))));
-        let workers = targets.into_iter().enumerate().map(|(at, (target, work))| {
-            let (commands, heard) = channel();
-            let outcome = TargetOutcome::of(&target);
-            let (context, serving) = (Arc::clone(context), target.clone());
-            let told = sender.clone();
-            // It ends with its connection at the latest; nobody waits for it.
-            let started = thread::Builder::new().spawn(move || {
-                let end = SendOnDrop(at, told);
-                run(&context, &(serving, work), &heard, &|events| {
-                    drop(end.1.send((end.0, events)))
-                });
-            });
-            if let Err(error) = started {
+        let workers = targets.into_iter().enumerate().map(|(worker, (target, work))| {
+            let (commands, receiver) = channel();
+            let thread = WorkerThread {
+                context: Arc::clone(context),
+                target: target.clone(),
+                work,
+                commands: receiver,
+                events: EventSender { worker, channel: sender.clone() },
+            };
+            if let Err(error) = thread.start() {
                 let failed = WorkerEvent::Failed(TargetError::NoThread(error));
-                drop(sender.send((at, failed)));
+                drop(sender.send((worker, failed)));
             }
+            let outcome = TargetOutcome::of(&target);
             Worker { target, commands: Some(commands), state: WorkerState::Staging, outcome }
         });
         let workers = workers.collect();
@@ -275,115 +217,5 @@ impl Fleet {
             WorkerEvent::Ended => self.note(at, WorkerEvent::Failed(TargetError::Ended)),
             WorkerEvent::Cancelled => {}
         }
-    }
-}
-
-/// Says that a thread has ended, however it does.
-struct SendOnDrop(usize, Sender<(usize, WorkerEvent)>);
-
-impl Drop for SendOnDrop {
-    fn drop(&mut self) {
-        let _ = self.1.send((self.0, WorkerEvent::Ended));
-    }
-}
-
-/// The work of one place's thread.
-fn run(
-    context: &FleetContext,
-    served: &(DeployTarget, Arc<Work>),
-    commands: &Receiver<WorkerCommand>,
-    send: &dyn Fn(WorkerEvent),
-) {
-    let (target, work) = served;
-    if let Err(error) = context.run(target, work, commands, send) {
-        send(WorkerEvent::Failed(error));
-    }
-}
-
-impl FleetContext {
-    fn run(
-        &self,
-        target: &DeployTarget,
-        work: &Work,
-        commands: &Receiver<WorkerCommand>,
-        send: &dyn Fn(WorkerEvent),
-    ) -> Result<(), TargetError> {
-        let watch = PushEvents { target: &target.label, monitor: &*self.monitor };
-        let connection = ConnectOptions {
-            group: Some(&work.group),
-            dry_run: self.dry_run,
-            ..self.engine.connection(target, self.timeout)
-        };
-        let mut staged = {
-            let _permit = self.permits.take();
-            let Payload { source, options, decide, .. } = &work.payload;
-            sender::stage(&sender::PushContext {
-                source,
-                target: &target.destination,
-                connection: &connection,
-                options,
-                decide: Some(&**decide),
-                monitor: &watch,
-            })?
-        };
-        send(WorkerEvent::Staged(Box::new(staged.report().clone())));
-        if self.dry_run {
-            staged.abandon();
-            return Ok(());
-        }
-        let every = heartbeat_interval(self.timeout);
-        loop {
-            match wait(commands, every, || staged.keep_alive())? {
-                NextCommand::Command(WorkerCommand::Publish) => break,
-                NextCommand::Command(WorkerCommand::Answer) => {
-                    staged.keep_alive()?;
-                    send(WorkerEvent::StillThere);
-                }
-                _ => {
-                    staged.abandon();
-                    return Ok(());
-                }
-            }
-        }
-        let mut live = staged.publish()?;
-        send(WorkerEvent::Published);
-        let report = match wait(commands, every, || live.keep_alive())? {
-            NextCommand::Command(WorkerCommand::Prune) => live.prune()?,
-            _ => live.finish()?,
-        };
-        send(WorkerEvent::Done(Box::new(report)));
-        Ok(())
-    }
-}
-
-/// Waits for an order, and shows the agent now and then that somebody is there.
-fn wait(
-    commands: &Receiver<WorkerCommand>,
-    every: Duration,
-    mut keep_alive: impl FnMut() -> Result<(), PushError>,
-) -> Result<NextCommand, PushError> {
-    loop {
-        match commands.recv_timeout(every) {
-            Ok(command) => return Ok(NextCommand::Command(command)),
-            Err(RecvTimeoutError::Disconnected) => return Ok(NextCommand::Closed),
-            Err(RecvTimeoutError::Timeout) => keep_alive()?,
-        }
-    }
-}
-
-/// How often an agent is shown that its sender lives.
-fn heartbeat_interval(timeout: Duration) -> Duration {
-    (timeout / 4).clamp(Duration::from_millis(50), Duration::from_secs(1))
-}
-
-/// Tells of the push to one place.
-pub(super) struct PushEvents<'a> {
-    pub target: &'a str,
-    pub monitor: &'a dyn Monitor,
-}
-
-impl sender::Monitor for PushEvents<'_> {
-    fn event(&self, event: sender::Event<'_>) {
-        self.monitor.event(&Event::Push { target: self.target, event });
     }
 }

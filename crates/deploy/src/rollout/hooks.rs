@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::command_phase::CommandPhase;
 use super::each::each;
+use super::error::{CommandFailure, RolloutError, TargetError};
 use super::event::{Event, Phase};
 use super::local_command::LocalCommand;
-use super::outcome::TargetError;
-use super::remote_command::{CommandFailure, RemoteCommand, command_map};
+use super::options::Rollout;
+use super::remote_command::{RemoteCommand, command_map};
 use super::target::{has_role, login, named, ssh_options};
-use super::{Rollout, RolloutError};
 use crate::command;
 use crate::command::{Invocation, Passenger, Secrets};
 use crate::config::{Hook, Host, RestartHow};

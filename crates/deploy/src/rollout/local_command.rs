@@ -8,9 +8,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
+use super::error::CommandFailure;
 use super::event::{Event, Monitor};
 use super::line_splitter::LineSplitter;
-use super::remote_command::{CommandFailure, judge};
 use super::version_managers;
 use crate::command;
 use crate::command::{Environment, Secrets, Shown, Value};
@@ -74,7 +74,7 @@ impl LocalCommand<'_> {
         }
         let status = child.wait().map_err(CommandFailure::Output)?;
         let signal = status.signal().map(|signal| secrets.redact(&signal.to_string()));
-        judge(status.code(), signal, last_line)?;
+        CommandFailure::of_exit(status.code(), signal, last_line)?;
         let elapsed = started.elapsed();
         self.monitor.event(&Event::Ran { host: None, command: &display_line, elapsed });
         Ok(())

@@ -1,10 +1,9 @@
 //! What has come of a rollout.
 
-use assetsync_core::protocol::{Failure, FailureCode};
-use assetsync_sync::{PushError, Report};
+use assetsync_sync::Report;
 
+use super::error::{RolloutError, TargetError};
 use super::target::DeployTarget;
-use super::{CommandFailure, RolloutError};
 use crate::history::DeployId;
 
 /// What has come of a rollout.
@@ -59,54 +58,6 @@ pub enum ServedVersion {
     New,
     /// It was lost while it published: either of the two, or on the way from one to the other.
     Unknown,
-}
-
-/// Why a place can't go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TargetError {
-    /// The push failed.
-    #[error(transparent)]
-    Push(#[from] PushError),
-    /// A command failed on the host.
-    #[error(transparent)]
-    Command(#[from] CommandFailure),
-    /// Its thread ended without a word.
-    #[error("an error in assetsync itself ended the push there; please report it")]
-    Ended,
-    /// The system gives no more threads.
-    #[error(
-        "a thread for it can't be started here: {0}; lower max_parallel, or raise the limit on processes"
-    )]
-    NoThread(#[source] std::io::Error),
-    /// The user can't write to the destination.
-    #[error("{0} can't be written by the user who logs in")]
-    NotWritable(String),
-    /// The user can't read what is known of deploys there.
-    #[error(
-        "{failure}; only the user who deploys can read the history there: log in as that user (ssh.user), not as {user}"
-    )]
-    NotReadable {
-        /// What the agent says, with the path.
-        failure: Failure,
-        /// Who logged in.
-        user: String,
-    },
-    /// The history of deploys there can't be used.
-    #[error("{0}")]
-    History(String),
-}
-
-impl TargetError {
-    /// Why a place could not be looked at.
-    pub(super) fn of_survey(error: PushError, target: &DeployTarget) -> TargetError {
-        match error {
-            PushError::Agent(failure) if failure.code == FailureCode::Permission => {
-                TargetError::NotReadable { failure, user: target.user() }
-            }
-            error => error.into(),
-        }
-    }
 }
 
 impl TargetOutcome {

@@ -7,13 +7,21 @@ use assetsync_sync as sender;
 use assetsync_sync::scan::entry_points::EntryPoints;
 use assetsync_sync::scan::filter::{Filter, Rule};
 use assetsync_sync::scan::logical_name::FingerprintRules;
-use assetsync_sync::{Options, Publishing, Source};
+use assetsync_sync::{Decide, Options, Publishing, Source};
 
-use super::RolloutError;
-use super::fleet::Payload;
+use super::error::RolloutError;
 use super::retention::{DeployRetention, RolloutKind, policy, tree};
 use crate::config::{AssetSet, Publish};
 use crate::history::competing_manifests;
+
+/// What is pushed, and by what rules; one for each set of assets.
+pub(super) struct Payload {
+    /// The set's position.
+    pub set: usize,
+    pub source: Source,
+    pub options: Options,
+    pub decide: Box<dyn Decide + Send>,
+}
 
 /// A set of assets.
 pub(super) struct Set<'a> {

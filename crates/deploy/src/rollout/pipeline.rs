@@ -1,20 +1,19 @@
 //! One rollout up to where it has something to stage: which places there are, and which are left of them.
 
-use std::sync::Arc;
-
 use assetsync_sync as sender;
-use assetsync_sync::PushGroup;
 
 use super::command_phase::CommandPhase;
-use super::each::{Semaphore, each};
+use super::each::each;
+use super::error::{RolloutError, TargetError};
 use super::event::{Event, Phase};
-use super::fleet::{Fleet, FleetContext, Payload, PushEvents, Work};
 use super::hooks::Commands;
-use super::outcome::{Outcome, TargetError, TargetOutcome};
+use super::options::Rollout;
+use super::outcome::{Outcome, TargetOutcome};
+use super::payload;
+use super::payload::Payload;
 use super::retention::{RolloutKind, unix_time};
-use super::started::{RolloutSteps, Started};
 use super::target::{DeployTarget, chosen_hosts, targets};
-use super::{Rollout, RolloutError, payload};
+use super::worker::PushEvents;
 use crate::command::Secrets;
 use crate::history::{DeployId, Origin};
 
@@ -25,25 +24,12 @@ pub(super) struct Pipeline<'a> {
     /// What must not be shown of any command or its output.
     pub secrets: Secrets,
     /// What is left of the places.
-    targets: Vec<DeployTarget>,
+    pub targets: Vec<DeployTarget>,
     /// Places that failed before anything was staged, and are left out.
     excluded: Vec<TargetOutcome>,
 }
 
 impl Rollout<'_> {
-    /// Goes the whole way: what `prepare` gives is staged, published and what else belongs to it.
-    pub(super) fn roll_out(
-        &self,
-        steps: RolloutSteps,
-        prepare: impl FnOnce(&mut Pipeline<'_>) -> Result<Vec<Payload>, RolloutError>,
-    ) -> Result<Outcome, RolloutError> {
-        let mut course = Pipeline::new(self)?;
-        Ok(match course.prepared(steps, prepare) {
-            Ok(payloads) => course.start(payloads).carry_out(steps),
-            Err(error) => course.outcome(Vec::new(), 0, Some(error)),
-        })
-    }
-
     /// Looks at places, and changes nothing.
     pub(super) fn survey<'p>(
         &self,
@@ -51,9 +37,9 @@ impl Rollout<'_> {
     ) -> Vec<(&'p DeployTarget, Result<sender::Survey, TargetError>)> {
         each(targets, self.deployment.max_parallel, |target| {
             let watch = PushEvents { target: &target.label, monitor: &*self.monitor };
-            let connection = self.engine.connection(target, self.deployment.timeouts.silence);
+            let connection = target.connect_options(&self.engine, self.deployment.timeouts.silence);
             let survey = sender::survey(&target.destination, &connection, &watch);
-            survey.map_err(|error| TargetError::of_survey(error, target))
+            survey.map_err(|error| target.survey_error(error))
         })
     }
 
@@ -64,23 +50,11 @@ impl Rollout<'_> {
 }
 
 impl<'a> Pipeline<'a> {
-    fn new(rollout: &'a Rollout<'a>) -> Result<Pipeline<'a>, RolloutError> {
+    pub fn new(rollout: &'a Rollout<'a>) -> Result<Pipeline<'a>, RolloutError> {
         let targets = rollout.targets()?;
         let id = DeployId::new(unix_time(), random());
         let secrets = rollout.secrets();
         Ok(Pipeline { rollout, id, secrets, targets, excluded: Vec::new() })
-    }
-
-    fn prepared(
-        &mut self,
-        steps: RolloutSteps,
-        prepare: impl FnOnce(&mut Pipeline<'_>) -> Result<Vec<Payload>, RolloutError>,
-    ) -> Result<Vec<Payload>, RolloutError> {
-        let payloads = prepare(self)?;
-        if steps.runs_commands && !self.rollout.selection.dry_run {
-            self.commands().reach_all_but(&self.hosts_with_targets())?;
-        }
-        Ok(payloads)
     }
 
     /// What is built, for every set of assets that goes somewhere.
@@ -160,33 +134,6 @@ impl<'a> Pipeline<'a> {
         Err(RolloutError::NotStaged { failed, all })
     }
 
-    /// Has all places begin to stage.
-    fn start(mut self, payloads: Vec<Payload>) -> Started<'a> {
-        let Rollout { deployment, engine, selection, .. } = *self.rollout;
-        let context = Arc::new(FleetContext {
-            engine: engine.clone(),
-            monitor: Arc::clone(&self.rollout.monitor),
-            timeout: deployment.timeouts.silence,
-            dry_run: selection.dry_run,
-            permits: Semaphore::new(deployment.max_parallel),
-        });
-        let (mut works, mut begun) = (Vec::new(), Vec::new());
-        for payload in payloads {
-            let set = payload.set;
-            let targets: Vec<DeployTarget> =
-                self.targets.extract_if(.., |target| target.set == set).collect();
-            let work =
-                Arc::new(Work { payload, group: PushGroup::for_destinations(targets.len()) });
-            begun.extend(targets.into_iter().map(|target| (target, Arc::clone(&work))));
-            works.push(work);
-        }
-        for target in self.targets.clone() {
-            self.exclude(&target, TargetError::Ended);
-        }
-        let fleet = Fleet::start(&context, begun, self.rollout.cancel);
-        Started { course: self, fleet, works }
-    }
-
     pub fn begin(&self, phase: Phase) {
         self.rollout.monitor.event(&Event::Phase(phase));
     }
@@ -211,7 +158,7 @@ impl<'a> Pipeline<'a> {
     }
 
     /// Positions of the hosts that get assets.
-    fn hosts_with_targets(&self) -> Vec<usize> {
+    pub fn hosts_with_targets(&self) -> Vec<usize> {
         self.targets.iter().map(|target| target.host).collect()
     }
 

@@ -8,6 +8,7 @@ use assetsync_ssh::{
     TransportError, connect,
 };
 
+use super::error::CommandFailure;
 use super::event::{Event, Monitor};
 use super::line_splitter::LineSplitter;
 use crate::command;
@@ -29,55 +30,6 @@ pub(super) struct RemoteCommand<'a> {
     /// What must not be shown, besides the command's own secrets.
     pub secrets: &'a Secrets,
     pub monitor: &'a dyn Monitor,
-}
-
-/// Why a command is taken to have failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CommandFailure {
-    /// It can't be composed.
-    #[error(transparent)]
-    Composing(#[from] command::CommandError),
-    /// The host can't be reached, or the connection was lost.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    /// It could not be started here.
-    #[error("Can't run {program}: {source}")]
-    Spawn {
-        /// The program.
-        program: Shown,
-        /// Why.
-        source: io::Error,
-    },
-    /// Its output can't be read.
-    #[error("Can't read what it prints: {0}")]
-    Output(#[source] io::Error),
-    /// It ended badly.
-    #[error("it ended with exit status {status}{}", said(.last_line))]
-    Status {
-        /// Its exit status.
-        status: i32,
-        /// The last line it printed.
-        last_line: Shown,
-    },
-    /// A signal ended it.
-    #[error("signal {signal} ended it{}", said(.last_line))]
-    Signal {
-        /// The signal's name or number.
-        signal: Shown,
-        /// The last line it printed.
-        last_line: Shown,
-    },
-    /// It took too long and was ended.
-    #[error("it did not end within {} s and was given up", .0.as_secs())]
-    Timeout(Duration),
-    /// The rollout was cancelled.
-    #[error("it was cancelled")]
-    Cancelled,
-}
-
-fn said(line: &Shown) -> String {
-    if line.is_empty() { String::new() } else { format!(": {line}") }
 }
 
 /// What commands on a host run through.
@@ -112,29 +64,13 @@ impl RemoteCommand<'_> {
                 last_line = line;
             }
         })?;
-        judge(
+        CommandFailure::of_exit(
             exit.status,
             exit.signal.map(|name| secrets.redact_output(name.as_bytes())),
             last_line,
         )?;
         self.monitor.event(&Event::Ran { host, command: &display_line, elapsed: begun.elapsed() });
         Ok(())
-    }
-}
-
-/// What a command's end means.
-pub(super) fn judge(
-    status: Option<i32>,
-    signal: Option<Shown>,
-    last_line: Shown,
-) -> Result<(), CommandFailure> {
-    match (status, signal) {
-        (Some(0), _) => Ok(()),
-        (Some(status), _) => Err(CommandFailure::Status { status, last_line }),
-        (None, signal) => {
-            let signal = signal.unwrap_or_else(|| Secrets::default().redact("unknown"));
-            Err(CommandFailure::Signal { signal, last_line })
-        }
     }
 }
 

@@ -13,14 +13,16 @@ use assetsync_sync::compare::content_match::SourceEntry;
 use assetsync_sync::{Source, Survey};
 use tempfile::TempDir;
 
+use super::error::{RolloutError, TargetError};
 use super::event::Phase;
-use super::fleet::Payload;
-use super::outcome::{Outcome, TargetError};
+use super::options::Rollout;
+use super::outcome::Outcome;
+use super::payload;
+use super::payload::Payload;
 use super::pipeline::Pipeline;
 use super::retention::known;
 use super::started::RolloutSteps;
 use super::target::DeployTarget;
-use super::{Rollout, RolloutError, payload};
 use crate::history;
 use crate::history::{Content, DeployId, History, HistoryFile, RollbackTo, Tree};
 
@@ -40,7 +42,7 @@ impl Rollout<'_> {
         // What must be sent lies here until all is done.
         let contents = tempfile::tempdir().map_err(RolloutError::Temporary)?;
         let steps = RolloutSteps { runs_commands: true, prunes: false, cleans_up: false };
-        self.roll_out(steps, |course| course.roll_back(to, &contents))
+        self.roll_out(steps, |pipeline| pipeline.roll_back(to, &contents))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a rollout keeps out of everything it tells.
 
-use super::Rollout;
+use super::options::Rollout;
 use crate::command::Secrets;
 use crate::config::{Deployment, Hook, RestartHow};
 

@@ -3,13 +3,20 @@
 
 use std::sync::Arc;
 
-use super::RolloutError;
+use assetsync_sync::PushGroup;
+
 use super::command_phase::CommandPhase;
+use super::each::Semaphore;
+use super::error::{RolloutError, TargetError};
 use super::event::Phase;
-use super::fleet::{Fleet, Work};
+use super::fleet::Fleet;
 use super::hooks::Commands;
+use super::options::Rollout;
 use super::outcome::Outcome;
+use super::payload::Payload;
 use super::pipeline::Pipeline;
+use super::target::DeployTarget;
+use super::worker::{FleetContext, Work};
 
 /// What belongs to a rollout besides its files.
 #[derive(Debug, Clone, Copy)]
@@ -23,10 +30,10 @@ pub(super) struct RolloutSteps {
 }
 
 /// A rollout whose places have begun to stage.
-pub(super) struct Started<'a> {
-    pub course: Pipeline<'a>,
-    pub fleet: Fleet,
-    pub works: Vec<Arc<Work>>,
+struct Started<'a> {
+    pipeline: Pipeline<'a>,
+    fleet: Fleet,
+    works: Vec<Arc<Work>>,
 }
 
 /// What is to be published is staged everywhere.
@@ -35,35 +42,83 @@ struct Staged<'u, 'a>(&'u mut Started<'a>);
 /// What was staged is live.
 struct Live<'u, 'a>(&'u mut Started<'a>);
 
+impl Rollout<'_> {
+    /// Runs all steps: `prepare` makes the payloads, which are staged and published.
+    pub(super) fn roll_out(
+        &self,
+        steps: RolloutSteps,
+        prepare: impl FnOnce(&mut Pipeline<'_>) -> Result<Vec<Payload>, RolloutError>,
+    ) -> Result<Outcome, RolloutError> {
+        let mut pipeline = Pipeline::new(self)?;
+        let prepared = prepare(&mut pipeline).and_then(|payloads| {
+            if steps.runs_commands && !self.selection.dry_run {
+                pipeline.commands().reach_all_but(&pipeline.hosts_with_targets())?;
+            }
+            Ok(payloads)
+        });
+        Ok(match prepared {
+            Ok(payloads) => Started::new(pipeline, payloads).run(steps),
+            Err(error) => pipeline.outcome(Vec::new(), 0, Some(error)),
+        })
+    }
+}
+
 impl<'a> Started<'a> {
-    /// Goes on to the end, and says what has come of it.
-    pub fn carry_out(mut self, steps: RolloutSteps) -> Outcome {
+    /// Starts a worker for every target; they begin to stage.
+    fn new(mut pipeline: Pipeline<'a>, payloads: Vec<Payload>) -> Started<'a> {
+        let Rollout { deployment, engine, selection, .. } = *pipeline.rollout;
+        let context = Arc::new(FleetContext {
+            engine: engine.clone(),
+            monitor: Arc::clone(&pipeline.rollout.monitor),
+            timeout: deployment.timeouts.silence,
+            dry_run: selection.dry_run,
+            permits: Semaphore::new(deployment.max_parallel),
+        });
+        let (mut works, mut begun) = (Vec::new(), Vec::new());
+        for payload in payloads {
+            let set = payload.set;
+            let targets: Vec<DeployTarget> =
+                pipeline.targets.extract_if(.., |target| target.set == set).collect();
+            let work =
+                Arc::new(Work { payload, group: PushGroup::for_destinations(targets.len()) });
+            begun.extend(targets.into_iter().map(|target| (target, Arc::clone(&work))));
+            works.push(work);
+        }
+        for target in pipeline.targets.clone() {
+            pipeline.exclude(&target, TargetError::Ended);
+        }
+        let fleet = Fleet::start(&context, begun, pipeline.rollout.cancel);
+        Started { pipeline, fleet, works }
+    }
+
+    /// Runs the remaining steps, and returns the outcome.
+    fn run(mut self, steps: RolloutSteps) -> Outcome {
         let ended = self.go(steps);
         if ended.is_err() && self.fleet.has_published() {
             // What is live stays; old files stay with it.
             self.fleet.end(false);
         }
-        let Started { course, fleet, works } = self;
+        let Started { pipeline, fleet, works } = self;
         let encodings = works.iter().map(|work| work.group.encodings()).sum();
-        course.outcome(fleet.outcomes(), encodings, ended.err())
+        pipeline.outcome(fleet.outcomes(), encodings, ended.err())
     }
 
     fn go(&mut self, steps: RolloutSteps) -> Result<(), RolloutError> {
-        let dry_run = self.course.rollout.selection.dry_run;
+        let dry_run = self.pipeline.rollout.selection.dry_run;
         let staged = self.stage()?;
         if dry_run {
             return Ok(());
         }
         let live = staged.publish(steps)?;
         live.finish(steps)?;
-        if steps.cleans_up && !self.course.has_excluded() && !self.fleet.has_failed() {
-            self.course.clean_up()?;
+        if steps.cleans_up && !self.pipeline.has_excluded() && !self.fleet.has_failed() {
+            self.pipeline.clean_up()?;
         }
         Ok(())
     }
 
     fn stage(&mut self) -> Result<Staged<'_, 'a>, RolloutError> {
-        self.course.begin(Phase::Stage);
+        self.pipeline.begin(Phase::Stage);
         self.fleet.staged();
         self.may_publish()?;
         Ok(Staged(self))
@@ -73,7 +128,7 @@ impl<'a> Started<'a> {
     fn may_publish(&mut self) -> Result<(), RolloutError> {
         self.refuse_if_cancelled()?;
         // In a dry run nobody is there any more.
-        if !self.course.rollout.selection.dry_run {
+        if !self.pipeline.rollout.selection.dry_run {
             self.fleet.check_alive();
         }
         self.refuse_if_cancelled()?;
@@ -81,7 +136,7 @@ impl<'a> Started<'a> {
             return Ok(());
         }
         self.fleet.exclude_failed_hosts();
-        if self.course.rollout.selection.keep_going && self.fleet.has_staged() {
+        if self.pipeline.rollout.selection.keep_going && self.fleet.has_staged() {
             return Ok(());
         }
         let (failed, all) = self.fleet.failures();
@@ -89,7 +144,7 @@ impl<'a> Started<'a> {
     }
 
     fn refuse_if_cancelled(&self) -> Result<(), RolloutError> {
-        match self.course.rollout.cancel.is_cancelled() {
+        match self.pipeline.rollout.cancel.is_cancelled() {
             true => Err(RolloutError::Cancelled),
             false => Ok(()),
         }
@@ -97,7 +152,7 @@ impl<'a> Started<'a> {
 
     /// For commands of hosts, without those that have failed.
     fn commands(&self) -> Commands<'_> {
-        let mut commands = self.course.commands();
+        let mut commands = self.pipeline.commands();
         commands.hosts.retain(|&host| !self.fleet.has_failed_target(host));
         commands
     }
@@ -107,7 +162,7 @@ impl<'a> Started<'a> {
         let before = self.fleet.failures().0;
         step(&mut self.fleet);
         let (failed, all) = self.fleet.failures();
-        (failed > before && !self.course.rollout.selection.keep_going)
+        (failed > before && !self.pipeline.rollout.selection.keep_going)
             .then(|| (failed - before, all))
     }
 }
@@ -116,11 +171,11 @@ impl<'u, 'a> Staged<'u, 'a> {
     fn publish(self, steps: RolloutSteps) -> Result<Live<'u, 'a>, RolloutError> {
         let Staged(started) = self;
         if steps.runs_commands {
-            let hooks = &started.course.rollout.deployment.hooks.before_publish;
+            let hooks = &started.pipeline.rollout.deployment.hooks.before_publish;
             started.commands().hooks(CommandPhase::BeforePublish, hooks)?;
         }
         started.may_publish()?;
-        started.course.begin(Phase::Publish);
+        started.pipeline.begin(Phase::Publish);
         if let Some((failed, all)) = started.fails_to(Fleet::publish) {
             return Err(RolloutError::NotPublished { failed, all });
         }
@@ -133,12 +188,12 @@ impl Live<'_, '_> {
     fn finish(self, steps: RolloutSteps) -> Result<(), RolloutError> {
         let Live(started) = self;
         if steps.runs_commands {
-            let hooks = &started.course.rollout.deployment.hooks.after_publish;
+            let hooks = &started.pipeline.rollout.deployment.hooks.after_publish;
             started.commands().hooks(CommandPhase::AfterPublish, hooks)?;
             started.commands().restart()?;
         }
         if steps.prunes {
-            started.course.begin(Phase::Prune);
+            started.pipeline.begin(Phase::Prune);
         }
         match started.fails_to(|fleet| fleet.end(steps.prunes)) {
             Some((failed, all)) => Err(RolloutError::NotPruned { failed, all }),

@@ -3,11 +3,15 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
+use assetsync_core::protocol::FailureCode;
 use assetsync_core::text;
 use assetsync_ssh::{RemoteTarget, SshOptions, Target, TransportKind};
+use assetsync_sync::{ConnectOptions, PushError};
 
-use super::{RolloutError, RolloutSelection};
+use super::error::{RolloutError, TargetError};
+use super::options::{Engine, RolloutSelection};
 use crate::config::{Deployment, Host, Timeouts, Transport};
 
 /// One set of assets on one host.
@@ -33,9 +37,7 @@ impl DeployTarget {
             Target::Local(path) => text::path(path),
         }
     }
-}
 
-impl DeployTarget {
     /// Who logs in, as far as this side knows.
     pub(super) fn user(&self) -> String {
         let user = match &self.destination {
@@ -43,6 +45,35 @@ impl DeployTarget {
             Target::Local(_) => None,
         };
         user.unwrap_or_else(|| "the user of the ssh configuration".into())
+    }
+
+    /// Why a place could not be looked at.
+    pub(super) fn survey_error(&self, error: PushError) -> TargetError {
+        match error {
+            PushError::Agent(failure) if failure.code == FailureCode::Permission => {
+                TargetError::NotReadable { failure, user: self.user() }
+            }
+            error => error.into(),
+        }
+    }
+
+    /// How `engine` connects to it.
+    pub(super) fn connect_options<'a>(
+        &'a self,
+        engine: &'a Engine,
+        timeout: Duration,
+    ) -> ConnectOptions<'a> {
+        ConnectOptions {
+            agents: &engine.agents,
+            ssh: &self.ssh,
+            prompt: &*engine.prompt,
+            timeout: timeout,
+            bytes_per_second: engine.bytes_per_second,
+            dry_run: false,
+            checksum: false,
+            store: engine.store.as_deref(),
+            group: None,
+        }
     }
 }
 

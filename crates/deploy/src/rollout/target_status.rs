@@ -4,9 +4,9 @@ use assetsync_core::digest::Digest;
 use assetsync_core::path::RelPath;
 use assetsync_sync::Survey;
 
-use super::outcome::TargetError;
+use super::error::{RolloutError, TargetError};
+use super::options::Rollout;
 use super::retention::{clocks, known, policy};
-use super::{Rollout, RolloutError};
 use crate::config::AssetSet;
 use crate::history;
 use crate::history::{Deploy, Drift};

@@ -2,11 +2,13 @@
 
 use assetsync_sync::{Options, Source};
 
-use super::fleet::Payload;
+use super::error::RolloutError;
+use super::options::Rollout;
 use super::outcome::Outcome;
+use super::payload;
+use super::payload::Payload;
 use super::retention::RolloutKind;
 use super::started::RolloutSteps;
-use super::{Rollout, RolloutError, payload};
 
 impl Rollout<'_> {
     /// Builds, and brings what was built to every host, with all that belongs to it.
@@ -16,27 +18,27 @@ impl Rollout<'_> {
         let command = command.filter(|_| !selection.skip_build && !selection.dry_run);
         let cleans_up = command.is_some() && build.cleanup;
         let steps = RolloutSteps { runs_commands: true, prunes: true, cleans_up };
-        self.roll_out(steps, |course| {
+        self.roll_out(steps, |pipeline| {
             if let Some(command) = command {
-                course.check()?;
-                course.build(command)?;
+                pipeline.check()?;
+                pipeline.build(command)?;
             }
-            course.built()
+            pipeline.built()
         })
     }
 
     /// Brings what is built to every host, all or none; nothing else is run.
     pub fn push(&self) -> Result<Outcome, RolloutError> {
         let steps = RolloutSteps { runs_commands: false, prunes: true, cleans_up: false };
-        self.roll_out(steps, |course| course.built())
+        self.roll_out(steps, |pipeline| pipeline.built())
     }
 
     /// Deletes what retention lets go, on every host.
     pub fn prune(&self) -> Result<Outcome, RolloutError> {
         let nothing = tempfile::tempdir().map_err(RolloutError::Temporary)?;
         let steps = RolloutSteps { runs_commands: false, prunes: true, cleans_up: false };
-        self.roll_out(steps, |course| {
-            let payloads = course.sets().into_iter().map(|set| {
+        self.roll_out(steps, |pipeline| {
+            let payloads = pipeline.sets().into_iter().map(|set| {
                 let options = payload::options(set.assets, self.engine.recipes)?;
                 // Nothing is wanted beside what is live, which retention keeps.
                 let options = Options { allow_empty: true, ..options };

@@ -2,6 +2,7 @@
 //! and `command_map.rb` are the same in 1.25.0. `tests/sshkit.rs` asks the real one.
 
 use super::*;
+use crate::command::Environment;
 use crate::command::{
     Bundler, Chruby, Manager, Passenger, Pumactl, Rbenv, Rvm, Scope, Systemd, Umask, Value,
 };

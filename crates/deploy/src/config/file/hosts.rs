@@ -1,7 +1,7 @@
 //! The hosts of a stage: `"user@host:port"`, or a table with an address.
 
-use super::FileHost;
 use super::lists::LIST;
+use super::parsed::FileHost;
 use super::reader::{Reader, TableContext};
 use crate::config::layer::{Change, Item, Layer, SettingChange};
 use crate::config::origin::ConfigSpan;
@@ -9,9 +9,6 @@ use crate::config::problem::{Diagnostic, Expected, Problem};
 use crate::config::schema::{Key, Kind, Lookup, children, find};
 use crate::config::toml_tree::{TomlEntry, TomlNode, TomlValue};
 use crate::config::value::{SettingValue, refused, word};
-
-/// What a host's table has besides settings; those of `[ssh]` may stand in it without `ssh.`.
-pub(super) const HOST_KEYS: [&str; 2] = ["address", "roles"];
 
 const HOSTS: Expected =
     Expected { what: "a list", example: "[\"deploy@web1.example.com\"] or [[stages.NAME.hosts]]" };

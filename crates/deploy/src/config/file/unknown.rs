@@ -1,7 +1,6 @@
 //! Keys that name nothing, and what was probably meant.
 
-use super::hosts::HOST_KEYS;
-use super::reader::{Reader, TableContext};
+use super::reader::{HOST_KEYS, Reader, TableContext};
 use crate::config::escape::key_part;
 use crate::config::problem::Problem;
 use crate::config::schema::{children, names};

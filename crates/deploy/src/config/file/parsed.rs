@@ -1,0 +1,46 @@
+//! The values of a configuration file, before a stage is chosen.
+
+use std::fmt;
+
+use crate::config::layer::{Item, Layer};
+use crate::config::origin::ConfigSpan;
+
+/// What an `assetsync.toml` says; everything in it is known and of the right type, whatever the stage.
+///
+/// Shown without values, of which any may be a secret.
+pub struct ConfigFile {
+    pub(crate) base: Layer,
+    pub(crate) stages: Vec<Stage>,
+}
+
+/// What it says of one stage.
+pub(crate) struct Stage {
+    pub name: String,
+    /// Where the name stands.
+    pub span: ConfigSpan,
+    pub layer: Layer,
+    pub hosts: Vec<FileHost>,
+}
+
+/// What it says of one host.
+pub(crate) struct FileHost {
+    /// A name or an address; an IPv6 address has no brackets.
+    pub address: String,
+    pub span: ConfigSpan,
+    /// None if it has those that are built in.
+    pub roles: Option<Vec<Item>>,
+    pub layer: Layer,
+}
+
+impl fmt::Debug for ConfigFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigFile").field("stages", &self.stages().collect::<Vec<_>>()).finish()
+    }
+}
+
+impl ConfigFile {
+    /// The names of its stages, in its order.
+    pub fn stages(&self) -> impl Iterator<Item = &str> {
+        self.stages.iter().map(|stage| stage.name.as_str())
+    }
+}

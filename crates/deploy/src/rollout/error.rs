@@ -1,0 +1,262 @@
+//! Why a rollout, one of its targets, or a command failed.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use assetsync_core::protocol::Failure;
+use assetsync_ssh::TransportError;
+use assetsync_sync::{PushError, SourceError};
+
+use super::command_phase::CommandPhase;
+use crate::command;
+use crate::command::{Secrets, Shown};
+use crate::history::RollbackError;
+
+/// Why a rollout was stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RolloutError {
+    /// No host of the stage gets any assets.
+    #[error("No host of stage '{0}' gets assets: no role of a host is one of assets.roles")]
+    NoTargets(String),
+    /// No host has the role.
+    #[error("No host of stage '{1}' has the role '{0}'")]
+    UnknownRole(String, String),
+    /// There is no such host.
+    #[error("Stage '{1}' has no host '{0}'")]
+    UnknownHost(String, String),
+    /// Without an agent nothing can be staged and published later.
+    #[error(
+        "{0} is to be reached by SFTP alone, but a deploy runs an agent there; assetsync push SRC DEST can do without"
+    )]
+    OnlySftp(String),
+    /// A pattern or a fingerprint rule of a set of assets.
+    #[error("assets.{key}: {reason}")]
+    Setting {
+        /// The setting.
+        key: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Some places failed before anything was published.
+    #[error("{failed} of {all} failed, so nothing is published")]
+    NotStaged {
+        /// How many places failed.
+        failed: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// Some places failed while they published.
+    #[error("{failed} of {all} failed while they published")]
+    NotPublished {
+        /// How many places failed.
+        failed: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// All is live, but old files could not be deleted everywhere.
+    #[error("Old files could not be deleted: {failed} of {all} failed")]
+    NotPruned {
+        /// How many places failed.
+        failed: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// The build failed.
+    #[error("The build failed: {0}")]
+    Build(#[source] Box<CommandFailure>),
+    /// A hook on this machine failed.
+    #[error("Hook {command_phase} '{command}' failed: {failure}")]
+    Hook {
+        /// The list it is on.
+        command_phase: CommandPhase,
+        /// The command.
+        command: Shown,
+        /// Why.
+        failure: Box<CommandFailure>,
+    },
+    /// Commands on hosts failed.
+    #[error("{command_phase} failed on {}", hosts(.failures))]
+    Commands {
+        /// What they were to do.
+        command_phase: CommandPhase,
+        /// Hosts, and why it failed there.
+        failures: Vec<(String, TargetError)>,
+    },
+    /// The source can't be read.
+    #[error(transparent)]
+    Source(#[from] Arc<SourceError>),
+    /// There is nothing to push.
+    #[error("There are no files in {} (dot-files such as .keep do not count), so nothing is pushed and nothing is deleted", assetsync_core::text::path(.0))]
+    NoFiles(PathBuf),
+    /// Sprockets could take the wrong manifest.
+    #[error(
+        "{} has {count} Sprockets manifests: {}; delete the old ones (rake assets:clobber)",
+        assetsync_core::text::path(.folder), .manifests.join(", ")
+    )]
+    Manifests {
+        /// The source.
+        folder: PathBuf,
+        /// How many.
+        count: usize,
+        /// Their paths.
+        manifests: Vec<String>,
+    },
+    /// There is nothing to go back to.
+    #[error("{target}: {reason}")]
+    Rollback {
+        /// The place's label.
+        target: String,
+        /// Why.
+        reason: RollbackError,
+    },
+    /// Going back as many steps would bring different deploys back.
+    #[error("Hosts have different histories: {0}; name the deploy to bring back by its id")]
+    DifferentDeploys(String),
+    /// What is to come back is not whole any more.
+    #[error(
+        "{count} files of deploy {deploy} are missing on {target} and are not kept here either, {example} among them; \
+         deploy that version again"
+    )]
+    Missing {
+        /// The deploy.
+        deploy: String,
+        /// The place's label.
+        target: String,
+        /// How many files.
+        count: usize,
+        /// One of them.
+        example: String,
+    },
+    /// What was built can't be deleted here.
+    #[error("Can't delete {}: {source}", assetsync_core::text::path(.path))]
+    CleanUp {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of this machine can't be written.
+    #[error("Can't write a temporary file: {0}")]
+    Temporary(#[source] io::Error),
+    /// Somebody asked for it.
+    #[error("Cancelled")]
+    Cancelled,
+}
+
+impl From<SourceError> for RolloutError {
+    fn from(error: SourceError) -> RolloutError {
+        RolloutError::Source(Arc::new(error))
+    }
+}
+
+fn hosts(failures: &[(String, TargetError)]) -> String {
+    let told: Vec<String> =
+        failures.iter().map(|(host, error)| format!("{host}: {error}")).collect();
+    told.join("; ")
+}
+
+/// Why a place can't go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// The push failed.
+    #[error(transparent)]
+    Push(#[from] PushError),
+    /// A command failed on the host.
+    #[error(transparent)]
+    Command(#[from] CommandFailure),
+    /// Its thread ended without a word.
+    #[error("an error in assetsync itself ended the push there; please report it")]
+    Ended,
+    /// The system gives no more threads.
+    #[error(
+        "a thread for it can't be started here: {0}; lower max_parallel, or raise the limit on processes"
+    )]
+    NoThread(#[source] io::Error),
+    /// The user can't write to the destination.
+    #[error("{0} can't be written by the user who logs in")]
+    NotWritable(String),
+    /// The user can't read what is known of deploys there.
+    #[error(
+        "{failure}; only the user who deploys can read the history there: log in as that user (ssh.user), not as {user}"
+    )]
+    NotReadable {
+        /// What the agent says, with the path.
+        failure: Failure,
+        /// Who logged in.
+        user: String,
+    },
+    /// The history of deploys there can't be used.
+    #[error("{0}")]
+    History(String),
+}
+
+/// Why a command is taken to have failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandFailure {
+    /// It can't be composed.
+    #[error(transparent)]
+    Composing(#[from] command::CommandError),
+    /// The host can't be reached, or the connection was lost.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// It could not be started here.
+    #[error("Can't run {program}: {source}")]
+    Spawn {
+        /// The program.
+        program: Shown,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its output can't be read.
+    #[error("Can't read what it prints: {0}")]
+    Output(#[source] io::Error),
+    /// It ended badly.
+    #[error("it ended with exit status {status}{}", said(.last_line))]
+    Status {
+        /// Its exit status.
+        status: i32,
+        /// The last line it printed.
+        last_line: Shown,
+    },
+    /// A signal ended it.
+    #[error("signal {signal} ended it{}", said(.last_line))]
+    Signal {
+        /// The signal's name or number.
+        signal: Shown,
+        /// The last line it printed.
+        last_line: Shown,
+    },
+    /// It took too long and was ended.
+    #[error("it did not end within {} s and was given up", .0.as_secs())]
+    Timeout(Duration),
+    /// The rollout was cancelled.
+    #[error("it was cancelled")]
+    Cancelled,
+}
+
+fn said(line: &Shown) -> String {
+    if line.is_empty() { String::new() } else { format!(": {line}") }
+}
+
+impl CommandFailure {
+    /// An error unless the exit status is 0.
+    pub(super) fn of_exit(
+        status: Option<i32>,
+        signal: Option<Shown>,
+        last_line: Shown,
+    ) -> Result<(), CommandFailure> {
+        match (status, signal) {
+            (Some(0), _) => Ok(()),
+            (Some(status), _) => Err(CommandFailure::Status { status, last_line }),
+            (None, signal) => {
+                let signal = signal.unwrap_or_else(|| Secrets::default().redact("unknown"));
+                Err(CommandFailure::Signal { signal, last_line })
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The thread of one target: it stages, publishes and prunes, and waits for a command before each step.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use assetsync_sync as sender;
+use assetsync_sync::{ConnectOptions, PushError, PushGroup, Report, Staged};
+
+use super::each::Semaphore;
+use super::error::TargetError;
+use super::event::{Event, Monitor};
+use super::options::Engine;
+use super::payload::Payload;
+use super::target::DeployTarget;
+
+/// What the places of a set of assets share.
+pub(super) struct Work {
+    pub payload: Payload,
+    pub group: PushGroup,
+}
+
+/// What the threads of all places share.
+pub(super) struct FleetContext {
+    pub engine: Engine,
+    pub monitor: Arc<dyn Monitor>,
+    pub timeout: Duration,
+    pub dry_run: bool,
+    pub permits: Semaphore,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WorkerCommand {
+    /// Say whether the agent is still there.
+    Answer,
+    Publish,
+    Prune,
+    Finish,
+}
+
+pub(super) enum WorkerEvent {
+    Staged(Box<Report>),
+    StillThere,
+    Published,
+    Done(Box<Report>),
+    Failed(TargetError),
+    /// Nothing more comes from there.
+    Ended,
+    Cancelled,
+}
+
+/// What a place's thread does with the word it waits for.
+enum NextCommand {
+    Command(WorkerCommand),
+    /// Nobody gives orders any more.
+    Closed,
+}
+
+/// The address of a worker's events: its position, and the channel of all workers.
+pub(super) struct EventSender {
+    pub worker: usize,
+    pub channel: Sender<(usize, WorkerEvent)>,
+}
+
+impl EventSender {
+    fn send(&self, event: WorkerEvent) {
+        // If nobody receives any more, the rollout is over.
+        let _ = self.channel.send((self.worker, event));
+    }
+}
+
+/// Reports the end of a thread, even if that panics.
+struct ReportEnd<'a>(&'a EventSender);
+
+impl Drop for ReportEnd<'_> {
+    fn drop(&mut self) {
+        self.0.send(WorkerEvent::Ended);
+    }
+}
+
+/// One target, its payload, and the channels of its thread.
+pub(super) struct WorkerThread {
+    pub context: Arc<FleetContext>,
+    pub target: DeployTarget,
+    pub work: Arc<Work>,
+    pub commands: Receiver<WorkerCommand>,
+    pub events: EventSender,
+}
+
+impl WorkerThread {
+    /// Starts the thread. It ends with its connection at the latest; nothing waits for it.
+    pub fn start(self) -> io::Result<()> {
+        thread::Builder::new().spawn(move || self.run()).map(drop)
+    }
+
+    fn run(&self) {
+        let _end = ReportEnd(&self.events);
+        if let Err(error) = self.push() {
+            self.events.send(WorkerEvent::Failed(error));
+        }
+    }
+
+    fn push(&self) -> Result<(), TargetError> {
+        let context = &*self.context;
+        let watch = PushEvents { target: &self.target.label, monitor: &*context.monitor };
+        let connection = ConnectOptions {
+            group: Some(&self.work.group),
+            dry_run: context.dry_run,
+            ..self.target.connect_options(&context.engine, context.timeout)
+        };
+        let mut staged = {
+            let _permit = context.permits.take();
+            let Payload { source, options, decide, .. } = &self.work.payload;
+            sender::stage(&sender::PushContext {
+                source,
+                target: &self.target.destination,
+                connection: &connection,
+                options,
+                decide: Some(&**decide),
+                monitor: &watch,
+            })?
+        };
+        self.events.send(WorkerEvent::Staged(Box::new(staged.report().clone())));
+        if context.dry_run || !self.may_publish(&mut staged)? {
+            staged.abandon();
+            return Ok(());
+        }
+        let mut live = staged.publish()?;
+        self.events.send(WorkerEvent::Published);
+        let report = match self.next_command(|| live.keep_alive())? {
+            NextCommand::Command(WorkerCommand::Prune) => live.prune()?,
+            _ => live.finish()?,
+        };
+        self.events.send(WorkerEvent::Done(Box::new(report)));
+        Ok(())
+    }
+
+    /// Waits for the command to publish, and answers checks until then.
+    fn may_publish(&self, staged: &mut Staged<'_>) -> Result<bool, TargetError> {
+        loop {
+            match self.next_command(|| staged.keep_alive())? {
+                NextCommand::Command(WorkerCommand::Publish) => return Ok(true),
+                NextCommand::Command(WorkerCommand::Answer) => {
+                    staged.keep_alive()?;
+                    self.events.send(WorkerEvent::StillThere);
+                }
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    /// Waits for a command, and keeps the connection to the agent alive.
+    fn next_command(
+        &self,
+        mut keep_alive: impl FnMut() -> Result<(), PushError>,
+    ) -> Result<NextCommand, PushError> {
+        let every = heartbeat_interval(self.context.timeout);
+        loop {
+            match self.commands.recv_timeout(every) {
+                Ok(command) => return Ok(NextCommand::Command(command)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(NextCommand::Closed),
+                Err(RecvTimeoutError::Timeout) => keep_alive()?,
+            }
+        }
+    }
+}
+
+/// How often an agent is shown that its sender lives.
+fn heartbeat_interval(timeout: Duration) -> Duration {
+    (timeout / 4).clamp(Duration::from_millis(50), Duration::from_secs(1))
+}
+
+/// Tells of the push to one place.
+pub(super) struct PushEvents<'a> {
+    pub target: &'a str,
+    pub monitor: &'a dyn Monitor,
+}
+
+impl sender::Monitor for PushEvents<'_> {
+    fn event(&self, event: sender::Event<'_>) {
+        self.monitor.event(&Event::Push { target: self.target, event });
+    }
+}
