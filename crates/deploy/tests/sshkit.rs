@@ -1,4 +1,5 @@
-//! Random commands, composed here and by the real SSHKit (`ruby-sshkit`, which Debian's capistrano brings).
+//! Random commands, composed here and by the real SSHKit (`ruby-sshkit`, which Debian's capistrano
+//! brings).
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -37,7 +38,8 @@ fn name() -> impl Strategy<Value = String> {
     .prop_map(str::to_owned)
 }
 
-/// Variables. SSHKit leaves `$(`, backticks and backslashes active, which we don't: those are tested elsewhere.
+/// Variables. SSHKit leaves `$(`, backticks and backslashes active, which we don't: those are
+/// tested elsewhere.
 fn variables() -> impl Strategy<Value = Vec<(String, String)>> {
     let value = r#"([ -#%-\[\]-_a-zé~]|\$[A-Z_]|\$\{[a-z]\}){0,12}"#;
     vec(("[A-C]{1,2}", value.prop_map(|text: String| text.replace("$(", "("))), 0..4)

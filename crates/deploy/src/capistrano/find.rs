@@ -12,8 +12,8 @@ const STAGES: &str = "config/deploy";
 /// The most stages that are read.
 const MAX_STAGES: usize = 100;
 
-/// Reads the files that `folder`, a project's top, has of a configuration. What is missing is none of it; bytes that
-/// are no text become signs that stand for them.
+/// Reads the files that `folder`, a project's top, has of a configuration. What is missing is none
+/// of it; bytes that are no text become signs that stand for them.
 pub fn find(folder: &Path) -> io::Result<Files> {
     Ok(Files {
         capfile: file(folder, "Capfile")?,

@@ -4,9 +4,9 @@
 //! text -> tokens -> statements -> values -> a stage's recipe
 //! ```
 //!
-//! Only a part of Ruby is understood: literals, `fetch`, and the verbs of a `deploy.rb` (`set`, `append`, `server`,
-//! `role` and so on). What is not understood is skipped and told with its place. Text of any kind is safe to read:
-//! depth, steps and sizes are bounded.
+//! Only a part of Ruby is understood: literals, `fetch`, and the verbs of a `deploy.rb` (`set`,
+//! `append`, `server`, `role` and so on). What is not understood is skipped and told with its
+//! place. Text of any kind is safe to read: depth, steps and sizes are bounded.
 
 mod convert;
 mod expr;

@@ -1,4 +1,5 @@
-//! Files to what each stage comes to: every stage reads `deploy.rb` first, then its own file, as Capistrano does.
+//! Files to what each stage comes to: every stage reads `deploy.rb` first, then its own file, as
+//! Capistrano does.
 
 use std::collections::BTreeMap;
 

@@ -11,8 +11,8 @@ const BARE: [&str; 4] = ["if", "test", "time", "exec"];
 
 /// Which programs have prefixes, and the environment of all commands.
 ///
-/// A version manager's prefix goes before all others, bundler's after them, in whatever order they are added:
-/// `rbenv exec bundle exec rake`. Repeated names on a list count once.
+/// A version manager's prefix goes before all others, bundler's after them, in whatever order they
+/// are added: `rbenv exec bundle exec rake`. Repeated names on a list count once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandMap {
     prefixes: BTreeMap<String, Vec<String>>,
@@ -48,7 +48,8 @@ impl CommandMap {
         self
     }
 
-    /// Has `path` run where `name` is called, if `name` has no prefix (`SSHKit.config.command_map[:name]`).
+    /// Has `path` run where `name` is called, if `name` has no prefix
+    /// (`SSHKit.config.command_map[:name]`).
     pub fn with_path(mut self, name: &str, path: &str) -> CommandMap {
         self.replaced.insert(name.to_owned(), quote::path(path));
         self

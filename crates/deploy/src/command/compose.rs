@@ -20,8 +20,8 @@ pub fn redacted(map: &CommandMap, invocation: &Invocation) -> Shown {
     Secrets::of(map, invocation).redact(&composed(map, invocation, true))
 }
 
-/// The command without its surroundings, as it may be shown: what Capistrano prints as "Running". Secrets of others
-/// than the command's own are hidden too.
+/// The command without its surroundings, as it may be shown: what Capistrano prints as "Running".
+/// Secrets of others than the command's own are hidden too.
 pub fn display_line(map: &CommandMap, invocation: &Invocation, others: &Secrets) -> Shown {
     Secrets::of(map, invocation).union(others).redact(&command(map, invocation, true))
 }
@@ -56,8 +56,8 @@ fn stands_alone(invocation: &Invocation, assignments: &str) -> bool {
     }
 }
 
-/// A script may hold `;`, `||` or a comment that would reach into what is around it, so it gets a shell of its own. sudo
-/// and sg start one anyway.
+/// A script may hold `;`, `||` or a comment that would reach into what is around it, so it gets a
+/// shell of its own. sudo and sg start one anyway.
 fn in_own_shell(invocation: &Invocation, command: String) -> String {
     match &invocation.program {
         Program::Script(_) if invocation.as_user.is_none() && invocation.as_group.is_none() => {

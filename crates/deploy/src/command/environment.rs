@@ -11,14 +11,16 @@ use super::secret_names;
 pub enum Value {
     /// Exactly this text.
     Text(String),
-    /// Text in which `$NAME` and `${NAME}` stand for variables of the host, as in `/opt/ruby/bin:$PATH`. Nothing else
-    /// in it means anything to the shell.
+    /// Text in which `$NAME` and `${NAME}` stand for variables of the host, as in
+    /// `/opt/ruby/bin:$PATH`. Nothing else in it means anything to the shell.
     Expanding(String),
-    /// Where systemd keeps the sockets of the user who logged in: `/run/user/` and the user's number.
+    /// Where systemd keeps the sockets of the user who logged in: `/run/user/` and the user's
+    /// number.
     UserRuntimeDir,
 }
 
-/// Variables and their values. A name that is set again keeps its place and takes the new value, as in SSHKit.
+/// Variables and their values. A name that is set again keeps its place and takes the new value, as
+/// in SSHKit.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(Vec<(String, Value)>);
 

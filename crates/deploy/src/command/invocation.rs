@@ -34,9 +34,11 @@ pub enum Program {
         /// Its arguments.
         args: Vec<Word>,
     },
-    /// Shell text, run by `sh` in the invocation's surroundings. SSHKit would drop these for any text with a space in it.
+    /// Shell text, run by `sh` in the invocation's surroundings. SSHKit would drop these for any
+    /// text with a space in it.
     Script(String),
-    /// Shell text as it is: no prefix, and nothing around it. It is what SSHKit makes of any text with a space in it.
+    /// Shell text as it is: no prefix, and nothing around it. It is what SSHKit makes of any text
+    /// with a space in it.
     Verbatim(String),
 }
 
@@ -118,8 +120,8 @@ impl Invocation {
         Invocation::of(Program::Verbatim(text.to_owned()))
     }
 
-    /// A command as a user writes it in one line. Plain words are a program and its arguments, so that prefixes apply
-    /// to `rake tmp:clear`; text that needs a shell is a script.
+    /// A command as a user writes it in one line. Plain words are a program and its arguments, so
+    /// that prefixes apply to `rake tmp:clear`; text that needs a shell is a script.
     pub fn from_text(text: &str) -> Result<Invocation, CommandError> {
         match parse_line::read(text)? {
             ParsedLine::Script => Ok(Invocation::script(text)),

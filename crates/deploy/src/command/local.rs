@@ -47,8 +47,8 @@ impl LocalTools {
         LocalTools { manager, manager_bins, bundler }
     }
 
-    /// The program and arguments that a user's line comes to: words with the prefixes that their program has, or a
-    /// shell for text that needs one.
+    /// The program and arguments that a user's line comes to: words with the prefixes that their
+    /// program has, or a shell for text that needs one.
     pub fn command(&self, line: &str) -> Result<Vec<String>, CommandError> {
         let argv = match parse_line::read(line)? {
             ParsedLine::Script => owned(&["sh", "-c", line]),

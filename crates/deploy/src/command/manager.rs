@@ -1,6 +1,7 @@
 //! The version managers of Ruby and bundler: what each writes before the programs on its list.
 //!
-//! Defaults are those of capistrano-rbenv 2.2, capistrano-rvm 0.1.2, capistrano-chruby and capistrano-bundler 2.1.1.
+//! Defaults are those of capistrano-rbenv 2.2, capistrano-rvm 0.1.2, capistrano-chruby and
+//! capistrano-bundler 2.1.1.
 
 use super::quote;
 
@@ -18,7 +19,8 @@ pub enum Manager {
     Chruby(Chruby),
 }
 
-/// rbenv: `RBENV_ROOT/bin/rbenv exec COMMAND`, with `RBENV_ROOT` and `RBENV_VERSION` in the environment of all commands.
+/// rbenv: `RBENV_ROOT/bin/rbenv exec COMMAND`, with `RBENV_ROOT` and `RBENV_VERSION` in the
+/// environment of all commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rbenv {
     /// Where rbenv is (`rbenv_path`); `$HOME` and `~` keep their meaning.
@@ -34,8 +36,8 @@ pub struct Rbenv {
 /// RVM: `RVM_PATH/bin/rvm VERSION do COMMAND`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rvm {
-    /// Where RVM is (`rvm_path`); `~` keeps its meaning. `rvm_type :auto` takes the first of [`Rvm::PATHS`] that is a
-    /// directory on the host, or else the first.
+    /// Where RVM is (`rvm_path`); `~` keeps its meaning. `rvm_type :auto` takes the first of
+    /// [`Rvm::PATHS`] that is a directory on the host, or else the first.
     pub path: String,
     /// The version of Ruby, with its gemset (`rvm_ruby_version`).
     pub version: String,

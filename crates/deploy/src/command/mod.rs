@@ -1,16 +1,17 @@
-//! Composes what is run: shell lines for hosts as Capistrano 3.17 with SSHKit composes them, and argument lists for the
-//! local build.
+//! Composes what is run: shell lines for hosts as Capistrano 3.17 with SSHKit composes them, and
+//! argument lists for the local build.
 //!
 //! ```text
 //! cd DIR && umask MASK && ( export A="x" ; sudo -u USER A="x" -- sh -c COMMAND )
 //! ```
 //!
-//! A [`CommandMap`] knows which programs run through a version manager and through bundler; an [`Invocation`] is one
-//! command with its surroundings; [`line()`] makes the text that is run, [`redacted`] the [`Shown`] text that may be shown. Nothing
-//! here runs anything.
+//! A [`CommandMap`] knows which programs run through a version manager and through bundler; an
+//! [`Invocation`] is one command with its surroundings; [`line()`] makes the text that is run,
+//! [`redacted`] the [`Shown`] text that may be shown. Nothing here runs anything.
 //!
-//! Where SSHKit leaves a user's text unquoted, it is quoted here: arguments, and what would be a command substitution or
-//! end the quotes in an environment value. For text without such characters the lines are equal, character for character.
+//! Where SSHKit leaves a user's text unquoted, it is quoted here: arguments, and what would be a
+//! command substitution or end the quotes in an environment value. For text without such characters
+//! the lines are equal, character for character.
 
 mod command_map;
 mod compose;

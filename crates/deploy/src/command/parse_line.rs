@@ -11,7 +11,8 @@ pub(super) enum ParsedLine {
     Script,
 }
 
-/// Characters that a shell acts on. Brackets are not among them: in `rake assets:clean[2]` they are meant as they are.
+/// Characters that a shell acts on. Brackets are not among them: in `rake assets:clean[2]` they are
+/// meant as they are.
 const ACTIVE: &[char] =
     &['|', '&', ';', '<', '>', '(', ')', '$', '`', '*', '?', '{', '}', '~', '#', '!', '\n'];
 

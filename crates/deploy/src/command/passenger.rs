@@ -12,10 +12,12 @@ pub struct Passenger {
 }
 
 impl Passenger {
-    /// What capistrano-passenger puts on the version manager's list where Passenger is not in the `PATH`.
+    /// What capistrano-passenger puts on the version manager's list where Passenger is not in the
+    /// `PATH`.
     pub const BINS: [&str; 3] = ["passenger", "passenger-config", "passenger-status"];
 
-    /// Restarts by touching `tmp/restart.txt`, which all versions understand: two commands, one after the other.
+    /// Restarts by touching `tmp/restart.txt`, which all versions understand: two commands, one
+    /// after the other.
     pub fn touch(&self) -> [Invocation; 2] {
         let tmp = format!("{}/tmp", self.current_path.trim_end_matches('/'));
         [

@@ -5,8 +5,9 @@ use super::invocation::Invocation;
 
 /// A running puma and the files by which `pumactl` finds it.
 ///
-/// Its programs must be on the lists of the version manager and of bundler, see [`Pumactl::BINS`]: a list that was set
-/// anew without them gives `/usr/bin/env pumactl`, or `bundle exec pumactl` outside of rbenv.
+/// Its programs must be on the lists of the version manager and of bundler, see [`Pumactl::BINS`]:
+/// a list that was set anew without them gives `/usr/bin/env pumactl`, or `bundle exec pumactl`
+/// outside of rbenv.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pumactl {
     /// The release that is live (`current_path`): where `pumactl` runs.
@@ -30,8 +31,8 @@ impl Pumactl {
         self.control("restart")
     }
 
-    /// Restarts one worker after another, so that puma answers throughout. It needs more than one worker, and no
-    /// `preload_app!`.
+    /// Restarts one worker after another, so that puma answers throughout. It needs more than one
+    /// worker, and no `preload_app!`.
     pub fn phased_restart(&self) -> Invocation {
         self.control("phased-restart")
     }

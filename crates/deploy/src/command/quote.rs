@@ -1,7 +1,7 @@
 //! Text that a shell reads as exactly that text.
 
-/// Escapes as Ruby's `Shellwords.escape` does: a backslash before every character that could mean something. It is
-/// what SSHKit uses, so it decides how a line looks.
+/// Escapes as Ruby's `Shellwords.escape` does: a backslash before every character that could mean
+/// something. It is what SSHKit uses, so it decides how a line looks.
 pub(super) fn escape(text: &str) -> String {
     if text.is_empty() {
         return "''".to_owned();
@@ -22,7 +22,8 @@ pub(super) fn escape_except_tilde(text: &str) -> String {
     escape(text).replace("\\~", "~")
 }
 
-/// A path in which `~`, `$NAME` and `${NAME}` keep their meaning, as in `$HOME/.rbenv`. Nothing else does.
+/// A path in which `~`, `$NAME` and `${NAME}` keep their meaning, as in `$HOME/.rbenv`. Nothing
+/// else does.
 pub(super) fn path(text: &str) -> String {
     let mut quoted = String::new();
     let mut rest = text;
@@ -42,8 +43,8 @@ fn escape_some(text: &str) -> String {
     if text.is_empty() { String::new() } else { escape_except_tilde(text) }
 }
 
-/// One word, in single quotes where it needs any: easier to read than backslashes, and what capistrano-rails writes
-/// around `'assets:clean[2]'`.
+/// One word, in single quotes where it needs any: easier to read than backslashes, and what
+/// capistrano-rails writes around `'assets:clean[2]'`.
 pub(super) fn word(text: &str) -> String {
     // zsh takes a word that begins with `=` for the path of a program.
     let bare = |c: char| is_plain(c) || c == '=';

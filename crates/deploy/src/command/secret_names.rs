@@ -7,7 +7,8 @@ pub(super) const REDACTION: &str = "[REDACTED]";
 const SECRET_NAME_PARTS: &[&str] =
     &["KEY", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIAL"];
 
-/// Whether a variable's value is a secret: by its name, or because it is a URL with a password in it.
+/// Whether a variable's value is a secret: by its name, or because it is a URL with a password in
+/// it.
 pub(super) fn is_secret(name: &str, value: &str) -> bool {
     is_secret_name(name) || contains_password(value)
 }
@@ -34,7 +35,8 @@ pub(super) fn passwords(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What a command's text itself sets a secret's name to, as in `API_TOKEN=abc rake` or `--password=abc`.
+/// What a command's text itself sets a secret's name to, as in `API_TOKEN=abc rake` or
+/// `--password=abc`.
 pub(super) fn assigned(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices('=').filter_map(|(at, _)| {
         let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');

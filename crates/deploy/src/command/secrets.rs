@@ -10,9 +10,11 @@ use super::invocation::{Invocation, Program, Word};
 use super::quote;
 use super::secret_names::{REDACTION, assigned, is_secret, passwords};
 
-/// A shorter secret is blotted out only where it is a word of its own: else it would take half of all text with it.
+/// A shorter secret is blotted out only where it is a word of its own: else it would take half of
+/// all text with it.
 const LONG: usize = 6;
-/// A still shorter one is not looked for: it protects nothing, and is likely to be a number or a flag.
+/// A still shorter one is not looked for: it protects nothing, and is likely to be a number or a
+/// flag.
 const SHORTEST: usize = 3;
 
 /// Text without secrets. Only [`Secrets`] makes it, so what takes it can't be given anything else.
@@ -57,7 +59,8 @@ impl Secrets {
         }
     }
 
-    /// The secrets among variables: values of secret names, and URLs with a password, as a whole and the password alone.
+    /// The secrets among variables: values of secret names, and URLs with a password, as a whole
+    /// and the password alone.
     pub fn of_environment(environment: &Environment) -> Secrets {
         let secret = environment.iter().filter(|(name, value)| is_secret(name, value.text()));
         let texts: Vec<&str> = secret.map(|(_, value)| value.text()).collect();
@@ -65,7 +68,8 @@ impl Secrets {
         Secrets::default().and(texts.iter().copied().chain(passwords))
     }
 
-    /// These, and those that stand in the text of a command: assignments to secret names, and passwords of URLs.
+    /// These, and those that stand in the text of a command: assignments to secret names, and
+    /// passwords of URLs.
     pub fn and_of_text(self, text: &str) -> Secrets {
         self.and(assigned(text).chain(passwords(text)))
     }
@@ -128,7 +132,8 @@ impl Secrets {
     }
 }
 
-/// The ways a secret may stand in a text: as it is, as shells are given it, and line by line, as output is.
+/// The ways a secret may stand in a text: as it is, as shells are given it, and line by line, as
+/// output is.
 fn forms(text: &str) -> Vec<String> {
     let lines = text.lines().map(str::trim).map(str::to_owned);
     let in_single_quotes = text.replace('\'', "'\\''");

@@ -7,7 +7,8 @@ use super::quote;
 /// Whose unit it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scope {
-    /// The unit of the user who logs in (`puma_systemctl_user :user`). It ends at logout unless the user lingers.
+    /// The unit of the user who logs in (`puma_systemctl_user :user`). It ends at logout unless the
+    /// user lingers.
     #[default]
     User,
     /// A unit of the system, handled by sudo.
@@ -23,8 +24,8 @@ pub struct Systemd {
     pub unit: String,
     /// Whose it is.
     pub scope: Scope,
-    /// Whether `XDG_RUNTIME_DIR` is set for a user's unit. capistrano3-puma leaves that to the login; where PAM is off in
-    /// sshd, `systemctl --user` fails without it.
+    /// Whether `XDG_RUNTIME_DIR` is set for a user's unit. capistrano3-puma leaves that to the
+    /// login; where PAM is off in sshd, `systemctl --user` fails without it.
     pub sets_runtime_dir: bool,
 }
 
@@ -47,8 +48,8 @@ impl Systemd {
         self.control("restart")
     }
 
-    /// Reloads the service: a phased restart of puma. Only a service whose [`status`](Systemd::status) succeeds can be
-    /// reloaded; capistrano3-puma restarts others.
+    /// Reloads the service: a phased restart of puma. Only a service whose
+    /// [`status`](Systemd::status) succeeds can be reloaded; capistrano3-puma restarts others.
     pub fn reload(&self) -> Invocation {
         self.control("reload")
     }

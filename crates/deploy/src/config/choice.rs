@@ -12,7 +12,8 @@ pub(crate) trait Choice: Copy + PartialEq + 'static {
     fn of(word: &str) -> Option<Self>;
 }
 
-/// Words and values, once for both directions: a value without a word, or a word without a value, does not compile.
+/// Words and values, once for both directions: a value without a word, or a word without a value,
+/// does not compile.
 macro_rules! choice {
     ($kind:ident { $($word:literal => $value:ident),+ $(,)? }) => {
         impl Choice for $kind {

@@ -14,7 +14,8 @@ use crate::command::Secrets;
 /// A setting as it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExplainedSetting {
-    /// Its key in dotted TOML, as in `assets.retention.keep`; of a host, `hosts."web1.example.com".ssh.port`.
+    /// Its key in dotted TOML, as in `assets.retention.keep`; of a host,
+    /// `hosts."web1.example.com".ssh.port`.
     pub key: String,
     /// Whether it is a list.
     pub is_list: bool,
@@ -39,8 +40,9 @@ impl Settings {
         self.stage.as_ref().map(|(name, _)| name.as_str())
     }
 
-    /// Every setting that has a value: those of the stage, then each host's address, roles, and where it differs.
-    /// What only has defaults and belongs to a program that is not used is left out.
+    /// Every setting that has a value: those of the stage, then each host's address, roles, and
+    /// where it differs. What only has defaults and belongs to a program that is not used is left
+    /// out.
     pub fn explain(&self) -> Vec<ExplainedSetting> {
         let secrets = &self.secrets();
         let used = self.values.0.iter().filter(|(key, _)| !self.is_idle(key));

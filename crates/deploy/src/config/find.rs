@@ -1,4 +1,5 @@
-//! The edge to the file system: finds the file and reads it. All else in this module is values only.
+//! The edge to the file system: finds the file and reads it. All else in this module is values
+//! only.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! Where a value came from: a spot in a file, a variable or an argument, or nowhere but this program.
+//! Where a value came from: a spot in a file, a variable or an argument, or nowhere but this
+//! program.
 
 use std::fmt;
 use std::ops::Range;

@@ -1,8 +1,8 @@
 //! What the environment and the command line say: one layer each, above all that files say.
 //!
-//! A setting `assets.retention.keep` is `ASSETSYNC_ASSETS_RETENTION_KEEP` there and
-//! `--set assets.retention.keep=5` here. Items of a list stand between commas; a list is extended and shortened
-//! under its name with `append` or `remove` behind it.
+//! A setting `assets.retention.keep` is `ASSETSYNC_ASSETS_RETENTION_KEEP` there and `--set
+//! assets.retention.keep=5` here. Items of a list stand between commas; a list is extended and
+//! shortened under its name with `append` or `remove` behind it.
 
 use std::fmt;
 use std::ops::Range;
@@ -23,8 +23,8 @@ const PREFIX: &str = "ASSETSYNC_";
 /// Shown without values, of which any may be a secret.
 #[derive(Clone, Default)]
 pub struct Overrides {
-    /// Environment variables, any; of use are `HOME` and those that begin with `ASSETSYNC_`. An empty one counts
-    /// as not set.
+    /// Environment variables, any; of use are `HOME` and those that begin with `ASSETSYNC_`. An
+    /// empty one counts as not set.
     pub environment: Vec<(String, String)>,
     /// `key=value`, each from one `--set`; the last one for a key counts.
     pub arguments: Vec<String>,
@@ -130,7 +130,8 @@ fn of_variable(name: &str, candidates: &[(String, Key)]) -> Option<(Key, ListOpe
     })
 }
 
-/// A variable that looks like one of ours, but for a letter; others with our prefix are none of our business.
+/// A variable that looks like one of ours, but for a letter; others with our prefix are none of our
+/// business.
 fn unknown_variable(name: &str, value: &str, candidates: &[(String, Key)]) -> Option<Diagnostic> {
     let names: Vec<String> =
         candidates.iter().map(|(candidate, _)| format!("{PREFIX}{candidate}")).collect();

@@ -3,7 +3,8 @@
 use super::problem::Problem;
 use super::value::refused;
 
-/// A directory of a host, which commands and deletes will use: absolute, or below the login directory.
+/// A directory of a host, which commands and deletes will use: absolute, or below the login
+/// directory.
 pub(crate) fn server_dir(key: &str, text: &str) -> Result<(), Problem> {
     any(key, text)?;
     if text.starts_with(['~', '$']) {

@@ -1,4 +1,5 @@
-//! What can be wrong with a configuration, or odd about it: as values, each with its place and advice.
+//! What can be wrong with a configuration, or odd about it: as values, each with its place and
+//! advice.
 
 use assetsync_core::text;
 

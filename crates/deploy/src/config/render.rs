@@ -16,8 +16,8 @@ const COLUMNS: usize = 80;
 /// What is left of it for a note, behind the margin and the note's name.
 const NOTE_COLUMNS: usize = 66;
 
-/// The problem with an excerpt of its place and advice, in lines of at most 80 columns where that is possible;
-/// no secret is in them.
+/// The problem with an excerpt of its place and advice, in lines of at most 80 columns where that
+/// is possible; no secret is in them.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&diagnostic(self))

@@ -1,7 +1,9 @@
-//! Layers to values: built-in, file, stage, host, environment, arguments, each over the ones before.
+//! Layers to values: built-in, file, stage, host, environment, arguments, each over the ones
+//! before.
 //!
-//! A plain value replaces what was there. A list that is assigned anew and so loses items is reported: this is
-//! how `set :rbenv_map_bins` once took `puma` and `pumactl` away from a plugin that had added them.
+//! A plain value replaces what was there. A list that is assigned anew and so loses items is
+//! reported: this is how `set :rbenv_map_bins` once took `puma` and `pumactl` away from a plugin
+//! that had added them.
 
 use super::file::{ConfigFile, FileHost, Stage};
 use super::layer::{Change, Item, Layer, SettingChange};

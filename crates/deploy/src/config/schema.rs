@@ -1,7 +1,8 @@
-//! The settings there are: their names, what they take, their defaults, and whether hosts may differ in them.
+//! The settings there are: their names, what they take, their defaults, and whether hosts may
+//! differ in them.
 //!
-//! Everything that knows settings by name reads this table: the file's reader, the environment, arguments,
-//! the suggestions in messages. A setting is added here and where it is used.
+//! Everything that knows settings by name reads this table: the file's reader, the environment,
+//! arguments, the suggestions in messages. A setting is added here and where it is used.
 
 mod lookup;
 mod table;

@@ -5,9 +5,11 @@ pub(crate) use crate::command::{contains_password, is_secret_name as is_secret};
 /// What is shown in a secret's place.
 pub(crate) const REDACTION: &str = "(hidden)";
 
-/// A line of a file as it may be shown: what a secret's name is set to is hidden up to the line's end.
+/// A line of a file as it may be shown: what a secret's name is set to is hidden up to the line's
+/// end.
 ///
-/// Names are told from any other text by what follows them: an `=`, after spaces and quotes at most.
+/// Names are told from any other text by what follows them: an `=`, after spaces and quotes at
+/// most.
 pub(crate) fn masked(line: &str) -> String {
     let ends = line.char_indices().filter(|(_, character)| *character == '=').map(|(at, _)| at);
     for equals in ends {

@@ -16,7 +16,8 @@ pub(crate) fn nearest(given: &str, candidates: &[impl AsRef<str>]) -> Option<Str
     (link_speed <= allowed).then(|| best.to_owned())
 }
 
-/// The name's letters and digits, which are what people remember. Long names are no typing errors of ours.
+/// The name's letters and digits, which are what people remember. Long names are no typing errors
+/// of ours.
 fn letters(name: &str) -> String {
     const ENOUGH: usize = 60;
     let letters = name.chars().filter(|c| c.is_alphanumeric()).take(ENOUGH);

@@ -1,4 +1,5 @@
-//! A commented `assetsync.toml` to begin with: values that are known, and the defaults people ask for as comments.
+//! A commented `assetsync.toml` to begin with: values that are known, and the defaults people ask
+//! for as comments.
 
 mod sections;
 
@@ -207,7 +208,8 @@ fn write_line(text: &mut String, line: &TemplateLine, section: &str) {
     let _ = writeln!(text, "{key} = {}", line.value);
 }
 
-/// A default as a comment, unless the setting has a value above. What is no setting explains those below it.
+/// A default as a comment, unless the setting has a value above. What is no setting explains those
+/// below it.
 fn write_default(text: &mut String, default: &str, lines: &[&TemplateLine], section: &str) {
     let key = default.split(" = ").next().unwrap_or_default();
     let key = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };

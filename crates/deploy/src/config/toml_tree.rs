@@ -147,7 +147,8 @@ fn line_at(text: &str, at: usize) -> (&str, &str) {
     (text[start..].lines().next().unwrap_or_default(), &text[..start])
 }
 
-/// The first line of `before` that sets what `line` sets: a table by its header, a key in the same table.
+/// The first line of `before` that sets what `line` sets: a table by its header, a key in the same
+/// table.
 fn first_like(before: &str, line: &str) -> Option<Range<usize>> {
     let is_header = line.trim_start().starts_with('[');
     let table = if is_header { 0 } else { before.rfind("\n[").map_or(0, |at| at + 1) };

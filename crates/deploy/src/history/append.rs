@@ -1,4 +1,5 @@
-//! From one deploy to the next: what changes in the history, small enough to travel and to be appended.
+//! From one deploy to the next: what changes in the history, small enough to travel and to be
+//! appended.
 
 use std::collections::HashSet;
 
@@ -60,8 +61,9 @@ impl HistoryStep {
 impl History {
     /// The step that records `deploy` with the tree `wanted`.
     ///
-    /// Deploys before `first_kept` are forgotten (see [`Retention`](super::Retention)), though never the newest; those of
-    /// their files that are among `existing` and that no other deploy used are remembered, so that they will still go.
+    /// Deploys before `first_kept` are forgotten (see [`Retention`](super::Retention)), though
+    /// never the newest; those of their files that are among `existing` and that no other deploy
+    /// used are remembered, so that they will still go.
     pub fn step<'a>(
         &self,
         deploy: Deploy,

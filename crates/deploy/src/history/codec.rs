@@ -6,8 +6,9 @@
 //! step     = forgotten · leavings · deploy · removed · restamped · added · their digests
 //! ```
 //!
-//! Numbers are LEB128 varints. Paths come in tree order, each as the length it shares with the one before and the rest;
-//! positions as the distance from the one before. Digests don't compress, so they are kept apart from what does.
+//! Numbers are LEB128 varints. Paths come in tree order, each as the length it shares with the one
+//! before and the rest; positions as the distance from the one before. Digests don't compress, so
+//! they are kept apart from what does.
 
 use assetsync_core::digest::Digest;
 use assetsync_core::path::RelPath;
@@ -33,8 +34,8 @@ pub(super) const SAME_MTIME: u8 = 1 << 3;
 /// Paths and numbers of ten thousand files shrink by two thirds, and faster than they travel.
 const LEVEL: i32 = 9;
 
-/// What a history's bytes end with: it names all that comes before. Whoever has a history with the same one needs no
-/// other.
+/// What a history's bytes end with: it names all that comes before. Whoever has a history with the
+/// same one needs no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checksum(pub [u8; CHECKSUM_BYTES]);
 
@@ -49,7 +50,8 @@ impl Checksum {
     }
 }
 
-/// A whole history as bytes. What was appended one by one gets shorter by it where deploys were forgotten.
+/// A whole history as bytes. What was appended one by one gets shorter by it where deploys were
+/// forgotten.
 pub fn encode(history: &History) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     let mut checksum = Checksum::start();
@@ -198,7 +200,8 @@ mod tests {
     use crate::history::decoder::decode;
     use crate::history::fixtures::deploy;
 
-    /// As many files as the largest tree of the benchmarks; `newer` of them are new in this version.
+    /// As many files as the largest tree of the benchmarks; `newer` of them are new in this
+    /// version.
     fn large(newer: u32) -> Tree {
         let files = (0..11_648_u32).map(|number| {
             let version = u32::from(number < newer);

@@ -1,5 +1,5 @@
-//! Content that publishing would lose though a rollback needs it: the old `index.html`, the old manifest. It is kept
-//! under its digest, out of the web server's sight.
+//! Content that publishing would lose though a rollback needs it: the old `index.html`, the old
+//! manifest. It is kept under its digest, out of the web server's sight.
 
 use std::collections::HashSet;
 
@@ -42,8 +42,8 @@ pub fn contents_to_retain(
     needed.collect()
 }
 
-/// Of the contents that were set aside, those that no deploy in the history had. Deploys that aren't kept leave it with
-/// the next [`HistoryStep`](super::HistoryStep).
+/// Of the contents that were set aside, those that no deploy in the history had. Deploys that
+/// aren't kept leave it with the next [`HistoryStep`](super::HistoryStep).
 pub fn outdated(history: &History, retained: &[Digest]) -> Vec<Digest> {
     let needed: HashSet<Digest> =
         history.spans.iter().filter_map(|span| digest(&span.content)).collect();
@@ -57,8 +57,8 @@ fn is_lost(remote: &RemoteEntry, wanted: &Tree, retention: &Retention) -> bool {
     }
 }
 
-/// The digest of what stands, if a kept deploy had it at this path. Where it isn't known, it is taken for what the last
-/// deploy put there: whoever sets it aside finds out.
+/// The digest of what stands, if a kept deploy had it at this path. Where it isn't known, it is
+/// taken for what the last deploy put there: whoever sets it aside finds out.
 fn needed_digest(history: &History, remote: &RemoteEntry, first_kept: usize) -> Option<Digest> {
     let versions = history.versions(&remote.entry.path);
     let newest = versions.last()?.last;

@@ -24,13 +24,14 @@ pub struct Decoded {
     pub checksum: Checksum,
     /// How many bytes of it are whole. The next step is appended after these.
     pub whole_bytes: usize,
-    /// Why the rest can't be read: it was cut short or damaged. The deploys in it are unknown, so their files look as if
-    /// no deploy had brought them, and stay.
+    /// Why the rest can't be read: it was cut short or damaged. The deploys in it are unknown, so
+    /// their files look as if no deploy had brought them, and stay.
     pub damage: Option<HistoryError>,
 }
 
 impl Decoded {
-    /// The bytes that, appended after [`whole_bytes`](Decoded::whole_bytes), make the history hold `step` too.
+    /// The bytes that, appended after [`whole_bytes`](Decoded::whole_bytes), make the history hold
+    /// `step` too.
     pub fn append(&self, step: &HistoryStep) -> Vec<u8> {
         let magic: &[u8] = if self.whole_bytes == 0 { MAGIC } else { &[] };
         [magic, &encode_step(step, self.checksum)].concat()

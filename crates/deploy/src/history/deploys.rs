@@ -1,7 +1,8 @@
 //! The deploys of one destination, oldest first, and which versions of files each used.
 //!
-//! A version of a file (a path and its content) is kept once, with the first and last deploy of an unbroken series that
-//! used it. So a hundred deploys that share most of their files cost little more than one.
+//! A version of a file (a path and its content) is kept once, with the first and last deploy of an
+//! unbroken series that used it. So a hundred deploys that share most of their files cost little
+//! more than one.
 
 use assetsync_core::path::RelPath;
 
@@ -21,7 +22,8 @@ pub struct Deploy {
     pub restores: Option<DeployId>,
 }
 
-/// Who made a deploy: each text at most [`NAME_BYTES`](super::limits::NAME_BYTES), longer ones are cut.
+/// Who made a deploy: each text at most [`NAME_BYTES`](super::limits::NAME_BYTES), longer ones are
+/// cut.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
     /// The user at the sender.
@@ -49,7 +51,8 @@ pub struct History {
     pub(super) deploys: Vec<Deploy>,
     /// By path, then by `first`.
     pub(super) spans: Vec<VersionSpan>,
-    /// Paths that only forgotten deploys used, and that still stood when those were forgotten. In tree order.
+    /// Paths that only forgotten deploys used, and that still stood when those were forgotten. In
+    /// tree order.
     pub(super) orphans: Vec<RelPath>,
 }
 
@@ -110,8 +113,8 @@ impl History {
         &self.spans[start..start + count]
     }
 
-    /// For every deploy, whether it used other content than the one before it. Times and permissions don't count: a
-    /// deploy that is repeated from a fresh checkout is the same one.
+    /// For every deploy, whether it used other content than the one before it. Times and
+    /// permissions don't count: a deploy that is repeated from a fresh checkout is the same one.
     pub(super) fn differs_from_previous(&self) -> Vec<bool> {
         let mut differs = vec![false; self.deploys.len() + 1];
         for span in &self.spans {

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// One deploy, the same on all hosts. As text it is `20260311T142233Z-5f3a9c01`: sorted by bytes it is sorted by the
-/// sender's time. What came first on a host is told by the history's order alone.
+/// One deploy, the same on all hosts. As text it is `20260311T142233Z-5f3a9c01`: sorted by bytes it
+/// is sorted by the sender's time. What came first on a host is told by the history's order alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeployId {
     secs: u64,
@@ -17,7 +17,8 @@ const LAST: u64 = 253_402_300_799;
 const SECS_PER_DAY: u64 = 86_400;
 
 impl DeployId {
-    /// An id from the sender's clock (seconds since 1970, UTC; kept within 1970 to 9999) and 32 random bits.
+    /// An id from the sender's clock (seconds since 1970, UTC; kept within 1970 to 9999) and 32
+    /// random bits.
     pub fn new(secs: i64, nonce: u32) -> DeployId {
         DeployId { secs: u64::try_from(secs).unwrap_or(0).min(LAST), nonce }
     }
@@ -61,7 +62,8 @@ impl FromStr for DeployId {
         let secs = day_number(year, month, day) * SECS_PER_DAY + hour * 3600 + minute * 60 + second;
         let nonce = u32::from_str_radix(text.get(17..).ok_or(())?, 16).map_err(drop)?;
         let id = DeployId { secs, nonce };
-        // The 31st of February, the 25th hour, upper-case digits: what would be written in another way.
+        // The 31st of February, the 25th hour, upper-case digits: what would be written in another
+        // way.
         if id.to_string() == text { Ok(id) } else { Err(()) }
     }
 }
@@ -70,8 +72,8 @@ fn digits(text: &str) -> Result<u64, ()> {
     text.parse().map_err(drop)
 }
 
-/// Year, month and day of a day since 1970, in the Gregorian calendar: years are counted from March, so that the leap
-/// day is their last, in eras of 400 years.
+/// Year, month and day of a day since 1970, in the Gregorian calendar: years are counted from
+/// March, so that the leap day is their last, in eras of 400 years.
 fn date(day: u64) -> (u64, u64, u64) {
     let day = day + 719_468;
     let (era, of_era) = (day / 146_097, day % 146_097);

@@ -1,7 +1,7 @@
 //! Bounds of a history. What comes from a host's disk can't raise them.
 
-/// Most deploys. One more, and the oldest is forgotten whatever the policy says: eleven days of a deploy every four
-/// minutes.
+/// Most deploys. One more, and the oldest is forgotten whatever the policy says: eleven days of a
+/// deploy every four minutes.
 pub const DEPLOYS: usize = 4096;
 
 /// Most files in the tree of one deploy.
@@ -16,5 +16,6 @@ pub const NAME_BYTES: usize = 256;
 /// Largest part of a history after decompression, in bytes.
 pub const PART_BYTES: usize = 256 << 20;
 
-/// Most versions looked at while a history is read, all deploys together: what bounds the time it takes.
+/// Most versions looked at while a history is read, all deploys together: what bounds the time it
+/// takes.
 pub const WORK: u64 = 1 << 31;

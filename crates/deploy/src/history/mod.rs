@@ -1,17 +1,18 @@
-//! The history of deploys, as it is kept on each host, and all that follows from it: which old files stay, what a
-//! rollback needs, and what is live.
+//! The history of deploys, as it is kept on each host, and all that follows from it: which old
+//! files stay, what a rollback needs, and what is live.
 //!
 //! ```text
 //! bytes -> decode -> History -> retention, rollback, status
 //!                    History + new deploy -> Step -> bytes to append
 //! ```
 //!
-//! Everything here is a function of values: what the host's history holds, what stands at the destination, what is
-//! wanted, and what the clocks say. Nothing reads a file or a clock, and nothing deletes.
+//! Everything here is a function of values: what the host's history holds, what stands at the
+//! destination, what is wanted, and what the clocks say. Nothing reads a file or a clock, and
+//! nothing deletes.
 //!
-//! Words: a deploy is *kept* as long as the [`RetentionPolicy`] protects the files it used; a file is *retained* if it is not
-//! wanted any more but stays; *foreign* is what no deploy brought; content is *set aside* if publishing would lose it
-//! though a rollback to a kept deploy needs it.
+//! Words: a deploy is *kept* as long as the [`RetentionPolicy`] protects the files it used; a file
+//! is *retained* if it is not wanted any more but stays; *foreign* is what no deploy brought;
+//! content is *set aside* if publishing would lose it though a rollback to a kept deploy needs it.
 
 mod append;
 mod clock;
@@ -104,7 +105,7 @@ pub enum RollbackError {
     TooFew {
         /// How many steps back were asked for.
         asked: u32,
-        /// How many there are.
+        /// The number of all targets.
         available: u32,
     },
     /// No such id.

@@ -7,10 +7,11 @@ use super::tree::Tree;
 /// What happens to files that are not wanted any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionPolicy {
-    /// How many different deploys are kept whatever their age, the live one counted; 0 means 1. A deploy with the same
-    /// content as the one before it is not a different one.
+    /// How many different deploys are kept whatever their age, the live one counted; 0 means 1. A
+    /// deploy with the same content as the one before it is not a different one.
     pub keep: u32,
-    /// For how many seconds a deploy is kept after it was live. Files stay until both this and `keep` let them go.
+    /// For how many seconds a deploy is kept after it was live. Files stay until both this and
+    /// `keep` let them go.
     pub max_age: u64,
     /// What becomes of old files.
     pub delete: Delete,

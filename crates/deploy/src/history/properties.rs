@@ -95,7 +95,8 @@ fn has_all(host: &Host, tree: &Tree) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever the host's clock says, the last `keep` different deploys can be brought back from what is there.
+    /// Whatever the host's clock says, the last `keep` different deploys can be brought back from
+    /// what is there.
     #[test]
     fn the_last_deploys_can_be_brought_back(
         made in trees(),

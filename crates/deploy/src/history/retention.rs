@@ -43,7 +43,8 @@ pub enum RemoveReason {
     Obstruction,
     /// It is a Sprockets manifest beside the wanted one.
     StaleManifest,
-    /// It is the `.gz`, `.br`, `.zst` or `.map` of a wanted file whose content changes: it would be served in its place.
+    /// It is the `.gz`, `.br`, `.zst` or `.map` of a wanted file whose content changes: it would be
+    /// served in its place.
     StaleSibling,
     /// No kept deploy used it.
     Expired,
@@ -56,7 +57,8 @@ pub enum RemoveReason {
 }
 
 impl RemoveReason {
-    /// Whether it must go in the moment of publishing. All else goes later, when the new tree has proved itself.
+    /// Whether it must go in the moment of publishing. All else goes later, when the new tree has
+    /// proved itself.
     pub fn at_publishing(self) -> bool {
         matches!(
             self,
@@ -121,7 +123,8 @@ struct RetentionRules<'a> {
     existing: &'a [RemoteEntry],
     policy: &'a RetentionPolicy,
     first_kept: usize,
-    /// By leader, the last deploy that used it or anything that follows it; `None` if all those are forgotten.
+    /// By leader, the last deploy that used it or anything that follows it; `None` if all those are
+    /// forgotten.
     deployed: HashMap<RelPath, Option<usize>>,
     /// The directories of wanted Sprockets manifests.
     manifests: BTreeSet<Option<RelPath>>,
@@ -177,14 +180,16 @@ impl<'a> RetentionRules<'a> {
         above.into_iter().any(|directory| self.wanted.get(&directory).is_some())
     }
 
-    /// A manifest that no deploy brought competes as well, so it goes too where there is a wanted one.
+    /// A manifest that no deploy brought competes as well, so it goes too where there is a wanted
+    /// one.
     fn is_stale_manifest(&self, primary: &RelPath) -> bool {
         is_sprockets_manifest(primary)
             && self.wanted.get(primary).is_none()
             && (self.deployed.contains_key(primary) || self.manifests.contains(&primary.parent()))
     }
 
-    /// The fate of what follows a wanted file. It stays only if that file surely keeps the content it was made from.
+    /// The fate of what follows a wanted file. It stays only if that file surely keeps the content
+    /// it was made from.
     fn disposition_of_sibling(
         &self,
         path: &RelPath,
@@ -206,8 +211,8 @@ impl<'a> RetentionRules<'a> {
         }
     }
 
-    /// The fates of directories that go: those in the way, and those that lose all that was in them. One that was empty
-    /// already is nobody's business, unless everything is.
+    /// The fates of directories that go: those in the way, and those that lose all that was in
+    /// them. One that was empty already is nobody's business, unless everything is.
     fn directories(&self, dispositions: &[(RelPath, Disposition)]) -> Vec<(RelPath, Disposition)> {
         let mut needed = self.wanted.directories();
         let mut losing = BTreeSet::new();

@@ -13,8 +13,9 @@ use super::{RollbackError, destination_state};
 /// Which deploy is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RollbackTo<'a> {
-    /// So many steps back: 1 is what was live before. A deploy that brought nothing new is no step, and a rollback counts
-    /// as the deploy it brought back, so going back by 1 twice is going back by 2. 0 is what is live.
+    /// So many steps back: 1 is what was live before. A deploy that brought nothing new is no step,
+    /// and a rollback counts as the deploy it brought back, so going back by 1 twice is going back
+    /// by 2. 0 is what is live.
     Back(u32),
     /// The deploy whose id begins so.
     Id(&'a str),
@@ -96,7 +97,8 @@ fn go_back(history: &History, steps: u32) -> Result<usize, RollbackError> {
     Ok(at)
 }
 
-/// The newest deploy before `from` that had other content, as the deploy it brought back if it is a rollback.
+/// The newest deploy before `from` that had other content, as the deploy it brought back if it is a
+/// rollback.
 fn one_back(history: &History, from: usize) -> Option<usize> {
     let differs = history.differs_from_previous();
     let same_since = (1..=from).rev().find(|&deploy| differs[deploy])?;
@@ -115,7 +117,8 @@ fn original(history: &History, deploy: usize) -> usize {
     at
 }
 
-/// What it takes to bring `target` back, given what stands at the destination (in tree order) and what was set aside.
+/// What it takes to bring `target` back, given what stands at the destination (in tree order) and
+/// what was set aside.
 pub fn rollback(
     history: &History,
     target: RollbackTo<'_>,

@@ -25,8 +25,8 @@ fn without<'a>(path: &'a [u8], suffix: &[u8]) -> Option<&'a [u8]> {
     plain.last().is_some_and(|&byte| byte != b'/').then_some(plain)
 }
 
-/// Whether a path names a Sprockets manifest: `.sprockets-manifest-*.json`, or `manifest-*.json` with hexadecimal digits
-/// (a PWA's `manifest-fr.json` is none).
+/// Whether a path names a Sprockets manifest: `.sprockets-manifest-*.json`, or `manifest-*.json`
+/// with hexadecimal digits (a PWA's `manifest-fr.json` is none).
 pub(super) fn is_sprockets_manifest(path: &RelPath) -> bool {
     let Some(stem) = path.file_name().strip_suffix(b".json") else { return false };
     let new = stem.strip_prefix(b".sprockets-manifest-").is_some_and(|rest| !rest.is_empty());
@@ -38,8 +38,8 @@ pub(super) fn is_sprockets_manifest(path: &RelPath) -> bool {
 /// `manifest-de.json` may be a language.
 const SHORTEST_FINGERPRINT: usize = 4;
 
-/// Sprockets manifests of one tree that share a directory. Sprockets would read the first by name, which need not be the
-/// newest, so such a tree should not be deployed.
+/// Sprockets manifests of one tree that share a directory. Sprockets would read the first by name,
+/// which need not be the newest, so such a tree should not be deployed.
 pub fn competing_manifests(tree: &Tree) -> Vec<Vec<RelPath>> {
     let mut by_directory: BTreeMap<Option<RelPath>, Vec<RelPath>> = BTreeMap::new();
     for file in tree.files().iter().filter(|file| is_sprockets_manifest(&file.path)) {

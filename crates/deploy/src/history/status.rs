@@ -18,7 +18,7 @@ use super::tree::{HistoryFile, Tree};
 pub struct Status<'a> {
     /// The deploy that is live, with the time it was published.
     pub live: Option<&'a Deploy>,
-    /// The deploys that are kept, oldest first, the live one among them.
+    /// The kept deploys, oldest first, with the live one.
     pub kept: Vec<Kept<'a>>,
     /// Where the destination differs from the live deploy, in tree order.
     pub drift: Vec<(RelPath, Drift)>,
@@ -26,11 +26,11 @@ pub struct Status<'a> {
     pub retained_files: u64,
     /// Their bytes.
     pub retained_bytes: u64,
-    /// Files that no deploy brought.
+    /// Files that no deploy put there.
     pub unmanaged_files: u64,
     /// Files that the next pruning removes.
     pub prunable_files: u64,
-    /// Sprockets manifests beside the live one, in tree order: somebody else put them there.
+    /// Sprockets manifests in addition to the live one, in tree order; no deploy put them there.
     pub stale_manifests: Vec<RelPath>,
 }
 
@@ -41,7 +41,7 @@ pub struct Kept<'a> {
     pub deploy: &'a Deploy,
     /// How many files it had.
     pub files: usize,
-    /// How many of them a rollback would have to send.
+    /// The number of files that a rollback would have to send.
     pub missing: usize,
 }
 
@@ -56,7 +56,8 @@ pub enum Drift {
     Mode,
 }
 
-/// What can be said of a destination, given what stands there (in tree order) and what was set aside.
+/// What can be said of a destination, given what stands there (in tree order) and what was set
+/// aside.
 pub fn status<'a>(
     history: &'a History,
     existing: &[RemoteEntry],

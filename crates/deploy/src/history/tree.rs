@@ -41,7 +41,7 @@ pub struct FileAttributes {
 pub struct HistoryFile {
     /// Where.
     pub path: RelPath,
-    /// What.
+    /// The event.
     pub content: Content,
     /// Its times and permissions.
     pub attributes: FileAttributes,
@@ -101,7 +101,8 @@ pub(super) fn add_parents(directories: &mut BTreeSet<RelPath>, path: &RelPath) {
     }
 }
 
-/// Checks that sorted paths can be those of files in one tree. In tree order what is below a path follows it.
+/// Checks that sorted paths can be those of files in one tree. In tree order what is below a path
+/// follows it.
 pub(super) fn check_paths<'a>(
     paths: impl Iterator<Item = &'a RelPath> + Clone,
 ) -> Result<(), HistoryError> {

@@ -1,4 +1,4 @@
-//! The build on this machine, and what becomes of it afterwards.
+//! Runs the build on this machine, and deletes its output afterwards.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ impl Pipeline<'_> {
         commands.hooks(CommandPhase::AfterBuild, &deployment.hooks.after_build)
     }
 
-    /// Deletes what was built. A directory that holds more than a build's output stays.
+    /// Deletes the output of the build. A directory that holds anything else is kept.
     pub(super) fn clean_up(&self) -> Result<(), RolloutError> {
         let Rollout { deployment, project, monitor, .. } = self.rollout;
         for set in &deployment.assets {
@@ -44,7 +44,7 @@ impl Pipeline<'_> {
     }
 }
 
-/// Why a directory must not be deleted, if so.
+/// The reason why a directory must not be deleted, if there is one.
 fn reason_to_keep(project: &Path, path: &Path) -> Option<String> {
     let (Ok(project), Ok(path)) = (project.canonicalize(), path.canonicalize()) else {
         return Some("it can't be found".into());
@@ -64,7 +64,7 @@ fn repository_of(project: &Path) -> Option<PathBuf> {
     project.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_path_buf)
 }
 
-/// Whether git keeps a version of anything below `path`; none if git can't be asked.
+/// Whether git tracks any file below `path`; none if git can't be run.
 fn tracked(repository: &Path, path: &Path) -> Option<bool> {
     let mut git = Command::new("git");
     git.arg("-C").arg(repository).args(["ls-files", "-z", "--"]).arg(path);

@@ -1,12 +1,12 @@
-//! Stopping a rollout from outside.
+//! Cancels a rollout.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Asks a rollout to stop; clones ask for the same.
+/// Cancels a rollout; clones cancel the same one.
 ///
-/// Before anything is published, nothing will be: all hosts stay as they were. While hosts publish, they finish that;
-/// what would come after does not begin.
+/// Before publishing, nothing is published: all hosts stay as they were. While hosts publish, they
+/// finish, and the later steps are not started.
 #[derive(Clone, Default)]
 pub struct Cancel(Arc<Shared>);
 
@@ -17,23 +17,23 @@ struct Shared {
 }
 
 impl Cancel {
-    /// Nobody has asked yet.
+    /// Not cancelled.
     pub fn new() -> Cancel {
         Cancel::default()
     }
 
-    /// Asks the rollout to stop.
+    /// Cancels the rollout.
     pub fn cancel(&self) {
         self.0.is_asked.store(true, Ordering::SeqCst);
         self.listeners().iter().for_each(|listener| listener());
     }
 
-    /// Whether somebody has asked.
+    /// Whether the rollout is cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.is_asked.load(Ordering::SeqCst)
     }
 
-    /// Has `listener` called when somebody asks, or at once if somebody has.
+    /// Calls `listener` when the rollout is cancelled, or at once if it is already.
     pub(super) fn on_cancel(&self, listener: impl Fn() + Send + 'static) {
         let mut listeners = self.listeners();
         if self.is_cancelled() {

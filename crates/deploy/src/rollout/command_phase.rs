@@ -1,21 +1,21 @@
-//! When commands run.
+//! The phases in which commands run.
 
 use std::fmt;
 
-/// When commands run around a rollout.
+/// A phase in which commands run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandPhase {
-    /// Hosts without assets are reached before anything is staged.
+    /// Before staging: checks that hosts without assets can be reached.
     Check,
     /// Before the build.
     BeforeBuild,
     /// After the build.
     AfterBuild,
-    /// All is staged.
+    /// Everything is staged.
     BeforePublish,
-    /// All is live.
+    /// Everything is published.
     AfterPublish,
-    /// The application is told.
+    /// The application is restarted.
     Restart,
     /// The rollout has failed.
     OnFailure,

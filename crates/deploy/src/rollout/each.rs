@@ -1,12 +1,12 @@
-//! The same work for several items side by side: one result for each, whatever happens to its thread.
+//! Runs the same work for several items in parallel, and returns one result for each.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
 use super::error::TargetError;
 
-/// Runs `work` for each item, at most `limit` at a time; gives every item with its result, in their order. A panic is
-/// that item's failure.
+/// Runs `work` for each item, at most `limit` at a time; returns the items with their results, in
+/// order. A panic is an error of that item.
 pub(super) fn each<T: Sync, R: Send>(
     items: &[T],
     limit: usize,
@@ -28,7 +28,7 @@ pub(super) fn each<T: Sync, R: Send>(
     })
 }
 
-/// How many may do something at one time.
+/// A counting semaphore.
 pub(super) struct Semaphore {
     free: Mutex<usize>,
     returned: Condvar,
@@ -38,7 +38,7 @@ pub(super) struct Semaphore {
 pub(super) struct SemaphorePermit<'a>(&'a Semaphore);
 
 impl Semaphore {
-    /// `count` may, at least one.
+    /// Allows `count` at a time, at least one.
     pub fn new(count: usize) -> Semaphore {
         Semaphore { free: Mutex::new(count.max(1)), returned: Condvar::new() }
     }

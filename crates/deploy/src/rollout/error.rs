@@ -27,7 +27,7 @@ pub enum RolloutError {
     /// There is no such host.
     #[error("Stage '{1}' has no host '{0}'")]
     UnknownHost(String, String),
-    /// Without an agent nothing can be staged and published later.
+    /// SFTP alone can't stage now and publish later; that takes an agent.
     #[error(
         "{0} is to be reached by SFTP alone, but a deploy runs an agent there; assetsync push SRC DEST can do without"
     )]
@@ -37,31 +37,31 @@ pub enum RolloutError {
     Setting {
         /// The setting.
         key: &'static str,
-        /// What is wrong with it.
+        /// The error.
         reason: String,
     },
-    /// Some places failed before anything was published.
+    /// Some targets failed before anything was published.
     #[error("{failed} of {all} failed, so nothing is published")]
     NotStaged {
-        /// How many places failed.
+        /// How many targets failed.
         failed: usize,
-        /// How many there are.
+        /// The number of all targets.
         all: usize,
     },
-    /// Some places failed while they published.
+    /// Some targets failed while they published.
     #[error("{failed} of {all} failed while they published")]
     NotPublished {
-        /// How many places failed.
+        /// How many targets failed.
         failed: usize,
-        /// How many there are.
+        /// The number of all targets.
         all: usize,
     },
-    /// All is live, but old files could not be deleted everywhere.
+    /// Everything is live, but old files could not be deleted everywhere.
     #[error("Old files could not be deleted: {failed} of {all} failed")]
     NotPruned {
-        /// How many places failed.
+        /// How many targets failed.
         failed: usize,
-        /// How many there are.
+        /// The number of all targets.
         all: usize,
     },
     /// The build failed.
@@ -80,18 +80,18 @@ pub enum RolloutError {
     /// Commands on hosts failed.
     #[error("{command_phase} failed on {}", hosts(.failures))]
     Commands {
-        /// What they were to do.
+        /// The phase in which they failed.
         command_phase: CommandPhase,
-        /// Hosts, and why it failed there.
+        /// The hosts and their errors.
         failures: Vec<(String, TargetError)>,
     },
     /// The source can't be read.
     #[error(transparent)]
     Source(#[from] Arc<SourceError>),
-    /// There is nothing to push.
+    /// The source has no files.
     #[error("There are no files in {} (dot-files such as .keep do not count), so nothing is pushed and nothing is deleted", assetsync_core::text::path(.0))]
     NoFiles(PathBuf),
-    /// Sprockets could take the wrong manifest.
+    /// Several Sprockets manifests: Sprockets could load the wrong one.
     #[error(
         "{} has {count} Sprockets manifests: {}; delete the old ones (rake assets:clobber)",
         assetsync_core::text::path(.folder), .manifests.join(", ")
@@ -104,18 +104,18 @@ pub enum RolloutError {
         /// Their paths.
         manifests: Vec<String>,
     },
-    /// There is nothing to go back to.
+    /// A target has no deploy to roll back to.
     #[error("{target}: {reason}")]
     Rollback {
-        /// The place's label.
+        /// The target's label.
         target: String,
         /// Why.
         reason: RollbackError,
     },
-    /// Going back as many steps would bring different deploys back.
+    /// The same number of steps back leads to different deploys.
     #[error("Hosts have different histories: {0}; name the deploy to bring back by its id")]
     DifferentDeploys(String),
-    /// What is to come back is not whole any more.
+    /// Files of the deploy exist neither on the host nor in the local store.
     #[error(
         "{count} files of deploy {deploy} are missing on {target} and are not kept here either, {example} among them; \
          deploy that version again"
@@ -123,14 +123,14 @@ pub enum RolloutError {
     Missing {
         /// The deploy.
         deploy: String,
-        /// The place's label.
+        /// The target's label.
         target: String,
         /// How many files.
         count: usize,
         /// One of them.
         example: String,
     },
-    /// What was built can't be deleted here.
+    /// The output of the build can't be deleted.
     #[error("Can't delete {}: {source}", assetsync_core::text::path(.path))]
     CleanUp {
         /// The directory.
@@ -141,7 +141,7 @@ pub enum RolloutError {
     /// A file of this machine can't be written.
     #[error("Can't write a temporary file: {0}")]
     Temporary(#[source] io::Error),
-    /// Somebody asked for it.
+    /// The rollout was cancelled.
     #[error("Cancelled")]
     Cancelled,
 }
@@ -158,7 +158,7 @@ fn hosts(failures: &[(String, TargetError)]) -> String {
     told.join("; ")
 }
 
-/// Why a place can't go on.
+/// Why a target failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
@@ -168,10 +168,10 @@ pub enum TargetError {
     /// A command failed on the host.
     #[error(transparent)]
     Command(#[from] CommandFailure),
-    /// Its thread ended without a word.
+    /// Its thread ended unexpectedly.
     #[error("an error in assetsync itself ended the push there; please report it")]
     Ended,
-    /// The system gives no more threads.
+    /// No thread could be started.
     #[error(
         "a thread for it can't be started here: {0}; lower max_parallel, or raise the limit on processes"
     )]
@@ -179,14 +179,14 @@ pub enum TargetError {
     /// The user can't write to the destination.
     #[error("{0} can't be written by the user who logs in")]
     NotWritable(String),
-    /// The user can't read what is known of deploys there.
+    /// The user can't read the history of deploys on the host.
     #[error(
         "{failure}; only the user who deploys can read the history there: log in as that user (ssh.user), not as {user}"
     )]
     NotReadable {
-        /// What the agent says, with the path.
+        /// The agent's failure, with the path.
         failure: Failure,
-        /// Who logged in.
+        /// The user who logged in.
         user: String,
     },
     /// The history of deploys there can't be used.
@@ -194,11 +194,11 @@ pub enum TargetError {
     History(String),
 }
 
-/// Why a command is taken to have failed.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandFailure {
-    /// It can't be composed.
+    /// The command line can't be composed.
     #[error(transparent)]
     Composing(#[from] command::CommandError),
     /// The host can't be reached, or the connection was lost.
@@ -215,7 +215,7 @@ pub enum CommandFailure {
     /// Its output can't be read.
     #[error("Can't read what it prints: {0}")]
     Output(#[source] io::Error),
-    /// It ended badly.
+    /// It exited with another status than 0.
     #[error("it ended with exit status {status}{}", said(.last_line))]
     Status {
         /// Its exit status.
@@ -244,7 +244,7 @@ fn said(line: &Shown) -> String {
 }
 
 impl CommandFailure {
-    /// An error unless the exit status is 0.
+    /// Returns an error unless the exit status is 0.
     pub(super) fn of_exit(
         status: Option<i32>,
         signal: Option<Shown>,

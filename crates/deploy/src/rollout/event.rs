@@ -1,4 +1,4 @@
-//! How a rollout tells what it is doing. The library never prints.
+//! Events of a rollout. The library never prints.
 
 use std::fmt;
 use std::path::Path;
@@ -13,13 +13,13 @@ use crate::command::Shown;
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The next step begins.
+    /// The next phase begins.
     Phase(Phase),
     /// A command begins, here or on a host.
     Running {
         /// The host; none for this machine.
         host: Option<&'a str>,
-        /// The command without its surroundings.
+        /// The command alone, without directory and environment.
         command: &'a Shown,
     },
     /// A command wrote a line to one of its outputs.
@@ -29,7 +29,7 @@ pub enum Event<'a> {
         /// The line without its end; control characters are escaped.
         line: &'a Shown,
     },
-    /// A command ended well.
+    /// A command succeeded.
     Ran {
         /// The host; none for this machine.
         host: Option<&'a str>,
@@ -38,71 +38,71 @@ pub enum Event<'a> {
         /// How long it took.
         elapsed: Duration,
     },
-    /// Something happened in the push to a place.
+    /// An event of the push to one target.
     Push {
-        /// The place's label.
+        /// The target's label.
         target: &'a str,
-        /// What.
+        /// The event.
         event: sender::Event<'a>,
     },
-    /// A place has everything, verified; it is as it was until all have.
+    /// A target has everything staged and verified; nothing is published yet.
     Staged {
-        /// The place's label.
+        /// The target's label.
         target: &'a str,
         /// What was sent.
         report: &'a sender::Report,
     },
-    /// A place is as the plan says.
+    /// A target is published.
     Published {
-        /// The place's label.
+        /// The target's label.
         target: &'a str,
     },
-    /// Old files are gone.
+    /// Old files are deleted.
     Pruned {
-        /// The place's label.
+        /// The target's label.
         target: &'a str,
-        /// How many paths.
+        /// The number of paths.
         paths: u64,
         /// The files among them and among what was deleted with publishing, and their bytes.
         removed: sender::Count,
     },
-    /// A place can't be used, or no longer.
+    /// A target failed.
     Failed {
-        /// The place's label.
+        /// The target's label.
         target: &'a str,
         /// Why.
         reason: &'a TargetError,
     },
-    /// What was built was deleted here.
+    /// The output of the build was deleted on this machine.
     CleanedUp {
         /// The directory.
         path: &'a Path,
     },
-    /// Something the user should know, in words.
+    /// A message to the user.
     Notice {
-        /// The place's label, if it is about one.
+        /// The target's label, if the message is about one.
         target: Option<&'a str>,
-        /// What.
+        /// The event.
         text: &'a Shown,
     },
 }
 
-/// The steps of a rollout, in their order. A step without work is not told.
+/// The phases of a rollout, in order. A phase without work has no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// All hosts are reached and looked at.
+    /// All hosts are connected to and surveyed.
     Check,
     /// The assets are built here.
     Build,
-    /// All hosts get what they lack, beside what is served.
+    /// All hosts receive missing files, without changing what is served.
     Stage,
-    /// What is staged takes its place on all hosts.
+    /// All hosts publish what is staged.
     Publish,
-    /// The application is told.
+    /// The application is restarted.
     Restart,
-    /// What nobody needs any more is deleted on hosts.
+    /// Old files are deleted on all hosts.
     Prune,
-    /// What was built is deleted here.
+    /// The output of the build is deleted on this machine.
     CleanUp,
 }
 
@@ -120,13 +120,13 @@ impl fmt::Display for Phase {
     }
 }
 
-/// Hears of events, from any thread.
+/// Receives events, from any thread.
 pub trait Monitor: Send + Sync {
-    /// Takes note of an event.
+    /// Receives an event.
     fn event(&self, event: &Event<'_>);
 }
 
-/// Hears nothing.
+/// Ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoMonitor;
 

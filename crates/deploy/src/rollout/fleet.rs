@@ -1,5 +1,6 @@
-//! All places at once: each has a thread of its own, which stages, waits for the word, publishes, waits, prunes. The word
-//! comes from here, once all have got so far.
+//! Runs all targets in parallel, one thread each. A thread stages, publishes and prunes, and waits
+//! for a command before each step; commands are sent when all threads have finished the previous
+//! step.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,19 +12,19 @@ use super::outcome::{ServedVersion, TargetOutcome};
 use super::target::DeployTarget;
 use super::worker::{EventSender, FleetContext, Work, WorkerCommand, WorkerEvent, WorkerThread};
 
-/// The places of a rollout, each at some step.
+/// The workers of all targets.
 pub(super) struct Fleet {
     workers: Vec<Worker>,
     events: Receiver<(usize, WorkerEvent)>,
     monitor: Arc<dyn Monitor>,
     cancel: Cancel,
-    /// A place that is staged then ends.
+    /// Workers end after staging.
     dry_run: bool,
 }
 
 struct Worker {
     target: DeployTarget,
-    /// Dropping it ends what was not published.
+    /// Dropping it abandons what was not published.
     commands: Option<Sender<WorkerCommand>>,
     state: WorkerState,
     outcome: TargetOutcome,
@@ -33,12 +34,12 @@ struct Worker {
 enum WorkerState {
     Staging,
     Staged,
-    /// It was asked whether it is still there.
+    /// Asked whether its agent is still connected.
     Probed,
     Publishing,
     Published,
     Ending,
-    /// Well or not, see the outcome.
+    /// Ended; the outcome has the error, if any.
     Over,
 }
 
@@ -73,31 +74,31 @@ impl Fleet {
         Fleet { workers, events, monitor, cancel, dry_run: context.dry_run }
     }
 
-    /// Waits until every place is staged or has failed, or the rollout is cancelled.
+    /// Waits until every target is staged or has failed, or the rollout is cancelled.
     pub fn staged(&mut self) {
         self.wait_while(|state| state == WorkerState::Staging, true);
     }
 
-    /// Has every staged place say whether its agent is still there, and takes note of those that were lost.
+    /// Checks that the agent of every staged target is still connected; lost ones have failed.
     pub fn check_alive(&mut self) {
         self.command(WorkerState::Staged, WorkerState::Probed, WorkerCommand::Answer);
         self.wait_while(|state| state == WorkerState::Probed, true);
     }
 
-    /// Has all staged places publish, and waits until they have. Once begun it is not cancelled.
+    /// Publishes all staged targets, and waits until they have. This can't be cancelled.
     pub fn publish(&mut self) {
         self.command(WorkerState::Staged, WorkerState::Publishing, WorkerCommand::Publish);
         self.wait_while(|state| state == WorkerState::Publishing, false);
     }
 
-    /// Has all published places end, after pruning if that is wanted, and waits until they have.
+    /// Ends all published targets, after pruning them if asked to, and waits until they have.
     pub fn end(&mut self, prune: bool) {
         let command = if prune { WorkerCommand::Prune } else { WorkerCommand::Finish };
         self.command(WorkerState::Published, WorkerState::Ending, command);
         self.wait_while(|state| state == WorkerState::Ending, false);
     }
 
-    /// Leaves out all places of hosts that have a failed one.
+    /// Excludes all targets of hosts that have a failed one.
     pub fn exclude_failed_hosts(&mut self) {
         let failed: Vec<usize> = self.failed().map(|worker| worker.target.host).collect();
         for worker in &mut self.workers {
@@ -111,40 +112,40 @@ impl Fleet {
         self.workers.iter().filter(|worker| worker.outcome.error.is_some())
     }
 
-    /// Whether a place has failed.
+    /// Whether any target has failed.
     pub fn has_failed(&self) -> bool {
         self.failed().next().is_some()
     }
 
-    /// How many places have failed, of how many.
+    /// The number of failed targets, and of all.
     pub fn failures(&self) -> (usize, usize) {
         (self.failed().count(), self.workers.len())
     }
 
-    /// Whether a place of the host has failed.
+    /// Whether a target of the host has failed.
     pub fn has_failed_target(&self, host: usize) -> bool {
         self.failed().any(|worker| worker.target.host == host)
     }
 
-    /// Whether any place is live and still connected.
+    /// Whether any target is published and still connected.
     pub fn has_published(&self) -> bool {
         self.workers.iter().any(|worker| worker.state == WorkerState::Published)
     }
 
-    /// Whether any place could be published.
+    /// Whether any target can be published.
     pub fn has_staged(&self) -> bool {
         self.workers
             .iter()
             .any(|worker| worker.state == WorkerState::Staged && worker.commands.is_some())
     }
 
-    /// What has become of every place; what was only staged stays as it was.
+    /// The outcome of every target.
     pub fn outcomes(self) -> Vec<TargetOutcome> {
         self.workers.into_iter().map(|worker| worker.outcome).collect()
     }
 
-    /// Gives an order to all places at a step. A place that can't take it any more has failed: its thread has ended,
-    /// and what it said last is heard now, for nobody may wait for it later.
+    /// Sends a command to all workers in a state. A worker that can't receive it has failed: its
+    /// thread has ended. Its last event is read now, because there may be no later wait.
     fn command(&mut self, from: WorkerState, to: WorkerState, command: WorkerCommand) {
         let mut gone = Vec::new();
         for (at, worker) in self.workers.iter_mut().enumerate() {
@@ -171,7 +172,7 @@ impl Fleet {
             if until_cancelled && self.cancel.is_cancelled() {
                 return;
             }
-            // Every thread says how it ends, so this can't go on for ever.
+            // Every thread reports its end, so this loop ends.
             let Ok((at, events)) = self.events.recv() else { return };
             self.note(at, events);
         }
@@ -210,7 +211,8 @@ impl Fleet {
                 }
                 (worker.state, worker.outcome.error) = (WorkerState::Over, Some(error));
             }
-            // Whoever ends in order has said so, or was told to: in a dry run, or because there are no orders any more.
+            // A regular end: it was reported before, or it was a dry run, or the channel of
+            // commands is closed.
             WorkerEvent::Ended
                 if worker.state == WorkerState::Over || worker.commands.is_none() => {}
             WorkerEvent::Ended if self.dry_run && worker.state == WorkerState::Staged => {}

@@ -1,4 +1,4 @@
-//! Commands around a rollout: hooks here and on hosts, and the restart.
+//! Runs hooks, on this machine and on hosts, and the restart.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::command;
 use crate::command::{Invocation, Passenger, Secrets};
 use crate::config::{Hook, Host, RestartHow};
 
-/// What went wrong on hosts.
+/// Hosts and their errors.
 type Failures = Vec<(String, TargetError)>;
 
-/// For commands here and on some hosts.
+/// Runs commands on this machine and on some hosts.
 pub(super) struct Commands<'a> {
     pub rollout: &'a Rollout<'a>,
-    /// What must not be shown.
+    /// Secrets, redacted in all output.
     pub secrets: &'a Secrets,
-    /// The positions of the hosts.
+    /// Positions of the hosts.
     pub hosts: Vec<usize>,
 }
 
@@ -54,7 +54,7 @@ impl Commands<'_> {
         self.judge(command_phase, failures)
     }
 
-    /// Tells the application.
+    /// Restarts the application.
     pub(super) fn restart(&self) -> Result<(), RolloutError> {
         let deployment = self.rollout.deployment;
         let (restart, timeout) = (&deployment.restart, deployment.timeouts.command);
@@ -70,7 +70,8 @@ impl Commands<'_> {
         self.judge(CommandPhase::Restart, failures)
     }
 
-    /// Reaches those hosts that get no assets but are to run commands, so that nothing fails for want of them later.
+    /// Connects to the hosts that get no assets but run commands later, to find out early if that
+    /// fails.
     pub(super) fn reach_all_but(&self, hosts_with_targets: &[usize]) -> Result<(), RolloutError> {
         let deployment = self.rollout.deployment;
         let hooks = &deployment.hooks;
@@ -94,7 +95,7 @@ impl Commands<'_> {
         all.filter(|&at| has_role(&hosts[at], roles)).collect()
     }
 
-    /// Runs something for hosts, as many at a time as are allowed.
+    /// Runs something for each host, in parallel up to the limit.
     fn on_hosts(
         &self,
         hosts: &[usize],
@@ -118,7 +119,7 @@ impl Commands<'_> {
         Err(RolloutError::Commands { command_phase, failures })
     }
 
-    /// For commands of this machine.
+    /// Runs commands on this machine.
     pub(super) fn local(&self, timeout: Duration) -> LocalCommand<'_> {
         let Rollout { project, deployment, cancel, monitor, .. } = self.rollout;
         LocalCommand {
@@ -151,7 +152,7 @@ impl Commands<'_> {
         invocations.iter().try_for_each(|invocation| shell.run(&map, invocation, timeout))
     }
 
-    /// A service that does not run can't be reloaded.
+    /// Reloads the service, or restarts it if it is not running.
     fn reload(&self, host: &Host, timeout: Duration) -> Result<(), CommandFailure> {
         let status = self.run_on(host, &[host.systemd.status()], timeout);
         let next = match status {

@@ -1,11 +1,11 @@
-//! Output in pieces, to lines that may be shown.
+//! Splits output into lines, and redacts secrets in them.
 
 use crate::command::{Secrets, Shown};
 
-/// A longer line is told in pieces of about so many bytes.
+/// A longer line is split into pieces of about this size.
 const LONGEST: usize = 4096;
 
-/// What a command printed to one of its outputs, cut into lines.
+/// Splits one output of a command into lines.
 #[derive(Debug)]
 pub(super) struct LineSplitter<'a> {
     secrets: &'a Secrets,
@@ -18,9 +18,9 @@ impl<'a> LineSplitter<'a> {
         LineSplitter { secrets, begun: Vec::new() }
     }
 
-    /// Takes the next bytes, and gives every line that they complete.
+    /// Adds bytes, and emits every line that they complete.
     pub fn take(&mut self, bytes: &[u8], tell: &mut impl FnMut(Shown)) {
-        // What follows the cut of a long line must show whether a secret goes through it.
+        // A long line is cut only where the following bytes show that no secret is cut.
         let most = LONGEST + self.secrets.longest();
         for &byte in bytes {
             match byte {
@@ -35,7 +35,7 @@ impl<'a> LineSplitter<'a> {
         }
     }
 
-    /// Gives what stands after the last end of a line.
+    /// Emits what follows the last line break.
     pub fn finish(&mut self, tell: &mut impl FnMut(Shown)) {
         self.end(tell, false);
     }

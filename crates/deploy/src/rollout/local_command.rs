@@ -15,27 +15,27 @@ use super::version_managers;
 use crate::command;
 use crate::command::{Environment, Secrets, Shown, Value};
 
-/// A line for this machine.
+/// Runs shell lines on this machine.
 pub(super) struct LocalCommand<'a> {
     /// The project's folder, where it runs.
     pub project: &'a Path,
-    /// Variables beside those that are there.
+    /// Variables in addition to those of this process.
     pub environment: &'a Environment,
-    /// What must not be shown.
+    /// Secrets, redacted in all output.
     pub secrets: &'a Secrets,
     pub timeout: Duration,
     pub cancel: &'a Cancel,
     pub monitor: &'a dyn Monitor,
 }
 
-/// The two outputs of a command. A line of one is never cut by the other.
+/// The two outputs of a command; each is split into lines separately.
 #[derive(Clone, Copy)]
 enum Stream {
     Output = 0,
     Error = 1,
 }
 
-/// What is waited for while a command runs.
+/// Events while a command runs.
 enum CommandEvent {
     Output(Stream, Vec<u8>),
     /// One of the two outputs has ended.
@@ -44,7 +44,7 @@ enum CommandEvent {
 }
 
 impl LocalCommand<'_> {
-    /// Runs `line` to its end; what it prints is told line by line.
+    /// Runs `line` to its end, and reports its output line by line.
     pub fn run(&self, line: &str) -> Result<(), CommandFailure> {
         let made = version_managers::find(self.project).command(line)?;
         let secrets = self.secrets;
@@ -88,7 +88,7 @@ impl LocalCommand<'_> {
         for (name, value) in self.environment.iter() {
             command.env(name, expanded(value));
         }
-        // A group of its own: what it starts can be stopped with it.
+        // Its own process group, so that the processes it starts can be killed with it.
         command.process_group(0);
         let spawned = command.spawn();
         spawned.map_err(|source| CommandFailure::Spawn {
@@ -112,7 +112,7 @@ enum StopReason {
     Timeout,
 }
 
-/// Takes what a command prints until both its outputs have ended.
+/// Reads what a command prints until both outputs are closed.
 fn read_output(
     events: &Receiver<CommandEvent>,
     deadline: Instant,
@@ -132,7 +132,7 @@ fn read_output(
     Ok(())
 }
 
-/// Hands on what one output of a command gives, from a thread of its own.
+/// Reads one output of a command, in a thread.
 fn forward(
     output: Option<impl Read + Send + 'static>,
     stream: Stream,
@@ -152,7 +152,7 @@ fn forward(
     });
 }
 
-/// Ends a command and all it has started.
+/// Kills a command and all processes of its group.
 fn stop(child: &mut Child) {
     if let Ok(group) = i32::try_from(child.id())
         && let Some(group) = rustix::process::Pid::from_raw(group)

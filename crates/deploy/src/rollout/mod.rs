@@ -1,15 +1,16 @@
-//! Rollouts: from one deployment to every host, all or none.
+//! Rollouts: publish one deployment on every host, or on none.
 //!
 //! ```text
 //! check -> build -> stage everywhere -> publish everywhere -> hooks, restart -> prune -> clean up
 //! ```
 //!
-//! Nothing is published before every place (a set of assets on a host) has all its files, staged and verified. A failure
-//! until then leaves every host as it was. [`Rollout`] is the way in; it tells a [`Monitor`] what it does, stops when a
-//! [`Cancel`] is asked, and ends with an [`Outcome`] that says for every place what is served there.
+//! Nothing is published before every target (an asset set on a host) has all its files, staged and
+//! verified. A failure until then leaves every host as it was. Start with [`Rollout`]: it sends
+//! events to a [`Monitor`], stops when [`Cancel`] is used, and returns an [`Outcome`] with the
+//! version that each target serves.
 //!
-//! The connection to each host stays from staging to pruning, and with it the lock on the destination: no other push can
-//! come in between.
+//! The connection to each host stays open from staging to pruning, and with it the lock on the
+//! destination, so no other push can happen in between.
 
 mod build;
 mod cancel;

@@ -11,56 +11,56 @@ use super::cancel::Cancel;
 use super::event::Monitor;
 use crate::config::Deployment;
 
-/// What pushes are made with.
+/// Agents, store and limits of all pushes.
 #[derive(Clone)]
 pub struct Engine {
-    /// Agent builds at hand.
+    /// Available agent builds.
     pub agents: Arc<Agents>,
-    /// Where contents and states of destinations are remembered.
+    /// Caches contents and states of destinations.
     pub store: Option<Arc<Store>>,
-    /// Who is asked for passphrases.
+    /// Asks for passphrases.
     pub prompt: Arc<dyn Prompt + Send + Sync>,
-    /// The only ways files may take; if none are given, all that pay on the way to a host.
+    /// The recipes to use; if none, all that pay off on the link.
     pub recipes: Option<Recipes>,
     /// Most bytes a second to each host.
     pub bytes_per_second: Option<u64>,
 }
 
-/// Which part of a deployment is rolled out, and how.
+/// Which part of a deployment is rolled out, and with which options.
 #[derive(Debug, Clone, Default)]
 pub struct RolloutSelection {
     /// Only hosts with one of these roles; all if there are none.
     pub roles: Vec<String>,
     /// Only these hosts, by address or `address:port`; all if there are none.
     pub hosts: Vec<String>,
-    /// Only find out what would be done: nothing is built, run or changed.
+    /// Dry run: nothing is built, run or changed.
     pub dry_run: bool,
-    /// Take what is built already.
+    /// Use the existing output of the build.
     pub skip_build: bool,
-    /// Leave out hosts that fail, and go on with the rest.
+    /// Exclude hosts that fail, and continue with the rest.
     pub keep_going: bool,
-    /// Whether a person is there to answer questions.
+    /// Whether questions can be asked on the terminal.
     pub interactive: bool,
 }
 
-/// One deployment, and how it is to be rolled out.
+/// A rollout of one deployment.
 pub struct Rollout<'a> {
-    /// What goes where.
+    /// The hosts, asset sets and commands.
     pub deployment: &'a Deployment,
     /// The project's folder: sources are below it, and commands of this machine run in it.
     pub project: &'a Path,
-    /// What pushes are made with.
+    /// Agents, store and limits of all pushes.
     pub engine: &'a Engine,
-    /// Which part, and how.
+    /// The part that is rolled out, and options.
     pub selection: &'a RolloutSelection,
-    /// Who may stop it.
+    /// Cancels the rollout.
     pub cancel: &'a Cancel,
-    /// Who hears of it.
+    /// Receives events.
     pub monitor: Arc<dyn Monitor>,
 }
 
 impl Engine {
-    /// Agents, and nothing else: no store, nobody to ask.
+    /// Only agents: no store, and no prompt.
     pub fn new(agents: Agents) -> Engine {
         Engine {
             agents: Arc::new(agents),

@@ -1,4 +1,4 @@
-//! What has come of a rollout.
+//! The result of a rollout.
 
 use assetsync_sync::Report;
 
@@ -6,57 +6,57 @@ use super::error::{RolloutError, TargetError};
 use super::target::DeployTarget;
 use crate::history::DeployId;
 
-/// What has come of a rollout.
+/// The result of a rollout.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The deploy's name, the same on all hosts.
+    /// The deploy's id, the same on all hosts.
     pub id: DeployId,
-    /// All places, in the deployment's order.
+    /// All targets, in the deployment's order.
     pub targets: Vec<TargetOutcome>,
-    /// What stopped the rollout, beside what places say.
+    /// The error that stopped the rollout; targets have their own errors.
     pub error: Option<RolloutError>,
-    /// How often content was encoded: once for all places in the same state.
+    /// How often content was encoded: once for all targets in the same state.
     pub encodings: u64,
-    /// Whether places that failed were to be left out.
+    /// Whether failed targets were to be excluded.
     pub keep_going: bool,
 }
 
 /// How a rollout ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RolloutResult {
-    /// All that was wanted is done everywhere.
+    /// Everything is done on all targets.
     Done,
-    /// All that was wanted is done where it could be, and some places were left out.
+    /// Everything is done on some targets; failed ones were excluded.
     Partly,
     /// It was stopped.
     Failed,
 }
 
-/// What has come of one place.
+/// The result of one target.
 #[derive(Debug)]
 pub struct TargetOutcome {
-    /// The place's label.
+    /// The target's label.
     pub label: String,
     /// The host's position in the deployment.
     pub host: usize,
     /// The set's position in the deployment.
     pub set: usize,
-    /// What is served there.
+    /// The version it serves.
     pub served_version: ServedVersion,
-    /// What was sent, once it was staged.
+    /// The report of the push, once it is staged.
     pub report: Option<Report>,
-    /// Why it did not go on.
+    /// Why it failed.
     pub error: Option<TargetError>,
 }
 
-/// What is served at a place.
+/// The version that a target serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServedVersion {
-    /// What was there before.
+    /// The version before the rollout.
     Old,
-    /// What was deployed.
+    /// The deployed version.
     New,
-    /// It was lost while it published: either of the two, or on the way from one to the other.
+    /// The connection was lost while it published: the old version, the new one, or a mixture.
     Unknown,
 }
 
@@ -74,7 +74,7 @@ impl TargetOutcome {
 }
 
 impl Outcome {
-    /// How it ended.
+    /// How the rollout ended.
     pub fn rollout_result(&self) -> RolloutResult {
         let failed = self.targets.iter().filter(|target| target.error.is_some()).count();
         let is_live = self.targets.iter().any(|target| target.served_version == ServedVersion::New);

@@ -1,4 +1,4 @@
-//! What is pushed: scanned sources, and by what rules.
+//! Payloads: scanned sources, and the options and retention of their pushes.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use super::retention::{DeployRetention, RolloutKind, policy, tree};
 use crate::config::{AssetSet, Publish};
 use crate::history::competing_manifests;
 
-/// What is pushed, and by what rules; one for each set of assets.
+/// What is pushed to all targets of an asset set.
 pub(super) struct Payload {
     /// The set's position.
     pub set: usize,
@@ -23,14 +23,14 @@ pub(super) struct Payload {
     pub decide: Box<dyn Decide + Send>,
 }
 
-/// A set of assets.
+/// An asset set.
 pub(super) struct Set<'a> {
     /// Its position in the deployment.
     pub at: usize,
     pub assets: &'a AssetSet,
 }
 
-/// The rules of a set of assets.
+/// The push options of an asset set.
 pub(super) fn options(set: &AssetSet, recipes: Option<Recipes>) -> Result<Options, RolloutError> {
     let policy = sender::Policy {
         filter: filter(set)?,
@@ -45,7 +45,7 @@ pub(super) fn options(set: &AssetSet, recipes: Option<Recipes>) -> Result<Option
     Ok(Options { policy, publish, recipes, ..Options::default() })
 }
 
-/// What decides for a set of assets.
+/// The retention of an asset set.
 pub(super) fn deploy_retention(
     set: &AssetSet,
     rollout_kind: RolloutKind,
@@ -57,7 +57,7 @@ pub(super) fn deploy_retention(
     })
 }
 
-/// What was built, to be deployed.
+/// The payload of the build's output.
 pub(super) fn built(
     project: &Path,
     Set { at: set, assets }: Set<'_>,

@@ -1,4 +1,4 @@
-//! One rollout up to where it has something to stage: which places there are, and which are left of them.
+//! A rollout before staging: chooses targets, checks them, and excludes failed ones.
 
 use assetsync_sync as sender;
 
@@ -17,20 +17,20 @@ use super::worker::PushEvents;
 use crate::command::Secrets;
 use crate::history::{DeployId, Origin};
 
-/// A rollout that has staged nothing yet.
+/// A rollout that has not started to stage.
 pub(super) struct Pipeline<'a> {
     pub rollout: &'a Rollout<'a>,
     pub id: DeployId,
-    /// What must not be shown of any command or its output.
+    /// Redacted in all commands and their output.
     pub secrets: Secrets,
-    /// What is left of the places.
+    /// The targets that have not failed.
     pub targets: Vec<DeployTarget>,
-    /// Places that failed before anything was staged, and are left out.
+    /// Targets that failed before staging, and are excluded.
     excluded: Vec<TargetOutcome>,
 }
 
 impl Rollout<'_> {
-    /// Looks at places, and changes nothing.
+    /// Surveys targets, and changes nothing.
     pub(super) fn survey<'p>(
         &self,
         targets: &'p [DeployTarget],
@@ -43,7 +43,7 @@ impl Rollout<'_> {
         })
     }
 
-    /// The places that are chosen.
+    /// The selected targets.
     pub(super) fn targets(&self) -> Result<Vec<DeployTarget>, RolloutError> {
         targets(self.deployment, self.selection)
     }
@@ -57,7 +57,7 @@ impl<'a> Pipeline<'a> {
         Ok(Pipeline { rollout, id, secrets, targets, excluded: Vec::new() })
     }
 
-    /// What is built, for every set of assets that goes somewhere.
+    /// The payloads of all asset sets that have a target.
     pub fn built(&self) -> Result<Vec<Payload>, RolloutError> {
         let Rollout { project, engine, .. } = *self.rollout;
         let sets = self.sets().into_iter();
@@ -72,7 +72,7 @@ impl<'a> Pipeline<'a> {
         payloads.collect()
     }
 
-    /// The sets of assets that go somewhere.
+    /// The asset sets that have a target.
     pub fn sets(&self) -> Vec<payload::Set<'a>> {
         let sets = self.rollout.deployment.assets.iter().enumerate();
         let goes = |at: usize| self.targets.iter().any(|target| target.set == at);
@@ -84,7 +84,7 @@ impl<'a> Pipeline<'a> {
         RolloutKind::Deploy { id: self.id, origin: origin(), restores }
     }
 
-    /// Reaches and looks at all places before the build begins.
+    /// Surveys all targets before the build.
     pub fn check(&mut self) -> Result<(), RolloutError> {
         self.begin(Phase::Check);
         let mut good = Vec::new();
@@ -98,7 +98,7 @@ impl<'a> Pipeline<'a> {
         self.go_on_without_failed()
     }
 
-    /// Looks at all places; those that can't be reached are left out, if they may be.
+    /// Surveys all targets; unreachable ones are excluded if that is allowed.
     pub fn surveyed(&mut self) -> Result<Vec<(DeployTarget, sender::Survey)>, RolloutError> {
         let targets = std::mem::take(&mut self.targets);
         let mut good = Vec::new();
@@ -113,7 +113,7 @@ impl<'a> Pipeline<'a> {
         Ok(good)
     }
 
-    /// Goes on without a place.
+    /// Excludes a target.
     pub fn exclude(&mut self, target: &DeployTarget, error: TargetError) {
         let told = Event::Failed { target: &target.label, reason: &error };
         self.rollout.monitor.event(&told);
@@ -121,13 +121,13 @@ impl<'a> Pipeline<'a> {
         self.excluded.push(TargetOutcome { error: Some(error), ..TargetOutcome::of(target) });
     }
 
-    /// Whether the rollout may go on without the places that were left out.
+    /// Fails unless the rollout may continue without the excluded targets.
     pub fn go_on_without_failed(&mut self) -> Result<(), RolloutError> {
         let failed = self.excluded.len();
         if failed == 0 || (self.rollout.selection.keep_going && !self.targets.is_empty()) {
             return Ok(());
         }
-        // They were not tried any further.
+        // The remaining targets are not tried.
         let all = failed + self.targets.len();
         let untried = std::mem::take(&mut self.targets);
         self.excluded.extend(untried.iter().map(TargetOutcome::of));
@@ -138,18 +138,18 @@ impl<'a> Pipeline<'a> {
         self.rollout.monitor.event(&Event::Phase(phase));
     }
 
-    /// Whether places were left out.
+    /// Whether targets were excluded.
     pub fn has_excluded(&self) -> bool {
         !self.excluded.is_empty()
     }
 
-    /// For commands of the chosen hosts, without those that have failed.
+    /// Runs commands on the selected hosts that have not failed.
     pub fn commands(&self) -> Commands<'_> {
         let failed = |host: usize| self.excluded.iter().any(|target| target.host == host);
         self.commands_on(|host| !failed(host))
     }
 
-    /// For commands of those of the chosen hosts that are `wanted`.
+    /// Runs commands on the selected hosts for which `wanted` is true.
     pub fn commands_on(&self, wanted: impl Fn(usize) -> bool) -> Commands<'_> {
         let Rollout { deployment, selection, .. } = *self.rollout;
         let mut hosts = chosen_hosts(deployment, selection).unwrap_or_default();
@@ -162,7 +162,7 @@ impl<'a> Pipeline<'a> {
         self.targets.iter().map(|target| target.host).collect()
     }
 
-    /// What has come of it, for the places that were left out and those that were `tried`.
+    /// The outcome, of the excluded targets and those that were `tried`.
     pub fn outcome(
         self,
         tried: Vec<TargetOutcome>,
@@ -180,7 +180,7 @@ impl<'a> Pipeline<'a> {
         Outcome { id: self.id, targets, error, encodings, keep_going }
     }
 
-    /// Hooks for failures, on failed hosts too; that they fail is told, and changes nothing.
+    /// Runs the hooks for failures, also on failed hosts; their errors are only reported.
     fn after_failure(&self) {
         let hooks = &self.rollout.deployment.hooks.on_failure;
         if let Err(error) = self.commands_on(|_| true).hooks(CommandPhase::OnFailure, hooks) {
@@ -194,7 +194,7 @@ impl<'a> Pipeline<'a> {
     }
 }
 
-/// Who deploys.
+/// The user, host and program of this deploy.
 fn origin() -> Origin {
     let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
     let number = || format!("user {}", rustix::process::getuid().as_raw());
@@ -206,7 +206,7 @@ fn origin() -> Origin {
     }
 }
 
-/// 32 random bits. Where the system has none to give, the time in the id still tells deploys apart.
+/// 32 random bits; 0 if the system has none, since the time in the id is enough.
 fn random() -> u32 {
     getrandom::u32().unwrap_or_default()
 }

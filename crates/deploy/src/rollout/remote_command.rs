@@ -1,4 +1,4 @@
-//! Commands on hosts: one line for the login shell, its output as it comes, and its end.
+//! Runs commands on hosts: one line for the login shell, its output, and its exit status.
 
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
@@ -15,24 +15,24 @@ use crate::command;
 use crate::command::{CommandMap, Invocation, Secrets, Shown};
 use crate::config::Host;
 
-/// What the login shell prints right before the command.
+/// Printed right before the command, to skip what the login shell prints.
 const BEGUN: &[u8] = b"assetsync: begun\n";
-/// No login shell prints more than this before it.
+/// The limit of what a login shell may print before that.
 const NOISE: usize = 64 * 1024;
 
-/// Where a command runs, and who hears of it.
+/// Runs commands on one host.
 pub(super) struct RemoteCommand<'a> {
-    /// What messages call the host.
+    /// The host's name in messages.
     pub name: &'a str,
     pub target: RemoteTarget,
     pub ssh: SshOptions,
     pub prompt: &'a dyn Prompt,
-    /// What must not be shown, besides the command's own secrets.
+    /// Secrets in addition to the command's own.
     pub secrets: &'a Secrets,
     pub monitor: &'a dyn Monitor,
 }
 
-/// What commands on a host run through.
+/// The version manager, bundler and environment of commands on a host.
 pub(super) fn command_map(host: &Host) -> CommandMap {
     CommandMap::new(host.environment.clone())
         .with_manager(&host.manager)
@@ -40,7 +40,7 @@ pub(super) fn command_map(host: &Host) -> CommandMap {
 }
 
 impl RemoteCommand<'_> {
-    /// Runs `invocation` to its end; what it prints is told line by line.
+    /// Runs `invocation` to its end, and reports its output line by line.
     pub fn run(
         &self,
         map: &CommandMap,
@@ -52,7 +52,7 @@ impl RemoteCommand<'_> {
         let secrets = Secrets::of(map, invocation).union(self.secrets);
         let (begun, host) = (Instant::now(), Some(self.name));
         self.monitor.event(&Event::Running { host, command: &display_line });
-        // Both outputs in the order in which they were written.
+        // Both outputs in one, to keep their order.
         let line = format!("echo {}; exec 2>&1; {line}", marker());
         let running = connect(&self.target, &self.ssh, self.prompt, &line, |connected| {
             Running::begin(connected, timeout)
@@ -81,20 +81,20 @@ fn marker() -> String {
 
 /// A command on a host.
 struct Running {
-    /// What was printed before anybody listened.
+    /// Output that was read while starting.
     printed: Vec<u8>,
     deadline: Instant,
     rest: Rest,
 }
 
-/// What else is to come.
+/// The output that is still to be read.
 enum Rest {
     Output(TimedReader, CommandHandle),
     Nothing(Exit),
 }
 
 impl Running {
-    /// Waits until the command runs, or until it never will.
+    /// Waits until the command runs or has failed to start.
     fn begin(connected: Connected, timeout: Duration) -> Result<Running, TransportError> {
         let Channel { reader, writer, end } = connected.channel;
         drop(writer);
@@ -106,7 +106,7 @@ impl Running {
             match read(&mut reader, &mut piece, deadline) {
                 Ok(0) => return Running::missed(printed, deadline, end),
                 Ok(count) => printed.extend_from_slice(&piece[..count]),
-                // Whoever reads on meets it again.
+                // The next read returns the error again.
                 Err(_) => break,
             }
             if let Some(at) = printed.windows(BEGUN.len()).position(|bytes| bytes == BEGUN) {
@@ -117,7 +117,7 @@ impl Running {
         Ok(Running { printed, deadline, rest: Rest::Output(reader, end) })
     }
 
-    /// The command never ran: the host was busy, or the login shell has ended.
+    /// The command did not run: the host was busy, or the login shell has ended.
     fn missed(
         printed: Vec<u8>,
         deadline: Instant,
@@ -131,7 +131,7 @@ impl Running {
         Ok(Running { printed, deadline, rest: Rest::Nothing(exit) })
     }
 
-    /// Gives all that is printed, line by line, and waits for the end.
+    /// Reads the output line by line, and waits for the end.
     fn end(
         self,
         timeout: Duration,

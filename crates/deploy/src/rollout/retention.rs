@@ -1,5 +1,5 @@
-//! What a deploy decides for one place once that is surveyed: what goes and when, what is set aside, and what the
-//! history says from then on.
+//! Decides after the survey of a target which files are deleted and when, which contents are
+//! retained, and what is appended to the history.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,7 +16,7 @@ use crate::history::{
 };
 use crate::{config, history};
 
-/// What a rollout does to the histories of hosts.
+/// Implements retention for a rollout.
 #[derive(Debug, Clone)]
 pub(super) struct DeployRetention {
     /// Which files names others.
@@ -25,20 +25,20 @@ pub(super) struct DeployRetention {
     pub rollout_kind: RolloutKind,
 }
 
-/// Why nothing can be decided.
+/// An unreadable history.
 type DecideError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What is wanted of a place.
+/// What a rollout does with a target.
 #[derive(Debug, Clone)]
 pub(super) enum RolloutKind {
-    /// That it has the source, as a new deploy.
+    /// Publishes the source as a new deploy.
     Deploy {
         id: DeployId,
         origin: Origin,
-        /// The deploy that is brought back.
+        /// The deploy that is restored.
         restores: Option<DeployId>,
     },
-    /// That it loses what nobody needs; what is live stays.
+    /// Deletes old files; the live deploy stays.
     Prune,
 }
 
@@ -82,7 +82,7 @@ impl DeployRetention {
         })
     }
 
-    /// Nothing is pruned where nothing was ever deployed: all of it is somebody else's.
+    /// Without any deploy nothing is pruned, because all files are unmanaged.
     fn prune(&self, survey: &Survey, history: &History) -> Decision {
         let Some(live) = history.live() else { return Decision::default() };
         let retention = self.retention(survey, history, &history.tree(live));
@@ -95,8 +95,8 @@ impl DeployRetention {
     }
 }
 
-/// The history in a survey. Damage at its end loses deploys, whose files then stay; what can't be read at all must not
-/// be written over.
+/// The history in a survey. Damage at its end loses deploys, whose files then stay. A history that
+/// can't be read at all must not be overwritten.
 pub(super) fn known(history: &[u8]) -> Result<Decoded, String> {
     history::decode(history).map_err(|error| match error {
         HistoryError::Format(_) => format!("{error}; deploy with a newer assetsync"),
@@ -115,7 +115,7 @@ pub(super) fn unix_time() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// What a set of assets is configured to keep.
+/// The configured retention of an asset set.
 pub(super) fn policy(delete: config::Delete) -> RetentionPolicy {
     let unmanaged = UnmanagedFiles::Leave;
     match delete {

@@ -1,4 +1,4 @@
-//! Back to an earlier deploy, on all hosts or none.
+//! Restores an earlier deploy, on all hosts or on none.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,10 +26,10 @@ use super::target::DeployTarget;
 use crate::history;
 use crate::history::{Content, DeployId, History, HistoryFile, RollbackTo, Tree};
 
-/// The permission bits of a directory that is made anew.
+/// The permission bits of a new directory.
 const NEW_DIR: u32 = 0o755;
 
-/// A place, what stands there, and the deploys it knows.
+/// A surveyed target and its history.
 struct SurveyedTarget {
     target: DeployTarget,
     survey: Survey,
@@ -37,9 +37,9 @@ struct SurveyedTarget {
 }
 
 impl Rollout<'_> {
-    /// Brings an earlier deploy's exact tree back; what hosts have of it is not sent.
+    /// Restores the exact files of an earlier deploy; only files that hosts lack are sent.
     pub fn rollback(&self, to: RollbackTo<'_>) -> Result<Outcome, RolloutError> {
-        // What must be sent lies here until all is done.
+        // Contents that must be sent, until the end.
         let contents = tempfile::tempdir().map_err(RolloutError::Temporary)?;
         let steps = RolloutSteps { runs_commands: true, prunes: false, cleans_up: false };
         self.roll_out(steps, |pipeline| pipeline.roll_back(to, &contents))
@@ -94,7 +94,7 @@ impl Pipeline<'_> {
         payloads.collect()
     }
 
-    /// Puts what a place lacks of a deploy where it can be sent from; the store may have it.
+    /// Copies the contents that a target lacks from the store to `contents`.
     fn fetch_missing(
         &self,
         known: &SurveyedTarget,
@@ -130,7 +130,7 @@ impl Pipeline<'_> {
         }
     }
 
-    /// Whether the store has a file's content; then it is at its path in `contents`.
+    /// Writes a file's content from the store to `contents`; false if the store lacks it.
     fn fetch(&self, file: &HistoryFile, contents: &Path) -> std::io::Result<bool> {
         let (Some(store), Content::File { size, digest }) =
             (&self.rollout.engine.store, &file.content)
@@ -159,8 +159,8 @@ impl SurveyedTarget {
     }
 }
 
-/// The deploy that `to` means at all places. A set of assets that did not change since may have to go back further
-/// by itself; the newest deploy that any set means is the one for all.
+/// The deploy that `to` means on all targets. For an asset set that did not change since, it may be
+/// an older one; the newest deploy of all asset sets is used.
 fn common_deploy(targets: &[SurveyedTarget], to: RollbackTo<'_>) -> Result<DeployId, RolloutError> {
     let mut by_set: BTreeMap<usize, Vec<(&SurveyedTarget, DeployId)>> = BTreeMap::new();
     for known in targets {
@@ -177,7 +177,7 @@ fn common_deploy(targets: &[SurveyedTarget], to: RollbackTo<'_>) -> Result<Deplo
     newest.ok_or_else(|| RolloutError::NoTargets(String::new()))
 }
 
-/// The tree that a deploy had, which must be the same at all places.
+/// The tree of a deploy, which must be the same on all targets.
 fn tree_of(targets: &[&SurveyedTarget], id: DeployId) -> Result<Tree, RolloutError> {
     let name = id.to_string();
     let mut trees = targets.iter().map(|known| {
@@ -197,7 +197,7 @@ fn tree_of(targets: &[&SurveyedTarget], id: DeployId) -> Result<Tree, RolloutErr
     Ok(tree)
 }
 
-/// A tree as a source lists it: files as they were, and the directories they need, as they are.
+/// A tree as entries of a source: files as deployed, and directories as they exist now.
 fn entries(tree: &Tree, existing: &[RemoteEntry]) -> Vec<SourceEntry> {
     let mut entries: BTreeMap<RelPath, SourceEntry> = BTreeMap::new();
     for file in tree.files() {

@@ -1,11 +1,11 @@
-//! What a rollout keeps out of everything it tells.
+//! The secrets that a rollout redacts.
 
 use super::options::Rollout;
 use crate::command::Secrets;
 use crate::config::{Deployment, Hook, RestartHow};
 
 impl Rollout<'_> {
-    /// The secrets of all commands, here and on every host: one command may print another one's.
+    /// The secrets of all commands, on this machine and on hosts: one may print those of another.
     pub(super) fn secrets(&self) -> Secrets {
         let Deployment { build, hosts, .. } = self.deployment;
         let environments = hosts.iter().map(|host| &host.environment).chain([&build.environment]);

@@ -1,5 +1,5 @@
-//! A rollout from staging to its end. Each step is a value that only the step before can give: what publishes was
-//! staged, what is told to the application is live.
+//! A rollout from staging to its end. Each step is a type that only the previous step returns: only
+//! what is staged is published, and only what is live is restarted.
 
 use std::sync::Arc;
 
@@ -18,28 +18,28 @@ use super::pipeline::Pipeline;
 use super::target::DeployTarget;
 use super::worker::{FleetContext, Work};
 
-/// What belongs to a rollout besides its files.
+/// The optional steps of a rollout.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RolloutSteps {
-    /// Hooks and the restart.
+    /// Run hooks and the restart.
     pub runs_commands: bool,
-    /// Old files are deleted on the hosts at the end.
+    /// Delete old files on hosts at the end.
     pub prunes: bool,
-    /// What was built is deleted here at the end, if all has gone well everywhere.
+    /// Delete the output of the build at the end, if all targets succeeded.
     pub cleans_up: bool,
 }
 
-/// A rollout whose places have begun to stage.
+/// A rollout whose workers have started.
 struct Started<'a> {
     pipeline: Pipeline<'a>,
     fleet: Fleet,
     works: Vec<Arc<Work>>,
 }
 
-/// What is to be published is staged everywhere.
+/// All targets are staged.
 struct Staged<'u, 'a>(&'u mut Started<'a>);
 
-/// What was staged is live.
+/// All targets are published.
 struct Live<'u, 'a>(&'u mut Started<'a>);
 
 impl Rollout<'_> {
@@ -64,7 +64,7 @@ impl Rollout<'_> {
 }
 
 impl<'a> Started<'a> {
-    /// Starts a worker for every target; they begin to stage.
+    /// Starts a worker for every target.
     fn new(mut pipeline: Pipeline<'a>, payloads: Vec<Payload>) -> Started<'a> {
         let Rollout { deployment, engine, selection, .. } = *pipeline.rollout;
         let context = Arc::new(FleetContext {
@@ -95,7 +95,7 @@ impl<'a> Started<'a> {
     fn run(mut self, steps: RolloutSteps) -> Outcome {
         let ended = self.go(steps);
         if ended.is_err() && self.fleet.has_published() {
-            // What is live stays; old files stay with it.
+            // Published files stay, and so do old ones.
             self.fleet.end(false);
         }
         let Started { pipeline, fleet, works } = self;
@@ -124,10 +124,10 @@ impl<'a> Started<'a> {
         Ok(Staged(self))
     }
 
-    /// Whether what is staged may be published, after places were lost or somebody cancelled.
+    /// Fails unless what is staged may be published.
     fn may_publish(&mut self) -> Result<(), RolloutError> {
         self.refuse_if_cancelled()?;
-        // In a dry run nobody is there any more.
+        // In a dry run the workers have ended.
         if !self.pipeline.rollout.selection.dry_run {
             self.fleet.check_alive();
         }
@@ -150,14 +150,15 @@ impl<'a> Started<'a> {
         }
     }
 
-    /// For commands of hosts, without those that have failed.
+    /// Runs commands on hosts that have not failed.
     fn commands(&self) -> Commands<'_> {
         let mut commands = self.pipeline.commands();
         commands.hosts.retain(|&host| !self.fleet.has_failed_target(host));
         commands
     }
 
-    /// Has the fleet do something; gives how many failed in it, of how many, if that ends the rollout.
+    /// Runs a step of the fleet. If targets failed in it and that ends the rollout, returns their
+    /// number, and that of all.
     fn fails_to(&mut self, step: impl FnOnce(&mut Fleet)) -> Option<(usize, usize)> {
         let before = self.fleet.failures().0;
         step(&mut self.fleet);

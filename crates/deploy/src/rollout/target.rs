@@ -1,4 +1,4 @@
-//! Places: which sets of assets go to which hosts, and how those are reached.
+//! Deploy targets: the asset sets of each host, and how to connect to it.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -14,10 +14,10 @@ use super::error::{RolloutError, TargetError};
 use super::options::{Engine, RolloutSelection};
 use crate::config::{Deployment, Host, Timeouts, Transport};
 
-/// One set of assets on one host.
+/// One asset set on one host.
 #[derive(Debug, Clone)]
 pub struct DeployTarget {
-    /// What messages call it: the host's address, with the set's name if the host has several.
+    /// Its name in messages: the host's address, with the set's name if the host has several.
     pub label: String,
     /// The host's position in the deployment.
     pub host: usize,
@@ -25,7 +25,7 @@ pub struct DeployTarget {
     pub set: usize,
     /// The directory there.
     pub(super) destination: Target,
-    /// How the host is reached.
+    /// How to connect to the host.
     pub(super) ssh: SshOptions,
 }
 
@@ -38,7 +38,7 @@ impl DeployTarget {
         }
     }
 
-    /// Who logs in, as far as this side knows.
+    /// The user who logs in, as far as it is configured.
     pub(super) fn user(&self) -> String {
         let user = match &self.destination {
             Target::Remote(remote) => remote.user.clone(),
@@ -47,7 +47,7 @@ impl DeployTarget {
         user.unwrap_or_else(|| "the user of the ssh configuration".into())
     }
 
-    /// Why a place could not be looked at.
+    /// The error of a failed survey.
     pub(super) fn survey_error(&self, error: PushError) -> TargetError {
         match error {
             PushError::Agent(failure) if failure.code == FailureCode::Permission => {
@@ -57,7 +57,7 @@ impl DeployTarget {
         }
     }
 
-    /// How `engine` connects to it.
+    /// The options to connect to it.
     pub(super) fn connect_options<'a>(
         &'a self,
         engine: &'a Engine,
@@ -77,7 +77,7 @@ impl DeployTarget {
     }
 }
 
-/// All places of a deployment that `selection` does not leave out.
+/// All targets of a deployment that `selection` includes.
 pub(super) fn targets(
     deployment: &Deployment,
     selection: &RolloutSelection,
@@ -145,7 +145,7 @@ pub(super) fn named(host: &Host, deployment: &Deployment) -> String {
     }
 }
 
-/// As a user names a host: by its address, or by address and port.
+/// Whether a host has this name: its address, or address and port.
 fn is_named(host: &Host, name: &str) -> bool {
     let with_port = host.ssh.port.map(|port| format!("{}:{port}", host.address));
     host.address == name || with_port.as_deref() == Some(name)
@@ -158,13 +158,13 @@ fn destination(host: &Host, path: &str) -> Target {
     })
 }
 
-/// Where commands for a host run: at its login directory.
+/// The login directory of a host, where commands start.
 pub(super) fn login(host: &Host) -> RemoteTarget {
     let (user, address) = (host.ssh.user.clone(), host.address.clone());
     RemoteTarget { user, host: address, port: None, path: OsString::from(".") }
 }
 
-/// How a host is reached.
+/// The ssh options of a host.
 pub(super) fn ssh_options(host: &Host, timeouts: &Timeouts, interactive: bool) -> SshOptions {
     let ssh = &host.ssh;
     SshOptions {

@@ -1,4 +1,4 @@
-//! What is live at every place, what is kept, and what was changed by hand.
+//! The live deploy of every target, the kept ones, and drift.
 
 use assetsync_core::digest::Digest;
 use assetsync_core::path::RelPath;
@@ -11,37 +11,37 @@ use crate::config::AssetSet;
 use crate::history;
 use crate::history::{Deploy, Drift};
 
-/// What can be said of one place.
+/// The status of one target.
 #[derive(Debug)]
 pub struct TargetStatus {
-    /// The place's label.
+    /// The target's label.
     pub label: String,
-    /// What stands there, or why that can't be found out.
+    /// Its state, or why it can't be read.
     pub state: Result<TargetState, TargetError>,
 }
 
-/// What stands at a place.
+/// The state of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetState {
     /// The deploy that is live, with the time it was published there.
     pub live: Option<Deploy>,
-    /// The deploys that are kept, oldest first, the live one among them.
+    /// The kept deploys, oldest first, with the live one.
     pub kept: Vec<KeptDeploy>,
-    /// Where the place differs from the live deploy, in tree order.
+    /// Differences from the live deploy, in tree order.
     pub drift: Vec<(RelPath, Drift)>,
-    /// Files that are not live but stay for earlier deploys' sake, and their bytes.
+    /// Retained files of earlier deploys, and their bytes.
     pub retained: (u64, u64),
-    /// Files that no deploy brought.
+    /// Files that no deploy put there.
     pub unmanaged_files: u64,
     /// Files that the next pruning deletes.
     pub prunable_files: u64,
-    /// Sprockets manifests beside the live one, in tree order: somebody else put them there.
+    /// Sprockets manifests in addition to the live one, in tree order; no deploy put them there.
     pub stale_manifests: Vec<RelPath>,
     /// Bytes free for the user on the destination's file system.
     pub free_bytes: Option<u64>,
     /// The host's clock: seconds since 1970, UTC.
     pub clock: i64,
-    /// What is wrong with the history: the deploys behind that are unknown.
+    /// Damage of the history; later deploys are unknown.
     pub damage: Option<String>,
 }
 
@@ -52,12 +52,12 @@ pub struct KeptDeploy {
     pub deploy: Deploy,
     /// How many files it had.
     pub files: usize,
-    /// How many of them a rollback would have to send.
+    /// The number of files that a rollback would have to send.
     pub missing: usize,
 }
 
 impl Rollout<'_> {
-    /// Looks at every place, and changes nothing.
+    /// Surveys every target, and changes nothing.
     pub fn status(&self) -> Result<Vec<TargetStatus>, RolloutError> {
         let targets = self.targets()?;
         let statuses = self.survey(&targets).into_iter().map(|(target, survey)| {

@@ -1,4 +1,4 @@
-//! What can be done with a stage's hosts: deploy, push, prune. Rollback has a file of its own.
+//! The commands deploy, push and prune. Rollback is in its own file.
 
 use assetsync_sync::{Options, Source};
 
@@ -11,7 +11,7 @@ use super::retention::RolloutKind;
 use super::started::RolloutSteps;
 
 impl Rollout<'_> {
-    /// Builds, and brings what was built to every host, with all that belongs to it.
+    /// Builds and deploys to every host, with hooks and the restart.
     pub fn deploy(&self) -> Result<Outcome, RolloutError> {
         let (build, selection) = (&self.deployment.build, self.selection);
         let command = build.command.as_deref();
@@ -27,20 +27,20 @@ impl Rollout<'_> {
         })
     }
 
-    /// Brings what is built to every host, all or none; nothing else is run.
+    /// Publishes the existing output of the build on every host, or on none; runs no commands.
     pub fn push(&self) -> Result<Outcome, RolloutError> {
         let steps = RolloutSteps { runs_commands: false, prunes: true, cleans_up: false };
         self.roll_out(steps, |pipeline| pipeline.built())
     }
 
-    /// Deletes what retention lets go, on every host.
+    /// Deletes files that retention no longer keeps, on every host.
     pub fn prune(&self) -> Result<Outcome, RolloutError> {
         let nothing = tempfile::tempdir().map_err(RolloutError::Temporary)?;
         let steps = RolloutSteps { runs_commands: false, prunes: true, cleans_up: false };
         self.roll_out(steps, |pipeline| {
             let payloads = pipeline.sets().into_iter().map(|set| {
                 let options = payload::options(set.assets, self.engine.recipes)?;
-                // Nothing is wanted beside what is live, which retention keeps.
+                // The source is empty; retention keeps the live deploy.
                 let options = Options { allow_empty: true, ..options };
                 let source = Source::of(Vec::new(), nothing.path())?;
                 let decide = Box::new(payload::deploy_retention(set.assets, RolloutKind::Prune)?);

@@ -1,12 +1,12 @@
-//! Which version manager and bundler this machine has for a project.
+//! Finds the version manager and bundler of a project on this machine.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::command::{Bundler, LocalManager, LocalTools};
 
-/// Looks in the `PATH` and in the project's folder. rvm and chruby are used only where the project says which Ruby it
-/// wants, because without that they can't be told one.
+/// Looks in `PATH` and in the project's folder. rvm and chruby need a Ruby version, so they are
+/// used only if the project names one.
 pub(super) fn find(project: &Path) -> LocalTools {
     let version = ruby_version(project);
     let manager = match version {

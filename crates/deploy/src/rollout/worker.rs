@@ -1,4 +1,5 @@
-//! The thread of one target: it stages, publishes and prunes, and waits for a command before each step.
+//! The thread of one target: it stages, publishes and prunes, and waits for a command before each
+//! step.
 
 use std::io;
 use std::sync::Arc;
@@ -16,13 +17,13 @@ use super::options::Engine;
 use super::payload::Payload;
 use super::target::DeployTarget;
 
-/// What the places of a set of assets share.
+/// Shared by the workers of an asset set.
 pub(super) struct Work {
     pub payload: Payload,
     pub group: PushGroup,
 }
 
-/// What the threads of all places share.
+/// Shared by all workers.
 pub(super) struct FleetContext {
     pub engine: Engine,
     pub monitor: Arc<dyn Monitor>,
@@ -33,7 +34,7 @@ pub(super) struct FleetContext {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WorkerCommand {
-    /// Say whether the agent is still there.
+    /// Check that the agent is still connected.
     Answer,
     Publish,
     Prune,
@@ -46,15 +47,15 @@ pub(super) enum WorkerEvent {
     Published,
     Done(Box<Report>),
     Failed(TargetError),
-    /// Nothing more comes from there.
+    /// The thread has ended.
     Ended,
     Cancelled,
 }
 
-/// What a place's thread does with the word it waits for.
+/// The next command for a worker.
 enum NextCommand {
     Command(WorkerCommand),
-    /// Nobody gives orders any more.
+    /// The pipeline has ended.
     Closed,
 }
 
@@ -66,7 +67,7 @@ pub(super) struct EventSender {
 
 impl EventSender {
     fn send(&self, event: WorkerEvent) {
-        // If nobody receives any more, the rollout is over.
+        // Without a receiver the rollout is over.
         let _ = self.channel.send((self.worker, event));
     }
 }
@@ -167,12 +168,12 @@ impl WorkerThread {
     }
 }
 
-/// How often an agent is shown that its sender lives.
+/// The interval of heartbeats to the agent.
 fn heartbeat_interval(timeout: Duration) -> Duration {
     (timeout / 4).clamp(Duration::from_millis(50), Duration::from_secs(1))
 }
 
-/// Tells of the push to one place.
+/// Forwards the events of the push to one target.
 pub(super) struct PushEvents<'a> {
     pub target: &'a str,
     pub monitor: &'a dyn Monitor,

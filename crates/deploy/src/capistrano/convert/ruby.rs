@@ -64,8 +64,8 @@ impl StageConversion {
         self.bins(stage, "rvm_map_bins", "rvm", "rvm.map_bins");
     }
 
-    /// What the recipe adds to a list and takes from it. What a plain `set` dropped stays, and that is told: it is
-    /// what made restarts fail with `bundle: command not found`.
+    /// What the recipe adds to a list and takes from it. What a plain `set` dropped stays, and that
+    /// is told: it is what made restarts fail with `bundle: command not found`.
     fn bins(&mut self, stage: &CapistranoStage, variable: &str, section: &'static str, key: &str) {
         let history = stage.history(variable);
         let Some(list) = stage.texts(variable) else { return };

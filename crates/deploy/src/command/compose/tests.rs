@@ -1,5 +1,6 @@
-//! Every line here was printed by SSHKit 1.21.2 (Debian's ruby-sshkit, the one of Capistrano 3.17.2), whose `command.rb`
-//! and `command_map.rb` are the same in 1.25.0. `tests/sshkit.rs` asks the real one.
+//! Every line here was printed by SSHKit 1.21.2 (Debian's ruby-sshkit, the one of Capistrano
+//! 3.17.2), whose `command.rb` and `command_map.rb` are the same in 1.25.0. `tests/sshkit.rs` asks
+//! the real one.
 
 use super::*;
 use crate::command::Environment;
@@ -120,7 +121,8 @@ fn the_puma_restart_of_issue_206() {
     check(&bundled(Manager::Rbenv(rbenv())), &pumactl().restart(), expected);
 }
 
-/// The text that was reported as working: capistrano3-puma 1.2.1, with the prefix of capistrano-rbenv's README.
+/// The text that was reported as working: capistrano3-puma 1.2.1, with the prefix of
+/// capistrano-rbenv's README.
 #[test]
 fn the_line_that_issue_206_misses() {
     let prefix = "RBENV_ROOT=$HOME/.rbenv RBENV_VERSION=2.4.0 $HOME/.rbenv/bin/rbenv exec";

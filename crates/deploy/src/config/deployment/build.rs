@@ -132,7 +132,8 @@ impl DeploymentBuilder<'_> {
         Restart { how, roles: values.texts("restart.roles", None) }
     }
 
-    /// Two settings of the stage of which one should not be there; the place of the second is shown first.
+    /// Two settings of the stage of which one should not be there; the place of the second is shown
+    /// first.
     pub(super) fn conflict(&mut self, first: &str, second: &str, hint: &'static str) {
         let span = |name| self.settings.values.get(name, None)?.origin.span().cloned();
         let (first_place, second_place) = (span(first), span(second));
@@ -186,8 +187,8 @@ fn build(values: &Values) -> Build {
     }
 }
 
-/// The variables of a group. `$NAME` in a value stands for another variable, as in `/opt/ruby/bin:$PATH`, but
-/// never in a secret, which may hold any character.
+/// The variables of a group. `$NAME` in a value stands for another variable, as in
+/// `/opt/ruby/bin:$PATH`, but never in a secret, which may hold any character.
 pub(in crate::config) fn environment(values: &Values, group: &str) -> Environment {
     let mut environment = Environment::new();
     for (name, value) in values.variables(group) {

@@ -5,7 +5,8 @@ use std::fmt;
 use crate::config::layer::{Item, Layer};
 use crate::config::origin::ConfigSpan;
 
-/// What an `assetsync.toml` says; everything in it is known and of the right type, whatever the stage.
+/// What an `assetsync.toml` says; everything in it is known and of the right type, whatever the
+/// stage.
 ///
 /// Shown without values, of which any may be a secret.
 pub struct ConfigFile {

@@ -47,7 +47,8 @@ fn hosts_of_a_stage(group: &str, spot: TableContext<'_>, key: &str) -> Option<St
     nearest(key, &["hosts", "servers"]).filter(|_| is_top).map(|_| "stages.NAME.hosts".to_owned())
 }
 
-/// A setting of another table: by its whole name, as Capistrano writes it (`rbenv_map_bins`), or by its last part.
+/// A setting of another table: by its whole name, as Capistrano writes it (`rbenv_map_bins`), or by
+/// its last part.
 fn elsewhere(group: &str, key: &str) -> Option<String> {
     let names = names();
     let whole = if group.is_empty() { key.to_owned() } else { format!("{group}.{key}") };

@@ -7,7 +7,8 @@ use crate::command;
 use crate::config::choice::{Choice as _, DeleteMode, ManagerName, Preset};
 use crate::config::deployment::{Publish, Transport};
 
-/// What `sh` finds a program by, run through a version manager: Capistrano's lists, with what its plugins append.
+/// What `sh` finds a program by, run through a version manager: Capistrano's lists, with what its
+/// plugins append.
 const RBENV_BINS: &[&str] = &["rake", "gem", "bundle", "ruby", "rails", "puma", "pumactl"];
 const RVM_BINS: &[&str] = &["gem", "rake", "ruby", "bundle", "puma", "pumactl"];
 const CHRUBY_BINS: &[&str] = &["rake", "gem", "bundle", "ruby", "puma", "pumactl"];

@@ -1,4 +1,5 @@
-//! Configuration is values in, values out: only the files that find and read others touch the system.
+//! Configuration is values in, values out: only the files that find and read others touch the
+//! system.
 
 use std::fs;
 use std::path::Path;
