@@ -167,7 +167,7 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
   dirs         2 directories
   links               1 link
   delete              1 path
-  sent #, received # to find this out
+  sent #, received # to compare
   took #, server memory peak #
   dry run: nothing was changed
 "

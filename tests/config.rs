@@ -331,7 +331,7 @@ fn no_file_or_a_bad_one() {
     let ran = project.run("config");
     let folder = text(&project.folder().canonicalize().or_fail());
     let expected = format!(
-        "assetsync: There is no assetsync.toml in {folder} nor in any folder above it\nhint: assetsync init writes one\n"
+        "assetsync: There is no assetsync.toml in {folder} nor in any folder above it\nhint: assetsync init creates one\n"
     );
     assert_eq!((ran.code(), ran.stderr()), (Some(2), expected));
 
