@@ -81,8 +81,8 @@ fn a_build_that_fails_or_leaves_nothing_touches_no_host() {
     fleet.json("deploy production");
     let before = names(&fleet.hosts[0].assets());
     for (build, said) in [
-        ("echo so it goes; exit 3", "The build failed: it ended with exit status 3: so it goes"),
-        ("kill -9 $$", "signal 9 ended it"),
+        ("echo so it goes; exit 3", "The build failed: exit status 3: so it goes"),
+        ("kill -9 $$", "killed by signal 9"),
         ("rm -rf public/assets; mkdir -p public/assets", "There are no files in"),
         ("rm -rf public/assets", "Can't use source"),
         ("no-such-program --now", "no-such-program"),

@@ -47,7 +47,12 @@ fn the_first_look_at_a_host_says_that_the_agent_was_installed() {
     let said = first.stdout();
     let cache = text(&dir.path().join("cache/assetsync/agent-"));
     assert!(!said.contains("nothing was changed"), "{said}");
-    for part in ["the destination was not changed", &cache, " MB", "to install nothing: -n --transport sftp"] {
+    for part in [
+        "the destination was not changed",
+        &cache,
+        " MB",
+        "to install nothing: -n --transport sftp",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     let second = look(&machine, &way, &source).stdout();

@@ -169,7 +169,7 @@ pub enum TargetError {
     #[error(transparent)]
     Command(#[from] CommandFailure),
     /// Its thread ended unexpectedly.
-    #[error("an error in assetsync itself ended the push there; please report it")]
+    #[error("internal error: the worker stopped unexpectedly; please report this as a bug")]
     Ended,
     /// No thread could be started.
     #[error(
@@ -216,7 +216,7 @@ pub enum CommandFailure {
     #[error("Can't read what it prints: {0}")]
     Output(#[source] io::Error),
     /// It exited with another status than 0.
-    #[error("it ended with exit status {status}{}", said(.last_line))]
+    #[error("exit status {status}{}", said(.last_line))]
     Status {
         /// Its exit status.
         status: i32,
@@ -224,7 +224,7 @@ pub enum CommandFailure {
         last_line: Shown,
     },
     /// A signal ended it.
-    #[error("signal {signal} ended it{}", said(.last_line))]
+    #[error("killed by signal {signal}{}", said(.last_line))]
     Signal {
         /// The signal's name or number.
         signal: Shown,
@@ -232,10 +232,10 @@ pub enum CommandFailure {
         last_line: Shown,
     },
     /// It took too long and was ended.
-    #[error("it did not end within {} s and was given up", .0.as_secs())]
+    #[error("timed out after {} s and was killed", .0.as_secs())]
     Timeout(Duration),
     /// The rollout was cancelled.
-    #[error("it was cancelled")]
+    #[error("cancelled")]
     Cancelled,
 }
 
