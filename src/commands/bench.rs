@@ -9,9 +9,9 @@ use assetsync_ssh::{RemoteTarget, SshOptions, Target};
 
 use crate::cli::bench::BenchArguments;
 use crate::error::{CommandError, Exit};
-use crate::ui::bench::RaceProgress;
 use crate::ui::console::{Console, report};
 use crate::ui::output::Output;
+use crate::ui::race_progress::RaceProgress;
 
 /// Runs a race, or reads reports, and prints the results.
 pub fn run(arguments: &BenchArguments) -> Exit {
@@ -100,7 +100,7 @@ fn show(given: &BenchArguments, console: &Console, records: &[Record]) -> Result
         write(path, &page(records, picture.as_deref()))?;
     }
     let text = if given.json { Record::to_json } else { table };
-    records.iter().for_each(|record| console.say(&text(record)));
+    records.iter().for_each(|record| console.print_stdout(&text(record)));
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use assetsync_deploy::config::Problems;
 use super::project::Project;
 use crate::cli::config::ConfigArguments;
 use crate::error::Exit;
-use crate::ui::config as shown;
+use crate::ui::config_text as shown;
 use crate::ui::console::Console;
 use crate::ui::output::Output;
 
@@ -28,10 +28,13 @@ fn show(project: &Project, arguments: &ConfigArguments, console: &Console) -> Ex
         Err(problems) => return fail(project, &problems, console),
     };
     if arguments.json {
-        console.say(&shown::json(&project.name, &settings));
+        console.print_stdout(&shown::json(&project.name, &settings));
     } else {
-        settings.warnings().iter().for_each(|warning| console.tell(&format!("{warning}\n")));
-        console.say(&shown::toml(&project.name, &settings, arguments.origin));
+        settings
+            .warnings()
+            .iter()
+            .for_each(|warning| console.print_stderr(&format!("{warning}\n")));
+        console.print_stdout(&shown::toml(&project.name, &settings, arguments.origin));
     }
     Exit::Done
 }
@@ -40,7 +43,7 @@ fn show(project: &Project, arguments: &ConfigArguments, console: &Console) -> Ex
 fn fail(project: &Project, problems: &Problems, console: &Console) -> Exit {
     let exit = project.print_problems(problems, console);
     if console.output.json {
-        console.say(&shown::problems_json(&project.name, problems));
+        console.print_stdout(&shown::problems_json(&project.name, problems));
     }
     exit
 }

@@ -12,7 +12,7 @@ use assetsync_deploy::config::{
 
 use crate::cli::init::InitArguments;
 use crate::error::{CommandError, Exit};
-use crate::ui::config as shown;
+use crate::ui::config_text as shown;
 use crate::ui::console::{Console, report};
 use crate::ui::output::Output;
 
@@ -26,7 +26,7 @@ pub fn run(arguments: &InitArguments) -> Exit {
     });
     let exit = match written {
         Ok(starter) => {
-            console.say(&shown::written_summary(&starter, left_to_do(&starter).as_ref()));
+            console.print_stdout(&shown::written_summary(&starter, left_to_do(&starter).as_ref()));
             Exit::Done
         }
         Err(error) => report(&error),

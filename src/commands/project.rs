@@ -74,14 +74,14 @@ impl Project {
             .map_err(|problems| self.print_problems(&problems, console))?;
         if !console.output.quiet {
             let warnings = settings.warnings().iter();
-            warnings.for_each(|warning| console.tell(&format!("{warning}\n")));
+            warnings.for_each(|warning| console.print_stderr(&format!("{warning}\n")));
         }
         settings.deployment().map_err(|problems| self.print_problems(&problems, console))
     }
 
     /// Prints problems, and returns the exit code.
     pub fn print_problems(&self, problems: &Problems, console: &Console) -> Exit {
-        console.tell(&format!("{problems}\n"));
+        console.print_stderr(&format!("{problems}\n"));
         let count = match problems.0.len() {
             1 => "1 error".to_owned(),
             count => format!("{count} errors"),

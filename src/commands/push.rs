@@ -71,7 +71,7 @@ fn note_ignored_options(console: &Console, arguments: &PushArguments) {
         (habits.human_readable > 0, "-h has no effect: sizes are always human-readable"),
     ];
     let given = notes.iter().filter(|(given, _)| *given && console.output.steps);
-    given.for_each(|(_, note)| console.tell(note));
+    given.for_each(|(_, note)| console.print_stderr(note));
 }
 
 fn prepare(

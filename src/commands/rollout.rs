@@ -22,7 +22,7 @@ use crate::error::{CommandError, Exit};
 use crate::ui::console::Console;
 use crate::ui::output::Output;
 use crate::ui::prompt::TerminalPrompt;
-use crate::ui::rollout::{self as shown, RolloutMonitor};
+use crate::ui::rollout_text::{self as shown, RolloutMonitor};
 use crate::ui::run_info::{RunInfo, Verb};
 use crate::ui::{interrupt, status as standing};
 
@@ -199,7 +199,7 @@ impl PreparedRollout {
             }
         };
         for status in &statuses {
-            self.console.say(&match self.console.output.json {
+            self.console.print_stdout(&match self.console.output.json {
                 true => standing::json(status),
                 false => standing::text(status),
             });

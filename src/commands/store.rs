@@ -22,7 +22,7 @@ pub fn run(arguments: &StoreArguments) -> Exit {
 
 fn show(json: bool, text: Result<String, CommandError>) -> Exit {
     let console = Console::new(Output { json, ..Output::default() });
-    let shown = text.map(|text| console.say(&text)).map(|()| Exit::Done);
+    let shown = text.map(|text| console.print_stdout(&text)).map(|()| Exit::Done);
     console.finish(shown.unwrap_or_else(|error| report(&error)))
 }
 

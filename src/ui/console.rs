@@ -45,7 +45,7 @@ impl Console {
 
     /// Writes `text`, which ends in a newline, to standard output at once. With `--json` it is
     /// JSON.
-    pub fn say(&self, text: &str) {
+    pub fn print_stdout(&self, text: &str) {
         let safe = if self.output.json { safe_json(text) } else { text::lines(text) };
         let written = self.bars.suspend(|| write_out(safe.as_bytes()));
         if let Err(error) = written {
@@ -54,20 +54,20 @@ impl Console {
     }
 
     /// Writes a line to standard error.
-    pub fn tell(&self, line: &str) {
+    pub fn print_stderr(&self, line: &str) {
         self.bars.suspend(|| write_err(line));
     }
 
     /// Writes a warning to standard error, except with `--quiet`.
     pub fn warn(&self, text: &str) {
         if !self.output.quiet {
-            self.tell(&format!("warning: {text}"));
+            self.print_stderr(&format!("warning: {text}"));
         }
     }
 
     /// Writes an error and its hints to standard error.
     pub fn error(&self, about: Option<&str>, error: &CommandError) {
-        self.tell(&error_text(about, error));
+        self.print_stderr(&error_text(about, error));
     }
 
     /// The exit code, considering output that could not be written.

@@ -40,7 +40,7 @@ pub fn cancel(console: &Arc<Console>, cancel: &Cancel) {
             }
             cancel.cancel();
             if !console.output.quiet {
-                console.tell("assetsync: stopping; press Ctrl-C again to quit immediately");
+                console.print_stderr("assetsync: stopping; press Ctrl-C again to quit immediately");
             }
         }
     });

@@ -1,23 +1,23 @@
 //! All output for people and scripts: the libraries return events and values, this module formats
 //! them.
 
-pub mod bench;
-pub mod config;
+pub mod config_text;
 pub mod console;
 pub mod interrupt;
 mod itemize;
-mod json;
-mod json_line;
 pub mod monitor;
 pub mod outcome;
 pub mod output;
 mod progress;
 pub mod prompt;
-pub mod rollout;
+mod push_json;
+mod push_json_schema;
+pub mod race_progress;
 mod rollout_json;
+pub mod rollout_text;
 pub mod run_info;
 pub mod status;
-mod steps;
+mod step_lines;
 pub mod store;
 mod summary;
 mod transfer_rate;

@@ -3,9 +3,9 @@
 use assetsync_sync::{Event, Monitor};
 
 use super::console::Console;
-use super::json::JsonLines;
 use super::progress::ProgressLine;
-use super::steps::Steps;
+use super::push_json::JsonLines;
+use super::step_lines::StepLines;
 
 /// The monitors of the push to one destination.
 pub struct Watch<'a> {
@@ -18,7 +18,7 @@ impl<'a> Watch<'a> {
         if console.output.json {
             return Watch { listeners: vec![Box::new(JsonLines::new(console, label))] };
         }
-        let steps = Steps::new(console, label);
+        let steps = StepLines::new(console, label);
         let progress = ProgressLine::new(console, label);
         Watch { listeners: vec![Box::new(steps), Box::new(progress)] }
     }

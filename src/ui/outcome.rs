@@ -3,7 +3,7 @@
 use assetsync_sync::{Foreign, PushError, Refusal, Report, Source};
 
 use super::console::Console;
-use super::{itemize, json, summary};
+use super::{itemize, push_json, summary};
 use crate::cli::push_paths::{Destination, push_command};
 use crate::error::{CommandError, Exit};
 
@@ -54,7 +54,7 @@ fn refused(error: &PushError, label: &str, source: &Source) -> CommandError {
 pub fn not_started(console: &Console, labels: &[String], dry_run: bool, error: &CommandError) {
     console.error(None, error);
     if console.output.json {
-        labels.iter().for_each(|label| json::failed(console, label, &error.message, dry_run));
+        labels.iter().for_each(|label| push_json::failed(console, label, &error.message, dry_run));
     }
 }
 
@@ -68,7 +68,7 @@ pub fn all(console: &Console, destinations: &[Destination], exits: &[Exit]) {
     if destinations.len() > 1 && !failed.is_empty() {
         let (count, all) = (failed.len(), destinations.len());
         let names = failed.join(", ");
-        console.tell(&format!("assetsync: {count} of {all} destinations failed: {names}"));
+        console.print_stderr(&format!("assetsync: {count} of {all} destinations failed: {names}"));
     }
 }
 
@@ -82,8 +82,8 @@ fn success(
     let output = console.output;
     if output.json {
         return match report.refused {
-            Some(_) => json::plan(console, &destination.label, report),
-            None => json::done(console, &destination.label, report, dry_run),
+            Some(_) => push_json::plan(console, &destination.label, report),
+            None => push_json::done(console, &destination.label, report, dry_run),
         };
     }
     if output.quiet {
@@ -100,13 +100,13 @@ fn success(
     if output.stats {
         text.push_str(&summary::stats(report, source));
     }
-    console.say(&text);
+    console.print_stdout(&text);
 }
 
 /// Reports the failure of one destination.
 pub fn failure(console: &Console, label: &str, error: &CommandError, dry_run: bool) {
     console.error(Some(label), error);
     if console.output.json {
-        json::failed(console, label, &error.message, dry_run);
+        push_json::failed(console, label, &error.message, dry_run);
     }
 }

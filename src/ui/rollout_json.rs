@@ -9,8 +9,8 @@ use assetsync_sync as sender;
 use serde::Serialize;
 
 use super::console::Console;
-use super::json::{self, ProgressThrottle};
-use super::json_line::Done;
+use super::push_json::{self, ProgressThrottle};
+use super::push_json_schema::Done;
 use super::run_info::RunInfo;
 use crate::error::Exit;
 
@@ -81,7 +81,7 @@ impl JsonLines {
 
     fn push(&self, target: &str, event: sender::Event<'_>) {
         let mut throttles = self.throttles.lock().unwrap_or_else(PoisonError::into_inner);
-        json::print_event(
+        push_json::print_event(
             &self.console,
             target,
             event,
@@ -127,7 +127,7 @@ impl Monitor for JsonLines {
 pub fn end(console: &Console, about: RunInfo<'_>, outcome: &Outcome, exit: Exit) {
     for target in &outcome.targets {
         if let (Some(report), true) = (&target.report, about.dry_run) {
-            json::plan(console, &target.label, report);
+            push_json::plan(console, &target.label, report);
         }
         let error = target.error.as_ref().map(ToString::to_string);
         let done = match (&target.report, &error) {
@@ -180,6 +180,6 @@ fn print(console: &Console, line: &Line<'_>) {
     // Serializing can't fail: keys are texts and numbers finite.
     if let Ok(mut text) = serde_json::to_string(line) {
         text.push('\n');
-        console.say(&text);
+        console.print_stdout(&text);
     }
 }

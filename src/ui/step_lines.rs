@@ -1,4 +1,4 @@
-//! Steps, notices and warnings: one line each on standard error.
+//! StepLines, notices and warnings: one line each on standard error.
 
 use std::time::Instant;
 
@@ -9,24 +9,27 @@ use super::console::Console;
 use super::summary::installed;
 
 /// Logs one destination: always warnings; steps with `-v`, and their times with `-vv`.
-pub struct Steps<'a> {
+pub struct StepLines<'a> {
     console: &'a Console,
     label: &'a str,
     started: Instant,
 }
 
-impl<'a> Steps<'a> {
+impl<'a> StepLines<'a> {
     /// Starts the clock.
-    pub fn new(console: &'a Console, label: &'a str) -> Steps<'a> {
-        Steps { console, label, started: Instant::now() }
+    pub fn new(console: &'a Console, label: &'a str) -> StepLines<'a> {
+        StepLines { console, label, started: Instant::now() }
     }
 
     fn step(&self, text: &str) {
-        let Steps { console, label, started } = self;
+        let StepLines { console, label, started } = self;
         if console.output.clock {
-            console.tell(&format!("{label}: {:7.3} s  {text}", started.elapsed().as_secs_f64()));
+            console.print_stderr(&format!(
+                "{label}: {:7.3} s  {text}",
+                started.elapsed().as_secs_f64()
+            ));
         } else if console.output.steps {
-            console.tell(&format!("{label}: {text}"));
+            console.print_stderr(&format!("{label}: {text}"));
         }
     }
 
@@ -53,7 +56,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-impl Monitor for Steps<'_> {
+impl Monitor for StepLines<'_> {
     fn event(&self, event: Event<'_>) {
         match event {
             Event::Connected { how } => self.step(&format!("connected by {how}")),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use assetsync_sync::{Event, Monitor, Report};
 
 use super::console::Console;
-use super::json_line::{Body, Done, Line, PlannedAction};
+use super::push_json_schema::{Body, Done, Line, PlannedAction};
 
 /// Minimum time between two `progress` lines of one destination.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -34,7 +34,7 @@ fn print(console: &Console, destination: &str, body: Body<'_>) {
     // Serializing can't fail: keys are texts and numbers finite.
     if let Ok(mut line) = serde_json::to_string(&Line { destination, body }) {
         line.push('\n');
-        console.say(&line);
+        console.print_stdout(&line);
     }
 }
 

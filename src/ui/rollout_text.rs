@@ -27,7 +27,7 @@ use super::itemize;
 use super::progress::ProgressLine;
 use super::rollout_json::JsonLines;
 use super::run_info::{RunInfo, Verb};
-use super::steps::Steps;
+use super::step_lines::StepLines;
 use super::summary::installed;
 use crate::error::{CommandError, Exit};
 
@@ -78,13 +78,13 @@ impl RolloutMonitor {
             true => format!("{:8.3} s  ", self.started.elapsed().as_secs_f64()),
             false => String::new(),
         };
-        self.console.tell(&format!("{clock}{:<8} {text}", printed.phase));
+        self.console.print_stderr(&format!("{clock}{:<8} {text}", printed.phase));
     }
 
     fn push(&self, target: &str, event: sender::Event<'_>) {
         let mut printed = self.printed();
         if self.console.output.steps || matches!(event, sender::Event::Notice(_)) {
-            Steps::new(&self.console, target).event(event);
+            StepLines::new(&self.console, target).event(event);
         } else if let sender::Event::AgentInstalled(agent) = event {
             // The only change that a dry run makes on a host.
             self.line(&printed, &format!("{target}: {}", installed(agent)));
@@ -142,7 +142,7 @@ impl Monitor for RolloutMonitor {
             Event::Failed { target, reason } => {
                 let mut printed = self.printed();
                 printed.progress.remove(target);
-                self.console.tell(&format!("assetsync: {target}: {reason}"));
+                self.console.print_stderr(&format!("assetsync: {target}: {reason}"));
             }
             Event::CleanedUp { path } => {
                 self.line(
@@ -180,12 +180,12 @@ pub fn end(console: &Console, about: RunInfo<'_>, started: Instant, outcome: &Ou
     }
     match outcome.rollout_result() {
         RolloutResult::Done | RolloutResult::Partly if !console.output.quiet => {
-            console.say(&success(about, started, outcome));
+            console.print_stdout(&success(about, started, outcome));
         }
         _ => {}
     }
     if exit != Exit::Done && !about.dry_run {
-        console.tell(&served_where(outcome));
+        console.print_stderr(&served_where(outcome));
     }
     exit
 }
