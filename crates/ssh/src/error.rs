@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use assetsync_core::text;
 
-use crate::lanes::TRIES;
-use crate::phase::Phase;
+use crate::phase::{LOGIN_ATTEMPTS, Phase};
 
 /// How many bytes of a text from the host an error quotes.
 const EXCERPT: usize = 400;
@@ -94,7 +93,7 @@ pub enum TransportError {
     },
     /// The host closed the connection before it sent its SSH banner, in every try.
     #[error(
-        "{host} closed the connection before the login, {TRIES} times{}; its sshd may limit \
+        "{host} closed the connection before the login, {LOGIN_ATTEMPTS} times{}; its sshd may limit \
          concurrent logins (MaxStartups, PerSourceMaxStartups) or block this address for some time \
          (PerSourcePenalties)",
         quoted(.said)

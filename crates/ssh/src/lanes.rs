@@ -12,13 +12,12 @@ use std::time::Duration;
 use backon::{BlockingRetryable, ExponentialBuilder};
 
 use crate::error::TransportError;
+use crate::phase::LOGIN_ATTEMPTS;
 
 /// The initial number of concurrent logins to one server: `MaxStartups` allows 10 by default.
 const AT_FIRST: usize = 8;
 /// The number of retries of a login.
-const RETRIES: usize = 6;
-/// The number of attempts of a login.
-pub(crate) const TRIES: usize = RETRIES + 1;
+const RETRIES: usize = LOGIN_ATTEMPTS - 1;
 
 /// All lanes of this process: to a server, it is one client.
 static LANES: LazyLock<Lanes> = LazyLock::new(Lanes::default);
@@ -140,9 +139,9 @@ mod tests {
         let (lanes, mut tries) = (Lanes::default(), 0);
         let done = lanes.connecting(&server("web1"), at_once(), || {
             tries += 1;
-            if tries < TRIES { Err(busy()) } else { Ok(tries) }
+            if tries < LOGIN_ATTEMPTS { Err(busy()) } else { Ok(tries) }
         });
-        assert_eq!(done.expect("the last try"), TRIES);
+        assert_eq!(done.expect("the last try"), LOGIN_ATTEMPTS);
         let mut tries = 0;
         let refused = lanes.connecting(&server("web1"), at_once(), || {
             tries += 1;

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The number of attempts of a login, if the server is busy.
+pub(crate) const LOGIN_ATTEMPTS: usize = 7;
+
 /// The step that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {

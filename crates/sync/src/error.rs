@@ -79,7 +79,7 @@ pub enum PushError {
     #[error("A content was removed from the store during the push")]
     Vanished,
     /// A source file kept changing.
-    #[error("{path} keeps changing while it is read: {source}")]
+    #[error("{path} keeps changing: {source}")]
     Changing {
         /// The file, relative to the source.
         path: String,
