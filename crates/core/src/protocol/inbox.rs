@@ -5,9 +5,9 @@ use std::ops::Range;
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::codec::{DecodeError, Fields};
+use super::codec_context::CodecContext;
 use super::failure::Failure;
 use super::frame::{FrameError, FrameKind, HEADER_BYTES, peek_frame};
-use super::item::CodecContext;
 use super::message::Message;
 use crate::limits;
 

@@ -1,32 +1,19 @@
 //! Entries and actions on the wire. They are in tree order, so each has only the differences from
 //! the one before: the path without the shared beginning, and the mode and mtime if they changed.
 
-use super::codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
+use super::codec::{DecodeError, Fields, put_bytes, put_number};
+use super::codec_context::{CodecContext, SAME_MODE, SAME_MTIME};
 use super::recipe::{decode_recipe, put_recipe};
 use crate::digest::{Digest, ShortDigest};
-use crate::entry::{Entry, Kind, Mtime};
+use crate::entry::{Entry, Kind};
 use crate::limits;
 use crate::path::RelPath;
 use crate::plan::{ActionKind, ActionPath, FileAction, Rename, WireAction};
 use crate::recipe::Recipe;
 use crate::state::RemoteEntry;
 
-/// The state of the delta coding of one direction, from message to message.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct CodecContext {
-    path: Vec<u8>,
-    mode: u32,
-    mtime: Mtime,
-    known: u32,
-    renamed: u32,
-    /// The end of the last [`Copy`](super::ToAgent) in its reference.
-    pub(super) copied_to: u64,
-}
-
 const KIND: u8 = 0b11;
 const HAS_DIGEST: u8 = 1 << 2;
-const SAME_MODE: u8 = 1 << 3;
-const SAME_MTIME: u8 = 1 << 4;
 const ENTRY_POINT: u8 = 1 << 5;
 /// Of a delete: run it when pruning.
 const AT_PRUNING: u8 = ENTRY_POINT;
@@ -42,116 +29,6 @@ const DIR: u8 = 1;
 const SYMLINK: u8 = 2;
 /// As an entry: a special file. As an action: delete.
 const OTHER: u8 = 3;
-
-impl CodecContext {
-    /// Appends all of it: only equal contexts have equal bytes.
-    pub fn put(&self, out: &mut Vec<u8>) {
-        put_bytes(out, &self.path);
-        for number in [self.mode, self.known, self.renamed] {
-            put_number(out, u64::from(number));
-        }
-        put_signed(out, self.mtime.secs);
-        put_number(out, u64::from(self.mtime.nanos));
-        put_number(out, self.copied_to);
-    }
-
-    fn put_path(&mut self, out: &mut Vec<u8>, path: &RelPath) {
-        let bytes = path.as_bytes();
-        let shared = self.path.iter().zip(bytes).take_while(|(a, b)| a == b).count();
-        put_number(out, shared as u64);
-        put_bytes(out, &bytes[shared..]);
-        self.path.truncate(shared);
-        self.path.extend_from_slice(&bytes[shared..]);
-    }
-
-    fn path(&mut self, fields: &mut Fields<'_>) -> Result<RelPath, DecodeError> {
-        let shared = fields.bounded("shared path length", self.path.len() as u64)?;
-        let end = fields.bytes("path length", limits::PATH_BYTES)?;
-        self.path.truncate(shared as usize);
-        self.path.extend_from_slice(end);
-        Ok(RelPath::new(&self.path)?)
-    }
-
-    /// An index into the state, as the distance from the last one.
-    pub(super) fn put_known(&mut self, out: &mut Vec<u8>, known: u32) {
-        put_signed(out, i64::from(known) - i64::from(self.known));
-        self.known = known;
-    }
-
-    fn known(&mut self, fields: &mut Fields<'_>) -> Result<u32, DecodeError> {
-        self.known = position_after(self.known, limits::ENTRIES, fields)?;
-        Ok(self.known)
-    }
-
-    /// An index into the renames, as the distance from the one after the last.
-    fn put_renamed(&mut self, out: &mut Vec<u8>, renamed: u32) {
-        put_signed(out, i64::from(renamed) - i64::from(self.renamed));
-        self.renamed = renamed.saturating_add(1);
-    }
-
-    fn renamed(&mut self, fields: &mut Fields<'_>) -> Result<u32, DecodeError> {
-        let renamed = position_after(self.renamed, limits::RENAMES as u64, fields)?;
-        self.renamed = renamed.saturating_add(1);
-        Ok(renamed)
-    }
-
-    /// Reads an index, and returns the context to be used once the whole message has been read.
-    pub(super) fn peek_known(
-        &self,
-        fields: &mut Fields<'_>,
-    ) -> Result<(u32, CodecContext), DecodeError> {
-        let mut codec_context = self.clone();
-        Ok((codec_context.known(fields)?, codec_context))
-    }
-
-    fn mode_flag(&self, mode: u32) -> u8 {
-        if mode == self.mode { SAME_MODE } else { 0 }
-    }
-
-    fn mtime_flag(&self, mtime: Mtime) -> u8 {
-        if mtime == self.mtime { SAME_MTIME } else { 0 }
-    }
-
-    fn put_mode(&mut self, out: &mut Vec<u8>, mode: u32) {
-        if mode != self.mode {
-            put_number(out, u64::from(mode));
-            self.mode = mode;
-        }
-    }
-
-    fn mode(&mut self, flags: u8, fields: &mut Fields<'_>) -> Result<u32, DecodeError> {
-        if flags & SAME_MODE == 0 {
-            self.mode = fields.bounded("mode", 0o7777)? as u32;
-        }
-        Ok(self.mode)
-    }
-
-    fn put_mtime(&mut self, out: &mut Vec<u8>, mtime: Mtime) {
-        if mtime != self.mtime {
-            put_signed(out, mtime.secs.wrapping_sub(self.mtime.secs));
-            put_number(out, u64::from(mtime.nanos));
-            self.mtime = mtime;
-        }
-    }
-
-    fn mtime(&mut self, flags: u8, fields: &mut Fields<'_>) -> Result<Mtime, DecodeError> {
-        if flags & SAME_MTIME == 0 {
-            let secs = self.mtime.secs.wrapping_add(fields.signed()?);
-            let nanos = fields.bounded("nanoseconds", 999_999_999)? as u32;
-            self.mtime = Mtime { secs, nanos };
-        }
-        Ok(self.mtime)
-    }
-}
-
-/// Reads an index that is coded as the distance from another.
-fn position_after(from: u32, limit: u64, fields: &mut Fields<'_>) -> Result<u32, DecodeError> {
-    let value = u64::from(from).wrapping_add_signed(fields.signed()?);
-    if value > limit {
-        return Err(DecodeError::OverLimit { what: "position", value, limit });
-    }
-    Ok(value as u32)
-}
 
 /// Appends an entry.
 pub fn put_entry(out: &mut Vec<u8>, remote: &RemoteEntry, codec_context: &mut CodecContext) {
@@ -351,6 +228,7 @@ pub(super) fn decode_rename(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::Mtime;
     use crate::recipe::{Basis, Reference};
 
     fn path(text: &str) -> RelPath {
@@ -388,7 +266,7 @@ mod tests {
             let mut cut = Fields(&fields.0[..3]);
             let (before, mut spare) = (codec_context.clone(), codec_context.clone());
             assert_eq!(decode_entry(&mut cut, &mut spare), Err(DecodeError::UnexpectedEnd));
-            assert_eq!(spare.path, before.path);
+            assert_eq!(spare, before);
             assert_eq!(decode_entry(&mut fields, &mut codec_context), Ok(entry));
         }
         assert_eq!(fields.end(), Ok(()));

@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 
 use super::codec::{DecodeError, Fields};
-use super::item::CodecContext;
+use super::codec_context::CodecContext;
 use crate::limits;
 
 /// Messages of one direction: [`ToAgent`](super::ToAgent) or [`ToSender`](super::ToSender).

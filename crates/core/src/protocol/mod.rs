@@ -7,11 +7,12 @@
 
 mod agent_statistics;
 mod codec;
+mod codec_context;
 mod failure;
 mod frame;
 mod hello;
 mod inbox;
-pub mod item;
+mod item;
 mod message;
 #[cfg(test)]
 mod message_tests;
@@ -24,11 +25,12 @@ mod to_sender;
 
 pub use agent_statistics::AgentStatistics;
 pub use codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
+pub use codec_context::CodecContext;
 pub use failure::{Failure, FailureCode};
 pub use frame::{FrameError, FrameKind, put_frame};
 pub use hello::{Deploy, Hello, HelloError};
 pub use inbox::{Inbox, InboxError, Received};
-pub use item::{CodecContext, decode_action, decode_entry, put_action, put_entry};
+pub use item::{decode_action, decode_entry, put_action, put_entry};
 pub use message::Message;
 pub use outbox::Outbox;
 pub use query::Query;

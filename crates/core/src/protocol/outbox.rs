@@ -4,9 +4,9 @@ use std::io;
 
 use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation, OutBuffer};
 
+use super::codec_context::CodecContext;
 use super::failure::Failure;
 use super::frame::{FrameKind, put_frame};
-use super::item::CodecContext;
 use super::message::Message;
 use crate::limits;
 

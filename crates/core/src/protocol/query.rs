@@ -1,7 +1,7 @@
 //! Queries about existing files, on the wire.
 
 use super::codec::{DecodeError, Fields, put_number};
-use super::item::CodecContext;
+use super::codec_context::CodecContext;
 use crate::delta::SignatureSpec;
 use crate::digest::ShortDigest;
 

@@ -1,6 +1,7 @@
 //! Computes the id of a state.
 
-use super::item::{CodecContext, put_entry};
+use super::codec_context::CodecContext;
+use super::item::put_entry;
 use crate::state::{RemoteEntry, StateId};
 
 /// Hashes the entries of a state, in tree order.

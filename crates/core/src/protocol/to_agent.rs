@@ -1,7 +1,8 @@
 //! Messages from the sender to the agent.
 
 use super::codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
-use super::item::{CodecContext, decode_action, decode_rename, put_action, put_rename, whole_path};
+use super::codec_context::CodecContext;
+use super::item::{decode_action, decode_rename, put_action, put_rename, whole_path};
 use super::message::{Message, decode_bool, decode_index, decode_piece, unknown_tag};
 use super::query::{Query, decode_query, put_query};
 use super::recipe::{decode_prefix_part, put_prefix_part};

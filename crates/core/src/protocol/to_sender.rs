@@ -2,7 +2,8 @@
 
 use super::agent_statistics::{AgentStatistics, decode_statistics, put_statistics};
 use super::codec::{DecodeError, Fields, put_bytes, put_number};
-use super::item::{CodecContext, decode_entry, put_entry};
+use super::codec_context::CodecContext;
+use super::item::{decode_entry, put_entry};
 use super::message::{Message, decode_bool, decode_count, decode_index, decode_piece, unknown_tag};
 use crate::digest::{Digest, ShortDigest};
 use crate::limits;
