@@ -203,3 +203,48 @@ impl<'w> IndexWriter<'w> {
         Ok(state)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use assetsync_core::digest::Digest;
+    use assetsync_core::entry::{Entry, Kind, Mtime};
+    use assetsync_tree::FileVersion;
+
+    use super::*;
+
+    /// The index that the fixture has.
+    fn index_entries() -> Vec<IndexEntry> {
+        let index_entry = |path: &str, kind, digest, settled| {
+            let mtime = Mtime { secs: 1_700_000_000, nanos: 5 };
+            let path = RelPath::new(path.as_bytes()).unwrap();
+            let entry = Entry { path, kind, mode: 0o644, mtime };
+            let version = FileVersion { ino: 300, ctime: Mtime { secs: -1, nanos: 999_999_999 } };
+            IndexEntry { entry, version, digest, settled }
+        };
+        let (digest, target) = (Some(Digest([0xdd; 32])), b"../t".to_vec());
+        vec![
+            index_entry("assets", Kind::Dir, None, true),
+            index_entry("assets/app-1.js", Kind::File { size: 300 }, digest, true),
+            index_entry("assets/app-2.js", Kind::File { size: 0 }, digest, false),
+            index_entry("assets/link", Kind::Symlink { target }, None, true),
+            index_entry("fifo", Kind::Special, None, false),
+        ]
+    }
+
+    #[test]
+    fn an_index_of_format_2_is_still_read_and_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let work = File::open(dir.path()).unwrap();
+        let mut writer = IndexWriter::create(work.as_fd()).unwrap();
+        index_entries().iter().for_each(|index_entry| writer.push(index_entry).unwrap());
+        let state = writer.finish().unwrap();
+        let written = std::fs::read(dir.path().join(INDEX)).unwrap();
+        assert_eq!(written, include_bytes!("../../tests/fixtures/index"));
+        let mut reader = IndexReader::open(work.as_fd()).unwrap();
+        assert_eq!(reader.state, state);
+        let read: Vec<_> = std::iter::from_fn(|| reader.take_next()).collect();
+        assert_eq!(read, index_entries());
+    }
+}

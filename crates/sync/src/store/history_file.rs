@@ -30,6 +30,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_history_of_format_1_is_still_read_and_written() {
+        let written = encode(b"some deploys");
+        let fixture = include_bytes!("../../tests/fixtures/history");
+        assert_eq!(
+            (&written[..], open(written.clone())),
+            (&fixture[..], Some(b"some deploys".to_vec()))
+        );
+    }
+
+    #[test]
     fn histories_survive_and_damage_anywhere_is_noticed() {
         let whole = encode(b"some deploys");
         assert_eq!(open(whole.clone()).as_deref(), Some(&b"some deploys"[..]));

@@ -232,6 +232,20 @@ mod tests {
         }
     }
 
+    /// The pack has a content that is compressed, and one that is not.
+    #[test]
+    fn a_pack_of_format_1_is_still_read() {
+        let contents = [b"0123456789".repeat(30), b"short".to_vec()];
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pack");
+        let pack = Pack::open(found(&fixture)).unwrap().unwrap();
+        let digests: Vec<_> = pack.index().iter().map(|slot| slot.digest).collect();
+        assert_eq!(digests.len(), 2);
+        for content in &contents {
+            assert!(digests.contains(&Digest::of(content)));
+            assert_eq!(get(&pack, content).as_ref(), Some(content));
+        }
+    }
+
     #[test]
     fn what_is_written_is_small_and_private() {
         let (_dir, found) = write(&[vec![0; 1 << 20]]);

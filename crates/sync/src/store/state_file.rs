@@ -143,6 +143,13 @@ mod tests {
     }
 
     #[test]
+    fn a_state_of_format_2_is_still_read() {
+        let file = StateFile::open(include_bytes!("../../tests/fixtures/state")).unwrap();
+        assert_eq!((file.name.as_str(), file.is_fast), ("deploy@web1:shop", true));
+        assert_eq!((file.id, file.entries()), (ID, Some(entries())));
+    }
+
+    #[test]
     fn damage_anywhere_is_noticed() {
         let whole = encode("web1:/srv", true, &ID, &entries()).unwrap();
         for at in 0..whole.len() {

@@ -27,6 +27,16 @@ fn refused(step: &HistoryStep) -> String {
     }
 }
 
+/// Two deploys, of which the second removes, changes and adds a file.
+#[test]
+fn a_history_of_format_1_is_still_read() {
+    let deploys = [deploy(1, 100), deploy(2, 200)];
+    let trees = [tree(&["a.js", "b.js", "m.html=1"]), tree(&["b.js", "c.js", "m.html=2"])];
+    let decoded = decode(include_bytes!("../../../tests/fixtures/history")).expect("whole");
+    assert_eq!((decoded.damage, decoded.history.deploys()), (None, &deploys[..]));
+    assert_eq!([decoded.history.tree(0), decoded.history.tree(1)], trees);
+}
+
 #[test]
 fn what_is_no_history() {
     assert_eq!(decode(b"").map(|decoded| decoded.history), Ok(History::new()));
