@@ -418,12 +418,18 @@ fn bad_usage_is_told_before_anything_is_done() {
         ("deploy staging", "staging"),
         ("deploy production --roles db", "No host of stage 'production' has the role 'db'"),
         ("deploy production --hosts web9", "Stage 'production' has no host 'web9'"),
-        ("push production --delete", "--delete can't be given with a stage"),
-        ("deploy production --project nowhere", "--project nowhere: there is no such directory"),
-        ("push --project . public/assets web1:x", "--project is for assetsync push STAGE"),
+        ("push production --delete", "--delete can't be used with a stage"),
+        ("deploy production --project nowhere", "--project nowhere: no such directory"),
+        (
+            "push --project . public/assets web1:x",
+            "--project can only be used with assetsync push STAGE",
+        ),
         ("deploy production --set ssh.transport=sftp", "web1 is to be reached by SFTP alone"),
         ("push public/assets", "is not a stage"),
-        ("push --roles web public/assets web1:x", "--roles is for assetsync push STAGE"),
+        (
+            "push --roles web public/assets web1:x",
+            "--roles can only be used with assetsync push STAGE",
+        ),
     ] {
         let ran = fleet.run(words);
         assert_eq!(ran.code(), Some(2), "{words}: {}", ran.stderr());
