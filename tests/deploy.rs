@@ -393,7 +393,7 @@ fn status_tells_what_is_live_kept_and_changed_by_hand() {
     let fleet = Fleet::of(1);
     let ran = fleet.run("status production");
     assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
-    assert!(ran.stdout().contains("nothing was deployed here yet"), "{}", ran.stdout());
+    assert!(ran.stdout().contains("no deploy yet"), "{}", ran.stdout());
     for n in 1..=2 {
         version(&fleet, n);
         fleet.json("deploy production");
@@ -639,5 +639,5 @@ fn a_user_who_cannot_read_the_history_is_told_so() {
     let ran = fleet.run("status production");
     assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
     assert!(ran.stdout().contains(".assetsync-assets"), "{}", ran.stdout());
-    assert!(!ran.stdout().contains("nothing was deployed"), "{}", ran.stdout());
+    assert!(!ran.stdout().contains("no deploy yet"), "{}", ran.stdout());
 }
