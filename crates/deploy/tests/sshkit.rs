@@ -14,7 +14,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value as Json, json};
 
-/// A command as both sides are told it.
+/// A command as given to both sides.
 #[derive(Debug, Clone)]
 struct Case {
     default_env: Vec<(String, String)>,
@@ -83,7 +83,7 @@ fn pairs(variables: &[(String, String)]) -> Json {
     Json::from_iter(variables.iter().map(|(name, value)| json!([name, value])))
 }
 
-/// What the plugins' tasks `map_bins` and `hook` tell SSHKit.
+/// The settings that the tasks `map_bins` and `hook` of the plugins make in SSHKit.
 fn manager_json(manager: &Manager) -> Json {
     match manager {
         Manager::None => Json::Null,

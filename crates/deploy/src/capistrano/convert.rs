@@ -14,7 +14,7 @@ use crate::config::{is_name, value_is_fine};
 /// How much of a line that was not understood is shown.
 const SHOWN: usize = 100;
 
-/// Reads a configuration and makes the file that says the same.
+/// Converts a Capistrano configuration to an `assetsync.toml`.
 pub fn convert(files: &Files) -> ConfigTemplate {
     let mut recipe = read(files);
     let refused: Vec<String> = recipe
@@ -52,7 +52,7 @@ pub fn convert(files: &Files) -> ConfigTemplate {
     starter
 }
 
-/// What one stage comes to.
+/// The settings of one stage.
 #[derive(Default)]
 struct StageConversion {
     lines: Vec<TemplateLine>,
@@ -121,7 +121,7 @@ impl StageConversion {
         }
     }
 
-    /// Adds a variable, unless it is a secret: those do not go into another file.
+    /// Adds a variable, unless it is a secret: secrets are not copied into another file.
     fn variable(&mut self, group: &str, name: &str, value: &str) {
         if is_secret(name) || contains_password(value) {
             let variable = format!("ASSETSYNC_{}_{name}", group.to_ascii_uppercase());
@@ -152,7 +152,7 @@ fn told(note: &Note) -> String {
     let text = if is_secret(&text.replace("keys", "")) || contains_password(text) {
         let name: Vec<&str> = text.split([',', '=', '(']).take(1).collect();
         let name = name.concat();
-        // What names a secret may hold it, too, if it is written in one piece.
+        // Text that names a secret may contain its value, too.
         if is_secret(&name) && name.contains(['"', '\'']) {
             "(hidden)".into()
         } else {

@@ -1,4 +1,4 @@
-//! Values as they are written, before it is known what `fetch` gives.
+//! Values as written, before `fetch` is evaluated.
 
 /// A value as it is written.
 #[derive(Debug, Clone, PartialEq)]

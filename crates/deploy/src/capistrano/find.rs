@@ -6,14 +6,14 @@ use std::path::Path;
 
 use super::{Files, RubyFile};
 
-/// Where stages are.
+/// The folder of stages.
 const STAGES: &str = "config/deploy";
 
 /// The most stages that are read.
 const MAX_STAGES: usize = 100;
 
-/// Reads the files that `folder`, a project's top, has of a configuration. What is missing is none
-/// of it; bytes that are no text become signs that stand for them.
+/// Reads the configuration files below `folder`, the project's root. Missing files are none; bytes
+/// that are not UTF-8 are replaced.
 pub fn find(folder: &Path) -> io::Result<Files> {
     Ok(Files {
         capfile: file(folder, "Capfile")?,

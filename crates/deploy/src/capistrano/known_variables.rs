@@ -1,6 +1,6 @@
 //! The variables whose values are of use here.
 
-/// What is read of a recipe. Of all else it does not matter whether it was understood.
+/// Variables that are read; it does not matter whether others were understood.
 pub(super) const KNOWN_VARIABLES: [&str; 39] = [
     "application",
     "deploy_to",

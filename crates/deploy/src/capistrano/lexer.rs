@@ -50,7 +50,7 @@ impl<'a> Lexer<'a> {
         self.rest().chars().next()
     }
 
-    /// Takes the next character.
+    /// Consumes the next character.
     fn bump(&mut self) -> Option<char> {
         let next = self.peek()?;
         self.at += next.len_utf8();
@@ -78,7 +78,7 @@ impl<'a> Lexer<'a> {
             || self.text[..self.at].ends_with([' ', '\t']) && !self.rest()[1..].starts_with(' ');
         match self.tokens.last().map(|last| &last.token) {
             None => true,
-            // `set %w[...]`, `ask /.../`: an argument stands close to its own sign only.
+            // `set %w[...]`, `ask /.../`: a sign that begins an argument has no space after it.
             Some(Token::Word(_)) => is_call(),
             Some(last) => !last.ends_value(),
         }
@@ -205,7 +205,7 @@ impl<'a> Lexer<'a> {
         pieces
     }
 
-    /// What stands for a backslash and the character behind it.
+    /// The meaning of a backslash and the next character.
     fn escaped(&mut self, interpolates: bool, close: char) -> Vec<char> {
         match self.bump() {
             None => vec!['\\'],

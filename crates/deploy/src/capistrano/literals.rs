@@ -1,4 +1,4 @@
-//! What written values come to, given what was set before.
+//! Evaluates written values, given earlier settings.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use crate::command::Rbenv;
 /// The longest text that is made, in bytes, and the most values in one.
 const MAX_SIZE: usize = 1 << 14;
 
-/// How many values are looked at for one: lambdas that fetch each other would go on for ever.
+/// The limit of steps to evaluate one value: lambdas may fetch each other in a loop.
 const MAX_STEPS: usize = 1 << 17;
 
 /// How deep lambdas may fetch each other.
@@ -34,28 +34,28 @@ pub(crate) enum Value {
     Unknown,
 }
 
-/// What a variable is set to.
+/// The value of a variable.
 #[derive(Debug, Clone)]
 pub(super) enum Stored {
     /// A value.
     Value(Value),
-    /// Written in a lambda, and so worked out anew each time.
+    /// Written in a lambda, and so evaluated each time.
     Lazy(Expr),
 }
 
-/// What values are worked out with.
+/// The variables to evaluate values with.
 pub(super) struct Scope<'a> {
     pub variables: &'a BTreeMap<String, Stored>,
     pub ruby_version: Option<&'a str>,
 }
 
 impl Scope<'_> {
-    /// What a written value comes to.
+    /// Evaluates a written value.
     pub(super) fn value(&self, expr: &Expr) -> Value {
         Evaluation { scope: self, steps: Cell::new(0) }.value(expr, 0)
     }
 
-    /// What a variable is.
+    /// The value of a variable.
     pub(super) fn fetch(&self, name: &str) -> Option<Value> {
         Some(match self.variables.get(name)? {
             Stored::Value(value) => value.clone(),
@@ -266,7 +266,7 @@ fn size(value: &Value, depth: usize) -> usize {
 }
 
 impl Value {
-    /// What stands for it within a string.
+    /// The value as part of a string.
     pub(crate) fn into_text(self) -> Option<String> {
         match self {
             Value::Text(text) => Some(text),

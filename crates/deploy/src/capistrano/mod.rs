@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Only a part of Ruby is understood: literals, `fetch`, and the verbs of a `deploy.rb` (`set`,
-//! `append`, `server`, `role` and so on). What is not understood is skipped and told with its
-//! place. Text of any kind is safe to read: depth, steps and sizes are bounded.
+//! `append`, `server`, `role` and so on). Anything else is skipped and reported with its line. Any
+//! text is safe to read: depth, steps and sizes are bounded.
 
 mod convert;
 mod expr;
@@ -44,7 +44,7 @@ pub struct Files {
     pub deploy: Option<RubyFile>,
     /// `config/deploy/*.rb`, each with its stage.
     pub stages: Vec<(String, RubyFile)>,
-    /// What `.ruby-version` says, for recipes that read it.
+    /// The content of `.ruby-version`, for configurations that read it.
     pub ruby_version: Option<String>,
 }
 

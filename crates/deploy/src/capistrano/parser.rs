@@ -13,7 +13,7 @@ const MAX_CHAIN: usize = 40;
 /// A statement that calls something.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Call {
-    /// What is called.
+    /// The called name.
     pub verb: String,
     /// With what; pairs at the end are one hash.
     pub args: Vec<Expr>,
@@ -196,7 +196,7 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// A string, and those that stand right behind it, which Ruby joins.
+    /// Adjacent strings, which Ruby joins.
     fn text(&mut self, pieces: &[Piece]) -> Expr {
         let mut parts = self.parts(pieces);
         while let Some(Token::Text(more)) = self.peek() {

@@ -36,7 +36,7 @@ impl Server {
         (!host.is_empty()).then_some(server)
     }
 
-    /// Takes over what the options of `server` or `role` say.
+    /// Applies the options of `server` or `role`.
     pub(super) fn set(&mut self, name: &str, value: Value) {
         match (name, value) {
             ("user", Value::Text(user)) => self.user = Some(user),
@@ -75,7 +75,7 @@ impl Server {
         self.address == other.address && self.port == other.port
     }
 
-    /// Takes over what a further entry of this server says.
+    /// Merges another entry of this server.
     pub(super) fn merge(&mut self, other: Server) {
         self.add_roles(other.roles);
         self.user = other.user.or(self.user.take());

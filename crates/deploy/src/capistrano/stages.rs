@@ -17,14 +17,14 @@ const MAX_FILE: usize = 1 << 20;
 /// The stage of a configuration that has none.
 const ONLY_STAGE: &str = "production";
 
-/// What a Capistrano configuration says.
+/// A Capistrano configuration.
 #[derive(Debug, Clone, Default)]
 pub struct CapistranoConfig {
-    /// What the `Capfile` loads.
+    /// The plugins that the `Capfile` loads.
     pub plugins: Plugins,
     /// The stages, in the order of their names.
     pub stages: Vec<CapistranoStage>,
-    /// What was not understood, in order.
+    /// The lines that were not understood, in order.
     pub notes: Vec<Note>,
 }
 
@@ -32,7 +32,7 @@ pub struct CapistranoConfig {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plugins(Vec<String>);
 
-/// What is set for one stage.
+/// The variables of one stage.
 #[derive(Debug, Clone)]
 pub struct CapistranoStage {
     /// Its name.
@@ -41,18 +41,18 @@ pub struct CapistranoStage {
     pub servers: Vec<Server>,
     variables: BTreeMap<String, Stored>,
     ruby_version: Option<String>,
-    /// What each list had before the recipe, what it removed, and where it was assigned last.
+    /// For each list: its items before the configuration, removed ones, and the last assignment.
     lists: BTreeMap<String, ListHistory>,
 }
 
-/// What a recipe did to a list that plugins had filled.
+/// Changes to a list that plugins had filled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ListHistory {
-    /// What the list had before.
+    /// The items before the change.
     pub initial: Vec<String>,
-    /// What `remove` took.
+    /// The items that `remove` removed.
     pub removed: Vec<String>,
-    /// Where a plain `set` was, as in `config/deploy.rb:12`.
+    /// The line of a plain `set`, as in `config/deploy.rb:12`.
     pub set_at: Option<String>,
 }
 
@@ -111,7 +111,7 @@ impl Parsed<'_> {
     }
 }
 
-/// What a `Capfile` requires and installs.
+/// Reads what a `Capfile` requires and installs.
 fn plugins(capfile: Option<&RubyFile>) -> Plugins {
     let parsed = capfile.map(Parsed::of);
     let calls = parsed.iter().flat_map(|parsed| &parsed.statements).filter_map(call);
@@ -207,13 +207,13 @@ impl StageReader {
             Expr::Lambda(inner) => Stored::Lazy((**inner).clone()),
             value => Stored::Value(self.stage.value(value)),
         };
-        // What a hash's parts are is told where they are used.
+        // The parts of a hash are interpreted where they are used.
         let is_unknown = match &stored {
             Stored::Value(Value::Hash(_)) | Stored::Lazy(_) => false,
             Stored::Value(value) => value.is_unknown(),
         };
         self.stage.variables.insert(name.clone(), stored);
-        // What nobody here asks for need not be understood.
+        // Unused variables need not be understood.
         !is_unknown || !super::known_variables::KNOWN_VARIABLES.contains(&name.as_str())
     }
 
@@ -245,7 +245,7 @@ impl StageReader {
         is_known
     }
 
-    /// Sets what options say; whether all of them were understood.
+    /// Applies options; returns whether all were understood.
     fn set_options(&mut self, server: &mut Server, options: &[Expr]) -> bool {
         let mut is_known = true;
         for option in options {
@@ -302,7 +302,7 @@ impl CapistranoStage {
         self.scope().value(expr)
     }
 
-    /// What a variable is.
+    /// The value of a variable.
     pub(crate) fn get(&self, name: &str) -> Option<Value> {
         self.scope().fetch(name)
     }
@@ -320,7 +320,7 @@ impl CapistranoStage {
         self.get(name)?.into_texts()
     }
 
-    /// What was done to a list that plugins had filled.
+    /// Changes to a list that plugins had filled.
     pub(crate) fn history(&self, list: &str) -> ListHistory {
         self.lists.get(list).cloned().unwrap_or_default()
     }

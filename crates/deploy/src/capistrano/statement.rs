@@ -26,7 +26,7 @@ pub(super) fn statements(tokens: Vec<Located>) -> Vec<Statement> {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(located) = tokens.next() {
         if located.token == Token::End {
-            // A call chain may go on behind the line's end.
+            // A call chain may continue on the next line.
             let goes_on =
                 matches!(tokens.peek().map(|next| &next.token), Some(Token::Mark("." | "&.")));
             splitter.end(goes_on);

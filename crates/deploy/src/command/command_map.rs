@@ -1,4 +1,4 @@
-//! What is written for a program's name: SSHKit's command map.
+//! SSHKit's command map: the text that replaces a program's name.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ const BARE: [&str; 4] = ["if", "test", "time", "exec"];
 
 /// Which programs have prefixes, and the environment of all commands.
 ///
-/// A version manager's prefix goes before all others, bundler's after them, in whatever order they
-/// are added: `rbenv exec bundle exec rake`. Repeated names on a list count once.
+/// The prefix of a version manager precedes all others, that of bundler follows them, in whatever
+/// order they are added: `rbenv exec bundle exec rake`. Repeated names in a list count once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandMap {
     prefixes: BTreeMap<String, Vec<String>>,
@@ -48,14 +48,13 @@ impl CommandMap {
         self
     }
 
-    /// Has `path` run where `name` is called, if `name` has no prefix
-    /// (`SSHKit.config.command_map[:name]`).
+    /// Runs `path` for `name`, if `name` has no prefix (`SSHKit.config.command_map[:name]`).
     pub fn with_path(mut self, name: &str, path: &str) -> CommandMap {
         self.replaced.insert(name.to_owned(), quote::path(path));
         self
     }
 
-    /// What is written for `name`.
+    /// The text for `name`.
     pub fn program(&self, name: &str) -> String {
         let quoted = quote::path(name);
         match self.prefixes.get(name) {

@@ -88,7 +88,7 @@ fn exported(assignments: &str, command: String) -> String {
     format!("( export {assignments} ; {command} )")
 }
 
-/// sudo clears the environment, so it is told the variables again.
+/// sudo clears the environment, so the variables are repeated.
 fn as_user(invocation: &Invocation, assignments: &str, command: String) -> String {
     let Some(user) = &invocation.as_user else { return command };
     let space = if assignments.is_empty() { "" } else { " " };

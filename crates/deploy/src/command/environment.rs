@@ -6,26 +6,25 @@ use super::CommandError;
 use super::quote;
 use super::secret_names;
 
-/// What a variable is set to.
+/// The value of a variable.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Value {
     /// Exactly this text.
     Text(String),
-    /// Text in which `$NAME` and `${NAME}` stand for variables of the host, as in
-    /// `/opt/ruby/bin:$PATH`. Nothing else in it means anything to the shell.
+    /// Text in which the host expands `$NAME` and `${NAME}`, as in `/opt/ruby/bin:$PATH`.
+    /// Everything else is literal.
     Expanding(String),
-    /// Where systemd keeps the sockets of the user who logged in: `/run/user/` and the user's
-    /// number.
+    /// systemd's directory of sockets for the user who logged in: `/run/user/` and the user id.
     UserRuntimeDir,
 }
 
-/// Variables and their values. A name that is set again keeps its place and takes the new value, as
-/// in SSHKit.
+/// Variables and their values. Setting a name again changes its value, but not its position, as in
+/// SSHKit.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(Vec<(String, Value)>);
 
 impl Value {
-    /// The value as it stands between double quotes.
+    /// The value for use in double quotes.
     fn quoted(&self) -> String {
         match self {
             Value::Text(text) => quote::in_double_quotes(text),
@@ -91,14 +90,14 @@ impl Environment {
     }
 }
 
-/// Shown with secrets blotted out, so that no log of a whole value tells them.
+/// Secrets are redacted, so that no log shows them.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Environment({})", self.assignments(true))
     }
 }
 
-/// Without the name nobody knows whether it is a secret.
+/// Without its name, a value may be a secret.
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Value(..)")

@@ -10,7 +10,7 @@ use super::{CommandError, parse_line, quote};
 /// A command for a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
-    /// What is run.
+    /// The program.
     pub program: Program,
     /// The directory it runs in; `~` has its meaning.
     pub within: Option<String>,
@@ -24,10 +24,10 @@ pub struct Invocation {
     pub umask: Option<Umask>,
 }
 
-/// What an [`Invocation`] runs.
+/// The program of an [`Invocation`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
-    /// A program by name or path; the [`CommandMap`] says what is written before it.
+    /// A program by name or path; the [`CommandMap`] adds its prefix.
     Named {
         /// The name or path.
         name: String,
@@ -74,7 +74,7 @@ impl Umask {
 }
 
 impl Word {
-    /// The word as it stands in a shell line.
+    /// The word, quoted for a shell line.
     pub(super) fn quoted(&self) -> String {
         match self {
             Word::Text(text) | Word::Secret(text) => quote::word(text),

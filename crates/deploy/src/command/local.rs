@@ -24,7 +24,7 @@ pub enum LocalManager {
     },
 }
 
-/// What programs run through here.
+/// Prefixes of programs on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalTools {
     /// The version manager.
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_command() {
+    fn invalid_commands() {
         let refused = LocalTools::new(LocalManager::None, None).command("a\0b");
         assert_eq!(refused, Err(CommandError::Nul));
     }

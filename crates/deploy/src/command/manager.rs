@@ -5,7 +5,7 @@
 
 use super::quote;
 
-/// What brings the right Ruby on a host.
+/// The version manager of a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Manager {
     /// Nothing: the host's own Ruby.
@@ -23,11 +23,11 @@ pub enum Manager {
 /// environment of all commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rbenv {
-    /// Where rbenv is (`rbenv_path`); `$HOME` and `~` keep their meaning.
+    /// The directory of rbenv (`rbenv_path`); `$HOME` and `~` are expanded.
     pub path: String,
     /// The version of Ruby (`rbenv_ruby`); without it the host decides.
     pub version: Option<String>,
-    /// Shell text in place of `PATH/bin/rbenv exec` (`rbenv_prefix`).
+    /// Shell text that replaces `PATH/bin/rbenv exec` (`rbenv_prefix`).
     pub prefix: Option<String>,
     /// The programs that run through rbenv (`rbenv_map_bins`).
     pub map_bins: Vec<String>,
@@ -36,7 +36,7 @@ pub struct Rbenv {
 /// RVM: `RVM_PATH/bin/rvm VERSION do COMMAND`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rvm {
-    /// Where RVM is (`rvm_path`); `~` keeps its meaning. `rvm_type :auto` takes the first of
+    /// The directory of RVM (`rvm_path`); `~` is expanded. `rvm_type :auto` uses the first of
     /// [`Rvm::PATHS`] that is a directory on the host, or else the first.
     pub path: String,
     /// The version of Ruby, with its gemset (`rvm_ruby_version`).

@@ -2,7 +2,7 @@
 
 use super::CommandError;
 
-/// What a line is.
+/// A parsed command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ParsedLine {
     /// Words without any meaning to a shell beside their quotes.

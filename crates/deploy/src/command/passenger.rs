@@ -12,7 +12,7 @@ pub struct Passenger {
 }
 
 impl Passenger {
-    /// What capistrano-passenger puts on the version manager's list where Passenger is not in the
+    /// Programs that capistrano-passenger adds to the version manager's list if Passenger is not in
     /// `PATH`.
     pub const BINS: [&str; 3] = ["passenger", "passenger-config", "passenger-status"];
 

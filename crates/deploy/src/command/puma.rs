@@ -1,4 +1,4 @@
-//! Puma, told what to do by `pumactl`, as capistrano3-puma 3 to 5 does.
+//! Puma, controlled by `pumactl`, as capistrano3-puma 3 to 5 does.
 
 use super::environment::Value;
 use super::invocation::Invocation;
@@ -6,8 +6,8 @@ use super::invocation::Invocation;
 /// A running puma and the files by which `pumactl` finds it.
 ///
 /// Its programs must be on the lists of the version manager and of bundler, see [`Pumactl::BINS`]:
-/// a list that was set anew without them gives `/usr/bin/env pumactl`, or `bundle exec pumactl`
-/// outside of rbenv.
+/// a list that was replaced without them results in `/usr/bin/env pumactl`, or `bundle exec
+/// pumactl` outside of rbenv.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pumactl {
     /// The release that is live (`current_path`): where `pumactl` runs.
@@ -23,7 +23,7 @@ pub struct Pumactl {
 }
 
 impl Pumactl {
-    /// What capistrano3-puma appends to all lists of programs.
+    /// Programs that capistrano3-puma appends to all lists.
     pub const BINS: [&str; 2] = ["puma", "pumactl"];
 
     /// Restarts at once: connections wait, none is answered meanwhile.

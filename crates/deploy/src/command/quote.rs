@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(in_double_quotes("$PATH"), "\\$PATH");
     }
 
-    /// What a real shell makes of `quoted`.
+    /// The result of a real shell for `quoted`.
     fn read_by_sh(quoted: &str) -> String {
         let script = format!("printf %s {quoted}");
         let output = std::process::Command::new("sh").arg("-c").arg(script).output();

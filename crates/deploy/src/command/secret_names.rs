@@ -1,9 +1,9 @@
 //! Recognizes secrets: names that are given to secrets, and passwords in URLs.
 
-/// What stands where a secret was.
+/// The text that replaces a secret.
 pub(super) const REDACTION: &str = "[REDACTED]";
 
-/// Parts of names, in upper case, that tell a secret.
+/// Parts of the names of secrets, in upper case.
 const SECRET_NAME_PARTS: &[&str] =
     &["KEY", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIAL"];
 
@@ -13,13 +13,13 @@ pub(super) fn is_secret(name: &str, value: &str) -> bool {
     is_secret_name(name) || contains_password(value)
 }
 
-/// Whether a name tells a secret; case makes no difference.
+/// Whether a name is that of a secret; case does not matter.
 pub(crate) fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     SECRET_NAME_PARTS.iter().any(|part| name.contains(part))
 }
 
-/// Whether a text gives itself away: a URL with a password in it.
+/// Whether a text has a URL with a password.
 pub(crate) fn contains_password(text: &str) -> bool {
     passwords(text).next().is_some()
 }
@@ -35,7 +35,7 @@ pub(super) fn passwords(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What a command's text itself sets a secret's name to, as in `API_TOKEN=abc rake` or
+/// Values that a command's text assigns to names of secrets, as in `API_TOKEN=abc rake` or
 /// `--password=abc`.
 pub(super) fn assigned(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices('=').filter_map(|(at, _)| {
@@ -46,7 +46,7 @@ pub(super) fn assigned(text: &str) -> impl Iterator<Item = &str> {
             Some(quote @ ('"' | '\'')) => rest[1..].split(quote).next(),
             _ => rest.split(|c: char| c.is_whitespace() || ";|&)\"'".contains(c)).next(),
         };
-        // What begins with a dollar is the name of a variable.
+        // A value that begins with a dollar is a variable.
         value.filter(|value| is_secret_name(name) && !value.starts_with('$'))
     })
 }

@@ -68,8 +68,8 @@ impl Secrets {
         Secrets::default().and(texts.iter().copied().chain(passwords))
     }
 
-    /// These, and those that stand in the text of a command: assignments to secret names, and
-    /// passwords of URLs.
+    /// Adds the secrets in the text of a command: assignments to names of secrets, and passwords of
+    /// URLs.
     pub fn and_of_text(self, text: &str) -> Secrets {
         self.and(assigned(text).chain(passwords(text)))
     }
@@ -108,7 +108,7 @@ impl Secrets {
         self.0.first().map_or(0, String::len)
     }
 
-    /// Where `printed` can be cut in two, near `at`, without cutting a secret.
+    /// A position near `at` where `printed` can be cut without cutting a secret.
     pub(crate) fn cut(&self, printed: &[u8], at: usize) -> usize {
         let mut cut = at.min(printed.len());
         while let Some((start, end)) = self.covering(printed, cut) {
@@ -132,8 +132,7 @@ impl Secrets {
     }
 }
 
-/// The ways a secret may stand in a text: as it is, as shells are given it, and line by line, as
-/// output is.
+/// The forms of a secret in a text: literal, quoted for shells, and line by line, as in output.
 fn forms(text: &str) -> Vec<String> {
     let lines = text.lines().map(str::trim).map(str::to_owned);
     let in_single_quotes = text.replace('\'', "'\\''");
@@ -158,7 +157,7 @@ fn without_secret(text: &str, secret: &str) -> String {
     kept
 }
 
-/// Whether what stands at a place in `text` is no part of a longer word.
+/// Whether a range of `text` is not part of a longer word.
 fn is_word(text: &str, start: usize, end: usize) -> bool {
     let goes_on = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     !goes_on(text[..start].chars().next_back()) && !goes_on(text[end..].chars().next())

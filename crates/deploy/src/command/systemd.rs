@@ -4,7 +4,7 @@ use super::environment::Value;
 use super::invocation::Invocation;
 use super::quote;
 
-/// Whose unit it is.
+/// The owner of the unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scope {
     /// The unit of the user who logs in (`puma_systemctl_user :user`). It ends at logout unless the

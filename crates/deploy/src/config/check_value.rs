@@ -3,8 +3,8 @@
 use super::file::is_address;
 use super::schema::{Key, Lookup, find};
 
-/// Whether the setting `key`, or an item of it, can be `text`; if not, why. `hosts` stands for a
-/// host's address.
+/// Whether the setting `key`, or an item of it, can be `text`; if not, why. The key `hosts` checks
+/// the address of a host.
 pub(crate) fn value_is_fine(key: &str, text: &str) -> Result<(), String> {
     if key == "hosts" {
         return is_address(text).map_err(|problem| format!("{problem}: {text}"));

@@ -1,14 +1,14 @@
-//! Settings that are one of some words: the words, and what each stands for, in one place.
+//! Settings with a choice of words, and the value of each word.
 
 use super::deployment::{Publish, Transport};
 use crate::command::Scope;
 
-/// What one of some words stands for.
+/// The value of a word.
 pub(crate) trait Choice: Copy + PartialEq + 'static {
     /// The words.
     const WORDS: &'static [&'static str];
 
-    /// What `word` stands for.
+    /// The value of `word`.
     fn of(word: &str) -> Option<Self>;
 }
 
@@ -29,7 +29,7 @@ macro_rules! choice {
     };
 }
 
-/// Who picks a Ruby on hosts.
+/// The version manager on hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ManagerName {
     None,
@@ -38,7 +38,7 @@ pub(crate) enum ManagerName {
     Chruby,
 }
 
-/// What becomes of files that are no longer built.
+/// Retention of files that are no longer built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeleteMode {
     Retain,

@@ -1,4 +1,4 @@
-//! What a deploy needs to know, with every choice made.
+//! A deployment: all settings of a stage, checked and complete.
 
 mod assets;
 mod build;
@@ -21,13 +21,13 @@ pub struct Deployment {
     pub application: String,
     /// The hosts, at least one, none twice.
     pub hosts: Vec<Host>,
-    /// What makes the assets, on this machine.
+    /// The build on this machine.
     pub build: Build,
     /// The sets of assets, at least one; no destination is inside another one.
     pub assets: Vec<AssetSet>,
-    /// What runs besides.
+    /// The hooks.
     pub hooks: Hooks,
-    /// What makes the application see the new assets.
+    /// The restart of the application.
     pub restart: Restart,
     /// How long things may take.
     pub timeouts: Timeouts,
@@ -42,27 +42,27 @@ pub struct Host {
     pub address: String,
     /// Its roles, at least one.
     pub roles: Vec<String>,
-    /// How it is reached.
+    /// How to connect to it.
     pub ssh: Ssh,
     /// The application's directory; like the others absolute, or below the login directory.
     pub deploy_to: String,
-    /// What releases share; assets go below it.
+    /// The directory that releases share; assets are below it.
     pub shared_path: String,
     /// The release that is served; commands run there.
     pub current_path: String,
-    /// What commands find in their environment.
+    /// The environment of commands.
     pub environment: Environment,
     /// Through what programs of Ruby are run.
     pub manager: Manager,
-    /// What is run by `bundle exec`.
+    /// The programs that run by `bundle exec`.
     pub bundler: Bundler,
-    /// Where puma is, for [`RestartHow::Pumactl`].
+    /// The settings of puma, for [`RestartHow::Pumactl`].
     pub puma: Pumactl,
     /// The unit, for [`RestartHow::Systemd`].
     pub systemd: Systemd,
 }
 
-/// How a host is reached. What is not set is as the user's own `ssh` has it.
+/// How to connect to a host. Options that are not set are those of the user's `ssh`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ssh {
     /// The user to log in as.
@@ -71,7 +71,7 @@ pub struct Ssh {
     pub port: Option<u16>,
     /// Private keys to use and no others.
     pub identities: Vec<PathBuf>,
-    /// The file read in place of `~/.ssh/config`.
+    /// The file to read instead of `~/.ssh/config`.
     pub config: Option<PathBuf>,
     /// The command that reaches hosts, as rsync's `-e`.
     pub rsh: Option<String>,
@@ -90,18 +90,18 @@ pub enum Transport {
     Sftp,
 }
 
-/// What makes the assets, on this machine.
+/// The build on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Build {
-    /// The line for a shell; none if somebody else has built them.
+    /// The line for a shell; none if the assets are built elsewhere.
     pub command: Option<String>,
-    /// What it finds in its environment.
+    /// Its environment.
     pub environment: Environment,
     /// Whether what it made is deleted here after a deploy that went well everywhere.
     pub cleanup: bool,
 }
 
-/// A directory of this machine and its place on hosts.
+/// A directory of this machine and its destination on hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssetSet {
     /// Its name in the file; `assets` for the one without a name.
@@ -118,13 +118,13 @@ pub struct AssetSet {
     pub fingerprints: Vec<String>,
     /// Patterns of what is not pushed.
     pub exclude: Vec<String>,
-    /// What happens to files that are no longer built.
+    /// The retention of files that are no longer built.
     pub delete: Delete,
-    /// How the new files take the old ones' place.
+    /// How new files replace old ones.
     pub publish: Publish,
 }
 
-/// What happens to files that are no longer built.
+/// The retention of files that are no longer built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delete {
     /// They stay until they are past both bounds.
@@ -134,11 +134,11 @@ pub enum Delete {
         /// A file used by a deploy that was live since then stays, too.
         max_age: Duration,
     },
-    /// They go with the push that does not have them, as with rsync's `--delete`.
+    /// They are deleted by the push that does not have them, as by rsync's `--delete`.
     Mirror,
 }
 
-/// How the new files take the old ones' place.
+/// How new files replace old ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Publish {
     /// Each by a rename, those that name others last.
@@ -147,7 +147,7 @@ pub enum Publish {
     Directory,
 }
 
-/// What runs at each moment, in order.
+/// The commands of each phase, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hooks {
     /// Before the build.
@@ -162,7 +162,7 @@ pub struct Hooks {
     pub on_failure: Vec<Hook>,
 }
 
-/// What makes the application see the new assets.
+/// The restart of the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restart {
     /// How it restarts.
@@ -176,7 +176,7 @@ pub struct Restart {
 pub enum RestartHow {
     /// Not at all.
     None,
-    /// Puma, told by `pumactl`.
+    /// Puma, by `pumactl`.
     Pumactl {
         /// One worker after the other.
         phased: bool,
@@ -186,9 +186,9 @@ pub enum RestartHow {
         /// By a reload, which for puma is one worker after the other.
         phased: bool,
     },
-    /// Passenger, told by `passenger-config`.
+    /// Passenger, by `passenger-config`.
     Passenger,
-    /// Passenger, told by the time of `tmp/restart.txt`.
+    /// Passenger, by touching `tmp/restart.txt`.
     PassengerTouch,
     /// By this line for a shell.
     Command(String),

@@ -28,7 +28,7 @@ pub struct ExplainedSetting {
 /// One value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExplainedItem {
-    /// What it is; nothing if it must not be shown.
+    /// The value; none if it must not be shown.
     pub setting_value: Option<SettingValue>,
     /// Where it came from.
     pub origin: Origin,
@@ -40,9 +40,8 @@ impl Settings {
         self.stage.as_ref().map(|(name, _)| name.as_str())
     }
 
-    /// Every setting that has a value: those of the stage, then each host's address, roles, and
-    /// where it differs. What only has defaults and belongs to a program that is not used is left
-    /// out.
+    /// Every setting with a value: those of the stage, then each host's address, roles and
+    /// differences. Defaults of programs that are not used are left out.
     pub fn explain(&self) -> Vec<ExplainedSetting> {
         let secrets = &self.secrets();
         let used = self.values.0.iter().filter(|(key, _)| !self.is_idle(key));
@@ -51,7 +50,7 @@ impl Settings {
         common.chain(hosts).collect()
     }
 
-    /// What must not be shown of a command: values of variables, here or of any host.
+    /// The secrets of commands: values of variables on this machine and on any host.
     fn secrets(&self) -> Secrets {
         let all = self.hosts.iter().map(|host| &host.values).chain([&self.values]);
         let both = |values| ["environment", "build.environment"].map(|of| environment(values, of));
@@ -59,7 +58,7 @@ impl Settings {
         environments.fold(Secrets::default(), |all, some| all.union(&some))
     }
 
-    /// Whether a setting belongs to a program that nothing names and nobody has set anything for.
+    /// Whether a setting belongs to a program that is neither named nor configured.
     fn is_idle(&self, key: &Key) -> bool {
         let group = key.setting.name.split('.').next().unwrap_or_default();
         let manager = || self.values.choice::<ManagerName>("version_manager", None);
@@ -150,7 +149,7 @@ fn part(item: &Item, is_hidden: bool, secrets: &Secrets) -> ExplainedItem {
     ExplainedItem { setting_value, origin: item.origin.clone() }
 }
 
-/// A text without the secrets of variables, and without those that stand in it.
+/// A text without the secrets of variables and its own.
 fn without(secrets: &Secrets, text: &str) -> String {
     secrets.clone().and_of_text(text).redact(text).to_string()
 }

@@ -22,8 +22,7 @@ use super::toml_tree::{TomlEntry, TomlNode};
 use super::value::refused;
 
 impl ConfigFile {
-    /// Reads a file's text; `name` is how messages call the file. Everything wrong with it is told
-    /// at once.
+    /// Reads a file's text; `name` is the file's name in messages. All errors are returned at once.
     pub fn parse(name: &str, text: &str) -> Result<ConfigFile, Problems> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (name, text) = (name.to_owned(), text.to_owned());

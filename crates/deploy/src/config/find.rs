@@ -8,7 +8,7 @@ use assetsync_core::text;
 
 use super::toml_tree::MAX_FILE;
 
-/// What the file is called.
+/// The name of the file.
 pub const FILE_NAME: &str = "assetsync.toml";
 
 /// A file of settings, read.

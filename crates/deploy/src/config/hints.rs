@@ -1,4 +1,4 @@
-//! What helps against each problem.
+//! Hints for problems.
 
 use assetsync_core::text::{line, name};
 
@@ -74,7 +74,7 @@ fn instead(key: &str, dropped: &[String], added: &[String], kind: ConfigTextKind
     format!("{keep}\nto drop them, write {}", amendment(key, REMOVE, dropped, kind))
 }
 
-/// A change of a list, as the file, a variable or an argument says it.
+/// A change of a list, written for a file, a variable or an argument.
 fn amendment(key: &str, manner: &str, items: &[String], kind: ConfigTextKind) -> String {
     match kind {
         ConfigTextKind::File => {

@@ -1,12 +1,12 @@
-//! Layers: what one place says about settings, before it is known what others say.
+//! Layers: the settings of one source (file, environment, arguments) before they are merged.
 
 use super::origin::{ConfigSpan, Origin};
 use super::schema::Key;
 use super::value::SettingValue;
 
-/// What stands behind a list's name where it is extended.
+/// The suffix of a list's name that extends it.
 pub(crate) const APPEND: &str = "append";
-/// What stands behind a list's name where it is shortened.
+/// The suffix of a list's name that shortens it.
 pub(crate) const REMOVE: &str = "remove";
 
 /// A value and where it came from.
@@ -18,16 +18,16 @@ pub struct Item {
     pub origin: Origin,
 }
 
-/// What is done to what lower layers say.
+/// A change to the value of lower layers.
 #[derive(Clone)]
 pub(crate) enum Change {
-    /// It counts no more; for a setting that is no list, there is one item.
+    /// Replaces it; for a setting that is not a list, there is one item.
     Assign(Vec<Item>),
-    /// These go, then these come.
+    /// Removes items, then appends items.
     Amend {
-        /// What comes.
+        /// The appended items.
         append: Vec<Item>,
-        /// What goes.
+        /// The removed items.
         remove: Vec<Item>,
     },
 }
@@ -37,13 +37,13 @@ pub(crate) enum Change {
 pub(crate) struct SettingChange {
     /// The setting.
     pub key: Key,
-    /// What is done to it.
+    /// The change.
     pub change: Change,
-    /// Where that is said.
+    /// Its span.
     pub span: ConfigSpan,
 }
 
-/// All that one place says.
+/// The changes of one layer.
 #[derive(Clone, Default)]
 pub(crate) struct Layer(pub Vec<SettingChange>);
 

@@ -6,8 +6,8 @@
 //!
 //! A [`ConfigFile`] has only known keys and values of the right type. [`Settings`] are those of one
 //! stage, with the environment and arguments over them; [`Settings::explain`] lists them. A
-//! [`Deployment`] is what a deploy works with. On the way everything that is wrong is told at once,
-//! as [`Problems`] with places and advice.
+//! [`Deployment`] is what a deploy works with. All errors are returned at once, as [`Problems`]
+//! with spans and hints.
 //!
 //! All of it is values in, values out, but for [`find`] and [`read`].
 

@@ -1,5 +1,4 @@
-//! Where a value came from: a spot in a file, a variable or an argument, or nowhere but this
-//! program.
+//! The origin of a value: a file, a variable, an argument, or a default.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,7 +6,7 @@ use std::sync::Arc;
 
 use assetsync_core::text::name;
 
-/// What kind of thing a text is.
+/// The kind of a config text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfigTextKind {
     /// A file of settings.
@@ -21,7 +20,7 @@ pub enum ConfigTextKind {
 /// A text that settings are read from. It may hold secrets, so it is never shown whole.
 #[derive(PartialEq, Eq)]
 pub struct ConfigText {
-    /// What it is.
+    /// The kind.
     pub kind: ConfigTextKind,
     /// How it is named to people: a file's path, a variable's name, an argument without its value.
     pub name: String,
@@ -49,12 +48,12 @@ pub struct ConfigSpan {
 pub enum Origin {
     /// This program's own default; where it is made of other settings, how.
     BuiltIn(Option<&'static str>),
-    /// Somebody wrote it.
+    /// It is configured.
     Given(ConfigSpan),
 }
 
 impl ConfigSpan {
-    /// A place in `source`, cut to what the text has.
+    /// A span of `text`, limited to its length.
     pub fn new(text: &Arc<ConfigText>, range: Range<usize>) -> ConfigSpan {
         let start = floor(&text.text, range.start);
         let end = floor(&text.text, range.end).max(start);
@@ -83,7 +82,7 @@ fn floor(text: &str, at: usize) -> usize {
 }
 
 impl Origin {
-    /// The spot somebody wrote it at.
+    /// The span of a value that is not a default.
     pub fn span(&self) -> Option<&ConfigSpan> {
         match self {
             Origin::BuiltIn(_) => None,

@@ -1,8 +1,8 @@
-//! What the environment and the command line say: one layer each, above all that files say.
+//! The layers of the environment and the command line, above those of the file.
 //!
-//! A setting `assets.retention.keep` is `ASSETSYNC_ASSETS_RETENTION_KEEP` there and `--set
-//! assets.retention.keep=5` here. Items of a list stand between commas; a list is extended and
-//! shortened under its name with `append` or `remove` behind it.
+//! A setting `assets.retention.keep` is `ASSETSYNC_ASSETS_RETENTION_KEEP` in the environment and
+//! `--set assets.retention.keep=5` on the command line. Items of a list are separated by commas;
+//! the name with `append` or `remove` behind it changes the list.
 
 use std::fmt;
 use std::ops::Range;
@@ -15,10 +15,10 @@ use super::schema::{Key, Kind, SETTINGS, names};
 use super::secrets::REDACTION;
 use super::suggest::nearest;
 
-/// What every variable's name begins with.
+/// The prefix of all variables.
 const PREFIX: &str = "ASSETSYNC_";
 
-/// What a caller knows besides the file.
+/// The environment and the arguments.
 ///
 /// Shown without values, of which any may be a secret.
 #[derive(Clone, Default)]
@@ -36,7 +36,7 @@ impl fmt::Debug for Overrides {
     }
 }
 
-/// What is done to a list.
+/// An operation on a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ListOperation {
     Assign,
@@ -44,7 +44,7 @@ enum ListOperation {
     Remove,
 }
 
-/// A setting's value as text, and where that stands in its source.
+/// A setting's value as text, with its range.
 struct RawSetting {
     key: Key,
     manner: ListOperation,

@@ -40,7 +40,7 @@ pub(crate) fn below(key: &str, text: &str) -> Result<(), Problem> {
     }
 }
 
-/// What holds for all of them.
+/// The checks of all paths.
 fn any(key: &str, text: &str) -> Result<(), Problem> {
     if text.split('/').any(|part| part == "..") {
         return Err(refused(key, "has '..' in it", "write the path that is meant"));
@@ -54,7 +54,7 @@ fn any(key: &str, text: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// How many directories a path goes down.
+/// The depth of a path.
 fn depth(text: &str) -> usize {
     parts(text).count()
 }

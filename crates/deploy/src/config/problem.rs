@@ -1,5 +1,4 @@
-//! What can be wrong with a configuration, or odd about it: as values, each with its place and
-//! advice.
+//! Errors and warnings about a configuration, as values with spans and hints.
 
 use assetsync_core::text;
 
@@ -15,7 +14,7 @@ pub enum Severity {
     Warning,
 }
 
-/// What a setting takes.
+/// The type of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
     /// In words.
@@ -24,14 +23,14 @@ pub struct Expected {
     pub example: &'static str,
 }
 
-/// What is wrong.
+/// The problem.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
     /// The text is no TOML.
     #[error("Not valid TOML: {0}")]
     Syntax(String),
-    /// A key stands twice in one table.
+    /// A key is given twice in one table.
     #[error("Key '{}' is given twice", text::name(.0))]
     DuplicateKey(String),
     /// Two stages have one name.
@@ -42,11 +41,11 @@ pub enum Problem {
     UnknownKey {
         /// The key as written.
         key: String,
-        /// Where it stands, as in ` in [assets]`.
+        /// Its table, as in ` in [assets]`.
         table: String,
-        /// What was probably meant.
+        /// The most similar name.
         nearest: Option<String>,
-        /// What may stand there.
+        /// The allowed keys.
         known: Vec<String>,
     },
     /// The value is of another type.
@@ -54,12 +53,12 @@ pub enum Problem {
     WrongType {
         /// The setting.
         key: String,
-        /// What it takes.
+        /// Its type.
         expected: Expected,
-        /// What stands there.
+        /// The value found.
         found: &'static str,
     },
-    /// Nothing stands between the quotes.
+    /// The value is empty.
     #[error("'{}' is empty", text::name(.0))]
     Empty(String),
     /// The value can't be used.
@@ -67,9 +66,9 @@ pub enum Problem {
     Refused {
         /// The setting.
         key: String,
-        /// What is wrong with its value.
+        /// Why the value is refused.
         why: String,
-        /// What helps.
+        /// The hint.
         hint: &'static str,
     },
     /// The value is none of a few words.
@@ -77,15 +76,15 @@ pub enum Problem {
     NotOneOf {
         /// The setting.
         key: String,
-        /// What stands there.
+        /// The value found.
         found: String,
         /// The words.
         choices: Vec<String>,
     },
-    /// A setting that is the same for all hosts stands in one host.
+    /// A setting of the stage is set for one host.
     #[error("'{0}' can't differ between hosts")]
     NotPerHost(String),
-    /// A host says not where it is.
+    /// A host has no address.
     #[error("A host of stage '{0}' has no address")]
     NoAddress(String),
     /// A host is there twice.
@@ -108,7 +107,7 @@ pub enum Problem {
     /// The stage asked for is not there.
     #[error("There is no stage '{}'", text::name(.stage))]
     UnknownStage {
-        /// What was asked for.
+        /// The requested stage.
         stage: String,
         /// The stages that are there.
         known: Vec<String>,
@@ -145,7 +144,7 @@ pub enum Problem {
         first: String,
         /// The other one.
         second: String,
-        /// Which is to go.
+        /// The hint.
         hint: &'static str,
     },
     /// One directory of the server belongs to two sets of assets, or one set's is inside another's.
@@ -164,17 +163,17 @@ pub enum Problem {
     UnknownVariable {
         /// The variable.
         name: String,
-        /// What was probably meant.
+        /// The most similar name.
         nearest: Option<String>,
     },
-    /// A list is assigned anew, and what it had before is lost.
+    /// An assignment to a list drops items.
     #[error("Assigning '{key}' drops {}", text::line(enumerated(.dropped)))]
     ListReplaced {
         /// The list.
         key: String,
-        /// What is lost.
+        /// The dropped items.
         dropped: Vec<String>,
-        /// What is new.
+        /// The new items.
         added: Vec<String>,
     },
 }
@@ -192,18 +191,18 @@ impl Problem {
 /// A problem, where it is, and what else belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// What is wrong.
+    /// The problem.
     pub problem: Problem,
     /// Where.
     pub span: Option<ConfigSpan>,
-    /// Other places, and what each has to do with it.
+    /// Related spans with labels.
     pub related: Vec<(ConfigSpan, String)>,
-    /// More to know, where no place can be named.
+    /// A note without a span.
     pub note: Option<String>,
 }
 
 impl Diagnostic {
-    /// A problem at a place.
+    /// A problem at a span.
     pub(crate) fn at(problem: Problem, span: ConfigSpan) -> Diagnostic {
         Diagnostic { problem, span: Some(span), related: Vec::new(), note: None }
     }
@@ -213,7 +212,7 @@ impl Diagnostic {
         Diagnostic { problem, span: None, related: Vec::new(), note: None }
     }
 
-    /// The same with another place that belongs to it.
+    /// Adds a related span.
     pub(crate) fn with(mut self, span: Option<ConfigSpan>, label: impl Into<String>) -> Diagnostic {
         self.related.extend(span.map(|span| (span, label.into())));
         self

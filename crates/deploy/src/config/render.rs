@@ -10,14 +10,14 @@ use super::origin::{ConfigSpan, ConfigTextKind};
 use super::problem::{Diagnostic, Severity};
 use super::secrets;
 
-/// What a terminal shows in a line.
+/// The width of messages.
 const COLUMNS: usize = 80;
 
-/// What is left of it for a note, behind the margin and the note's name.
+/// The width of a note, without the margin and the note's name.
 const NOTE_COLUMNS: usize = 66;
 
-/// The problem with an excerpt of its place and advice, in lines of at most 80 columns where that
-/// is possible; no secret is in them.
+/// The problem with an excerpt of the text and a hint, in lines of at most 80 columns if possible;
+/// secrets are redacted.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&diagnostic(self))
@@ -93,12 +93,12 @@ impl<'a> Excerpt<'a> {
     }
 }
 
-/// Whether what follows `before` stands inside a string of several lines, which may be a secret.
+/// Whether the text after `before` is inside a multi-line string, which may be a secret.
 fn is_in_string(before: &str) -> bool {
     ["\"\"\"", "'''"].iter().any(|quotes| before.matches(quotes).count() % 2 == 1)
 }
 
-/// What is left of a span in a line that was masked.
+/// A span, limited to the visible part of a masked line.
 fn masked_span(line: &str, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
     let hidden = line.len() - secrets::REDACTION.len();
     match span.end <= hidden {

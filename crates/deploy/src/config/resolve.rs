@@ -1,9 +1,9 @@
 //! Layers to values: built-in, file, stage, host, environment, arguments, each over the ones
 //! before.
 //!
-//! A plain value replaces what was there. A list that is assigned anew and so loses items is
-//! reported: this is how `set :rbenv_map_bins` once took `puma` and `pumactl` away from a plugin
-//! that had added them.
+//! A plain value replaces what was there. An assignment to a list that drops items is reported:
+//! this is how `set :rbenv_map_bins` once took `puma` and `pumactl` away from a plugin that had
+//! added them.
 
 use super::file::{ConfigFile, FileHost, Stage};
 use super::layer::{Change, Item, Layer, SettingChange};
@@ -223,7 +223,7 @@ fn filled(template: &str, key: &Key, stage: Option<&Stage>, values: &Values) -> 
     Some(text)
 }
 
-/// A value after one more change; with a warning if a list lost what somebody counted on.
+/// Applies a change to a value; with a warning if a list lost items.
 fn apply(before: Option<Value>, entry: &SettingChange) -> (Value, Option<Diagnostic>) {
     let origin = Origin::Given(entry.span.clone());
     match &entry.change {
@@ -277,7 +277,7 @@ fn dropped(before: Value, items: &[Item], entry: &SettingChange) -> Option<Diagn
     Some(with_origins(Diagnostic::at(problem, entry.span.clone()), &lost))
 }
 
-/// The warning with the places that what is lost came from.
+/// The warning with the spans of the dropped items.
 fn with_origins(warning: Diagnostic, lost: &[&Item]) -> Diagnostic {
     let mut warning = warning;
     let built_in: Vec<String> = lost

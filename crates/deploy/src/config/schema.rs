@@ -10,7 +10,7 @@ mod table;
 pub(crate) use lookup::{Key, Lookup, children, find, names};
 pub(crate) use table::SETTINGS;
 
-/// What a setting takes; for a list, what each item is.
+/// The type of a setting, or of the items of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Any text of one line.
@@ -19,7 +19,7 @@ pub(crate) enum Kind {
     Word,
     /// A line for a shell.
     Command,
-    /// What an environment variable is set to.
+    /// The value of an environment variable.
     Variable,
     /// A directory of a host.
     ServerDir,
@@ -41,7 +41,7 @@ pub(crate) enum Kind {
     Hook,
 }
 
-/// Who can differ in a setting.
+/// Whether hosts can differ in a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// It is one for all hosts of a stage.
@@ -66,13 +66,13 @@ pub(crate) enum Default {
 /// One setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Setting {
-    /// Its key, dotted; `*` at its end stands for any name.
+    /// Its dotted key; a `*` at its end matches any name.
     pub name: &'static str,
-    /// What it takes.
+    /// Its type.
     pub kind: Kind,
     /// Whether it is a list.
     pub is_list: bool,
-    /// Who can differ in it.
+    /// Whether hosts can differ in it.
     pub scope: Scope,
     /// Its default.
     pub default: Default,

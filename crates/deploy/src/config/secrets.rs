@@ -1,15 +1,14 @@
-//! What must never be printed: values whose names say that they are secrets.
+//! Redacts secrets: values whose names are those of secrets.
 
 pub(crate) use crate::command::{contains_password, is_secret_name as is_secret};
 
-/// What is shown in a secret's place.
+/// Shown instead of a secret.
 pub(crate) const REDACTION: &str = "(hidden)";
 
 /// A line of a file as it may be shown: what a secret's name is set to is hidden up to the line's
 /// end.
 ///
-/// Names are told from any other text by what follows them: an `=`, after spaces and quotes at
-/// most.
+/// A name is followed by an `=`, with only spaces and quotes in between.
 pub(crate) fn masked(line: &str) -> String {
     let ends = line.char_indices().filter(|(_, character)| *character == '=').map(|(at, _)| at);
     for equals in ends {

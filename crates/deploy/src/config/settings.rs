@@ -29,7 +29,7 @@ pub struct Settings {
     pub(crate) home: Option<String>,
     /// The names of all stages.
     pub(crate) stages: Vec<String>,
-    /// The stage's name, and where that stands.
+    /// The stage's name and its span.
     pub(crate) stage: Option<(String, ConfigSpan)>,
     /// The names of the sets of assets; none if `[assets]` is the only one.
     pub(crate) sets: Vec<String>,
@@ -58,14 +58,14 @@ impl Settings {
         self.stages.iter().map(String::as_str)
     }
 
-    /// What works, and may not be what was meant.
+    /// Warnings.
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
     }
 }
 
 impl Values {
-    /// Puts a value in the place of the one that was there; none leaves that.
+    /// Replaces a value; none keeps the old one.
     pub fn set(&mut self, key: Key, value: Option<Value>) {
         let Some(value) = value else { return };
         match self.0.iter_mut().find(|(known, _)| *known == key) {
@@ -101,7 +101,7 @@ impl Values {
         self.text_of_set(name, None)
     }
 
-    /// What the word of a choice stands for.
+    /// The value of a choice.
     pub fn choice<T: Choice>(&self, name: &str, set: Option<&str>) -> Option<T> {
         self.text_of_set(name, set).and_then(T::of)
     }

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_near() {
+    fn similar_names() {
         let names = ["deploy_to", "rbenv.map_bins", "hosts", "keep", "port"];
         let rows = [
             ("deploy-to", Some("deploy_to")),

@@ -26,22 +26,22 @@ pub(crate) struct TemplateLine {
 pub(crate) struct TemplateStage {
     /// Its name.
     pub name: String,
-    /// What differs from other stages.
+    /// The settings that differ from other stages.
     pub lines: Vec<TemplateLine>,
     /// Its hosts, each in TOML.
     pub hosts: Vec<String>,
 }
 
-/// What the file is to say.
+/// The content of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigTemplate {
     /// The files that were read for it.
     pub(crate) sources: Vec<String>,
     pub(crate) lines: Vec<TemplateLine>,
     pub(crate) stages: Vec<TemplateStage>,
-    /// What to say in a section.
+    /// Comments for a section.
     pub(crate) remarks: Vec<(&'static str, String)>,
-    /// What was not understood.
+    /// The lines that were not understood.
     pub(crate) notes: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ impl TemplateLine {
 }
 
 impl ConfigTemplate {
-    /// What a project without configuration begins with: three lines of it are to be changed.
+    /// The template for a project without configuration; the user edits three lines.
     pub fn of_project(project: &Project) -> ConfigTemplate {
         let name = application(&project.folder);
         let mut lines = vec![
@@ -98,7 +98,7 @@ impl ConfigTemplate {
         &self.sources
     }
 
-    /// What was not understood, a line each.
+    /// The lines that were not understood.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -183,7 +183,7 @@ fn application(folder: &str) -> String {
     if name.is_empty() { "app".to_owned() } else { name.to_owned() }
 }
 
-/// The section a key stands in.
+/// The section of a key.
 fn group_of(key: &str) -> &str {
     key.split_once('.').map_or("", |(group, _)| group)
 }
@@ -208,8 +208,8 @@ fn write_line(text: &mut String, line: &TemplateLine, section: &str) {
     let _ = writeln!(text, "{key} = {}", line.value);
 }
 
-/// A default as a comment, unless the setting has a value above. What is no setting explains those
-/// below it.
+/// A default as a comment, unless the setting has a value above. Other lines explain the settings
+/// below them.
 fn write_default(text: &mut String, default: &str, lines: &[&TemplateLine], section: &str) {
     let key = default.split(" = ").next().unwrap_or_default();
     let key = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
@@ -223,7 +223,7 @@ fn write_default(text: &mut String, default: &str, lines: &[&TemplateLine], sect
 /// `about` as comment lines.
 fn comment(text: &mut String, about: &str) {
     for paragraph in about.lines() {
-        // What is set apart by spaces keeps its shape.
+        // Indented lines are kept as they are.
         let is_shaped = paragraph.starts_with(' ');
         let shape = if is_shaped { paragraph.to_owned() } else { wrapped(paragraph, COLUMNS - 2) };
         for line in shape.split('\n') {

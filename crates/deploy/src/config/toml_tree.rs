@@ -1,4 +1,4 @@
-//! TOML as a tree of values that know where they stand.
+//! TOML as a tree of values with spans.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use super::value::Scalar;
 /// The largest file that is read, in bytes: a hundred times what any team writes.
 pub const MAX_FILE: usize = 1 << 20;
 
-/// A value and where it stands.
+/// A value and its range.
 #[derive(Debug)]
 pub(crate) struct TomlNode {
     /// The bytes it takes; of a table with a header, the header.
     pub span: Range<usize>,
-    /// What it is.
+    /// The content.
     pub content: TomlValue,
 }
 
-/// What a value is.
+/// The content of a value.
 #[derive(Debug)]
 pub(crate) enum TomlValue {
     /// Keys and their values, in the file's order.
@@ -43,7 +43,7 @@ pub(crate) enum TomlValue {
 pub(crate) struct TomlEntry {
     /// The key, one part of it.
     pub key: String,
-    /// Where that stands.
+    /// The range of the key.
     pub key_span: Range<usize>,
     /// Its value.
     pub node: TomlNode,
@@ -63,7 +63,7 @@ impl TomlNode {
     }
 }
 
-/// Reads a file; where it is no TOML, says all that is wrong with it.
+/// Parses a file, and returns all syntax errors.
 pub(crate) fn parse(source: &Arc<ConfigText>) -> Result<Vec<TomlEntry>, Vec<Diagnostic>> {
     if source.text.len() > MAX_FILE {
         let text = format!("it has {} bytes, more than {MAX_FILE}", source.text.len());
@@ -78,7 +78,7 @@ pub(crate) fn parse(source: &Arc<ConfigText>) -> Result<Vec<TomlEntry>, Vec<Diag
         .map(|error| syntax(source, error.message(), error.span().unwrap_or_default()))
         .collect();
     found.sort_by_key(|one| one.span.as_ref().map(|span| span.range.start));
-    // In a table that is there twice every key may be: then the table is to be told.
+    // If a table is defined twice, its keys may be, too: the error names the table.
     if found.iter().any(|one| !one.related.is_empty()) {
         let is_follow_up = |one: &Diagnostic| {
             matches!(one.problem, Problem::DuplicateKey(_)) && one.related.is_empty()
@@ -114,7 +114,7 @@ fn items(array: &DeArray<'_>) -> Vec<TomlNode> {
     array.iter().map(node).collect()
 }
 
-/// A syntax error; what is there twice is told with the place of the first.
+/// A syntax error; a duplicate comes with the span of the first.
 fn syntax(source: &Arc<ConfigText>, message: &str, span: Range<usize>) -> Diagnostic {
     let span = ConfigSpan::new(source, span);
     if message != "duplicate key" {
@@ -132,7 +132,7 @@ fn syntax(source: &Arc<ConfigText>, message: &str, span: Range<usize>) -> Diagno
     Diagnostic::at(problem, span).with(first, "first here")
 }
 
-/// A message without a long list of what could stand there.
+/// A message without a long list of expected tokens.
 fn short(message: &str) -> &str {
     const ENOUGH: usize = 60;
     match message.split_once(", expected") {
@@ -161,7 +161,7 @@ fn first_like(before: &str, line: &str) -> Option<Range<usize>> {
     })
 }
 
-/// What a line sets: its header, or what stands before the `=`.
+/// The key that a line sets: its header, or the text before the `=`.
 fn name_of(line: &str) -> &str {
     let line = line.split('#').next().unwrap_or_default();
     line.split('=').next().unwrap_or_default().trim()

@@ -32,7 +32,7 @@ pub struct Hook {
     pub timeout: Option<Duration>,
 }
 
-/// What a source can say, before it is known what is wanted.
+/// A raw value, before it is checked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Scalar<'a> {
     /// Text.
@@ -46,7 +46,7 @@ pub(crate) enum Scalar<'a> {
 }
 
 impl Scalar<'_> {
-    /// What it is, in words.
+    /// The name of its type.
     pub fn kind(&self) -> &'static str {
         match self {
             Scalar::Text(_) => "text",
@@ -71,7 +71,7 @@ impl Kind {
         }
     }
 
-    /// Checks what a variable or an argument says, where everything is text.
+    /// Checks the text of a variable or an argument.
     pub fn check_word(self, key: &str, text: &str) -> Result<SettingValue, Problem> {
         let scalar = match self {
             Kind::Count(..) => text.trim().parse().map_or(Scalar::Text(text), Scalar::Integer),

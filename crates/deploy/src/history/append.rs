@@ -15,14 +15,14 @@ use super::{HistoryError, limits};
 pub struct HistoryStep {
     /// How many of the oldest deploys are forgotten first.
     pub(super) forgotten: u32,
-    /// The history's leavings from now on, in tree order.
+    /// The history's orphans from now on, in tree order.
     pub(super) orphans: Vec<RelPath>,
     pub(super) deploy: Deploy,
-    /// What the newest tree had and this one has not, by position in it, rising.
+    /// Positions in the newest tree of files that this one lacks, ascending.
     pub(super) removed: Vec<u32>,
-    /// What has the same content but another stamp, by position in the newest tree, rising.
+    /// Files with the same content and other attributes, by position in the newest tree, ascending.
     pub(super) attributes_changed: Vec<(u32, FileAttributes)>,
-    /// What this tree has and the newest had not, in tree order.
+    /// Files that the newest tree lacks, in tree order.
     pub(super) added: Vec<HistoryFile>,
 }
 
@@ -61,9 +61,9 @@ impl HistoryStep {
 impl History {
     /// The step that records `deploy` with the tree `wanted`.
     ///
-    /// Deploys before `first_kept` are forgotten (see [`Retention`](super::Retention)), though
-    /// never the newest; those of their files that are among `existing` and that no other deploy
-    /// used are remembered, so that they will still go.
+    /// Deploys before `first_kept` are forgotten (see [`Retention`](super::Retention)), but never
+    /// the newest. Their files that are among `existing` and belong to no other deploy are kept as
+    /// orphans, so that they are deleted later.
     pub fn step<'a>(
         &self,
         deploy: Deploy,
@@ -81,7 +81,7 @@ impl History {
         }
     }
 
-    /// What stands, was brought by a deploy, and belongs to none that is left.
+    /// Existing files that a forgotten deploy put there and that belong to no other.
     fn orphans_after<'a>(
         &self,
         forgotten: usize,
@@ -100,7 +100,7 @@ impl History {
         orphans
     }
 
-    /// Takes a step; what a hostile one would break is refused.
+    /// Applies a step, and refuses invalid ones.
     pub fn apply(mut self, step: HistoryStep) -> Result<History, HistoryError> {
         if let Some(repeated) = self.deploys.iter().find(|known| known.id == step.deploy.id) {
             return Err(HistoryError::Repeated(repeated.id));
@@ -122,7 +122,7 @@ impl History {
         at_most("versions of files", self.spans.len(), limits::VERSIONS)
     }
 
-    /// The newest deploy is never forgotten: the next one is told as differences from it.
+    /// The newest deploy is never forgotten: the next one is recorded as differences from it.
     fn forget(&mut self, count: u32) -> Result<(), HistoryError> {
         at_most("deploys forgotten", count as usize, self.live().unwrap_or(0))?;
         if count == 0 {
@@ -170,7 +170,7 @@ impl VersionSpan {
         }
     }
 
-    /// Counts deploys anew from `count` on.
+    /// Renumbers deploys after the first `count` are forgotten.
     fn forget(&mut self, count: u32) {
         self.first = self.first.saturating_sub(count);
         self.last = self.last.saturating_sub(count);

@@ -1,15 +1,15 @@
 //! How long ago something ended, when clocks can't be trusted.
 //!
-//! Every deploy has two times: the host's when it was published, and the sender's in its id. What
-//! is older than a limit must be so by *both* clocks, each read with suspicion:
+//! Every deploy has two times: the host's when it was published, and the sender's in its id. A
+//! deploy is older than a limit only if it is by *both* clocks, and neither is trusted:
 //!
 //! - Order is certain: a deploy was not published before the ones before it, however early its time
 //!   is. So it counts as no older than the latest time among them.
 //! - A time that is still to come is wrong, or the clock is wrong now. It counts as the next good
 //!   time after it, which is later than the truth.
 //!
-//! Both make things younger, never older. So while one of the two clocks is right, nothing goes too
-//! early, whatever the other says.
+//! Both make deploys younger, never older. While one of the two clocks is right, nothing is deleted
+//! too early, whatever the other shows.
 
 use super::deploys::History;
 
@@ -92,8 +92,7 @@ mod tests {
             prop_assert!(ages.is_sorted_by(|older, newer| older >= newer));
         }
 
-        /// Whatever one clock says, now and in the history: if the other is right, nothing is older
-        /// than it is.
+        /// If one clock is right, no deploy counts as older than it is, whatever the other shows.
         #[test]
         fn one_wrong_clock_is_no_danger(
             gaps in proptest::collection::vec(0_i64..1000, 1..9),

@@ -3,7 +3,7 @@
 //! ```text
 //! part     = size of the step · size of the step compressed · the step compressed by zstd · checksum
 //! checksum = first 16 bytes of the BLAKE3 of (the checksum before, or the magic) and the part up to here
-//! step     = forgotten · leavings · deploy · removed · restamped · added · their digests
+//! step     = forgotten · orphans · deploy · removed · attributes changed · added · their digests
 //! ```
 //!
 //! Numbers are LEB128 varints. Paths come in tree order, each as the length it shares with the one
@@ -20,7 +20,7 @@ use super::id::DeployId;
 use super::limits;
 use super::tree::{Content, FileAttributes, HistoryFile, Tree};
 
-/// What a history begins with; the last character is the format.
+/// The magic of a history; the last character is the format.
 pub(super) const MAGIC: &[u8; 16] = b"assetsync-hist-1";
 
 /// Bytes of a checksum.
@@ -34,13 +34,12 @@ pub(super) const SAME_MTIME: u8 = 1 << 3;
 /// Paths and numbers of ten thousand files shrink by two thirds, and faster than they travel.
 const LEVEL: i32 = 9;
 
-/// What a history's bytes end with: it names all that comes before. Whoever has a history with the
-/// same one needs no other.
+/// The last bytes of a history: a hash of everything before. Equal checksums mean equal histories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checksum(pub [u8; CHECKSUM_BYTES]);
 
 impl Checksum {
-    /// What the checksum of the first part follows on.
+    /// The value that the checksum of the first part includes.
     pub(super) fn start() -> Checksum {
         Checksum(*MAGIC)
     }
@@ -50,8 +49,7 @@ impl Checksum {
     }
 }
 
-/// A whole history as bytes. What was appended one by one gets shorter by it where deploys were
-/// forgotten.
+/// A whole history as bytes. Shorter than one with appended parts if deploys were forgotten.
 pub fn encode(history: &History) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     let mut checksum = Checksum::start();
@@ -95,7 +93,7 @@ pub(super) fn plain(step: &HistoryStep) -> Vec<u8> {
     put_paths(&mut out, &step.orphans);
     put_deploy(&mut out, &step.deploy);
     put_positions(&mut out, &step.removed);
-    put_restamped(&mut out, &step.attributes_changed);
+    put_changed_attributes(&mut out, &step.attributes_changed);
     put_added(&mut out, &step.added);
     out
 }
@@ -147,7 +145,7 @@ fn put_positions(out: &mut Vec<u8>, positions: &[u32]) {
     }
 }
 
-fn put_restamped(out: &mut Vec<u8>, attributes_changed: &[(u32, FileAttributes)]) {
+fn put_changed_attributes(out: &mut Vec<u8>, attributes_changed: &[(u32, FileAttributes)]) {
     let positions: Vec<u32> = attributes_changed.iter().map(|(position, _)| *position).collect();
     put_positions(out, &positions);
     let mut before = FileAttributes::default();

@@ -1,5 +1,5 @@
-//! Content that publishing would lose though a rollback needs it: the old `index.html`, the old
-//! manifest. It is kept under its digest, out of the web server's sight.
+//! Contents that publishing would lose and a rollback needs: the old `index.html`, the old
+//! manifest. They are retained under their digest, where the web server does not see them.
 
 use std::collections::HashSet;
 
@@ -13,16 +13,17 @@ use super::policy::{Delete, RetentionPolicy};
 use super::retention::{Disposition, Retention};
 use super::tree::{Content, Tree};
 
-/// A file to set aside before publishing.
+/// A file whose content is retained before publishing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentToRetain {
-    /// Where it stands.
+    /// Its path.
     pub path: RelPath,
     /// The digest of its content.
     pub digest: Digest,
 }
 
-/// What to set aside before `wanted` is published, in tree order. A mirror keeps nothing.
+/// The contents to retain before `wanted` is published, in tree order. None with
+/// [`Delete::Mirror`].
 pub fn contents_to_retain(
     history: &History,
     wanted: &Tree,
@@ -42,8 +43,8 @@ pub fn contents_to_retain(
     needed.collect()
 }
 
-/// Of the contents that were set aside, those that no deploy in the history had. Deploys that
-/// aren't kept leave it with the next [`HistoryStep`](super::HistoryStep).
+/// The retained contents that no deploy in the history has. Deploys that are not kept are forgotten
+/// with the next [`HistoryStep`](super::HistoryStep).
 pub fn outdated(history: &History, retained: &[Digest]) -> Vec<Digest> {
     let needed: HashSet<Digest> =
         history.spans.iter().filter_map(|span| digest(&span.content)).collect();
@@ -57,8 +58,8 @@ fn is_lost(remote: &RemoteEntry, wanted: &Tree, retention: &Retention) -> bool {
     }
 }
 
-/// The digest of what stands, if a kept deploy had it at this path. Where it isn't known, it is
-/// taken for what the last deploy put there: whoever sets it aside finds out.
+/// The digest of an existing file, if a kept deploy had it at this path. If the digest is unknown,
+/// the content of the last deploy is assumed; the agent checks it before retaining it.
 fn needed_digest(history: &History, remote: &RemoteEntry, first_kept: usize) -> Option<Digest> {
     let versions = history.versions(&remote.entry.path);
     let newest = versions.last()?.last;
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_publishing_would_lose() {
+    fn contents_that_publishing_would_lose() {
         let mut host = Host::default();
         let deployed = [".sprockets-manifest-1111.json", "app-1.js", "index.html=1", "same.txt"];
         host.deploy(&tree(&deployed), &policy(2, 0), at(0));
@@ -105,7 +106,7 @@ mod tests {
             names(&host, &wanted, &RetentionPolicy { delete: Delete::Mirror, ..policy(2, 0) }),
             [""; 0]
         );
-        // Where digests are unknown, all that was put there may still be there.
+        // If digests are unknown, every deployed file may still exist.
         host.existing.iter_mut().for_each(|remote| remote.digest = None);
         let unsure = [".sprockets-manifest-1111.json", "index.html", "same.txt"];
         assert_eq!(names(&host, &wanted, &policy(2, 0)), unsure);

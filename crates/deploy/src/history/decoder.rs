@@ -24,8 +24,8 @@ pub struct Decoded {
     pub checksum: Checksum,
     /// How many bytes of it are whole. The next step is appended after these.
     pub whole_bytes: usize,
-    /// Why the rest can't be read: it was cut short or damaged. The deploys in it are unknown, so
-    /// their files look as if no deploy had brought them, and stay.
+    /// Why the rest can't be read: it was truncated or damaged. The deploys in it are unknown, so
+    /// their files count as unmanaged, and stay.
     pub damage: Option<HistoryError>,
 }
 
@@ -85,7 +85,7 @@ fn without_magic(bytes: &[u8]) -> Result<&[u8], HistoryError> {
     }
 }
 
-/// Reads one part, and gives the checksum that the next one follows on.
+/// Reads one part, and returns the checksum that the next one includes.
 fn read_part(
     rest: &mut Fields<'_>,
     previous: Checksum,

@@ -16,14 +16,14 @@ pub struct Deploy {
     pub id: DeployId,
     /// The host's clock when it was published there: seconds since 1970, UTC.
     pub published: i64,
-    /// Who made it.
+    /// Its user, host and program.
     pub origin: Origin,
-    /// The deploy whose tree it brought back, if it is a rollback.
+    /// The deploy that it restored, if it is a rollback.
     pub restores: Option<DeployId>,
 }
 
-/// Who made a deploy: each text at most [`NAME_BYTES`](super::limits::NAME_BYTES), longer ones are
-/// cut.
+/// The user, host and program of a deploy: each text at most
+/// [`NAME_BYTES`](super::limits::NAME_BYTES), longer ones are cut.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
     /// The user at the sender.

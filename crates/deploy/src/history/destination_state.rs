@@ -1,4 +1,4 @@
-//! What stands at a destination, compared with what the history says.
+//! Compares the entries of a destination with the history.
 
 use assetsync_core::digest::ShortDigest;
 use assetsync_core::entry::Kind;
@@ -13,7 +13,7 @@ pub(super) fn find<'a>(existing: &'a [RemoteEntry], path: &RelPath) -> Option<&'
     Some(&existing[found])
 }
 
-/// Whether an entry has this content; `None` where only its digest could tell, and it isn't known.
+/// Whether an entry has this content; `None` if that depends on its unknown digest.
 pub(super) fn has_content(remote: &RemoteEntry, content: &Content) -> Option<bool> {
     match (&remote.entry.kind, content) {
         (Kind::File { size }, Content::File { size: expected, .. }) if size != expected => {
@@ -35,7 +35,7 @@ pub(super) fn is_file(remote: &RemoteEntry, file: &HistoryFile) -> bool {
     has_content(remote, &file.content).unwrap_or_else(unchanged)
 }
 
-/// What a whole content is known by in a state.
+/// The size and digest of a file's content.
 pub(super) fn key(content: &Content) -> Option<(u64, ShortDigest)> {
     match content {
         Content::File { size, digest } => Some((*size, digest.short())),

@@ -17,7 +17,7 @@ pub(super) fn path(text: &str) -> RelPath {
     RelPath::new(text.as_bytes()).expect("a good path")
 }
 
-/// A file whose content is told by a number.
+/// A file whose content is a number.
 pub(super) fn file(name: &str, version: u8) -> HistoryFile {
     let content = Content::File { size: 100, digest: Digest::of(&[version]) };
     let mtime = Mtime { secs: 1_700_000_000, nanos: u32::from(version) };
@@ -64,7 +64,7 @@ pub(super) fn policy(keep: u32, max_age: u64) -> RetentionPolicy {
     RetentionPolicy { keep, max_age, delete: Delete::Retain, unmanaged: UnmanagedFiles::Leave }
 }
 
-/// A host that does what it is told: a model of a destination over several deploys.
+/// A model of a destination over several deploys.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Host {
     pub(super) history: History,
@@ -75,7 +75,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// Deploys a tree by clocks that say `now`, and prunes at once.
+    /// Deploys a tree at the time `now`, and prunes at once.
     pub(super) fn deploy(
         &mut self,
         wanted: &Tree,
@@ -117,7 +117,7 @@ impl Host {
         self.existing.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
     }
 
-    /// The names of all that stands.
+    /// The names of all existing files.
     pub(super) fn names(&self) -> Vec<String> {
         self.existing.iter().map(|remote| remote.entry.path.to_string()).collect()
     }

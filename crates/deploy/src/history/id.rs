@@ -4,14 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 /// One deploy, the same on all hosts. As text it is `20260311T142233Z-5f3a9c01`: sorted by bytes it
-/// is sorted by the sender's time. What came first on a host is told by the history's order alone.
+/// is sorted by the sender's time. Only the history knows the order of deploys on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeployId {
     secs: u64,
     nonce: u32,
 }
 
-/// The last second of the year 9999, UTC: what four digits can say.
+/// The last second of the year 9999, UTC: the limit of four digits.
 const LAST: u64 = 253_402_300_799;
 
 const SECS_PER_DAY: u64 = 86_400;
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id() {
+    fn invalid_ids() {
         let bad = [
             "",
             "20260311T142233Z",

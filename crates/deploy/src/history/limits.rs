@@ -1,6 +1,6 @@
-//! Bounds of a history. What comes from a host's disk can't raise them.
+//! Limits of a history, which is read from the disk of a host.
 
-/// Most deploys. One more, and the oldest is forgotten whatever the policy says: eleven days of a
+/// The limit of deploys. Beyond it the oldest is forgotten, whatever the policy: eleven days of a
 /// deploy every four minutes.
 pub const DEPLOYS: usize = 4096;
 

@@ -1,18 +1,17 @@
-//! The history of deploys, as it is kept on each host, and all that follows from it: which old
-//! files stay, what a rollback needs, and what is live.
+//! The history of deploys, as it is kept on each host, and its consequences: which old files are
+//! retained, what a rollback needs, and what is live.
 //!
 //! ```text
 //! bytes -> decode -> History -> retention, rollback, status
 //!                    History + new deploy -> Step -> bytes to append
 //! ```
 //!
-//! Everything here is a function of values: what the host's history holds, what stands at the
-//! destination, what is wanted, and what the clocks say. Nothing reads a file or a clock, and
-//! nothing deletes.
+//! All functions here are pure: their inputs are the history, the entries of the destination, the
+//! wanted tree and the time. Nothing reads a file or a clock, and nothing deletes.
 //!
-//! Words: a deploy is *kept* as long as the [`RetentionPolicy`] protects the files it used; a file
-//! is *retained* if it is not wanted any more but stays; *foreign* is what no deploy brought;
-//! content is *set aside* if publishing would lose it though a rollback to a kept deploy needs it.
+//! A deploy is *kept* while the [`RetentionPolicy`] protects the files it used; a file is
+//! *retained* if it is not wanted any more but stays; a file is *unmanaged* if no deploy put it
+//! there; content is *retained* if publishing would lose it and a rollback needs it.
 
 mod append;
 mod clock;
@@ -76,7 +75,7 @@ pub enum HistoryError {
     /// More than a history may hold.
     #[error("History of deploys is too large: more than {limit} {what}")]
     TooLarge {
-        /// What there is too much of.
+        /// The counted things.
         what: &'static str,
         /// How much there may be.
         limit: u64,
@@ -114,7 +113,7 @@ pub enum RollbackError {
     /// The beginning of several ids.
     #[error("{count} deploys have ids that begin with '{id}'")]
     Ambiguous {
-        /// What was given.
+        /// The given text.
         id: String,
         /// How many deploys it may mean.
         count: usize,

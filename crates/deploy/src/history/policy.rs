@@ -4,38 +4,38 @@ use super::clock::{self, Clocks};
 use super::deploys::History;
 use super::tree::Tree;
 
-/// What happens to files that are not wanted any more.
+/// The retention of files that are not wanted any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionPolicy {
     /// How many different deploys are kept whatever their age, the live one counted; 0 means 1. A
     /// deploy with the same content as the one before it is not a different one.
     pub keep: u32,
-    /// For how many seconds a deploy is kept after it was live. Files stay until both this and
-    /// `keep` let them go.
+    /// For how many seconds a deploy is kept after it was live. Files stay until neither this nor
+    /// `keep` protects them.
     pub max_age: u64,
-    /// What becomes of old files.
+    /// The treatment of old files.
     pub delete: Delete,
-    /// What becomes of files that no deploy brought.
+    /// The treatment of unmanaged files: those that no deploy put there.
     pub unmanaged: UnmanagedFiles,
 }
 
-/// What becomes of old files.
+/// The treatment of old files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Delete {
     /// They stay while a kept deploy used them.
     #[default]
     Retain,
-    /// All that is not wanted goes, as by `rsync --delete`.
+    /// Everything that is not wanted is deleted, as by `rsync --delete`.
     Mirror,
 }
 
-/// What becomes of files that no deploy brought.
+/// The treatment of unmanaged files: those that no deploy put there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnmanagedFiles {
     /// They stay.
     #[default]
     Leave,
-    /// They go.
+    /// They are deleted.
     Remove,
 }
 

@@ -1,4 +1,4 @@
-//! What must hold for any series of deploys.
+//! Properties of any series of deploys.
 
 use proptest::prelude::*;
 
@@ -53,7 +53,7 @@ struct Run {
     times: Vec<i64>,
 }
 
-/// `clock` tells what the host's clock says at the true time.
+/// `clock` maps the true time to that of the host's clock.
 fn run(
     made: &[GeneratedDeploy],
     policy: &RetentionPolicy,
@@ -95,8 +95,7 @@ fn has_all(host: &Host, tree: &Tree) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever the host's clock says, the last `keep` different deploys can be brought back from
-    /// what is there.
+    /// The last `keep` different deploys can be restored from the host, whatever its clock shows.
     #[test]
     fn the_last_deploys_can_be_brought_back(
         made in trees(),
@@ -124,7 +123,7 @@ proptest! {
         }
     }
 
-    /// Fingerprinted files that a kept deploy used stand where they stood, so old pages still work.
+    /// Fingerprinted files of kept deploys stay at their paths, so old pages still work.
     #[test]
     fn old_pages_keep_their_files(made in trees(), keep in 1_u32..5) {
         let run = run(&made, &policy(keep, 0), |_, time| time);
@@ -137,7 +136,7 @@ proptest! {
         }
     }
 
-    /// What was pruned once has nothing more to prune, and the live tree is whole.
+    /// Pruning twice deletes nothing more, and the live tree is complete.
     #[test]
     fn pruning_twice_is_pruning_once(made in trees(), keep in 0_u32..5, max_age in 0_u64..3000) {
         let policy = policy(keep, max_age);
@@ -182,7 +181,7 @@ proptest! {
         }
     }
 
-    /// Exactly what stands and is not wanted has a fate; nothing wanted has.
+    /// Exactly the existing paths that are not wanted have a disposition.
     #[test]
     fn every_file_is_retained_or_removed(made in trees(), wanted in trees(), keep in 0_u32..4) {
         let run = run(&made, &policy(keep, 500), |_, time| time);
@@ -200,7 +199,7 @@ proptest! {
         }
     }
 
-    /// The history tells every tree as it was, and bytes tell the history.
+    /// The history returns every tree unchanged, also after encoding and decoding.
     #[test]
     fn histories_survive(made in trees(), keep in 1_u32..9) {
         let run = run(&made, &policy(keep, 0), |_, time| time);

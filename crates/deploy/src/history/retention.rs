@@ -1,4 +1,4 @@
-//! Which of the files that stand at a destination stay, and which go.
+//! Decides which existing files of a destination are retained, and which are removed.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,16 +13,16 @@ use super::policy::{Delete, RetentionPolicy, UnmanagedFiles, first_kept};
 use super::siblings::{is_sprockets_manifest, primary};
 use super::tree::{Content, Tree, add_parents};
 
-/// What becomes of something that stands and is not wanted.
+/// Whether an extraneous path is retained or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
     /// It stays.
     Retain(RetainReason),
-    /// It goes.
+    /// It is removed.
     Remove(RemoveReason),
 }
 
-/// Why something stays.
+/// Why a path is retained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetainReason {
     /// A kept deploy used it; this is the last one that did.
@@ -32,14 +32,14 @@ pub enum RetainReason {
     },
     /// It is the `.gz`, `.br`, `.zst` or `.map` of a wanted file whose content does not change.
     Sibling,
-    /// No deploy brought it.
+    /// It is unmanaged: no deploy put it there.
     Unmanaged,
 }
 
-/// Why something goes.
+/// Why a path is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemoveReason {
-    /// A wanted file is where it stands, or above or below.
+    /// A wanted file has this path, or is above or below it.
     Obstruction,
     /// It is a Sprockets manifest beside the wanted one.
     StaleManifest,
@@ -48,17 +48,16 @@ pub enum RemoveReason {
     StaleSibling,
     /// No kept deploy used it.
     Expired,
-    /// All that is not wanted goes.
+    /// Everything that is not wanted is removed.
     Mirror,
-    /// No deploy brought it, and such files are to go.
+    /// It is unmanaged, and such files are removed.
     Unmanaged,
     /// A directory in which nothing is left.
     Emptied,
 }
 
 impl RemoveReason {
-    /// Whether it must go in the moment of publishing. All else goes later, when the new tree has
-    /// proved itself.
+    /// Whether it is removed with publishing. Everything else is removed later, after the restart.
     pub fn at_publishing(self) -> bool {
         matches!(
             self,
@@ -67,17 +66,17 @@ impl RemoveReason {
     }
 }
 
-/// What becomes of a destination's files.
+/// The dispositions of a destination's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
-    /// All that stands and is not wanted, in tree order. Directories that stay are not among them.
+    /// All extraneous paths, in tree order, without directories that stay.
     pub dispositions: Vec<(RelPath, Disposition)>,
     /// The oldest deploy that is kept; what [`History::step`] wants to know.
     pub first_kept: usize,
 }
 
 impl Retention {
-    /// What goes, in tree order.
+    /// The removed paths, in tree order.
     pub fn removed(&self) -> impl DoubleEndedIterator<Item = (&RelPath, RemoveReason)> {
         self.dispositions.iter().filter_map(|(path, disposition)| match disposition {
             Disposition::Remove(why) => Some((path, *why)),
@@ -92,9 +91,9 @@ impl Retention {
     }
 }
 
-/// Decides what stays and what goes when `wanted` becomes live, or is so already.
+/// Decides what is retained and removed when `wanted` becomes live, or already is.
 ///
-/// `existing` is what stands at the destination now, in tree order.
+/// `existing` has the entries of the destination, in tree order.
 pub fn retention(
     history: &History,
     wanted: &Tree,
@@ -116,7 +115,7 @@ pub fn retention(
     Retention { dispositions, first_kept }
 }
 
-/// What decides a fate.
+/// The inputs of a decision.
 struct RetentionRules<'a> {
     history: &'a History,
     wanted: &'a Tree,
@@ -180,8 +179,7 @@ impl<'a> RetentionRules<'a> {
         above.into_iter().any(|directory| self.wanted.get(&directory).is_some())
     }
 
-    /// A manifest that no deploy brought competes as well, so it goes too where there is a wanted
-    /// one.
+    /// An unmanaged manifest competes as well, so it is removed if there is a wanted one.
     fn is_stale_manifest(&self, primary: &RelPath) -> bool {
         is_sprockets_manifest(primary)
             && self.wanted.get(primary).is_none()
@@ -211,8 +209,8 @@ impl<'a> RetentionRules<'a> {
         }
     }
 
-    /// The fates of directories that go: those in the way, and those that lose all that was in
-    /// them. One that was empty already is nobody's business, unless everything is.
+    /// The dispositions of removed directories: obstructions, and those that lose all their
+    /// entries. Directories that were empty before stay, unless unmanaged files are removed.
     fn directories(&self, dispositions: &[(RelPath, Disposition)]) -> Vec<(RelPath, Disposition)> {
         let mut needed = self.wanted.directories();
         let mut losing = BTreeSet::new();
@@ -243,7 +241,7 @@ impl<'a> RetentionRules<'a> {
     }
 }
 
-/// Everything that deploys brought, by leader.
+/// All deployed files, by their primary file.
 fn deployed(history: &History) -> HashMap<RelPath, Option<usize>> {
     let mut deployed: HashMap<RelPath, Option<usize>> =
         history.orphans.iter().map(|path| (primary(path), None)).collect();

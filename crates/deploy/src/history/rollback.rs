@@ -13,35 +13,35 @@ use super::{RollbackError, destination_state};
 /// Which deploy is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RollbackTo<'a> {
-    /// So many steps back: 1 is what was live before. A deploy that brought nothing new is no step,
-    /// and a rollback counts as the deploy it brought back, so going back by 1 twice is going back
-    /// by 2. 0 is what is live.
+    /// This many steps back: 1 is the previous deploy, 0 the live one. A deploy without changes is
+    /// not a step, and a rollback counts as the deploy it restored, so going back by 1 twice is
+    /// going back by 2.
     Back(u32),
     /// The deploy whose id begins so.
     Id(&'a str),
 }
 
-/// Where a file's content can come from.
+/// The location of a file's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContentLocation {
-    /// It stands where it belongs.
+    /// At its own path.
     InPlace,
-    /// It stands at another path.
+    /// At another path.
     At(RelPath),
-    /// It was set aside on the host.
+    /// Retained on the host.
     Retained,
     /// It is a symbolic link, which needs none.
     Link,
-    /// It is gone from the host, and must be sent.
+    /// Not on the host; it must be sent.
     Missing,
 }
 
-/// One file of the tree that is to come back.
+/// One file of the restored tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RollbackFile {
     /// The file as it was.
     pub file: HistoryFile,
-    /// Where its content is.
+    /// The location of its content.
     pub source: ContentLocation,
 }
 
@@ -97,15 +97,14 @@ fn go_back(history: &History, steps: u32) -> Result<usize, RollbackError> {
     Ok(at)
 }
 
-/// The newest deploy before `from` that had other content, as the deploy it brought back if it is a
-/// rollback.
+/// The newest deploy before `from` with other content; of a rollback, the deploy it restored.
 fn one_back(history: &History, from: usize) -> Option<usize> {
     let differs = history.differs_from_previous();
     let same_since = (1..=from).rev().find(|&deploy| differs[deploy])?;
     Some(original(history, same_since - 1))
 }
 
-/// The deploy that `deploy` brought back, or itself. One that was forgotten can't be it.
+/// The deploy that `deploy` restored, unless that was forgotten, or itself.
 fn original(history: &History, deploy: usize) -> usize {
     let mut at = deploy;
     while let Some(restored) = history.deploys()[at].restores {
@@ -117,8 +116,8 @@ fn original(history: &History, deploy: usize) -> usize {
     at
 }
 
-/// What it takes to bring `target` back, given what stands at the destination (in tree order) and
-/// what was set aside.
+/// The rollback to `target`, given the entries of the destination (in tree order) and the retained
+/// contents.
 pub fn rollback(
     history: &History,
     target: RollbackTo<'_>,

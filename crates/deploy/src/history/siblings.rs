@@ -6,7 +6,7 @@ use assetsync_core::path::RelPath;
 
 use super::tree::Tree;
 
-/// Suffixes of compressed siblings, which web servers hand out in the plain file's place.
+/// Suffixes of compressed siblings, which web servers send instead of the plain file.
 const COMPRESSED: [&[u8]; 3] = [b".gz", b".br", b".zst"];
 const SOURCE_MAP: &[u8] = b".map";
 

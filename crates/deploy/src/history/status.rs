@@ -1,4 +1,4 @@
-//! What is live at a destination, what is kept, and what was changed by hand.
+//! The status of a destination: the live deploy, kept ones, and drift.
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::Kind;
@@ -13,16 +13,16 @@ use super::retention::{Disposition, RemoveReason, RetainReason, retention};
 use super::rollback::{AvailableContents, ContentLocation};
 use super::tree::{HistoryFile, Tree};
 
-/// What can be said of a destination.
+/// The status of a destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status<'a> {
     /// The deploy that is live, with the time it was published.
     pub live: Option<&'a Deploy>,
     /// The kept deploys, oldest first, with the live one.
     pub kept: Vec<Kept<'a>>,
-    /// Where the destination differs from the live deploy, in tree order.
+    /// Differences from the live deploy, in tree order.
     pub drift: Vec<(RelPath, Drift)>,
-    /// Files that are not live but stay for earlier deploys' sake.
+    /// Retained files of earlier deploys.
     pub retained_files: u64,
     /// Their bytes.
     pub retained_bytes: u64,
@@ -48,7 +48,7 @@ pub struct Kept<'a> {
 /// How a file differs from what was deployed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drift {
-    /// It is gone.
+    /// It does not exist.
     Missing,
     /// Its content was changed, or it is no file any more.
     Changed,
@@ -56,8 +56,7 @@ pub enum Drift {
     Mode,
 }
 
-/// What can be said of a destination, given what stands there (in tree order) and what was set
-/// aside.
+/// The status of a destination, given its entries (in tree order) and the retained contents.
 pub fn status<'a>(
     history: &'a History,
     existing: &[RemoteEntry],

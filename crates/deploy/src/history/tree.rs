@@ -8,7 +8,7 @@ use assetsync_core::path::RelPath;
 
 use super::HistoryError;
 
-/// What is at a path, without its times and permissions.
+/// The content at a path, without times and permissions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Content {
     /// A regular file.
@@ -25,7 +25,7 @@ pub enum Content {
     },
 }
 
-/// What may differ while the content is the same.
+/// Attributes that may differ while the content is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FileAttributes {
     /// Permission bits.
@@ -94,7 +94,7 @@ pub(super) fn add_parents(directories: &mut BTreeSet<RelPath>, path: &RelPath) {
     let mut above = path.parent();
     while let Some(directory) = above {
         above = directory.parent();
-        // Whoever added it added those above it.
+        // Its parents were added with it.
         if !directories.insert(directory) {
             return;
         }

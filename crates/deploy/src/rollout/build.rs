@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_output_of_a_build_stays() {
+    fn directories_with_other_files_are_kept() {
         let room = tempfile::tempdir().expect("a directory");
         let project = room.path().join("shop");
         let assets = project.join("public/assets");

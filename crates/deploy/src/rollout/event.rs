@@ -49,7 +49,7 @@ pub enum Event<'a> {
     Staged {
         /// The target's label.
         target: &'a str,
-        /// What was sent.
+        /// The report of the push so far.
         report: &'a sender::Report,
     },
     /// A target is published.

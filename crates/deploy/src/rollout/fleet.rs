@@ -195,12 +195,9 @@ impl Fleet {
                 monitor.event(&Event::Published { target });
             }
             WorkerEvent::Done(report) => {
-                if report.pruned > 0 {
-                    monitor.event(&Event::Pruned {
-                        target,
-                        paths: report.pruned,
-                        removed: report.removed,
-                    });
+                let (paths, removed) = (report.pruned, report.removed);
+                if paths > 0 {
+                    monitor.event(&Event::Pruned { target, paths, removed });
                 }
                 (worker.state, worker.outcome.report) = (WorkerState::Over, Some(*report));
             }

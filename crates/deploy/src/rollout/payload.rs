@@ -14,7 +14,7 @@ use super::retention::{DeployRetention, RolloutKind, policy, tree};
 use crate::config::{AssetSet, Publish};
 use crate::history::competing_manifests;
 
-/// What is pushed to all targets of an asset set.
+/// The push of one asset set to all its targets.
 pub(super) struct Payload {
     /// The set's position.
     pub set: usize,

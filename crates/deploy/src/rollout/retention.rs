@@ -28,7 +28,7 @@ pub(super) struct DeployRetention {
 /// An unreadable history.
 type DecideError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a rollout does with a target.
+/// The kind of a rollout.
 #[derive(Debug, Clone)]
 pub(super) enum RolloutKind {
     /// Publishes the source as a new deploy.

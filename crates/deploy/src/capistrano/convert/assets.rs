@@ -1,4 +1,4 @@
-//! What is built and pushed.
+//! The build and the asset sets.
 
 use super::StageConversion;
 use crate::capistrano::stages::CapistranoStage;

@@ -1,4 +1,4 @@
-//! What restarts the application: the plugin that the `Capfile` loads.
+//! How the application restarts: the plugin that the `Capfile` loads.
 
 use super::StageConversion;
 use crate::capistrano::Value;

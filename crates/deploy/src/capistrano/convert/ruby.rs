@@ -28,7 +28,7 @@ impl StageConversion {
         self.bins(stage, "bundle_bins", "bundler", "bundler.bins");
     }
 
-    /// A manager for which anything is set is used; for any other it must be said.
+    /// A version manager with any setting is used; others must be named.
     fn manager(&mut self, name: &str) {
         let group = format!("{name}.");
         if !self.lines.iter().any(|line| line.key.starts_with(&group)) {
@@ -64,8 +64,9 @@ impl StageConversion {
         self.bins(stage, "rvm_map_bins", "rvm", "rvm.map_bins");
     }
 
-    /// What the recipe adds to a list and takes from it. What a plain `set` dropped stays, and that
-    /// is told: it is what made restarts fail with `bundle: command not found`.
+    /// Items that the configuration adds to a list and removes from it. Items that a plain `set`
+    /// dropped are kept, with a comment: dropping them made restarts fail with `bundle: command not
+    /// found`.
     fn bins(&mut self, stage: &CapistranoStage, variable: &str, section: &'static str, key: &str) {
         let history = stage.history(variable);
         let Some(list) = stage.texts(variable) else { return };
@@ -89,7 +90,7 @@ impl StageConversion {
     }
 }
 
-/// What our list has anyway.
+/// Items of the built-in list.
 fn built_in(key: &str) -> Vec<&'static str> {
     match find(key) {
         Lookup::Setting(setting) => match setting.default {

@@ -1,4 +1,4 @@
-//! What written values come to.
+//! Evaluation of written values.
 
 use crate::capistrano::{Files, RubyFile, Value, stages};
 
@@ -58,7 +58,7 @@ fn literals() {
 }
 
 #[test]
-fn what_refers_to_what_was_set() {
+fn references_to_earlier_settings() {
     let rows = [
         ("set :y, 'a'; set :x, fetch(:y)", text("a")),
         ("set :y, 'a'\nset :x, \"/#{fetch(:y)}/#{fetch :stage}\"", text("/a/production")),
@@ -86,7 +86,7 @@ fn what_refers_to_what_was_set() {
 }
 
 #[test]
-fn what_only_ruby_knows() {
+fn values_that_need_ruby() {
     for line in [
         "set :x, ENV['X']",
         "set :x, ENV.fetch('X') { 'y' }",
@@ -113,7 +113,7 @@ fn what_only_ruby_knows() {
 }
 
 #[test]
-fn what_follows_a_block_is_read() {
+fn statements_after_a_block_are_read() {
     for block in [
         "task :a do\n  if b then c end\n  d.each do |e| end\nend",
         "while true do\n  break if a\nend",

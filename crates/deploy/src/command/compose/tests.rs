@@ -278,7 +278,7 @@ fn nothing_secret_is_shown() {
 }
 
 #[test]
-fn what_is_no_command() {
+fn invalid_commands() {
     let map = CommandMap::default();
     assert_eq!(line(&map, &Invocation::program("")), Err(CommandError::Empty));
     assert_eq!(line(&map, &Invocation::script(" \n")), Err(CommandError::Empty));

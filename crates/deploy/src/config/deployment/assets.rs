@@ -48,7 +48,7 @@ impl DeploymentBuilder<'_> {
         })
     }
 
-    /// A source outside of the project gives no name for the destination.
+    /// A source outside of the project has no default destination.
     fn no_destination(&mut self, set: Option<&str>) {
         let source = self.settings.values.get("assets.source", set);
         let span = source.and_then(|value| value.origin.span().cloned());
@@ -60,7 +60,7 @@ impl DeploymentBuilder<'_> {
         self.missing(&key, String::new(), example, span);
     }
 
-    /// What one set deletes must not be another one's.
+    /// One set must not delete the files of another.
     fn refuse_shared(&mut self, sets: &[AssetSet]) {
         for (at, set) in sets.iter().enumerate() {
             let same = |other: &&AssetSet| overlap(&other.destination, &set.destination);

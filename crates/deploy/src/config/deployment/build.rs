@@ -1,4 +1,5 @@
-//! Settings to a [`Deployment`]: what is missing or contradicts itself is said here, all at once.
+//! Builds a [`Deployment`] from settings, and reports everything that is missing or contradictory
+//! at once.
 
 use super::{Build, Deployment, Hooks, Restart, RestartHow, Timeouts};
 use crate::command::{Environment, Value as Setting};
@@ -132,8 +133,7 @@ impl DeploymentBuilder<'_> {
         Restart { how, roles: values.texts("restart.roles", None) }
     }
 
-    /// Two settings of the stage of which one should not be there; the place of the second is shown
-    /// first.
+    /// Reports two settings of the stage that exclude each other, the second one first.
     pub(super) fn conflict(&mut self, first: &str, second: &str, hint: &'static str) {
         let span = |name| self.settings.values.get(name, None)?.origin.span().cloned();
         let (first_place, second_place) = (span(first), span(second));
@@ -144,7 +144,7 @@ impl DeploymentBuilder<'_> {
         self.problems.push(diagnostic.with(first_place, label));
     }
 
-    /// Every role of a list that somebody wrote must have a host; of the built-in ones, one must.
+    /// Every configured role of a list must have a host; of the built-in ones, one must.
     pub(super) fn require_roles(&mut self, name: &str, set: Option<&str>) {
         let items = self.settings.values.items(name, set);
         let (given, built_in): (Vec<&Item>, Vec<&Item>) =
@@ -187,8 +187,8 @@ fn build(values: &Values) -> Build {
     }
 }
 
-/// The variables of a group. `$NAME` in a value stands for another variable, as in
-/// `/opt/ruby/bin:$PATH`, but never in a secret, which may hold any character.
+/// The variables of a group. `$NAME` in a value is expanded, as in `/opt/ruby/bin:$PATH`, but never
+/// in a secret, which may contain any character.
 pub(in crate::config) fn environment(values: &Values, group: &str) -> Environment {
     let mut environment = Environment::new();
     for (name, value) in values.variables(group) {

@@ -50,7 +50,7 @@ impl DeploymentBuilder<'_> {
         })
     }
 
-    /// It is told once if no host has it, and for each host if some have.
+    /// Reported once if no host has it, and for each host without it if some have.
     fn no_deploy_to(&mut self, host: &HostSettings) {
         const EXAMPLE: &str = "deploy_to = \"/var/www/shop\"";
         let is_for_all =
@@ -87,7 +87,7 @@ impl DeploymentBuilder<'_> {
         }
     }
 
-    /// The one that is named; or else the one that somebody has set something for.
+    /// The version manager that is named, or else the one that has settings.
     fn manager(&mut self, host: &HostSettings) -> Option<Manager> {
         let values = &host.values;
         let place_of = |manager: &str| {

@@ -126,7 +126,7 @@ impl Reader {
         Some(roles)
     }
 
-    /// Takes an address apart; user and port become the host's settings.
+    /// Splits an address; user and port become settings of the host.
     fn address(&mut self, host: &mut FileHost, key: &str, node: &TomlNode) -> Option<()> {
         let text = match self.checked(Kind::Text, key, node)? {
             SettingValue::Text(text) => text,
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address() {
+    fn invalid_addresses() {
         let rows = [
             ("", "'address' is no address"),
             ("a b", "'address' has a space in it"),

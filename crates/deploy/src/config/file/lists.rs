@@ -29,7 +29,7 @@ impl Reader {
         self.wrong_type(&key.to_string(), expected, node);
     }
 
-    /// `append` and `remove`; with both, what is removed goes first.
+    /// `append` and `remove`; with both, items are removed first.
     fn amendments(&mut self, key: &Key, entries: &[TomlEntry]) -> Change {
         let (mut append, mut remove) = (Vec::new(), Vec::new());
         for entry in entries {

@@ -5,8 +5,7 @@ use std::fmt;
 use crate::config::layer::{Item, Layer};
 use crate::config::origin::ConfigSpan;
 
-/// What an `assetsync.toml` says; everything in it is known and of the right type, whatever the
-/// stage.
+/// An `assetsync.toml`; all keys are known and all values of the right type, for all stages.
 ///
 /// Shown without values, of which any may be a secret.
 pub struct ConfigFile {
@@ -14,16 +13,16 @@ pub struct ConfigFile {
     pub(crate) stages: Vec<Stage>,
 }
 
-/// What it says of one stage.
+/// The settings of one stage.
 pub(crate) struct Stage {
     pub name: String,
-    /// Where the name stands.
+    /// The span of the name.
     pub span: ConfigSpan,
     pub layer: Layer,
     pub hosts: Vec<FileHost>,
 }
 
-/// What it says of one host.
+/// The settings of one host.
 pub(crate) struct FileHost {
     /// A name or an address; an IPv6 address has no brackets.
     pub address: String,

@@ -8,12 +8,12 @@ use crate::config::origin::{ConfigSpan, ConfigText, Origin};
 use crate::config::problem::{Diagnostic, Expected, Problem};
 use crate::config::toml_tree::{TomlEntry, TomlNode, TomlValue};
 
-/// Where in the file the walk is.
+/// The table that is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TableContext<'a> {
-    /// The stage, if it is in one.
+    /// The stage, if it is in the table of one.
     pub stage: Option<&'a str>,
-    /// Whether it is in one of that stage's hosts.
+    /// Whether it is the table of a host.
     pub is_host: bool,
     /// The set of assets, if it is in one.
     pub set: Option<&'a str>,
@@ -31,7 +31,7 @@ const TABLE: Expected =
 /// Reads one file.
 pub(super) struct Reader {
     source: Arc<ConfigText>,
-    /// What was wrong so far.
+    /// The problems so far.
     pub problems: Vec<Diagnostic>,
 }
 

@@ -30,7 +30,7 @@ impl Reader {
     }
 }
 
-/// What may stand in a table besides settings.
+/// The keys of a table besides settings.
 fn own_keys(spot: TableContext<'_>) -> Vec<String> {
     let keys: Vec<&str> = match spot {
         TableContext { is_host: true, .. } => HOST_KEYS.to_vec(),
@@ -56,7 +56,7 @@ fn elsewhere(group: &str, key: &str) -> Option<String> {
     nearest(&whole, &names).or_else(|| of_other_table().map(|name| (*name).to_owned()))
 }
 
-/// ` in [assets.vite]`, as messages say it.
+/// ` in [assets.vite]`, for messages.
 fn table_of(group: &str, spot: TableContext<'_>) -> String {
     if spot.is_host {
         return match group {

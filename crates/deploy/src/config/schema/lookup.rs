@@ -7,7 +7,7 @@ use super::{SETTINGS, Setting};
 /// The group whose tables may be sets of assets.
 pub(crate) const ASSETS: &str = "assets";
 
-/// What a dotted name stands for.
+/// The result of looking up a dotted name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lookup {
     /// A setting.
@@ -18,18 +18,18 @@ pub(crate) enum Lookup {
     Nothing,
 }
 
-/// The key of one value: a setting, and what stands for the variable parts of its name.
+/// The key of one value: a setting, and the variable parts of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
     /// The setting.
     pub setting: &'static Setting,
     /// The set of assets, where the setting is one set's own.
     pub set: Option<String>,
-    /// What stands for the `*`.
+    /// The text for the `*`.
     pub wild: Option<String>,
 }
 
-/// What `name` stands for; a wildcard's names are settings too.
+/// Looks up `name`; names that match a wildcard are settings too.
 pub(crate) fn find(name: &str) -> Lookup {
     if let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) {
         return Lookup::Setting(setting);
@@ -42,7 +42,7 @@ pub(crate) fn find(name: &str) -> Lookup {
     wildcard.map_or(Lookup::Nothing, Lookup::Setting)
 }
 
-/// What stands for the `*` of a setting in `name`.
+/// The text in `name` for the `*` of a setting.
 fn wild_part<'a>(setting: &Setting, name: &'a str) -> Option<&'a str> {
     let wild = name.strip_prefix(setting.name.strip_suffix('*')?)?;
     is_variable(wild).then_some(wild)

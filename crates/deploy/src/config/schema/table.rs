@@ -7,8 +7,8 @@ use crate::command;
 use crate::config::choice::{Choice as _, DeleteMode, ManagerName, Preset};
 use crate::config::deployment::{Publish, Transport};
 
-/// What `sh` finds a program by, run through a version manager: Capistrano's lists, with what its
-/// plugins append.
+/// Programs that run through a version manager: Capistrano's lists, with the additions of its
+/// plugins.
 const RBENV_BINS: &[&str] = &["rake", "gem", "bundle", "ruby", "rails", "puma", "pumactl"];
 const RVM_BINS: &[&str] = &["gem", "rake", "ruby", "bundle", "puma", "pumactl"];
 const CHRUBY_BINS: &[&str] = &["rake", "gem", "bundle", "ruby", "puma", "pumactl"];
@@ -21,7 +21,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     host("shared_path", Kind::ServerDir).template("{deploy_to}/shared"),
     host("current_path", Kind::ServerDir).template("{deploy_to}/current"),
     stage("max_parallel", Kind::Count(1, 1000)).value("8"),
-    // What is built, and what becomes of it.
+    // The settings of the build and of retention.
     stage("build.command", Kind::Command),
     stage("build.cleanup", Kind::Flag).value("true"),
     stage("build.environment.RAILS_ENV", Kind::Variable).value("production"),
@@ -37,7 +37,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     stage("assets.retention.keep", Kind::Count(0, 10_000)).value("3"),
     stage("assets.retention.max_age", Kind::Age).value("7d"),
     stage("assets.publish", Kind::Choice(Publish::WORDS)).value("files"),
-    // What runs besides.
+    // The hooks.
     stage("hooks.before_build", Kind::Hook).list(),
     stage("hooks.after_build", Kind::Hook).list(),
     stage("hooks.before_publish", Kind::Hook).list(),

@@ -1,14 +1,14 @@
-//! The sections of the file, what they say about themselves, and which defaults they show.
+//! The sections of the file, with their comments and the defaults they show.
 
 /// One table of the file.
 pub(super) struct Section {
-    /// Its name; empty for what stands before all tables.
+    /// Its name; empty for the keys before all tables.
     pub name: &'static str,
-    /// What it is for.
+    /// Its comment.
     pub about: &'static str,
     /// `key = value` of defaults and examples, shown as comments.
     pub defaults: &'static [&'static str],
-    /// Whether it is left out if nothing is set in it.
+    /// Whether it is left out when nothing is set.
     pub only_if_used: bool,
 }
 
@@ -21,7 +21,7 @@ assetsync.toml: which compiled assets go where, and what happens then.
 
 Keys behind a '#' show defaults and examples.";
 
-/// What stands before the list of what was not understood.
+/// The comment above the lines that were not understood.
 pub(super) const ENDING: &str = "\
 Not understood, and so not in this file. What of it concerns assets may belong in [hooks], [restart] or a host.";
 

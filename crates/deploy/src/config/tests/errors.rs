@@ -1,14 +1,14 @@
-//! Every message, whole: `errors.txt` has files and what is said about each.
+//! Every message: `errors.txt` has files and the errors of each.
 
 use super::{overrides, with};
 use crate::config::{ConfigFile, Overrides, Problems, Severity};
 
-/// What a terminal shows in a line; an excerpt is cut a little later.
+/// The width of messages; excerpts are cut a little later.
 const COLUMNS: usize = 82;
 
 const CASES: &str = include_str!("errors.txt");
 
-/// What is said about a file and its first stage.
+/// The errors of a file and its first stage.
 fn said(text: &str) -> String {
     match run(text) {
         Err(problems) => problems.to_string(),
@@ -40,7 +40,7 @@ fn messages() {
 }
 
 #[test]
-fn what_the_command_line_gets_wrong() {
+fn errors_of_the_command_line() {
     let rows = [
         (
             "assets.retention.kep=3",
@@ -111,7 +111,7 @@ error: 'assets.roles' begins with '-'
 }
 
 #[test]
-fn what_the_environment_gets_wrong() {
+fn errors_of_the_environment() {
     let file = ConfigFile::parse("assetsync.toml", &with("")).expect("a good file");
     let given = overrides(&[("ASSETSYNC_MAX_PARALLEL", "0")], &[]);
     let expected = "\

@@ -1,4 +1,4 @@
-//! What `assetsync config` lists.
+//! The output of `assetsync config`.
 
 use super::settings;
 

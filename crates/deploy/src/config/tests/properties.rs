@@ -46,7 +46,7 @@ fn line() -> impl Strategy<Value = String> {
     })
 }
 
-/// Takes a file through all there is.
+/// Runs a file through all functions.
 fn exercise(text: &str, overrides: &Overrides) {
     let file = match ConfigFile::parse("assetsync.toml", text) {
         Ok(file) => file,

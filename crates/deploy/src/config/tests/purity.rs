@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-/// What no other file may name.
+/// Modules that no other file may name.
 const EFFECTS: [&str; 7] =
     ["std::fs", "std::env", "std::net", "std::process", "std::thread", "Instant", "SystemTime"];
 

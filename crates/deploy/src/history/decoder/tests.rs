@@ -38,7 +38,7 @@ fn a_history_of_format_1_is_still_read() {
 }
 
 #[test]
-fn what_is_no_history() {
+fn invalid_histories() {
     assert_eq!(decode(b"").map(|decoded| decoded.history), Ok(History::new()));
     assert_eq!(decode(b"assetsync"), Err(HistoryError::Magic));
     assert_eq!(decode(b"assetsync-index1"), Err(HistoryError::Magic));
@@ -85,7 +85,7 @@ fn a_torn_end_is_left_out() {
         let decoded = decode(&bytes).expect("its beginning is whole");
         assert_eq!((decoded.history.deploys().len(), decoded.whole_bytes), (1, whole.len()));
         assert!(decoded.damage.is_some());
-        // What is appended in its place is read.
+        // A part appended after the damage is read.
         let mended = [&bytes[..decoded.whole_bytes], &decoded.append(&step(|_| {}))].concat();
         assert_eq!(decode(&mended).expect("whole").history.deploys().len(), 2);
     }

@@ -85,7 +85,7 @@ fn the_same_tree_again_counts_once() {
 #[test]
 fn siblings_follow_their_file() {
     let mut host = three();
-    // Compressed by somebody on the host.
+    // Compressed on the host.
     host.existing.extend(["app-1.js.br", "app-3.js.br", "x.js.gz"].map(|n| remote(&file(n, 9))));
     host.sort();
     let live = host.history.tree(2);
@@ -212,7 +212,7 @@ fn files_of_forgotten_deploys_still_go() {
     assert_eq!(host.names(), ["app-5.js"]);
 }
 
-/// Today nothing may go, by any clock that is right on one side.
+/// Nothing may be removed while one of the clocks is right.
 #[test]
 fn wrong_clocks_remove_nothing() {
     let wanted = tree(&["app-4.js"]);

@@ -41,7 +41,7 @@ fn steps_back() {
 
 #[test]
 fn restored_deploys_that_are_not_there() {
-    // Forgotten, itself, or later: what only a damaged history says.
+    // Forgotten, itself, or later: only a damaged history has that.
     for restored in [77, 1, 2] {
         let odd = history(&[("a", None), ("b", Some(restored)), ("c", None)]);
         assert_eq!(find(&odd, RollbackTo::Back(1)), Ok(1));

@@ -51,7 +51,7 @@ fn changes_by_hand() {
     assert_eq!(status.drift, expected.map(|(name, drift)| (path(name), drift)));
     assert_eq!(status.unmanaged_files, 1);
     assert_eq!(status.stale_manifests, [path("manifest-0000.json")]);
-    // Nothing was set aside, so the old page is gone.
+    // Nothing was retained, so the old page does not exist any more.
     assert_eq!(status.kept.iter().map(|kept| kept.missing).collect::<Vec<_>>(), [1, 2]);
 }
 
