@@ -92,18 +92,23 @@ fn packages_depend_on_each_other_as_documented() {
     assert_eq!(edges(&metadata, false), documented);
 }
 
-#[test]
-fn the_command_contains_no_test_fixtures() {
-    let edges = edges(&metadata(), false);
-    let mut contained = BTreeSet::from([COMMAND.to_owned()]);
+/// A package and all packages of the workspace that are linked into it.
+fn contained(edges: &Edges, package: &str) -> BTreeSet<String> {
+    let mut contained = BTreeSet::from([package.to_owned()]);
     loop {
         let next: BTreeSet<String> =
             contained.iter().flat_map(|name| edges[name].clone()).collect();
         if next.is_subset(&contained) {
-            break;
+            return contained;
         }
         contained.extend(next);
     }
+}
+
+#[test]
+fn the_command_contains_no_test_fixtures() {
+    let edges = edges(&metadata(), false);
+    let contained = contained(&edges, COMMAND);
     assert!(contained.contains("assetsync-bench"), "{contained:?}");
     for fixtures in ["assetsync-testbed", "xtask"] {
         assert!(!contained.contains(fixtures), "{contained:?}");
@@ -130,4 +135,12 @@ fn building_the_agent_takes_nothing_that_building_the_sender_does_not() {
     let sender = built_with("assetsync-sync");
     let missing: Vec<String> = agent.filter(|package| !sender.contains(package)).collect();
     assert_eq!(missing, [""; 0], "fetched for the agent only");
+}
+
+#[test]
+fn the_agent_contains_neither_the_sender_nor_ssh() {
+    let edges = edges(&metadata(), false);
+    let contained = contained(&edges, "assetsync-agent");
+    let expected = ["agent", "core", "receiver", "regzip", "rewrite", "tree"];
+    assert_eq!(contained, expected.iter().map(|name| format!("{COMMAND}-{name}")).collect());
 }
