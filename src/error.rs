@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use assetsync_core::protocol::FailureCode;
 use assetsync_ssh::TransportError;
@@ -80,12 +79,6 @@ impl From<&PushError> for CommandError {
     }
 }
 
-impl From<SourceError> for CommandError {
-    fn from(error: SourceError) -> CommandError {
-        CommandError::from(&PushError::from(Arc::new(error)))
-    }
-}
-
 impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> CommandError {
         let exit = match error {
@@ -106,7 +99,7 @@ impl From<StoreError> for CommandError {
 /// where it is installed.
 fn exit_of(error: &PushError) -> Exit {
     match error {
-        PushError::EmptySource(_) => Exit::Usage,
+        PushError::EmptySource(_) | PushError::Placement(_) => Exit::Usage,
         PushError::Source(error) if matches!(**error, SourceError::Root { .. }) => Exit::Usage,
         PushError::Transport(
             TransportError::Target { .. }

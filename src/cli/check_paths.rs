@@ -3,15 +3,15 @@
 
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use assetsync_core::text;
-use assetsync_ssh::{RemoteTarget, Target};
-use assetsync_sync::scan::filter::Verdict;
+use assetsync_ssh::Target;
+use assetsync_sync::{Destination, Misplaced, PlacementError};
 use clap::ArgMatches;
 
 use super::args::SshArguments;
-use super::push_paths::{Destination, PushPaths, push_command};
+use super::push_paths::{PushPaths, push_command};
 use super::{check_several, given};
 use crate::error::CommandError;
 
@@ -25,16 +25,12 @@ impl PushPaths<'_> {
         self.refuse_remote_source()?;
         self.destinations.iter().try_for_each(refuse_drive)?;
         check_several::refuse(self)?;
-        self.refuse_twice()?;
         // Several destinations are all remote: checked above.
-        match self.destinations {
-            [Destination { label, target: Target::Local(path) }] => {
-                refuse_host_options(matches, label, path)?;
-                refuse_forgotten_colon(label, path)?;
-                self.refuse_overlap(label, path)
-            }
-            _ => Ok(()),
+        if let [Destination { label, target: Target::Local(path) }] = self.destinations {
+            refuse_host_options(matches, label, path)?;
+            refuse_forgotten_colon(label, path)?;
         }
+        self.push.check_placement().map_err(|error| self.misplaced(&error))
     }
 
     /// Refuses names of stages where no directory of that name exists.
@@ -87,50 +83,25 @@ impl PushPaths<'_> {
         Err(error)
     }
 
-    fn refuse_twice(&self) -> Result<(), CommandError> {
-        let mut seen: Vec<&Target> = Vec::new();
-        for Destination { label, target } in self.destinations {
-            if seen.iter().any(|other| is_same(other, target)) {
-                return Err(CommandError::usage(format!("Destination {label} is given twice")));
+    /// The error in terms of the command line.
+    fn misplaced(&self, error: &PlacementError) -> CommandError {
+        let (label, source) = (&error.destination.label, text::path(self.source));
+        match &error.misplaced {
+            Misplaced::Twice => CommandError::usage(format!("Destination {label} is given twice")),
+            Misplaced::IsSource => {
+                CommandError::usage(format!("DEST {label} and SRC {source} are the same directory"))
             }
-            seen.push(target);
-        }
-        Ok(())
-    }
-
-    /// Refuses a destination that is the source, is inside it, or with `--delete` contains it.
-    fn refuse_overlap(&self, label: &str, path: &Path) -> Result<(), CommandError> {
-        let (true, Some(from), Some(to)) =
-            (self.source.is_dir(), resolved(self.source), resolved(path))
-        else {
-            return Ok(());
-        };
-        let source = text::path(self.source);
-        if from == to {
-            return Err(CommandError::usage(format!(
-                "DEST {label} and SRC {source} are the same directory"
-            )));
-        }
-        if self.delete && from.starts_with(&to) {
-            let text = format!("--delete would delete the source, which is inside {label}");
-            return Err(CommandError::usage(text));
-        }
-        match to.strip_prefix(&from) {
-            Ok(inside) if !self.is_excluded(inside) => Err(CommandError::usage(format!(
+            Misplaced::HoldsSource => CommandError::usage(format!(
+                "--delete would delete the source, which is inside {label}"
+            )),
+            Misplaced::InSource(inside) => CommandError::usage(format!(
                 "DEST {label} is inside SRC {source}: each push would also push the previous copy"
             ))
             .hint(format!(
                 "choose a DEST outside of {source}, or exclude it: --exclude /{}",
                 text::path(inside)
-            ))),
-            _ => Ok(()),
+            )),
         }
-    }
-
-    /// Whether a directory of the source, or one above it, is excluded.
-    fn is_excluded(&self, inside: &Path) -> bool {
-        let mut dirs = inside.ancestors().filter(|dir| !dir.as_os_str().is_empty());
-        dirs.any(|dir| self.filter.verdict(dir.as_os_str().as_bytes(), true) == Verdict::Excluded)
     }
 }
 
@@ -189,25 +160,6 @@ fn likely_host(path: &Path) -> Option<String> {
     matches!(Target::parse(meant.as_ref()), Ok(Target::Remote(_))).then_some(meant)
 }
 
-/// Whether two destinations are the same directory, judged by their texts only.
-fn is_same(one: &Target, other: &Target) -> bool {
-    match (one, other) {
-        (Target::Remote(one), Target::Remote(other)) => {
-            let host = |target: &RemoteTarget| RemoteTarget { path: "".into(), ..target.clone() };
-            host(one) == host(other) && Path::new(&one.path) == Path::new(&other.path)
-        }
-        _ => one == other,
-    }
-}
-
 fn has_drive(given: &[u8]) -> bool {
     matches!(given, [letter, b':', ..] if letter.is_ascii_alphabetic())
-}
-
-/// The path without symlinks and `..`, as far as it exists.
-fn resolved(path: &Path) -> Option<PathBuf> {
-    let path = std::path::absolute(path).ok()?;
-    let exists =
-        |there: &Path| Some(there.canonicalize().ok()?.join(path.strip_prefix(there).ok()?));
-    path.ancestors().find_map(exists)
 }

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use assetsync_core::text;
 use assetsync_ssh::Target;
+use assetsync_sync::Destination;
 
-use super::push_paths::{Destination, PushPaths, push_command};
+use super::push_paths::{PushPaths, push_command};
 use crate::error::CommandError;
 
 /// At most this many names are printed; a shell may expand a pattern to hundreds.

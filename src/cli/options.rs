@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use assetsync_core::recipe::Recipes;
 use assetsync_core::text;
-use assetsync_ssh::{SshOptions, Target, TransportKind};
+use assetsync_ssh::{SshOptions, TransportKind};
 use assetsync_sync::compare::content_match::CompareBy;
 use assetsync_sync::scan::entry_points::{DEFAULT_PATTERNS, EntryPoints};
-use assetsync_sync::{Options, Policy};
+use assetsync_sync::{Destination, Push};
 use clap::ArgMatches;
 
 use super::args::{PushArguments, SelectionArguments, SshArguments, TransportArgument};
 use super::cache::{CacheArguments, RecipeArgument};
 use super::push_paths::PushPaths;
-pub use super::push_paths::{Destination, labels};
+pub use super::push_paths::labels;
 use super::rules;
 use crate::error::CommandError;
 
@@ -26,20 +26,14 @@ pub struct PushOptions {
     pub source: PathBuf,
     /// The destinations; at least one.
     pub destinations: Vec<Destination>,
-    /// What the push may do at the destinations.
-    pub options: Options,
-    /// How hosts are reached.
-    pub ssh: SshOptions,
-    /// Give up after this long without a byte.
-    pub timeout: Duration,
-    /// Bandwidth limit for each destination.
-    pub bytes_per_second: Option<u64>,
+    /// The push.
+    pub push: Push,
+    /// Whether extraneous files are deleted.
+    pub delete: bool,
     /// Only show what would be done.
     pub dry_run: bool,
-    /// Read and compare every file.
-    pub checksum: bool,
-    /// The store's directory.
-    pub store: Option<PathBuf>,
+    /// Whether somebody is there to answer questions.
+    pub interactive: bool,
 }
 
 impl PushOptions {
@@ -52,40 +46,29 @@ impl PushOptions {
         let PushArguments { source, destinations, choice, memory, ssh, .. } = arguments;
         let destinations = self::destinations(&destinations)?;
         ssh.identities.iter().try_for_each(|path| refuse_directory(path))?;
-        let options = push_options(matches, &choice, &memory)?;
-        let (timeout, bytes_per_second) =
-            (seconds(ssh.timeout), ssh.bwlimit.and_then(|rate| rate.bytes_per_second()));
-        let ssh = ssh_options(ssh, interactive);
-        let (dry_run, checksum) = (choice.dry_run, choice.checksum);
-        let options = PushOptions {
-            source,
-            destinations,
-            options,
-            ssh,
-            timeout,
-            bytes_per_second,
-            dry_run,
-            checksum,
-            store: store_path(&memory),
-        };
+        let push = choose(Push::new(&source), matches, &choice)?
+            .recipes(chosen_recipes(&memory))
+            .store(store_path(&memory))
+            .timeout(seconds(ssh.timeout))
+            .bytes_per_second(ssh.bwlimit.and_then(|rate| rate.bytes_per_second()))
+            .ssh(ssh_options(ssh, interactive));
+        let push = destinations.iter().cloned().fold(push, Push::to_destination);
+        let (delete, dry_run) = (choice.delete, choice.dry_run);
+        let options = PushOptions { source, destinations, push, delete, dry_run, interactive };
         options.paths().check(matches)?;
         Ok(options)
     }
 
     /// SRC and every DEST, with what decides whether they are safe to use.
     pub fn paths(&self) -> PushPaths<'_> {
-        let Policy { filter, delete, .. } = &self.options.policy;
-        let (source, destinations) = (&self.source, &self.destinations);
-        PushPaths { source, destinations, filter, delete: *delete }
+        let PushOptions { source, destinations, push, delete, .. } = self;
+        PushPaths { source, destinations, push, delete: *delete }
     }
 }
 
 fn destinations(given: &[OsString]) -> Result<Vec<Destination>, CommandError> {
-    let destination = |(given, label): (&OsString, String)| {
-        let target = Target::parse(given).map_err(CommandError::usage)?;
-        Ok(Destination { label, target })
-    };
-    given.iter().zip(labels(given)).map(destination).collect()
+    let parsed = given.iter().map(|given| Destination::parse(given));
+    parsed.collect::<Result<_, _>>().map_err(CommandError::usage)
 }
 
 /// Catches rsync's `-i`, which takes no value: the next argument is then a directory.
@@ -98,23 +81,23 @@ fn refuse_directory(identity: &Path) -> Result<(), CommandError> {
         .hint("rsync's -i is called --itemize-changes here"))
 }
 
-fn push_options(
+/// The push with what is pushed, compared and deleted.
+fn choose(
+    push: Push,
     matches: &ArgMatches,
     choice: &SelectionArguments,
-    memory: &CacheArguments,
-) -> Result<Options, CommandError> {
+) -> Result<Push, CommandError> {
     let own = choice.entry_point.iter().map(|pattern| pattern.as_bytes());
     let all = DEFAULT_PATTERNS.iter().map(|pattern| pattern.as_bytes()).chain(own);
-    let policy = Policy {
-        delete: choice.delete,
-        rule: if choice.size_only { CompareBy::SizeOnly } else { CompareBy::Content },
-        filter: rules::filter(matches, choice)?,
-        entry_points: EntryPoints::new(all).map_err(CommandError::usage)?,
-        ..Policy::default()
-    };
-    let (max_delete, allow_empty) = (choice.max_delete, choice.allow_empty);
-    let recipes = chosen_recipes(memory);
-    Ok(Options { policy, max_delete, allow_empty, recipes, ..Options::default() })
+    Ok(push
+        .dry_run(choice.dry_run)
+        .delete(choice.delete)
+        .max_delete(choice.max_delete)
+        .allow_empty(choice.allow_empty)
+        .checksum(choice.checksum)
+        .compare_by(if choice.size_only { CompareBy::SizeOnly } else { CompareBy::Content })
+        .filter(rules::filter(matches, choice)?)
+        .entry_points(EntryPoints::new(all).map_err(CommandError::usage)?))
 }
 
 /// The chosen recipes, if any were given.

@@ -5,17 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use assetsync_core::text;
-use assetsync_ssh::Target;
-use assetsync_sync::scan::filter::Filter;
-
-/// One DEST.
-#[derive(Debug)]
-pub struct Destination {
-    /// The text that was given, safe to print.
-    pub label: String,
-    /// Its parsed form.
-    pub target: Target,
-}
+use assetsync_sync::{Destination, Push};
 
 /// SRC and every DEST of a command line.
 pub struct PushPaths<'a> {
@@ -23,8 +13,8 @@ pub struct PushPaths<'a> {
     pub source: &'a Path,
     /// Each DEST.
     pub destinations: &'a [Destination],
-    /// The filter that excludes files of SRC.
-    pub filter: &'a Filter,
+    /// The push.
+    pub push: &'a Push,
     /// Whether extraneous files are deleted.
     pub delete: bool,
 }

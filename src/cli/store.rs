@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
+use assetsync_sync::store::Store;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
-use etcetera::BaseStrategy;
-use etcetera::base_strategy::choose_native_strategy;
 
 /// The location of the store, for every command that uses it.
 #[derive(Debug, Args)]
@@ -26,9 +25,8 @@ impl StoreLocation {
     /// The given directory, or one in the user's cache directory; `None` if there is none. An empty
     /// name counts as not given, because CI systems set unused variables to empty texts.
     pub fn path(&self) -> Option<PathBuf> {
-        let own = || Some(choose_native_strategy().ok()?.cache_dir().join("assetsync/store"));
         let given = self.store.clone().filter(|path| !path.as_os_str().is_empty());
-        given.or_else(own)
+        given.or_else(Store::default_path)
     }
 }
 

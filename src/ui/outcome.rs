@@ -1,10 +1,10 @@
 //! The results of a push: printed as text or JSON, and as an exit code.
 
-use assetsync_sync::{Foreign, PushError, Refusal, Report, Source};
+use assetsync_sync::{Destination, Foreign, PushError, Refusal, Report, Source};
 
 use super::console::Console;
 use super::{itemize, push_json, summary};
-use crate::cli::push_paths::{Destination, push_command};
+use crate::cli::push_paths::push_command;
 use crate::error::{CommandError, Exit};
 
 /// Reports the result for one destination.
@@ -14,21 +14,29 @@ pub fn of(
     source: &Source,
     dry_run: bool,
     result: &Result<Report, PushError>,
-) -> Exit {
+) {
+    let label = &destination.label;
     match result {
         Ok(report) => {
             success(console, destination, source, dry_run, report);
-            let Some(refusal) = &report.refused else { return Exit::Done };
-            let mut error = refused(&refusal.clone().into(), &destination.label, source);
-            error.message.insert_str(0, "a push would be refused: ");
-            failure(console, &destination.label, &error, dry_run);
-            error.exit
+            if let Some(refusal) = &report.refused {
+                let mut error = refused(&refusal.clone().into(), label, source);
+                error.message.insert_str(0, "a push would be refused: ");
+                failure(console, label, &error, dry_run);
+            }
         }
-        Err(error) => {
-            let error = refused(error, &destination.label, source);
-            failure(console, &destination.label, &error, dry_run);
-            error.exit
+        Err(error) => failure(console, label, &refused(error, label, source), dry_run),
+    }
+}
+
+/// The exit code of the push to one destination.
+pub fn exit_of(result: &Result<Report, PushError>) -> Exit {
+    match result {
+        Ok(Report { refused: None, .. }) => Exit::Done,
+        Ok(Report { refused: Some(refusal), .. }) => {
+            CommandError::from(&PushError::from(refusal.clone())).exit
         }
+        Err(error) => CommandError::from(error).exit,
     }
 }
 
@@ -104,7 +112,7 @@ fn success(
 }
 
 /// Reports the failure of one destination.
-pub fn failure(console: &Console, label: &str, error: &CommandError, dry_run: bool) {
+fn failure(console: &Console, label: &str, error: &CommandError, dry_run: bool) {
     console.error(Some(label), error);
     if console.output.json {
         push_json::failed(console, label, &error.message, dry_run);

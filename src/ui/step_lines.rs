@@ -62,7 +62,8 @@ impl Monitor for StepLines<'_> {
             Event::Connected { how } => self.step(&format!("connected by {how}")),
             Event::AgentInstalled(agent) => self.step(&installed(agent)),
             Event::Noise(text) => self.noise(text),
-            Event::LeftOut(left_out) => self.warn(&left_out.to_string()),
+            // The command warns once before, not for each destination.
+            Event::LeftOut(_) => {}
             Event::Surveyed { paths, partials } => self.surveyed(paths, partials),
             Event::Planned { files, bytes: size } if files > 0 => {
                 let files = plural(files, "file");

@@ -5,10 +5,8 @@ use std::fmt::Write;
 use assetsync_core::entry::Kind;
 use assetsync_ssh::Target;
 use assetsync_ssh::bootstrap::Installed;
-use assetsync_sync::{Count, Report, Source};
+use assetsync_sync::{Count, Destination, Report, Source};
 use assetsync_units::{bytes, number, percent, plural, seconds};
-
-use crate::cli::push_paths::Destination;
 
 /// The first recipes of the summary; `whole` is last, the others are between.
 const ORDER: [&str; 3] = ["keep", "touch", "copy"];

@@ -7,6 +7,7 @@ use assetsync_core::protocol::{Failure, InboxError, Message, ToSender};
 use assetsync_ssh::TransportError;
 
 use crate::compare::aliases::OneName;
+use crate::placement::PlacementError;
 use crate::plan::guards::{Obstruction, Refusal};
 use crate::scan::source::SourceError;
 
@@ -54,6 +55,15 @@ pub enum PushError {
         names(.0)
     )]
     OneName(Vec<OneName>),
+    /// A destination that is hardly meant; no host was reached.
+    #[error(transparent)]
+    Placement(#[from] PlacementError),
+    /// The push to a destination panicked.
+    #[error("an error in assetsync itself ended the push there; please report it")]
+    Panicked,
+    /// The push to a destination could not begin.
+    #[error("a thread for it can't be started here: {0}")]
+    Thread(#[source] std::io::Error),
     /// What would be deleted may not be.
     #[error("{0}; nothing was changed")]
     Refused(#[from] Refusal),
@@ -104,6 +114,12 @@ pub enum PushError {
     /// A file did not arrive as it was sent, twice.
     #[error("{0} arrived damaged twice; check the memory and disk of both machines")]
     Damaged(String),
+}
+
+impl From<SourceError> for PushError {
+    fn from(error: SourceError) -> PushError {
+        PushError::Source(Arc::new(error))
+    }
 }
 
 impl PushError {

@@ -12,14 +12,17 @@
 //! Everything but [`fs`], [`agent`] and [`sender`] is pure: bytes and values in, bytes and values out.
 //! `docs/architecture.md` draws the map.
 
+pub mod builder;
 pub mod compare;
 pub mod connect;
 pub mod converse;
+pub mod destination;
 pub mod draft;
 pub mod encode;
 pub mod error;
 pub mod event;
 pub mod options;
+pub mod placement;
 pub mod plan;
 pub mod push;
 pub mod scan;
@@ -27,6 +30,7 @@ pub mod sftp;
 pub mod share;
 pub mod store;
 
+pub use crate::builder::{Interaction, PreparedPush, Push, Pushed};
 pub use crate::compare::aliases::OneName;
 pub use crate::compare::answers::Answers;
 pub use crate::compare::comparison::Comparison;
@@ -34,9 +38,11 @@ pub use crate::compare::policy::Policy;
 pub use crate::connect::link_speed::LinkSpeed;
 pub use crate::connect::start_agent::ConnectOptions;
 pub use crate::converse::survey::Survey;
+pub use crate::destination::Destination;
 pub use crate::error::PushError;
 pub use crate::event::{Event, Monitor, NoMonitor};
 pub use crate::options::{Options, Publishing};
+pub use crate::placement::{Misplaced, PlacementError};
 pub use crate::plan::decide::Decide;
 pub use crate::plan::decision::{Decision, DeleteAt, Deletes, HistoryEdit};
 pub use crate::plan::guards::{Foreign, Refusal};

@@ -32,6 +32,8 @@ use std::time::{Duration, SystemTime};
 
 use assetsync_core::digest::{Digest, ShortDigest};
 use assetsync_core::state::{RemoteEntry, StateId};
+use etcetera::BaseStrategy;
+use etcetera::base_strategy::choose_native_strategy;
 use rayon::prelude::*;
 
 pub use self::destination_key::DestinationKey;
@@ -87,6 +89,12 @@ impl Store {
     /// most, but for what the pushes of the last hour added.
     pub fn open(path: &Path, limit_bytes: u64) -> Result<Store, StoreError> {
         Store::at(StoreDir::create(path)?, limit_bytes)
+    }
+
+    /// Where the store is unless another directory is named: in the user's cache directory. `None`
+    /// if that is not known.
+    pub fn default_path() -> Option<PathBuf> {
+        Some(choose_native_strategy().ok()?.cache_dir().join("assetsync/store"))
     }
 
     /// Opens a store that is there already; nothing is made.

@@ -1,0 +1,167 @@
+//! The way in: a [`Push`] is put together, prepared, and run.
+
+mod interaction;
+mod prepared;
+mod pushed;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use assetsync_core::recipe::Recipes;
+use assetsync_ssh::{Agents, SshOptions, TransportError};
+
+pub use self::interaction::Interaction;
+use self::interaction::Unattended;
+pub use self::prepared::PreparedPush;
+pub use self::pushed::Pushed;
+use self::settings::PushSettings;
+use crate::compare::content_match::CompareBy;
+use crate::destination::Destination;
+use crate::error::PushError;
+use crate::placement::PlacementError;
+use crate::scan::entry_points::EntryPoints;
+use crate::scan::filter::Filter;
+
+/// One source, pushed to any number of destinations side by side.
+///
+/// ```no_run
+/// # fn main() -> Result<(), assetsync_sync::PushError> {
+/// let push = assetsync_sync::Push::new("public/assets")
+///     .to("deploy@web1:/srv/shop/assets")?
+///     .to("deploy@web2:/srv/shop/assets")?
+///     .delete(true);
+/// for pushed in push.run()? {
+///     println!("{}: {} files sent", pushed.destination, pushed.result?.files_sent);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Unless told otherwise, a push uses the user's ssh configuration, the carried agents and the
+/// default store, deletes nothing, and falls back to SFTP on hosts that can't run an agent.
+#[derive(Debug, Clone)]
+pub struct Push {
+    settings: PushSettings,
+}
+
+impl Push {
+    /// A push of the directory `source`, to no destination yet.
+    pub fn new(source: impl Into<PathBuf>) -> Push {
+        Push { settings: PushSettings::new(source.into()) }
+    }
+
+    /// Adds a destination, written as for rsync: `[user@]host:path`, a URL, or a local path.
+    pub fn to(self, given: impl AsRef<OsStr>) -> Result<Push, TransportError> {
+        Ok(self.to_destination(Destination::parse(given.as_ref())?))
+    }
+
+    /// Adds a destination.
+    pub fn to_destination(mut self, destination: Destination) -> Push {
+        self.settings.destinations.push(destination);
+        self
+    }
+
+    /// Whether what the source does not have is deleted, after everything else.
+    pub fn delete(mut self, delete: bool) -> Push {
+        self.settings.options.policy.delete = delete;
+        self
+    }
+
+    /// Refuse to delete more paths than this.
+    pub fn max_delete(mut self, paths: Option<u64>) -> Push {
+        self.settings.options.max_delete = paths;
+        self
+    }
+
+    /// Whether a source without files may empty a destination.
+    pub fn allow_empty(mut self, allow: bool) -> Push {
+        self.settings.options.allow_empty = allow;
+        self
+    }
+
+    /// What is neither pushed nor deleted.
+    pub fn filter(mut self, filter: Filter) -> Push {
+        self.settings.options.policy.filter = filter;
+        self
+    }
+
+    /// What is published last.
+    pub fn entry_points(mut self, entry_points: EntryPoints) -> Push {
+        self.settings.options.policy.entry_points = entry_points;
+        self
+    }
+
+    /// What decides whether a file at the destination is the same.
+    pub fn compare_by(mut self, rule: CompareBy) -> Push {
+        self.settings.options.policy.rule = rule;
+        self
+    }
+
+    /// The only recipes that files may be sent by; `None`: all that pay on the way to the destination.
+    pub fn recipes(mut self, recipes: Option<Recipes>) -> Push {
+        self.settings.options.recipes = recipes;
+        self
+    }
+
+    /// Whether only to find out what would be done.
+    pub fn dry_run(mut self, dry_run: bool) -> Push {
+        self.settings.dry_run = dry_run;
+        self
+    }
+
+    /// Whether the content of every file at the destination is read, whatever its index says.
+    pub fn checksum(mut self, checksum: bool) -> Push {
+        self.settings.checksum = checksum;
+        self
+    }
+
+    /// Send at most so many bytes a second to each destination.
+    pub fn bytes_per_second(mut self, limit: Option<u64>) -> Push {
+        self.settings.bytes_per_second = limit;
+        self
+    }
+
+    /// Give a destination up after so long without a byte from it.
+    pub fn timeout(mut self, timeout: Duration) -> Push {
+        self.settings.timeout = timeout;
+        self
+    }
+
+    /// How hosts are reached.
+    pub fn ssh(mut self, ssh: SshOptions) -> Push {
+        self.settings.ssh = ssh;
+        self
+    }
+
+    /// The agents to install on hosts, in place of the carried ones and those found beside them.
+    pub fn agents(mut self, agents: Agents) -> Push {
+        self.settings.agents = agents;
+        self
+    }
+
+    /// The store's directory, in place of the default one; `None`: nothing is remembered.
+    pub fn store(mut self, store: Option<PathBuf>) -> Push {
+        self.settings.store = store;
+        self
+    }
+
+    /// Refuses destinations that are hardly meant: one given twice, one that is the source or in it,
+    /// one that the source is in and would be deleted from. Looks only at this machine.
+    pub fn check_placement(&self) -> Result<(), PlacementError> {
+        self.settings.check_placement()
+    }
+
+    /// Scans the source and opens the store. No host is reached yet.
+    pub fn prepare(&self) -> Result<PreparedPush<'_>, PushError> {
+        PreparedPush::new(&self.settings)
+    }
+
+    /// Pushes to all destinations side by side; gives one result for each, in the order they were added.
+    pub fn run(&self) -> Result<Vec<Pushed>, PushError> {
+        Ok(self.prepare()?.run(&Unattended))
+    }
+}

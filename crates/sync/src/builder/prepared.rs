@@ -1,0 +1,152 @@
+//! Pushing a prepared source to all its destinations.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::{self, ScopedJoinHandle};
+
+use assetsync_ssh::{Target, TransportError, TransportKind};
+
+use super::interaction::Interaction;
+use super::pushed::Pushed;
+use super::settings::PushSettings;
+use crate::connect::start_agent::ConnectOptions;
+use crate::destination::Destination;
+use crate::error::PushError;
+use crate::event::{Event, Monitor};
+use crate::push::pipeline::push;
+use crate::push::report::Report;
+use crate::scan::source::Source;
+use crate::sftp;
+use crate::share::push_group::PushGroup;
+use crate::store::{Store, StoreError};
+
+/// A push whose source is scanned.
+#[derive(Debug)]
+pub struct PreparedPush<'p> {
+    settings: &'p PushSettings,
+    source: Source,
+    /// Fails if it can't be opened, which costs bytes, no more.
+    store: Result<Option<Store>, StoreError>,
+}
+
+impl<'p> PreparedPush<'p> {
+    pub(super) fn new(settings: &'p PushSettings) -> Result<PreparedPush<'p>, PushError> {
+        settings.check_placement()?;
+        let source = Source::scan(&settings.source, &settings.options.policy.filter)?;
+        Ok(PreparedPush { settings, source, store: settings.open_store() })
+    }
+
+    /// The source.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Why the store can't be used; the push sends more without it, and is as right.
+    pub fn store_error(&self) -> Option<&StoreError> {
+        self.store.as_ref().err()
+    }
+
+    fn store(&self) -> Option<&Store> {
+        self.store.as_ref().ok()?.as_ref()
+    }
+
+    /// Pushes to every destination in a thread of its own. A panic is the failure of that destination alone.
+    pub fn run(&self, interaction: &dyn Interaction) -> Vec<Pushed> {
+        let destinations = &self.settings.destinations;
+        let group = &PushGroup::for_destinations(destinations.len());
+        let results = thread::scope(|scope| {
+            let start = |destination| {
+                let push = move || self.push_to(destination, group, interaction);
+                (destination, thread::Builder::new().spawn_scoped(scope, push))
+            };
+            let threads: Vec<_> = destinations.iter().map(start).collect();
+            threads
+                .into_iter()
+                .map(|(destination, thread)| match thread.map(ScopedJoinHandle::join) {
+                    Ok(Ok(pushed)) => pushed,
+                    // It was `finished` that panicked, so it is not called again.
+                    Ok(Err(_)) => Pushed {
+                        destination: destination.clone(),
+                        result: Err(PushError::Panicked),
+                    },
+                    Err(error) => finish(destination, Err(PushError::Thread(error)), interaction),
+                })
+                .collect()
+        });
+        if let Some(store) = self.store().filter(|_| !self.settings.dry_run) {
+            // What can't be pruned now is pruned next time.
+            let _ = store.prune_if_due();
+        }
+        results
+    }
+
+    /// Pushes to one destination and tells that it ended.
+    fn push_to(
+        &self,
+        destination: &Destination,
+        group: &PushGroup,
+        interaction: &dyn Interaction,
+    ) -> Pushed {
+        let attempt = || {
+            let (monitor, prompt) =
+                (interaction.monitor(destination), interaction.prompt(destination));
+            let left_out = self.source.left_out.iter();
+            left_out.for_each(|left_out| monitor.event(Event::LeftOut(left_out)));
+            let settings = self.settings;
+            let connection = ConnectOptions {
+                agents: &settings.agents,
+                ssh: &settings.ssh,
+                prompt: &*prompt,
+                timeout: settings.timeout,
+                bytes_per_second: settings.bytes_per_second,
+                dry_run: settings.dry_run,
+                checksum: settings.checksum,
+                store: self.store(),
+                group: (settings.destinations.len() > 1).then_some(group),
+            };
+            self.by_agent_or_sftp(&destination.target, &connection, &*monitor)
+        };
+        // Nothing that a panic leaves half changed is used again: the rest is shared by reference
+        // only, and its locks are taken whether poisoned or not.
+        let result = catch_unwind(AssertUnwindSafe(attempt));
+        finish(destination, result.unwrap_or(Err(PushError::Panicked)), interaction)
+    }
+
+    /// Pushes by an agent; over SFTP if that is asked for, or if the host can't run one.
+    fn by_agent_or_sftp(
+        &self,
+        target: &Target,
+        connection: &ConnectOptions<'_>,
+        monitor: &dyn Monitor,
+    ) -> Result<Report, PushError> {
+        let (source, options) = (&self.source, &self.settings.options);
+        let over_sftp = || sftp::push(source, target, connection, options, monitor);
+        if self.settings.ssh.transport == Some(TransportKind::Sftp) {
+            return over_sftp();
+        }
+        let no_agent = match push(source, target, connection, options, monitor) {
+            Err(PushError::Transport(error)) if can_fall_back(target, &error) => error,
+            other => return other,
+        };
+        let notice = format!("no agent can run there, so SFTP is used: {no_agent}");
+        monitor.event(Event::Notice(&notice));
+        match over_sftp() {
+            // Where SFTP fails, too, the first reason is the one to mend.
+            Err(PushError::Transport(_)) => Err(no_agent.into()),
+            other => other,
+        }
+    }
+}
+
+fn finish(
+    destination: &Destination,
+    result: Result<Report, PushError>,
+    interaction: &dyn Interaction,
+) -> Pushed {
+    let pushed = Pushed { destination: destination.clone(), result };
+    interaction.finished(&pushed);
+    pushed
+}
+
+fn can_fall_back(target: &Target, error: &TransportError) -> bool {
+    matches!(target, Target::Remote(_)) && error.suggests_sftp()
+}

@@ -1,0 +1,62 @@
+//! What is pushed where, and how.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use assetsync_ssh::{Agents, SshOptions};
+
+use crate::destination::Destination;
+use crate::options::Options;
+use crate::placement::{PlacementError, check_placement};
+use crate::store::{LIMIT_BYTES, Store, StoreError};
+
+/// A host that sends nothing for so long is given up, unless the caller says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The settings of a [`Push`](super::Push).
+#[derive(Debug, Clone)]
+pub struct PushSettings {
+    pub source: PathBuf,
+    pub destinations: Vec<Destination>,
+    pub options: Options,
+    pub agents: Agents,
+    pub ssh: SshOptions,
+    pub timeout: Duration,
+    pub bytes_per_second: Option<u64>,
+    pub dry_run: bool,
+    pub checksum: bool,
+    pub store: Option<PathBuf>,
+}
+
+impl PushSettings {
+    /// The default settings, and no destination.
+    pub fn new(source: PathBuf) -> PushSettings {
+        PushSettings {
+            source,
+            destinations: Vec::new(),
+            options: Options::default(),
+            agents: assetsync_agents::agents(),
+            ssh: SshOptions::default(),
+            timeout: TIMEOUT,
+            bytes_per_second: None,
+            dry_run: false,
+            checksum: false,
+            store: Store::default_path(),
+        }
+    }
+
+    /// Refuses destinations that are hardly meant.
+    pub fn check_placement(&self) -> Result<(), PlacementError> {
+        let policy = &self.options.policy;
+        check_placement(&self.source, &self.destinations, &policy.filter, policy.delete)
+    }
+
+    /// The store, if there is to be one. A dry run makes none.
+    pub fn open_store(&self) -> Result<Option<Store>, StoreError> {
+        match self.store.as_deref() {
+            None => Ok(None),
+            Some(path) if self.dry_run => Store::open_existing(path, LIMIT_BYTES),
+            Some(path) => Store::open(path, LIMIT_BYTES).map(Some),
+        }
+    }
+}
