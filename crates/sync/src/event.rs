@@ -1,4 +1,4 @@
-//! How a push tells what it is doing. The library never prints.
+//! Events report what a push is doing. The library never prints.
 
 use assetsync_ssh::bootstrap::Installed;
 
@@ -8,16 +8,16 @@ use crate::scan::left_out::LeftOut;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The host is reached; how, in words.
+    /// The host is connected.
     Connected {
         /// The transport and why it was chosen.
         how: &'a str,
     },
-    /// The agent was not there and has been installed, in a dry run, too.
+    /// The agent was missing and has been installed. A dry run does this, too.
     AgentInstalled(&'a Installed),
     /// The login shell printed this before the agent started.
     Noise(&'a str),
-    /// Something of the source that is not carried.
+    /// A path of the source that is not pushed.
     LeftOut(&'a LeftOut),
     /// The destination's state is known.
     Surveyed {
@@ -28,18 +28,18 @@ pub enum Event<'a> {
     },
     /// The plan is made.
     Planned {
-        /// Files whose content travels.
+        /// Files whose content is sent.
         files: u64,
         /// Their bytes of content.
         bytes: u64,
     },
     /// More content has been sent.
     Progress {
-        /// Bytes of content dealt with so far.
+        /// Bytes of content that are sent, or need not be, so far.
         done: u64,
         /// Bytes of content in all.
         total: u64,
-        /// Bytes that travelled for it so far.
+        /// Bytes sent so far.
         sent: u64,
     },
     /// Files that did not arrive as they were sent are sent again.
@@ -51,21 +51,21 @@ pub enum Event<'a> {
     Sent,
     /// Everything is staged and verified; nothing is published yet.
     Staged,
-    /// The destination is as the plan says, but for what is left for pruning.
+    /// The destination is as planned, except for what is left for pruning.
     Published,
     /// What was left for pruning is done.
     Pruned,
-    /// Something the user should know, in words.
+    /// A message for the user.
     Notice(&'a str),
 }
 
-/// Hears of events; called from the thread that pushes.
+/// Receives events, in the thread that pushes.
 pub trait Monitor: Sync {
-    /// Takes note of an event.
+    /// Receives an event.
     fn event(&self, event: Event<'_>);
 }
 
-/// Hears nothing.
+/// Ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoMonitor;
 

@@ -5,12 +5,13 @@
 //! ```
 //!
 //! **The sender plans; the agent obeys.** The [`sender`] scans the source, hears the destination's
-//! [`state`], [`compare`]s, makes a [`plan`] in which every file has a [`recipe`], and encodes content. The
-//! [`agent`] runs at the destination, builds every file in a staging area, checks its digest, and publishes by
-//! renaming. Between them is the [`proto`]col, which does no input or output itself.
+//! [`state`], [`compare`]s, makes a [`plan`] in which every file has a [`recipe`], and encodes
+//! content. The [`agent`] runs at the destination, builds every file in a staging area, checks its
+//! digest, and publishes by renaming. Between them is the [`proto`]col, which does no input or
+//! output itself.
 //!
-//! Everything but [`fs`], [`agent`] and [`sender`] is pure: bytes and values in, bytes and values out.
-//! `docs/architecture.md` draws the map.
+//! Everything but [`fs`], [`agent`] and [`sender`] is pure: bytes and values in, bytes and values
+//! out. `docs/architecture.md` draws the map.
 
 pub mod builder;
 pub mod compare;

@@ -25,6 +25,7 @@ pub enum Publishing {
     /// File by file, entry points last: every path is whole at every moment.
     #[default]
     Files,
-    /// All at once: a new tree, built beside the destination from links to what stays, changes places with it.
+    /// All at once: a new tree, built beside the destination from links to what stays, changes
+    /// places with it.
     Directory,
 }

@@ -1,4 +1,5 @@
-//! The filter beside its referee: real rsync over real trees, under tables of rules and random ones.
+//! The filter beside its referee: real rsync over real trees, under tables of rules and random
+//! ones.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

@@ -1,6 +1,8 @@
-//! Names that may be one name at the destination: its file system may ignore case, or how Unicode is composed.
+//! Finds names that may be the same name at the destination, whose file system may ignore case or
+//! Unicode composition.
 //!
-//! Here they are only suspected, by folding both. Whether they are one is seen at the destination, where it matters.
+//! Here names are only compared after folding; the agent checks at the destination whether they are
+//! the same.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,12 +14,12 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::compare::content_match::SourceEntry;
 
-/// Two paths that are one to the destination's file system.
+/// Two paths that are the same to the destination's file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OneName {
     /// A path of the source.
     pub path: RelPath,
-    /// Another one, of the source or at the destination.
+    /// The other path, in the source or at the destination.
     pub other: RelPath,
 }
 
@@ -26,7 +28,7 @@ pub struct OneName {
 pub struct Pair {
     /// Position in the source of a path that the destination does not list.
     pub new: usize,
-    /// The other one.
+    /// The other path.
     pub other: Other,
 }
 
@@ -36,11 +38,11 @@ pub enum Other {
     /// Position in the source.
     Source(usize),
     /// Position in the state, of a path that the source does not have.
-    CachedSurvey(u32),
+    Existing(u32),
 }
 
-/// The pairs of a source and a state, in tree order of the new paths' spellings; `known` has for each source entry its
-/// position in the state. At most [`limits::ALIASES`].
+/// The pairs of a source and a state, in tree order of the new paths. `known` has the position in
+/// the state of each source entry. At most [`limits::ALIASES`].
 pub fn pairs(source: &[SourceEntry], state: &State, known: &[Option<u32>]) -> Vec<Pair> {
     let mut pairs = Vec::new();
     let mut new: HashMap<Vec<u8>, usize> = HashMap::new();
@@ -61,7 +63,7 @@ pub fn pairs(source: &[SourceEntry], state: &State, known: &[Option<u32>]) -> Ve
         let Some(&at) = new.get(&folded(remote.entry.path.as_bytes())) else { continue };
         let other = match positions.get(&position) {
             Some(&listed) => Other::Source(listed),
-            None => Other::CachedSurvey(position),
+            None => Other::Existing(position),
         };
         pairs.push(Pair { new: at, other });
     }
@@ -69,8 +71,8 @@ pub fn pairs(source: &[SourceEntry], state: &State, known: &[Option<u32>]) -> Ve
     pairs
 }
 
-/// A path in the coarsest way that file systems compare names: without case, decomposed, and without the dots and
-/// spaces at the end of names that some drop.
+/// Folds a path as the least exact file systems do: without case, decomposed, and without the dots
+/// and spaces at the end of names that some drop.
 fn folded(path: &[u8]) -> Vec<u8> {
     let mut folded = match std::str::from_utf8(path) {
         Ok(text) if !text.is_ascii() => {
@@ -135,10 +137,8 @@ mod tests {
         let source = ["App.js", "app.js", "logo.png", "same.css"].map(local);
         let state = state(&["Logo.png", "SAME.css", "app.js", "same.css"]);
         let known = [None, Some(2), None, Some(3)];
-        let expected = [
-            Pair { new: 2, other: Other::CachedSurvey(0) },
-            Pair { new: 0, other: Other::Source(1) },
-        ];
+        let expected =
+            [Pair { new: 2, other: Other::Existing(0) }, Pair { new: 0, other: Other::Source(1) }];
         assert_eq!(pairs(&source, &state, &known), expected);
         assert_eq!(pairs(&source, &State::default(), &[None; 4]).len(), 1);
         let all = [Some(0), Some(1), Some(2), Some(3)];

@@ -1,4 +1,4 @@
-//! What the destination answers about its files.
+//! The destination's answers about its files.
 
 use std::collections::HashMap;
 
@@ -7,13 +7,13 @@ use assetsync_core::delta::Signature;
 /// The answer to a question about a file at the destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It has the expected content.
+    /// The file has the expected content.
     ContentMatch,
-    /// It has not.
+    /// The file has another content.
     Different,
-    /// It has not, and this is its signature.
+    /// The file has another content, with this signature.
     Signed(Signature),
-    /// It can't be read.
+    /// The file can't be read.
     Gone,
 }
 

@@ -29,15 +29,15 @@ impl<'a> BasisIndex<'a> {
         BasisIndex { state, by_name }
     }
 
-    /// The file of the same logical name that is nearest in size; of several, the newest.
+    /// The file of the same logical name that is closest in size, and of several the newest.
     pub fn find(&self, local: &Entry, rules: &FingerprintRules) -> Option<u32> {
         let size = local.file_size()?;
         let name = LogicalName::of(local.path.as_bytes(), rules)?;
         let candidates = self.by_name.get(&name.path)?;
         candidates.iter().copied().min_by_key(|&position| {
             let entry = &self.state.entries[position as usize].entry;
-            let link_speed = entry.file_size().unwrap_or(u64::MAX).abs_diff(size);
-            (link_speed, std::cmp::Reverse(entry.mtime), position)
+            let difference = entry.file_size().unwrap_or(u64::MAX).abs_diff(size);
+            (difference, std::cmp::Reverse(entry.mtime), position)
         })
     }
 }

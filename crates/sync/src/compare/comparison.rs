@@ -1,4 +1,4 @@
-//! The two trees, compared: what differs, and what the destination must be asked about it.
+//! Compares the two trees: finds what differs, and what the destination must be asked.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -18,28 +18,29 @@ use crate::draft::drafts::{Drafts, GzDraft};
 use crate::plan::decision::Deletes;
 use crate::scan::compressed_names::is_precompressed;
 
-/// The two trees, compared.
+/// The compared trees.
 #[derive(Debug)]
 pub struct Comparison<'a> {
     pub(crate) source: &'a [SourceEntry],
     pub(crate) state: &'a State,
     pub(crate) policy: &'a Policy,
-    /// Which ways files may take.
+    /// The recipes that may be used.
     pub(crate) recipes: Recipes,
-    /// What is deleted of what the source does not have.
+    /// Which extraneous paths are deleted.
     pub(crate) deletes: &'a Deletes,
-    /// What is set aside at the destination.
+    /// The retained contents of the destination.
     pub(crate) retained_contents: &'a [RetainedContent],
-    /// The source's contents may be nowhere but at the destination.
+    /// Whether contents of the source may exist only at the destination.
     pub(crate) has_contents_elsewhere: bool,
     /// For each source entry, the position of its path in the state.
     pub(crate) known: Vec<Option<u32>>,
-    /// Source entries that stand under another spelling, by position, and where in the state that is.
+    /// Source entries that exist under another spelling, by position, with the position of that in
+    /// the state.
     pub(crate) aliases: BTreeMap<usize, u32>,
     pub(crate) same: Vec<ContentMatch>,
     pub(crate) contents: ContentIndex,
     pub(crate) names: BasisIndex<'a>,
-    /// What the sender knows of changed files by itself.
+    /// Drafts of changed files.
     pub(crate) drafts: Arc<Drafts>,
     /// `.gz` files that may be made from their plain siblings, by position in the source.
     pub(crate) regzips: Arc<HashMap<usize, GzDraft>>,
@@ -52,16 +53,16 @@ pub struct Comparison<'a> {
 pub(crate) struct BasisQuery {
     /// Position in the state.
     pub(crate) known: u32,
-    /// As it is after rewriting.
+    /// Whether the basis is used as it is after rewriting.
     pub(crate) rewritten: bool,
-    /// Whether the rewritten basis is this very content is asked, too.
+    /// Whether to ask also if the rewritten basis equals the new content.
     pub(crate) expects: bool,
-    /// The signature to ask for, if a delta can pay.
+    /// The signature to ask for, if a delta can be smaller.
     pub(crate) spec: Option<SignatureSpec>,
 }
 
 impl<'a> Comparison<'a> {
-    /// Compares; both sides are in tree order. Files take only ways that are among `recipes`.
+    /// Compares two trees in tree order. Only `recipes` are used.
     pub fn new(
         source: &'a [SourceEntry],
         state: &'a State,
@@ -97,13 +98,14 @@ impl<'a> Comparison<'a> {
         comparison
     }
 
-    /// Prefers what the destination has, however small: a [given source](crate::Source::of) may lack it.
+    /// Prefers contents of the destination, however small: a [given source](crate::Source::of) may
+    /// lack them.
     pub fn given(mut self, has_contents_elsewhere: bool) -> Comparison<'a> {
         self.has_contents_elsewhere = has_contents_elsewhere;
         self
     }
 
-    /// Takes what a deploy decided to delete, and the contents that are set aside at the destination.
+    /// Sets what a deploy decided to delete, and the retained contents of the destination.
     pub fn deploying(
         mut self,
         deletes: &'a Deletes,
@@ -115,7 +117,7 @@ impl<'a> Comparison<'a> {
         self
     }
 
-    /// Takes what the sender knows of changed files: about those the destination is not asked.
+    /// Sets the drafts. The destination is not asked about drafted files.
     pub fn with(mut self, drafts: Arc<Drafts>) -> Comparison<'a> {
         self.regzips = Arc::clone(&drafts.regzips);
         self.drafts = drafts;
@@ -123,7 +125,7 @@ impl<'a> Comparison<'a> {
         self
     }
 
-    /// Names that may be one name at the destination, to ask it about.
+    /// Pairs of names that may be the same at the destination, which must be asked.
     pub fn suspects(&self) -> Vec<Pair> {
         pairs(self.source, self.state, &self.known)
     }
@@ -132,7 +134,7 @@ impl<'a> Comparison<'a> {
     pub fn is_listed(&self, other: Other) -> bool {
         match other {
             Other::Source(at) => self.known[at].is_some(),
-            Other::CachedSurvey(_) => true,
+            Other::Existing(_) => true,
         }
     }
 
@@ -140,19 +142,19 @@ impl<'a> Comparison<'a> {
     pub fn spellings(&self, pair: Pair) -> (&'a RelPath, &'a RelPath) {
         let other = match pair.other {
             Other::Source(at) => &self.source[at].entry,
-            Other::CachedSurvey(known) => &self.state.entries[known as usize].entry,
+            Other::Existing(known) => &self.state.entries[known as usize].entry,
         };
         (&self.source[pair.new].entry.path, &other.path)
     }
 
-    /// Takes which pairs are one name at the destination. What the source has twice can't both be there; nor can what
-    /// it has and what a filter protects, or a directory and something else.
+    /// Sets which pairs are the same name at the destination. It is an error if both are in the
+    /// source, if a filter protects the other one, or if only one is a directory.
     pub fn aliased(mut self, pairs: &[Pair]) -> Result<Comparison<'a>, Vec<OneName>> {
         let mut clashes = Vec::new();
         for pair in pairs {
             let local = &self.source[pair.new];
             let taken = match pair.other {
-                Other::CachedSurvey(known) => self.stands_in(local, known).then_some(known),
+                Other::Existing(known) => self.stands_in(local, known).then_some(known),
                 Other::Source(_) => None,
             };
             match taken {
@@ -180,7 +182,7 @@ impl<'a> Comparison<'a> {
         is_dir == (local.entry.kind == Kind::Dir) && !is_protected
     }
 
-    /// What the sender knows by itself.
+    /// The drafts of changed files.
     pub fn drafts(&self) -> &Drafts {
         &self.drafts
     }
@@ -200,12 +202,12 @@ impl<'a> Comparison<'a> {
         self.state
     }
 
-    /// What the planner was told.
+    /// How the trees are compared.
     pub fn policy(&self) -> &'a Policy {
         self.policy
     }
 
-    /// Which ways files may take.
+    /// The recipes that may be used.
     pub fn recipes(&self) -> Recipes {
         self.recipes
     }
@@ -222,14 +224,14 @@ impl<'a> Comparison<'a> {
             .collect()
     }
 
-    /// Whether a source entry is a file with content that is nowhere at the destination, as far as it is known.
+    /// Whether a source entry is a file whose content the destination is not known to have.
     fn is_new(&self, at: usize) -> bool {
         let local = &self.source[at];
         let key = local.digest.map(|digest| digest.short()).zip(local.entry.file_size());
         key.is_some_and(|key| !self.recipes.copy || self.contents.find(key).is_none())
     }
 
-    /// Where in the state a regular file stands at the path of a source file.
+    /// The position in the state of the regular file at the path of a source file.
     pub fn existing_index(&self, at: usize) -> Option<u32> {
         self.existing(at).and(self.known[at])
     }
@@ -249,7 +251,7 @@ impl<'a> Comparison<'a> {
         let renames = self.drafts.renames.iter();
         let renamed: HashMap<&RelPath, u32> =
             renames.map(|(path, rename)| (path, rename.known)).collect();
-        // Whether these are the same as they are is asked already.
+        // These are queried as they are, so not after rewriting.
         let asked =
             self.known.iter().zip(&self.same).filter(|(_, same)| **same == ContentMatch::Query);
         let asked: HashSet<u32> = asked.filter_map(|(known, _)| *known).collect();
@@ -279,13 +281,13 @@ impl<'a> Comparison<'a> {
         (0..self.source.len()).map(&mut choose).collect()
     }
 
-    /// The regular file that stands at the path of a source file.
+    /// The existing regular file at the path of a source file.
     pub(crate) fn existing(&self, at: usize) -> Option<&'a Entry> {
         let remote = &self.state.entries.get(self.known[at]? as usize)?.entry;
         matches!(remote.kind, Kind::File { .. }).then_some(remote)
     }
 
-    /// What must be asked, each file once, in order.
+    /// The queries, one for each file, in order of the state.
     pub fn queries(&self) -> Vec<Query> {
         let mut asks = BTreeMap::new();
         for (at, local) in self.source.iter().enumerate() {
@@ -320,7 +322,7 @@ fn ask(asks: &mut BTreeMap<u32, Query>, known: u32) -> &mut Query {
     asks.entry(known).or_insert(Query { known, expected: None, signature: None, rewritten: false })
 }
 
-/// For each source entry, where its path is in the state: a merge of two sorted lists.
+/// For each source entry, the position of its path in the state: a merge of two sorted lists.
 fn positions(source: &[SourceEntry], state: &State) -> Vec<Option<u32>> {
     let mut at = 0;
     let position = |local: &SourceEntry| {

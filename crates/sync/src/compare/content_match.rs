@@ -1,5 +1,4 @@
-//! Compares the source with the destination: which files are the same, which are not, which must be asked
-//! about.
+//! Compares files of the source and the destination: equal, different, or to be asked about.
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::{Entry, Mtime};
@@ -8,17 +7,17 @@ use assetsync_core::state::RemoteEntry;
 /// One path of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceEntry {
-    /// What stands there.
+    /// The path with its kind, mode and mtime.
     pub entry: Entry,
     /// The content's digest; every regular file has one.
     pub digest: Option<Digest>,
 }
 
-/// What decides whether two files have the same content.
+/// How the contents of two files are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CompareBy {
-    /// The content: by digests where the destination knows them, else by reading the destination's file. Times never
-    /// decide: builds with fixed times change files that keep size and mtime.
+    /// By digest if the destination knows it, else by reading the destination's file. Times do not
+    /// count: builds with fixed times change files without changing size and mtime.
     #[default]
     Content,
     /// Files of the same size are the same (`--size-only`).
@@ -28,15 +27,15 @@ pub enum CompareBy {
 /// Whether the contents of two files are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentMatch {
-    /// They are.
+    /// They are the same.
     Yes,
-    /// They are not.
+    /// They differ.
     No,
-    /// Only reading the destination's file will tell.
+    /// Unknown until the destination's file is read.
     Query,
 }
 
-/// How finely the destination keeps times.
+/// The resolution of the destination's times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MtimeResolution {
     /// To the nanosecond.
@@ -47,7 +46,7 @@ pub enum MtimeResolution {
 }
 
 impl MtimeResolution {
-    /// Whether the two times are the same as far as this clock tells.
+    /// Whether two times are the same at this resolution.
     pub fn same(self, a: Mtime, b: Mtime) -> bool {
         match self {
             MtimeResolution::Nanoseconds => a == b,

@@ -1,4 +1,4 @@
-//! Comparing the source with what the destination holds.
+//! Compares the source with the destination.
 
 pub mod aliases;
 pub mod answers;

@@ -1,4 +1,4 @@
-//! What decides, besides the two trees, how they are compared.
+//! How two trees are compared.
 
 use super::content_match::{CompareBy, MtimeResolution};
 use crate::scan::entry_points::EntryPoints;
@@ -8,15 +8,15 @@ use crate::scan::logical_name::FingerprintRules;
 /// How two trees are compared, and whether the source decides what is deleted.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
-    /// Delete what the source does not have.
+    /// Delete extraneous paths.
     pub delete: bool,
-    /// What decides whether files are the same.
+    /// How contents are compared.
     pub rule: CompareBy,
-    /// How finely the destination keeps times.
+    /// The resolution of the destination's times.
     pub clock: MtimeResolution,
-    /// What is not looked at on either side.
+    /// Paths that are ignored on both sides.
     pub filter: Filter,
-    /// What is published last.
+    /// Files that are published last.
     pub entry_points: EntryPoints,
     /// How fingerprints look.
     pub names: FingerprintRules,

@@ -1,28 +1,29 @@
-//! How far a destination is, and what pays on the way there.
+//! How fast the link to a destination is, and which recipes pay on it.
 
 use std::time::Duration;
 
 use assetsync_core::recipe::Recipes;
 use assetsync_ssh::ResponseTimes;
 
-/// A host that answers to TCP within this is near: on this machine, or in the same building.
+/// A host that answers to TCP within this time has a fast link: it is this machine, or in the same
+/// building.
 const FAST_TCP_RESPONSE: Duration = Duration::from_millis(3);
 
-/// Unless it takes longer to answer to SSH: then the host is behind what answered to TCP. Processes may have to wait for
-/// a processor for some of this time.
+/// A host that takes longer than this to answer to SSH is behind a forwarded port, on another link.
+/// Generous, because processes may have to wait for a processor.
 const FAST_SSH_RESPONSE: Duration = Duration::from_millis(25);
 
-/// How far a destination is.
+/// The speed of the link to a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkSpeed {
-    /// Bytes travel there in less time than it takes to find out which of them need not.
+    /// Sending bytes takes less time than finding out which need not be sent.
     Fast,
-    /// Bytes are what takes time; so it is taken to be wherever nothing is known.
+    /// Sending bytes takes most of the time. Assumed if nothing is known.
     Slow,
 }
 
 impl LinkSpeed {
-    /// The ways that pay for files, of those that may be taken: `only` these, if any are given.
+    /// The recipes to use: `only` these if given, else those that pay on this link.
     pub fn recipes(self, only: Option<Recipes>) -> Recipes {
         only.unwrap_or(match self {
             LinkSpeed::Fast => Recipes::FAST_LINK,
@@ -31,7 +32,7 @@ impl LinkSpeed {
     }
 }
 
-/// Whether a host that took so long to answer is near.
+/// Whether a host with these response times has a fast link.
 pub fn is_fast(answers: ResponseTimes) -> bool {
     answers.tcp < FAST_TCP_RESPONSE && answers.ssh < FAST_SSH_RESPONSE
 }

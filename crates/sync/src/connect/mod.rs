@@ -1,4 +1,4 @@
-//! Reaching the destination and starting its agent.
+//! Connects to the destination and starts its agent.
 
 pub mod link_speed;
 pub mod start_agent;

@@ -1,4 +1,4 @@
-//! The way to a destination.
+//! Connects to a destination and starts its agent.
 
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
@@ -12,41 +12,41 @@ use crate::event::{Event, Monitor};
 use crate::share::push_group::PushGroup;
 use crate::store::Store;
 
-/// How to reach a destination and what to expect of it.
+/// How to connect to a destination and talk to its agent.
 #[derive(Clone)]
 pub struct ConnectOptions<'a> {
-    /// Agent builds at hand.
+    /// The available agents.
     pub agents: &'a Agents,
-    /// How hosts are reached.
+    /// SSH settings.
     pub ssh: &'a SshOptions,
-    /// Who is asked for passphrases.
+    /// Asks for passphrases.
     pub prompt: &'a (dyn Prompt + Sync),
-    /// After so long without a byte the push is given up.
+    /// Give up after this long without a byte.
     pub timeout: Duration,
-    /// Most bytes a second to send.
+    /// Limit of bytes sent per second.
     pub bytes_per_second: Option<u64>,
-    /// Only look; create and change nothing.
+    /// Plan only; create and change nothing.
     pub dry_run: bool,
-    /// Let the agent read every file, whatever its index says.
+    /// Let the agent read every file, even if its index has the digest.
     pub checksum: bool,
-    /// Where contents and states of destinations are remembered.
+    /// The cache of contents and states of destinations.
     pub store: Option<&'a Store>,
-    /// Pushes of the same source to other destinations, with which work is shared.
+    /// Pushes of the same source to other destinations, which share work.
     pub group: Option<&'a PushGroup>,
 }
 
-/// A destination that was reached, and the agent that was started there.
+/// A started agent.
 pub struct StartedAgent {
     /// The agent.
     pub agent: Started,
-    /// How far it is.
+    /// The speed of the link to it.
     pub link_speed: LinkSpeed,
-    /// When it began to be reached.
+    /// When connecting began.
     pub since: Instant,
 }
 
 impl StartedAgent {
-    /// Reaches `target` and starts its agent, which is sent `line` first.
+    /// Connects to `target` and starts its agent, which is sent `line` first.
     pub fn start_agent(
         target: &Target,
         connection: &ConnectOptions<'_>,
@@ -80,8 +80,8 @@ impl StartedAgent {
 }
 
 impl ConnectOptions<'_> {
-    /// However near a host is, bytes count where they are held back, and where several destinations share the work of
-    /// finding out which of them need not travel.
+    /// The link counts as slow if the rate is limited, and if several destinations share the work
+    /// of finding out what need not be sent.
     fn link_speed(&self, is_fast: bool) -> LinkSpeed {
         let several = self.group.is_some_and(PushGroup::has_several);
         let bytes_count = several || self.bytes_per_second.is_some();
@@ -89,7 +89,8 @@ impl ConnectOptions<'_> {
     }
 }
 
-/// A local path is made absolute: an agent starts wherever it is put.
+/// The destination's path as bytes. A local path is made absolute, because an agent starts in any
+/// directory.
 pub fn destination_bytes(target: &Target) -> Result<Vec<u8>, PushError> {
     match target {
         Target::Local(path) => {
@@ -100,7 +101,7 @@ pub fn destination_bytes(target: &Target) -> Result<Vec<u8>, PushError> {
     }
 }
 
-/// 32 hexadecimal digits nobody can have printed before.
+/// 32 random hexadecimal digits, which no other output can contain by chance.
 pub(crate) fn nonce() -> Result<String, PushError> {
     use std::io::Read;
     let mut random = [0; 16];

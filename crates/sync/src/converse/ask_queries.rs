@@ -13,7 +13,8 @@ use crate::encode::sink::MessageSink;
 use crate::error::PushError;
 
 impl Session<'_> {
-    /// Asks what the comparison leaves open. Returns the answers, and the pairs of paths that are one to the destination.
+    /// Asks what the comparison leaves open. Returns the answers, and the pairs of paths that are
+    /// one to the destination.
     pub fn ask(&mut self, comparison: &Comparison<'_>) -> Result<(Answers, Vec<Pair>), PushError> {
         let (queries, suspects) = (comparison.queries(), comparison.suspects());
         if queries.is_empty() && suspects.is_empty() {

@@ -1,4 +1,4 @@
-//! A deploy's decision in the terms of the protocol: what the agent knows is named by its position.
+//! A deploy's decision in terms of the protocol.
 
 use std::collections::HashMap;
 
@@ -9,21 +9,22 @@ use super::survey::Survey;
 use crate::error::PushError;
 use crate::plan::decision::{Decision, HistoryEdit};
 
-/// A decision as the agent is told of it: what it knows is named by position.
+/// A decision in terms of the protocol, with positions in place of paths and digests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeployRequests {
-    /// Positions in the state, ascending, and the digests that are expected there.
+    /// Files whose contents are to be retained: positions in the state, ascending, and the expected
+    /// digests.
     pub to_retain: Vec<(u32, Digest)>,
-    /// Bytes that setting these aside takes.
+    /// Bytes that retaining these takes.
     pub bytes: u64,
-    /// Positions in the list of what is set aside, ascending.
+    /// Positions in the list of retained contents, ascending.
     pub retained_to_drop: Vec<u32>,
-    /// What becomes of the history.
+    /// The change of the history.
     pub history: Option<HistoryEdit>,
 }
 
 impl DeployRequests {
-    /// The wishes of a decision about a surveyed destination.
+    /// The requests that carry out a decision about a surveyed destination.
     pub fn of(decision: &Decision, survey: &Survey) -> Result<DeployRequests, PushError> {
         let (mut to_retain, mut bytes) = (Vec::new(), 0);
         let entries = &survey.state.entries;
@@ -49,7 +50,7 @@ impl DeployRequests {
         Ok(DeployRequests { to_retain, bytes, retained_to_drop, history })
     }
 
-    /// Whether there is nothing to wish for.
+    /// Whether there are no requests.
     pub fn is_empty(&self) -> bool {
         self.to_retain.is_empty() && self.retained_to_drop.is_empty() && self.history.is_none()
     }

@@ -9,7 +9,7 @@ use crate::encode::sink::MessageSink;
 use crate::error::PushError;
 use crate::event::{Event, Monitor};
 
-/// A wire that reports how much of the content is dealt with.
+/// A wire that reports progress.
 pub struct ProgressSink<'w> {
     wire: &'w mut Wire,
     monitor: &'w dyn Monitor,
@@ -18,7 +18,7 @@ pub struct ProgressSink<'w> {
 }
 
 impl<'w> ProgressSink<'w> {
-    /// Reports on `total` bytes of content.
+    /// Reports the progress of sending `total` bytes of content.
     pub fn new(wire: &'w mut Wire, monitor: &'w dyn Monitor, total: u64) -> ProgressSink<'w> {
         ProgressSink { wire, monitor, done: 0, total }
     }

@@ -12,7 +12,7 @@ use crate::error::PushError;
 use crate::event::Event;
 
 impl Session<'_> {
-    /// Hears what stands at the destination: in full, or how it differs from what is `known`.
+    /// Receives the state of the destination, in full or as differences from the `known` one.
     pub fn survey(&mut self, known: CachedSurvey) -> Result<Survey, PushError> {
         let mut hearing = SurveyReceiver {
             survey: Survey::default(),
@@ -32,20 +32,20 @@ impl Session<'_> {
     }
 }
 
-/// A survey that is being heard.
+/// A survey while it is received.
 struct SurveyReceiver {
     survey: Survey,
-    /// What the entries take in memory beyond their own size, in bytes.
+    /// Heap memory of the entries, in bytes.
     bytes: usize,
     cached: CachedEntries,
-    /// What is remembered of the history.
+    /// The cached history.
     history: Vec<u8>,
     is_history_known: bool,
     is_deploy: bool,
 }
 
 impl SurveyReceiver {
-    /// Takes the next message; `true` if it was the last.
+    /// Processes the next message. Returns `true` if it was the last.
     fn on_message(&mut self, message: ToSender<'_>) -> Result<bool, PushError> {
         match message {
             ToSender::Entry(entry) => self.add(entry)?,
@@ -107,7 +107,7 @@ impl SurveyReceiver {
     }
 }
 
-/// What is remembered, being confirmed or dropped by the agent.
+/// Cached entries that the agent has neither confirmed nor removed.
 struct CachedEntries {
     rest: std::vec::IntoIter<RemoteEntry>,
     is_used: bool,
@@ -128,7 +128,7 @@ impl CachedEntries {
         Ok(self.rest.by_ref().take(count).collect())
     }
 
-    /// An agent that tells differences accounts for every entry.
+    /// Checks that an agent that sends differences has accounted for every entry.
     fn end(&mut self) -> Result<(), PushError> {
         if self.is_used && self.rest.len() > 0 {
             return Err(PushError::Protocol("it forgot part of the state".into()));
@@ -137,7 +137,7 @@ impl CachedEntries {
     }
 }
 
-/// What an entry takes in memory beyond its own size, in bytes.
+/// Heap memory of an entry, in bytes.
 fn entry_bytes(entry: &Entry) -> usize {
     let target = if let Kind::Symlink { target } = &entry.kind { target.len() } else { 0 };
     entry.path.as_bytes().len() + target

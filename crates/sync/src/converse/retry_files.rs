@@ -31,8 +31,8 @@ impl Session<'_> {
             let action = action.ok_or_else(|| PushError::Protocol("failure of no file".into()))?;
             let amend = amend(position, action, source, &mut tree)?;
             self.wire.send(&amend)?;
-            let outlet = &mut self.wire;
-            let mut encoder = Encoder { tree: &mut tree, outlet, answers: &answers };
+            let sink = &mut self.wire;
+            let mut encoder = Encoder { tree: &mut tree, sink, answers: &answers };
             if !encoder.encode_whole(position, action)? {
                 let source = std::io::Error::other("it was not the same twice");
                 return Err(PushError::Changing { path: action.path.to_string(), source });
@@ -50,7 +50,8 @@ impl Session<'_> {
     }
 }
 
-/// Reads the file of an action again. Updates the action, and returns the message that updates the agent's.
+/// Reads the file of an action again. Updates the action, and returns the message that updates the
+/// agent's.
 fn amend(
     position: u32,
     action: &mut Action,

@@ -1,4 +1,4 @@
-//! A destination hears what is encoded for it and for others in the same state.
+//! Sends a shared encoding to one destination.
 
 use std::thread;
 use std::time::Duration;
@@ -13,47 +13,47 @@ use crate::event::{Event, Monitor};
 use crate::share::push_group::PushGroup;
 use crate::share::shared_encoding::{NextBytes, SharedEncodingReader};
 
-/// How long to wait for the encoder before showing a sign of life and looking for one.
+/// How long to wait for the encoder before sending a heartbeat and checking for the agent.
 const WAIT_LIMIT: Duration = Duration::from_millis(200);
 
-/// Sends `work` over `wire`. Gives whether it was encoded here, which is on for all who listen: an error of this
-/// destination then comes only once they have all of it.
+/// Sends `work` over `wire`. Returns whether it was encoded here. That encoding continues for all
+/// readers: an error of this destination is then reported only after they have all of it.
 pub fn send_shared(
     group: &PushGroup,
     work: &EncodeJob<'_>,
     wire: &mut Wire,
     monitor: &dyn Monitor,
 ) -> Result<bool, PushError> {
-    let memory = wire.pause()?;
-    let (player, recorder) = group.tape(work, memory)?;
-    let encodes = recorder.is_some();
+    let context = wire.pause()?;
+    let (reader, writer) = group.encoding(work, context)?;
+    let encodes = writer.is_some();
     thread::scope(|scope| {
-        if let Some(mut recorder) = recorder {
+        if let Some(mut writer) = writer {
             scope.spawn(move || {
-                let encoded = work.encode(&mut recorder);
-                group.count(recorder.end(encoded));
+                let encoded = work.encode(&mut writer);
+                group.count(writer.end(encoded));
             });
         }
-        let replayed = replay(player, wire, monitor, work.bytes());
+        let replayed = replay(reader, wire, monitor, work.bytes());
         if replayed.is_err() {
             wire.disconnect();
         }
         replayed
     })
-    .and_then(|memory| wire.resume(memory))?;
+    .and_then(|context| wire.resume(context))?;
     Ok(encodes)
 }
 
-/// Passes on what is on the tape, as it gets there; gives what this direction remembers in the end.
+/// Sends the encoding as it grows. Returns the codec context at its end.
 fn replay(
-    mut player: SharedEncodingReader,
+    mut reader: SharedEncodingReader,
     wire: &mut Wire,
     monitor: &dyn Monitor,
     total: u64,
 ) -> Result<CodecContext, PushError> {
     let mut told = 0;
     loop {
-        match player.next(WAIT_LIMIT)? {
+        match reader.next(WAIT_LIMIT)? {
             NextBytes::Bytes { bytes, done } => {
                 wire.write(bytes)?;
                 if std::mem::replace(&mut told, done) != done {
@@ -64,7 +64,7 @@ fn replay(
                 wire.keep_alive()?;
                 wire.check()?;
             }
-            NextBytes::End(memory) => return Ok(memory),
+            NextBytes::End(context) => return Ok(context),
         }
     }
 }

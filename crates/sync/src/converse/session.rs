@@ -1,4 +1,4 @@
-//! One push to one destination, step by step: connect, survey, plan, stage, publish.
+//! The conversation with an agent, one method for each step of a push.
 
 use std::time::Instant;
 
@@ -34,25 +34,25 @@ pub struct Session<'a> {
     pub(super) renames_sent: bool,
     link_speed: LinkSpeed,
     is_deploy: bool,
-    /// How often content was encoded for this destination first.
+    /// How many encodings began with this destination.
     encodings: u32,
-    /// When the destination began to be reached.
+    /// When connecting began.
     since: Instant,
     installed: Option<bootstrap::Installed>,
     /// Other pushes of the same source, which share encodings.
     group: Option<&'a PushGroup>,
 }
 
-/// What a push to a destination begins with.
+/// What the agent is told first.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SessionOptions {
-    /// The state the sender remembers.
+    /// The id of the cached state.
     pub cached: Option<StateId>,
     /// How the destination is published.
     pub publish: Publishing,
     /// Whether anything may be deleted.
     pub deletes: bool,
-    /// What is wanted besides, if the push is part of a deploy.
+    /// The deploy that the push is part of.
     pub deploy: Option<Deploy>,
 }
 
@@ -72,7 +72,7 @@ impl SessionOptions {
 }
 
 impl<'a> Session<'a> {
-    /// Reaches the destination and starts its agent.
+    /// Connects to the destination and starts its agent.
     pub fn connect(
         target: &Target,
         connection: &ConnectOptions<'a>,
@@ -105,12 +105,12 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// How far the destination is.
+    /// The speed of the link to the destination.
     pub fn link_speed(&self) -> LinkSpeed {
         self.link_speed
     }
 
-    /// What the agent says next.
+    /// Receives the next message.
     pub(crate) fn receive(&mut self) -> Result<ToSender<'_>, PushError> {
         self.wire.receive()
     }
@@ -120,35 +120,35 @@ impl<'a> Session<'a> {
         self.is_deploy
     }
 
-    /// Who hears of events.
+    /// Receives events.
     pub(crate) fn monitor(&self) -> &'a dyn Monitor {
         self.monitor
     }
 
-    /// Takes note of what a survey told.
+    /// Records the results of the survey that later steps need.
     pub(crate) fn set_survey(&mut self, statistics: AgentStatistics, partials: &[Partial]) {
         self.statistics = statistics;
         self.partials = partials.to_vec();
     }
 
-    /// Whether there is anything for the agent to do.
+    /// Whether the agent has anything to do.
     pub fn has_work(&self, plan: &Plan, requests: &DeployRequests) -> bool {
         !plan.actions.is_empty() || self.statistics.index_is_stale || !requests.is_empty()
     }
 
-    /// Sends the plan, its content, and what is wanted besides. If `publish` says so, the agent publishes once
-    /// everything is staged.
+    /// Sends the plan, its content and the requests of a deploy. With `publish`, the agent
+    /// publishes as soon as everything is staged.
     pub fn send(
         &mut self,
         plan: &Plan,
-        materials: &EncodeInputs<'_>,
+        inputs: &EncodeInputs<'_>,
         requests: &DeployRequests,
         publish: bool,
     ) -> Result<(), PushError> {
         let partials = std::mem::take(&mut self.partials);
         self.check_room(plan, &partials, requests.bytes)?;
         let sends_renames = !std::mem::replace(&mut self.renames_sent, true);
-        let work = EncodeJob::new(plan, materials, sends_renames, self.link_speed);
+        let work = EncodeJob::new(plan, inputs, sends_renames, self.link_speed);
         self.monitor.event(Event::Planned { files: work.files(), bytes: work.bytes() });
         self.send_work(&work)?;
         self.send_requests(requests)?;
@@ -158,7 +158,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Tells what is kept besides. It comes after everything that another destination may be sent too.
+    /// Sends the requests of a deploy. They follow all content that may be shared with other
+    /// destinations.
     fn send_requests(&mut self, requests: &DeployRequests) -> Result<(), PushError> {
         for &(known, digest) in &requests.to_retain {
             self.wire.send(&ToAgent::Retain { known, digest })?;
@@ -172,13 +173,13 @@ impl<'a> Session<'a> {
         pieces.try_for_each(|piece| self.wire.send(&ToAgent::HistoryChunk(piece)))
     }
 
-    /// Sends what is encoded for this destination, or for another one in the same state.
+    /// Sends the encoded plan and content, which destinations in the same state share.
     fn send_work(&mut self, work: &EncodeJob<'_>) -> Result<(), PushError> {
         let encoded = match self.group {
             Some(group) => send_shared(group, work, &mut self.wire, self.monitor)?,
             None => {
-                let mut outlet = ProgressSink::new(&mut self.wire, self.monitor, work.bytes());
-                work.encode(&mut outlet)?;
+                let mut sink = ProgressSink::new(&mut self.wire, self.monitor, work.bytes());
+                work.encode(&mut sink)?;
                 true
             }
         };
@@ -186,7 +187,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Waits until everything is staged and verified; what failed is sent again. Gives the number of those files.
+    /// Waits until everything is staged and verified. Sends failed files again, and returns their
+    /// number.
     pub fn wait_staged(
         &mut self,
         plan: &mut Plan,
@@ -200,7 +202,7 @@ impl<'a> Session<'a> {
         Ok(failed.len() as u64)
     }
 
-    /// Which files the agent could not stage.
+    /// Receives which files the agent could not stage, as positions in the plan.
     pub(super) fn staged(&mut self, plan: &Plan) -> Result<Vec<u32>, PushError> {
         let mut failed = Vec::new();
         loop {
@@ -215,25 +217,25 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Has what is staged published, if that was not said with the content.
+    /// Lets the agent publish what is staged.
     pub fn publish(&mut self) -> Result<(), PushError> {
         self.wire.send(&ToAgent::Publish)?;
         self.wire.flush()
     }
 
-    /// Has the agent carry out what was left for pruning.
+    /// Lets the agent prune.
     pub fn prune(&mut self) -> Result<(), PushError> {
         self.wire.send(&ToAgent::Prune)?;
         self.wire.flush()
     }
 
-    /// Shows that this side lives, and looks whether the other does.
+    /// Sends a heartbeat if it is due, and checks that the agent is still there.
     pub fn keep_alive(&mut self) -> Result<(), PushError> {
         self.wire.keep_alive()?;
         self.wire.poll_peer()
     }
 
-    /// Waits until everything is published, or everything is pruned.
+    /// Waits until publishing or pruning has ended.
     pub fn published(&mut self) -> Result<(), PushError> {
         loop {
             match self.wire.receive()? {
@@ -249,20 +251,20 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Under which id the agent knows what stands at the destination now, if it does.
+    /// The id that the agent gives the current state of the destination, if it knows it.
     pub fn state(&self) -> Option<StateId> {
         self.statistics.state
     }
 
-    /// Ends the conversation without (further) work.
-    pub fn bye(&mut self) -> Result<(), PushError> {
+    /// Ends the conversation without further work.
+    pub fn quit(&mut self) -> Result<(), PushError> {
         self.wire.send(&ToAgent::Quit)?;
         self.wire.flush()
     }
 
-    /// The same, and waits until the agent has ended: whoever comes next finds the destination unlocked.
+    /// Ends the conversation and waits for the agent to exit, so that the destination is unlocked.
     pub fn end(&mut self) -> Result<(), PushError> {
-        self.bye()?;
+        self.quit()?;
         match self.wire.receive() {
             Ok(other) => Err(PushError::unexpected(&other)),
             Err(PushError::Closed(_)) => Ok(()),
@@ -270,7 +272,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Writes into the report what the conversation came to.
+    /// Writes the measurements of the conversation into the report.
     pub fn measure(&self, report: &mut Report) {
         report.bytes_sent = self.wire.sent();
         report.encodings = self.encodings;
@@ -282,7 +284,8 @@ impl<'a> Session<'a> {
         report.agent_installed.clone_from(&self.installed);
     }
 
-    /// Old and new files are there at the same time until the deletes at the end.
+    /// Checks the free space. Old and new files exist at the same time until the deletes at the
+    /// end.
     fn check_room(
         &self,
         plan: &Plan,
@@ -291,7 +294,7 @@ impl<'a> Session<'a> {
     ) -> Result<(), PushError> {
         let files = plan.actions.iter().filter_map(Action::file);
         let needed = files.map(FileAction::staged_bytes).sum::<u64>() + set_aside_bytes;
-        // What the plan does not use of an interrupted push is removed before anything is staged.
+        // Partials that the plan does not use are removed before anything is staged.
         let unused = unused_bytes(plan, partials);
         let free = self.statistics.free_bytes.map(|free| free.saturating_add(unused));
         match free.filter(|free| needed > *free) {
@@ -301,7 +304,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Bytes of the leftovers that a plan does not use.
+/// Bytes of the partials that a plan does not use.
 fn unused_bytes(plan: &Plan, partials: &[Partial]) -> u64 {
     let all: u64 = partials.iter().map(|partial| partial.size).sum();
     let files = plan.actions.iter().filter_map(Action::file);

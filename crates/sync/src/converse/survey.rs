@@ -6,21 +6,21 @@ use assetsync_core::state::{RemoteEntry, RetainedContent, State};
 /// The state of a destination, with the records of deploys there.
 #[derive(Debug, Clone, Default)]
 pub struct Survey {
-    /// What stands there.
+    /// The state.
     pub state: State,
-    /// The history of deploys, byte for byte as it was written; empty where there is none.
+    /// The history of deploys, byte for byte as it was written; empty if there is none.
     pub history: Vec<u8>,
-    /// The contents that are set aside there.
+    /// The retained contents.
     pub retained_contents: Vec<RetainedContent>,
-    /// What the agent tells of itself, its clock and its rights.
+    /// What the agent reports about itself, its clock and its permissions.
     pub statistics: AgentStatistics,
 }
 
-/// What the sender remembers of a destination.
+/// The cached survey of a destination.
 #[derive(Debug, Clone, Default)]
 pub struct CachedSurvey {
-    /// What stood there, in tree order.
+    /// The entries, in tree order.
     pub entries: Vec<RemoteEntry>,
-    /// Its history; empty if it is not known, or not wanted.
+    /// The history; empty if it is not known, or not needed.
     pub history: Vec<u8>,
 }

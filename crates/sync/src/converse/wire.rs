@@ -1,4 +1,5 @@
-//! The sender's end of the conversation: reads and writes with a deadline, counts bytes, keeps to a rate.
+//! The sender's end of the connection to an agent: reads and writes with a timeout, counts bytes,
+//! limits the rate.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -16,10 +17,10 @@ use crate::error::PushError;
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 128 * 1024;
 
-/// The zstd level of the dialog.
+/// The zstd level of the conversation.
 const LEVEL: i32 = 3;
 
-/// Longest time between signs of life while content is sought in silence.
+/// Longest time between heartbeats while nothing else is sent.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Both directions of a conversation with an agent.
@@ -35,7 +36,7 @@ pub struct Wire {
     last_write: Instant,
     last_read: Instant,
     blocked: Duration,
-    /// How often an answer was waited for after something had been said.
+    /// How often this side waited for an answer after it had sent something.
     pub round_trips: u32,
     sent_since_read: bool,
     sent: u64,
@@ -73,7 +74,7 @@ impl Wire {
         })
     }
 
-    /// What the agent says next.
+    /// Receives the next message.
     pub fn receive(&mut self) -> Result<ToSender<'_>, PushError> {
         self.round_trips += u32::from(std::mem::take(&mut self.sent_since_read));
         while !self.inbox.ready()? {
@@ -103,7 +104,7 @@ impl Wire {
         self.inbox.receive(&self.piece[..count]);
     }
 
-    /// Looks, without waiting, whether the agent is still there and silent but for signs of life.
+    /// Checks, without waiting, that the agent is still there and has sent nothing but heartbeats.
     pub fn poll_peer(&mut self) -> Result<(), PushError> {
         loop {
             self.reader.set_idle(Duration::ZERO);
@@ -131,21 +132,21 @@ impl Wire {
         }
     }
 
-    /// Ends the zstd frame of what was said, and what was said is on its way. Others may speak until
-    /// [`resume`](Wire::resume); gives what they must know to do so.
+    /// Ends the zstd frame and writes it. Until [`resume`](Wire::resume), frames encoded elsewhere
+    /// may be written; they must begin with the codec context that is returned.
     pub fn pause(&mut self) -> Result<CodecContext, PushError> {
-        let memory = self.outbox.end();
+        let context = self.outbox.end();
         self.write_at_least(1)?;
-        Ok(memory)
+        Ok(context)
     }
 
-    /// Speaks again after others, who remembered `memory` in the end.
-    pub fn resume(&mut self, memory: CodecContext) -> Result<(), PushError> {
-        self.outbox = Outbox::after(memory, LEVEL).map_err(PushError::Io)?;
+    /// Continues after frames encoded elsewhere, which ended with the codec context `context`.
+    pub fn resume(&mut self, context: CodecContext) -> Result<(), PushError> {
+        self.outbox = Outbox::after(context, LEVEL).map_err(PushError::Io)?;
         Ok(())
     }
 
-    /// Notices an agent that has gone, without waiting for anything.
+    /// Fails if the agent has ended. Does not wait.
     pub fn check(&mut self) -> Result<(), PushError> {
         let is_gone =
             self.writer.is_hung_up().and_then(|gone| Ok(gone || self.reader.is_hung_up()?));
@@ -156,12 +157,13 @@ impl Wire {
         }
     }
 
-    /// Gives the conversation up at once, so that the destination is free.
+    /// Ends the connection at once, so that the destination is unlocked.
     pub fn disconnect(&mut self) {
         self.end.kill();
     }
 
-    /// An agent that fails says so and goes; the reason is waiting to be read.
+    /// The error for a failed write. An agent that fails sends the reason before it ends, so read
+    /// on until it comes.
     fn read_failure(&mut self, error: io::Error) -> PushError {
         if error.kind() == io::ErrorKind::TimedOut {
             return self.explain(error);
@@ -213,7 +215,7 @@ impl MessageSink for Wire {
         }
         let mut frame = Vec::new();
         put_frame(&mut frame, FrameKind::Heartbeat, &[]);
-        // Nobody answers a heartbeat, so it begins no round trip.
+        // A heartbeat has no answer, so it begins no round trip.
         let sent_since_read = self.sent_since_read;
         self.write(&frame)?;
         self.sent_since_read = sent_since_read;
@@ -229,7 +231,7 @@ impl MessageSink for Wire {
     }
 }
 
-/// Keeps writing to a rate (`--bwlimit`), measured from the first byte.
+/// Limits the rate of writing, measured from the first byte.
 pub(crate) struct Rate {
     bytes_per_second: u64,
     start: Instant,

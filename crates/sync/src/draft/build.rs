@@ -1,7 +1,9 @@
-//! Drafts files: finds out, before the destination is asked anything, how changed files can be made from old contents.
+//! Drafts files: finds out, before the destination is asked anything, how changed files can be made
+//! from old contents.
 //!
-//! Names of one logical file give the fingerprints that are rewritten in old contents; if the store has an old
-//! content, it is compared with the new one byte for byte; a `.gz` is split into its plain sibling and corrections.
+//! Names of one logical file give the fingerprints that are rewritten in old contents; if the store
+//! has an old content, it is compared with the new one byte for byte; a `.gz` is split into its
+//! plain sibling and corrections.
 
 use std::sync::Arc;
 
@@ -27,13 +29,14 @@ use crate::scan::source::Source;
 /// Copies shorter than this are left to the compressor, in bytes.
 const SHORTEST_COPY: usize = 64;
 
-/// Smaller `.gz` files are sent as they are, in bytes: they are hardly more than their corrections would be.
+/// Smaller `.gz` files are sent as they are, in bytes: they are hardly more than their corrections
+/// would be.
 const SMALLEST_GZ: u64 = 512;
 
-/// How many files are looked at for texts that changed in several of them.
+/// How many files are searched for texts that changed in several of them.
 const SAMPLES: usize = 200;
 
-/// Longest content that is looked at for such texts, in bytes.
+/// Longest content that is searched for such texts, in bytes.
 const SAMPLE_BYTES: usize = 256 * 1024;
 
 /// Drafts the files of `source` that the destination lacks. `old` has contents of the destination.
@@ -90,7 +93,7 @@ struct ChangedFile {
 }
 
 impl DraftBuilder<'_, '_> {
-    /// Finds the names that succeed others.
+    /// Finds the renames.
     fn rename(&self, drafts: &mut Drafts) {
         let comparison = self.contents.comparison;
         let similarity = SimilarityCache::new(self.contents);
@@ -180,7 +183,7 @@ impl DraftBuilder<'_, '_> {
     }
 }
 
-/// The position of `app.js`, if `at` is `app.js.gz` and worth taking apart.
+/// The position of `app.js`, if `at` is `app.js.gz` and worth splitting.
 fn plain_sibling(comparison: &Comparison<'_>, at: usize) -> Option<usize> {
     let entry = &comparison.source()[at].entry;
     let plain = RelPath::new(entry.path.as_bytes().strip_suffix(b".gz")?).ok()?;

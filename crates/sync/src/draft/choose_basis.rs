@@ -1,5 +1,5 @@
-//! Chooses the basis a changed file is compared with: the same path, the name it succeeds, the same logical name, else
-//! the most similar content.
+//! Chooses the basis a changed file is compared with: the same path, the old path of a rename, the
+//! same logical name, else the most similar content.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -46,7 +46,7 @@ pub fn choose(
     chosen
 }
 
-/// Finds bases by content, among what the destination has and the source has not.
+/// Finds bases by content, among the extraneous files.
 fn most_similar(contents: ComparedContents<'_, '_>, left: &[usize]) -> Vec<(usize, u32)> {
     if left.is_empty() {
         return Vec::new();

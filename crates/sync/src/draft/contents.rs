@@ -30,7 +30,8 @@ fn comparable_size(remote: &RemoteEntry) -> Option<u64> {
     is_comparable(&remote.entry.path, size).then_some(size)
 }
 
-/// The new content of a source file, if it is small enough to compare and still has the listed digest.
+/// The new content of a source file, if it is small enough to compare and still has the listed
+/// digest.
 pub fn new_content(source: &Source, local: &SourceEntry) -> Option<Vec<u8>> {
     if !is_comparable(&local.entry.path, local.entry.file_size()?) {
         return None;

@@ -1,4 +1,4 @@
-//! What the sender knows of changed files before it asks the destination anything.
+//! Drafts: what the sender knows about changed files before it asks the destination.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -19,7 +19,7 @@ const COPY_BYTES: u64 = 6;
 /// Drafts of the files that changed.
 #[derive(Debug, Default)]
 pub struct Drafts {
-    /// New paths that succeed old ones, in tree order of the new ones.
+    /// Renames, in tree order of the new paths.
     pub renames: Vec<(RelPath, Rename)>,
     /// Texts that are rewritten besides the fingerprints of renames.
     pub substitutes: Vec<(Vec<u8>, Vec<u8>)>,
@@ -34,7 +34,7 @@ pub struct Drafts {
 /// How the content of one file can be made from an old one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Draft {
-    /// The file at this position of the state, rewritten, is the content.
+    /// The file at this position of the state equals the content once it is rewritten.
     Rewritten(u32),
     /// The content, compared with a reference.
     Compared {
@@ -67,13 +67,14 @@ pub struct GzDraft {
 }
 
 impl GzDraft {
-    /// A draft that is made from the plain sibling at a position of the source. Nothing is computed yet.
+    /// A draft that is made from the plain sibling at a position of the source. Nothing is computed
+    /// yet.
     pub fn from_plain(plain: usize) -> GzDraft {
         GzDraft { plain, corrections: OnceLock::new() }
     }
 
-    /// The corrections that turn the plain sibling into the source file `at`, if there are any. The first call computes
-    /// them.
+    /// The corrections that turn the plain sibling into the source file `at`, if there are any. The
+    /// first call computes them.
     pub fn corrections(&self, source: &Source, at: usize) -> Option<&[u8]> {
         self.corrections.get_or_init(|| split_gz(source, at, self.plain)).as_deref()
     }

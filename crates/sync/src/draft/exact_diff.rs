@@ -1,13 +1,14 @@
 //! Finds what two contents in memory have in common, byte for byte.
 //!
-//! Where the sender still has what it published last, no signature is needed: the basis itself is indexed, one
-//! window in so many bytes, and each position of the new content is looked up by a hash that rolls. A hit is
-//! extended in both directions. Work is bounded whatever the data: few places are compared per hit, and
-//! comparisons that lead to nothing are rationed.
+//! If the sender still has the basis, no signature is needed: the basis itself is indexed, one
+//! window every few bytes, and each position of the new content is looked up by a rolling hash. A
+//! hit is extended in both directions. The work is bounded for any data: few places are compared
+//! per hit, and failed comparisons are rationed.
 //!
-//! Source of the algorithm: J. Bentley and D. McIlroy, "Data Compression Using Long Common Strings" (1999),
-//! the one of open-vcdiff and of git's `diff-delta.c`. The rolling hash is Gear (W. Xia and others, "Ddelta",
-//! 2014), shifted by two bits a byte so that it forgets whatever is older than a window.
+//! Source of the algorithm: J. Bentley and D. McIlroy, "Data Compression Using Long Common Strings"
+//! (1999), the one of open-vcdiff and of git's `diff-delta.c`. The rolling hash is Gear (W. Xia and
+//! others, "Ddelta", 2014), shifted by two bits a byte so that it forgets whatever is older than a
+//! window.
 
 mod index;
 
@@ -16,17 +17,18 @@ use std::ops::Range;
 
 use index::{Index, WINDOW, gear, push};
 
-/// How many bytes behind a run it is looked for whether the run goes on, before anything else.
+/// How many bytes behind a run are checked first for a continuation of the run.
 const RESUME: usize = 64;
 
 /// How far matches are extended to find the best; those that reach it are equally good.
 const LONG_ENOUGH: usize = 1024;
 
-/// Comparisons in vain that are always allowed, and how many bytes of new content earn another one.
+/// Failed comparisons that are always allowed, and how many bytes of new content allow another one.
 const FREE_MISSES: usize = 4096;
 const BYTES_PER_MISS: usize = 16;
 
-/// The part of the basis shown for a gap may be so many times as long as the gap, and so many bytes more.
+/// The part of the basis shown for a gap may be this many times as long as the gap, and this many
+/// bytes longer.
 const NEAR_FACTOR: usize = 4;
 const NEAR_BYTES: usize = 4096;
 
@@ -51,8 +53,9 @@ pub enum PatchOp {
 
 /// Describes `new` by ranges of `basis` of at least `shortest_copy` bytes, and what is left.
 ///
-/// Finds what begins or ends both, what goes on after an edit, and in a basis of up to 4 MiB nearly every other
-/// run of 64 bytes; in a larger one such runs must be longer in proportion, or are found by chance.
+/// Finds what begins or ends both, what goes on after an edit, and in a basis of up to 4 MiB nearly
+/// every other run of 64 bytes; in a larger one such runs must be longer in proportion, or are
+/// found by chance.
 pub fn compare(basis: &[u8], new: &[u8], shortest_copy: usize) -> Vec<PatchOp> {
     let shortest = shortest_copy.max(1);
     let long = |length: usize| if length < shortest { 0 } else { length };
@@ -125,9 +128,10 @@ impl EqualRanges {
     }
 }
 
-/// What `gap` new bytes stand for, between a copy that ends at `before` and one that begins at `after`. Too much
-/// is cut at its end: what comes first in the gap more often resembles what was first there. Where copies go
-/// backward nothing was there, and both sides of the last one are as good as any.
+/// What `gap` new bytes stand for, between a copy that ends at `before` and one that begins at
+/// `after`. Too much is cut at its end: what comes first in the gap more often resembles what was
+/// first there. Where copies go backward nothing was there, and both sides of the last one are as
+/// good as any.
 fn nearby(before: usize, after: usize, gap: usize, basis_bytes: usize) -> Range<usize> {
     let most = gap.saturating_mul(NEAR_FACTOR).saturating_add(NEAR_BYTES);
     if before <= after {
@@ -170,8 +174,8 @@ impl<'a> Search<'a> {
         Some(self.extended(run, usize::MAX))
     }
 
-    /// The run that goes on a little behind the last one, as if bytes had been replaced by as many others: the
-    /// most frequent edit of compiled files, where names hold fingerprints.
+    /// The run that goes on a little behind the last one, as if bytes had been replaced by as many
+    /// others: the most frequent edit of compiled files, where names hold fingerprints.
     fn resumed(&self) -> Option<EqualRange> {
         let basis = self.basis[self.basis_done..].windows(WINDOW);
         let mut windows = basis.zip(self.new[self.done..].windows(WINDOW)).take(RESUME);
@@ -179,8 +183,8 @@ impl<'a> Search<'a> {
         self.run_through(self.basis_done + skipped, self.done + skipped)
     }
 
-    /// The best run at the first position that has one, or at those a window further: only there do all the
-    /// places of the basis meet the windows that are indexed of them.
+    /// The best run at the first position that has one, or at those a window further: only there do
+    /// all the places of the basis meet the windows that are indexed of them.
     fn found(&mut self) -> Option<EqualRange> {
         let (mut new, mut at, mut best) = (self.new, self.done, None);
         let mut hash = gear(new.get(at..at + WINDOW)?);
@@ -222,8 +226,8 @@ impl<'a> Search<'a> {
         if a.map(rank) < b.map(rank) { b } else { a }
     }
 
-    /// The run through `offset` of the basis and `at` of the new content, if it holds a window and is long
-    /// enough.
+    /// The run through `offset` of the basis and `at` of the new content, if it holds a window and
+    /// is long enough.
     fn run_through(&self, offset: usize, at: usize) -> Option<EqualRange> {
         let window = self.basis.get(offset..offset + WINDOW)?;
         if window != self.new.get(at..at + WINDOW)? {

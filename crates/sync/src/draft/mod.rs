@@ -1,4 +1,4 @@
-//! Content prepared from remembered states while the destination is being reached.
+//! Finds out how changed files can be made from old contents, before the destination is asked.
 
 pub mod build;
 pub mod choose_basis;

@@ -1,16 +1,16 @@
-//! Contents that destinations had.
+//! The contents that destinations have.
 
 use assetsync_core::digest::ShortDigest;
 
-/// Gives contents by digest and size in bytes.
+/// Contents by digest and size in bytes.
 pub trait OldContents: Sync {
-    /// Whether the content is at hand.
+    /// Whether the content is available.
     fn has(&self, digest: ShortDigest, size: u64) -> bool;
-    /// The content, if it is at hand and undamaged.
+    /// The content, if it is available and undamaged.
     fn get(&self, digest: ShortDigest, size: u64) -> Option<Vec<u8>>;
 }
 
-/// Has nothing.
+/// No contents.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoContents;
 

@@ -1,11 +1,12 @@
-//! Finds out which new file succeeds which old one, by names without their fingerprints.
+//! Finds renames: new files that are old ones with another fingerprint in the name.
 //!
-//! A build that changes a file gives it another fingerprint and so another path. The pairs of old and new
-//! fingerprints are what contents are rewritten with (see [`assetsync_rewrite`]), so they should be right; a wrong
-//! one costs bytes, never correctness.
+//! A build that changes a file gives it another fingerprint and so another path. The pairs of old
+//! and new fingerprints are what contents are rewritten with (see [`assetsync_rewrite`]), so they
+//! should be right; a wrong one costs bytes, never correctness.
 //!
-//! Where a name has one old and one new file, the name decides. Where several share one, as `constants-*.js`
-//! does eight times in an n8n release, the likeliest pairs are taken first, until nothing more speaks for any.
+//! If a name has one old and one new file, the name decides. If several files share one, as
+//! `constants-*.js` does eight times in an n8n release, the likeliest pairs are taken first, until
+//! there is no evidence for any other.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::{Range, RangeInclusive};
@@ -18,17 +19,17 @@ use crate::compare::content_match::SourceEntry;
 pub use crate::draft::substitutes::learn;
 use crate::scan::logical_name::{FingerprintRules, LogicalName};
 
-/// How much two files of the same name must at least have in common where that is known.
+/// The least similarity of two files of the same name, if it is known.
 const ALIKE: f64 = 0.1;
 
-/// Of how many old files of a name, those nearest in size, one new file is compared with: fewer where there are
-/// many, but all of them where there are few.
+/// Of how many old files of a name, those nearest in size, one new file is compared with: fewer
+/// where there are many, but all of them where there are few.
 const COMPARED: RangeInclusive<usize> = 8..=64;
 
 /// About how many pairs of one name are compared.
 const PAIRS: usize = 1 << 20;
 
-/// A new path that succeeds an old one: they differ in nothing but their fingerprints.
+/// A rename: two paths that differ only in their fingerprints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenamePair {
     /// Position of the old path in the state.
@@ -41,11 +42,11 @@ pub struct RenamePair {
     pub new: Range<usize>,
 }
 
-/// Finds the new paths of `source` that succeed old ones of `state`, in order of the source.
+/// Finds the renames from `state` to `source`, in order of the source.
 ///
-/// Both are in tree order. A path that both have is no part of it. `resemblance` tells how alike two contents
-/// are, from 0.0 to 1.0, given the positions of the old and the new file, or `None` if it does not know; it is
-/// asked only where the name does not decide.
+/// Both are in tree order. Paths that both have are ignored. `resemblance` returns the similarity
+/// of two contents, from 0.0 to 1.0, given the positions of the old and the new file, or `None` if
+/// it is unknown; it is called only if the name does not decide.
 pub fn find(
     state: &State,
     source: &[SourceEntry],
@@ -69,8 +70,9 @@ pub fn find(
     renames
 }
 
-/// What is the same in the paths of a family: what comes before and after the fingerprint. Short endings come
-/// first: `app-*.js` decides before `app-*.js.map` and `app-*.js.gz`, which have the same fingerprint.
+/// What is the same in the paths of a family: what comes before and after the fingerprint. Short
+/// endings come first: `app-*.js` decides before `app-*.js.map` and `app-*.js.gz`, which have the
+/// same fingerprint.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct NamePattern<'p> {
     after_bytes: usize,
@@ -116,7 +118,8 @@ impl<'p> NamedFile<'p> {
         &self.path[self.range()]
     }
 
-    /// Whether the name is nothing but the fingerprint, so that it tells only the kind of the content.
+    /// Whether the name is nothing but the fingerprint, so that it tells only the kind of the
+    /// content.
     fn is_bare(&self) -> bool {
         matches!(self.path[..self.before_bytes], [] | [.., b'/'])
     }
@@ -137,7 +140,7 @@ fn families<'p>(
             families.entry(frame).or_default().olds.push(member);
         }
     }
-    // A frame that no old path has is of no use.
+    // A frame that no old path has can't be renamed from.
     for (position, local) in source.iter().enumerate() {
         if !both.contains(&local.entry.path)
             && let Some((frame, member)) = NamedFile::new(position, &local.entry, rules)
@@ -158,13 +161,13 @@ struct RenameMatcher<'m, 'p> {
     renames: Vec<RenamePair>,
 }
 
-/// A pair for which something speaks.
+/// A pair with evidence for it.
 struct Candidate<'f, 'p> {
     old: &'f NamedFile<'p>,
     new: &'f NamedFile<'p>,
     /// The same fingerprints are a pair already.
     is_decided: bool,
-    /// 0.0 where it is not known.
+    /// 0.0 if it is not known.
     resemblance: f64,
 }
 
@@ -176,7 +179,8 @@ impl<'p> RenameMatcher<'_, 'p> {
             return self.decide(old, new);
         }
         let mut candidates = self.candidates(family);
-        // Whatever is known of the contents decides before their sizes do; positions make it deterministic.
+        // Whatever is known of the contents decides before their sizes do; positions make it
+        // deterministic.
         candidates.sort_by(|a, b| {
             let link_speed = |pair: &Candidate<'_, '_>| pair.old.size.abs_diff(pair.new.size);
             let order =
@@ -200,7 +204,7 @@ impl<'p> RenameMatcher<'_, 'p> {
         self.renames.push(RenamePair { known, local, old: old.range(), new: new.range() });
     }
 
-    /// All pairs of a family for which something speaks.
+    /// All pairs of a family with evidence for them.
     fn candidates<'f>(&self, family: &'f NameGroup<'p>) -> Vec<Candidate<'f, 'p>> {
         let compared = PAIRS / family.news.len().max(1);
         let compared = compared.clamp(*COMPARED.start(), *COMPARED.end());

@@ -1,7 +1,7 @@
 //! Learns short texts that changed in the same way in several files, such as a version number.
 //!
-//! n8n puts `n8n@2.40.2` into each of its chunks; with the next version all of them differ in one byte from what
-//! rewriting fingerprints makes of the old ones.
+//! n8n puts `n8n@2.40.2` into each of its chunks; with the next version all of them differ in one
+//! byte from what rewriting fingerprints makes of the old ones.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -17,7 +17,8 @@ const MOST: usize = 64;
 /// How many equal bytes end a difference.
 const EQUAL: usize = 16;
 
-/// Longest difference, in bytes of old and new text together: files that differ in more are other files.
+/// Longest difference, in bytes of old and new text together: files that differ in more are other
+/// files.
 const LONGEST: usize = 128;
 
 /// A change is right if for each place where it is wrong there are so many where it is right.
@@ -34,11 +35,12 @@ struct Occurrence<'s> {
     change: Change<'s>,
 }
 
-/// Finds texts whose replacement brings old contents nearer to new ones, the most useful first, at most 64.
+/// Finds texts whose replacement brings old contents nearer to new ones, the most useful first, at
+/// most 64.
 ///
-/// Each sample is an old content, as far as it can be rewritten by now, and the new one. What is learned was
-/// seen in at least three samples, and checked on all of them: where it would change what should stay, it is left
-/// out.
+/// Each sample is an old content, as far as it can be rewritten by now, and the new one. What is
+/// learned was seen in at least three samples, and checked on all of them: where it would change
+/// what should stay, it is left out.
 pub fn learn<'s>(
     samples: impl IntoIterator<Item = (&'s [u8], &'s [u8])>,
 ) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -50,8 +52,8 @@ pub fn learn<'s>(
     right.map(|(((old, new), _), _)| (old.to_vec(), new.to_vec())).collect()
 }
 
-/// Takes the change that is in most files, then the one that is in most of what is left, and so on. Gives
-/// each with the number of its places.
+/// Takes the change that is in most files, then the one that is in most of what is left, and so on.
+/// Gives each with the number of its places.
 fn choose(mut left: Vec<Occurrence<'_>>) -> Vec<(Change<'_>, usize)> {
     let mut chosen = Vec::new();
     while chosen.len() < MOST
@@ -63,7 +65,8 @@ fn choose(mut left: Vec<Occurrence<'_>>) -> Vec<(Change<'_>, usize)> {
     chosen
 }
 
-/// The change in most files; of equals the one in most places, then the longest, which is the safest.
+/// The change in most files; of equals the one in most places, then the longest, which is the
+/// safest.
 fn most_frequent<'s>(occurrences: &[Occurrence<'s>]) -> Option<(Change<'s>, usize)> {
     struct Count {
         files: usize,
@@ -84,7 +87,8 @@ fn most_frequent<'s>(occurrences: &[Occurrence<'s>]) -> Option<(Change<'s>, usiz
     best.map(|(change, count)| (change, count.places))
 }
 
-/// Removes a change, others where they overlap it, and those that make something else of the same old text.
+/// Removes a change, others where they overlap it, and those that make something else of the same
+/// old text.
 fn remove(occurrences: &mut Vec<Occurrence<'_>>, change: Change<'_>) {
     let mut taken: BTreeMap<(usize, usize), usize> = BTreeMap::new();
     for Occurrence { sample, at, change: this } in &*occurrences {
@@ -152,8 +156,8 @@ fn equal_bytes(old: &[u8], new: &[u8]) -> usize {
     old.iter().zip(new).take_while(|(old, new)| old == new).count()
 }
 
-/// The shortest difference at the front after which the two go on alike: bytes of old and of new. `None` where
-/// nothing is left, and where it would be longer than [`LONGEST`].
+/// The shortest difference at the front after which the two go on alike: bytes of old and of new.
+/// `None` where nothing is left, and where it would be longer than [`LONGEST`].
 fn shortest(old: &[u8], new: &[u8]) -> Option<(usize, usize)> {
     let goes_on = |removed: usize, added: usize| {
         let (old, new) = (old.get(removed..)?, new.get(added..)?);
@@ -167,8 +171,8 @@ fn shortest(old: &[u8], new: &[u8]) -> Option<(usize, usize)> {
     (1..=LONGEST).flat_map(splits).find_map(|(removed, added)| goes_on(removed, added))
 }
 
-/// How far a text reaches around what changed in it: fewer bytes are found in more files, more are found less
-/// by chance.
+/// How far a text reaches around what changed in it: fewer bytes are found in more files, more are
+/// found less by chance.
 const REACHES: [fn(u8) -> bool; 3] = [
     |byte| byte.is_ascii_alphanumeric(),
     |byte| byte.is_ascii_alphanumeric() || b"@._+-".contains(&byte),

@@ -1,55 +1,56 @@
-//! How hard content is compressed: as hard as the link leaves time for.
+//! Adapts the compression level to the link.
 //!
-//! While the link is the slower one, the encoder is blocked writing most of the time, and could as well have
-//! compressed harder; while the encoder is the slower one, it hardly ever is.
+//! If the link is slower than the encoder, the encoder is blocked in writing most of the time, and
+//! could have compressed more. If the encoder is slower, it is hardly ever blocked.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::connect::link_speed::LinkSpeed;
 
-/// zstd levels in use, from quick to thorough.
+/// The zstd levels in use, fastest first.
 const LEVELS: [i32; 5] = [1, 3, 6, 10, 12];
 
-/// Where to start on the way to a host that is near, and to one that is far: there the first megabytes, which the
-/// buffers on the way swallow, must not look like a quick link.
+/// The first step on a fast and on a slow link. On a slow link the first megabytes, which buffers
+/// absorb, must not make it look fast.
 const FAST: usize = 0;
 const FAR: usize = 3;
 
-/// The last step on the way to a host that is near. What blocks there is the other side at its work, which goes no
-/// faster for fewer bytes, and perhaps on these very cores.
+/// The last step on a fast link. There the encoder is blocked by the agent's work, which fewer
+/// bytes do not speed up, and which may use the same cores.
 const NEAR_MOST: usize = 1;
 
-/// Time over which the link is judged before the level is changed (again).
+/// Shortest time between two changes of the level.
 const PERIOD: Duration = Duration::from_millis(150);
 
-/// The same on the way to a far host for a lower level, at least: what begins anew there is paid for in time on the way,
-/// and a machine busy for a moment looks like a quick link.
+/// Shortest time before a lower level on a slow link: a new frame costs time there, and a machine
+/// that is busy for a moment makes the link look fast.
 const LONG_PERIOD: Duration = Duration::from_millis(400);
 
-/// The buffers on the way swallow about so many bytes before the link shows what it can do; while they drain, the link is
-/// busy though nobody is blocked.
+/// About this many bytes are absorbed by buffers before the link's speed shows. While buffers
+/// drain, the link is busy though the encoder is not blocked.
 const BUFFERED_BYTES: u64 = 4 << 20;
 
-/// So many bytes of content, on the way to a far host, are compressed well to the end: it takes no time to speak of.
+/// Up to this many bytes of content are always compressed well on a slow link: it takes little
+/// time.
 const SMALL_TRANSFER: u64 = 4 << 20;
 
-/// From so many bytes of content on the highest level is worth a change.
+/// From this many bytes of content on, a change to the highest level pays.
 const LARGE_TRANSFER: u64 = 96 << 20;
 
-/// A level, and what speaks for another one.
+/// The current level, and the evidence for another one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdaptiveLevel {
     step: usize,
-    /// The last step that is worth a change: a new level begins a new frame, which knows nothing of the content
-    /// before, and that costs more than the last levels save on a few megabytes.
+    /// The last step that pays: a new level begins a new frame, without the content before, and
+    /// that costs more than the last levels save on a few megabytes.
     most: usize,
     little: bool,
     link_speed: LinkSpeed,
 }
 
 impl AdaptiveLevel {
-    /// Where to start with so many bytes of content.
+    /// The first level for this many bytes of content.
     pub fn new(bytes: u64, link_speed: LinkSpeed) -> AdaptiveLevel {
         let little = bytes <= SMALL_TRANSFER;
         let (step, most) = match link_speed {
@@ -65,20 +66,20 @@ impl AdaptiveLevel {
         LEVELS[self.step]
     }
 
-    /// The window's size as a power of two: what the other side must hold in memory.
+    /// The window's size as a power of two: the agent must hold it in memory.
     pub fn window_log(&self) -> u32 {
         if self.little { 22 } else { 23 }
     }
 
-    /// Judges the last `elapsed`, of which the encoder was `blocked` by the link, and in which bytes were `sent` from one
-    /// number to another. Unless it is too early, a new period begins.
+    /// Judges the last period: its duration, how long of it the encoder was blocked in writing, and
+    /// which range of bytes was sent. Unless it is too early, a new period begins.
     pub fn adapt(&mut self, elapsed: Duration, blocked: Duration, sent: Range<u64>) -> LevelChange {
         let quick = blocked < elapsed.mul_f64(0.4);
         if elapsed < PERIOD {
             return LevelChange::TooEarly;
         }
         if self.link_speed == LinkSpeed::Slow && quick {
-            // Time in which the way swallowed everything tells nothing, later either.
+            // A period in which buffers absorbed everything says nothing about the link.
             if sent.end < BUFFERED_BYTES {
                 return LevelChange::Stay;
             }
@@ -100,14 +101,14 @@ impl AdaptiveLevel {
     }
 }
 
-/// What came of judging the link.
+/// The result of judging the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LevelChange {
     /// Not enough time has passed.
     TooEarly,
     /// The level is right.
     Stay,
-    /// The level is another one now.
+    /// The level was changed.
     Change,
 }
 

@@ -1,4 +1,4 @@
-//! Encodes file content into operations, reading each source file a piece at a time.
+//! Encodes file contents as messages, reading each source file a piece at a time.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -20,22 +20,22 @@ use crate::scan::compressed_names::is_precompressed;
 /// How much of a file is read at a time, in bytes.
 const READ_BYTES: usize = 256 * 1024;
 
-/// How much of a file the matcher sees at a time, in bytes; more than the largest block.
+/// How much of a file is matched at a time, in bytes; more than the largest block.
 const MATCH_BYTES: usize = 4 << 20;
 
-/// Reads source files and says what is in them.
+/// Reads source files and sends their contents.
 pub struct Encoder<'a> {
     /// The source.
     pub tree: &'a mut OpenTree,
-    /// Where it is said.
-    pub outlet: &'a mut dyn MessageSink,
+    /// Where messages are written.
+    pub sink: &'a mut dyn MessageSink,
     /// Signatures of bases.
     pub answers: &'a Answers,
 }
 
 impl Encoder<'_> {
-    /// Encodes the file of the action at `position`, by its recipe; `false` if it is not what was planned any
-    /// more.
+    /// Encodes the file of the action at `position` by its recipe. Returns `false` if it is no
+    /// longer as planned.
     pub fn encode(&mut self, position: u32, action: &Action) -> Result<bool, PushError> {
         let Some(file) = action.file() else { return Ok(true) };
         match (file.recipe, signature_of(self.answers, file)) {
@@ -48,7 +48,8 @@ impl Encoder<'_> {
         }
     }
 
-    /// Encodes what makes a `.gz` of its plain sibling; the file as it is if it can't be made so.
+    /// Encodes the corrections that turn the plain sibling into a `.gz`, or the whole file if there
+    /// are none.
     pub fn encode_regzip(
         &mut self,
         position: u32,
@@ -56,22 +57,22 @@ impl Encoder<'_> {
         corrections: Option<&[u8]>,
     ) -> Result<bool, PushError> {
         let Some(corrections) = corrections else { return self.encode_whole(position, action) };
-        self.outlet.send(&ToAgent::FileStart { action: position })?;
-        send_literals(self.outlet, corrections)?;
-        self.outlet.send(&ToAgent::FileEnd)?;
-        self.outlet.progress(action.file().map_or(0, |file| file.size));
+        self.sink.send(&ToAgent::FileStart { action: position })?;
+        send_literals(self.sink, corrections)?;
+        self.sink.send(&ToAgent::FileEnd)?;
+        self.sink.progress(action.file().map_or(0, |file| file.size));
         Ok(true)
     }
 
-    /// Encodes the file of an action as a whole; `false` if it is not what was planned any more.
+    /// Encodes the whole file of an action. Returns `false` if it is no longer as planned.
     pub fn encode_whole(&mut self, position: u32, action: &Action) -> Result<bool, PushError> {
         let Some(file) = action.file() else { return Ok(true) };
         let stored = is_precompressed(action.path.as_bytes());
         self.file(position, &action.path, file, |encoder, source| encoder.whole(source, stored))
     }
 
-    /// Frames one file. One that can't be read to its end, or is not what was planned any more, is given up
-    /// here and comes again.
+    /// Encodes one file. If it can't be read to its end, or is no longer as planned, it is aborted;
+    /// the agent then asks for it again.
     fn file(
         &mut self,
         position: u32,
@@ -79,13 +80,13 @@ impl Encoder<'_> {
         file: &FileAction,
         content: impl FnOnce(&mut Self, &mut HashingReader) -> Result<io::Result<()>, PushError>,
     ) -> Result<bool, PushError> {
-        self.outlet.send(&ToAgent::FileStart { action: position })?;
+        self.sink.send(&ToAgent::FileStart { action: position })?;
         let opened = self.tree.open_file(path).map(|source| HashingReader::new(source, file.size));
         let as_planned = match opened {
             Ok(mut source) => content(self, &mut source)?.is_ok() && source.matches_plan(file),
             Err(_) => false,
         };
-        self.outlet.send(if as_planned { &ToAgent::FileEnd } else { &ToAgent::FileAbort })?;
+        self.sink.send(if as_planned { &ToAgent::FileEnd } else { &ToAgent::FileAbort })?;
         Ok(as_planned)
     }
 
@@ -102,11 +103,11 @@ impl Encoder<'_> {
                 Err(error) => return Ok(Err(error)),
             };
             if stored {
-                self.outlet.send_stored(&buffer[..count])?;
+                self.sink.send_stored(&buffer[..count])?;
             } else {
-                send_literals(self.outlet, &buffer[..count])?;
+                send_literals(self.sink, &buffer[..count])?;
             }
-            self.outlet.progress(count as u64);
+            self.sink.progress(count as u64);
         }
     }
 
@@ -128,13 +129,13 @@ impl Encoder<'_> {
             let mut said = Ok(());
             let covered = matcher.scan(&buffer, last, &mut |op| {
                 if said.is_ok() {
-                    said = send_op(self.outlet, op);
+                    said = send_op(self.sink, op);
                 }
             });
             said?;
             buffer.drain(..covered);
-            self.outlet.keep_alive()?;
-            self.outlet.progress(covered as u64);
+            self.sink.keep_alive()?;
+            self.sink.progress(covered as u64);
             if last {
                 return Ok(Ok(()));
             }
@@ -152,15 +153,15 @@ fn signature_of<'a>(answers: &'a Answers, file: &FileAction) -> Option<&'a Signa
     }
 }
 
-fn send_op(outlet: &mut dyn MessageSink, op: Op<'_>) -> Result<(), PushError> {
+fn send_op(sink: &mut dyn MessageSink, op: Op<'_>) -> Result<(), PushError> {
     match op {
-        Op::Literal(bytes) => send_literals(outlet, bytes),
-        Op::Copy { offset, length } => outlet.send(&ToAgent::Copy { offset, length }),
+        Op::Literal(bytes) => send_literals(sink, bytes),
+        Op::Copy { offset, length } => sink.send(&ToAgent::Copy { offset, length }),
     }
 }
 
-pub(crate) fn send_literals(outlet: &mut dyn MessageSink, bytes: &[u8]) -> Result<(), PushError> {
-    bytes.chunks(limits::LITERAL_BYTES).try_for_each(|piece| outlet.send(&ToAgent::Literal(piece)))
+pub(crate) fn send_literals(sink: &mut dyn MessageSink, bytes: &[u8]) -> Result<(), PushError> {
+    bytes.chunks(limits::LITERAL_BYTES).try_for_each(|piece| sink.send(&ToAgent::Literal(piece)))
 }
 
 /// A source file that is hashed while it is read, no further than its planned size.

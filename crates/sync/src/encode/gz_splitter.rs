@@ -1,14 +1,14 @@
-//! Takes `.gz` files apart on all cores while other content is sent.
+//! Splits `.gz` files on all cores while other content is sent.
 //!
-//! It is worth about as much time as it saves on an ordinary link. So that neither waits for the other, the cores
-//! work through the files from the front, and where there are very many, the link takes those at the back as they
-//! are.
+//! Splitting takes about as long as it saves on an ordinary link. So that neither waits for the
+//! other, the cores work through the files from the front, and if there are very many, those at the
+//! back are sent as they are.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// As long as so much is left that nobody has begun, the link does not wait for it, in bytes.
+/// While more than this is left that no core has begun, the link does not wait, in bytes.
 const MUCH: u64 = 8 << 20;
 
 /// A `.gz` file of a plan.
@@ -22,12 +22,12 @@ pub struct GzJob {
     pub size: u64,
 }
 
-/// What came of a file.
+/// The result for a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextGz {
-    /// It has been taken apart, or can't be.
+    /// It has been split, or can't be.
     Done(GzJob),
-    /// There was no time for it.
+    /// There was no time to split it.
     Left(GzJob),
     /// Nothing yet.
     Wait,
@@ -35,7 +35,7 @@ pub enum NextGz {
     Over,
 }
 
-/// Files to take apart, and those that are.
+/// Files to split, and those that are split.
 #[derive(Debug)]
 pub struct GzSplitter {
     locked: Mutex<Queue>,
@@ -65,7 +65,7 @@ impl GzSplitter {
         GzSplitter { locked: Mutex::new(locked), changed: Condvar::new() }
     }
 
-    /// Takes files apart until none is left; any number of threads may.
+    /// Splits files until none is left. Any number of threads can call it.
     pub fn work(&self, split_gz: impl Fn(&GzJob)) {
         while let Some(job) = self.begin() {
             split_gz(&job);
@@ -89,11 +89,11 @@ impl GzSplitter {
         self.locked().done.pop_front()
     }
 
-    /// The next file, now that there is nothing else to send: one that is ready, one that will have no time, or,
-    /// after `patience`, none.
+    /// The next file, when there is nothing else to send: one that is ready, one that is not going
+    /// to be split, or, after `patience`, none.
     pub fn next(&self, patience: Duration) -> NextGz {
         let mut locked = self.locked();
-        // Threads that have been told to work may not have begun yet: what waits is coming too.
+        // Threads may not have begun yet, so waiting files count as being split.
         if locked.done.is_empty() && locked.waiting_bytes <= MUCH && locked.is_more_coming() {
             let waited = self.changed.wait_timeout(locked, patience);
             locked = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -110,7 +110,7 @@ impl GzSplitter {
         if locked.is_more_coming() { NextGz::Wait } else { NextGz::Over }
     }
 
-    /// Nobody begins another one.
+    /// No thread begins another file.
     pub fn stop(&self) {
         let mut locked = self.locked();
         locked.waiting.clear();

@@ -1,4 +1,4 @@
-//! Encodes a plan and its content: what names succeed others, the orders, patches, files, and `.gz` files made of
+//! Encodes a plan and its content: renames, actions, patches, files, and `.gz` files made from
 //! them.
 
 use std::time::{Duration, Instant};
@@ -26,28 +26,28 @@ const WAIT_LIMIT: Duration = Duration::from_millis(200);
 pub struct EncodeJob<'m> {
     /// The plan.
     pub plan: &'m Plan,
-    /// What content is made from.
-    pub materials: &'m EncodeInputs<'m>,
-    /// Whether it is still to be told which paths succeed which.
+    /// What content is encoded from.
+    pub inputs: &'m EncodeInputs<'m>,
+    /// Whether the renames have not been sent yet.
     pub sends_renames: bool,
-    /// How far the destination is.
+    /// The speed of the link to the destination.
     pub link_speed: LinkSpeed,
-    /// Positions of the actions whose content travels, in its order.
+    /// Positions of the actions with content, in the order it is sent.
     order: Vec<u32>,
 }
 
 impl<'m> EncodeJob<'m> {
-    /// What carrying out `plan` takes.
+    /// The job of sending `plan`.
     pub fn new(
         plan: &'m Plan,
-        materials: &'m EncodeInputs<'m>,
+        inputs: &'m EncodeInputs<'m>,
         sends_renames: bool,
         link_speed: LinkSpeed,
     ) -> EncodeJob<'m> {
-        EncodeJob { plan, materials, sends_renames, link_speed, order: content_order(plan) }
+        EncodeJob { plan, inputs, sends_renames, link_speed, order: content_order(plan) }
     }
 
-    /// Files whose content travels.
+    /// Number of files with content.
     pub fn files(&self) -> u64 {
         self.order.len() as u64
     }
@@ -58,39 +58,39 @@ impl<'m> EncodeJob<'m> {
     }
 
     /// Encodes all of it.
-    pub fn encode(&self, outlet: &mut dyn MessageSink) -> Result<(), PushError> {
+    pub fn encode(&self, sink: &mut dyn MessageSink) -> Result<(), PushError> {
         let mut effort = AdaptiveLevel::new(expected_bytes(self.plan), self.link_speed);
-        outlet.set_level(effort.level(), effort.window_log())?;
+        sink.set_level(effort.level(), effort.window_log())?;
         if self.sends_renames {
-            send_renames(outlet, self.materials.drafts)?;
+            send_renames(sink, self.inputs.drafts)?;
         }
         for order in self.plan.wire_actions() {
-            outlet.send(&ToAgent::Action(order))?;
+            sink.send(&ToAgent::Action(order))?;
         }
-        outlet.send(&ToAgent::PlanEnd)?;
-        self.encode_content(outlet, &mut effort)
+        sink.send(&ToAgent::PlanEnd)?;
+        self.encode_content(sink, &mut effort)
     }
 
     fn encode_content(
         &self,
-        outlet: &mut dyn MessageSink,
+        sink: &mut dyn MessageSink,
         effort: &mut AdaptiveLevel,
     ) -> Result<(), PushError> {
-        let EncodeJob { plan, materials, order, .. } = self;
-        let mut tree = materials.source.tree().map_err(PushError::Io)?;
+        let EncodeJob { plan, inputs, order, .. } = self;
+        let mut tree = inputs.source.tree().map_err(PushError::Io)?;
         let patches = order.iter().take_while(|&&at| is_patch(&plan.actions[at as usize])).count();
         let (patches, order) = order.split_at(patches);
-        let (order, regzips) = regzip_jobs(plan, order, materials);
+        let (order, regzips) = regzip_jobs(plan, order, inputs);
         let regzips = GzSplitter::new(regzips);
-        let encoder = Encoder { tree: &mut tree, outlet, answers: materials.answers };
-        let mut patching = PatchSender { encoder, plan, materials, new_bytes: 0 };
+        let encoder = Encoder { tree: &mut tree, sink, answers: inputs.answers };
+        let mut patching = PatchSender { encoder, plan, inputs, new_bytes: 0 };
         patching.encode(patches, effort)?;
         let encoder = patching.encoder;
         std::thread::scope(|scope| {
             for _ in 0..rayon::current_num_threads() {
                 scope.spawn(|| {
                     regzips.work(|job| {
-                        corrections(materials, job);
+                        corrections(inputs, job);
                     });
                 });
             }
@@ -100,7 +100,7 @@ impl<'m> EncodeJob<'m> {
         })
     }
 
-    /// Sends the files of the actions in `order`, and those of `regzips` as they get ready.
+    /// Sends the files of the actions in `order`, and those of `regzips` when they are ready.
     fn send_files(
         &self,
         mut encoder: Encoder<'_>,
@@ -108,32 +108,32 @@ impl<'m> EncodeJob<'m> {
         effort: &mut AdaptiveLevel,
         regzips: &GzSplitter,
     ) -> Result<(), PushError> {
-        let materials = self.materials;
+        let inputs = self.inputs;
         let action = |position: u32| &self.plan.actions[position as usize];
-        let mut judged = LinkSample::new(encoder.outlet);
+        let mut judged = LinkSample::new(encoder.sink);
         for &position in order {
-            // Their plain siblings are made of content that has been sent by now.
+            // The content of their plain siblings has been sent.
             if is_precompressed(action(position).path.as_bytes()) {
                 while let Some(job) = regzips.ready() {
-                    let made = corrections(materials, &job);
+                    let made = corrections(inputs, &job);
                     encoder.encode_regzip(job.position, action(job.position), made)?;
                 }
             }
             encoder.encode(position, action(position))?;
-            judged.judge(effort, encoder.outlet)?;
+            judged.judge(effort, encoder.sink)?;
         }
         loop {
             match regzips.next(WAIT_LIMIT) {
                 NextGz::Done(job) => {
-                    let made = corrections(materials, &job);
+                    let made = corrections(inputs, &job);
                     encoder.encode_regzip(job.position, action(job.position), made)?;
                 }
                 NextGz::Left(job) => {
                     encoder.encode_regzip(job.position, action(job.position), None)?;
                 }
                 NextGz::Wait => {
-                    encoder.outlet.flush()?;
-                    encoder.outlet.keep_alive()?;
+                    encoder.sink.flush()?;
+                    encoder.sink.keep_alive()?;
                 }
                 NextGz::Over => return Ok(()),
             }
@@ -141,30 +141,30 @@ impl<'m> EncodeJob<'m> {
     }
 }
 
-/// Tells which paths succeed which.
-pub fn send_renames(outlet: &mut dyn MessageSink, drafts: &Drafts) -> Result<(), PushError> {
+/// Sends the renames.
+pub fn send_renames(sink: &mut dyn MessageSink, drafts: &Drafts) -> Result<(), PushError> {
     for (old, new) in drafts.substitutes.iter().cloned() {
-        outlet.send(&ToAgent::Substitute { old, new })?;
+        sink.send(&ToAgent::Substitute { old, new })?;
     }
     let mut renames = drafts.renames.iter();
-    renames.try_for_each(|(_, rename)| outlet.send(&ToAgent::Rename(rename.clone())))
+    renames.try_for_each(|(_, rename)| sink.send(&ToAgent::Rename(rename.clone())))
 }
 
-fn corrections<'m>(materials: &'m EncodeInputs<'_>, job: &GzJob) -> Option<&'m [u8]> {
-    let regzip = materials.drafts.regzips.get(&job.at)?;
-    regzip.corrections(materials.source, job.at)
+fn corrections<'m>(inputs: &'m EncodeInputs<'_>, job: &GzJob) -> Option<&'m [u8]> {
+    let regzip = inputs.drafts.regzips.get(&job.at)?;
+    regzip.corrections(inputs.source, job.at)
 }
 
-/// Splits off, from the end of `order`, what is made from plain siblings.
+/// Splits off the end of `order`: files that are made from plain siblings.
 fn regzip_jobs<'o>(
     plan: &Plan,
     order: &'o [u32],
-    materials: &EncodeInputs<'_>,
+    inputs: &EncodeInputs<'_>,
 ) -> (&'o [u32], Vec<GzJob>) {
     let job = |&position: &u32| {
         let action = &plan.actions[position as usize];
         let Recipe::Regzip { .. } = action.file()?.recipe else { return None };
-        let at = materials.position_of(&action.path)?;
+        let at = inputs.position_of(&action.path)?;
         Some(GzJob { position, at, size: content_bytes(action) })
     };
     let first = order.iter().position(|position| job(position).is_some()).unwrap_or(order.len());
@@ -172,7 +172,7 @@ fn regzip_jobs<'o>(
     (order, regzips.iter().filter_map(job).collect())
 }
 
-/// About how many bytes of content are to be compressed.
+/// Approximate number of bytes to compress.
 fn expected_bytes(plan: &Plan) -> u64 {
     let files = plan.actions.iter().filter_map(Action::file);
     let bytes = files.map(|file| match file.recipe {
@@ -199,22 +199,22 @@ struct LinkSample {
 }
 
 impl LinkSample {
-    fn new(outlet: &dyn MessageSink) -> LinkSample {
-        LinkSample { at: Instant::now(), blocked: outlet.blocked(), sent: outlet.sent() }
+    fn new(sink: &dyn MessageSink) -> LinkSample {
+        LinkSample { at: Instant::now(), blocked: sink.blocked(), sent: sink.sent() }
     }
 
     fn judge(
         &mut self,
         effort: &mut AdaptiveLevel,
-        outlet: &mut dyn MessageSink,
+        sink: &mut dyn MessageSink,
     ) -> Result<(), PushError> {
-        let blocked = outlet.blocked() - self.blocked;
-        match effort.adapt(self.at.elapsed(), blocked, self.sent..outlet.sent()) {
+        let blocked = sink.blocked() - self.blocked;
+        match effort.adapt(self.at.elapsed(), blocked, self.sent..sink.sent()) {
             LevelChange::TooEarly => return Ok(()),
             LevelChange::Stay => {}
-            LevelChange::Change => outlet.set_level(effort.level(), effort.window_log())?,
+            LevelChange::Change => sink.set_level(effort.level(), effort.window_log())?,
         }
-        *self = LinkSample::new(outlet);
+        *self = LinkSample::new(sink);
         Ok(())
     }
 }

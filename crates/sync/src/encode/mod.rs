@@ -1,4 +1,4 @@
-//! Turning planned files into frames.
+//! Encodes a plan and its content as messages.
 
 pub mod adaptive_level;
 pub mod delta;

@@ -1,7 +1,7 @@
-//! Gathers patches into zstd frames: what is new in many files, with what stood near it as the frame's prefix.
+//! Groups patches into zstd frames, with the old surroundings of the changes as the frame's prefix.
 //!
-//! Files share a frame, so that what one taught the compressor helps the next. A frame's prefix and content are
-//! bounded by what the agent holds in memory, not by the size of files.
+//! Files share a frame, so that what one taught the compressor helps the next. A frame's prefix and
+//! content are bounded by what the agent holds in memory, not by the size of files.
 
 use assetsync_core::limits;
 use assetsync_core::plan::PrefixPart;
@@ -9,13 +9,15 @@ use assetsync_core::recipe::Reference;
 
 use crate::draft::exact_diff::PatchOp;
 
-/// Most bytes of content in a frame, so that all of it sees all of the prefix through a window of 2^22 bytes.
+/// Most bytes of content in a frame, so that all of it sees all of the prefix through a window of
+/// 2^22 bytes.
 const CONTENT_BYTES: usize = (1 << 22) - limits::PREFIX_BYTES - (128 << 10);
 
-/// New content shorter than this is told without what was near it, which would cost as much to name.
+/// For new content shorter than this the old surroundings are left out: to name them would cost as
+/// much.
 const SHORTEST: usize = 24;
 
-/// Parts of one ground nearer to each other than this become one.
+/// Parts of one reference closer to each other than this become one.
 const MERGE_GAP: u64 = 64;
 
 /// Pieces of patches that travel in one zstd frame.

@@ -1,4 +1,5 @@
-//! Sends patches: groups of files in one zstd frame, with what stood near their changes as the frame's prefix.
+//! Sends patches: groups of files in one zstd frame, with the old surroundings of their changes as
+//! its prefix.
 
 use assetsync_core::plan::{Action, Plan, PrefixPart};
 use assetsync_core::protocol::ToAgent;
@@ -16,7 +17,7 @@ use crate::error::PushError;
 /// The window of frames with a prefix, as a power of two: all of a group and its prefix.
 const WINDOW_LOG: u32 = 22;
 
-/// Up to so many bytes of new content are compressed as well as can be.
+/// Up to this many bytes of new content are compressed at the highest level.
 const SMALL_TRANSFER: u64 = 2 << 20;
 
 /// Sends the patches of a plan.
@@ -25,8 +26,8 @@ pub struct PatchSender<'p, 'e> {
     pub encoder: Encoder<'e>,
     /// The plan.
     pub plan: &'p Plan,
-    /// What content is made from.
-    pub materials: &'p EncodeInputs<'p>,
+    /// What content is encoded from.
+    pub inputs: &'p EncodeInputs<'p>,
     /// Bytes of new content in all patches.
     pub new_bytes: u64,
 }
@@ -34,8 +35,8 @@ pub struct PatchSender<'p, 'e> {
 impl PatchSender<'_, '_> {
     /// Sends the patches at `positions` of the plan.
     pub fn encode(&mut self, positions: &[u32], effort: &AdaptiveLevel) -> Result<(), PushError> {
-        let (plan, materials) = (self.plan, self.materials);
-        let drafts = positions.iter().filter_map(|&at| draft(plan, materials, at));
+        let (plan, inputs) = (self.plan, self.inputs);
+        let drafts = positions.iter().filter_map(|&at| draft(plan, inputs, at));
         let drafts: Vec<_> = drafts.collect();
         let pieces = drafts.iter().flat_map(|(_, _, pieces)| *pieces);
         self.new_bytes = pieces.map(|piece| new_bytes(piece) as u64).sum();
@@ -49,7 +50,7 @@ impl PatchSender<'_, '_> {
             if left == 0 && !pieces.is_empty() {
                 left = self.begin(groups.next(), effort)?;
             }
-            self.encoder.outlet.send(&ToAgent::FileStart { action: *position })?;
+            self.encoder.sink.send(&ToAgent::FileStart { action: *position })?;
             for piece in *pieces {
                 if left == 0 {
                     left = self.begin(groups.next(), effort)?;
@@ -60,36 +61,36 @@ impl PatchSender<'_, '_> {
                 }
             }
             let end = if content.is_some() { ToAgent::FileEnd } else { ToAgent::FileAbort };
-            self.encoder.outlet.send(&end)?;
+            self.encoder.sink.send(&end)?;
             let size = action.file().map_or(0, |file| file.size);
-            self.encoder.outlet.progress(size);
+            self.encoder.sink.progress(size);
         }
         if drafts.is_empty() {
             return Ok(());
         }
-        self.encoder.outlet.set_level(effort.level(), effort.window_log())
+        self.encoder.sink.set_level(effort.level(), effort.window_log())
     }
 
-    /// The new content, if it is what was planned.
+    /// The new content, if it is as planned.
     fn content(&self, action: &Action) -> Option<Vec<u8>> {
-        let content = new_content(self.materials.source, self.materials.local(&action.path)?)?;
+        let content = new_content(self.inputs.source, self.inputs.local(&action.path)?)?;
         matches_plan(&content, action.file()?.digest).then_some(content)
     }
 
-    /// Begins the frame of a group; gives how many pieces it has.
+    /// Begins the frame of a group. Returns how many pieces it has.
     fn begin(
         &mut self,
-        pack_frames: Option<PatchFrame>,
+        frame: Option<PatchFrame>,
         effort: &AdaptiveLevel,
     ) -> Result<usize, PushError> {
-        let Some(PatchFrame { parts, pieces }) = pack_frames else { return Ok(usize::MAX) };
+        let Some(PatchFrame { parts, pieces }) = frame else { return Ok(usize::MAX) };
         let prefix = self.prefix(&parts)?;
-        let outlet = &mut *self.encoder.outlet;
-        parts.iter().try_for_each(|part| outlet.send(&ToAgent::PrefixPart(*part)))?;
+        let sink = &mut *self.encoder.sink;
+        parts.iter().try_for_each(|part| sink.send(&ToAgent::PrefixPart(*part)))?;
         let mut check = [0; 8];
         check.copy_from_slice(&blake3::hash(&prefix).as_bytes()[..8]);
-        outlet.send(&ToAgent::Prefix { check })?;
-        outlet.set_level_with_prefix(patch_level(effort, self.new_bytes), WINDOW_LOG, &prefix)?;
+        sink.send(&ToAgent::Prefix { check })?;
+        sink.set_level_with_prefix(patch_level(effort, self.new_bytes), WINDOW_LOG, &prefix)?;
         Ok(pieces)
     }
 
@@ -110,9 +111,9 @@ impl PatchSender<'_, '_> {
 
     fn reference(&self, reference: Reference) -> Result<Vec<u8>, PushError> {
         let Basis::Existing(known) = reference.basis else { return Err(lost()) };
-        let remote = self.materials.state.entries.get(known as usize).ok_or_else(lost)?;
-        let old = old_content(self.materials.old, remote).ok_or_else(lost)?;
-        Ok(match &self.materials.drafts.rewriter {
+        let remote = self.inputs.state.entries.get(known as usize).ok_or_else(lost)?;
+        let old = old_content(self.inputs.old, remote).ok_or_else(lost)?;
+        Ok(match &self.inputs.drafts.rewriter {
             Some(rewriter) if reference.rewritten => rewriter.rewrite(&old),
             _ => old,
         })
@@ -120,18 +121,16 @@ impl PatchSender<'_, '_> {
 
     fn piece(&mut self, piece: &PatchOp, content: &[u8]) -> Result<(), PushError> {
         match piece {
-            PatchOp::New { range, .. } => {
-                send_literals(self.encoder.outlet, &content[range.clone()])
-            }
+            PatchOp::New { range, .. } => send_literals(self.encoder.sink, &content[range.clone()]),
             PatchOp::Copy { offset, length } => {
                 let (offset, length) = (*offset as u64, *length as u64);
-                self.encoder.outlet.send(&ToAgent::Copy { offset, length })
+                self.encoder.sink.send(&ToAgent::Copy { offset, length })
             }
         }
     }
 }
 
-/// Patches are small: they are worth all the effort there is, unless there are many of them.
+/// Patches are small, so they are compressed at the highest level unless there are many of them.
 fn patch_level(effort: &AdaptiveLevel, new_bytes: u64) -> i32 {
     if new_bytes <= SMALL_TRANSFER { 19 } else { effort.level() }
 }
@@ -143,21 +142,21 @@ fn new_bytes(piece: &PatchOp) -> usize {
     }
 }
 
-/// What is known of the patch at a position of the plan.
+/// The draft of the patch at a position of the plan.
 fn draft<'p>(
     plan: &Plan,
-    materials: &'p EncodeInputs<'p>,
+    inputs: &'p EncodeInputs<'p>,
     position: u32,
 ) -> Option<(u32, Reference, &'p [PatchOp])> {
     let action = plan.actions.get(position as usize)?;
-    let at = materials.position_of(&action.path)?;
-    match materials.drafts.files.get(&at)? {
+    let at = inputs.position_of(&action.path)?;
+    match inputs.drafts.files.get(&at)? {
         Draft::Compared { reference, pieces } => Some((position, *reference, pieces)),
         Draft::Rewritten(_) => None,
     }
 }
 
-/// The store had it a moment ago.
+/// The store no longer has a content that it had.
 fn lost() -> PushError {
     PushError::Vanished
 }

@@ -1,4 +1,4 @@
-//! Where the sender's words go: straight to an agent, or onto a tape for several.
+//! Where encoded messages are written: to one agent, or to a shared encoding for several.
 
 use std::time::Duration;
 
@@ -9,32 +9,33 @@ use crate::error::PushError;
 /// Bytes that wait in the outbox before they are written.
 const WRITE_BYTES: usize = 64 * 1024;
 
-/// Takes messages and passes their bytes on.
+/// Encodes messages and writes them.
 pub trait MessageSink {
-    /// What turns messages into bytes.
+    /// Encodes the messages.
     fn outbox(&mut self) -> &mut Outbox;
 
-    /// Passes on bytes, which are whole frames.
+    /// Writes bytes, which are whole frames.
     fn write(&mut self, bytes: &[u8]) -> Result<(), PushError>;
 
-    /// Shows that this side lives, if it has been silent for a while.
+    /// Sends a heartbeat if nothing was written for a while.
     fn keep_alive(&mut self) -> Result<(), PushError>;
 
-    /// Time spent waiting for the other side to take what was written.
+    /// Time spent blocked in writing.
     fn blocked(&self) -> Duration;
 
     /// Bytes written so far.
     fn sent(&self) -> u64;
 
-    /// Takes note that so many more bytes of the source's content are dealt with.
+    /// Reports that this many more bytes of content are sent or need not be.
     fn progress(&mut self, _bytes: u64) {}
 
-    /// Chooses how hard messages are compressed from here on.
+    /// Sets the zstd level for the messages that follow.
     fn set_level(&mut self, level: i32, window_log: u32) -> Result<(), PushError> {
         self.outbox().tune(level, window_log).map_err(PushError::Io)
     }
 
-    /// The same, with a prefix for what follows: [`ToAgent::Prefix`] was said last.
+    /// Sets the zstd level and prefix for what follows. [`ToAgent::Prefix`] must have been sent
+    /// last.
     fn set_level_with_prefix(
         &mut self,
         level: i32,
@@ -44,26 +45,26 @@ pub trait MessageSink {
         self.outbox().tune_with_prefix(level, window_log, prefix).map_err(PushError::Io)
     }
 
-    /// Says something.
+    /// Sends a message.
     fn send(&mut self, message: &ToAgent<'_>) -> Result<(), PushError> {
         self.outbox().send(message);
         self.write_at_least(WRITE_BYTES)
     }
 
-    /// Says a piece of content that is not compressed again.
+    /// Sends a piece of content that is not compressed again.
     fn send_stored(&mut self, bytes: &[u8]) -> Result<(), PushError> {
         self.outbox().send(&ToAgent::Stored { length: bytes.len() as u64 });
         self.outbox().send_stored(bytes);
         self.write_at_least(WRITE_BYTES)
     }
 
-    /// Makes sure that everything said is on its way.
+    /// Flushes all messages.
     fn flush(&mut self) -> Result<(), PushError> {
         self.outbox().flush();
         self.write_at_least(1)
     }
 
-    /// Passes on what waits in the outbox, if that is at least so many bytes.
+    /// Writes the outbox if it holds at least this many bytes.
     fn write_at_least(&mut self, least: usize) -> Result<(), PushError> {
         if self.outbox().waiting() < least {
             return Ok(());

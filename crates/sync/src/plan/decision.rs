@@ -1,49 +1,51 @@
-//! What a deploy decides once it knows a destination: what is deleted and when, and what is kept there besides.
+//! The decision of a deploy about a destination: what is deleted and when, and what is retained.
 
 use assetsync_core::digest::Digest;
 use assetsync_core::path::RelPath;
 
-/// What was decided.
+/// The decision of a deploy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decision {
     /// What is deleted.
     pub deletes: Deletes,
-    /// Files of which the content is kept before they are replaced or deleted, each with the digest it is expected to
-    /// have; one that has another is not kept. At most [`RETAINED_CONTENTS`](assetsync_core::limits::RETAINED_CONTENTS).
+    /// Files of which the content is kept before they are replaced or deleted, each with the digest
+    /// it is expected to have; one that has another is not kept. At most
+    /// [`RETAINED_CONTENTS`](assetsync_core::limits::RETAINED_CONTENTS).
     pub to_retain: Vec<(RelPath, Digest)>,
-    /// Contents set aside before that go at pruning; those that are not there are gone already.
+    /// Retained contents that are deleted at pruning. Those that do not exist are ignored.
     pub retained_to_drop: Vec<Digest>,
-    /// What becomes of the history; without it it stays as it is.
+    /// The change of the history, if it changes.
     pub history: Option<HistoryEdit>,
 }
 
-/// What is deleted. What a filter protects never is.
+/// What is deleted. Paths that a filter protects never are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Deletes {
     /// Nothing.
     #[default]
     None,
-    /// All that the source does not have, when the rest is published.
+    /// All extraneous paths, at publishing.
     Extraneous,
-    /// These paths, as far as they stand and the source does not have them.
+    /// Those of these paths that are extraneous.
     Listed(Vec<(RelPath, DeleteAt)>),
 }
 
 /// When something is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteAt {
-    /// When all else is in place.
+    /// At publishing, after everything else.
     Publishing,
-    /// When the destination is told to prune.
+    /// At pruning.
     Pruning,
 }
 
 /// A new history, made from the old one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HistoryEdit {
-    /// How many bytes of the old one stay, from its beginning.
+    /// How many bytes are kept, from the beginning of the old one.
     pub keep: u64,
-    /// What follows them. Both together are at most [`HISTORY_BYTES`](assetsync_core::limits::HISTORY_BYTES).
+    /// What follows them. Both together are at most
+    /// [`HISTORY_BYTES`](assetsync_core::limits::HISTORY_BYTES).
     pub append: Vec<u8>,
 }
 
@@ -55,7 +57,7 @@ impl Deletes {
         }
     }
 
-    /// When something the source does not have is deleted, if it is.
+    /// When an extraneous path is deleted, if it is.
     pub(crate) fn when(&self, path: &RelPath) -> Option<DeleteAt> {
         match self {
             Deletes::None => None,

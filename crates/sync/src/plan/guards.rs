@@ -14,7 +14,7 @@ use crate::options::Options;
 use crate::scan::logical_name::{FingerprintRules, LogicalName};
 use crate::scan::source::Source;
 
-/// So many paths are named.
+/// How many paths are named.
 const EXAMPLES: usize = 5;
 
 /// What build tools and web servers put beside a file.
@@ -36,7 +36,7 @@ pub enum Refusal {
     Foreign(Foreign),
 }
 
-/// Something at the destination that a push may not remove.
+/// An existing directory where a file has to go, and which may not be removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Obstruction {
     /// The directory that would have to go.
@@ -76,9 +76,9 @@ impl fmt::Display for Foreign {
 
 /// What is known of source and destination before the plan is carried out.
 pub struct Contact<'a> {
-    /// What is pushed.
+    /// The source.
     pub source: &'a Source,
-    /// What stands at the destination.
+    /// The state of the destination.
     pub state: &'a State,
     /// A push to it has completed before.
     pub pushed_before: bool,
@@ -152,8 +152,8 @@ fn is_empty(at: usize, state: &State) -> bool {
     state.entries.get(at + 1).is_none_or(|next| !next.entry.path.starts_with(path))
 }
 
-/// Whether the source has the file that a path names, under whatever fingerprint, or the one that
-/// it stands beside.
+/// Whether the source has the file that a path names, with any fingerprint, or the file that it
+/// belongs to.
 fn is_earlier_version(path: &[u8], wanted: &HashSet<Vec<u8>>, rules: &FingerprintRules) -> bool {
     let mut rest = Some(path);
     while let Some(path) = rest {
@@ -165,7 +165,7 @@ fn is_earlier_version(path: &[u8], wanted: &HashSet<Vec<u8>>, rules: &Fingerprin
     false
 }
 
-/// What stays of a path from build to build.
+/// The part of a path that stays the same from build to build.
 fn lasting(path: &[u8], rules: &FingerprintRules) -> Vec<u8> {
     LogicalName::of(path, rules).map_or_else(|| path.to_vec(), |name| name.path)
 }

@@ -1,4 +1,4 @@
-//! Deciding what is done with every path.
+//! Decides what is done with every path.
 
 pub mod decide;
 pub mod decision;

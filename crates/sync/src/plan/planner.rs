@@ -1,4 +1,5 @@
-//! The planner: a pure function of the source, the destination's state and the answers to its questions.
+//! The planner: a pure function of the source, the destination's state and the answers to its
+//! questions.
 
 use std::collections::HashMap;
 
@@ -17,7 +18,7 @@ use crate::scan::compressed_names::is_precompressed;
 use crate::scan::entry_points::PublishRank;
 
 impl Comparison<'_> {
-    /// The plan, once everything is answered; or what stands in its way.
+    /// Makes the plan from all answers, or returns the obstructions.
     pub fn plan(&self, answers: &Answers) -> Result<Plan, Vec<Obstruction>> {
         let mut planning = PlanBuilder {
             comparison: self,
@@ -37,16 +38,17 @@ struct PlanBuilder<'c, 'a> {
     comparison: &'c Comparison<'a>,
     answers: &'c Answers,
     contents: ContentIndex,
-    /// Where in the plan source files are, by position.
+    /// Positions in the plan of source files, by position in the source.
     positions: HashMap<usize, u32>,
-    /// What the source spells in another way, by position in the state.
+    /// Existing entries that the source spells in another way: positions in the source by position
+    /// in the state.
     respelled: HashMap<u32, usize>,
     plan: Plan,
     in_the_way: Vec<Obstruction>,
 }
 
 impl<'a> PlanBuilder<'_, 'a> {
-    /// Merges the source with what is left over at the destination, in tree order.
+    /// Merges the source with the extraneous entries, in tree order.
     fn run(&mut self) {
         let state = self.comparison.state;
         let mut remote = 0;
@@ -64,7 +66,7 @@ impl<'a> PlanBuilder<'_, 'a> {
         (remote..state.entries.len()).for_each(|remote| self.extraneous(remote));
     }
 
-    /// Something the source does not have.
+    /// Plans an extraneous entry.
     fn extraneous(&mut self, remote: usize) {
         let entry = &self.comparison.state.entries[remote].entry;
         let what = match (self.respelled.get(&(remote as u32)), self.deleted(entry)) {
@@ -79,7 +81,7 @@ impl<'a> PlanBuilder<'_, 'a> {
         self.plan.actions.push(Action { path, known: Some(remote as u32), what });
     }
 
-    /// When something the source does not have is deleted, if it is.
+    /// When an extraneous entry is deleted, if it is.
     fn deleted(&self, entry: &Entry) -> Option<DeleteAt> {
         self.comparison.deletes.when(&entry.path).filter(|_| !self.is_protected(entry))
     }
@@ -89,7 +91,7 @@ impl<'a> PlanBuilder<'_, 'a> {
         self.comparison.policy.filter.covers(entry.path.as_bytes(), is_dir)
     }
 
-    /// Something the source has.
+    /// Plans an entry of the source.
     fn wanted(&mut self, at: usize) {
         let local = &self.comparison.source[at];
         let existing = self.existing(at);
@@ -106,14 +108,14 @@ impl<'a> PlanBuilder<'_, 'a> {
         }
     }
 
-    /// What stands at the path of a source entry, or under another spelling of it.
+    /// The existing entry at the path of a source entry, or at another spelling of it.
     fn existing(&self, at: usize) -> Option<&'a Entry> {
         let comparison = self.comparison;
         let known = comparison.known[at].or_else(|| comparison.aliases.get(&at).copied())?;
         comparison.state.entries.get(known as usize).map(|remote| &remote.entry)
     }
 
-    /// Whether a file stands as it shall be, but for the spelling of its path.
+    /// Whether a file is up to date except for the spelling of its path.
     fn is_only_respelled(&self, at: usize, local: &Entry) -> bool {
         let clock = self.comparison.policy.clock;
         self.comparison.aliases.contains_key(&at)
@@ -123,7 +125,8 @@ impl<'a> PlanBuilder<'_, 'a> {
             })
     }
 
-    /// A directory makes way for something else only with everything in it, and only if deleting is allowed.
+    /// Records an obstruction if a directory has to be replaced and something in it may not be
+    /// deleted.
     fn check_way(&mut self, local: &Entry, existing: Option<&Entry>) {
         let replaces_dir = existing.is_some_and(|there| there.kind == Kind::Dir);
         if local.kind == Kind::Dir || !replaces_dir {
@@ -234,7 +237,7 @@ impl<'a> PlanBuilder<'_, 'a> {
         }
     }
 
-    /// A basis that is the content once it is rewritten: known here, or so answered.
+    /// A basis that equals the content once it is rewritten, by its draft or by an answer.
     fn rewritten(&self, at: usize) -> Option<Basis> {
         if let Some(Draft::Rewritten(known)) = self.comparison.drafts.files.get(&at) {
             return Some(Basis::Existing(*known));
@@ -251,9 +254,10 @@ impl<'a> PlanBuilder<'_, 'a> {
         }
     }
 
-    /// Where the plain sibling will be, and what else must travel.
+    /// The basis that holds the plain sibling, and the number of bytes to send.
     fn regzipped(&self, at: usize, size: u64) -> Option<(Basis, u64)> {
-        // Not taken apart yet: a zopfli's corrections are a tenth of the file, zlib's a hundredth.
+        // An estimate before splitting: zopfli's corrections are a tenth of the file, zlib's a
+        // hundredth.
         let (plain, bytes) = (self.comparison.regzips.get(&at)?.plain, size / 10);
         let Some(&position) = self.positions.get(&plain) else {
             let kept = self.comparison.known.get(plain).copied().flatten();
@@ -279,9 +283,9 @@ fn dir(local: &Entry, existing: Option<&Entry>) -> Option<ActionKind> {
     (!same).then_some(ActionKind::Dir { mode: local.mode })
 }
 
-/// Positions of the actions whose content travels, in the order in which it compresses best: patches first, what
-/// is alike side by side (the same extension, then the same names in whatever directory), what is compressed already after that, and what is made from other files of the push at
-/// the end.
+/// Positions of the actions with content, in the order that compresses best: patches first, then
+/// similar files side by side (by extension, then by name in any directory), then compressed files,
+/// and last those made from other files of the push.
 pub fn content_order(plan: &Plan) -> Vec<u32> {
     let mut order: Vec<u32> = (0..plan.actions.len() as u32)
         .filter(|&at| {

@@ -1,4 +1,4 @@
-//! What stands at the destination once a plan is carried out, as far as the sender can tell.
+//! The state of the destination after a plan is carried out, as far as the sender can tell.
 
 use assetsync_core::entry::{Entry, Kind};
 use assetsync_core::plan::{Action, ActionKind, Plan};
@@ -6,8 +6,8 @@ use assetsync_core::state::{RemoteEntry, State};
 
 use crate::compare::content_match::SourceEntry;
 
-/// The entries of `state` after `plan`, which was made from `source`; what waits for pruning is gone only once that
-/// `is_pruned`. The agent's own view decides: where the two differ, their ids do.
+/// The entries of `state` after `plan`, which was made from `source`. What is left for pruning is
+/// deleted only if `is_pruned`. The result is cached only if its id equals the agent's.
 pub fn state_after(
     state: &State,
     plan: &Plan,
@@ -45,7 +45,7 @@ pub fn state_after(
     }
 }
 
-/// What the push does not touch; the agent learns digests that it did not know.
+/// An entry that the push does not change. The agent has learned its digest.
 fn kept(remote: &RemoteEntry, local: Option<&SourceEntry>) -> RemoteEntry {
     let learned = local.and_then(|local| local.digest).map(|digest| digest.short());
     RemoteEntry { entry: remote.entry.clone(), digest: remote.digest.or(learned) }

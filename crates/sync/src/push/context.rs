@@ -19,7 +19,8 @@ pub struct PushContext<'c, 'a> {
     pub connection: &'c ConnectOptions<'a>,
     /// What the push may do.
     pub options: &'c Options,
-    /// Decides about deletes in a deploy. `None` for a plain push, whose agent publishes without a further command.
+    /// Decides about deletes in a deploy. `None` for a plain push, whose agent publishes without a
+    /// further command.
     pub decide: Option<&'c dyn Decide>,
     /// Receives events.
     pub monitor: &'a dyn Monitor,

@@ -21,8 +21,9 @@ use crate::store::destination_cache::DestinationCache;
 
 /// Pushes `source` to `target`: afterwards the destination holds what the source holds.
 ///
-/// With [`ConnectOptions::dry_run`] it stops once the plan is made. On any error the destination is as it was,
-/// or, if publishing had begun, every path of it is whole, old or new; pushing again completes it.
+/// With [`ConnectOptions::dry_run`] it stops once the plan is made. On any error the destination is
+/// as it was, or, if publishing had begun, every path of it is whole, old or new; pushing again
+/// completes it.
 pub fn push(
     source: &Source,
     target: &Target,
@@ -35,11 +36,12 @@ pub fn push(
     stage_with_retry(&context)?.into_report()
 }
 
-/// Stages a push: everything is at the destination and verified, nothing of it is published. Once the destination is
-/// surveyed, [`PushContext::decide`] chooses what is deleted and what is retained there.
+/// Stages a push: everything is at the destination and verified, nothing of it is published. Once
+/// the destination is surveyed, [`PushContext::decide`] chooses what is deleted and what is
+/// retained there.
 ///
-/// The destination stays locked as long as the [`Staged`] lives. On any error it is as it was, and the next try uses
-/// what was staged.
+/// The destination stays locked as long as the [`Staged`] lives. On any error it is as it was, and
+/// the next try uses what was staged.
 pub fn stage<'a>(context: &PushContext<'_, 'a>) -> Result<Staged<'a>, PushError> {
     let staged = stage_with_retry(context)?;
     context.monitor.event(Event::Staged);
@@ -66,7 +68,8 @@ fn retry_options<'a>(
     let connection = context.connection.clone();
     let notice = |text: &str| context.monitor.event(Event::Notice(&format!("{error}; {text}")));
     match error {
-        // A file that content was built on had changed, but not its size and times: this time, all files are read.
+        // A file that content was built on had changed, but not its size and times: this time, all
+        // files are read.
         PushError::Agent(failure) if failure.code == FailureCode::Basis => {
             Some(ConnectOptions { checksum: true, ..connection })
         }

@@ -35,13 +35,13 @@ pub struct Planned<'c, 'a> {
 }
 
 impl<'a> Planned<'_, 'a> {
-    /// Sends the plan and its content, and waits until everything is staged and verified. A dry run, and a push
-    /// without changes, only ends the conversation.
+    /// Sends the plan and its content, and waits until everything is staged and verified. A dry
+    /// run, and a push without changes, only ends the conversation.
     pub fn stage(mut self) -> Result<Staged<'a>, PushError> {
         let OpenPush { context, session, .. } = &mut self.open;
         let dry_run = context.connection.dry_run;
         if dry_run || !session.has_work(&self.plan, &self.requests) {
-            session.bye()?;
+            session.quit()?;
             return Ok(self.ended(dry_run));
         }
         check_contents(&self.plan, context.source)?;
@@ -50,7 +50,8 @@ impl<'a> Planned<'_, 'a> {
         Ok(Staged { agent: Agent::Waiting(Box::new(session)), record })
     }
 
-    /// Sends everything, while the store keeps the source's contents. Returns how many files were sent again.
+    /// Sends everything, while the store keeps the source's contents. Returns how many files were
+    /// sent again.
     fn send(&mut self) -> Result<u64, PushError> {
         let OpenPush { context, session, cache } = &mut self.open;
         let (source, entries, publish) = (context.source, self.entries, !context.is_deploy());

@@ -1,4 +1,5 @@
-//! Reads and drafts the source while the destination is being reached, in case its state is the cached one.
+//! Reads and drafts the source while the destination is being reached, in case its state is the
+//! cached one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,8 +61,8 @@ impl<'e> Prefetch<'e> {
         }
     }
 
-    /// Reads the source, drafts it against the cached state if there is one, and splits `.gz` files until
-    /// [stopped](Prefetch::stop).
+    /// Reads the source, drafts it against the cached state if there is one, and splits `.gz` files
+    /// until [stopped](Prefetch::stop).
     pub fn start<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) -> Drafting<'scope> {
         let thread = scope.spawn(move || {
             let drafted = self.draft()?;
@@ -103,7 +104,8 @@ impl<'e> Prefetch<'e> {
 }
 
 impl Drafting<'_> {
-    /// The drafts for the destination as it was surveyed: those made in the background, if its state is the cached one.
+    /// The drafts for the destination as it was surveyed: those made in the background, if its
+    /// state is the cached one.
     pub fn drafts(self, comparison: &Comparison<'_>, survey: &Survey) -> Arc<Drafts> {
         let Drafting { prefetch, thread } = self;
         let (recipes, entries) = (comparison.recipes(), &survey.state.entries);

@@ -1,4 +1,4 @@
-//! What a push did, in numbers.
+//! The report of a push.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::plan::guards::Refusal;
 pub struct Count {
     /// Number of files.
     pub files: u64,
-    /// Bytes of their content (not of what travelled).
+    /// Bytes of their content (not bytes sent).
     pub bytes: u64,
 }
 
@@ -44,34 +44,34 @@ impl Count {
 pub struct Report {
     /// Regular files in the source, and their bytes.
     pub total: Count,
-    /// Files for which content, or a recipe with data, travelled.
+    /// Files for which content was sent.
     pub files_sent: u64,
     /// Paths deleted with publishing.
     pub deleted: u64,
-    /// Paths that are deleted when the destination is told to prune.
+    /// Paths deleted at pruning.
     pub pruned: u64,
     /// The files among those, and their bytes.
     pub removed: Count,
-    /// Directories made or changed.
+    /// Directories created or changed.
     pub directories: u64,
-    /// Symbolic links made or changed.
+    /// Symbolic links created or changed.
     pub symlinks: u64,
-    /// Bytes written to the channel, and read from it.
+    /// Bytes written to the channel.
     pub bytes_sent: u64,
     /// Bytes read from the channel.
     pub bytes_received: u64,
-    /// How often an answer was waited for; connecting and installing the agent not counted.
+    /// How often an answer was waited for, not counting connecting and installing the agent.
     pub round_trips: u32,
-    /// How often the plan and its content were encoded for this push: not at all where it had nothing to send, or sent
-    /// what was encoded for another one.
+    /// How often the plan and its content were encoded for this push: 0 if it had nothing to send,
+    /// or sent the encoding of another push.
     pub encodings: u32,
     /// Wall time from connecting to the last answer.
     pub elapsed: Duration,
-    /// The agent's peak resident memory in bytes; 0 where unknown.
+    /// The agent's peak resident memory in bytes; 0 if unknown.
     pub agent_peak_rss_bytes: u64,
     /// Files of the destination that the agent read.
     pub agent_files_read: u64,
-    /// The agent, if it was not there and had to be installed, which a dry run does, too.
+    /// The agent, if it was missing and was installed. A dry run does this, too.
     pub agent_installed: Option<Installed>,
     /// Files by recipe name.
     pub recipes: BTreeMap<&'static str, Count>,
@@ -79,12 +79,12 @@ pub struct Report {
     pub retried: u64,
     /// What the plan was.
     pub plan: Plan,
-    /// Why a push would be refused, where a dry run found that out.
+    /// Why the push would be refused, if this was a dry run.
     pub refused: Option<Refusal>,
 }
 
 impl Report {
-    /// What carrying out `plan` from `source` comes to.
+    /// The report of carrying out `plan` from `source`.
     pub fn of(plan: Plan, source: &[SourceEntry]) -> Report {
         let sizes = source.iter().filter_map(|local| local.entry.file_size());
         let total = sizes.fold(Count::default(), |sum, size| Count {

@@ -1,4 +1,5 @@
-//! A push in steps: everything is staged first, on all hosts of a deploy, published later, pruned last.
+//! A push in steps: everything is staged first, on all hosts of a deploy, published later, pruned
+//! last.
 
 use super::report::Report;
 use crate::compare::content_match::SourceEntry;
@@ -70,8 +71,8 @@ impl<'a> Staged<'a> {
         &self.record.survey
     }
 
-    /// Keeps the agent waiting, and notices one that has ended. To be called several times within the connection's
-    /// timeout.
+    /// Keeps the agent waiting, and notices one that has ended. To be called several times within
+    /// the connection's timeout.
     pub fn keep_alive(&mut self) -> Result<(), PushError> {
         match &mut self.agent {
             Agent::Waiting(session) => session.keep_alive(),
@@ -79,8 +80,8 @@ impl<'a> Staged<'a> {
         }
     }
 
-    /// Publishes what is staged. If that fails, every path of the destination is whole, old or new; pushing again
-    /// completes it.
+    /// Publishes what is staged. If that fails, every path of the destination is whole, old or new;
+    /// pushing again completes it.
     pub fn publish(self) -> Result<Live<'a>, PushError> {
         let Staged { agent, mut record } = self;
         let session = match agent {
@@ -95,7 +96,8 @@ impl<'a> Staged<'a> {
         Ok(Live { session, record })
     }
 
-    /// Gives up: nothing is published. What is staged remains for another try, as after an interruption.
+    /// Gives up: nothing is published. What is staged remains for another try, as after an
+    /// interruption.
     pub fn abandon(self) {
         if let Agent::Waiting(mut session) = self.agent {
             // If the agent has ended, it has given up already.

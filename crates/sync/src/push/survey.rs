@@ -11,17 +11,19 @@ use crate::error::PushError;
 use crate::event::Monitor;
 use crate::store::destination_cache::DestinationCache;
 
-/// Surveys a destination for a deploy. Creates and changes nothing there, and does not list partials.
+/// Surveys a destination for a deploy. Creates and changes nothing there, and does not list
+/// partials.
 pub fn survey(
     target: &Target,
     connection: &ConnectOptions<'_>,
     monitor: &dyn Monitor,
 ) -> Result<Survey, PushError> {
     let connection = ConnectOptions { dry_run: true, ..connection.clone() };
-    let (memory, cached) = DestinationCache::of(target, &connection)?;
-    let history = memory.history();
-    let (remembered_id, deploy) = (memory.id(), Some(deploy_greeting(&history)));
-    // Deploys look before they build: where they could delete nothing they say so then.
+    let (cache, cached) = DestinationCache::of(target, &connection)?;
+    let history = cache.history();
+    let (remembered_id, deploy) = (cache.id(), Some(deploy_greeting(&history)));
+    // Deploys survey before they build, so that a destination in which nothing may be deleted is
+    // refused early.
     let opening = SessionOptions {
         cached: remembered_id,
         deletes: true,
@@ -30,8 +32,8 @@ pub fn survey(
     };
     let mut session = Session::connect(target, &connection, opening, monitor)?;
     let survey = session.survey(CachedSurvey { entries: cached, history: history.clone() })?;
-    session.bye()?;
-    memory.keep_history(&history, &survey.history);
+    session.quit()?;
+    cache.keep_history(&history, &survey.history);
     Ok(survey)
 }
 

@@ -24,7 +24,8 @@ pub struct Surveyed<'c, 'a> {
 }
 
 impl<'c, 'a> Surveyed<'c, 'a> {
-    /// Plans the push: asks the destination what the comparison leaves open, and checks that the plan is allowed.
+    /// Plans the push: asks the destination what the comparison leaves open, and checks that the
+    /// plan is allowed.
     pub fn plan(mut self, drafting: Drafting<'_>) -> Result<Planned<'c, 'a>, PushError> {
         let OpenPush { context, session, .. } = &mut self.open;
         let PushContext { source, options, .. } = *context;
@@ -46,7 +47,8 @@ impl<'c, 'a> Surveyed<'c, 'a> {
         Ok(Planned { open, survey, entries, plan, answers, drafts, requests, refused })
     }
 
-    /// Why the plan may not be carried out, if so: an error, except that a dry run of a plain push reports it.
+    /// Why the plan may not be carried out, if so: an error, except that a dry run of a plain push
+    /// reports it.
     fn refusal(&mut self, plan: &Plan) -> Result<Option<Refusal>, PushError> {
         let OpenPush { context, session, .. } = &mut self.open;
         let PushContext { source, options, connection, .. } = *context;

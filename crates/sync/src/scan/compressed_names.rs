@@ -1,7 +1,7 @@
 //! Which files are compressed already, told by their names.
 
-/// Extensions whose content does not shrink again, in lower case and sorted. `woff` is not one: it is compressed table
-/// by table, and shrinks by an eighth.
+/// Extensions whose content does not shrink again, in lower case and sorted. `woff` is not one: it
+/// is compressed table by table, and shrinks by an eighth.
 const COMPRESSED: &[&str] = &[
     "7z", "aac", "avif", "br", "bz2", "docx", "flac", "gif", "gz", "heic", "heif", "jar", "jpeg",
     "jpg", "jxl", "lz4", "lzma", "m4a", "m4v", "mkv", "mov", "mp3", "mp4", "oga", "ogg", "ogv",
@@ -9,7 +9,8 @@ const COMPRESSED: &[&str] = &[
     "woff2", "xlsx", "xz", "zip", "zst", "zstd",
 ];
 
-/// Whether the path's extension says that its content is compressed already, in any case of letters.
+/// Whether the path's extension says that its content is compressed already, in any case of
+/// letters.
 ///
 /// It is a guess about worth, never about meaning: a wrong one costs some bytes or some time.
 pub fn is_precompressed(path: &[u8]) -> bool {

@@ -1,24 +1,24 @@
-//! What a source holds and a push does not carry, which the user is told.
+//! Paths of the source that are not pushed. The user is informed of them.
 
 use std::fmt;
 
 use assetsync_core::path::RelPath;
 
-/// A path of the source that is not carried, though no filter leaves it out.
+/// A path of the source that is not pushed, though no filter excludes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
-    /// The path; of a directory nothing below is carried either.
+    /// The path. Nothing below a directory is pushed either.
     pub path: RelPath,
     /// Why.
     pub why: Why,
 }
 
-/// Why a path is not carried.
+/// Why a path is not pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// A FIFO, socket or device: never opened.
     Special,
-    /// A name that work directories have.
+    /// A name reserved for work directories.
     Reserved,
 }
 

@@ -4,8 +4,8 @@
 //! `app-3f2a91c0.js` and `app-77b01d5e.js` both have the logical name `app.js`.
 //!
 //! The rules are tried in this order and the first that fits decides. A fingerprint stands before
-//! the extensions, all of which stay (`.js`, `.chunk.js`, `.min.js.gz`, `.js.LICENSE.txt`), and goes
-//! with the separator in front of it. Where two places fit, the one nearer to the end wins.
+//! the extensions, all of which stay (`.js`, `.chunk.js`, `.min.js.gz`, `.js.LICENSE.txt`), and
+//! goes with the separator in front of it. Where two places fit, the one nearer to the end wins.
 //!
 //! | rule | fingerprint | written by |
 //! |---|---|---|

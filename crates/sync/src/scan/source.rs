@@ -1,4 +1,5 @@
-//! The source: a directory on this machine, listed at once and hashed while the destination is reached.
+//! The source: a directory on this machine, listed at once and hashed while the destination is
+//! being reached.
 
 use std::fs::File;
 use std::io;
@@ -19,7 +20,7 @@ use super::left_out::{LeftOut, Why};
 use crate::compare::content_match::SourceEntry;
 use crate::scan::filter::{Filter, Verdict};
 
-/// How often a file that changes while it is read is read again.
+/// How often a file that changes while it is read is tried.
 const READS: usize = 3;
 
 /// How much is read at a time, in bytes.
@@ -30,9 +31,9 @@ const READ_BYTES: usize = 256 * 1024;
 pub struct Source {
     root: OwnedFd,
     path: PathBuf,
-    /// Everything that is carried, in tree order, as it was listed.
+    /// The entries that are pushed, in tree order, as they were listed.
     pub entries: Vec<Entry>,
-    /// What is there and not carried.
+    /// Paths that are not pushed.
     pub left_out: Vec<LeftOut>,
     has_contents_elsewhere: bool,
     hashed: OnceLock<Result<Vec<SourceEntry>, Arc<SourceError>>>,
@@ -42,7 +43,7 @@ pub struct Source {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// It is not there, or no directory.
+    /// It does not exist, or is not a directory.
     #[error("Can't use source {}: {source}", assetsync_core::text::path(.path))]
     Root {
         /// The source.
@@ -90,9 +91,9 @@ impl Source {
         if unreadable.is_empty() { Ok(source) } else { Err(SourceError::Unreadable(unreadable)) }
     }
 
-    /// A source that is known already, such as what was live before: `entries`, every file with its digest. Only
-    /// contents that must travel are looked for, each at its path in the directory `contents`; what the destination
-    /// has, at whatever path or set aside, needs not be there.
+    /// A given source, such as an earlier deploy: `entries`, every file with its digest. Only
+    /// contents that must be sent are read, each at its path in the directory `contents`; those
+    /// that the destination has, at any path or retained, need not be there.
     pub fn of(mut entries: Vec<SourceEntry>, contents: &Path) -> Result<Source, SourceError> {
         let failed = |source: io::Error| SourceError::Root { path: contents.into(), source };
         let root = OwnedFd::from(File::open(contents).map_err(failed)?);
@@ -121,21 +122,23 @@ impl Source {
         })
     }
 
-    /// Whether the source was [given](Source::of): its contents may be elsewhere, but can't be others.
+    /// Whether the source was [given](Source::of): its contents may not be on this machine, but
+    /// can't change.
     pub fn has_contents_elsewhere(&self) -> bool {
         self.has_contents_elsewhere
     }
 
-    /// Whether there is anything to push: a file or link. Directories are nothing, and neither are names that begin with
-    /// a dot, such as `.keep` or `.DS_Store`, which stay where a build has failed.
+    /// Whether there is a file or link to push. Names that begin with a dot, such as `.keep` or
+    /// `.DS_Store`, do not count: they remain when a build has failed.
     pub fn has_files(&self) -> bool {
         let counts =
             |entry: &Entry| entry.kind != Kind::Dir && !entry.path.file_name().starts_with(b".");
         self.entries.iter().any(counts)
     }
 
-    /// The entries with the digests of all files. The first to ask has them read, on all cores; whoever asks
-    /// meanwhile waits. A file that changed since it was listed is taken as it is when it is read.
+    /// The entries with the digests of all files. The first call reads all files, on all cores;
+    /// concurrent calls wait for it. A file that changed since it was listed is taken as it is when
+    /// it is read.
     pub fn hashed(&self) -> Result<&[SourceEntry], Arc<SourceError>> {
         let hashed = self.hashed.get_or_init(|| self.hash().map_err(Arc::new));
         hashed.as_deref().map_err(Arc::clone)
@@ -146,7 +149,7 @@ impl Source {
         &self.path
     }
 
-    /// Lists the tree; gives what could not be listed.
+    /// Lists the tree. Returns what could not be listed.
     fn list(&mut self, filter: &Filter) -> Vec<Unreadable> {
         let mut unreadable = Vec::new();
         let walk = WalkDir::new(&self.path).min_depth(1).sort_by_file_name().into_iter();
@@ -211,7 +214,7 @@ impl Source {
     }
 }
 
-/// Reads a file's measures and content anew, until both belong together.
+/// Reads a file's metadata and content again, until both belong together.
 pub fn read_again(
     tree: &mut OpenTree,
     local: &mut SourceEntry,
@@ -247,7 +250,7 @@ fn is_included(item: &walkdir::DirEntry, root: &Path, filter: &Filter) -> bool {
         .is_none_or(|path| filter.verdict(path, item.file_type().is_dir()) == Verdict::Included)
 }
 
-/// The path of what has the name of a work directory.
+/// The path of an entry whose name is reserved for work directories.
 fn reserved(item: &walkdir::DirEntry, root: &Path) -> Option<RelPath> {
     let path =
         relative(item.path(), root).filter(|_| is_work_dir_name(item.file_name().as_bytes()))?;

@@ -1,4 +1,5 @@
-//! Names that are one name to the server's file system, which may ignore case or how Unicode is composed.
+//! Names that are one name to the server's file system, which may ignore case or how Unicode is
+//! composed.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,8 +15,8 @@ use crate::compare::aliases::{OneName, Pair};
 use crate::compare::comparison::Comparison;
 use crate::error::PushError;
 
-/// Which suspected pairs are one there: a name that is not listed, but can be looked up, is another spelling of a listed
-/// one. Where neither is listed, the pair is left to be tried.
+/// Which pairs are the same name at the destination: a name that is not listed, but can be looked
+/// up, is another spelling of a listed one. If neither is listed, the pair is left to be tried.
 pub fn look(
     remote: &mut SftpHost<'_>,
     root: Option<&[u8]>,
@@ -35,7 +36,7 @@ pub fn look(
     Ok((one, untried))
 }
 
-/// Fails if any of these pairs is one to the file system of the staging directory.
+/// Fails if any of these pairs is the same name in the file system of the staging directory.
 pub fn in_stage(
     remote: &mut SftpHost<'_>,
     stage: &StagingDir,
@@ -50,8 +51,8 @@ pub fn in_stage(
     if one.is_empty() { Ok(()) } else { Err(PushError::OneName(one)) }
 }
 
-/// Fails if a new name is not listed after it was published: another name then stands for it, maybe one that is going
-/// to be deleted. Only directories are listed in which something is deleted.
+/// Fails if a new name is not listed after it was published: it then exists under another name,
+/// which may be about to be deleted. Only directories in which something is deleted are listed.
 pub fn check_listed(
     remote: &mut SftpHost<'_>,
     root: &[u8],

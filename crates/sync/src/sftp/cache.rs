@@ -1,4 +1,4 @@
-//! The digests of files that this machine pushed before: nobody at the far side can tell them.
+//! The digests of files that this machine pushed before: over SFTP the server can't compute them.
 
 use assetsync_core::plan::Plan;
 use assetsync_core::state::{RemoteEntry, State};
@@ -9,23 +9,23 @@ use crate::error::PushError;
 use crate::plan::state_after::state_after;
 use crate::store::destination_cache::DestinationCache;
 
-/// What is remembered of a destination.
+/// The cached state of a destination.
 pub struct Remembered<'s> {
-    memory: DestinationCache<'s>,
+    cache: DestinationCache<'s>,
     entries: Vec<RemoteEntry>,
 }
 
 impl<'s> Remembered<'s> {
-    /// What the connection's store remembers of `target`.
+    /// The cached state of `target` in the connection's store.
     pub fn of(
         target: &Target,
         connection: &ConnectOptions<'s>,
     ) -> Result<Remembered<'s>, PushError> {
-        let (memory, entries) = DestinationCache::of(target, connection)?;
-        Ok(Remembered { memory, entries })
+        let (cache, entries) = DestinationCache::of(target, connection)?;
+        Ok(Remembered { cache, entries })
     }
 
-    /// Gives files their digests that still have the size and the second they had.
+    /// Sets the digests of files whose size and mtime, in seconds, are unchanged.
     pub fn recall(&self, state: &mut State) {
         let mut cached = self.entries.iter().peekable();
         for remote in &mut state.entries {
@@ -37,8 +37,9 @@ impl<'s> Remembered<'s> {
         }
     }
 
-    /// Remembers what will stand there, before a plan is carried out. If that is cut short, size and second tell
-    /// which files took their place; where they are the same before and after, nothing is remembered.
+    /// Caches the state that the plan will make, before it is carried out. After an interruption,
+    /// size and mtime in seconds show which files were published; files for which both are the same
+    /// before and after are left out.
     pub fn begin(&self, state: &State, plan: &Plan) {
         let mut after = state_after(state, plan, &[], true);
         let mut existing = state.entries.iter().peekable();
@@ -49,13 +50,14 @@ impl<'s> Remembered<'s> {
                 remote.digest = None;
             }
         }
-        self.memory.keep_unconfirmed(after);
+        self.cache.keep_unconfirmed(after);
     }
 
-    /// Remembers what stands there now that the plan is carried out. Digests of files that were not sent come from
-    /// the state alone: where sizes decide, a file that stays may have another content than the source's.
+    /// Caches the state after the plan is carried out. Digests of files that were not sent come
+    /// from the state only: if sizes decide, a file that stays may have another content than the
+    /// source's.
     pub fn keep(&self, state: &State, plan: &Plan) {
-        self.memory.keep_unconfirmed(state_after(state, plan, &[], true));
+        self.cache.keep_unconfirmed(state_after(state, plan, &[], true));
     }
 }
 

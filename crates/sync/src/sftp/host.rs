@@ -1,4 +1,4 @@
-//! A host that speaks SFTP: the session, who it is in messages, and what its refusals mean.
+//! An SFTP session with a host, and the errors for its refusals.
 
 use assetsync_core::limits;
 use assetsync_core::protocol::{Failure, FailureCode};
@@ -19,12 +19,12 @@ pub struct SftpHost<'a> {
     pub session: SftpSession,
     /// The host as it was given.
     pub host: String,
-    /// Who hears of what should be known.
+    /// Receives events.
     pub monitor: &'a dyn Monitor,
 }
 
 impl<'a> SftpHost<'a> {
-    /// Reaches the host of `target`.
+    /// Connects to the host of `target`.
     pub fn connect(
         target: &RemoteTarget,
         connection: &ConnectOptions<'_>,
@@ -41,23 +41,24 @@ impl<'a> SftpHost<'a> {
         }
     }
 
-    /// Tells the user something.
+    /// Sends the user a message.
     pub fn notice(&self, text: &str) {
         self.monitor.event(Event::Notice(text));
     }
 
-    /// What a refusal means for the push.
+    /// The error for a refusal.
     pub fn refused(&self, error: &SftpError) -> PushError {
         refused(&self.host, error)
     }
 
-    /// A failure of the push at a path, in our own words.
+    /// The error for a failure at a path, with a text of this side.
     pub fn fail(&self, code: FailureCode, path: &[u8], text: &str) -> PushError {
         let path = assetsync_core::text::name(path);
         PushError::Agent(failure(code, format!("{}: {path}: {text}", self.host)))
     }
 
-    /// What a refusal to write `needed` bytes means: SFTP has no word for a full disk, so it is measured.
+    /// The error for a refusal to write `needed` bytes. SFTP has no error code for a full disk, so
+    /// the free space is queried.
     pub fn refused_write(&mut self, error: &SftpError, dir: &[u8], needed: u64) -> PushError {
         if error.kind == SftpErrorKind::Failure
             && let Ok(Some(free_space)) = self.session.free_space(dir)
@@ -68,7 +69,7 @@ impl<'a> SftpHost<'a> {
         self.refused(error)
     }
 
-    /// Removes a directory and everything below it, following no links. What is gone already is fine.
+    /// Removes a directory and everything below it, following no links. Missing paths are ignored.
     pub fn remove_tree(&mut self, dir: &[u8]) -> Result<(), SftpError> {
         let mut pending = vec![(dir.to_vec(), false)];
         let mut seen = 0;
@@ -93,7 +94,7 @@ impl<'a> SftpHost<'a> {
     }
 }
 
-/// Deleting what is not there is done already.
+/// Treats a missing path as deleted.
 pub fn ignore_missing(result: Result<(), SftpError>) -> Result<(), SftpError> {
     match result {
         Err(error) if error.kind == SftpErrorKind::NotFound => Ok(()),
@@ -101,7 +102,7 @@ pub fn ignore_missing(result: Result<(), SftpError>) -> Result<(), SftpError> {
     }
 }
 
-/// Nothing for what is not there.
+/// `None` for a missing path.
 pub fn optional<T>(result: Result<T, SftpError>) -> Result<Option<T>, SftpError> {
     match result {
         Ok(value) => Ok(Some(value)),

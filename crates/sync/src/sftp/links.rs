@@ -1,7 +1,8 @@
-//! How a server treats symbolic links that are replaced and removed.
+//! Finds out how a server replaces and removes symbolic links.
 //!
-//! Some resolve the paths of a request first, so that a rename onto a link replaces the file that the link leads to.
-//! Whether a server does is seen on links in the staging directory, before any link of the destination is touched.
+//! Some resolve the paths of a request first, so that a rename onto a link replaces the file that
+//! the link leads to. Whether a server does is seen on links in the staging directory, before any
+//! link of the destination is touched.
 
 use assetsync_core::protocol::FailureCode;
 use assetsync_ssh::sftp::{DirectoryEntry, SftpError, SftpErrorKind};
@@ -15,7 +16,7 @@ use crate::error::PushError;
 pub enum Links {
     /// By renaming onto it.
     Replaced,
-    /// It is removed first: a rename would follow it, or nobody knows.
+    /// It is removed first: a rename follows it, or may follow it.
     Removed,
 }
 
@@ -24,7 +25,8 @@ const REMOVED: &[u8] = b"probe-removed";
 const NEW: &[u8] = b"probe-new";
 const FILES: [&[u8]; 2] = [b"probe-file-1", b"probe-file-2"];
 
-/// Tries both in the staging directory. A server that can't even remove a link without its file is refused.
+/// Tries both in the staging directory. A server that can't even remove a link without its file is
+/// refused.
 pub fn probe(remote: &mut SftpHost<'_>, stage: &StagingDir) -> Result<Links, PushError> {
     let tried = rename_onto_link(remote, stage);
     lost(remote, tried)?;

@@ -1,42 +1,49 @@
-//! Pushing over SFTP alone, for hosts where no agent can run: an SFTP-only account, a file system mounted
-//! `noexec`, a machine there is no agent build for.
+//! Pushing over SFTP alone, for hosts where no agent can run: an SFTP-only account, a file system
+//! mounted `noexec`, a machine there is no agent build for.
 //!
-//! The sender does everything itself, one request after the other: it lists the destination, plans as ever,
-//! uploads every new file into a staging directory, and renames. What it promises is less than what an agent
-//! does, and this is all of it.
+//! The sender does everything itself, one request after the other: it lists the destination, plans
+//! as usual, uploads every new file into a staging directory, and renames. It promises less than an
+//! agent does:
 //!
 //! **Promised.**
-//! - Until every file is uploaded and has the size, bits and time it shall have, nothing but the destination
-//!   directory itself and the work directory (`.assetsync-NAME` beside it, or `.assetsync` in it) is made.
-//! - A file or link takes its place by one rename; at every moment a path holds its old content or its new
-//!   one, never a part, and links and files that are replaced by their like never lack. Three exceptions, of
-//!   which the second is told: where a directory makes way for a file or link or the other way round, and on
-//!   a server without `posix-rename@openssh.com`, the old thing is moved aside first; and a link is removed
-//!   first on a server whose renames are not seen to replace links (some follow them, and would replace the
-//!   file that the link leads to). Then for the time of one request nothing stands there. If the connection is cut in that very moment, nothing stands there until
-//!   the next push.
-//! - Entry points come after what they name, deletes last. If anything fails before, nothing is deleted.
-//! - Names and numbers a server makes up can't lead a push out of the destination: names are checked, counts
-//!   and depth are bounded, and nothing is deleted by a path that leads through something just replaced.
+//! - Until every file is uploaded with its size, mode and mtime, nothing is created but the
+//!   destination directory and the work directory (`.assetsync-NAME` beside it, or `.assetsync` in
+//!   it).
+//! - A file or link is published by one rename: at every moment a path has its old content or its
+//!   new one, never a part, and a file that replaces a file, or a link that replaces a link, is
+//!   never missing. There are three exceptions, in which nothing is at the path for the time of one
+//!   request (or until the next push, if the connection is cut in that moment): a directory that is
+//!   replaced by a file or link, or the other way round, is moved aside first; so is everything that
+//!   is replaced on a server without `posix-rename@openssh.com`, with a notice; and a link is
+//!   removed first on a server whose renames may follow links.
+//! - Entry points are published after the files they name, and deletes come last. If anything fails
+//!   before, nothing is deleted.
+//! - Names and numbers from the server can't lead a push out of the destination: names are checked,
+//!   counts and depth are bounded, and nothing is deleted by a path that leads through something
+//!   just replaced.
 //! - Pushing again completes an interrupted push, and removes what it left.
-//! - Of a push that has completed, an empty file `pushed` stays in the work directory: from then on everything the source
-//!   does not have may be deleted.
+//! - A push that has completed leaves an empty file `pushed` in the work directory. From then on
+//!   all extraneous paths may be deleted.
 //!
 //! **Not promised.**
-//! - *Content is compared only with what the [store](crate::store) remembers*: a file counts as the same if this
-//!   machine pushed that very content and size and second are still those of then; every other file is sent again,
-//!   unless sizes alone decide. So a change by somebody else that keeps size and second is not noticed, but with
-//!   `checksum`, which sends every file. Nothing is read back after the upload but size, bits and time.
-//! - *Few bytes*: files travel whole and uncompressed; nothing is copied or patched at the far side, and an
-//!   interrupted push begins anew.
-//! - *Fine times*: whole seconds from 1970 to 2106. The times of links are neither set nor compared.
-//! - *A lock*: SFTP has none that dies with its holder. A push that starts takes the staging directories of
-//!   all others to this destination away, so an older one that still runs fails, at the latest before it
-//!   deletes. Two pushes in the same moment can still mix their files, each whole; and a push by an agent is
-//!   not noticed.
-//! - *Durability*: files are synced before they are renamed where the server has `fsync@openssh.com` (if not,
-//!   that is told); directories can't be, so after a power cut some paths may be old again.
-//! - *Protection from other users of the host*: SFTP follows links that are swapped in during the push.
+//! - *Content is compared only with the [store](crate::store)*: a file counts as unchanged if this
+//!   machine pushed the same content and its size and mtime, in seconds, are unchanged. Every other
+//!   file is sent again, unless sizes alone decide. So a change by another program that keeps size
+//!   and mtime is not noticed, except with `checksum`, which sends every file. After the upload only
+//!   size, mode and mtime are read back.
+//! - *Few bytes*: files are sent whole and uncompressed; nothing is copied or patched on the
+//!   server, and an interrupted push starts over.
+//! - *Exact times*: whole seconds from 1970 to 2106. The times of links are neither set nor
+//!   compared.
+//! - *A lock*: SFTP has none that ends with its holder. A push removes the staging directories of
+//!   all other pushes to this destination, so an older one that still runs fails, at the latest
+//!   before it deletes. Two pushes in the same moment can still mix their files, each whole; and a
+//!   push by an agent is not noticed.
+//! - *Durability*: files are synced before they are renamed if the server has
+//!   `fsync@openssh.com` (if not, there is a notice); directories can't be synced, so after a power
+//!   cut some paths may have their old content again.
+//! - *Protection from other users of the host*: SFTP follows links that are swapped in during the
+//!   push.
 
 mod aliases;
 mod cache;
@@ -78,11 +85,11 @@ use crate::push::checks::check_source;
 use crate::push::report::{Count, Report};
 use crate::scan::source::Source;
 
-/// Pushes `source` to `target` over SFTP; what that promises is in the [module's](self) description.
+/// Pushes `source` to `target` over SFTP. The [module](self) describes what that promises.
 ///
-/// It takes what [`crate::push::attempt`] takes and gives what that gives. Of the connection `agents` and
-/// `timeout` are not used; of the report, `bytes_sent` is bytes of content written, `bytes_received` an
-/// estimate of what listing took, and `agent_peak_rss_bytes` is 0.
+/// It takes and returns what [`crate::push::pipeline::push`] does. `agents` and `timeout` of the
+/// connection are not used. In the report, `bytes_sent` is bytes of content written,
+/// `bytes_received` an estimate for the listing, and `agent_peak_rss_bytes` is 0.
 pub fn push(
     source: &Source,
     target: &Target,
@@ -98,7 +105,7 @@ pub fn push(
     let mut push = Push { remote, source, connection, cached };
     let mut report = push.run(host, options)?;
     report.elapsed = started.elapsed();
-    // Everything is done and answered; how the session ends changes nothing.
+    // Everything is done and answered, so errors of closing the session do not matter.
     let _ = push.remote.session.finish();
     Ok(report)
 }
@@ -111,7 +118,7 @@ struct Push<'p> {
     cached: Remembered<'p>,
 }
 
-/// What uploading came to.
+/// The totals of uploading.
 #[derive(Default)]
 struct UploadTotals {
     bytes: u64,
@@ -158,7 +165,8 @@ impl Push<'_> {
         Ok(report)
     }
 
-    /// Leaves word of a push that had nothing to do; who may not write there needs none.
+    /// Records that a push without changes has completed. Failing means that nothing can be
+    /// written, or deleted, there.
     fn mark(&mut self, root: &[u8]) {
         if let Ok(stage) = StagingDir::open(&mut self.remote, root) {
             stage.mark(&mut self.remote);
@@ -179,8 +187,8 @@ impl Push<'_> {
         Ok(survey)
     }
 
-    /// What there is to do, and names that may be one there, which only trying tells. Nobody can be asked, so a file
-    /// that only reading would tell about counts as different.
+    /// The plan, and names that may be the same at the destination, which must be tried. Files
+    /// can't be read there, so those without a cached digest count as different.
     fn plan(
         &mut self,
         root: Option<&[u8]>,
@@ -262,7 +270,8 @@ impl Push<'_> {
     }
 }
 
-/// A source entry with the times that SFTP carries, so that nothing is sent again and again for others.
+/// A source entry with the times that SFTP carries, so that nothing is sent again and again for
+/// others.
 fn as_carried(local: &SourceEntry) -> SourceEntry {
     let mut local = local.clone();
     local.entry.mtime = match local.entry.kind {

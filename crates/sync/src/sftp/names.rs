@@ -1,4 +1,4 @@
-//! Paths and names at the far side, as bytes: pure.
+//! Paths and names on the server, as bytes. Pure.
 
 use assetsync_core::entry::Mtime;
 use assetsync_core::limits;
@@ -11,8 +11,8 @@ const RUN: &[u8] = b"sftp-";
 /// Hexadecimal digits of a run.
 pub const PUSH_ID_DIGITS: usize = 16;
 
-/// The destination as a server takes it: it starts where the server does, which is the home directory, so
-/// `~/` goes; so do slashes at the end.
+/// The destination as a server takes it: it starts where the server does, which is the home
+/// directory, so `~/` goes; so do slashes at the end.
 pub fn server_path(path: &[u8]) -> Vec<u8> {
     let path = match path {
         b"~" | b"~/" => b".",
@@ -23,7 +23,8 @@ pub fn server_path(path: &[u8]) -> Vec<u8> {
     path[..kept.min(path.len())].to_vec()
 }
 
-/// Where `rest` leads from the directory `base`, which has no links in it; what is not there yet is no link either.
+/// Where `rest` leads from the directory `base`, which has no links in it; what is not there yet is
+/// no link either.
 pub fn settled(base: &[u8], rest: &[u8]) -> Vec<u8> {
     let mut names: Vec<&[u8]> = Vec::new();
     for name in base.split(|&byte| byte == b'/').chain(rest.split(|&byte| byte == b'/')) {
@@ -87,7 +88,7 @@ pub fn is_push_dir_name(name: &[u8]) -> bool {
         .is_some_and(|digits| digits.len() == PUSH_ID_DIGITS && digits.iter().all(lower_hex))
 }
 
-/// Whether what a server calls a name is one.
+/// Whether a name from the server is valid.
 pub fn is_name(name: &[u8]) -> bool {
     let odd = name.is_empty() || name == b"." || name == b"..";
     !odd && name.len() <= limits::NAME_BYTES && !name.iter().any(|byte| matches!(byte, b'/' | 0))

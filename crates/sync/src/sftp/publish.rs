@@ -1,4 +1,4 @@
-//! Publishing over SFTP: what is staged takes its place, by renaming, in the order of [`PublishOrder`].
+//! Publishes over SFTP: renames what is staged into place, in the order of [`PublishOrder`].
 
 use assetsync_core::entry::{CARRIED_MODE, Kind};
 use assetsync_core::path::RelPath;
@@ -16,7 +16,7 @@ use crate::error::PushError;
 
 type Result<T> = std::result::Result<T, SftpError>;
 
-/// Carries out a plan of which everything is staged.
+/// Publishes a staged plan.
 pub struct Publisher<'p, 'a> {
     remote: &'p mut SftpHost<'a>,
     stage: &'p StagingDir,
@@ -40,7 +40,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
         Publisher { remote, stage, root, plan, state, moved_aside: 0, links }
     }
 
-    /// Does all steps.
+    /// Publishes everything.
     pub fn publish(&mut self, steps: &PublishOrder) -> std::result::Result<(), PushError> {
         self.stage.check_held(self.remote)?;
         if (0..self.plan.actions.len() as u32).any(|at| self.standing_link(at).is_some()) {
@@ -71,7 +71,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
         Ok(())
     }
 
-    /// Says so if the reason is another run; then, what state the destination is in.
+    /// Adds to the error whether another run is the reason, and the state the destination is in.
     fn explain(&mut self, error: &SftpError) -> PushError {
         let reason = match error.kind {
             SftpErrorKind::NotFound => self.stage.check_held(self.remote).err(),
@@ -95,8 +95,8 @@ impl<'p, 'a> Publisher<'p, 'a> {
         names::below(self.root, path)
     }
 
-    /// Gives what stands at a path the spelling that the source has. Where that can't be done in one step it keeps the
-    /// one that it has; so do links on a server whose renames can't be trusted with them.
+    /// Renames an existing path to the source's spelling. It is left as it is if that can't be done
+    /// in one step, and if it is a link on a server whose renames may follow links.
     fn respell(&mut self, at: u32) -> Result<()> {
         let Some(Action { path, what: ActionKind::Respell { to }, .. }) = self.action(at) else {
             return Ok(());
@@ -120,7 +120,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
             return Ok(());
         };
         let path = self.at(path);
-        // The owner must be able to fill it; the last step sets the bits it shall have.
+        // The owner must be able to write into it; the last step sets the planned mode.
         let mode = (mode & CARRIED_MODE) | 0o700;
         if let Some(target) = self.removed_link(step.at) {
             return self
@@ -151,7 +151,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
         }
     }
 
-    /// The text of the symbolic link that stands where an action changes something.
+    /// The text of the symbolic link at the path of an action.
     fn standing_link(&self, at: u32) -> Option<&'p [u8]> {
         match &self.state.entries.get(self.action(at)?.known? as usize)?.entry.kind {
             Kind::Symlink { target } => Some(target),
@@ -159,12 +159,14 @@ impl<'p, 'a> Publisher<'p, 'a> {
         }
     }
 
-    /// The same, if this server's renames can't be trusted with links.
+    /// The text of the symbolic link at the path of an action, if this server's renames may follow
+    /// links.
     fn removed_link(&self, at: u32) -> Option<&'p [u8]> {
         self.standing_link(at).filter(|_| self.links == Links::Removed)
     }
 
-    /// Removes the link at `path`, which leads to `target`, and puts something there; the link comes back if that fails.
+    /// Removes the link to `target` at `path` and creates something there. If that fails, the link
+    /// is restored.
     fn instead_of_link(
         &mut self,
         path: &[u8],
@@ -181,8 +183,8 @@ impl<'p, 'a> Publisher<'p, 'a> {
         done
     }
 
-    /// Renames what is staged to `path`. Where that can't be done in one step, because a directory stands
-    /// there or the server has no such rename, what stands there moves aside first.
+    /// Renames a staged file to `path`. If that can't be done in one step, because a directory is
+    /// there or the server can't rename atomically, what is there is moved aside first.
     fn put(&mut self, staged: &[u8], path: &[u8]) -> Result<()> {
         let refused = match self.remote.session.rename(staged, path) {
             Err(error) if error.kind == SftpErrorKind::TargetExists => error,
@@ -198,14 +200,14 @@ impl<'p, 'a> Publisher<'p, 'a> {
         self.remote.session.lstat(path).is_ok_and(|attributes| attributes.is_dir())
     }
 
-    /// Moves what stands at `path` into the staging directory, where it is removed at the end.
+    /// Moves what is at `path` into the staging directory, where it is removed at the end.
     fn move_aside(&mut self, path: &[u8]) -> Result<Vec<u8>> {
         self.moved_aside += 1;
         let retained_contents = self.stage.path(&names::retained_contents(self.moved_aside));
         self.remote.session.rename(path, &retained_contents).map(|()| retained_contents)
     }
 
-    /// After a failure what was moved aside goes back, before anyone hears of it.
+    /// After a failure, what was moved aside is moved back before the error is returned.
     fn restore_on_error(
         &mut self,
         done: Result<()>,
@@ -227,7 +229,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
             return ignore_missing(self.remote.session.remove(&path));
         }
         match ignore_missing(self.remote.session.rmdir(&path)) {
-            // Somebody put something there meanwhile, or a filter protects it.
+            // Another process created something there meanwhile, or a filter protects it.
             Err(error) if error.kind == SftpErrorKind::Failure && self.has_content(&path) => {
                 self.remote.notice(&format!("{} is not empty and stays", action.path));
                 Ok(())

@@ -1,4 +1,4 @@
-//! What is done in which order: a pure function of the plan and the state.
+//! The order in which a plan is carried out: a pure function of the plan and the state.
 
 use assetsync_core::entry::Kind;
 use assetsync_core::path::RelPath;
@@ -11,28 +11,28 @@ use assetsync_core::state::State;
 pub struct PublishOrder {
     /// Files whose content is uploaded.
     pub uploads: Vec<u32>,
-    /// Links that are made in the staging area.
+    /// Links that are created in the staging area.
     pub links: Vec<u32>,
-    /// What is only spelled anew, the deepest first.
+    /// Paths that are only renamed to another spelling, deepest first.
     pub respelled: Vec<u32>,
-    /// Directories that are made, parents first.
+    /// Directories that are created, parents first.
     pub directories: Vec<NewDir>,
-    /// Files and links that take their place first, and files that are touched.
+    /// Files and links that are published first, and files that are touched.
     pub ordinary: Vec<u32>,
-    /// Files that take their place after all others, because they name them.
+    /// Entry points, which are published after all others.
     pub entry_points: Vec<u32>,
-    /// What is deleted, the deepest first.
+    /// Paths that are deleted, deepest first.
     pub deletes: Vec<Delete>,
-    /// Directories that get their permission bits, the deepest first.
+    /// Directories whose mode is set, deepest first.
     pub modes: Vec<u32>,
 }
 
-/// A directory to make.
+/// A directory to create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewDir {
     /// Position of the action.
     pub at: u32,
-    /// Whether something that is no directory stands there and makes way.
+    /// Whether something that is not a directory has to be replaced.
     pub replaces: bool,
 }
 
@@ -60,8 +60,8 @@ impl PublishOrder {
     /// The steps of a plan that [`only_uploads`].
     pub fn of(plan: &Plan, state: &State) -> PublishOrder {
         let mut steps = PublishOrder::default();
-        // What was below a directory that makes way for a file or a link goes with it. Its path must not be
-        // used any more: through a link it would lead out of the destination.
+        // What was below a directory that makes way for a file or a link goes with it. Its path
+        // must not be used any more: through a link it would lead out of the destination.
         let mut replaced: Option<&RelPath> = None;
         let respelled = plan.respelled();
         for (at, action) in (0..).zip(&plan.actions) {

@@ -17,8 +17,9 @@ pub struct StagingDir {
     dir: Vec<u8>,
 }
 
-/// The path of the destination without links, or `None` if it does not exist. With `create` it and its parents are
-/// created. If anything may be deleted, a [protected] directory is refused before anything is created.
+/// The path of the destination without links, or `None` if it does not exist. With `create` it and
+/// its parents are created. If anything may be deleted, a [protected] directory is refused before
+/// anything is created.
 pub fn locate(
     remote: &mut SftpHost<'_>,
     server_path: &[u8],
@@ -80,7 +81,8 @@ fn ancestors<'p>(
     Ok(Ancestors { missing, existing: None })
 }
 
-/// Refuses a directory in which nothing may be deleted; a session begins in the user's home directory.
+/// Refuses a directory in which nothing may be deleted; a session begins in the user's home
+/// directory.
 fn refuse_protected(remote: &mut SftpHost<'_>, path: &[u8]) -> Result<(), PushError> {
     let home = remote.session.realpath(b".").map_err(|error| remote.refused(&error))?;
     let home = place(&names::settled(&home, b""));
@@ -118,8 +120,8 @@ pub fn was_pushed(looked: &[ContentIndex]) -> bool {
     entries.any(|entry| COMPLETED.iter().any(|name| entry.name == name.as_bytes()))
 }
 
-/// Removes what interrupted runs left in the work directories of the destination. A run that still lives
-/// loses its staging directory at a stroke, and with it the ability to publish.
+/// Removes what interrupted runs left in the work directories of the destination. A run that is
+/// still alive loses its staging directory in one step, and so can't publish.
 pub fn remove_stale(remote: &mut SftpHost<'_>, looked: &[ContentIndex]) -> Result<(), PushError> {
     for (work, entries) in looked {
         for entry in entries.iter().filter(|entry| names::is_push_dir_name(&entry.name)) {
@@ -143,8 +145,8 @@ fn new_run() -> Result<Vec<u8>, PushError> {
 }
 
 impl StagingDir {
-    /// Makes the run's staging directory: beside the destination if it can be made there and renaming from
-    /// there into the destination works, else inside.
+    /// Creates the run's staging directory: beside the destination if it can be created there and
+    /// renaming from there into the destination works, else inside.
     pub fn open(remote: &mut SftpHost<'_>, root: &[u8]) -> Result<StagingDir, PushError> {
         let run = new_run()?;
         let inside = names::inside(root);
@@ -157,7 +159,8 @@ impl StagingDir {
             match stage.make(remote, root) {
                 Ok(()) if stage.probe(remote, &inside).is_ok() => return Ok(stage),
                 Ok(()) => stage.close(remote),
-                // Not to be made, or not ours. If the connection is lost, the next request says so.
+                // It can't be created, or is another user's. If the connection is lost, the next
+                // request fails.
                 Err(_) => {}
             }
         }
@@ -188,7 +191,7 @@ impl StagingDir {
         }
     }
 
-    /// Leaves word that a push has completed. Without it the next one is careful with what it deletes.
+    /// Records that a push has completed. Without the record, the next one checks what it deletes.
     pub fn mark(&self, remote: &mut SftpHost<'_>) {
         let path = names::join(&self.work, PUSHED.as_bytes());
         let marked = remote.session.create(&path, 0o600, false).and_then(SftpFile::close);
@@ -226,7 +229,8 @@ impl StagingDir {
         }
     }
 
-    /// Whether two paths are one to the server's file system, seen on files in here.
+    /// Whether two paths are the same to the server's file system, tried on files in the staging
+    /// directory.
     pub fn are_one(
         &self,
         remote: &mut SftpHost<'_>,
@@ -240,7 +244,7 @@ impl StagingDir {
         Ok(are_one)
     }
 
-    /// Whether a file made as `a` is found as `b`.
+    /// Whether a file created as `a` is found as `b`.
     fn leads_to(&self, remote: &mut SftpHost<'_>, a: &[u8], b: &[u8]) -> Result<bool, PushError> {
         let tries = self.path(b"names");
         let (a, b) = (names::join(&tries, a), names::join(&tries, b));
@@ -255,8 +259,9 @@ impl StagingDir {
         tried().map_err(|error| remote.refused(&error))
     }
 
-    /// Whether renaming from here into the destination works, shown on an empty directory: another file
-    /// system, or a destination that can't be written, is known before anything is uploaded.
+    /// Whether renaming from here into the destination works, tried with an empty directory:
+    /// another file system, or a destination that can't be written, is noticed before anything is
+    /// uploaded.
     fn probe(&self, remote: &mut SftpHost<'_>, target: &[u8]) -> Result<(), PushError> {
         let probe = self.path(b"probe");
         let session = &mut remote.session;
@@ -268,8 +273,8 @@ impl StagingDir {
     }
 }
 
-/// Whether a work directory that was there can be trusted: it is a directory of the same user, or root
-/// works in that of the destination's owner. In anybody else's, staged files could be swapped.
+/// Whether an existing work directory can be trusted: it belongs to the same user, or root works in
+/// that of the destination's owner. Any other owner could replace staged files.
 fn is_ours(work: &Attributes, mine: &Attributes, of_root: &Attributes) -> bool {
     let user = |attributes: &Attributes| attributes.owner.map(|(user, _)| user);
     let by_root = user(mine) == Some(0) && user(work) == user(of_root);

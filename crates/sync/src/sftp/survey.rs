@@ -1,4 +1,4 @@
-//! What stands at the destination, as far as listing it tells.
+//! Lists the destination over SFTP.
 
 use assetsync_core::entry::{Entry, Kind, Mtime};
 use assetsync_core::limits;
@@ -12,20 +12,20 @@ use super::host::SftpHost;
 use super::names;
 use crate::error::PushError;
 
-/// About what a listed name takes on the wire besides itself, twice.
+/// Approximate bytes on the wire for a listed name, besides twice the name itself.
 const LISTED_BYTES: u64 = 96;
 
 /// A listed destination.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// What stands there. Digests are not known.
+    /// The state. Digests are not known.
     pub state: State,
-    /// About how many bytes the listing took on the wire.
+    /// Approximate bytes of the listing on the wire.
     pub bytes: u64,
 }
 
-/// Lists everything below `root` except work directories. A listing that no file system could give is
-/// refused.
+/// Lists everything below `root` except work directories. A listing that no file system could give
+/// is refused.
 pub fn survey(remote: &mut SftpHost<'_>, root: &[u8]) -> Result<Survey, PushError> {
     let mut survey = Survey::default();
     let mut pending = vec![None];
@@ -52,8 +52,8 @@ pub fn survey(remote: &mut SftpHost<'_>, root: &[u8]) -> Result<Survey, PushErro
     Ok(survey)
 }
 
-/// The path of each listed name; none for work directories. A server's names are checked: no slashes, no
-/// dots, no NULs, none twice, none too long or too deep.
+/// The path of each listed name; none for work directories. A server's names are checked: no
+/// slashes, no dots, no NULs, none twice, none too long or too deep.
 fn check(
     parent: Option<&RelPath>,
     listed: &[DirectoryEntry],
@@ -86,8 +86,8 @@ fn entry(
     listed: Attributes,
 ) -> Result<Entry, PushError> {
     let at = names::below(root, &path);
-    // Some servers list what a link leads to: a directory is looked at again, for it would be followed out of the
-    // destination.
+    // Some servers list the target of a link. So a directory is checked with lstat, because a link
+    // would lead out of the destination.
     let complete = listed.mode.is_some() && listed.size.is_some() && listed.mtime.is_some();
     let complete = complete && !listed.is_dir();
     let attributes = match complete {

@@ -25,20 +25,20 @@ use crate::scan::source::read_again;
 /// How much of a file is read at a time, in bytes.
 const READ_BYTES: usize = 256 * 1024;
 
-/// How often a file that is not what was planned is sent anew.
+/// How often a file that is not as planned is sent.
 const TRIES: usize = 3;
 
-/// Puts all new content of a plan into a staging directory.
+/// Uploads all new content of a plan into a staging directory.
 pub struct Uploader<'u, 'a> {
     remote: &'u mut SftpHost<'a>,
     stage: &'u StagingDir,
     tree: OpenTree,
     rate: Option<Rate>,
     buffer: Vec<u8>,
-    /// Bytes of content of the plan dealt with, and all of them.
+    /// Bytes of the plan's content that are uploaded, and in total.
     done: u64,
     total: u64,
-    /// Bytes of content written, those of files that had to be sent again included.
+    /// Bytes of content written, including files that had to be sent again.
     pub written: u64,
     /// Files that had to be sent again.
     pub retried: u64,
@@ -68,8 +68,8 @@ impl<'u, 'a> Uploader<'u, 'a> {
         }
     }
 
-    /// Uploads files and makes links; files that have changed since they were planned are planned anew.
-    /// Nothing outside the staging directory changes.
+    /// Uploads files and creates links. Files that have changed since they were planned are planned
+    /// again. Nothing outside the staging directory changes.
     pub fn run(&mut self, plan: &mut Plan, steps: &PublishOrder) -> Result<(), PushError> {
         self.total = upload_bytes(plan, steps);
         for &at in &steps.uploads {
@@ -142,7 +142,7 @@ impl<'u, 'a> Uploader<'u, 'a> {
         Ok(true)
     }
 
-    /// Compares what the server lists with what was sent: one request for all of them.
+    /// Compares the server's listing with what was sent: one request for all files.
     fn verify(&mut self, plan: &Plan, steps: &PublishOrder) -> Result<(), PushError> {
         if steps.uploads.is_empty() {
             return Ok(());
@@ -172,7 +172,7 @@ pub fn upload_bytes(plan: &Plan, steps: &PublishOrder) -> u64 {
     actions.filter_map(Action::file).map(|file| file.size).sum()
 }
 
-/// Copies a source file, no further than its planned size; whether all of it was as planned.
+/// Uploads a source file, up to its planned size. Returns whether it was as planned.
 fn copy(
     mut source: File,
     file: &FileAction,
@@ -215,7 +215,7 @@ fn changing(path: &RelPath, source: io::Error) -> PushError {
     PushError::Changing { path: path.to_string(), source }
 }
 
-/// Whether an uploaded file has size, bits and time.
+/// Whether an uploaded file has the planned size, mode and mtime.
 fn matches(file: &FileAction, there: &Attributes) -> bool {
     let bits = there.mode.map(|mode| mode & 0o7777);
     let same = |said: Option<u32>, sent| said.is_none_or(|said| said == sent);

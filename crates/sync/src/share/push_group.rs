@@ -1,5 +1,5 @@
-//! What pushes of one source to several destinations share: what is found out about files that changed, and what is
-//! encoded for destinations in the same state.
+//! Pushes of one source to several destinations share drafts, and encodings for destinations in the
+//! same state.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,33 +19,33 @@ use crate::draft::exact_diff::PatchOp;
 use crate::encode::job::EncodeJob;
 use crate::error::PushError;
 
-/// Shared by pushes of one source with one store and equal options; made anew for each time.
+/// Shared by pushes of one source with one store and equal options. Used once.
 ///
-/// Destinations in the same state get the same bytes, encoded once. A push that fails takes nothing from the others,
-/// and a slow one does not hold them up.
+/// Destinations in the same state are sent the same bytes, encoded once. A push that fails or is
+/// slow does not affect the others.
 #[derive(Debug, Default)]
 pub struct PushGroup {
     /// How many destinations there are.
     destinations: usize,
     drafts: Mutex<HashMap<CacheKey, Arc<OnceLock<Arc<Drafts>>>>>,
-    tapes: Mutex<HashMap<CacheKey, Arc<SharedEncoding>>>,
+    shared: Mutex<HashMap<CacheKey, Arc<SharedEncoding>>>,
     encodings: AtomicU64,
     encoded_bytes: AtomicU64,
 }
 
-/// Says that two things are the same.
+/// Cache key: BLAKE3 of every input of a draft or an encoding.
 type CacheKey = [u8; 32];
 
-/// Drafts, and whether they were made just now.
+/// Drafts, and whether this push made them.
 pub struct SharedDrafts {
     /// The drafts.
     pub drafts: Arc<Drafts>,
-    /// Nobody else had them.
+    /// Whether no other push had made them.
     pub is_new: bool,
 }
 
 impl PushGroup {
-    /// Nothing is shared yet by so many destinations.
+    /// A group of this many destinations that shares nothing yet.
     pub fn for_destinations(destinations: usize) -> PushGroup {
         PushGroup { destinations, ..PushGroup::default() }
     }
@@ -55,47 +55,48 @@ impl PushGroup {
         self.destinations > 1
     }
 
-    /// How often something was encoded.
+    /// The number of encodings.
     pub fn encodings(&self) -> u64 {
         self.encodings.load(Ordering::Relaxed)
     }
 
-    /// How many bytes all encodings came to.
+    /// Bytes of all encodings.
     pub fn encoded_bytes(&self) -> u64 {
         self.encoded_bytes.load(Ordering::Relaxed)
     }
 
-    /// The tape for `work` by a sender that remembers `memory`: a player, and the recorder too if nobody has begun.
-    pub(crate) fn tape(
+    /// The shared encoding of `work` that begins with the codec context `context`: a reader, and
+    /// the writer if no other push has begun it.
+    pub(crate) fn encoding(
         &self,
         work: &EncodeJob<'_>,
-        memory: CodecContext,
+        context: CodecContext,
     ) -> Result<(SharedEncodingReader, Option<SharedEncodingWriter>), PushError> {
-        let key = key_of(work, &memory);
-        let mut tapes = lock(&self.tapes);
-        if let Some(player) = tapes.get(&key).and_then(SharedEncoding::join) {
-            return Ok((player, None));
+        let key = key_of(work, &context);
+        let mut shared = lock(&self.shared);
+        if let Some(reader) = shared.get(&key).and_then(SharedEncoding::join) {
+            return Ok((reader, None));
         }
-        let (tape, recorder, player) = SharedEncoding::begin(memory).map_err(PushError::Io)?;
-        tapes.insert(key, tape);
-        Ok((player, Some(recorder)))
+        let (encoding, writer, reader) = SharedEncoding::begin(context).map_err(PushError::Io)?;
+        shared.insert(key, encoding);
+        Ok((reader, Some(writer)))
     }
 
-    /// Takes note of an encoding of so many bytes.
+    /// Counts an encoding of this many bytes.
     pub(crate) fn count(&self, bytes: u64) {
         self.encodings.fetch_add(1, Ordering::Relaxed);
         self.encoded_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
-/// What drafts depend on besides the source and the entries that stand at the destination.
+/// What drafts depend on besides the source and the entries of the destination.
 #[derive(Clone, Copy)]
 pub struct DraftInputs<'s> {
-    /// Which ways files may take.
+    /// The recipes that may be used.
     pub recipes: Recipes,
-    /// Contents left over there.
+    /// Partials at the destination.
     pub partials: &'s [Partial],
-    /// Contents set aside there.
+    /// Retained contents at the destination.
     pub retained_contents: &'s [RetainedContent],
 }
 
@@ -113,8 +114,8 @@ impl DraftInputs<'_> {
     }
 }
 
-/// The drafts for a destination where the entries of `id` stand. Whoever needs them first makes them; whoever needs them
-/// meanwhile waits.
+/// The drafts for a destination with the entries of `id`. The first call makes them; concurrent
+/// calls wait.
 pub fn drafts(
     group: Option<&PushGroup>,
     id: impl FnOnce() -> StateId,
@@ -141,12 +142,12 @@ fn key(bytes: &[u8]) -> CacheKey {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// Everything that the bytes of an encoding depend on, besides the source. How near the destination is only decides how
-/// hard compressing begins, and what plan is made.
-fn key_of(work: &EncodeJob<'_>, memory: &CodecContext) -> CacheKey {
-    let inputs = work.materials;
+/// The key of everything that the bytes of an encoding depend on, besides the source. The link
+/// speed decides only the first compression level, and the plan.
+fn key_of(work: &EncodeJob<'_>, context: &CodecContext) -> CacheKey {
+    let inputs = work.inputs;
     let mut bytes = vec![u8::from(work.sends_renames)];
-    memory.put(&mut bytes);
+    context.put(&mut bytes);
     put_state(&mut bytes, inputs.state);
     put_plan(&mut bytes, work.plan, inputs.drafts);
     put_answers(&mut bytes, inputs.answers);
@@ -167,19 +168,19 @@ fn put_partials(bytes: &mut Vec<u8>, partials: &[Partial]) {
     }
 }
 
-/// The plan, as it travels.
+/// Appends the plan as it is sent.
 fn put_plan(bytes: &mut Vec<u8>, plan: &Plan, drafts: &Drafts) {
-    let memory = &mut CodecContext::default();
+    let context = &mut CodecContext::default();
     for (old, new) in drafts.substitutes.iter().cloned() {
-        ToAgent::Substitute { old, new }.encode(bytes, memory);
+        ToAgent::Substitute { old, new }.encode(bytes, context);
     }
     for (_, rename) in &drafts.renames {
-        ToAgent::Rename(rename.clone()).encode(bytes, memory);
+        ToAgent::Rename(rename.clone()).encode(bytes, context);
     }
     for order in plan.wire_actions() {
-        ToAgent::Action(order).encode(bytes, memory);
+        ToAgent::Action(order).encode(bytes, context);
     }
-    ToAgent::PlanEnd.encode(bytes, memory);
+    ToAgent::PlanEnd.encode(bytes, context);
 }
 
 fn put_answers(bytes: &mut Vec<u8>, answers: &Answers) {
@@ -204,7 +205,7 @@ fn put_answers(bytes: &mut Vec<u8>, answers: &Answers) {
     }
 }
 
-/// What patches are made of; that they are, and from what, the plan says.
+/// Appends the operations of patches. Which files are patches, and their bases, is in the plan.
 fn put_drafts(bytes: &mut Vec<u8>, drafts: &Drafts) {
     let mut files: Vec<_> = drafts.files.iter().collect();
     files.sort_unstable_by_key(|(at, _)| **at);
@@ -248,11 +249,11 @@ mod tests {
     use crate::scan::filter::Filter;
     use crate::scan::source::Source;
 
-    /// What the bytes of an encoding depend on.
+    /// The inputs of an encoding.
     #[derive(Clone, Default)]
     struct Given {
         sends_renames: bool,
-        memory: CodecContext,
+        context: CodecContext,
         state: State,
         answers: Answers,
         substitutes: Vec<(Vec<u8>, Vec<u8>)>,
@@ -273,7 +274,7 @@ mod tests {
         let comparison =
             Comparison::new(entries, &given.state, &policy, Recipes::ALL).with(Arc::new(drafts));
         let plan = comparison.plan(&given.answers).unwrap();
-        let materials = EncodeInputs {
+        let inputs = EncodeInputs {
             source,
             entries,
             state: &given.state,
@@ -281,8 +282,8 @@ mod tests {
             answers: &given.answers,
             old: &NoContents,
         };
-        let work = EncodeJob::new(&plan, &materials, given.sends_renames, LinkSpeed::Slow);
-        key_of(&work, &given.memory)
+        let work = EncodeJob::new(&plan, &inputs, given.sends_renames, LinkSpeed::Slow);
+        key_of(&work, &given.context)
     }
 
     fn state(size: u64) -> State {
@@ -316,8 +317,8 @@ mod tests {
         let given = [
             Given::default(),
             Given { sends_renames: true, ..Given::default() },
-            Given { memory: memory_after(4), ..Given::default() },
-            Given { memory: memory_after(5), ..Given::default() },
+            Given { context: memory_after(4), ..Given::default() },
+            Given { context: memory_after(5), ..Given::default() },
             Given { state: state(1), ..Given::default() },
             Given { state: state(2), ..Given::default() },
             Given { state: state(2), delete: true, ..Given::default() },
@@ -341,7 +342,7 @@ mod tests {
             assert!(!keys[..at].contains(key), "number {at} is taken for another one");
         }
 
-        // Another content is another plan.
+        // Another content gives another plan.
         fs::write(dir.path().join("app.js"), "CONTENT").unwrap();
         let other = Source::scan(dir.path(), &Filter::default()).unwrap();
         assert_ne!(key_for(&source, &given[0]), key_for(&other, &given[0]));

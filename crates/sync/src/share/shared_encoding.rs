@@ -1,8 +1,8 @@
-//! A tape: what is encoded once for several destinations, replayed to each as quickly as it takes it.
+//! Bytes that are encoded once for several destinations, and sent to each as fast as it takes them.
 //!
-//! The encoder records; players join at any time and hear all of it from its beginning. The encoder is at most
-//! [`MAX_LEAD`] in front of the *fastest* player, so that the time it waits is that of the quickest link, and nobody waits
-//! for a slow one. It goes on while anybody listens.
+//! The encoder writes; readers join at any time and read from the beginning. The encoder is at most
+//! [`MAX_LEAD`] ahead of the *fastest* reader, so that it waits for the fastest link, and no reader
+//! waits for a slow one. It continues while there is any reader.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,43 +16,43 @@ use super::spill_buffer::{BufferedBytes, SpillBuffer};
 use crate::encode::sink::MessageSink;
 use crate::error::PushError;
 
-/// The zstd level until another one is chosen.
+/// The zstd level until another one is set.
 const LEVEL: i32 = 3;
 
-/// How far the encoder may be in front of the fastest player, in bytes: enough for both to work at the same time,
-/// little enough to feel the link.
+/// How far the encoder may be ahead of the fastest reader, in bytes: enough for both to work at the
+/// same time, little enough to notice the link's speed.
 const MAX_LEAD: u64 = 1 << 20;
 
-/// Most bytes of a tape in memory.
+/// Most bytes of an encoding in context.
 const IN_MEMORY: usize = 8 << 20;
 
-/// Most bytes that are played at a time.
+/// Most bytes that are read at a time.
 const PIECE: usize = 64 * 1024;
 
-/// What is recorded so far, and who listens.
+/// An encoding and its readers.
 #[derive(Debug)]
 pub struct SharedEncoding {
     locked: Mutex<EncodingState>,
-    /// There is more to hear, or an end.
+    /// Signals more bytes, or the end.
     grown: Condvar,
-    /// Somebody has heard more, or has gone.
+    /// Signals that a reader has advanced, or is gone.
     consumed: Condvar,
-    /// How far the encoder may be in front.
+    /// How far the encoder may be ahead.
     ahead: u64,
 }
 
 #[derive(Debug)]
 struct EncodingState {
-    reel: SpillBuffer,
+    buffer: SpillBuffer,
     length: u64,
     marks: Vec<Mark>,
-    /// How many bytes each player has done with.
+    /// How many bytes each reader has sent.
     readers: HashMap<u64, u64>,
     next_reader: u64,
     end: Option<End>,
 }
 
-/// Up to here so many bytes of the source's content are dealt with.
+/// Progress in content at a position of the encoding.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     length: u64,
@@ -61,64 +61,66 @@ struct Mark {
 
 #[derive(Debug, Clone)]
 enum End {
-    /// All is recorded; the direction remembers this.
+    /// Everything is encoded; this is the codec context at the end.
     Complete(CodecContext),
     /// The encoder failed.
     Failed(Arc<PushError>),
-    /// Nobody listened any more.
+    /// All readers are gone.
     NoReaders,
 }
 
-/// Where an encoder records. Dropped before it [ends](Recorder::end), it fails all players.
+/// Where the encoder writes. If it is dropped before its [end](SharedEncodingWriter::end), all
+/// readers fail.
 pub struct SharedEncodingWriter {
-    tape: Arc<SharedEncoding>,
+    encoding: Arc<SharedEncoding>,
     outbox: Outbox,
     blocked: Duration,
     sent: u64,
     done: u64,
 }
 
-/// Hears a tape from its beginning.
+/// Reads an encoding from its beginning.
 #[derive(Debug)]
 pub struct SharedEncodingReader {
-    tape: Arc<SharedEncoding>,
+    encoding: Arc<SharedEncoding>,
     number: u64,
     position: u64,
     piece: Vec<u8>,
 }
 
-/// What comes next.
+/// The result of reading.
 #[derive(Debug, PartialEq)]
 pub enum NextBytes<'p> {
-    /// Bytes to pass on.
+    /// Bytes to send.
     Bytes {
-        /// The bytes; before all that are there at the moment, whole frames.
+        /// The bytes. At the end of all available bytes, they end with a whole frame.
         bytes: &'p [u8],
-        /// Bytes of the source's content that are dealt with once these are passed on.
+        /// Progress in content once these are sent.
         done: u64,
     },
-    /// Nothing yet; what came so far are whole frames.
+    /// Nothing yet. The bytes so far are whole frames.
     Nothing,
-    /// That was all; the direction remembers this now.
+    /// The end, with the codec context there.
     End(CodecContext),
 }
 
 impl SharedEncoding {
-    /// A new tape, on which the direction that remembers `memory` goes on, and its first player.
+    /// A new encoding that begins with the codec context `context`, its writer and its first
+    /// reader.
     pub fn begin(
-        memory: CodecContext,
+        context: CodecContext,
     ) -> io::Result<(Arc<SharedEncoding>, SharedEncodingWriter, SharedEncodingReader)> {
-        SharedEncoding::begin_with(memory, MAX_LEAD, IN_MEMORY)
+        SharedEncoding::begin_with(context, MAX_LEAD, IN_MEMORY)
     }
 
     fn begin_with(
-        memory: CodecContext,
+        context: CodecContext,
         ahead: u64,
         in_memory: usize,
     ) -> io::Result<(Arc<SharedEncoding>, SharedEncodingWriter, SharedEncodingReader)> {
-        let outbox = Outbox::after(memory, LEVEL)?;
+        let outbox = Outbox::after(context, LEVEL)?;
         let locked = EncodingState {
-            reel: SpillBuffer::new(in_memory),
+            buffer: SpillBuffer::new(in_memory),
             length: 0,
             marks: Vec::new(),
             readers: HashMap::new(),
@@ -126,15 +128,16 @@ impl SharedEncoding {
             end: None,
         };
         let (grown, consumed) = (Condvar::new(), Condvar::new());
-        let tape = Arc::new(SharedEncoding { locked: Mutex::new(locked), grown, consumed, ahead });
+        let encoding =
+            Arc::new(SharedEncoding { locked: Mutex::new(locked), grown, consumed, ahead });
         let (blocked, sent, done) = (Duration::ZERO, 0, 0);
-        let recorder =
-            SharedEncodingWriter { tape: Arc::clone(&tape), outbox, blocked, sent, done };
-        let player = SharedEncodingReader::new(&tape, &mut tape.locked());
-        Ok((tape, recorder, player))
+        let writer =
+            SharedEncodingWriter { encoding: Arc::clone(&encoding), outbox, blocked, sent, done };
+        let reader = SharedEncodingReader::new(&encoding, &mut encoding.locked());
+        Ok((encoding, writer, reader))
     }
 
-    /// One more player, unless the tape will never be complete.
+    /// Adds a reader, unless the encoding has failed.
     pub fn join(self: &Arc<SharedEncoding>) -> Option<SharedEncodingReader> {
         let mut locked = self.locked();
         let is_of_use = matches!(locked.end, None | Some(End::Complete(_)));
@@ -150,7 +153,7 @@ impl SharedEncoding {
         self.grown.notify_all();
     }
 
-    /// Waits until the fastest player is near; fails if there is none.
+    /// Waits until the fastest reader is close enough. Fails if there is none.
     fn wait_for_room(&self) -> Result<MutexGuard<'_, EncodingState>, PushError> {
         let mut locked = self.locked();
         loop {
@@ -170,7 +173,7 @@ impl SharedEncoding {
     fn append(&self, bytes: &[u8], done: u64) -> Result<(), PushError> {
         let mut locked = self.wait_for_room()?;
         let position = locked.length;
-        if let Some(spill) = locked.reel.push(position, bytes).map_err(PushError::SpillFile)? {
+        if let Some(spill) = locked.buffer.push(position, bytes).map_err(PushError::SpillFile)? {
             drop(locked);
             spill.write().map_err(PushError::SpillFile)?;
             locked = self.locked();
@@ -184,7 +187,7 @@ impl SharedEncoding {
 }
 
 impl EncodingState {
-    /// Bytes of content that are dealt with by the bytes before `position`.
+    /// Progress in content at `position`.
     fn done(&self, position: u64) -> u64 {
         let after = self.marks.partition_point(|mark| mark.length <= position);
         after.checked_sub(1).map_or(0, |at| self.marks[at].done)
@@ -192,29 +195,29 @@ impl EncodingState {
 }
 
 impl SharedEncodingWriter {
-    /// Ends the tape with what came of recording it; gives its length in bytes.
-    pub fn end(mut self, recorded: Result<(), PushError>) -> u64 {
-        let ended = recorded.and_then(|()| {
-            let memory = self.outbox.end();
+    /// Ends the encoding with its result. Returns its length in bytes.
+    pub fn end(mut self, encoded: Result<(), PushError>) -> u64 {
+        let ended = encoded.and_then(|()| {
+            let context = self.outbox.end();
             self.write_at_least(1)?;
-            Ok(memory)
+            Ok(context)
         });
         let end = match ended {
-            Ok(memory) => End::Complete(memory),
+            Ok(context) => End::Complete(context),
             Err(error) => End::Failed(Arc::new(error)),
         };
-        let mut locked = self.tape.locked();
-        self.tape.end(&mut locked, end);
+        let mut locked = self.encoding.locked();
+        self.encoding.end(&mut locked, end);
         locked.length
     }
 }
 
 impl Drop for SharedEncodingWriter {
     fn drop(&mut self) {
-        let mut locked = self.tape.locked();
+        let mut locked = self.encoding.locked();
         if locked.end.is_none() {
             let error = PushError::Io(io::Error::other("the encoder ended early"));
-            self.tape.end(&mut locked, End::Failed(Arc::new(error)));
+            self.encoding.end(&mut locked, End::Failed(Arc::new(error)));
         }
     }
 }
@@ -226,15 +229,15 @@ impl MessageSink for SharedEncodingWriter {
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), PushError> {
         let started = Instant::now();
-        self.tape.append(bytes, self.done)?;
+        self.encoding.append(bytes, self.done)?;
         self.blocked += started.elapsed();
         self.sent += bytes.len() as u64;
         Ok(())
     }
 
-    /// Players show themselves that they live; this notices when there are none.
+    /// Readers send heartbeats themselves. This fails when there are none.
     fn keep_alive(&mut self) -> Result<(), PushError> {
-        self.tape.wait_for_room().map(drop)
+        self.encoding.wait_for_room().map(drop)
     }
 
     fn blocked(&self) -> Duration {
@@ -251,24 +254,29 @@ impl MessageSink for SharedEncodingWriter {
 }
 
 impl SharedEncodingReader {
-    fn new(tape: &Arc<SharedEncoding>, locked: &mut EncodingState) -> SharedEncodingReader {
+    fn new(encoding: &Arc<SharedEncoding>, locked: &mut EncodingState) -> SharedEncodingReader {
         let number = locked.next_reader;
         locked.next_reader += 1;
         locked.readers.insert(number, 0);
-        SharedEncodingReader { tape: Arc::clone(tape), number, position: 0, piece: Vec::new() }
+        SharedEncodingReader {
+            encoding: Arc::clone(encoding),
+            number,
+            position: 0,
+            piece: Vec::new(),
+        }
     }
 
-    /// What comes next, waited for no longer than `patience`. Asking says that what came before is done with.
+    /// Reads on, and waits at most `patience` for more. The bytes returned before count as sent.
     pub fn next(&mut self, patience: Duration) -> Result<NextBytes<'_>, PushError> {
-        let tape = Arc::clone(&self.tape);
-        let mut locked = tape.locked();
+        let encoding = Arc::clone(&self.encoding);
+        let mut locked = encoding.locked();
         locked.readers.insert(self.number, self.position);
-        tape.consumed.notify_one();
+        encoding.consumed.notify_one();
         if locked.length == self.position && locked.end.is_none() {
             let position = self.position;
             let waits =
                 |locked: &mut EncodingState| locked.length == position && locked.end.is_none();
-            let waited = tape.grown.wait_timeout_while(locked, patience, waits);
+            let waited = encoding.grown.wait_timeout_while(locked, patience, waits);
             locked = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         if locked.length > self.position {
@@ -276,17 +284,17 @@ impl SharedEncodingReader {
         }
         match &locked.end {
             None => Ok(NextBytes::Nothing),
-            Some(End::Complete(memory)) => Ok(NextBytes::End(memory.clone())),
+            Some(End::Complete(context)) => Ok(NextBytes::End(context.clone())),
             Some(End::Failed(error)) => Err(PushError::Shared(Arc::clone(error))),
             Some(End::NoReaders) => Err(PushError::Io(io::ErrorKind::BrokenPipe.into())),
         }
     }
 
     fn play(&mut self, locked: MutexGuard<'_, EncodingState>) -> Result<NextBytes<'_>, PushError> {
-        let recorded = usize::try_from(locked.length - self.position).unwrap_or(PIECE);
-        let most = recorded.min(PIECE);
+        let encoded = usize::try_from(locked.length - self.position).unwrap_or(PIECE);
+        let most = encoded.min(PIECE);
         self.piece.clear();
-        let file = match locked.reel.locate(self.position) {
+        let file = match locked.buffer.locate(self.position) {
             Some(BufferedBytes::Memory(bytes)) => {
                 self.piece.extend_from_slice(&bytes[..most.min(bytes.len())]);
                 None
@@ -308,8 +316,8 @@ impl SharedEncodingReader {
 
 impl Drop for SharedEncodingReader {
     fn drop(&mut self) {
-        self.tape.locked().readers.remove(&self.number);
-        self.tape.consumed.notify_one();
+        self.encoding.locked().readers.remove(&self.number);
+        self.encoding.consumed.notify_one();
     }
 }
 

@@ -1,11 +1,11 @@
-//! Where a tape keeps its bytes: the first ones in memory, the others in a file without a name.
+//! The bytes of a shared encoding: the first ones in memory, the others in a file without a name.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-/// Bytes that can be read again from any place. Only the end grows.
+/// Append-only buffer that can be read from any offset.
 #[derive(Debug)]
 pub struct SpillBuffer {
     memory: Vec<u8>,
@@ -14,7 +14,7 @@ pub struct SpillBuffer {
     file: Option<Arc<File>>,
 }
 
-/// Bytes on their way to the file, which are written while nobody is held up.
+/// Bytes to be written to the file, without holding the lock.
 #[derive(Debug)]
 pub struct SpillWrite<'b> {
     file: Arc<File>,
@@ -22,22 +22,23 @@ pub struct SpillWrite<'b> {
     bytes: &'b [u8],
 }
 
-/// Where to read.
+/// Where bytes are.
 #[derive(Debug)]
 pub enum BufferedBytes<'r> {
-    /// Here they are.
+    /// In memory.
     Memory(&'r [u8]),
     /// In the file, from this offset.
     File(Arc<File>, u64),
 }
 
 impl SpillBuffer {
-    /// An empty one, with at most `limit` bytes in memory.
+    /// An empty buffer, with at most `limit` bytes in memory.
     pub fn new(limit: usize) -> SpillBuffer {
         SpillBuffer { memory: Vec::new(), limit, file: None }
     }
 
-    /// Takes `bytes` that begin at `position`, where the last ones ended; gives those still to be written.
+    /// Appends `bytes` at `position`, where the last ones ended. Returns those still to be written
+    /// to the file.
     pub fn push<'b>(
         &mut self,
         position: u64,
@@ -57,7 +58,7 @@ impl SpillBuffer {
         Ok(Some(SpillWrite { file, offset, bytes }))
     }
 
-    /// Where the bytes from `position` are; some have been taken and written there.
+    /// Where the bytes from `position` are; they must have been appended and written.
     pub fn locate(&self, position: u64) -> Option<BufferedBytes<'_>> {
         match self.memory.get(usize::try_from(position).ok()?..) {
             Some(bytes) if !bytes.is_empty() => Some(BufferedBytes::Memory(bytes)),

@@ -1,6 +1,7 @@
-//! What the sender remembers of a destination: its state and the contents it has, in the [store](crate::store).
+//! What is cached about a destination: its state and the contents it has, in the
+//! [store](crate::store).
 //!
-//! All of it is a help, none of it is needed: what can't be read or written here costs bytes in the next push.
+//! Best effort: what can't be read or written here costs bytes in the next push.
 
 use assetsync_core::digest::{Digest, ShortDigest};
 use assetsync_core::protocol::StateHasher;
@@ -17,7 +18,7 @@ use crate::scan::compressed_names::is_precompressed;
 use crate::scan::source::Source;
 use crate::store::{CachedState, DestinationKey, Store};
 
-/// The memory of one destination.
+/// The cache of one destination.
 #[derive(Clone)]
 pub struct DestinationCache<'s> {
     store: Option<&'s Store>,
@@ -28,7 +29,7 @@ pub struct DestinationCache<'s> {
 }
 
 impl<'s> DestinationCache<'s> {
-    /// The memory of `target`, and the entries of its remembered state.
+    /// The cache of `target`, and the entries of its cached state.
     pub fn of(
         target: &Target,
         connection: &ConnectOptions<'s>,
@@ -46,28 +47,28 @@ impl<'s> DestinationCache<'s> {
         Ok((memory, entries.unwrap_or_default()))
     }
 
-    /// The id of the remembered state.
+    /// The id of the cached state.
     pub fn id(&self) -> Option<StateId> {
         self.id
     }
 
-    /// How far the destination was.
+    /// The speed of the link at the last push.
     pub fn link_speed(&self) -> LinkSpeed {
         if self.was_fast { LinkSpeed::Fast } else { LinkSpeed::Slow }
     }
 
-    /// The remembered history; empty if there is none.
+    /// The cached history; empty if there is none.
     pub fn history(&self) -> Vec<u8> {
         self.store.and_then(|store| store.history(&self.key)).unwrap_or_default()
     }
 
-    /// Keeps the destination's history, if it is not the one that was `remembered`.
+    /// Caches the destination's history, unless it is the `cached` one.
     pub fn keep_history(&self, cached: &[u8], history: &[u8]) {
         let Some(store) = self.store.filter(|_| cached != history) else { return };
         let _ = store.remember_history(&self.key, history);
     }
 
-    /// Contents that destinations had.
+    /// The contents of destinations.
     pub fn contents(&self) -> &dyn OldContents {
         match self.store {
             Some(store) => store,
@@ -75,7 +76,7 @@ impl<'s> DestinationCache<'s> {
         }
     }
 
-    /// Keeps the source's contents that later ones may be compared with.
+    /// Stores the source's contents, for later pushes to compare with.
     pub fn keep_contents(&self, source: &Source, entries: &[SourceEntry]) {
         let Some(store) = self.store else { return };
         let files = entries.iter().filter_map(|local| {
@@ -89,7 +90,7 @@ impl<'s> DestinationCache<'s> {
         let _ = store.add(&wanted, &read);
     }
 
-    /// Keeps what stands at the destination now, if both sides see the same, and how far it is.
+    /// Caches the state of the destination, if both sides agree on its id, and the link speed.
     pub fn keep_state(
         &self,
         theirs: Option<StateId>,
@@ -102,7 +103,7 @@ impl<'s> DestinationCache<'s> {
         }
     }
 
-    /// Keeps what stands at a destination without an agent, as far as this side knows: nobody there can confirm it.
+    /// Caches the state of a destination without an agent, which can't confirm it.
     pub fn keep_unconfirmed(&self, entries: Vec<RemoteEntry>) {
         let id = StateHasher::id(&entries);
         self.remember(CachedState { id, is_fast: self.was_fast, entries });

@@ -1,4 +1,4 @@
-//! By what a destination is known in a store.
+//! The key of a destination in a store.
 
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -6,10 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 use assetsync_core::protocol::put_bytes;
 use assetsync_ssh::Target;
 
-/// By what a destination is known: a digest of how it is written, which is a good name for a file.
+/// The key of a destination: a digest of how it is written, used as a file name.
 ///
-/// Two ways to write one destination are two destinations; one way that comes to mean another directory is
-/// still one. Neither makes a push wrong: what is remembered is compared with what the destination says.
+/// Two spellings of one destination have two keys; a spelling that comes to mean another directory
+/// keeps its key. Neither makes a push wrong: the cached state is compared with the destination's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DestinationKey([u8; 16]);
 

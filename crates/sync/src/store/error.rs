@@ -9,13 +9,13 @@ use assetsync_core::text;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The directory is somebody else's: in a store files are deleted.
+    /// The directory has other files. It is refused because files in a store are deleted.
     #[error("{} is not a store and is not empty; choose a new or empty directory", text::path(.0))]
     NotAStore(PathBuf),
     /// Another process holds the lock.
     #[error("Another process is pruning the store {}; try again when that has ended", text::path(.0))]
     Busy(PathBuf),
-    /// The system says no.
+    /// An I/O error.
     #[error(
         "Can't {doing} {}: {source}; check permissions and free space, or choose another directory",
         text::path(path)

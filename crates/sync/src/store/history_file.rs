@@ -1,4 +1,5 @@
-//! The remembered history of a destination, in a file of its own: 16 bytes of magic, the history, the BLAKE3 of both.
+//! The remembered history of a destination, in a file of its own: 16 bytes of magic, the history,
+//! the BLAKE3 of both.
 
 use assetsync_core::limits;
 

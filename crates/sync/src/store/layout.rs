@@ -154,7 +154,8 @@ pub fn pack_path(file: &NamedTempFile) -> PathBuf {
     file.path().with_file_name(format!("{letters}{PACK}"))
 }
 
-/// How long ago something was; what lies far in the future was never, or the clock was wrong: it is old.
+/// How long ago something was; what lies far in the future was never, or the clock was wrong: it is
+/// old.
 pub fn age(now: SystemTime, then: SystemTime) -> Duration {
     const SKEW: Duration = Duration::from_secs(3600);
     match now.duration_since(then) {
@@ -177,7 +178,8 @@ fn list(dir: &Path) -> Result<impl Iterator<Item = fs::DirEntry>, StoreError> {
     Ok(fs::read_dir(dir).map_err(StoreError::io("list", dir))?.flatten())
 }
 
-/// The regular files of `dir` with names as wanted, the newest first. One that goes meanwhile is left out.
+/// The regular files of `dir` with names as wanted, the newest first. One that goes meanwhile is
+/// left out.
 fn files(dir: &Path, is_wanted: fn(&str) -> bool) -> Result<Vec<StoreFile>, StoreError> {
     let wanted = list(dir)?.filter(|entry| entry.file_name().to_str().is_some_and(is_wanted));
     let found = wanted.filter_map(|entry| StoreFile::new(entry.path(), &entry.metadata().ok()?));

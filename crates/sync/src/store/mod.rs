@@ -1,13 +1,14 @@
-//! The sender's store: contents that were pushed, and what every destination held after its last push.
+//! The sender's store: contents that were pushed, and what every destination held after its last
+//! push.
 //!
-//! With them the next push makes patches instead of asking for signatures, and both sides speak of differences
-//! instead of lists. Everything here is a hint: a content counts only if its BLAKE3 is right, a state only if
-//! the destination has it too. What is lost or damaged costs bytes, never correctness.
+//! With them the next push makes patches instead of asking for signatures, and both sides speak of
+//! differences instead of lists. Everything here is a hint: a content counts only if its BLAKE3 is
+//! right, a state only if the destination has it too. What is lost or damaged costs bytes, never
+//! correctness.
 //!
-//! Contents are in packs, one for each push that brought some; a state is a file of its own, and so is a history
-//! of deploys. All is
-//! written under another name and then renamed, so any number of pushes can use a store at once, and prune it
-//! meanwhile.
+//! Contents are in packs, one for each push that brought some; a state is a file of its own, and so
+//! is a history of deploys. All is written under another name and then renamed, so any number of
+//! pushes can use a store at once, and prune it meanwhile.
 
 pub(crate) mod destination_cache;
 mod destination_key;
@@ -46,14 +47,14 @@ pub use self::prune::Pruned;
 use self::state_file::StateFile;
 pub use self::status::{CachedDestination, Status};
 
-/// What is remembered of a destination.
+/// The cached state of a destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachedState {
     /// The id of its state.
     pub id: StateId,
-    /// Whether it was near: on this machine or next to it.
+    /// Whether its link was fast.
     pub is_fast: bool,
-    /// What stood there, in tree order.
+    /// The entries, in tree order.
     pub entries: Vec<RemoteEntry>,
 }
 
@@ -69,7 +70,8 @@ pub struct Store {
     place: StoreDir,
     limit_bytes: u64,
     shelf: RwLock<OpenPacks>,
-    /// Held while contents are added: pushes of one source to several destinations bring the same ones.
+    /// Held while contents are added: pushes of one source to several destinations bring the same
+    /// ones.
     adding: Mutex<()>,
 }
 
@@ -85,8 +87,8 @@ pub struct Added {
 }
 
 impl Store {
-    /// Opens the store in the directory `path`, and makes it if there is none. It is to take `limit_bytes` at
-    /// most, but for what the pushes of the last hour added.
+    /// Opens the store in the directory `path`, and makes it if there is none. It is to take
+    /// `limit_bytes` at most, but for what the pushes of the last hour added.
     pub fn open(path: &Path, limit_bytes: u64) -> Result<Store, StoreError> {
         Store::at(StoreDir::create(path)?, limit_bytes)
     }
@@ -128,11 +130,12 @@ impl Store {
         content
     }
 
-    /// Adds contents, given by digest and size in bytes, as far as they are not here yet: they become one pack.
+    /// Adds contents, given by digest and size in bytes, as far as they are not here yet: they
+    /// become one pack.
     ///
-    /// `read` gives a content by its position in `wanted`; threads of rayon's pool call it, several at once.
-    /// Whoever adds meanwhile waits, and so must not be a thread of that pool itself. Left out are
-    /// contents that can't be read or are not what was said, empty ones, those larger than
+    /// `read` gives a content by its position in `wanted`; threads of rayon's pool call it, several
+    /// at once. Whoever adds meanwhile waits, and so must not be a thread of that pool itself. Left
+    /// out are contents that can't be read or are not what was said, empty ones, those larger than
     /// [`CONTENT_BYTES`], and what would be over the store's limit all by itself.
     pub fn add(
         &self,
@@ -202,15 +205,16 @@ impl Store {
         self.open_packs_mut().refresh(&self.place)
     }
 
-    /// What a destination held after the last push to it: the state's id, and all entries in tree order.
+    /// What a destination held after the last push to it: the state's id, and all entries in tree
+    /// order.
     pub fn state(&self, destination: &DestinationKey) -> Option<CachedState> {
         let bytes = fs::read(self.state_path(destination)).ok()?;
         let file = StateFile::open(&bytes)?;
         Some(CachedState { id: file.id, is_fast: file.is_fast, entries: file.entries()? })
     }
 
-    /// Remembers what a destination holds now: all its entries, in tree order. `name` is the destination as
-    /// people write it.
+    /// Remembers what a destination holds now: all its entries, in tree order. `name` is the
+    /// destination as people write it.
     pub fn remember(
         &self,
         destination: &DestinationKey,
@@ -275,14 +279,14 @@ impl Store {
         status::status(&self.place, self.limit_bytes)
     }
 
-    /// Drops contents that no destination has any more, destinations that nobody pushed to for 90 days, and
-    /// what is over the limit: then contents go that only those destinations have that were not pushed to for
-    /// longest. What was added in the last hour stays.
+    /// Drops contents that no destination has any more, destinations that nobody pushed to for 90
+    /// days, and what is over the limit: then contents go that only those destinations have that
+    /// were not pushed to for longest. What was added in the last hour stays.
     pub fn prune(&self) -> Result<Pruned, StoreError> {
         self.prune_at(SystemTime::now())
     }
 
-    /// Forgets everything, also what was added just now.
+    /// Deletes all contents and states, even those of the last hour.
     pub fn clear(&self) -> Result<Pruned, StoreError> {
         let _lock = self.lock()?;
         let pruned = prune::clear(&self.place);
@@ -290,7 +294,7 @@ impl Store {
         pruned
     }
 
-    /// Prunes if it is time to, and if nobody else is about it; for the end of every push.
+    /// Prunes if it is due and no other process is pruning. Called at the end of every push.
     pub fn prune_if_due(&self) -> Result<Option<Pruned>, StoreError> {
         let now = SystemTime::now();
         if !self.is_due(now)? {
@@ -337,7 +341,8 @@ fn is(content: &[u8], digest: Digest, size: u64) -> bool {
     content.len() as u64 == size && Digest::of(content) == digest
 }
 
-/// Whether exactly this stands there: a push that changed nothing needs not write it again.
+/// Whether the file already has exactly these bytes: a push that changed nothing need not write it
+/// again.
 fn is_remembered(path: &Path, name: &str, is_fast: bool, id: &StateId) -> bool {
     let Ok(bytes) = fs::read(path) else { return false };
     let wanted = (name, is_fast, id);

@@ -9,8 +9,8 @@ use super::error::StoreError;
 use super::layout::StoreDir;
 use super::pack::Pack;
 
-/// Most packs that are held open; contents of more, which are the oldest, are not found. Where so many come
-/// together, pruning merges them; a process may have 256 files open on some systems.
+/// Most packs that are held open; contents of more, which are the oldest, are not found. Where so
+/// many come together, pruning merges them; a process may have 256 files open on some systems.
 const OPEN_PACKS: usize = 64;
 
 /// The packs that are open.
@@ -18,15 +18,16 @@ const OPEN_PACKS: usize = 64;
 pub struct OpenPacks {
     /// The newest first: it is the one that mends what is damaged in older ones.
     packs: Vec<Pack>,
-    /// The sizes of all their contents, in bytes: most questions are about contents that are not here.
+    /// The sizes of all their contents, in bytes: most questions are about contents that are not
+    /// here.
     sizes: HashMap<ShortDigest, u64>,
     /// Contents that turned out to be damaged everywhere.
     damaged: HashSet<ShortDigest>,
 }
 
 impl OpenPacks {
-    /// Opens the packs at `place` that are not open yet, and closes those that are not there any more. Those
-    /// that can't be read hold nothing.
+    /// Opens the packs at `place` that are not open yet, and closes those that are not there any
+    /// more. Those that can't be read hold nothing.
     pub fn refresh(&mut self, place: &StoreDir) -> Result<(), StoreError> {
         let found = place.packs()?.into_iter().take(OPEN_PACKS);
         let mut open: HashMap<PathBuf, Pack> =

@@ -1,8 +1,9 @@
 //! Packs: the contents that one push added, in one file that never changes.
 //!
 //! Format: contents, each a zstd frame of its own, or as it is where that is not smaller; the
-//! [index](PackIndex); how many there are (8 bytes, little endian), 16 bytes of magic, and the BLAKE3 of the
-//! index and these two. A content is checked against its own digest whenever it is read.
+//! [index](PackIndex); how many there are (8 bytes, little endian), 16 bytes of magic, and the
+//! BLAKE3 of the index and these two. A content is checked against its own digest whenever it is
+//! read.
 
 use std::fs::File;
 use std::io;
@@ -28,7 +29,7 @@ const COUNT_BYTES: usize = 8;
 const HASH_BYTES: usize = 32;
 const END_BYTES: usize = COUNT_BYTES + MAGIC.len() + HASH_BYTES;
 
-/// The little there is to win is won by the lowest level; what is kept is read again by this machine only.
+/// The lowest level: higher ones gain little, and packs never leave this machine.
 const LEVEL: i32 = 1;
 
 /// An open pack. It can be read even when its file has been deleted meanwhile.
@@ -107,7 +108,8 @@ fn unpack(slot: &Slot, packed: Vec<u8>) -> Option<Vec<u8>> {
     (content.len() == slot.size as usize && Digest::of(&content) == slot.digest).then_some(content)
 }
 
-/// A pack that is being written, by any number of threads. Unless it is finished, it goes by itself.
+/// A pack that is being written, by any number of threads. Unless it is finished, it goes by
+/// itself.
 #[derive(Debug)]
 pub struct PackWriter {
     file: NamedTempFile,
@@ -136,8 +138,9 @@ impl PackWriter {
         Ok(())
     }
 
-    /// Puts the pack in place, and gives its path; one without contents is no pack. `modified` is the age it
-    /// shall have, if it is not of now. It is not synced: one that is cut short is noticed and ignored.
+    /// Puts the pack in place, and gives its path; one without contents is no pack. `modified` is
+    /// the age it shall have, if it is not of now. It is not synced: one that is cut short is
+    /// noticed and ignored.
     pub fn finish(self, modified: Option<SystemTime>) -> io::Result<Option<PathBuf>> {
         let slots = self.slots.into_inner().unwrap_or_else(PoisonError::into_inner);
         if slots.is_empty() {

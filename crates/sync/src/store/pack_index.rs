@@ -1,4 +1,5 @@
-//! The index at the end of a pack: 48 bytes for each content, sorted by digest, searched as it was read.
+//! The index at the end of a pack: 48 bytes for each content, sorted by digest, searched as it was
+//! read.
 
 use assetsync_core::digest::{Digest, ShortDigest};
 
@@ -55,7 +56,8 @@ impl PackIndex {
         PackIndex(bytes)
     }
 
-    /// Takes bytes as they were read. If they are not sorted, contents are not found; nothing worse.
+    /// Takes bytes as they were read. If they are not sorted, contents are not found; nothing
+    /// worse.
     pub fn from_bytes(bytes: Vec<u8>) -> PackIndex {
         PackIndex(bytes)
     }

@@ -1,7 +1,7 @@
-//! Pruning: what no destination has any more goes, and many small packs become one.
+//! Pruning: deletes contents that no destination has any more, and merges small packs.
 //!
-//! Whatever is younger than [`GRACE`] stays as it is: it may belong to a push that has not remembered its state
-//! yet. Readers have their packs open, and so lose nothing either.
+//! Whatever is younger than [`GRACE`] stays as it is: it may belong to a push that has not
+//! remembered its state yet. Readers have their packs open, and so lose nothing either.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -17,22 +17,23 @@ use super::pack::{Pack, PackWriter};
 use super::pack_index::{SLOT_BYTES, Slot};
 use super::state_file::StateFile;
 
-/// What is younger stays as it is.
+/// Younger files are left as they are.
 pub const GRACE: Duration = Duration::from_secs(3600);
 
-/// A file that nobody has written to for so long will never be finished.
+/// An unfinished file that has not been written to for this long is deleted.
 const UNFINISHED_LIFE: Duration = Duration::from_secs(24 * 3600);
 
-/// States of destinations that nobody has pushed to for so long are forgotten (90 days).
+/// States of destinations without a push for this long are deleted (90 days).
 pub const STATE_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// How many packs are borne before small ones are merged.
+/// Small packs are merged when there are more than this.
 pub const MAX_PACKS: usize = 16;
 
-/// How many are left then. The fewer, the sooner all is written anew.
+/// How many are left after merging. Fewer would mean that packs are rewritten more often.
 const PACKS_AFTER_MERGE: usize = 8;
 
-/// The part of a store's limit that states may take. They are small, and worth more a byte than contents.
+/// The part of a store's limit that states may take. They are small, and worth more a byte than
+/// contents.
 const STATES_PART: u64 = 4;
 
 /// What pruning did.
@@ -125,11 +126,11 @@ fn remove(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Which contents of old packs are kept: those of the states used last, as long as there is room.
+/// Which contents of old packs are kept: those of the states used last, within the limit.
 struct KeepSet {
     /// Bytes that each content of old packs takes.
     sizes: HashMap<ShortDigest, u64>,
-    /// What young packs hold needs not be kept in old ones.
+    /// Contents of young packs need not be kept in old ones.
     young: HashSet<ShortDigest>,
     kept: HashSet<ShortDigest>,
     room: u64,
@@ -156,8 +157,8 @@ impl KeepSet {
     }
 }
 
-/// Forgets states that are damaged, not used any more, or too much; keeps the contents of the others. Gives
-/// how many were forgotten.
+/// Forgets states that are damaged, not used any more, or too much; keeps the contents of the
+/// others. Gives how many were forgotten.
 fn choose(
     place: &StoreDir,
     choice: &mut KeepSet,
@@ -176,7 +177,7 @@ fn choose(
                 remove(&found.path)?;
                 forgotten += 1;
             }
-            // It went meanwhile, or can't be read now and may be later.
+            // It was deleted meanwhile, or can't be read now but may be later.
             Err(_) => {}
         }
     }
@@ -225,7 +226,7 @@ impl<'p> PackUsage<'p> {
         part
     }
 
-    /// Half of a pack may be dead before it is worth writing the other half anew.
+    /// Half of a pack may be unreferenced before it is worth rewriting the other half.
     fn is_worth_it(&self, thorough: bool) -> bool {
         self.dead_bytes > 0 && (thorough || self.dead_bytes > self.live_bytes)
     }

@@ -1,7 +1,8 @@
 //! The remembered state of a destination, in a file of its own.
 //!
-//! Format: 16 bytes of magic, the state's id, a byte that is 1 if the destination was near, its name for people, how
-//! many entries there are, the entries as they travel in one zstd stream, the BLAKE3 of all that.
+//! Format: 16 bytes of magic, the state's id, a byte that is 1 if the destination was near, its
+//! name for people, how many entries there are, the entries as they travel in one zstd stream, the
+//! BLAKE3 of all that.
 
 use std::io::{self, Read};
 
@@ -71,7 +72,8 @@ impl StateFile<'_> {
         Some(StateFile { name, id, is_fast, count, packed: fields.rest() })
     }
 
-    /// The entries; `None` if they are not in tree order, as many as was said, and within all limits.
+    /// The entries; `None` if they are not in tree order, as many as was said, and within all
+    /// limits.
     pub fn entries(&self) -> Option<Vec<RemoteEntry>> {
         let plain = self.plain().ok()?;
         let (mut fields, mut codec_context) = (Fields(&plain), CodecContext::default());

@@ -205,7 +205,8 @@ fn a_reader_never_meets_two_versions_at_once() {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    // By path: each at its own moment, so what is read later is no older, and the path is always there.
+                    // By path: each at its own moment, so what is read later is no older, and the
+                    // path is always there.
                     let first = version(&host.join("a.txt")).expect("it is always there");
                     let second = version(&host.join("d/b.txt")).expect("it is always there");
                     let third = version(&host.join("a.txt")).expect("it is always there");

@@ -189,7 +189,8 @@ fn links_planted_in_the_work_directory_are_not_followed() {
     fs::write(reference.at("secret"), "secret").unwrap();
     let retained_contents = reference.at(".assetsync-host/aside");
     symlink(reference.at("secret"), retained_contents.join(secret.to_string())).unwrap();
-    // It is not told of, so no position leads there; what is set aside takes its place and leaves the target alone.
+    // It is not told of, so no position leads there; what is set aside takes its place and leaves
+    // the target alone.
     let content = reference.write("src", &[("a.txt", "secret")]);
     reference.push(&content, "host", None);
     fs::write(reference.at("secret"), "kept").unwrap();

@@ -1,5 +1,5 @@
-//! Destinations whose file system takes different spellings for one name: nothing that was published is deleted under
-//! its old spelling, and two files that can't both be there are told of.
+//! Destinations whose file system takes different spellings for one name: nothing that was
+//! published is deleted under its old spelling, and two files that can't both be there are told of.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! What a hostile sender may say to an agent, and a hostile agent to a sender: it ends in an error, at once,
-//! and nothing outside of the destination is read or changed.
+//! What a hostile sender may say to an agent, and a hostile agent to a sender: it ends in an error,
+//! at once, and nothing outside of the destination is read or changed.
 
 mod client;
 mod mutations;

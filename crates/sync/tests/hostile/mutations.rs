@@ -11,7 +11,8 @@ use assetsync_sync::{ConnectOptions, NoMonitor, Options, Source, push};
 use crate::client::Client;
 use crate::support::*;
 
-/// Both sides of a real push of the client's source to the host, from after the *Hello* and the banner.
+/// Both sides of a real push of the client's source to the host, from after the *Hello* and the
+/// banner.
 fn record(client: &Client, host: &Host) -> (Script, Script) {
     let this = std::env::current_exe().unwrap();
     let (up, down) = (client.at("up"), client.at("down"));
@@ -152,7 +153,8 @@ fn no_mutation_of_an_agents_answers_breaks_a_sender() {
     let (_, down) = record(&client, &host);
     let plain = plain(&down);
     let mut random = Random(2);
-    // Few mutations leave a conversation that makes sense, in some recordings none; the recording itself does.
+    // Few mutations leave a conversation that makes sense, in some recordings none; the recording
+    // itself does.
     let unchanged = client.hear(&down, "exec >&-; cat > /dev/null");
     assert!(unchanged.is_ok(), "{unchanged:?}");
     let scripts = (0..1000).map(|_| random.of(&down, &plain));

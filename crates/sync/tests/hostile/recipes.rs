@@ -125,7 +125,8 @@ fn protocol_violations_are_reported_and_change_nothing() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
-/// A prefix that is not what the sender takes it for makes what follows unreadable: the push ends, and is begun anew.
+/// A prefix that is not what the sender takes it for makes what follows unreadable: the push ends,
+/// and is begun anew.
 #[test]
 fn a_prefix_that_is_another_one_ends_the_push() {
     let host = Host::new();
@@ -153,7 +154,8 @@ fn a_prefix_that_is_another_one_ends_the_push() {
     }
 }
 
-/// Content that can't be made, or is not what was planned: it is asked for again, and nothing is published.
+/// Content that can't be made, or is not what was planned: it is asked for again, and nothing is
+/// published.
 #[test]
 fn what_does_not_become_the_planned_content_is_never_published() {
     use ToAgent::*;

@@ -467,7 +467,8 @@ fn an_agent_times_out_when_its_sender_stops_reading() {
     let (_to_agent, _from_agent, agent) = held_agent(&host, 100);
     let ended = agent.recv_timeout(WAIT_LIMIT).expect("the agent ends");
     assert!(matches!(ended, Err(AgentError::SenderGone)), "{ended:?}");
-    // Its lock went with it. (So few paths now that an agent nobody listens to gets them into the pipe.)
+    // Its lock went with it. (So few paths now that an agent nobody listens to gets them into the
+    // pipe.)
     fs::remove_dir_all(host.at("dest")).unwrap();
     let again = host.hear_messages(&[ToAgent::Quit]).ended;
     assert!(again.is_ok(), "{again:?}");

@@ -1,20 +1,22 @@
 //! A basis, indexed by hashes of its windows.
 
-/// Bytes of a window, and from one indexed window to the next in a basis of up to 4 MiB: every match of twice
-/// this, less one, holds one. [`push`] forgets after as many bytes.
+/// Bytes of a window, and from one indexed window to the next in a basis of up to 4 MiB: every
+/// match of twice this, less one, holds one. [`push`] forgets after as many bytes.
 pub(crate) const WINDOW: usize = 32;
 
-/// Most windows that are indexed, so that the index (1 MiB) stays in cache; in a larger basis they lie further
-/// apart.
+/// Most windows that are indexed, so that the index (1 MiB) stays in cache; in a larger basis they
+/// lie further apart.
 const WINDOWS: usize = 1 << 17;
 
-/// The bits of a hash that choose the bits in a word of the bitmap: good ones that do not choose the word.
+/// The bits of a hash that choose the bits in a word of the bitmap: good ones that do not choose
+/// the word.
 const BIT_SHIFTS: [u32; 2] = [24, 30];
 
 /// Most places of the basis looked at for one position.
 const CANDIDATES: usize = 4;
 
-/// Hashes of windows to their places in the basis: a bitmap that answers most misses from cache, then buckets.
+/// Hashes of windows to their places in the basis: a bitmap that answers most misses from cache,
+/// then buckets.
 #[derive(Debug)]
 pub(crate) struct Index {
     /// Two bits for each hash, in one word.
@@ -94,8 +96,8 @@ impl Index {
         (window >> self.tag_bits) as usize * self.stride
     }
 
-    /// Rolls on until the basis may have a window with the hash, or no more bytes come; gives the number of
-    /// bytes rolled.
+    /// Rolls on until the basis may have a window with the hash, or no more bytes come; gives the
+    /// number of bytes rolled.
     pub(crate) fn skip(&self, hash: &mut u64, come: &[u8]) -> usize {
         for (rolled, &byte) in come.iter().enumerate() {
             let (word, bits) = self.slot(*hash);

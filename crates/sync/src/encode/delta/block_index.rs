@@ -13,8 +13,8 @@ pub(crate) struct Index {
     /// A bit for each weak sum.
     sieve: Vec<u64>,
     sieve_shift: u32,
-    /// Weak sums and blocks, by hash of the weak sum, then by strong hash; of blocks that are equal only the
-    /// first.
+    /// Weak sums and blocks, by hash of the weak sum, then by strong hash; of blocks that are equal
+    /// only the first.
     blocks: Vec<(u32, u32)>,
     /// Where each bucket of `blocks` starts, by the first bits of the hash; one more at the end.
     starts: Vec<u32>,
@@ -41,9 +41,9 @@ fn hash(weak: u32) -> u32 {
     weak.wrapping_mul(0x9e37_79b1)
 }
 
-/// The word of the sieve and the bit in it that stand for a weak sum: the first bits of two hashes that, together
-/// and whole, still tell all sums apart. Of the halves of the sum: products of sixteen bits are what every
-/// processor's vector instructions know.
+/// The word of the sieve and the bit in it that stand for a weak sum: the first bits of two hashes
+/// that, together and whole, still tell all sums apart. Of the halves of the sum: products of
+/// sixteen bits are what every processor's vector instructions know.
 #[inline]
 fn slot(low: u16, high: u16, shift: u32) -> (u16, u16) {
     let word = high.wrapping_mul(0x9e37).wrapping_add(low.wrapping_mul(0x79b1));
@@ -104,7 +104,8 @@ impl Index {
         }
         let mut found = 0_usize;
         for (window, (&word, &bit)) in words[..count].iter().zip(bits.iter()).enumerate() {
-            // Written always and kept sometimes: a branch here would be mispredicted at every window found.
+            // Written always and kept sometimes: a branch here would be mispredicted at every
+            // window found.
             windows[found % WINDOWS] = window as u8;
             found += (self.sieve[usize::from(word)] >> bit & 1) as usize;
         }

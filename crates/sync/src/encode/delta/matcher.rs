@@ -1,16 +1,16 @@
 //! Finds the blocks of a basis in a new file.
 //!
-//! The new file is pushed through in pieces; a window of one block rolls over it. At each position the weak
-//! sum is looked up in an index of the signature; only where it hits is the MD4 computed. Work is bounded
-//! whatever the data: MD4s that lead to nothing are rationed, so that neither equal weak sums nor a hostile
-//! signature make it quadratic.
+//! The new file comes in pieces; a window of one block rolls over it. At each position the weak sum
+//! is looked up in an index of the signature, and the MD4 is computed only if it is found. The work
+//! is bounded for any data: MD4s without a match are rationed, so that neither equal weak sums nor
+//! a hostile signature make it quadratic.
 
 use assetsync_core::delta::{Signature, StrongHash};
 
 use super::block_index::{Index, Sifted};
 use super::rolling::{Sums, WeakSum};
 
-/// MD4s in vain that are always allowed; each block's length of input earns another one.
+/// MD4s without a match that are always allowed; each block's length of input allows another one.
 const FREE_MISSES: u64 = 1024;
 
 /// Most blocks that are compared at once where one follows the other.
@@ -42,7 +42,7 @@ pub struct Matcher<'s> {
     pending: Option<(u64, u64)>,
     /// The block that would continue the last copy.
     next: usize,
-    /// Whether so many blocks as are ever compared at once were the next ones.
+    /// Whether the last comparison matched as many blocks as are ever compared at once.
     steady: bool,
     missed: u64,
     scanned: u64,
@@ -55,8 +55,8 @@ impl<'s> Matcher<'s> {
         Matcher { signature, index, pending: None, next: 0, steady: false, missed: 0, scanned: 0 }
     }
 
-    /// Scans `data`, emits what is certain and returns how many bytes that covers; the rest must come again
-    /// at the front of the next piece. With `last`, all of `data` is covered.
+    /// Scans `data`, emits what is certain and returns how many bytes that covers; the rest must
+    /// come again at the front of the next piece. With `last`, all of `data` is covered.
     pub fn scan(&mut self, data: &[u8], last: bool, emit: &mut impl FnMut(Op<'_>)) -> usize {
         let block = self.block_bytes();
         let (mut literal, mut at) = (0, 0);
@@ -103,8 +103,8 @@ impl<'s> Matcher<'s> {
             && self.equals(block, &self.signature.spec().strong(bytes))
     }
 
-    /// How many blocks at the front of `data` are those that continue the last copy. After a copy that is the
-    /// likely case, and comparing several at once is far quicker than searching.
+    /// How many blocks at the front of `data` are those that continue the last copy. After a copy
+    /// that is the likely case, and comparing several at once is far quicker than searching.
     fn follow(&mut self, data: &[u8]) -> usize {
         let left = self.index.full_blocks().saturating_sub(self.next);
         let whole = data.len() / self.block_bytes();
@@ -120,8 +120,8 @@ impl<'s> Matcher<'s> {
         run
     }
 
-    /// How many blocks at the front of `data`, of `most`, have the weak sums of the next ones. Where changes are
-    /// frequent this saves the MD4s of what comes behind one.
+    /// How many blocks at the front of `data`, of `most`, have the weak sums of the next ones.
+    /// Where changes are frequent this saves the MD4s of what comes behind one.
     fn alike(&self, data: &[u8], most: usize) -> usize {
         let blocks = data.chunks_exact(self.block_bytes()).take(most).zip(self.next..);
         let alike = |&(bytes, block): &(&[u8], usize)| {
@@ -130,7 +130,8 @@ impl<'s> Matcher<'s> {
         blocks.take_while(alike).count()
     }
 
-    /// Moves `at` on to the next window that is a block, and gives the block; without one, to the last window.
+    /// Moves `at` on to the next window that is a block, and gives the block; without one, to the
+    /// last window.
     fn seek(&mut self, data: &[u8], at: &mut usize) -> Option<usize> {
         let last = data.len() - self.block_bytes();
         loop {

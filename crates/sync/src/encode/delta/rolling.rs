@@ -1,7 +1,8 @@
 //! librsync's weak rolling checksum.
 //!
-//! Both halves of the checksum are sums modulo 2^16, and are worked out in lanes of sixteen bits: the plain loops
-//! here are those a compiler turns into vector instructions, even those every processor has.
+//! Both halves of the checksum are sums modulo 2^16, and are worked out in lanes of sixteen bits:
+//! the plain loops here are those a compiler turns into vector instructions, even those every
+//! processor has.
 
 /// What librsync adds to every byte, so that zeros count.
 const OFFSET: u16 = 31;
@@ -63,8 +64,9 @@ impl Sums {
         }
     }
 
-    /// Sums the next windows: at each step a byte of `gone` leaves at the front, one of `come` enters at the
-    /// end. Gives their number, which is less than [`WINDOWS`] only where bytes run out.
+    /// Sums the next windows: at each step a byte of `gone` leaves at the front, one of `come`
+    /// enters at the end. Gives their number, which is less than [`WINDOWS`] only where bytes run
+    /// out.
     pub(crate) fn roll(&mut self, gone: &[u8], come: &[u8]) -> usize {
         let count = WINDOWS.min(gone.len()).min(come.len());
         let (gone, come) = (&gone[..count], &come[..count]);
@@ -88,8 +90,8 @@ impl Sums {
     }
 }
 
-/// Running totals, by doubling (W. Hillis and G. Steele, "Data Parallel Algorithms", 1986): each term with the
-/// seven before it, then every eighth on top of each other.
+/// Running totals, by doubling (W. Hillis and G. Steele, "Data Parallel Algorithms", 1986): each
+/// term with the seven before it, then every eighth on top of each other.
 #[derive(Debug)]
 struct Totals {
     /// Seven zeros, and the terms.

@@ -31,7 +31,8 @@ enum Text {
     Literal(Vec<u8>),
     Wild {
         tokens: Vec<Token>,
-        /// `dir/***`: directories are seen with a slash at the end, and so match like their content.
+        /// `dir/***`: directories are seen with a slash at the end, and so match like their
+        /// content.
         with_directory: bool,
     },
     /// Malformed, as rsync sees it: an unclosed class or a lone backslash at the end.

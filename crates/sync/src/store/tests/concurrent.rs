@@ -5,8 +5,8 @@ use std::thread;
 
 use super::*;
 
-/// Two push again and again while one prunes, at the time that `now` says; every content that they get right
-/// after their push is right. Gives how many were missing.
+/// Two push again and again while one prunes, at the time that `now` says; every content that they
+/// get right after their push is right. Gives how many were missing.
 fn race(room: &FreeSpace, now: impl Fn() -> SystemTime + Sync) -> usize {
     let (done, missing) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let push_again = |site: u32| {
@@ -54,8 +54,8 @@ fn pushes_and_prunes_at_once() {
     assert_eq!(race(&room, SystemTime::now), 0);
 }
 
-/// As if every push took more than the hour that packs have: contents may be missing, but none is wrong, and
-/// states are whole.
+/// As if every push took more than the hour that packs have: contents may be missing, but none is
+/// wrong, and states are whole.
 #[test]
 fn pushes_while_everything_counts_as_old() {
     let room = FreeSpace::new();

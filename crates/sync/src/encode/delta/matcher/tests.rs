@@ -13,7 +13,8 @@ fn signed(basis: &[u8], spec: SignatureSpec) -> Signature {
     Signature::new(spec, basis.len() as u64, entries).unwrap()
 }
 
-/// Runs the search over pieces of `piece` bytes; gives the rebuilt file and the number of literal bytes.
+/// Runs the search over pieces of `piece` bytes; gives the rebuilt file and the number of literal
+/// bytes.
 fn rebuild(basis: &[u8], new: &[u8], spec: SignatureSpec, piece: usize) -> (Vec<u8>, usize) {
     let signature = signed(basis, spec);
     let mut matcher = Matcher::new(&signature);
@@ -91,8 +92,8 @@ fn literals_are_no_more_than_those_of_fast_rsync() {
     assert!(ours <= theirs(&data, &edited), "{ours}");
 }
 
-/// Blocks of which no two are equal, and all have the same weak sum: one more, two less and one more at
-/// neighbouring bytes change neither half of it.
+/// Blocks of which no two are equal, and all have the same weak sum: one more, two less and one
+/// more at neighbouring bytes change neither half of it.
 fn twins(count: usize) -> Vec<Vec<u8>> {
     let twin = |number: usize| {
         let mut block = vec![100; 256];
@@ -123,7 +124,8 @@ fn blocks_of_equal_weak_sums_are_told_apart() {
 #[test]
 fn after_misses_were_rationed_blocks_are_found_again() {
     let basis = [&twins(200).concat(), &noise(20_000, 5)[..]].concat();
-    // Windows by the thousand that have the weak sum of two hundred blocks, and the content of none.
+    // Windows by the thousand that have the weak sum of two hundred blocks, and the content of
+    // none.
     let alike = vec![100; 3000 * 256];
     let new = [&alike, &noise(20_000, 5)[..]].concat();
     for piece in [1000, 1 << 20] {
@@ -165,7 +167,8 @@ fn long_runs_end_where_the_files_differ() {
 fn pathological_data_ends() {
     let zeros = vec![0; 300_000];
     assert_eq!(rebuild(&zeros, &zeros, SPEC, 4096).1, 0);
-    // Every window has the weak sum of a block, none its content: the two swapped bytes pairs keep it.
+    // Every window has the weak sum of a block, none its content: the two swapped bytes pairs keep
+    // it.
     let mut liar = signed(&noise(256, 1), SPEC);
     liar = Signature::new(SPEC, 256, [&liar.weak(0).to_be_bytes()[..], &[0; 8]].concat()).unwrap();
     let mut matcher = Matcher::new(&liar);
