@@ -271,7 +271,9 @@ mod tests {
         let foreign = Foreign { planned: 8, count: 6, examples, namesake };
         let text = foreign.to_string();
         assert!(
-            text.ends_with("of anything in the source: a, assets/x, b, c, d and 1 more"),
+            text.ends_with(
+                "6 are not earlier versions of files in the source: a, assets/x, b, c, d and 1 more"
+            ),
             "{text}"
         );
         let too_many = |allowed| Some(Refusal::TooMany { planned: 8, allowed });
