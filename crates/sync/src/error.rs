@@ -57,7 +57,7 @@ pub enum PushError {
     OneName(Vec<OneName>),
     /// A destination that is hardly meant; no host was reached.
     #[error(transparent)]
-    Placement(#[from] PlacementError),
+    Placement(#[from] Box<PlacementError>),
     /// The push to a destination panicked.
     #[error("an error in assetsync itself ended the push there; please report it")]
     Panicked,

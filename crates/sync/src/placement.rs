@@ -62,7 +62,7 @@ pub fn check_placement(
     destinations: &[Destination],
     filter: &Filter,
     delete: bool,
-) -> Result<(), PlacementError> {
+) -> Result<(), Box<PlacementError>> {
     for (index, destination) in destinations.iter().enumerate() {
         let target = &destination.target;
         let misplaced = match target {
@@ -74,7 +74,7 @@ pub fn check_placement(
         };
         if let Some(misplaced) = misplaced {
             let (destination, source_path) = (destination.clone(), source.to_owned());
-            return Err(PlacementError { destination, source_path, misplaced });
+            return Err(Box::new(PlacementError { destination, source_path, misplaced }));
         }
     }
     Ok(())

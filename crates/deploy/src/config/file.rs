@@ -16,10 +16,9 @@ use self::reader::{Reader, TOP, TableContext};
 use super::layer::Layer;
 use super::names::is_name;
 use super::origin::{ConfigText, ConfigTextKind};
-use super::problem::Problems;
+use super::problem::{Problems, refused};
 use super::toml_tree;
 use super::toml_tree::{TomlEntry, TomlNode};
-use super::value::refused;
 
 impl ConfigFile {
     /// Reads a file's text; `name` is the file's name in messages. All errors are returned at once.

@@ -1,7 +1,6 @@
 //! Paths that a deploy may write to, and may not.
 
-use super::problem::Problem;
-use super::value::refused;
+use super::problem::{Problem, refused};
 
 /// A directory of a host, which commands and deletes will use: absolute, or below the login
 /// directory.

@@ -223,3 +223,8 @@ impl Diagnostic {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(Diagnostic::to_string).collect::<Vec<_>>().join("\n\n"))]
 pub struct Problems(pub Vec<Diagnostic>);
+
+/// The problem of a value that can't be used.
+pub(crate) fn refused(key: &str, why: &str, hint: &'static str) -> Problem {
+    Problem::Refused { key: key.to_owned(), why: why.to_owned(), hint }
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::escape::quoted;
-use super::problem::{Expected, Problem};
+use super::problem::{Expected, Problem, refused};
 use super::schema::Kind;
 
 /// A checked value; for a list, one item.
@@ -123,11 +123,6 @@ impl Kind {
         }
         Ok(SettingValue::Text(text.to_owned()))
     }
-}
-
-/// The problem of a value that can't be used.
-pub(crate) fn refused(key: &str, why: &str, hint: &'static str) -> Problem {
-    Problem::Refused { key: key.to_owned(), why: why.to_owned(), hint }
 }
 
 fn count(key: &str, number: i128, least: u64, most: u64) -> Result<SettingValue, Problem> {

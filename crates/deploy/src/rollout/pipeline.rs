@@ -37,7 +37,7 @@ impl Rollout<'_> {
     ) -> Vec<(&'p DeployTarget, Result<sender::Survey, TargetError>)> {
         each(targets, self.deployment.max_parallel, |target| {
             let watch = PushEvents { target: &target.label, monitor: &*self.monitor };
-            let connection = target.connect_options(&self.engine, self.deployment.timeouts.silence);
+            let connection = target.connect_options(self.engine, self.deployment.timeouts.silence);
             let survey = sender::survey(&target.destination, &connection, &watch);
             survey.map_err(|error| target.survey_error(error))
         })

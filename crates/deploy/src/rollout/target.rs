@@ -67,7 +67,7 @@ impl DeployTarget {
             agents: &engine.agents,
             ssh: &self.ssh,
             prompt: &*engine.prompt,
-            timeout: timeout,
+            timeout,
             bytes_per_second: engine.bytes_per_second,
             dry_run: false,
             checksum: false,

@@ -151,7 +151,7 @@ impl Push {
 
     /// Refuses destinations that are hardly meant: one given twice, one that is the source or in it,
     /// one that the source is in and would be deleted from. Looks only at this machine.
-    pub fn check_placement(&self) -> Result<(), PlacementError> {
+    pub fn check_placement(&self) -> Result<(), Box<PlacementError>> {
         self.settings.check_placement()
     }
 

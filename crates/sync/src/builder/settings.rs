@@ -46,7 +46,7 @@ impl PushSettings {
     }
 
     /// Refuses destinations that are hardly meant.
-    pub fn check_placement(&self) -> Result<(), PlacementError> {
+    pub fn check_placement(&self) -> Result<(), Box<PlacementError>> {
         let policy = &self.options.policy;
         check_placement(&self.source, &self.destinations, &policy.filter, policy.delete)
     }

@@ -5,10 +5,10 @@ use super::parsed::FileHost;
 use super::reader::{Reader, TableContext};
 use crate::config::layer::{Change, Item, Layer, SettingChange};
 use crate::config::origin::ConfigSpan;
-use crate::config::problem::{Diagnostic, Expected, Problem};
+use crate::config::problem::{Diagnostic, Expected, Problem, refused};
 use crate::config::schema::{Key, Kind, Lookup, children, find};
 use crate::config::toml_tree::{TomlEntry, TomlNode, TomlValue};
-use crate::config::value::{SettingValue, refused, word};
+use crate::config::value::{SettingValue, word};
 
 const HOSTS: Expected =
     Expected { what: "a list", example: "[\"deploy@web1.example.com\"] or [[stages.NAME.hosts]]" };
