@@ -1,7 +1,7 @@
 //! The problem that this project solves, measured with real programs on a small server: compiling assets there gets the
 //! process killed; compiling elsewhere and copying by rsync works; `assetsync deploy` does the same with less.
 //!
-//! [`run`] measures all three. [`write`] keeps the measurements in `docs/story.json` and puts [`table`] into the README.
+//! [`run`] measures all three. [`write()`] keeps the measurements in `docs/story.json` and puts [`table`] into the README.
 
 mod measure;
 mod measurements;

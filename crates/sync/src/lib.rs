@@ -4,14 +4,14 @@
 //! scan -> state -> compare -> plan -> encode -> wire -> apply -> publish
 //! ```
 //!
-//! **The sender plans; the agent obeys.** The [`sender`] scans the source, hears the destination's
-//! [`state`], [`compare`]s, makes a [`plan`] in which every file has a [`recipe`], and encodes
-//! content. The [`agent`] runs at the destination, builds every file in a staging area, checks its
-//! digest, and publishes by renaming. Between them is the [`proto`]col, which does no input or
-//! output itself.
+//! **The sender plans; the agent obeys.** This crate is the sender: it [`scan`]s the source, receives the
+//! destination's state, [`compare`]s, makes a plan in which every file has a recipe ([`plan`]), and
+//! [`encode`]s content. The agent (`assetsync-receiver`) runs at the destination, builds every file in a
+//! staging area, checks its digest, and publishes by renaming. The protocol between them is in
+//! `assetsync-core`.
 //!
-//! Everything but [`fs`], [`agent`] and [`sender`] is pure: bytes and values in, bytes and values
-//! out. `docs/architecture.md` draws the map.
+//! [`Push`] is the way in: a source, any number of destinations, and options.
+//! `docs/architecture.md` draws the map.
 
 pub mod builder;
 pub mod compare;
