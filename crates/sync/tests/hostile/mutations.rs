@@ -22,9 +22,12 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
         .unwrap();
     let target = host.at("dest").display().to_string();
     let shell = client.at("recording");
+    // tee writes to its standard output first, so that is the file: once the sender has received
+    // the last message, the push ends and tee may be killed.
     let text = format!(
         "#!/bin/sh\nset -- ${{2#*\"' sh \"}}\nexport ASSETSYNC_TEST_NONCE=$1\n\
-         tee '{}' | '{}' --exact agent_process --nocapture --quiet | tee '{}'\n",
+         tee /dev/fd/3 3>&1 >'{}' | '{}' --exact agent_process --nocapture --quiet |\n\
+         tee /dev/fd/3 3>&1 >'{}'\n",
         up.display(),
         this.display(),
         down.display()
