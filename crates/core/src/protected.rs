@@ -13,10 +13,10 @@ pub enum Protected {
     /// A directory above it.
     #[error("the home directory of the user is in it")]
     AboveHome,
-    /// One of [`DIRECTORIES`].
+    /// One of `DIRECTORIES`.
     #[error("it belongs to the system")]
     System,
-    /// One of [`TREES`], or a directory somewhere in it.
+    /// One of `TREES`, or a directory somewhere in it.
     #[error("it is in a directory of the system")]
     InSystem,
 }

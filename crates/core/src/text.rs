@@ -7,7 +7,7 @@
 //!
 //! - [`name`] and [`path`] are for one name, path or value within a message: the result has no line
 //!   breaks, and two different inputs never look the same, as backslashes are doubled.
-//! - [`line`] and [`lines`] are for text that is meant to be read: messages of a host, output of a
+//! - [`line()`] and [`lines`] are for text that is meant to be read: messages of a host, output of a
 //!   command. Backslashes stay, so text that was escaped before (a message that quotes a name) is
 //!   not changed again.
 //!

@@ -2,7 +2,7 @@
 //! queries, stages the files of a plan and publishes them. It plans nothing.
 //!
 //! Its memory does not grow with the size of files, and hardly with their number: lists go through
-//! [spools](spool), content through buffers of fixed size.
+//! `spool`, content through buffers of fixed size.
 
 mod conversation;
 mod error;

@@ -1,6 +1,6 @@
 //! Recipes: how a file's content gets to the destination.
 //!
-//! [`price`] has what each recipe costs and when it applies; the planner takes the cheapest one.
+//! `price` has what each recipe costs and when it applies; the planner takes the cheapest one.
 //! The agent does not choose: it opens the basis, then follows the content operations
 //! ([`ToAgent`](crate::protocol::ToAgent)) until the file has its declared size, and checks its
 //! digest.

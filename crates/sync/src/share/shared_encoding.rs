@@ -1,7 +1,7 @@
 //! Bytes that are encoded once for several destinations, and sent to each as fast as it takes them.
 //!
 //! The encoder writes; readers join at any time and read from the beginning. The encoder is at most
-//! [`MAX_LEAD`] ahead of the *fastest* reader, so that it waits for the fastest link, and no reader
+//! `MAX_LEAD` ahead of the *fastest* reader, so that it waits for the fastest link, and no reader
 //! waits for a slow one. It continues while there is any reader.
 
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! The rolling-checksum delta: which ranges of a basis a new file is made of.
 //!
-//! A [`Signature`] lists two checksums for each block of the basis: a weak one that rolls, and a
+//! A [`Signature`](assetsync_core::delta::Signature) lists two checksums for each block of the basis: a weak one that rolls, and a
 //! truncated MD4. [`Matcher`] rolls over the new file and finds the blocks. Neither is trusted:
 //! what is rebuilt must have the whole file's BLAKE3.
 //!
