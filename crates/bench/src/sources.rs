@@ -27,6 +27,9 @@ pub(crate) struct Source {
     compiled: u32,
 }
 
+/// The time before the first compile, since the epoch: 2025-01-01.
+const FIRST_COMPILE: Duration = Duration::from_secs(1_735_689_600);
+
 /// A build, and how often it was compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version {
@@ -95,10 +98,21 @@ impl Source {
         Version { build: self.build, compiled: self.compiled }
     }
 
+    /// The time of the current compile. No two compiles, of either build, are in the same second: rsync compares
+    /// whole seconds, and would take a change for none that a slower machine would show. All are in the past.
+    fn time_of_compile(&self) -> SystemTime {
+        let offset = match self.build {
+            Build::Old => 0,
+            Build::New => 1,
+        };
+        let seconds = u64::from(self.compiled) * 2 + offset;
+        SystemTime::UNIX_EPOCH + FIRST_COMPILE + Duration::from_secs(seconds)
+    }
+
     /// Gives every file a new time, as a compile does; the content stays.
     pub(crate) fn compile(&mut self) -> Result<()> {
         self.compiled += 1;
-        let start = SystemTime::now() - Duration::from_micros(self.files.len() as u64);
+        let start = self.time_of_compile();
         for (at, path) in self.files.iter().enumerate() {
             // Not a whole microsecond, for those who would round.
             let time = start + Duration::from_nanos(at as u64 * 1_000 + 123);
@@ -156,6 +170,11 @@ mod tests {
         let after = times(&source);
         assert_eq!((after.len(), source.compiled), (3, 2));
         assert!(before.is_disjoint(&after));
+        let seconds = |times: &BTreeSet<SystemTime>| -> BTreeSet<u64> {
+            let since = |time: &SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            times.iter().map(|time| since(time).as_secs()).collect()
+        };
+        assert!(seconds(&before).is_disjoint(&seconds(&after)));
         assert_eq!(Listing::local(&source.path).unwrap(), source.listing);
     }
 
