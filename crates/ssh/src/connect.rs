@@ -10,7 +10,7 @@ use crate::choose::{Choice, Facts, choose};
 use crate::error::TransportError;
 use crate::host_config::{HostConfig, host_config};
 use crate::known_hosts::KnownKeys;
-use crate::lanes::{Lane, connecting};
+use crate::login_limit::{LoginKey, connecting};
 use crate::options::{Prompt, SshOptions, TransportKind};
 use crate::pump::Request;
 use crate::remote;
@@ -83,7 +83,7 @@ impl<'a> Way<'a> {
         start: Start<'_>,
         mut begin: impl FnMut(Connected) -> Result<T, TransportError>,
     ) -> Result<T, TransportError> {
-        connecting(&self.by.lane(), || begin(self.start(prompt, start)?))
+        connecting(&self.by.login_key(), || begin(self.start(prompt, start)?))
     }
 
     fn start(&self, prompt: &dyn Prompt, start: Start<'_>) -> Result<Connected, TransportError> {
@@ -129,12 +129,12 @@ impl<'a> By<'a> {
         })
     }
 
-    fn lane(&self) -> Lane {
+    fn login_key(&self) -> LoginKey {
         match self {
-            By::RemoteShell(rsh) => Lane::Program { why: (*rsh).to_owned() },
-            By::OpenSsh(why) => Lane::Program { why: why.clone() },
+            By::RemoteShell(rsh) => LoginKey::Program { why: (*rsh).to_owned() },
+            By::OpenSsh(why) => LoginKey::Program { why: why.clone() },
             By::Libssh2(config, _) => {
-                Lane::Server { host: config.hostname.clone(), port: config.port }
+                LoginKey::Server { host: config.hostname.clone(), port: config.port }
             }
         }
     }

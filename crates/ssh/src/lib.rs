@@ -35,7 +35,7 @@ mod error;
 mod host_config;
 mod key_file;
 mod known_hosts;
-mod lanes;
+mod login_limit;
 mod options;
 mod phase;
 mod pump;

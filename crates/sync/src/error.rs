@@ -59,7 +59,7 @@ pub enum PushError {
     #[error(transparent)]
     Placement(#[from] Box<PlacementError>),
     /// The push to a destination panicked.
-    #[error("an error in assetsync itself ended the push there; please report it")]
+    #[error("internal error: the push stopped unexpectedly; please report this as a bug")]
     Panicked,
     /// The push to a destination could not begin.
     #[error("a thread for it can't be started here: {0}")]

@@ -127,7 +127,7 @@ impl<'p> PreparedPush<'p> {
             Err(PushError::Transport(error)) if can_fall_back(target, &error) => error,
             other => return other,
         };
-        let notice = format!("no agent can run there, so SFTP is used: {no_agent}");
+        let notice = format!("{no_agent}; falling back to SFTP");
         monitor.event(Event::Notice(&notice));
         match over_sftp() {
             // Where SFTP fails, too, the first reason is the one to mend.

@@ -2,7 +2,7 @@
 //!
 //! sshd closes connections at random while more than `MaxStartups` are logging in, and all beyond
 //! `PerSourceMaxStartups` of one address, before it sends its SSH banner. Here every server has a
-//! lane: a few concurrent logins at first, half as many after each one that was closed in this way,
+//! limit: a few concurrent logins at first, half as many after each one that was closed in this way,
 //! and that login is retried after a short wait. Nothing else is retried: servers penalise that.
 
 use std::collections::HashMap;
@@ -19,12 +19,12 @@ const AT_FIRST: usize = 8;
 /// The number of retries of a login.
 const RETRIES: usize = LOGIN_ATTEMPTS - 1;
 
-/// All lanes of this process: to a server, it is one client.
-static LANES: LazyLock<Lanes> = LazyLock::new(Lanes::default);
+/// All limits of this process: to a server, it is one client.
+static LOGIN_LIMITS: LazyLock<LoginLimits> = LazyLock::new(LoginLimits::default);
 
-/// Which logins share a lane.
+/// Which logins share a limit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Lane {
+pub(crate) enum LoginKey {
     /// The logins of this process to one server.
     Server { host: String, port: u16 },
     /// All logins of a program: they may all go through one bastion.
@@ -33,7 +33,7 @@ pub(crate) enum Lane {
 
 /// Connects: waits for a permit, and retries if the server was busy.
 pub(crate) fn connecting<T>(
-    lane: &Lane,
+    key: &LoginKey,
     connect: impl FnMut() -> Result<T, TransportError>,
 ) -> Result<T, TransportError> {
     let waits = ExponentialBuilder::default()
@@ -41,34 +41,34 @@ pub(crate) fn connecting<T>(
         .with_max_delay(Duration::from_secs(5))
         .with_max_times(RETRIES)
         .with_jitter();
-    LANES.connecting(lane, waits, connect)
+    LOGIN_LIMITS.connecting(key, waits, connect)
 }
 
 #[derive(Default)]
-struct Lanes {
-    traffic: Mutex<HashMap<Lane, Traffic>>,
+struct LoginLimits {
+    traffic: Mutex<HashMap<LoginKey, Traffic>>,
     changed: Condvar,
 }
 
-/// The logins of a lane.
+/// The logins under one limit.
 struct Traffic {
     under_way: usize,
     allowed: usize,
 }
 
 /// The permission to log in; returned when dropped.
-struct SemaphorePermit<'a>(&'a Lanes, &'a Lane);
+struct SemaphorePermit<'a>(&'a LoginLimits, &'a LoginKey);
 
-impl Lanes {
+impl LoginLimits {
     fn connecting<T>(
         &self,
-        lane: &Lane,
+        key: &LoginKey,
         waits: ExponentialBuilder,
         mut connect: impl FnMut() -> Result<T, TransportError>,
     ) -> Result<T, TransportError> {
         let attempt = || {
             // No permit is held while waiting for the next attempt.
-            let permit = self.take(lane);
+            let permit = self.take(key);
             let made = connect();
             if made.as_ref().is_err_and(TransportError::is_busy) {
                 permit.narrow();
@@ -78,18 +78,18 @@ impl Lanes {
         attempt.retry(waits).when(TransportError::is_busy).call()
     }
 
-    fn take<'a>(&'a self, lane: &'a Lane) -> SemaphorePermit<'a> {
-        let is_full = |traffic: &mut HashMap<Lane, Traffic>| {
-            let there = traffic.entry(lane.clone()).or_default();
+    fn take<'a>(&'a self, key: &'a LoginKey) -> SemaphorePermit<'a> {
+        let is_full = |traffic: &mut HashMap<LoginKey, Traffic>| {
+            let there = traffic.entry(key.clone()).or_default();
             there.under_way >= there.allowed
         };
         let waited = self.changed.wait_while(self.lock(), is_full);
         let mut traffic = waited.unwrap_or_else(PoisonError::into_inner);
-        traffic.entry(lane.clone()).or_default().under_way += 1;
-        SemaphorePermit(self, lane)
+        traffic.entry(key.clone()).or_default().under_way += 1;
+        SemaphorePermit(self, key)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Lane, Traffic>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<LoginKey, Traffic>> {
         self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -122,8 +122,8 @@ mod tests {
 
     use super::*;
 
-    fn server(host: &str) -> Lane {
-        Lane::Server { host: host.into(), port: 22 }
+    fn server(host: &str) -> LoginKey {
+        LoginKey::Server { host: host.into(), port: 22 }
     }
 
     fn busy() -> TransportError {
@@ -136,39 +136,40 @@ mod tests {
 
     #[test]
     fn a_busy_server_is_tried_again_and_others_are_not() {
-        let (lanes, mut tries) = (Lanes::default(), 0);
-        let done = lanes.connecting(&server("web1"), at_once(), || {
+        let (limits, mut tries) = (LoginLimits::default(), 0);
+        let done = limits.connecting(&server("web1"), at_once(), || {
             tries += 1;
             if tries < LOGIN_ATTEMPTS { Err(busy()) } else { Ok(tries) }
         });
         assert_eq!(done.expect("the last try"), LOGIN_ATTEMPTS);
         let mut tries = 0;
-        let refused = lanes.connecting(&server("web1"), at_once(), || {
+        let refused = limits.connecting(&server("web1"), at_once(), || {
             tries += 1;
             Err::<(), _>(TransportError::Options("no"))
         });
         assert!(matches!(refused, Err(TransportError::Options(_))));
         assert_eq!(tries, 1);
-        let ended = lanes.connecting(&server("web1"), at_once(), || Err::<(), _>(busy()));
+        let ended = limits.connecting(&server("web1"), at_once(), || Err::<(), _>(busy()));
         assert!(ended.expect_err("always busy").is_busy());
     }
 
     #[test]
     fn a_server_that_closes_connections_gets_fewer_at_a_time() {
-        let (lanes, lane) = (Lanes::default(), server("web1"));
-        let allowed = |lane: &Lane| lanes.lock().get(lane).map_or(AT_FIRST, |there| there.allowed);
+        let (limits, key) = (LoginLimits::default(), server("web1"));
+        let allowed =
+            |key: &LoginKey| limits.lock().get(key).map_or(AT_FIRST, |there| there.allowed);
         for expected in [4, 2, 1, 1] {
-            let permit = lanes.take(&lane);
+            let permit = limits.take(&key);
             permit.narrow();
             drop(permit);
-            assert_eq!(allowed(&lane), expected);
+            assert_eq!(allowed(&key), expected);
         }
         assert_eq!(allowed(&server("web2")), AT_FIRST);
     }
 
     #[test]
     fn no_more_are_under_way_than_allowed() {
-        let (lanes, lane) = (Lanes::default(), server("web1"));
+        let (limits, key) = (LoginLimits::default(), server("web1"));
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..4 * AT_FIRST {
@@ -179,7 +180,7 @@ mod tests {
                         now.fetch_sub(1, Ordering::SeqCst);
                         Ok(())
                     };
-                    lanes.connecting(&lane, at_once(), connect).expect("it connects");
+                    limits.connecting(&key, at_once(), connect).expect("it connects");
                 });
             }
         });
@@ -188,12 +189,12 @@ mod tests {
 
     #[test]
     fn a_panic_gives_the_permit_back() {
-        let (lanes, lane) = (Lanes::default(), server("web1"));
+        let (limits, key) = (LoginLimits::default(), server("web1"));
         let panics = std::panic::AssertUnwindSafe(|| {
-            let _permit = lanes.take(&lane);
+            let _permit = limits.take(&key);
             panic!("on purpose");
         });
         assert!(std::panic::catch_unwind(panics).is_err());
-        assert_eq!(lanes.lock()[&lane].under_way, 0);
+        assert_eq!(limits.lock()[&key].under_way, 0);
     }
 }
