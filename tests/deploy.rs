@@ -400,7 +400,9 @@ fn status_tells_what_is_live_kept_and_changed_by_hand() {
     }
     fs::write(fleet.hosts[0].assets().join("same.css"), "by hand").or_fail();
     fs::remove_file(fleet.hosts[0].assets().join("app-00000002.js")).or_fail();
+    fs::write(fleet.hosts[0].assets().join("robots.txt"), "by hand").or_fail();
     let status = status(&fleet);
+    assert_eq!(status["foreign_files"], 1, "{status}");
     assert_eq!(status["live"]["tool"], format!("assetsync {}", env!("CARGO_PKG_VERSION")));
     let changed: Vec<_> = status["changed"].as_array().into_iter().flatten().collect();
     assert_eq!(changed.len(), 2, "{status}");

@@ -240,7 +240,7 @@ mod tests {
         ];
         for given in cases {
             let text = parsed(given).expect_err(given).to_string();
-            assert!(text.contains("write [user@]host:path, ssh://"), "{given}: {text}");
+            assert!(text.contains("expected [user@]host:path, ssh://"), "{given}: {text}");
             assert!(!text.contains('\n') && !text.contains('\u{1b}'), "{given}: {text}");
         }
     }
