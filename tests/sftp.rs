@@ -579,6 +579,12 @@ fn a_push_that_is_cut_is_not_taken_for_done_where_size_and_time_are_the_same() {
 
 /// Pushes, and ends the session at a moment.
 fn cut(host: &Host, source: &Path, moment: Moment) -> Result<Report, PushError> {
+    let published = |count: usize| host.assets().join(format!("d{}/{count}.js", count % 7));
+    // Before anything is sent: a thread that starts later may find the file published already.
+    let old = match moment {
+        Moment::Published(count) => fs::metadata(published(count)).or_fail().len(),
+        _ => 0,
+    };
     thread::scope(|scope| {
         let hook = Hook(|event: Event<'_>| match (moment, event) {
             (Moment::Uploaded(part), Event::Progress { done, total, .. })
@@ -589,8 +595,7 @@ fn cut(host: &Host, source: &Path, moment: Moment) -> Result<Report, PushError> 
             (Moment::Sent, Event::Sent) => host.sshd.kill_sessions(),
             (Moment::Published(count), Event::Sent) => {
                 scope.spawn(move || {
-                    let at = host.assets().join(format!("d{}/{count}.js", count % 7));
-                    let old = fs::metadata(&at).or_fail().len();
+                    let at = published(count);
                     let is_new = || fs::metadata(&at).is_ok_and(|meta| meta.len() != old);
                     until("so many files are published", || is_new().then_some(()));
                     host.sshd.kill_sessions();
