@@ -1,6 +1,6 @@
-//! The engine's parts, each beside whoever else does the same work: `fast_rsync` for signatures and matching,
-//! plain zstd for the protocol. `cargo bench` runs all of it; figures are throughputs of one core unless the
-//! name says otherwise.
+//! The engine's parts, each beside whoever else does the same work: `fast_rsync` for signatures and
+//! matching, plain zstd for the protocol. `cargo bench` runs all of it; figures are throughputs of
+//! one core unless the name says otherwise.
 
 use std::fs;
 use std::hint::black_box;
@@ -166,8 +166,8 @@ fn search(signature: &Signature, data: &[u8]) -> usize {
     literals
 }
 
-/// A file that shares no block with `constant`, where every byte is the same, but all weak sums: one more, two less
-/// and one more at neighbouring bytes change neither half of them.
+/// A file that shares no block with `constant`, where every byte is the same, but all weak sums:
+/// one more, two less and one more at neighbouring bytes change neither half of them.
 fn twin(constant: &[u8], spec: SignatureSpec) -> Vec<u8> {
     let mut bytes = constant.to_vec();
     for (number, block) in bytes.chunks_exact_mut(spec.block_bytes as usize).enumerate() {

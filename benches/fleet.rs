@@ -1,8 +1,9 @@
-//! How much longer a redeploy to eight hosts takes than to one, over one shared link of 50 ms and 20 Mbit/s.
+//! How much longer a redeploy to eight hosts takes than to one, over one shared link of 50 ms and
+//! 20 Mbit/s.
 //!
-//! `cargo bench --bench fleet` deploys n8n's 2.40.2 to fresh hosts without the link, then times the deploy of 2.40.3 over
-//! it, one host and eight by turns, and prints the median seconds, their ratio, the bytes that passed the link, and how
-//! often content was encoded.
+//! `cargo bench --bench fleet` deploys n8n's 2.40.2 to fresh hosts without the link, then times the
+//! deploy of 2.40.3 over it, one host and eight by turns, and prints the median seconds, their
+//! ratio, the bytes that passed the link, and how often content was encoded.
 
 #![allow(clippy::print_stdout)] // It prints figures.
 

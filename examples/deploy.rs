@@ -1,4 +1,5 @@
-//! A deploy tool in 40 lines: `deploy STAGE`, with the settings of `assetsync.toml` and agents from `ASSETSYNC_AGENTS`.
+//! A deploy tool in 40 lines: `deploy STAGE`, with the settings of `assetsync.toml` and agents
+//! from `ASSETSYNC_AGENTS`.
 
 #![allow(clippy::print_stdout)] // An example may talk.
 

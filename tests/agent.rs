@@ -1,5 +1,5 @@
-//! The agent as the command carries it: it is small because it travels to every new server, it needs
-//! nothing there, and if it ends in a panic it reports the reason.
+//! The agent as the command carries it: it is small because it travels to every new server, it
+//! needs nothing there, and if it ends in a panic it reports the reason.
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -36,7 +36,8 @@ fn by_xz_it_is_the_same_agent() {
     assert!(unpacked.stdout == *agent.bytes);
 }
 
-/// The first thing it does is to take its arguments for text, so one that is no text makes it panic.
+/// The first thing it does is to take its arguments for text, so one that is no text makes it
+/// panic.
 #[test]
 fn a_panic_is_reported_as_a_failure() {
     const SIGABRT: i32 = 6;

@@ -1,4 +1,5 @@
-//! Bad input: a clear error that names the thing, exit code 1 or 2, and nothing changed at the destination.
+//! Bad input: a clear error that names the thing, exit code 1 or 2, and nothing changed at the
+//! destination.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -36,7 +37,8 @@ impl Drop for Mount {
     }
 }
 
-/// A site on a host whose file system has these options. The mount must go first, and does, being last.
+/// A site on a host whose file system has these options. The mount must go first, and does, being
+/// last.
 fn site_on(options: &str) -> (Site, Mount) {
     let mut mount = None;
     let site = Site::on(|host| mount = Some(Mount::tmpfs(host, options)));
@@ -507,7 +509,8 @@ fn another_version_of_the_protocol() {
 /// Makes `$1` the nonce.
 const NONCE: &str = "set -- ${2#*\"' sh \"}\n";
 
-/// Escape, reversed order, a new line, a carriage return, an invisible character, a byte that is no character: as
+/// Escape, reversed order, a new line, a carriage return, an invisible character, a byte that is no
+/// character: as
 /// `printf` takes them.
 const HOSTILE: &str = r"\033[2J\342\200\256gnp\nassetsync: done\rX\342\200\213\377";
 
@@ -549,7 +552,8 @@ fn names_of_files_do_not_drive_the_terminal() {
     assert_words_are_safe(&site.dir.join(hostile), &[&destination]);
 }
 
-/// Pushes, without `--json`, and checks that what was reversed is there as an escape, and nothing drives the terminal.
+/// Pushes, without `--json`, and checks that what was reversed is there as an escape, and nothing
+/// drives the terminal.
 fn assert_words_are_safe(source: &Path, options: &[&str]) {
     let machine = crate::support::Machine::new();
     let ran = machine.run(

@@ -1,5 +1,5 @@
-//! `assetsync bench`: that what it says of others is what they say of themselves, and that nothing of a race
-//! is left anywhere.
+//! `assetsync bench`: that what it says of others is what they say of themselves, and that nothing
+//! of a race is left anywhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
-//! Promise: how many bytes a push takes, both ways, SSH and all, as a forwarder in front of sshd counts them, on a way
-//! of 50 ms. The agent is there already, as it is after the first push to a server, unless a test says otherwise. Each budget holds either for a
-//! machine that pushed before, or for one that knows nothing, as a fresh CI machine does.
+//! Promise: how many bytes a push takes, both ways, SSH and all, as a forwarder in front of sshd
+//! counts them, on a way of 50 ms. The agent is there already, as it is after the first push to a
+//! server, unless a test says otherwise. Each budget holds either for a machine that pushed before,
+//! or for one that knows nothing, as a fresh CI machine does.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +18,8 @@ struct Counted {
 }
 
 impl Counted {
-    /// Long, so that it is taken for the way to a server, but not narrow: bytes are counted, not seconds.
+    /// Long, so that it is taken for the way to a server, but not narrow: bytes are counted, not
+    /// seconds.
     fn start() -> Counted {
         Counted::behind(LinkSpec { round_trip: Duration::from_millis(50), rate: None })
     }
@@ -68,8 +70,8 @@ fn redeploy(old: &str, new: &str, who: Who) -> (Done, u64) {
     (done, bytes)
 }
 
-/// Checks the bytes, and that the report is of the same push: SSH adds to what it counts, and every file of the
-/// source came by some recipe.
+/// Checks the bytes, and that the report is of the same push: SSH adds to what it counts, and every
+/// file of the source came by some recipe.
 fn assert_within(name: &str, (done, bytes): &(Done, u64), budget: u64) {
     tell(&format!("{name}: {bytes} bytes both ways of {budget} allowed; {done:?}"));
     let told = done.bytes_sent + done.bytes_received;
@@ -111,8 +113,8 @@ fn new_times_alone_send_no_content() {
     }
 }
 
-/// Much content is compressed as hard as the link leaves time for, so this one is slow: only where encoding 4 MB takes
-/// five seconds is the level lowered, which is ten times as long as it takes.
+/// Much content is compressed as hard as the link leaves time for, so this one is slow: only where
+/// encoding 4 MB takes five seconds is the level lowered, which is ten times as long as it takes.
 #[test]
 fn n8n_2_40_3_to_a_new_server_agent_and_all() {
     let spec = LinkSpec { round_trip: Duration::from_millis(50), rate: Some(500_000) };

@@ -12,7 +12,8 @@ use assetsync_testbed::tree::{Snapshot, snapshot};
 use self::project::{BASE, OTHERS, OURS, Project, names, printed, server, tasks};
 use crate::support::{Machine, OrFail, Ran, assert_equal, assert_untouched, scratch, text};
 
-/// The pasted recipe of many a deploy.rb. Only ssh's port and known hosts are added: the server is a test's.
+/// The pasted recipe of many a deploy.rb. Only ssh's port and known hosts are added: the server is
+/// a test's.
 fn recipe(server: &Sshd) -> String {
     let ssh = format!(
         "ssh -p {} -o UserKnownHostsFile={} -i",
@@ -69,7 +70,8 @@ fn the_recipe_and_the_gem_leave_equal_trees() {
             project.write("Gemfile", "gem 'rake'\n");
             project.commit(version);
             let mut cap = project.cap_on(&project.machine, &project.folder(), "production deploy");
-            // SSHKit leaves out the variables of a command that is one text, so the recipe's RAILS_ENV comes from outside.
+            // SSHKit leaves out the variables of a command that is one text, so the recipe's
+            // RAILS_ENV comes from outside.
             printed(&Ran(cap.env("RAILS_ENV", "production").output().or_fail()), "deploy");
             assert!(!project.built().exists(), "what was built goes from this machine");
             assert_eq!(project.live_version(), version);
@@ -285,7 +287,8 @@ fn a_release_from_before_the_gem_is_rolled_back_to_with_a_warning() {
 
 #[test]
 fn a_host_that_fails_makes_cap_fail_and_nothing_is_published() {
-    // The account on the second server comes to run nothing of ours while there is a file named `full`.
+    // The account on the second server comes to run nothing of ours while there is a file
+    // named `full`.
     let refuses =
         "case $SSH_ORIGINAL_COMMAND in *assetsync:*|*sftp*) test ! -e full || exit 9 ;; esac";
     let bad = Sshd::builder().in_home().prelude(refuses).start().or_fail();

@@ -37,8 +37,8 @@ impl Bench {
         self.room.path().join(name)
     }
 
-    /// Runs `assetsync push`; words that begin with `@` are paths of this bench, `host:@` those that `-e @shell`
-    /// reaches.
+    /// Runs `assetsync push`; words that begin with `@` are paths of this bench, `host:@` those
+    /// that `-e @shell` reaches.
     #[track_caller]
     fn push(&self, words: &str) -> Ran {
         self.machine.run(self.words(words))

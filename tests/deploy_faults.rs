@@ -29,8 +29,8 @@ const LARGE: Builds = Builds { files: 12, bytes: 100_000 };
 const SMALL: Builds = Builds { files: 4, bytes: 3_000 };
 
 impl Builds {
-    /// Leaves what a build of version `n` leaves: files that have nothing to do with those of other versions, one that
-    /// they share, and a manifest that names them all.
+    /// Leaves what a build of version `n` leaves: files that have nothing to do with those of other
+    /// versions, one that they share, and a manifest that names them all.
     fn make(self, fleet: &Fleet, n: u32) {
         let _ = fs::remove_dir_all(fleet.built());
         fs::create_dir_all(fleet.built()).or_fail();

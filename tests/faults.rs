@@ -1,4 +1,5 @@
-//! What the tests of faults share: a site in two builds, pushes of it, and the checks that hold at any moment.
+//! What the tests of faults share: a site in two builds, pushes of it, and the checks that hold at
+//! any moment.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -21,8 +22,8 @@ pub fn program() -> PathBuf {
     env!("CARGO_BIN_EXE_assetsync").into()
 }
 
-/// A directory that is removed in the end; in memory where there is such a place, so that syncing the whole
-/// file system, as every push does, costs a test nothing.
+/// A directory that is removed in the end; in memory where there is such a place, so that syncing
+/// the whole file system, as every push does, costs a test nothing.
 #[derive(Debug)]
 pub struct Dir(PathBuf);
 
@@ -344,8 +345,8 @@ impl Site {
         self.push_to(destination).with(["-e", &shell])
     }
 
-    /// Pushes without faults until no leftover of an interrupted push holds the lock any more; gives the
-    /// outcome of the push that worked.
+    /// Pushes without faults until no leftover of an interrupted push holds the lock any more;
+    /// gives the outcome of the push that worked.
     pub fn push_again(&self) -> Outcome {
         until("a push after the fault", || {
             let outcome = self.push().run();
@@ -404,7 +405,8 @@ impl Site {
         self.check_elsewhere(when);
     }
 
-    /// Nothing that is in both builds is missing, and nothing is deleted before the entry points are new.
+    /// Nothing that is in both builds is missing, and nothing is deleted before the entry points
+    /// are new.
     fn check_missing(&self, when: &str, now: &Snapshot) {
         let all_new = ENTRY_POINTS.iter().all(|name| {
             let name = name.as_bytes();
@@ -451,7 +453,8 @@ impl Site {
         items.map(|item| item.unwrap().file_name().to_string_lossy().into_owned()).collect()
     }
 
-    /// How many contents a push must still send: those that are not staged, of files that are not in place.
+    /// How many contents a push must still send: those that are not staged, of files that are not
+    /// in place.
     pub fn missing_contents(&self) -> u64 {
         let staged = self.staged();
         let staged: BTreeSet<_> = staged.iter().filter_map(|name| name.split('.').next()).collect();
@@ -471,8 +474,9 @@ impl Site {
 /// The files of a build that name its others.
 pub const ENTRY_POINTS: [&str; 2] = ["index.html", "manifest.json"];
 
-/// A build of a site. It has what a push can meet: files that stay, change, move, appear and go, large and
-/// small, compressible and not, names with fingerprints and without, directories, links, changed kinds.
+/// A build of a site. It has what a push can meet: files that stay, change, move, appear and go,
+/// large and small, compressible and not, names with fingerprints and without, directories, links,
+/// changed kinds.
 pub fn build(revision: u32) -> Tree {
     let mut tree = Tree::default();
     let mut named = Vec::new();

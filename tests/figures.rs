@@ -1,9 +1,9 @@
-//! Promise: no change makes a push worse unnoticed. For each scenario the exact figures of one push are written
-//! down here: bytes both ways, round trips, files the agent reads, its peak memory. One that is more than 5 % worse
-//! fails, with both figures; one that is better should be written down.
+//! Promise: no change makes a push worse unnoticed. For each scenario the exact figures of one push
+//! are written down here: bytes both ways, round trips, files the agent reads, its peak memory. One
+//! that is more than 5 % worse fails, with both figures; one that is better should be written down.
 //!
-//! The destination is local, so content is compressed for speed; by which ways files go is said, but for what is pushed
-//! next door. `budgets` has the bytes on a long way.
+//! The destination is local, so content is compressed for speed; by which ways files go is said,
+//! but for what is pushed next door. `budgets` has the bytes on a long way.
 
 use std::path::Path;
 
@@ -13,9 +13,9 @@ use crate::support::{Machine, OrFail, Way, fresh_corpus, scratch, tell};
 
 /// What is counted, and by how much it may differ before anybody has to look, in its own unit.
 ///
-/// Memory depends on the allocator and the kernel. Bytes depend on no clock: the times of files are the same on every
-/// run, and content for a near destination is compressed at level 1, or at level 3 where the agent is busy, which makes
-/// it smaller.
+/// Memory depends on the allocator and the kernel. Bytes depend on no clock: the times of files are
+/// the same on every run, and content for a near destination is compressed at level 1, or at level
+/// 3 where the agent is busy, which makes it smaller.
 const COUNTED: [(&str, u64); 4] = [
     ("bytes", 0),
     ("round_trips", 0),
@@ -23,7 +23,8 @@ const COUNTED: [(&str, u64); 4] = [
     ("agent_peak_rss_bytes", 256 * 1024),
 ];
 
-/// One push to a destination that the scenario before has left, and its figures in the order of [`COUNTED`].
+/// One push to a destination that the scenario before has left, and its figures in the order of
+/// [`COUNTED`].
 struct Scenario {
     name: &'static str,
     source: Build,
@@ -91,8 +92,9 @@ fn check(old: &str, new: &str, scenarios: &[Scenario], options: &[&str]) {
             Build::New => last = fresh_corpus(new, &fresh),
             Build::Same => {}
         }
-        // If there are many `.gz` files, how many of them are taken apart depends on how busy the machine is. That is
-        // so where everything is new, so the first push is without options, which leaves them as they are.
+        // If there are many `.gz` files, how many of them are taken apart depends on how busy the
+        // machine is. That is so where everything is new, so the first push is without options,
+        // which leaves them as they are.
         let options = if number == 0 { &[] } else { options };
         let found = figures(&push(&machine, &last, &destination, options));
         tell(&format!("{old}, {}: figures: {found:?}", scenario.name));

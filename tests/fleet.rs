@@ -1,4 +1,5 @@
-//! A fleet for the tests of deploys: hosts with an sshd of their own each, and a project that is deployed to them.
+//! A fleet for the tests of deploys: hosts with an sshd of their own each, and a project that is
+//! deployed to them.
 
 use std::fmt::Write;
 use std::fs;

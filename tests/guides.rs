@@ -13,7 +13,8 @@ fn guide(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides").join(name)
 }
 
-/// A script of the guides in the fleet's project, run by a machine that has the command on its `PATH`.
+/// A script of the guides in the fleet's project, run by a machine that has the command on
+/// its `PATH`.
 fn script(name: &str, fleet: &Fleet, machine: &Machine) -> Command {
     let program = Path::new(env!("CARGO_BIN_EXE_assetsync")).parent();
     let dirs = std::env::var_os("PATH").unwrap_or_default();
@@ -30,7 +31,8 @@ fn script(name: &str, fleet: &Fleet, machine: &Machine) -> Command {
     command
 }
 
-/// The same project, whose hosts are as a CI machine sees them: by address and port, with no ssh configuration.
+/// The same project, whose hosts are as a CI machine sees them: by address and port, with no ssh
+/// configuration.
 fn by_address(fleet: &Fleet, build: &str) {
     let host = &fleet.hosts[0];
     let settings = format!(

@@ -1,5 +1,5 @@
-//! Whatever interrupts a push, and whenever: no reader ever sees a broken site, and the next push completes
-//! it without sending again what had arrived.
+//! Whatever interrupts a push, and whenever: no reader ever sees a broken site, and the next push
+//! completes it without sending again what had arrived.
 
 #[path = "faults.rs"]
 pub(crate) mod faults;
@@ -27,7 +27,8 @@ struct Point {
     nth: u32,
 }
 
-/// Runs the agent, and nothing of the login shell's, under strace; `FAULT` says what strace shall do.
+/// Runs the agent, and nothing of the login shell's, under strace; `FAULT` says what strace shall
+/// do.
 fn traced_agent(dir: &Dir) -> PathBuf {
     need("strace", "strace");
     let path = dir.join("traced");
@@ -116,7 +117,8 @@ fn an_agent_killed_at_any_change_leaves_a_whole_site_that_the_next_push_complete
     assert!(killed >= 50, "only {killed} kills, of {} calls", all.len());
 }
 
-/// Leaves a site as a sender killed towards the end of a push leaves it: much is staged, nothing published.
+/// Leaves a site as a sender killed towards the end of a push leaves it: much is staged, nothing
+/// published.
 fn interrupt(site: &Site, total: u64) {
     site.reset();
     let push = site.push_by(&killing_shell(&site.dir));
@@ -157,7 +159,8 @@ fn what_an_interrupted_push_left_is_not_trusted() {
     site.push().run().assert_ok();
     site.reset();
     let total = site.push().run().number("bytes_sent");
-    // As a host that loses power may leave them: cut off, empty, or with blocks that were never written.
+    // As a host that loses power may leave them: cut off, empty, or with blocks that were never
+    // written.
     let spoil: [&dyn Fn(Vec<u8>) -> Vec<u8>; 4] = [
         &|bytes| bytes[..bytes.len() / 2].to_vec(),
         &|_| Vec::new(),
@@ -334,7 +337,8 @@ fn a_connection_cut_after_any_byte_leaves_a_whole_site_that_the_next_push_comple
 #[test]
 fn a_bit_that_flips_below_ssh_publishes_nothing() {
     let remote = Remote::new();
-    // After the key exchange, whose padding nothing protects, and before the last content and answers.
+    // After the key exchange, whose padding nothing protects, and before the last content and
+    // answers.
     for (direction, total, percents) in
         [(Direction::Sent, remote.sent, 10..70), (Direction::Received, remote.received, 50..75)]
     {

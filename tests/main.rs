@@ -1,4 +1,5 @@
-//! The command against the real thing: a real sshd on loopback, real rsync as referee, published bundles.
+//! The command against the real thing: a real sshd on loopback, real rsync as referee, published
+//! bundles.
 
 mod agent;
 mod bad_input;

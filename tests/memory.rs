@@ -1,5 +1,5 @@
-//! Promise: the server's memory stays flat. The agent's peak is at most 16 MiB, however large a file and however
-//! many files there are, and it works where no more than 64 MiB can be had.
+//! Promise: the server's memory stays flat. The agent's peak is at most 16 MiB, however large a
+//! file and however many files there are, and it works where no more than 64 MiB can be had.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -135,7 +135,8 @@ fn a_hundred_thousand_small_files_within_64_mib() {
     }
 }
 
-/// A memory cgroup; where none can be made, the test fails, unless somebody said that this is known.
+/// A memory cgroup; where none can be made, the test fails, unless somebody said that this is
+/// known.
 fn group(limit: u64) -> Option<Cgroup> {
     const KNOWN: &str = "ASSETSYNC_TESTS_WITHOUT_CGROUP";
     match Cgroup::new(limit) {

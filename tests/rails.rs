@@ -1,7 +1,7 @@
 //! Promise: a Rails application is deployed without its visitors noticing.
 //!
-//! The application, Sprockets, puma, rbenv and bundler are Debian's, its libraries npm's; the server is laid out as
-//! Capistrano does it, and no login finds Ruby there.
+//! The application, Sprockets, puma, rbenv and bundler are Debian's, its libraries npm's; the
+//! server is laid out as Capistrano does it, and no login finds Ruby there.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -176,7 +176,8 @@ fn visitors_read_on_through_five_deploys() {
     assert!(faults.iter().any(gone), "{faults:?}");
 }
 
-/// `set :rbenv_map_bins, %w{rake gem bundle ruby rails}`: what Capistrano's plugin for puma had appended is lost.
+/// `set :rbenv_map_bins, %w{rake gem bundle ruby rails}`: what Capistrano's plugin for puma had
+/// appended is lost.
 #[test]
 fn replacing_a_list_drops_puma_with_a_warning() {
     let stage = Stage::new();

@@ -1,6 +1,7 @@
-//! Promise: whatever happened to a tree between two pushes, the destination becomes what `rsync -a --checksum`
-//! makes of it, with and without `--delete`. Random trees with odd names, changes of kind and content changed
-//! behind the same size and time; failures name their seeds. `ASSETSYNC_PAIRS=5000` tries more of them.
+//! Promise: whatever happened to a tree between two pushes, the destination becomes
+//! what `rsync -a --checksum` makes of it, with and without `--delete`. Random trees with odd
+//! names, changes of kind and content changed behind the same size and time; failures name their
+//! seeds. `ASSETSYNC_PAIRS=5000` tries more of them.
 
 use std::fs;
 use std::ops::Range;
@@ -94,7 +95,8 @@ fn redeploy(machine: &Machine, way: &Way, arena: &Arena) -> Vec<String> {
     pushed.err().unwrap_or_else(|| arena.verdict(&theirs))
 }
 
-/// Pushes the new tree over what rsync made of the old one, and once more, for which nothing must be left.
+/// Pushes the new tree over what rsync made of the old one, and once more, for which nothing must
+/// be left.
 fn take_over(machine: &Machine, arena: &Arena, options: &[&str]) -> Vec<String> {
     let (theirs, _) = arena.theirs(true);
     fs::create_dir_all(arena.ours()).or_fail();
@@ -140,8 +142,8 @@ fn a_redeploy_over_ssh_leaves_what_rsync_leaves() {
     assert!(failures.is_empty(), "{failures}");
 }
 
-/// The agent knows nothing of such a destination, so it reads what may be the same: changes behind the same size and
-/// time are noticed.
+/// The agent knows nothing of such a destination, so it reads what may be the same: changes behind
+/// the same size and time are noticed.
 #[test]
 fn a_destination_that_rsync_made_is_taken_over() {
     let machine = Machine::new();
@@ -160,7 +162,8 @@ fn a_destination_that_rsync_made_is_read_if_asked_for() {
     assert!(failures.is_empty(), "{failures}");
 }
 
-/// Where the command has pushed before, content decides, whoever changed it since and whatever size and time say.
+/// Where the command has pushed before, content decides, whoever changed it since and whatever size
+/// and time say.
 #[test]
 fn what_others_did_to_the_destination_is_undone() {
     let machine = Machine::new();
@@ -168,8 +171,8 @@ fn what_others_did_to_the_destination_is_undone() {
     assert!(failures.is_empty(), "{failures}");
 }
 
-/// Where something would have to take the place of a directory that is not empty, rsync changes the rest and
-/// ends with an error; the command refuses and changes nothing.
+/// Where something would have to take the place of a directory that is not empty, rsync changes the
+/// rest and ends with an error; the command refuses and changes nothing.
 #[test]
 fn nothing_is_deleted_unless_asked_for() {
     let machine = Machine::new();

@@ -171,7 +171,8 @@ fn assert_same(expected: &Path, found: &Path) {
     assert_eq!(differences(expected, found), Vec::<String>::new());
 }
 
-/// Ends the test if anything of a push is left at or beside a destination, but for the word that one has completed.
+/// Ends the test if anything of a push is left at or beside a destination, but for the word that
+/// one has completed.
 #[track_caller]
 fn assert_clean(assets: &Path) {
     let parent = assets.parent().unwrap();
@@ -280,7 +281,8 @@ fn extraneous_files_stay_without_delete() {
     assert_eq!(fs::read(host.assets().join("both")).or_fail(), b"newer both");
 }
 
-/// Every kind of thing turns into every other; a directory's content goes, and what a link leads to stays.
+/// Every kind of thing turns into every other; a directory's content goes, and what a link leads to
+/// stays.
 #[test]
 fn kinds_change() {
     let outside = written(&tree_of(&["precious"], "outside"));

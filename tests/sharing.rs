@@ -1,5 +1,5 @@
-//! Promise: a push to several destinations encodes once for all that are in the same state, and none of them suffers
-//! from what befalls another.
+//! Promise: a push to several destinations encodes once for all that are in the same state, and
+//! none of them suffers from what befalls another.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,8 @@ use crate::support::{
     sshd, text,
 };
 
-/// A source whose content takes a while to travel, and places to push it to, each by an agent of its own.
+/// A source whose content takes a while to travel, and places to push it to, each by an agent of
+/// its own.
 struct Fleet {
     dir: TempDir,
     sharing: PushGroup,
@@ -253,8 +254,8 @@ fn eight_destinations_in_one_state_are_encoded_for_once() {
         let events = events(&ran, 8);
         destinations.iter().for_each(|place| assert_equal(&source, place));
         assert_eq!(sum(&events, "encodings"), 1, "{release}: {events:?}");
-        // They are sent what a far one alone is sent, but for the level of compression, which follows the link: no two
-        // levels differ by more than this.
+        // They are sent what a far one alone is sent, but for the level of compression, which
+        // follows the link: no two levels differ by more than this.
         let one = alone.push(&Way::shell(&shell, &single), &["--delete"], &source);
         for event in &events {
             let sent = event["bytes_sent"].as_u64().unwrap();
@@ -377,7 +378,8 @@ fn a_file_that_changes_on_its_way_is_sent_to_each_as_it_is_in_the_end() {
     let fleet = Fleet::new();
     let source = fleet.scan();
     let changing = fleet.source().join("photo-20.bin");
-    // Whoever comes first changes it: others may have their plans by then or not, and all of them are of before.
+    // Whoever comes first changes it: others may have their plans by then or not, and all of them
+    // are of before.
     let change = || fs::write(&changing, noise(99, 300_000)).or_fail();
     source.hashed().or_fail();
     let once = Once::new();
@@ -430,7 +432,8 @@ fn the_senders_memory_does_not_grow_with_what_a_stalled_destination_has_not_take
     command.env("TMPDIR", dir.path());
     let push = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().or_fail();
     let sender = push.id();
-    // Stopped before it has taken anything to speak of, or a little later: the other one goes on all the same.
+    // Stopped before it has taken anything to speak of, or a little later: the other one goes on
+    // all the same.
     let stalled = agent_of(&destinations[1]);
     signal(stalled, "STOP");
     until("the other destination is published", || destinations[0].exists().then_some(()));

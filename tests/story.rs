@@ -1,5 +1,6 @@
-//! Promise: the README's table of the small server is true. Everything is measured again and compared with it: whether
-//! compiling is killed, bytes, memory of the server's sessions; but no seconds, which depend on the machine.
+//! Promise: the README's table of the small server is true. Everything is measured again and
+//! compared with it: whether compiling is killed, bytes, memory of the server's sessions; but no
+//! seconds, which depend on the machine.
 
 use std::path::Path;
 
@@ -39,7 +40,8 @@ fn the_table_in_the_readme_is_true() {
     }
 }
 
-/// Measures again. Where memory cannot be limited that fails, unless an environment variable allows it.
+/// Measures again. Where memory cannot be limited that fails, unless an environment variable allows
+/// it.
 fn measure_again(assetsync: &Path, scratch: &Path) -> Option<Measurements> {
     const KNOWN: &str = "ASSETSYNC_TESTS_WITHOUT_CGROUP";
     match measure(assetsync, scratch, &mut tell) {

@@ -1,5 +1,5 @@
-//! What the tests of the command share: a machine to push from, what it reported, trees as a compile leaves
-//! them, and whether two trees are equal.
+//! What the tests of the command share: a machine to push from, what it reported, trees as a
+//! compile leaves them, and whether two trees are equal.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -17,8 +17,8 @@ use assetsync_testbed::{Route, Sshd, corpora};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Gives the value, or ends the test with what the error says (which names the fix, where the machine lacks
-/// something).
+/// Gives the value, or ends the test with what the error says (which names the fix, where the
+/// machine lacks something).
 pub trait OrFail<T> {
     /// Unwraps, in words.
     fn or_fail(self) -> T;
@@ -45,7 +45,8 @@ pub fn scratch() -> TempDir {
     tempfile::Builder::new().prefix("assetsync-test-").tempdir().or_fail()
 }
 
-/// The same on a disk, for what is large: memory is short, and a memory limit counts files that are in memory.
+/// The same on a disk, for what is large: memory is short, and a memory limit counts files that are
+/// in memory.
 pub fn scratch_on_disk() -> TempDir {
     let places = [env!("CARGO_TARGET_TMPDIR"), "/var/tmp"];
     let Some(place) = places.into_iter().find(|place| is_on_disk(Path::new(place))) else {
@@ -234,8 +235,8 @@ impl Done {
     }
 }
 
-/// Writes a remote shell for `-e`: it runs what it is given on this machine, whatever host is named. Agents are
-/// installed below `dir`.
+/// Writes a remote shell for `-e`: it runs what it is given on this machine, whatever host is
+/// named. Agents are installed below `dir`.
 pub fn local_shell(dir: &Path) -> PathBuf {
     let (path, cache) = (dir.join("shell"), text(&dir.join("cache")));
     let lines =
@@ -250,8 +251,9 @@ pub fn sshd() -> Sshd {
     Sshd::start().or_fail()
 }
 
-/// A copy of a corpus at `to`, with times as a compile leaves them. They depend on the last component of `to` and on
-/// nothing else, so that what is sent of them is the same on every run and every machine.
+/// A copy of a corpus at `to`, with times as a compile leaves them. They depend on the last
+/// component of `to` and on nothing else, so that what is sent of them is the same on every run and
+/// every machine.
 pub fn fresh_corpus(name: &str, to: &Path) -> PathBuf {
     write_afresh(&corpora::path(name).or_fail(), to, &mut CompileClock::of(to));
     to.to_path_buf()
@@ -278,7 +280,8 @@ fn write_afresh(from: &Path, to: &Path, clock: &mut CompileClock) {
     }
 }
 
-/// The clock of a compile that never was: each file is written some hundred microseconds after the one before.
+/// The clock of a compile that never was: each file is written some hundred microseconds after the
+/// one before.
 struct CompileClock {
     now: SystemTime,
     state: u64,

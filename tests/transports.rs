@@ -1,6 +1,6 @@
-//! Promise: by every transport the destination becomes equal to the source, modes and mtimes to the nanosecond
-//! included; what is there already is not sent again; a change behind the same size and time is. And every form
-//! of destination leads where it says. (SFTP has tests of its own.)
+//! Promise: by every transport the destination becomes equal to the source, modes and mtimes to the
+//! nanosecond included; what is there already is not sent again; a change behind the same size and
+//! time is. And every form of destination leads where it says. (SFTP has tests of its own.)
 
 use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes};
@@ -11,7 +11,8 @@ use assetsync_testbed::{Route, Sshd};
 
 use crate::support::{Machine, OrFail, Way, assert_equal, fresh_corpus, scratch, sshd, text};
 
-/// First push, no change, one change that size and time do not show: at the source, then at the destination.
+/// First push, no change, one change that size and time do not show: at the source, then at the
+/// destination.
 fn tells_the_whole_story(way: impl FnOnce(&Path) -> Way) {
     let (machine, dir) = (Machine::new(), scratch());
     let source = fresh_corpus("n8n-2.40.3", &dir.path().join("source"));
@@ -117,8 +118,8 @@ fn behind(jump: &Sshd, host: &Sshd) -> String {
     format!("{}\n{}ProxyJump jump\n", of(jump).replacen(&alias, "Host jump\n", 1), of(host))
 }
 
-/// A host whose key nobody knows is refused, unless the user's own configuration is laxer: that is kept, by the `ssh`
-/// program.
+/// A host whose key nobody knows is refused, unless the user's own configuration is laxer: that is
+/// kept, by the `ssh` program.
 #[test]
 fn unknown_host_keys_are_refused_as_far_as_the_users_configuration_does() {
     let (machine, dir, sshd) = (Machine::new(), scratch(), sshd());

@@ -1,5 +1,5 @@
-//! Promise: the workspace's packages depend on each other as the table in `docs/architecture.md` says, and the command
-//! contains no test fixtures.
+//! Promise: the workspace's packages depend on each other as the table in `docs/architecture.md`
+//! says, and the command contains no test fixtures.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -41,7 +41,8 @@ fn built_with(package: &str) -> BTreeSet<String> {
     tree.lines().filter(|line| !line.is_empty()).map(package).collect()
 }
 
-/// The dependencies on packages of the workspace that are for development only, or those that are not.
+/// The dependencies on packages of the workspace that are for development only, or those that are
+/// not.
 fn edges(metadata: &Value, dev: bool) -> Edges {
     let list = |value: &Value| value.as_array().expect("a list").clone();
     let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();

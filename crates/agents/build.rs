@@ -1,10 +1,10 @@
 //! Builds the agent for this platform and compresses it, for `src/lib.rs` to include.
 //!
-//! The agent is a program with its own profile and, on Linux, linked statically; cargo has no stable
-//! way to depend on such a program, so this runs cargo once more, in a target directory of its own.
-//! The result is kept below the target directory, under a hash of everything it is made of: an
-//! agent that was built before is not built again. Agents for other platforms are found at run time
-//! (see `docs/agents.md`).
+//! The agent is a program with its own profile and, on Linux, linked statically; cargo has no
+//! stable way to depend on such a program, so this runs cargo once more, in a target directory of
+//! its own. The result is kept below the target directory, under a hash of everything it is made
+//! of: an agent that was built before is not built again. Agents for other platforms are found at
+//! run time (see `docs/agents.md`).
 
 #[path = "build/compress.rs"]
 mod compress;
@@ -23,7 +23,8 @@ const NAME: &str = "assetsync-agent";
 const PREBUILT: &str = "ASSETSYNC_PREBUILT_AGENT";
 
 /// Switches of zstd's own (described in its `lib/README.md`). The agent compresses little, and at a
-/// low level: slower searches stay out. Of several ways to decompress one is enough, as all are quick.
+/// low level: slower searches stay out. Of several ways to decompress one is enough, as all are
+/// quick.
 const LEAN_ZSTD: &str = include_str!("../agent/zstd.flags");
 
 /// The agent as it is, by gzip, and by xz, in the directory of a cached agent and in `OUT_DIR`.
@@ -99,10 +100,10 @@ fn settings(target: &str) -> Vec<String> {
 /// Runs cargo for the agent and gives the program's path.
 ///
 /// The lock file may not change, as with `--locked`. Cargo does not tell build scripts about
-/// `--offline`; that needs not be handed on: the agent's dependencies are also the command's (a test
-/// makes sure), so the outer cargo has fetched them, and with nothing to fetch and a lock file that
-/// may not change cargo does not use the network. `CARGO_NET_OFFLINE` and the configuration count
-/// for both.
+/// `--offline`; that needs not be handed on: the agent's dependencies are also the command's (a
+/// test makes sure), so the outer cargo has fetched them, and with nothing to fetch and a lock file
+/// that may not change cargo does not use the network. `CARGO_NET_OFFLINE` and the configuration
+/// count for both.
 fn build(root: &Path, target: &str) -> PathBuf {
     let folder = target_folder().join("agent");
     let mut cargo = Command::new(variable("CARGO"));
@@ -125,7 +126,8 @@ fn build(root: &Path, target: &str) -> PathBuf {
     folder.join(target).join("agent").join(NAME)
 }
 
-/// Puts the agent into `folder`, in all three forms. One that needs libraries of the host is refused.
+/// Puts the agent into `folder`, in all three forms. One that needs libraries of the host is
+/// refused.
 fn pack(program: &Path, folder: &Path) {
     let plain = fs::read(program)
         .unwrap_or_else(|error| panic!("can't read the agent {}: {error}", program.display()));

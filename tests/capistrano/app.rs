@@ -11,8 +11,8 @@ use crate::support::{OrFail, assert_equal, scratch, tell};
 
 /// The end of its deploy.rb: a restart as capistrano3-puma composes it, at the plugin's moment.
 ///
-/// It waits for the last worker to be new: a rollback deletes the release that was rolled back, from which old
-/// workers still serve files.
+/// It waits for the last worker to be new: a rollback deletes the release that was rolled back,
+/// from which old workers still serve files.
 const PUMA: &str = r##"
 append :linked_dirs, "log", "tmp/pids", "tmp/sockets"
 # What was built stays, for the test to look at.
@@ -70,7 +70,8 @@ impl Shop {
         Shop { project, app, site }
     }
 
-    /// `cap production deploy` of what is checked out; gives what was built, and of how many files something travelled.
+    /// `cap production deploy` of what is checked out; gives what was built, and of how many files
+    /// something travelled.
     #[track_caller]
     fn deploy(&self, version: &str) -> (Assets, Sent) {
         if self.app.assets().exists() {
@@ -119,7 +120,8 @@ impl Sent {
     }
 }
 
-/// The release is live and its assets are: pages name them, and two rounds of the visitor went well since.
+/// The release is live and its assets are: pages name them, and two rounds of the visitor went well
+/// since.
 fn await_release(puma: &Puma, visitor: &Visitor, assets: &Assets) {
     await_page(puma, &stylesheet(assets));
     await_rounds(visitor, 2);

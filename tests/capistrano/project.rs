@@ -65,7 +65,8 @@ impl Project {
         project
     }
 
-    /// The application that was checked out to `shop` in `room`, and a server that has `deploy_to` for it.
+    /// The application that was checked out to `shop` in `room`, and a server that has `deploy_to`
+    /// for it.
     pub fn of_checkout(room: TempDir, server: Sshd, deploy_to: PathBuf) -> Project {
         let machine = Machine::new();
         let project = Project { machine, servers: vec![server], room, deploy_to };

@@ -1,6 +1,8 @@
-//! Servers that follow symbolic links where OpenSSH's does not: nothing that a link leads to may be lost.
+//! Servers that follow symbolic links where OpenSSH's does not: nothing that a link leads to may be
+//! lost.
 //!
-//! They are OpenSSH's own with this test program in front of it or behind it, which changes requests or replies.
+//! They are OpenSSH's own with this test program in front of it or behind it, which changes
+//! requests or replies.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -89,7 +91,8 @@ fn follow_removes(packet: Vec<u8>) -> Vec<u8> {
     changed
 }
 
-/// In a list of names, permission bits are the last but two of the words that are sent with each link.
+/// In a list of names, permission bits are the last but two of the words that are sent with each
+/// link.
 fn list_links_as_directories(packet: Vec<u8>) -> Vec<u8> {
     if packet[0] != 104 {
         return packet;

@@ -1,7 +1,8 @@
 //! Tasks of this repository, which write parts of its documentation from measurements.
 //!
-//! [`story`] measures the problem that this project solves, for the README: compiling on a small server, rsync, and
-//! assetsync. [`benchmarks`] races against rsync, for `docs/benchmarks.md` and its chart. Corpora are fetched by
+//! [`story`] measures the problem that this project solves, for the README: compiling on a small
+//! server, rsync, and assetsync. [`benchmarks`] races against rsync, for `docs/benchmarks.md` and
+//! its chart. Corpora are fetched by
 //! `scripts/fetch-corpora`, a shell script because all it does is to call npm, pip and tar.
 
 pub mod benchmarks;

@@ -1,7 +1,9 @@
-//! The problem that this project solves, measured with real programs on a small server: compiling assets there gets the
-//! process killed; compiling elsewhere and copying by rsync works; `assetsync deploy` does the same with less.
+//! The problem that this project solves, measured with real programs on a small server: compiling
+//! assets there gets the process killed; compiling elsewhere and copying by rsync works; `assetsync
+//! deploy` does the same with less.
 //!
-//! [`run`] measures all three. [`write()`] keeps the measurements in `docs/story.json` and puts [`table`] into the README.
+//! [`run`] measures all three. [`write()`] keeps the measurements in `docs/story.json` and puts
+//! [`table`] into the README.
 
 mod measure;
 mod measurements;
@@ -18,7 +20,8 @@ pub use table::table;
 use crate::error::{Error, ErrorContext, Result};
 use crate::repository::{build_release, root, script, target_dir};
 
-/// Installs all that is needed, and measures. Needs root, for memory cgroups, and takes about two minutes.
+/// Installs all that is needed, and measures. Needs root, for memory cgroups, and takes about two
+/// minutes.
 pub fn run(progress: &mut dyn FnMut(&str)) -> Result<Measurements> {
     script("test-deps", &[])?;
     script("fetch-corpora", &["app-shop"])?;

@@ -1,5 +1,6 @@
-//! The rules of docs/architecture.md that the compiler does not check: files of a crate never import each other in a
-//! circle, and pure code names no effect. Which crate may use which is checked by `tests/workspace.rs`.
+//! The rules of docs/architecture.md that the compiler does not check: files of a crate never
+//! import each other in a circle, and pure code names no effect. Which crate may use which is
+//! checked by `tests/workspace.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

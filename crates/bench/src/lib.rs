@@ -1,8 +1,9 @@
 //! A race against rsync.
 //!
-//! Every [`Competitor`] is a shell command. In every [`Scenario`] each of them, one after the other, brings a directory
-//! on a server up to date by SSH. All are measured in the same way, and the tree that each leaves is compared with the
-//! source. A competitor that leaves a wrong tree is shown as wrong, not as fast.
+//! Every [`Competitor`] is a shell command. In every [`Scenario`] each of them, one after the
+//! other, brings a directory on a server up to date by SSH. All are measured in the same way, and
+//! the tree that each leaves is compared with the source. A competitor that leaves a wrong tree is
+//! shown as wrong, not as fast.
 //!
 //! ```text
 //! Plan ── race ── Record ──┬── table    80 columns
@@ -11,10 +12,10 @@
 //!                          └── JSON     a Record again
 //! ```
 //!
-//! Measured are: time from start to end of the command; CPU time of all its processes here, its SSH client included;
-//! CPU time and peak memory of its processes on the server, without sshd; TCP payload each way, counted by a forwarder
-//! that also is the link. [`race`] runs programs; `record` and `report` only compute. Nothing here prints: a
-//! [`Monitor`] receives the progress.
+//! Measured are: time from start to end of the command; CPU time of all its processes here, its SSH
+//! client included; CPU time and peak memory of its processes on the server, without sshd; TCP
+//! payload each way, counted by a forwarder that also is the link. [`race`] runs programs; `record`
+//! and `report` only compute. Nothing here prints: a [`Monitor`] receives the progress.
 
 mod competitor;
 mod error;

@@ -6,8 +6,8 @@ use crate::error::{Error, ErrorContext, Result};
 use crate::record::Outcome;
 use crate::server_shell::{ServerShell, local_shell};
 
-/// Prints a line for the content of each regular file, for each link and its target, and for the mode
-/// of each file and directory below `$1`; nothing where there is no such directory. Names with
+/// Prints a line for the content of each regular file, for each link and its target, and for the
+/// mode of each file and directory below `$1`; nothing where there is no such directory. Names with
 /// newlines come out escaped or as they are, but alike on both sides.
 const LISTING: &str = "export LC_ALL=C; test -d \"$1\" || exit 0; cd \"$1\" && \
     find . -type f -exec sha256sum {} + && \

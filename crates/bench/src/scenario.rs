@@ -1,9 +1,10 @@
-//! The scenarios: the pushes in the life of an application, each of which begins where another ended.
+//! The scenarios: the pushes in the life of an application, each of which begins where another
+//! ended.
 
 use serde::{Deserialize, Serialize};
 
-/// A scenario. The order is that of a round: each finds what the one before left, so that little has
-/// to be prepared.
+/// A scenario. The order is that of a round: each finds what the one before left, so that little
+/// has to be prepared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scenario {

@@ -134,8 +134,8 @@ impl Server {
         }
     }
 
-    /// The CPU time and memory of its sessions since then, once all have ended; nothing for a remote
-    /// host.
+    /// The CPU time and memory of its sessions since then, once all have ended; nothing for a
+    /// remote host.
     pub(crate) fn usage(&self) -> Option<SessionUsage> {
         let Kind::Loopback { log, .. } = &self.kind else { return None };
         let deadline = Instant::now() + TIMEOUT;

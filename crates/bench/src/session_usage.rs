@@ -1,9 +1,9 @@
-//! Measures CPU time and memory of the throw-away sshd's sessions: sshd runs this in place of every command, and this
-//! runs the command.
+//! Measures CPU time and memory of the throw-away sshd's sessions: sshd runs this in place of every
+//! command, and this runs the command.
 //!
-//! The kernel counts the peak memory of a process from before `exec`, so a direct child of this program could never
-//! seem smaller than this program. Therefore a small shell starts the command and exits, and this process, as a
-//! subreaper, becomes the command's parent.
+//! The kernel counts the peak memory of a process from before `exec`, so a direct child of this
+//! program could never seem smaller than this program. Therefore a small shell starts the command
+//! and exits, and this process, as a subreaper, becomes the command's parent.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -49,8 +49,8 @@ const START: &str = "exec 9<&0; case $SSH_ORIGINAL_COMMAND in internal-sftp*) \
 /// The line in the log when a session starts.
 const STARTED: &str = "started";
 
-/// Runs the command that an SSH client asked for, as sshd's `ForceCommand`, and appends its CPU time
-/// and memory to `log`. Returns its exit code.
+/// Runs the command that an SSH client asked for, as sshd's `ForceCommand`, and appends its CPU
+/// time and memory to `log`. Returns its exit code.
 pub fn run_session(log: &Path) -> Result<i32> {
     add_line(log, STARTED).doing("write", log)?;
     let status = run_command(log).doing("run", "/bin/sh")?;

@@ -98,8 +98,9 @@ impl Source {
         Version { build: self.build, compiled: self.compiled }
     }
 
-    /// The time of the current compile. No two compiles, of either build, are in the same second: rsync compares
-    /// whole seconds, and would take a change for none that a slower machine would show. All are in the past.
+    /// The time of the current compile. No two compiles, of either build, are in the same second:
+    /// rsync compares whole seconds, and would take a change for none that a slower machine would
+    /// show. All are in the past.
     fn time_of_compile(&self) -> SystemTime {
         let offset = match self.build {
             Build::Old => 0,

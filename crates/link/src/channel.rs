@@ -26,12 +26,14 @@ impl Channel {
         Self { pacer: Mutex::new(Pacer::new(rate)), traffic: Mutex::default() }
     }
 
-    /// Reserves the line for `bytes` that are ready at `now`; returns when the last of them has left.
+    /// Reserves the line for `bytes` that are ready at `now`; returns when the last of them has
+    /// left.
     pub(crate) fn reserve(&self, bytes: usize, now: Instant) -> Instant {
         self.pacer.lock().unwrap_or_else(PoisonError::into_inner).reserve(bytes, now)
     }
 
-    /// How many of the `bytes` that arrived may pass, which are counted here, and what happens next.
+    /// How many of the `bytes` that arrived may pass, which are counted here, and what happens
+    /// next.
     pub(crate) fn admit(&self, bytes: &mut [u8]) -> (usize, Next) {
         let mut traffic = self.traffic();
         let offset = traffic.passed;

@@ -20,8 +20,8 @@ pub(crate) enum Next {
 }
 
 impl Faults {
-    /// How many of `bytes`, which start at `offset`, may pass, and what happens next; flips the bits
-    /// to be flipped. Each fault happens once.
+    /// How many of `bytes`, which start at `offset`, may pass, and what happens next; flips the
+    /// bits to be flipped. Each fault happens once.
     pub(crate) fn apply(&mut self, offset: u64, bytes: &mut [u8]) -> (usize, Next) {
         let end = offset + bytes.len() as u64;
         let due = |fault: Option<u64>| fault.filter(|at| *at <= end);

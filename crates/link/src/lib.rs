@@ -1,7 +1,9 @@
-//! A TCP forwarder in front of a port: it counts bytes, limits rate and latency, and breaks on demand.
+//! A TCP forwarder in front of a port: it counts bytes, limits rate and latency, and breaks on
+//! demand.
 //!
-//! It uses threads and blocking sockets, so that what it does is plain to see. Time is only ever added: a byte arrives
-//! once the line has carried all before it and itself, and half a round trip has passed.
+//! It uses threads and blocking sockets, so that what it does is plain to see. Time is only ever
+//! added: a byte arrives once the line has carried all before it and itself, and half a round trip
+//! has passed.
 
 mod channel;
 mod connection;
@@ -113,8 +115,8 @@ impl Link {
         self.state.wait_idle(timeout)
     }
 
-    /// Stops forwarding both ways and leaves every connection open, as when a host loses its network.
-    /// New connections are accepted and receive nothing.
+    /// Stops forwarding both ways and leaves every connection open, as when a host loses its
+    /// network. New connections are accepted and receive nothing.
     pub fn freeze(&self) {
         self.state.gate.set(Mode::Frozen);
     }

@@ -15,7 +15,8 @@ impl Pacer {
         Self { rate, free: None }
     }
 
-    /// Reserves the line for `bytes` that are ready at `now`; returns when the last of them has left.
+    /// Reserves the line for `bytes` that are ready at `now`; returns when the last of them has
+    /// left.
     pub(crate) fn reserve(&mut self, bytes: usize, now: Instant) -> Instant {
         let start = self.free.map_or(now, |free| free.max(now));
         let left = start + self.rate.map_or(Duration::ZERO, |rate| duration(bytes, rate));

@@ -52,8 +52,8 @@ impl Server<'_> {
     }
 }
 
-/// The settings of every server: no PAM and no modes to satisfy, so that any account will do; keys only;
-/// room for many connections at once.
+/// The settings of every server: no PAM and no modes to satisfy, so that any account will do; keys
+/// only; room for many connections at once.
 const FIXED: &str = "\
 ListenAddress 127.0.0.1
 UsePAM no

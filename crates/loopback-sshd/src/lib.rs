@@ -1,8 +1,8 @@
 //! A throw-away OpenSSH server on loopback.
 //!
-//! Everything it needs is in one temporary directory: host keys, a client's key, both configurations, a home for its
-//! sessions. It runs as the account that starts it, root or not. A missing program is an [`Error`] that names the
-//! package to install.
+//! Everything it needs is in one temporary directory: host keys, a client's key, both
+//! configurations, a home for its sessions. It runs as the account that starts it, root or not. A
+//! missing program is an [`Error`] that names the package to install.
 
 mod builder;
 mod config;

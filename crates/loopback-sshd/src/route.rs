@@ -25,7 +25,8 @@ impl Route {
     /// The server's name in the configuration of every route.
     pub const ALIAS: &str = "testbed";
 
-    /// Writes the configuration to reach it by `port` into `dir`, and makes `host_keys` known there.
+    /// Writes the configuration to reach it by `port` into `dir`, and makes `host_keys` known
+    /// there.
     pub(crate) fn create(dir: &Path, user: &str, port: u16, host_keys: &[String]) -> Result<Self> {
         let config = dir.join(format!("ssh_config-{port}"));
         let known = dir.join(KNOWN_HOSTS);

@@ -1,8 +1,8 @@
 //! A binary arithmetic coder with adaptive probabilities (the range coder of LZMA, with 16-bit
 //! probabilities that learn quickly at first).
 //!
-//! Both directions are one trait: the same walk over a file codes corrections on the sender and decodes them
-//! on the agent, so that the two can't drift apart.
+//! Both directions are one trait: the same walk over a file codes corrections on the sender and
+//! decodes them on the agent, so that the two can't drift apart.
 
 /// Shifted out of the range at once, when its top byte is used up.
 const TOP: u32 = 1 << 24;
@@ -48,7 +48,8 @@ impl Chance {
 
 /// One direction of the coder.
 pub trait Coder {
-    /// Codes one bit: `actual` when encoding, whatever comes when decoding. Gives the bit that is coded.
+    /// Codes one bit: `actual` when encoding, whatever comes when decoding. Gives the bit that is
+    /// coded.
     fn bit(&mut self, chance: &mut Chance, actual: bool) -> bool;
 
     /// Whether it is of no use to go on.
@@ -112,7 +113,8 @@ impl<const SIZE: usize> Tree<SIZE> {
     }
 }
 
-/// Reads what [`Encoder`] wrote. Behind the end come zeros without end: the encoder leaves them out.
+/// Reads what [`Encoder`] wrote. Behind the end come zeros without end: the encoder leaves them
+/// out.
 #[derive(Debug)]
 pub struct Decoder<'a> {
     bytes: std::slice::Iter<'a, u8>,

@@ -1,5 +1,5 @@
-//! The description of a block's Huffman codes at its front (RFC 1951, 3.2.7): what zlib would write for
-//! these frequencies, and corrections to it.
+//! The description of a block's Huffman codes at its front (RFC 1951, 3.2.7): what zlib would write
+//! for these frequencies, and corrections to it.
 
 use super::RegzipError;
 use super::coder::{Chance, Coder, Number, Tree};
@@ -51,7 +51,8 @@ impl Run {
         }
     }
 
-    /// The run that begins `lengths`, written with `symbol` for `count` of them; none if it can't be.
+    /// The run that begins `lengths`, written with `symbol` for `count` of them; none if it can't
+    /// be.
     fn new(symbol: usize, count: usize, lengths: &[u8], before: Option<u8>) -> Option<Run> {
         let covered = lengths.get(..count)?;
         let all = |wanted: u8| covered.iter().all(|&length| length == wanted);

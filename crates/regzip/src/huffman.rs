@@ -1,7 +1,8 @@
-//! Huffman codes: how long zlib makes them (its `trees.c`), and what their bits are (RFC 1951, 3.2.2).
+//! Huffman codes: how long zlib makes them (its `trees.c`), and what their bits are (RFC
+//! 1951, 3.2.2).
 //!
-//! The lengths must come out as zlib's, bit for bit, or every block would need them corrected. So the heap
-//! and what decides between equal frequencies are zlib's too.
+//! The lengths must come out as zlib's, bit for bit, or every block would need them corrected. So
+//! the heap and what decides between equal frequencies are zlib's too.
 
 use super::token::{DISTANCES, END_OF_BLOCK, LITERALS, MAX_BITS, Token};
 
@@ -21,7 +22,8 @@ pub struct Code {
 }
 
 impl Code {
-    /// The canonical code of these lengths, each at most [`MAX_BITS`]; none if there are more than fit.
+    /// The canonical code of these lengths, each at most [`MAX_BITS`]; none if there are more than
+    /// fit.
     pub fn new(lengths: &[u8]) -> Option<Code> {
         let mut code = Code { lengths: [0; SYMBOLS], bits: [0; SYMBOLS] };
         code.lengths.get_mut(..lengths.len())?.copy_from_slice(lengths);
@@ -86,8 +88,8 @@ impl Frequencies {
     }
 }
 
-/// The lengths zlib gives to symbols that occur so often, none longer than `most` bits. There are always two
-/// with a length at least.
+/// The lengths zlib gives to symbols that occur so often, none longer than `most` bits. There are
+/// always two with a length at least.
 pub fn zlib_lengths(frequencies: &[u32], most: u8) -> [u8; SYMBOLS] {
     let mut tree = Tree::new(frequencies);
     tree.join();
@@ -215,7 +217,8 @@ impl Tree {
     }
 }
 
-/// Changes how many codes there are of each length until `overflow` ones too long have found a place.
+/// Changes how many codes there are of each length until `overflow` ones too long have found a
+/// place.
 fn shorten(counts: &mut [i32], most: u8, mut overflow: i32) {
     let most = usize::from(most);
     while overflow > 0 {

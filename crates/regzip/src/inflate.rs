@@ -196,7 +196,8 @@ impl Bits<'_> {
         (length > 0).then_some(symbol.into())
     }
 
-    /// The next 32 bits from the next byte on, if the bits before them are zero; none are held then.
+    /// The next 32 bits from the next byte on, if the bits before them are zero; none are held
+    /// then.
     fn aligned(&mut self) -> Option<u32> {
         let padding = self.count % 8;
         (self.take(padding)? == 0).then_some(())?;

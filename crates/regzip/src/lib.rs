@@ -1,11 +1,11 @@
 //! Rebuilds a `.gz` from the plain file beside it and small corrections, bit for bit.
 //!
-//! When one byte of a file changes, nearly all of its `.gz` does, though the far side has everything it says.
-//! So the sender takes the `.gz` apart ([`split`]), lets a model of the compressor guess each token, block and
-//! Huffman code from the plain text, and sends only where the guess is wrong. The agent runs the same model
-//! over its own plain text and puts the guesses, corrected, together again ([`rebuild`]). The idea is preflate's
-//! (Dirk Steinke, 2018); this is a new and smaller form of it, made for an agent with little memory that
-//! believes nothing.
+//! When one byte of a file changes, nearly all of its `.gz` does, though the far side has
+//! everything it says. So the sender takes the `.gz` apart ([`split`]), lets a model of the
+//! compressor guess each token, block and Huffman code from the plain text, and sends only where
+//! the guess is wrong. The agent runs the same model over its own plain text and puts the guesses,
+//! corrected, together again ([`rebuild`]). The idea is preflate's (Dirk Steinke, 2018); this is a
+//! new and smaller form of it, made for an agent with little memory that believes nothing.
 //!
 //! ```text
 //! model      the walk over blocks, used by both sides
@@ -16,12 +16,13 @@
 //! inflate, split    the sender's half        writer, gzip   bits and the frame
 //! ```
 //!
-//! What zlib wrote (Ruby, Python, gzip, nginx) or Node costs a few bytes, whatever its size; zopfli some 9 % of
-//! the `.gz`. The agent needs 1 to 2 MiB for this, 4 at most, at any size, and about the time `gzip -9` would take.
+//! What zlib wrote (Ruby, Python, gzip, nginx) or Node costs a few bytes, whatever its size; zopfli
+//! some 9 % of the `.gz`. The agent needs 1 to 2 MiB for this, 4 at most, at any size, and about
+//! the time `gzip -9` would take.
 //!
 //! **Form.** Corrections are a version (1 byte), a preset (1), the length of the gzip header (2, little
-//! endian), that header, and the rest arithmetic code, whose trailing zeros are left out. Checksum and size in
-//! the trailer follow from the plain text.
+//! endian), that header, and the rest arithmetic code, whose trailing zeros are left out. Checksum
+//! and size in the trailer follow from the plain text.
 
 mod coder;
 mod crc;
@@ -78,17 +79,17 @@ pub enum RegzipError {
     Output(#[source] io::Error),
 }
 
-/// Makes the `.gz` of `gz_size` bytes that `corrections` describe, from the `plain_size` bytes that `plain`
-/// gives, and hands it to `output` in pieces of at most 16 KiB.
+/// Makes the `.gz` of `gz_size` bytes that `corrections` describe, from the `plain_size` bytes
+/// that `plain` gives, and hands it to `output` in pieces of at most 16 KiB.
 ///
-/// `output` gets at most `gz_size` bytes, and exactly so many if all goes well. That they are the right ones
-/// is for the caller to check, by digest: with other plain text than [`split`] had, the result is some other
-/// file or an error.
+/// `output` gets at most `gz_size` bytes, and exactly so many if all goes well. That they are the
+/// right ones is for the caller to check, by digest: with other plain text than [`split`] had, the
+/// result is some other file or an error.
 ///
 /// # Security
-/// `corrections` may be anything. Whatever they are, this ends, without a panic: after [`PLAIN_BYTES`] of plain
-/// text and [`GZ_BYTES`] of output at most, about a second of work for each MB of plain text, and with 4 MiB of
-/// memory.
+/// `corrections` may be anything. Whatever they are, this ends, without a panic: after
+/// [`PLAIN_BYTES`] of plain text and [`GZ_BYTES`] of output at most, about a second of work for
+/// each MB of plain text, and with 4 MiB of memory.
 pub fn rebuild(
     plain: &mut dyn Read,
     plain_size: u64,
@@ -113,9 +114,9 @@ struct Frame<'a> {
     gz_size: u64,
 }
 
-/// Writes the `.gz` while its corrections are coded. The sender hands in the `actual` blocks, the last one of which
-/// says so, and encodes; the agent decodes. Both get the same bytes, so the sender sees here what the agent will
-/// make.
+/// Writes the `.gz` while its corrections are coded. The sender hands in the `actual` blocks, the
+/// last one of which says so, and encodes; the agent decodes. Both get the same bytes, so the
+/// sender sees here what the agent will make.
 fn write_gz<C: Coder>(
     frame: &Frame<'_>,
     plain: &mut dyn Read,

@@ -1,7 +1,7 @@
 //! The walk over a deflate stream: what is guessed, and what of it is corrected.
 //!
-//! The same code runs on both sides. The sender knows the actual blocks and hands them in; the agent hands in
-//! none and gets them.
+//! The same code runs on both sides. The sender knows the actual blocks and hands them in; the
+//! agent hands in none and gets them.
 
 use super::RegzipError;
 use super::coder::{Chance, Coder, Number, Tree};
@@ -284,7 +284,8 @@ impl TokenModel {
         }
     }
 
-    /// The distance of a match of `length` bytes: which of the earlier strings it is, or 0 and itself.
+    /// The distance of a match of `length` bytes: which of the earlier strings it is, or 0 and
+    /// itself.
     fn distance<C: Coder>(
         &mut self,
         coder: &mut C,

@@ -1,13 +1,13 @@
-//! How known compressors look for matches. Corrections name one of these; the sender takes whichever makes
-//! them smallest.
+//! How known compressors look for matches. Corrections name one of these; the sender takes
+//! whichever makes them smallest.
 
 use super::token::MAX_DISTANCE;
 
 /// The farthest distance zlib uses is so much below its window's size.
 const ZLIB_MARGIN: usize = 262;
 
-/// How strings are put into chains. A compressor that is to be imitated exactly needs its own hash: it
-/// counts the strings it looks at, collisions too.
+/// How strings are put into chains. A compressor that is to be imitated exactly needs its own hash:
+/// it counts the strings it looks at, collisions too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hash {
     /// zlib's and gzip's: three bytes, each shifted five bits further, 15 bits of it.
@@ -16,8 +16,8 @@ pub enum Hash {
     LargeZlib,
     /// Chromium's zlib, which is Node's too: four bytes, 15 bits (`insert_string_c`).
     Chromium,
-    /// Chains of five bytes, which are short, and of shorter strings only the nearest; 15 bits, so that the
-    /// tables stay in a fast cache.
+    /// Chains of five bytes, which are short, and of shorter strings only the nearest; 15 bits, so
+    /// that the tables stay in a fast cache.
     Long,
 }
 
@@ -61,8 +61,8 @@ fn rotating(text: &[u8], shift: u32) -> u32 {
     byte(0) << (2 * shift) ^ byte(1) << shift ^ byte(2)
 }
 
-/// 16 bits that depend on all of the first `count` bytes, 3 to 5 of them (Fibonacci hashing). Where the text
-/// ends within eight bytes nothing is worth finding: 0.
+/// 16 bits that depend on all of the first `count` bytes, 3 to 5 of them (Fibonacci hashing). Where
+/// the text ends within eight bytes nothing is worth finding: 0.
 #[inline]
 pub fn spread(text: &[u8], count: usize) -> usize {
     let word = text.first_chunk().map_or(0, |&word| u64::from_le_bytes(word));
@@ -79,7 +79,8 @@ pub struct Preset {
     pub good: usize,
     /// A match of so many bytes is long enough to stop looking.
     pub nice: usize,
-    /// Whether a better match at the next byte is looked for, when one is shorter than so many bytes.
+    /// Whether a better match at the next byte is looked for, when one is shorter than so many
+    /// bytes.
     pub lazy: Option<usize>,
     /// Only the first byte of a match longer than this goes into the chains.
     pub inserted: usize,
@@ -90,7 +91,8 @@ pub struct Preset {
     pub reach: usize,
     /// Whether the text's first byte can't be in a match.
     pub is_first_hidden: bool,
-    /// Whether choices follow the cost in bits, so that much about them can be guessed from the matches.
+    /// Whether choices follow the cost in bits, so that much about them can be guessed from the
+    /// matches.
     pub is_optimal: bool,
 }
 
@@ -125,8 +127,9 @@ const fn zlib(level: usize, hash: Hash) -> Preset {
     }
 }
 
-/// zopfli, and others that choose by cost: what they do is not imitated, only where matches are. More links
-/// would save 3 % of the corrections and cost more time than these need on an ordinary link.
+/// zopfli, and others that choose by cost: what they do is not imitated, only where matches are.
+/// More links would save 3 % of the corrections and cost more time than these need on an ordinary
+/// link.
 const OPTIMAL: Preset = Preset {
     hash: Hash::Long,
     links: 32,

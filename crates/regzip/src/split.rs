@@ -16,13 +16,15 @@ use super::token::Token;
 use super::window::Window;
 use super::{Frame, VERSION, write_gz};
 
-/// Plain text on which zlib's presets are compared: all of them on a little, the best of these on more, in bytes.
+/// Plain text on which zlib's presets are compared: all of them on a little, the best of these on
+/// more, in bytes.
 const SAMPLES: [usize; 2] = [4 * 1024, 64 * 1024];
 
 /// So many bytes of corrections more than the best still come into the next comparison.
 const NEAR_BEST: usize = 8;
 
-/// Presets for what zlib has not written: that is imitated by none, so that the differences are small.
+/// Presets for what zlib has not written: that is imitated by none, so that the differences are
+/// small.
 const OTHERS: [usize; 3] = [0, 2, 12];
 
 /// Plain text on which these are compared, in bytes.
@@ -34,12 +36,15 @@ const OTHERNESS: usize = 4;
 /// A slow search is used if it saves one byte of so many.
 const SLOWNESS: usize = 16;
 
-/// The corrections with which [`super::rebuild`] makes `gz` from `plain`; what it will make has been compared.
+/// The corrections with which [`super::rebuild`] makes `gz` from `plain`; what it will make has
+/// been compared.
 ///
-/// None if they can't, or are not worth it: `gz` is not one gzip member and nothing else, its content is not
-/// `plain`, it is larger than the limits, has been written in a way this code does not know (padding that is
-/// not zero, blocks of more than [`super::TOKENS_PER_BLOCK`] tokens), or the corrections would be more than
-/// half of `gz`. It takes a little longer than rebuilding, and more where zlib's level has to be found out.
+/// None if they can't, or are not worth it: `gz` is not one gzip member and nothing else, its
+/// content is not
+/// `plain`, it is larger than the limits, has been written in a way this code does not know
+/// (padding that is not zero, blocks of more than [`super::TOKENS_PER_BLOCK`] tokens), or the
+/// corrections would be more than half of `gz`. It takes a little longer than rebuilding, and more
+/// where zlib's level has to be found out.
 pub fn split(gz: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
     if gz.len() as u64 > GZ_BYTES || plain.len() as u64 > PLAIN_BYTES {
         return None;
@@ -79,8 +84,8 @@ fn best_preset(blocks: &[Block], plain: &[u8]) -> Option<usize> {
     if has_zlib_codes(blocks) { best_of_zlib(blocks, plain) } else { best_of_others(blocks, plain) }
 }
 
-/// Whether the first block with Huffman codes of its own has those that zlib makes. Others hardly ever happen to
-/// make the same.
+/// Whether the first block with Huffman codes of its own has those that zlib makes. Others hardly
+/// ever happen to make the same.
 fn has_zlib_codes(blocks: &[Block]) -> bool {
     let with_codes = blocks.iter().find_map(|block| match &block.content {
         Content::Tokens { tokens, header: Some(header) } => Some((tokens, header)),
@@ -94,7 +99,8 @@ fn has_zlib_codes(blocks: &[Block]) -> bool {
 }
 
 fn best_of_zlib(blocks: &[Block], plain: &[u8]) -> Option<usize> {
-    // The high levels first: they are used most, and where one of them is right the others are soon given up.
+    // The high levels first: they are used most, and where one of them is right the others are soon
+    // given up.
     let mut left: Vec<usize> = (0..PRESETS.len()).rev().collect();
     for size in SAMPLES {
         if left.len() == 1 {
@@ -110,7 +116,8 @@ fn best_of_zlib(blocks: &[Block], plain: &[u8]) -> Option<usize> {
             sizes.push((size, preset));
         }
         sizes.retain(|&(size, _)| size <= most);
-        // A slow search must be worth it. Of equal ones the last is the highest level: it has looked farthest.
+        // A slow search must be worth it. Of equal ones the last is the highest level: it has
+        // looked farthest.
         sizes.sort_by_key(|&(size, preset)| {
             let slowness = if PRESETS[preset].is_slow() { size / SLOWNESS } else { 0 };
             (size + slowness, Reverse(preset))
@@ -134,7 +141,8 @@ fn best_of_others(blocks: &[Block], plain: &[u8]) -> Option<usize> {
     Some(best)
 }
 
-/// The tokens of the first `size` bytes of plain text, a few more or all there are, and how many bytes they are.
+/// The tokens of the first `size` bytes of plain text, a few more or all there are, and how many
+/// bytes they are.
 fn sample(blocks: &[Block], size: usize) -> (Vec<Block>, usize) {
     let (mut sample, mut length) = (Vec::new(), 0);
     for block in blocks {
@@ -165,8 +173,8 @@ fn cost(sample: &[Block], plain: &[u8], preset: &Preset, most: usize) -> Option<
     Some(encoder.finish()?.len())
 }
 
-/// The corrections of all of `blocks`, which are those of `gz` behind a header of so many bytes; none if there are
-/// too many of them, or if what the agent will make of them is not `gz`.
+/// The corrections of all of `blocks`, which are those of `gz` behind a header of so many bytes;
+/// none if there are too many of them, or if what the agent will make of them is not `gz`.
 fn encode(
     blocks: &[Block],
     plain: &[u8],

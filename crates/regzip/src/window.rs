@@ -1,4 +1,5 @@
-//! The plain text as it flows by: the last 32 KiB, what lies ahead, and where its strings occurred before.
+//! The plain text as it flows by: the last 32 KiB, what lies ahead, and where its strings occurred
+//! before.
 
 use std::io::{self, Read};
 
@@ -11,8 +12,8 @@ use super::token::{MAX_DISTANCE, MAX_MATCH, MIN_MATCH, Match};
 /// Bytes held, behind and ahead of the position together.
 const BUFFER: usize = 128 * 1024;
 
-/// Bytes always there ahead of the position, except at the end: a lazy match looks one byte further than a
-/// match, and a hash up to four more.
+/// Bytes always there ahead of the position, except at the end: a lazy match looks one byte further
+/// than a match, and a hash up to four more.
 const MAX_LEAD: usize = 1024;
 
 /// The position in the chain for each possible hash.
@@ -63,7 +64,8 @@ fn zeros<T: Clone + Default, const SIZE: usize>() -> Box<[T; SIZE]> {
 struct Short {
     /// By hash, as in [`Chains`].
     heads: [Box<[u32; SHORT_HEADS]>; 2],
-    /// What the heads were before the last insertion: a place may be inserted before it is looked up.
+    /// What the heads were before the last insertion: a place may be inserted before it is looked
+    /// up.
     before: [u32; 2],
 }
 
@@ -179,8 +181,8 @@ impl<'r> Window<'r> {
         self.crc.value()
     }
 
-    /// Goes on by `length` bytes, at most [`MAX_MATCH`] and what there is, remembering the strings that begin
-    /// in the first `remembered` bytes from `skip` on.
+    /// Goes on by `length` bytes, at most [`MAX_MATCH`] and what there is, remembering the strings
+    /// that begin in the first `remembered` bytes from `skip` on.
     pub fn advance(&mut self, length: usize, remembered: std::ops::Range<usize>) -> io::Result<()> {
         for offset in remembered {
             self.remember(offset);
@@ -213,8 +215,8 @@ impl<'r> Window<'r> {
     }
 
     /// The longest string before the one `offset` bytes ahead that begins as it does, as zlib's
-    /// `longest_match` finds it: the nearest among those of that length, longer than `floor` (2 or more), and
-    /// the first one of `nice` bytes; looking at most at `links` places.
+    /// `longest_match` finds it: the nearest among those of that length, longer than `floor` (2 or
+    /// more), and the first one of `nice` bytes; looking at most at `links` places.
     pub fn longest(
         &mut self,
         preset: &Preset,
@@ -269,7 +271,8 @@ impl<'r> Window<'r> {
         self.occurrences(length, |_, back| back == distance).map(|(seen, _)| seen)
     }
 
-    /// The first occurrence of the next `length` bytes that is wanted: which one from 1 on, and where.
+    /// The first occurrence of the next `length` bytes that is wanted: which one from 1 on, and
+    /// where.
     fn occurrences(
         &mut self,
         length: usize,
@@ -336,8 +339,8 @@ impl<'t> Search<'t> {
         self.tail = tail.iter().rev().fold(0, |tail, &byte| tail << 8 | u32::from(byte));
     }
 
-    /// Compares with the string that is `back` bytes before, which may end behind the text's front but not
-    /// behind what there is; tells whether to stop.
+    /// Compares with the string that is `back` bytes before, which may end behind the text's front
+    /// but not behind what there is; tells whether to stop.
     #[inline(always)]
     fn look(&mut self, back: usize) -> bool {
         // Most strings differ here.

@@ -1,4 +1,5 @@
-//! Rebuilding `.gz` files: the law over real compressors, what is refused, and what a hostile sender may say.
+//! Rebuilding `.gz` files: the law over real compressors, what is refused, and what a hostile
+//! sender may say.
 
 use std::io::{self, Read, Write};
 
@@ -270,7 +271,8 @@ proptest! {
     }
 }
 
-/// Samples of every kind of corrections: the plain text, the corrections, and the size of the `.gz`.
+/// Samples of every kind of corrections: the plain text, the corrections, and the size of
+/// the `.gz`.
 fn samples() -> Vec<(Vec<u8>, Vec<u8>, usize)> {
     let plain = [script(4000, 11), noise(500), vec![7; 3000]].concat();
     let files = [

@@ -9,11 +9,11 @@ const BITS_PER_BLOCK: usize = 32;
 /// Size of the bitmap, as powers of two in bits: 4 KiB to 2 MiB.
 const BITS: std::ops::RangeInclusive<u32> = 15..=24;
 
-/// A bitmap of blocks: those at the first `stride` positions of every old text. Each sets two bits, of one word
-/// so that one load finds them (a "blocked" Bloom filter).
+/// A bitmap of blocks: those at the first `stride` positions of every old text. Each sets two bits,
+/// of one word so that one load finds them (a "blocked" Bloom filter).
 ///
-/// If an old text begins anywhere within a stride, then the block at the stride's last position is one of
-/// them; if it is none, the whole stride can be passed.
+/// If an old text begins anywhere within a stride, then the block at the stride's last position is
+/// one of them; if it is none, the whole stride can be passed.
 #[derive(Debug)]
 pub(super) struct Filter {
     bitmap: Vec<u64>,
@@ -27,7 +27,8 @@ pub(super) struct Filter {
 impl Filter {
     /// Enters the fronts of `olds`, none of which is shorter than `shortest` bytes, at least 6.
     pub(super) fn of<'t>(shortest: usize, olds: impl ExactSizeIterator<Item = &'t [u8]>) -> Filter {
-        // Half for the block and half to stride: both longer blocks and longer strides save look-ups.
+        // Half for the block and half to stride: both longer blocks and longer strides save
+        // look-ups.
         let block = (shortest / 2).clamp(4, 8);
         let stride = (shortest - block + 1).min(MOST_STRIDE);
         let wanted = (olds.len() * stride * BITS_PER_BLOCK).next_power_of_two();
@@ -49,8 +50,8 @@ impl Filter {
         self.stride
     }
 
-    /// How many bytes at the front of `data` can be passed: no old text begins there. Whole strides; the last
-    /// few bytes are never passed.
+    /// How many bytes at the front of `data` can be passed: no old text begins there. Whole
+    /// strides; the last few bytes are never passed.
     pub(super) fn skip(&self, data: &[u8]) -> usize {
         let mut at = 0;
         while let Some(block) = data.get(at + self.stride - 1..at + self.stride + 7) {

@@ -1,18 +1,19 @@
 //! Rewriting content: every old text in it becomes the new one.
 //!
-//! A build that changes one file changes its fingerprint, and with it every file that names it. Both sides
-//! know the pairs of old and new fingerprints, so most of those files need not travel.
+//! A build that changes one file changes its fingerprint, and with it every file that names it.
+//! Both sides know the pairs of old and new fingerprints, so most of those files need not travel.
 //!
-//! The rule, which both sides must follow to the byte: going from left to right, at each position the longest
-//! old text that begins there is replaced by its new text, and going on after it; where none begins, one byte
-//! is copied. Nothing is looked for in what was written.
+//! The rule, which both sides must follow to the byte: going from left to right, at each position
+//! the longest old text that begins there is replaced by its new text, and going on after it; where
+//! none begins, one byte is copied. Nothing is looked for in what was written.
 //!
-//! How it is found fast: content is passed in strides. Of every stride only one block of a few bytes is looked
-//! up in a bitmap of the blocks near the front of old texts, as Wu and Manber do ("A fast algorithm
-//! for multi-pattern searching", TR 94-17, University of Arizona, 1994), though with a bit instead of a shift
-//! per block: strides that do not depend on each other keep a processor busier than long ones. Where the
-//! bitmap hits, each position of the stride is looked up exactly, by binary search among the old texts whose
-//! first bytes have the same hash. So work per byte is bounded, whatever the pairs and the content.
+//! How it is found fast: content is passed in strides. Of every stride only one block of a few
+//! bytes is looked up in a bitmap of the blocks near the front of old texts, as Wu and Manber do
+//! ("A fast algorithm for multi-pattern searching", TR 94-17, University of Arizona, 1994), though
+//! with a bit instead of a shift per block: strides that do not depend on each other keep a
+//! processor busier than long ones. Where the bitmap hits, each position of the stride is looked up
+//! exactly, by binary search among the old texts whose first bytes have the same hash. So work per
+//! byte is bounded, whatever the pairs and the content.
 
 mod filter;
 mod texts;
@@ -26,7 +27,8 @@ pub const TEXT_BYTES: std::ops::RangeInclusive<usize> = 6..=128;
 /// Most pairs, repeats counted.
 pub const PAIRS: usize = 65_536;
 
-/// Most bytes of all old and new texts together (4 MiB: 65,536 pairs of 32 hexadecimal digits each).
+/// Most bytes of all old and new texts together (4 MiB: 65,536 pairs of 32 hexadecimal digits
+/// each).
 pub const ALL_TEXT_BYTES: usize = 4 << 20;
 
 /// Why pairs are refused.
@@ -86,8 +88,8 @@ impl Rewriter {
         out
     }
 
-    /// Rewrites `data` up to `end`, or beyond it if an old text lies across it. Gives how far it came and how
-    /// many texts it replaced.
+    /// Rewrites `data` up to `end`, or beyond it if an old text lies across it. Gives how far it
+    /// came and how many texts it replaced.
     fn scan(&self, data: &[u8], end: usize, out: &mut Vec<u8>) -> (usize, u64) {
         let (mut at, mut copied, mut replaced) = (0, 0, 0);
         while let Some((start, found)) = self.find(data, at, end) {
@@ -119,8 +121,9 @@ impl Rewriter {
 }
 
 impl Rewriting<'_> {
-    /// Takes the next piece of the content, of any size, and appends to `out` what is certain: all but less
-    /// than the longest old text. Texts can grow from 6 bytes to 128, so at most 22 times of what came is written.
+    /// Takes the next piece of the content, of any size, and appends to `out` what is certain: all
+    /// but less than the longest old text. Texts can grow from 6 bytes to 128, so at most 22 times
+    /// of what came is written.
     pub fn feed(&mut self, mut piece: &[u8], out: &mut Vec<u8>) {
         if !self.pending.is_empty() {
             let Some(taken) = self.feed_pending(piece, out) else { return };
@@ -132,8 +135,8 @@ impl Rewriting<'_> {
         self.replaced += replaced;
     }
 
-    /// Joins what is pending with the front of `piece`. Gives how much of `piece` is done with once nothing is
-    /// pending any more; `None` if all of `piece` is pending now.
+    /// Joins what is pending with the front of `piece`. Gives how much of `piece` is done with once
+    /// nothing is pending any more; `None` if all of `piece` is pending now.
     fn feed_pending(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         let before = self.pending.len();
         let joined = piece.len().min(self.rewriter.texts.longest() - 1);
@@ -324,8 +327,8 @@ mod tests {
         }
     }
 
-    /// Texts that all begin alike and content that begins like all of them: a list walked at every position
-    /// would take minutes.
+    /// Texts that all begin alike and content that begins like all of them: a list walked at every
+    /// position would take minutes.
     #[test]
     fn hostile_pairs_do_not_make_it_quadratic() {
         let same_front = |i: usize| {
@@ -344,7 +347,8 @@ mod tests {
         }
     }
 
-    /// Of alternatives a regular expression takes the first that fits; sorted by length that is the longest.
+    /// Of alternatives a regular expression takes the first that fits; sorted by length that is the
+    /// longest.
     #[test]
     fn a_regular_expression_does_the_same() {
         let mut random = 88_172_645_463_325_252_u64;

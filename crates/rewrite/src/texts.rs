@@ -89,8 +89,8 @@ impl Texts {
         self.bytes.extend_from_slice(new);
     }
 
-    /// The longest old text so far that `old` begins with. They come in order, so it is the last one or one
-    /// that the last one begins with.
+    /// The longest old text so far that `old` begins with. They come in order, so it is the last
+    /// one or one that the last one begins with.
     fn shorter(&self, old: &[u8]) -> u32 {
         let mut at = (self.pairs.len() as u32).wrapping_sub(1);
         while at != NONE && !old.starts_with(self.old(at)) {
@@ -138,8 +138,9 @@ impl Texts {
         if first == last { None } else { self.search(first, last, data) }
     }
 
-    /// Whatever `data` begins with is not after it in order, and what lies between the two begins with it as
-    /// well. So the last text that is not after `data` is the longest one or begins with it.
+    /// Whatever `data` begins with is not after it in order, and what lies between the two begins
+    /// with it as well. So the last text that is not after `data` is the longest one or begins with
+    /// it.
     fn search(&self, first: u32, last: u32, data: &[u8]) -> Option<Found<'_>> {
         let bucket = &self.pairs[first as usize..last as usize];
         let old = |pair: &Pair| &self.bytes[pair.at as usize..][..usize::from(pair.old_bytes)];

@@ -2,8 +2,9 @@
 //!
 //! sshd closes connections at random while more than `MaxStartups` are logging in, and all beyond
 //! `PerSourceMaxStartups` of one address, before it sends its SSH banner. Here every server has a
-//! limit: a few concurrent logins at first, half as many after each one that was closed in this way,
-//! and that login is retried after a short wait. Nothing else is retried: servers penalise that.
+//! limit: a few concurrent logins at first, half as many after each one that was closed in this
+//! way, and that login is retried after a short wait. Nothing else is retried: servers penalise
+//! that.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};

@@ -6,8 +6,8 @@
 //!
 //! **The sender plans; the agent obeys.** This crate is the sender: it [`scan`]s the source, receives the
 //! destination's state, [`compare`]s, makes a plan in which every file has a recipe ([`plan`]), and
-//! [`encode`]s content. The agent (`assetsync-receiver`) runs at the destination, builds every file in a
-//! staging area, checks its digest, and publishes by renaming. The protocol between them is in
+//! [`encode`]s content. The agent (`assetsync-receiver`) runs at the destination, builds every file
+//! in a staging area, checks its digest, and publishes by renaming. The protocol between them is in
 //! `assetsync-core`.
 //!
 //! [`Push`] is the way in: a source, any number of destinations, and options.

@@ -11,7 +11,8 @@
 //! - [`rails`]: a Rails application, and a server laid out as Capistrano does it, with puma and rbenv;
 //! - [`corpora`]: published web bundles, for realistic measurements.
 //!
-//! Only tests and `xtask` depend on this crate. A missing program is an [`Error`] that names the package to install.
+//! Only tests and `xtask` depend on this crate. A missing program is an [`Error`] that names the
+//! package to install.
 
 pub mod corpora;
 mod error;

@@ -19,7 +19,8 @@ use crate::repository::check;
 /// A memory limit that compiling does not reach.
 const UNLIMITED: u64 = 8 << 30;
 
-/// Measures in the directory `scratch` with the program `assetsync`; calls `progress` before each step.
+/// Measures in the directory `scratch` with the program `assetsync`; calls `progress` before each
+/// step.
 pub fn measure(
     assetsync: &Path,
     scratch: &Path,

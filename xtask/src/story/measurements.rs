@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 /// The memory of the server.
 pub(super) const SERVER_MEMORY: u64 = 512 << 20;
 
-/// The part of it that Linux and its daemons are assumed to use. The assumption is low, as the cgroup holds only the
-/// processes of the application.
+/// The part of it that Linux and its daemons are assumed to use. The assumption is low, as the
+/// cgroup holds only the processes of the application.
 pub(super) const SYSTEM_MEMORY: u64 = 96 << 20;
 
 /// The link to the server.

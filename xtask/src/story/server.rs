@@ -34,7 +34,8 @@ pub(super) struct MeasuredRoute {
 }
 
 impl Server {
-    /// Makes one in the new directory `dir`, which has to be on a disk: files in memory count as used.
+    /// Makes one in the new directory `dir`, which has to be on a disk: files in memory count as
+    /// used.
     pub(super) fn new(dir: &Path, app: &App) -> Result<Server> {
         let memory = Cgroup::new(SERVER_MEMORY - SYSTEM_MEMORY)?;
         Ok(Server { site: Site::lay_out(dir, app)?, memory })

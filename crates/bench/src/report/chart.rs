@@ -184,7 +184,8 @@ mod tests {
             value.split('"').next().unwrap().parse().unwrap()
         };
         let rects: Vec<_> = svg.lines().filter(|line| line.starts_with("<rect")).collect();
-        // Two scenarios, three that did right, two bars each; of one link, as the other is unlimited.
+        // Two scenarios, three that did right, two bars each; of one link, as the other is
+        // unlimited.
         assert_eq!(rects.len(), 2 * 3 * 2);
         for rect in rects {
             let (x, width) = (number(rect, "x"), number(rect, "width"));

@@ -11,8 +11,8 @@ use crate::record::{CompetitorRuns, Race, Record, ScenarioRuns};
 /// The width of a terminal.
 const WIDTH: usize = 80;
 
-/// The table of `record`: first the machine and the programs, then a block for each scenario of each
-/// link, with ratios to the first competitor.
+/// The table of `record`: first the machine and the programs, then a block for each scenario of
+/// each link, with ratios to the first competitor.
 #[must_use]
 pub fn table(record: &Record) -> String {
     let mut text = String::new();

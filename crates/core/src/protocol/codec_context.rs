@@ -1,5 +1,5 @@
-//! The delta coding of paths, indices, modes and mtimes: each is coded as the difference from the last
-//! one of its direction.
+//! The delta coding of paths, indices, modes and mtimes: each is coded as the difference from the
+//! last one of its direction.
 
 use super::codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
 use crate::entry::Mtime;

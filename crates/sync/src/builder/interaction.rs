@@ -6,8 +6,8 @@ use super::pushed::Pushed;
 use crate::destination::Destination;
 use crate::event::{Monitor, NoMonitor};
 
-/// Follows a push to several destinations and answers its questions. Methods are called from the thread
-/// of their destination; by default events go nowhere and questions stay unanswered.
+/// Follows a push to several destinations and answers its questions. Methods are called from the
+/// thread of their destination; by default events go nowhere and questions stay unanswered.
 pub trait Interaction: Sync {
     /// Gets the events of the push to `destination`, and is dropped when that ends.
     fn monitor<'i>(&'i self, destination: &'i Destination) -> Box<dyn Monitor + 'i> {

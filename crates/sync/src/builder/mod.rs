@@ -101,7 +101,8 @@ impl Push {
         self
     }
 
-    /// The only recipes that files may be sent by; `None`: all that pay on the way to the destination.
+    /// The only recipes that files may be sent by; `None`: all that pay on the way to the
+    /// destination.
     pub fn recipes(mut self, recipes: Option<Recipes>) -> Push {
         self.settings.options.recipes = recipes;
         self
@@ -149,8 +150,8 @@ impl Push {
         self
     }
 
-    /// Refuses destinations that are hardly meant: one given twice, one that is the source or in it,
-    /// one that the source is in and would be deleted from. Looks only at this machine.
+    /// Refuses destinations that are hardly meant: one given twice, one that is the source or in
+    /// it, one that the source is in and would be deleted from. Looks only at this machine.
     pub fn check_placement(&self) -> Result<(), Box<PlacementError>> {
         self.settings.check_placement()
     }
@@ -160,7 +161,8 @@ impl Push {
         PreparedPush::new(&self.settings)
     }
 
-    /// Pushes to all destinations side by side; gives one result for each, in the order they were added.
+    /// Pushes to all destinations side by side; gives one result for each, in the order they were
+    /// added.
     pub fn run(&self) -> Result<Vec<Pushed>, PushError> {
         Ok(self.prepare()?.run(&Unattended))
     }

@@ -49,7 +49,8 @@ impl<'p> PreparedPush<'p> {
         self.store.as_ref().ok()?.as_ref()
     }
 
-    /// Pushes to every destination in a thread of its own. A panic is the failure of that destination alone.
+    /// Pushes to every destination in a thread of its own. A panic is the failure of that
+    /// destination alone.
     pub fn run(&self, interaction: &dyn Interaction) -> Vec<Pushed> {
         let destinations = &self.settings.destinations;
         let group = &PushGroup::for_destinations(destinations.len());

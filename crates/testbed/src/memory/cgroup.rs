@@ -83,8 +83,8 @@ impl Cgroup {
         fs::read_to_string(self.dir.join(file)).ok()
     }
 
-    /// `command`, not started yet, made to join the group first. An environment that it clears is not
-    /// cleared then.
+    /// `command`, not started yet, made to join the group first. An environment that it clears is
+    /// not cleared then.
     pub(crate) fn joining(&self, command: &Command) -> Command {
         let mut joining = Command::new("/bin/sh");
         joining.args(["-c", JOIN, "sh"]).arg(self.procs());

@@ -4,8 +4,8 @@ use std::fs;
 
 /// The peak resident memory of process `pid` in bytes; nothing once it has ended.
 ///
-/// This is the kernel's `VmHWM`, which includes peaks between two calls: one call shortly before the
-/// end is enough.
+/// This is the kernel's `VmHWM`, which includes peaks between two calls: one call shortly before
+/// the end is enough.
 #[must_use]
 pub fn peak_rss_of(pid: u32) -> Option<u64> {
     fs::read_to_string(format!("/proc/{pid}/status")).ok().and_then(|status| peak_in(&status))

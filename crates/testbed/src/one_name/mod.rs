@@ -19,12 +19,13 @@ const PYTHON: &str = "/usr/bin/python3";
 pub enum Inodes {
     /// From what is stored: one thing has one number under all its names.
     Stored,
-    /// From names: one thing has a number for each spelling, as on sshfs and some network file systems.
+    /// From names: one thing has a number for each spelling, as on sshfs and some network file
+    /// systems.
     OfNames,
 }
 
-/// A mounted file system that takes names for one that differ in case or Unicode composition only. It keeps the spelling
-/// that a name was made with. Unmounted when dropped.
+/// A mounted file system that takes names for one that differ in case or Unicode composition only.
+/// It keeps the spelling that a name was made with. Unmounted when dropped.
 #[derive(Debug)]
 pub struct OneName {
     dir: TempDir,

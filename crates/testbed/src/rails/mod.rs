@@ -1,7 +1,7 @@
 //! A Rails application and the server it runs on, laid out as Capistrano does it.
 //!
-//! The application is one of `tests/apps`, its gems are Debian's and its packages npm's; puma serves it from behind a
-//! socket, with rbenv in front of every program of Ruby's.
+//! The application is one of `tests/apps`, its gems are Debian's and its packages npm's; puma
+//! serves it from behind a socket, with rbenv in front of every program of Ruby's.
 
 mod app;
 mod http;

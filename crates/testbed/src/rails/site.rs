@@ -32,8 +32,8 @@ const HIDDEN: [&str; 11] =
 
 /// A server's home, with the application in `shop`: `releases`, `current`, `shared`.
 ///
-/// Ruby is reached only through rbenv: sessions have a `PATH` on which everything else of this machine is, and no
-/// program of Ruby's; those are in a version directory of `~/.rbenv`.
+/// Ruby is reached only through rbenv: sessions have a `PATH` on which everything else of this
+/// machine is, and no program of Ruby's; those are in a version directory of `~/.rbenv`.
 #[derive(Debug)]
 pub struct Site {
     home: PathBuf,
@@ -81,7 +81,8 @@ impl Site {
         self.shared().join("public/assets")
     }
 
-    /// An sshd in front of it whose logins have bash; sessions begin with `prelude`, a line of `sh`.
+    /// An sshd in front of it whose logins have bash; sessions begin with `prelude`, a line
+    /// of `sh`.
     pub fn sshd(&self, prelude: Option<&str>) -> Result<Sshd> {
         let mut builder = Sshd::builder().in_home().shell(find("bash", "bash")?);
         for (name, value) in self.environment() {

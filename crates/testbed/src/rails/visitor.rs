@@ -13,7 +13,8 @@ const ASSETS: &str = "/assets/";
 
 /// A thread that fetches a page and every asset it names, again and again.
 ///
-/// A site that is deployed well never shows it anything but 200, and never two contents by one name.
+/// A site that is deployed well never shows it anything but 200, and never two contents by one
+/// name.
 #[derive(Debug)]
 pub struct Visitor {
     stop: Arc<AtomicBool>,
