@@ -34,7 +34,7 @@ impl Session<'_> {
             let sink = &mut self.wire;
             let mut encoder = Encoder { tree: &mut tree, sink, answers: &answers };
             if !encoder.encode_whole(position, action)? {
-                let source = std::io::Error::other("it was not the same twice");
+                let source = std::io::Error::other("it changes while it is read");
                 return Err(PushError::Changing { path: action.path.to_string(), source });
             }
         }
