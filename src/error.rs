@@ -137,6 +137,9 @@ fn fixed_hint(error: &PushError) -> Option<&'static str> {
         PushError::Timeout(_) => Some("--timeout SECONDS waits longer"),
         PushError::Agent(failure) => agent_hint(failure.code),
         PushError::Transport(error) => transport_hint(error),
+        PushError::NoSftp(_) | PushError::NoAgentNorSftp { .. } => Some(
+            "the user needs a login shell there, or the server an SFTP subsystem (user@host:path names another user)",
+        ),
         _ => None,
     }
 }

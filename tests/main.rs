@@ -19,6 +19,7 @@ mod help;
 mod interruptions;
 mod left_out;
 mod memory;
+mod other_servers;
 mod places;
 mod rails;
 mod referee;

@@ -161,9 +161,16 @@ impl Host {
 }
 
 /// The differences that count over SFTP: times are whole seconds.
-fn differences(expected: &Path, found: &Path) -> Vec<String> {
+pub fn differences(expected: &Path, found: &Path) -> Vec<String> {
     let options = DiffOptions { mtimes: Mtimes::Seconds, ..DiffOptions::default() };
     diff_trees(&snapshot(expected).or_fail(), &snapshot(found).or_fail(), &options)
+}
+
+/// OpenSSH's SFTP server as a program.
+pub fn sftp_server() -> &'static str {
+    let places = ["/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server"];
+    let found = places.into_iter().find(|place| Path::new(place).exists());
+    found.expect("sftp-server is missing: apt-get install openssh-sftp-server")
 }
 
 #[track_caller]

@@ -8,12 +8,12 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use assetsync_testbed::Sshd;
 use tempfile::TempDir;
 
-use super::{Host, assert_clean, assert_same, code, file, link, tree_of, written};
+use super::{Host, assert_clean, assert_same, code, file, link, sftp_server, tree_of, written};
 use crate::support::{OrFail, scratch};
 
 const MODE: &str = "ASSETSYNC_TEST_SFTP";
@@ -127,9 +127,7 @@ fn server(habit: FollowsLinksIn) -> (Host, TempDir) {
     let part = |mode| {
         format!("{MODE}={mode} '{}' --exact {NAME} --nocapture 3>&1 >/dev/null", this.display())
     };
-    let places = ["/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server"];
-    let sftp = places.iter().find(|place| Path::new(place).exists());
-    let sftp = sftp.expect("sftp-server is missing: apt-get install openssh-sftp-server");
+    let sftp = sftp_server();
     let line = match habit {
         FollowsLinksIn::Rename => format!("{} | {sftp}", part("rename")),
         FollowsLinksIn::Remove => format!("{} | {sftp}", part("remove")),

@@ -267,8 +267,11 @@ fn closed(host: String, end: CommandHandle, printed: &[u8]) -> TransportError {
             TransportError::Busy { host, said: excerpt(exit.stderr.as_bytes()) }
         }
         Ok(exit) => {
-            let stderr = format!("{}\n{}", exit.stderr.trim(), excerpt(printed)).trim().to_owned();
-            TransportError::Closed { host, exit: exit.status, stderr }
+            let said = format!("{}\n{}", exit.stderr.trim(), excerpt(printed)).trim().to_owned();
+            match exit.is_request_refused() {
+                true => TransportError::RequestRefused { host, said },
+                false => TransportError::Closed { host, exit: exit.status, stderr: said },
+            }
         }
         Err(error) => error,
     }

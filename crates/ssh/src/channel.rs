@@ -61,6 +61,20 @@ impl Exit {
         self.status == Some(SSH_FAILED)
             && first.is_some_and(|line| words.iter().any(|word| line.starts_with(word)))
     }
+
+    /// Whether the host closed the channel without running anything.
+    ///
+    /// Over libssh2 it then sent no exit status. The `ssh` program exits with 255 and names every
+    /// failure of its own, which is another, on standard error; the refused request it names there,
+    /// too, in words of its own.
+    pub fn is_request_refused(&self) -> bool {
+        let said = self.stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
+        match self.status {
+            Some(SSH_FAILED) => said.is_none_or(|line| line.starts_with("exec request failed")),
+            Some(_) => false,
+            None => self.signal.is_none(),
+        }
+    }
 }
 
 impl Channel {

@@ -197,6 +197,14 @@ pub enum TransportError {
         /// Its standard error, safe to show.
         stderr: String,
     },
+    /// The host is logged in to, and starts no command.
+    #[error("{host} runs no commands for this user{}", quoted(.said))]
+    RequestRefused {
+        /// The host name.
+        host: String,
+        /// What it printed, safe to show.
+        said: String,
+    },
     /// Reading from or writing to the command failed.
     #[error("The connection to {host} failed: {source}")]
     Io {
@@ -270,6 +278,7 @@ impl TransportError {
             | Self::Noexec { .. }
             | Self::NoDirectory { .. }
             | Self::Damaged { .. }
+            | Self::RequestRefused { .. }
             | Self::Noisy { .. } => true,
             // 255 is an error of the `ssh` program itself: there was no connection.
             Self::Closed { exit, .. } => exit.is_some_and(|status| status != 255),

@@ -16,7 +16,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
-use ssh2::{BlockDirections, Session};
+use ssh2::{BlockDirections, ErrorCode, Session};
 
 use crate::channel::Exit;
 use crate::session::{EAGAIN, directions};
@@ -27,6 +27,9 @@ use crate::timed::wait;
 const BUFFER: usize = 512 * 1024;
 /// How long sending the disconnect message may take.
 const DISCONNECT_MS: u32 = 500;
+
+/// libssh2's code for a refused request.
+const REQUEST_DENIED: ErrorCode = ErrorCode::Session(-22);
 
 /// How long to poll at most: another call may have taken the answer to a request from the socket,
 /// and nothing would wake the poll.
@@ -52,6 +55,21 @@ pub(crate) struct Pump {
     pub(crate) stop: PipeReader,
     pub(crate) stderr: StderrTail,
     pub(crate) state: State,
+}
+
+/// Why a pump ended before the command did.
+#[derive(Debug)]
+pub(crate) enum PumpError {
+    /// The host refused the request.
+    Refused,
+    /// The connection failed, or the caller stopped it.
+    Io(io::Error),
+}
+
+impl From<io::Error> for PumpError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 /// State of the channel.
@@ -105,7 +123,7 @@ impl Pump {
     /// Runs until the command ends, the connection ends, or the caller stops it.
     ///
     /// The result is sent before the disconnect message in `drop`, which may take a while.
-    pub(crate) fn run(mut self, result: &Sender<io::Result<Exit>>) {
+    pub(crate) fn run(mut self, result: &Sender<Result<Exit, PumpError>>) {
         let ended = self.converse();
         // If nobody receives, the caller has killed this command.
         let _ = result.send(ended);
@@ -113,12 +131,12 @@ impl Pump {
         self.input = None;
     }
 
-    fn converse(&mut self) -> io::Result<Exit> {
+    fn converse(&mut self) -> Result<Exit, PumpError> {
         let mut before = None;
         loop {
             let moved = self.round()?;
             if self.is_over()? {
-                return self.exit();
+                return Ok(self.exit());
             }
             let now = (!moved).then(|| self.heard());
             if !moved && now == before {
@@ -129,7 +147,7 @@ impl Pump {
     }
 
     /// Moves as many bytes as possible, in every direction.
-    fn round(&mut self) -> io::Result<bool> {
+    fn round(&mut self) -> Result<bool, PumpError> {
         self.state.got_eagain = false;
         let mut moved = self.start()?;
         moved |= self.take_input()?;
@@ -146,8 +164,9 @@ impl Pump {
         (queued, self.channel.write_window().remaining, self.channel.eof())
     }
 
-    /// Sends the request and, on later calls, awaits its answer.
-    fn start(&mut self) -> io::Result<bool> {
+    /// Sends the request and, on later calls, awaits its answer. A host that closes the channel
+    /// instead refuses, too.
+    fn start(&mut self) -> Result<bool, PumpError> {
         if self.state.started {
             return Ok(false);
         }
@@ -155,7 +174,13 @@ impl Pump {
             Request::Command(line) => self.channel.exec(line),
             Request::Sftp => self.channel.subsystem("sftp"),
         };
+        if asked.as_ref().is_err_and(|error| error.code() == REQUEST_DENIED) {
+            return Err(PumpError::Refused);
+        }
         let answered = self.ready(asked)?;
+        if answered.is_none() && self.channel.eof() {
+            return Err(PumpError::Refused);
+        }
         self.state.started = answered.is_some();
         let unsent = matches!(
             self.session.block_directions(),
@@ -275,13 +300,13 @@ impl Pump {
         Ok(self.ready(closed)?.is_some())
     }
 
-    fn exit(&mut self) -> io::Result<Exit> {
+    fn exit(&mut self) -> Exit {
         let signal = self.channel.exit_signal().ok().and_then(|signal| signal.exit_signal);
         let status = match &signal {
             Some(_) => None,
             None => self.channel.exit_status().ok(),
         };
-        Ok(Exit { status, signal, stderr: self.stderr.text() })
+        Exit { status, signal, stderr: self.stderr.text() }
     }
 
     fn wait(&mut self) -> io::Result<()> {

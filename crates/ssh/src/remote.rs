@@ -11,7 +11,7 @@ use crate::channel::{Channel, CommandHandle, Exit, Running};
 use crate::child::widen;
 use crate::error::TransportError;
 use crate::phase::Phase;
-use crate::pump::{Pump, Request, State};
+use crate::pump::{Pump, PumpError, Request, State};
 use crate::session::{LoggedIn, ResponseTimes, Step};
 use crate::stderr_tail::StderrTail;
 use crate::timed::set_nonblocking;
@@ -23,7 +23,7 @@ struct RemoteCommand {
     tcp: TcpStream,
     /// Closing it stops the pump.
     stop: Option<io::PipeWriter>,
-    result: Receiver<io::Result<Exit>>,
+    result: Receiver<Result<Exit, PumpError>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -106,7 +106,11 @@ impl Running for RemoteCommand {
     fn finish(&mut self, grace: Duration) -> Result<Exit, TransportError> {
         match self.result.recv_timeout(grace) {
             Ok(Ok(exit)) => Ok(exit),
-            Ok(Err(cause)) => Err(self.closed(&cause)),
+            Ok(Err(PumpError::Io(cause))) => Err(self.closed(&cause)),
+            Ok(Err(PumpError::Refused)) => Err(TransportError::RequestRefused {
+                host: self.host.clone(),
+                said: self.stderr.text().trim().to_owned(),
+            }),
             Err(RecvTimeoutError::Disconnected) => {
                 Err(self.closed(&io::Error::other("the pump ended early")))
             }

@@ -160,6 +160,25 @@ fn commands_that_are_no_shell_end_as_closed_or_silent() {
     assert!(before.elapsed() < Duration::from_secs(300), "it waits for the command to end");
 }
 
+/// What a program that plays `ssh` says when the host starts no command.
+#[test]
+fn a_refused_request_is_told_from_a_lost_connection() {
+    let home = Home::new();
+    let start = |script: &str| {
+        bootstrap::start(home.shell("sh", script), NONCE, &agents(), FIRST, TIMEOUT).unwrap_err()
+    };
+    for script in ["echo exec request failed on channel 0 >&2; exit 255", "exit 255"] {
+        let error = start(script);
+        assert!(matches!(error, TransportError::RequestRefused { .. }), "{script}: {error}");
+        assert!(error.suggests_sftp(), "{script}");
+    }
+    for said in ["Connection to h closed by remote host.", "me@h: Permission denied (publickey)."] {
+        let error = start(&format!("echo '{said}' >&2; exit 255"));
+        assert!(matches!(error, TransportError::Closed { .. }), "{said}: {error}");
+        assert!(!error.suggests_sftp(), "{said}");
+    }
+}
+
 #[test]
 fn an_sftp_only_account_is_recognised() {
     let sshd = Sshd::with("ForceCommand internal-sftp\n", &["ed25519"]);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use assetsync_core::protocol::{Failure, InboxError, Message, ToSender};
 use assetsync_ssh::TransportError;
+use assetsync_ssh::sftp::SftpOpenError;
 
 use crate::compare::aliases::OneName;
 use crate::placement::PlacementError;
@@ -27,6 +28,17 @@ pub enum PushError {
     /// The host can't be reached, or no agent started on it.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// The host has no SFTP that can be used.
+    #[error(transparent)]
+    NoSftp(SftpOpenError),
+    /// No agent can run on the host, and it has no SFTP that can be used.
+    #[error("{no_agent}; and without an agent: {no_sftp}")]
+    NoAgentNorSftp {
+        /// Why no agent can run.
+        no_agent: TransportError,
+        /// What is wrong with SFTP.
+        no_sftp: SftpOpenError,
+    },
     /// The agent gave up.
     #[error("{0}")]
     Agent(#[source] Failure),

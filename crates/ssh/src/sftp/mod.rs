@@ -254,6 +254,7 @@ impl SftpSession {
                 return TransportError::Busy { host, said }.into();
             }
             Ok(exit) => exit.stderr.trim().to_owned(),
+            Err(TransportError::RequestRefused { .. }) => "the host has no SFTP subsystem".into(),
             Err(error) => error.to_string(),
         };
         let separator = if said.is_empty() { "" } else { ": " };

@@ -120,19 +120,25 @@ impl<'p> PreparedPush<'p> {
         monitor: &dyn Monitor,
     ) -> Result<Report, PushError> {
         let (source, options) = (&self.source, &self.settings.options);
-        let over_sftp = || sftp::push(source, target, connection, options, monitor);
+        let over_sftp = |notice: String| {
+            monitor.event(Event::Notice(&notice));
+            sftp::push(source, target, connection, options, monitor)
+        };
         if self.settings.ssh.transport == Some(TransportKind::Sftp) {
-            return over_sftp();
+            return over_sftp(format!("Over SFTP {SFTP_COSTS}"));
         }
         let no_agent = match push(source, target, connection, options, monitor) {
             Err(PushError::Transport(error)) if can_fall_back(target, &error) => error,
             other => return other,
         };
-        let notice = format!("{no_agent}; falling back to SFTP");
-        monitor.event(Event::Notice(&notice));
-        match over_sftp() {
+        let notice = format!(
+            "{no_agent}. So files are pushed over SFTP, where {SFTP_COSTS}; {}",
+            how_to_avoid_sftp(&no_agent)
+        );
+        match over_sftp(notice) {
             // Where SFTP fails, too, the first reason is the one to mend.
             Err(PushError::Transport(_)) => Err(no_agent.into()),
+            Err(PushError::NoSftp(no_sftp)) => Err(PushError::NoAgentNorSftp { no_agent, no_sftp }),
             other => other,
         }
     }
@@ -146,6 +152,24 @@ fn finish(
     let pushed = Pushed { destination: destination.clone(), result };
     interaction.finished(&pushed);
     pushed
+}
+
+/// What a push over SFTP does not do.
+const SFTP_COSTS: &str = "changed files are sent whole and uncompressed, and contents can't be \
+    compared there: what this machine did not push before is sent again";
+
+/// What lets an agent run on a host that said this.
+fn how_to_avoid_sftp(no_agent: &TransportError) -> &'static str {
+    match no_agent {
+        TransportError::NoAgentFor { .. } => "an agent for that platform avoids this",
+        TransportError::Noexec { .. }
+        | TransportError::NoDirectory { .. }
+        | TransportError::Damaged { .. } => {
+            "a directory for the agent avoids this (XDG_CACHE_HOME or HOME of that user)"
+        }
+        TransportError::Noisy { .. } => "a login shell that prints nothing avoids this",
+        _ => "a user that may run commands there avoids this",
+    }
 }
 
 fn can_fall_back(target: &Target, error: &TransportError) -> bool {

@@ -37,7 +37,7 @@ impl<'a> SftpHost<'a> {
                 Ok(SftpHost { session, host, monitor })
             }
             Err(SftpOpenError::Transport(error)) => Err(error.into()),
-            Err(error) => Err(PushError::Agent(failure(FailureCode::Other, error.to_string()))),
+            Err(error) => Err(PushError::NoSftp(error)),
         }
     }
 

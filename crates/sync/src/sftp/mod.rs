@@ -127,9 +127,6 @@ struct UploadTotals {
 
 impl Push<'_> {
     fn run(&mut self, target: &RemoteTarget, options: &Options) -> Result<Report, PushError> {
-        self.remote.notice(
-            "Over SFTP no file can be read and compared there: what this machine did not push before is sent, whole",
-        );
         let dry_run = self.connection.dry_run;
         let server_path = std::os::unix::ffi::OsStrExt::as_bytes(target.path.as_os_str());
         let root =
