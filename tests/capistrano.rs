@@ -1,7 +1,10 @@
 //! The gem in `integrations/capistrano` under real Capistrano.
 
 mod app;
+mod plan;
 mod project;
+mod recipes;
+mod settings;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -90,7 +93,7 @@ fn the_recipe_and_the_gem_leave_equal_trees() {
     assert!(shown.contains(place), "{shown}");
     assert!(!shown.contains("rsync"), "{shown}");
     assert_eq!(
-        tasks(&shown).iter().filter(|task| **task == "deploy:compile_assets").count(),
+        tasks(&shown).iter().filter(|task| **task == "deploy:assets:precompile").count(),
         1,
         "{shown}"
     );
@@ -120,9 +123,9 @@ fn the_order_of_the_capfile_makes_no_difference() {
         let at = |name: &str| {
             tasks.iter().position(|task| *task == name).unwrap_or_else(|| panic!("{name}: {shown}"))
         };
-        assert_eq!(at("shop:migrate") + 1, at("deploy:compile_assets"), "{capfile}{shown}");
+        assert_eq!(at("shop:migrate") + 1, at("deploy:assets:precompile"), "{capfile}{shown}");
         assert_eq!(
-            at("deploy:compile_assets") + 1,
+            at("deploy:assets:precompile") + 1,
             at("deploy:symlink:release"),
             "{capfile}{shown}"
         );
@@ -145,7 +148,7 @@ fn the_moment_is_one_setting() {
         project.configure(&format!("{BASE}{OTHERS}{OURS}"), setting);
         let shown = project.cap("-n production deploy");
         let tasks: Vec<String> = tasks(&shown).into_iter().map(str::to_owned).collect();
-        let at = tasks.iter().position(|task| task == "deploy:compile_assets")?;
+        let at = tasks.iter().position(|task| task == "deploy:assets:precompile")?;
         Some((tasks[at - 1].clone(), tasks.get(at + 1).cloned()))
     };
     let default = following("");
@@ -270,19 +273,64 @@ fn a_rollback_to_assets_that_are_gone_fails_before_it_changes_the_release() {
 }
 
 #[test]
-fn a_release_from_before_the_gem_is_rolled_back_to_with_a_warning() {
+fn a_release_from_before_the_gem_gets_its_manifest_back() {
     let project = Project::simple();
-    project.configure(
-        &format!("{BASE}require 'capistrano/rails/assets'\n{OURS}"),
-        "set :assetsync_moment, false\n",
-    );
-    project.cap("production deploy");
-    project.configure(&format!("{BASE}require 'capistrano/rails/assets'\n{OURS}"), "");
+    let rails = format!("{BASE}require 'capistrano/rails/assets'\n");
+    project.configure(&rails, "");
+    project.commit("1000000001");
+    let shown = project.cap("production deploy");
+    assert!(shown.contains("rake assets:precompile"), "it is built on the server: {shown}");
+    let manifest = project.live_manifest();
+    project.configure(&format!("{rails}{OURS}"), "");
     project.commit("1000000002");
     project.cap("production deploy");
+    assert_ne!(project.live_manifest(), manifest);
+
     let shown = project.cap("production deploy:rollback");
     assert!(shown.contains("has no ASSETSYNC_DEPLOY"), "{shown}");
-    assert_eq!(project.live_version(), "1000000002");
+    assert!(!shown.contains("precompile"), "nothing is built: {shown}");
+    assert_eq!(project.live_manifest(), manifest);
+    assert_eq!(project.live_version(), "1000000001");
+    project.commit("1000000003");
+    project.cap("production deploy");
+    assert_eq!(project.live_version(), "1000000003");
+}
+
+#[test]
+fn a_release_from_before_the_gem_without_its_assets_fails_before_anything_changes() {
+    let project = Project::simple();
+    let rails = format!("{BASE}require 'capistrano/rails/assets'\n");
+    project.configure(&rails, "");
+    project.commit("1000000001");
+    project.cap("production deploy");
+    let first = fs::read_link(project.app().join("current")).or_fail();
+    project.configure(&format!("{rails}{OURS}"), "");
+    project.commit("1000000002");
+    project.cap("production deploy");
+    let current = fs::read_link(project.app().join("current")).or_fail();
+    let served = snapshot(&project.served()).or_fail();
+    let refused = |reason: &str| {
+        // Capistrano takes the release that was changed last for the newest.
+        let mut cap =
+            project.cap_on(&project.machine, &project.folder(), "production deploy:rollback");
+        cap.env("ROLLBACK_RELEASE", first.file_name().expect("a release"));
+        let ran = Ran(cap.output().or_fail());
+        assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
+        assert!(ran.stderr().contains(reason), "{}", ran.stderr());
+        assert!(ran.stderr().contains("set :assetsync_restore, false"), "{}", ran.stderr());
+        assert_eq!(fs::read_link(project.app().join("current")).or_fail(), current);
+    };
+    let backup = first.join("assets_manifest_backup");
+    let hidden = first.join("hidden");
+    fs::rename(&backup, &hidden).or_fail();
+    refused("has no manifest in assets_manifest_backup");
+    fs::rename(&hidden, &backup).or_fail();
+    assert_untouched(&served, &project.served());
+    let manifest = names(&backup).remove(0);
+    let text = fs::read_to_string(backup.join(&manifest)).or_fail();
+    fs::write(backup.join(&manifest), text.replace("app-", "gone-")).or_fail();
+    refused("of its assets are gone");
+    assert_untouched(&served, &project.served());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A project with a Capfile, its repository, and servers that Capistrano lays out.
 
+use std::env;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -176,23 +177,7 @@ impl Project {
 
     /// `cap` in a project's folder, on a machine with its own home.
     pub fn cap_on(&self, machine: &Machine, folder: &Path, words: &str) -> Command {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let gem = text(&root.join("integrations/capistrano/lib"));
-        let plugins = text(&root.join("tests/capistrano/plugins"));
-        let mut command = Command::new("cap");
-        command.args(words.split_whitespace()).current_dir(folder);
-        command.env("HOME", machine.home()).env("RUBYLIB", format!("{gem}:{plugins}"));
-        for name in [
-            "SSH_AUTH_SOCK",
-            "RUBYOPT",
-            "BUNDLE_GEMFILE",
-            "ASSETSYNC_STORE",
-            "XDG_STATE_HOME",
-            "XDG_CACHE_HOME",
-        ] {
-            command.env_remove(name);
-        }
-        command
+        cap(machine, folder, words)
     }
 
     /// Runs `cap` to its end, however that is.
@@ -211,19 +196,49 @@ impl Project {
         fs::read_to_string(self.app().join("current/ASSETSYNC_DEPLOY")).or_fail().trim().to_owned()
     }
 
-    /// The version whose assets the live manifest names, found by what is served.
+    /// The only manifest that is served.
     #[track_caller]
-    pub fn live_version(&self) -> String {
+    pub fn live_manifest(&self) -> String {
         let names = names(&self.served());
         let manifests: Vec<_> =
             names.iter().filter(|name| name.starts_with(".sprockets-manifest-")).collect();
         assert_eq!(manifests.len(), 1, "{names:?}");
-        let manifest = fs::read(self.served().join(manifests[0])).or_fail();
+        manifests[0].clone()
+    }
+
+    /// The version whose assets the live manifest names, found by what is served.
+    #[track_caller]
+    pub fn live_version(&self) -> String {
+        let manifest = fs::read(self.served().join(self.live_manifest())).or_fail();
         let manifest: serde_json::Value = serde_json::from_slice(&manifest).or_fail();
         let app = manifest["assets"]["app.js"].as_str().unwrap_or_default();
         let app = fs::read_to_string(self.served().join(app)).or_fail();
         app.split('"').nth(1).unwrap_or_default().to_owned()
     }
+}
+
+/// `cap` in a folder, on a machine with its own home, with the gem and with stand-ins for plugins.
+/// `ASSETSYNC_TEST_RUBYLIB` puts other versions of Capistrano and its libraries before those that
+/// are installed.
+pub fn cap(machine: &Machine, folder: &Path, words: &str) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let gem = text(&root.join("integrations/capistrano/lib"));
+    let plugins = text(&root.join("tests/capistrano/plugins"));
+    let versions = env::var("ASSETSYNC_TEST_RUBYLIB").unwrap_or_default();
+    let mut command = Command::new("cap");
+    command.args(words.split_whitespace()).current_dir(folder);
+    command.env("HOME", machine.home()).env("RUBYLIB", format!("{gem}:{plugins}:{versions}"));
+    for name in [
+        "SSH_AUTH_SOCK",
+        "RUBYOPT",
+        "BUNDLE_GEMFILE",
+        "ASSETSYNC_STORE",
+        "XDG_STATE_HOME",
+        "XDG_CACHE_HOME",
+    ] {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// What a `cap` that went well printed.

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "etc"
 require "minitest/autorun"
 require "stringio"
 require "tmpdir"
@@ -10,6 +11,9 @@ extend Rake::DSL
 
 require "capistrano/all"
 require "capistrano/assetsync/plugin"
+
+# Whoever runs the tests, ssh and Net::SSH look for files in the same home.
+ENV["HOME"] = Etc.getpwuid.dir
 
 module Helper
   # A server as `server NAME, PROPERTIES` defines it.

@@ -46,9 +46,10 @@ class HostTest < AssetsyncTest
     assert_equal "web1:2222", host.label
   end
 
-  def test_keys_that_are_nowhere_are_named_nevertheless
+  def test_keys_that_are_nowhere_are_left_out
     host = Host.new(server("web1", ssh_options: { keys: %w[~/none/id] }))
-    assert_equal [File.expand_path("~/none/id")], host.to_h[:identities]
+    assert_nil host.to_h[:identities]
+    assert_equal [File.expand_path("~/none/id")], host.missing_keys
     assert_nil Host.new(server("web1")).to_h[:identities]
   end
 end

@@ -36,29 +36,54 @@ class PlaceTest < AssetsyncTest
   def test_the_action_changes_and_hooks_stay
     note "before"
     note "after"
-    task("compile" => "before") { @done << "rails" }
+    task("compile") { @done << "theirs" }
+    before "compile", "before"
     after "compile", "after"
-    Place.new("compile") { @done << "ours" }.take
+    assert_equal ["test/place_test.rb:#{__LINE__ - 3}"], ours.take.map(&:place)
     invoke "compile"
     assert_equal %w[before ours after], @done
   end
 
+  def ours
+    @ours ||= Place.new("compile") { @done << "ours" }
+  end
+
   def test_a_task_that_was_not_there
-    Place.new("compile") { @done << "ours" }.take
+    assert_empty ours.take
     invoke "compile"
     assert_equal %w[ours], @done
   end
 
   def test_a_later_definition_is_noticed
-    place = Place.new("compile") { @done << "ours" }
-    place.take
-    assert_nil place.foreign_location
+    ours.take
+    assert_empty ours.take
     Rake::Task["compile"].clear
     note "compile"
-    assert_match(/place_test\.rb:\d+\z/, place.foreign_location)
-    place.take
+    assert_match(/place_test\.rb:\d+\z/, ours.take.first.place)
+    note "compile"
+    assert_match(/place_test\.rb:\d+\z/, ours.take.first.place)
     invoke "compile"
     assert_equal %w[ours], @done
+  end
+
+  def test_prerequisites_of_a_definition_go_and_rails_own_stays_where_it_is
+    note "local"
+    task "compile" => %w[local set_rails_env]
+    assert_equal [Place::Drop.new("test/place_test.rb:#{__LINE__ - 1}", "local")], ours.take
+    note "set_rails_env"
+    task "compile" => %w[set_rails_env]
+    assert_empty ours.take
+    invoke "compile"
+    assert_equal %w[set_rails_env ours], @done
+  end
+
+  # The gem sees no `before` that was there before it was required.
+  def test_prerequisites_of_unknown_origin
+    %w[npm rsync].each { |name| note name }
+    Rake::Task.define_task("compile").prerequisites.push("npm", "rsync")
+    assert_equal %w[rsync], ours.take { |task| task.name == "rsync" }.map(&:prerequisite)
+    invoke "compile"
+    assert_equal %w[npm ours], @done
   end
 
   def test_nothing_happens_before_the_moment

@@ -60,6 +60,27 @@ class SshConfigTest < AssetsyncTest
     assert_equal "", config(config: false).to_s
   end
 
+  def in_home(home)
+    old = ENV.fetch("HOME", nil)
+    ENV["HOME"] = home
+    yield
+  ensure
+    ENV["HOME"] = old
+  end
+
+  def test_another_home_than_that_of_the_password_file
+    file(".ssh/config", "Host web1.example.com\n  Port 2200\n")
+    key = file(".ssh/id_ed25519")
+    in_home(directory) do
+      lines = read_by_ssh(SshConfig.new("web1.example.com", {}), "web1.example.com")
+      assert_includes lines, "port 2200"
+      assert_includes lines, "userknownhostsfile #{directory}/.ssh/known_hosts #{directory}/.ssh/known_hosts2"
+      assert_includes lines, "identityfile #{key}"
+      named = read_by_ssh(SshConfig.new("web1.example.com", { keys: ["/k"] }), "web1.example.com")
+      refute_includes named, "identityfile #{key}"
+    end
+  end
+
   def test_what_would_be_more_than_one_value_is_refused
     jump = ->(hosts) { { proxy: Net::SSH::Proxy::Jump.new(hosts) } }
     [

@@ -3,7 +3,8 @@
 require "capistrano/plugin"
 
 module Capistrano
-  # As capistrano3-puma defines its defaults: it extends lists that are there already.
+  # As capistrano3-puma 6.2.0 and 7.1.0 define their defaults: they extend lists that are there already. 3.1.1 to 5.2.0
+  # extend them whether or not they are there, which the gem's own tests have.
   class Puma < Capistrano::Plugin
     def set_defaults
       set_if_empty :puma_role, :web

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# As capistrano-rbenv defines it.
+# As capistrano-rbenv 2.2.0 defines it.
 
 namespace :rbenv do
   task :validate do

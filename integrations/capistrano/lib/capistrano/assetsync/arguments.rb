@@ -74,10 +74,15 @@ module Capistrano
           roles: [Host::ROLE],
           source: (directories.first if directories.one?),
           delete: @values[:delete]&.to_s,
-          %i[retention keep] => @values[:keep]&.to_i,
+          %i[retention keep] => number(@values[:keep]),
           %i[retention max_age] => @values[:max_age]&.to_s,
           %i[entry_points append] => manifests
         }
+      end
+
+      # Text that is no number stays what it is, for assetsync to name.
+      def number(value)
+        value.is_a?(String) ? Integer(value, 10, exception: false) || value : value
       end
 
       # Several directories are sets of their own, published together.

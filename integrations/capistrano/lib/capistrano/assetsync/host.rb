@@ -35,6 +35,11 @@ module Capistrano
         config.left_out
       end
 
+      # Keys that `ssh_options` name and that can't be read.
+      def missing_keys
+        keys_named.reject { |key| File.readable?(key) }
+      end
+
       # The host's table; `ssh_config` is the path of the written file, if there is one.
       def to_h(ssh_config = nil)
         {
@@ -64,12 +69,15 @@ module Capistrano
         @config ||= SshConfig.new(name, options)
       end
 
-      # Net::SSH passes over keys that are not there. If none is, they are all named, and so is the mistake.
+      # Net::SSH passes over keys that are not there, and so do we; the rest is up to the agent, and to the user's own
+      # configuration.
       def identities
-        keys = Array(options[:keys]).map { |key| File.expand_path(key.to_s) }
-        present = keys.select { |key| File.readable?(key) }
-        keys = present if present.any?
+        keys = keys_named - missing_keys
         keys unless keys.empty?
+      end
+
+      def keys_named
+        Array(options[:keys]).map { |key| File.expand_path(key.to_s) }
       end
     end
   end

@@ -2,15 +2,20 @@
 
 require "capistrano/plugin"
 require "capistrano/assetsync/actions"
+require "capistrano/assetsync/building"
 require "capistrano/assetsync/map_bins"
 require "capistrano/assetsync/moment"
-require "capistrano/assetsync/place"
+require "capistrano/assetsync/preflight"
+require "capistrano/assetsync/takeover"
 require "capistrano/assetsync/version"
 
 module Capistrano
   # Compiles assets on the machine that deploys and pushes them by `assetsync`, in place of `deploy:compile_assets`.
   class Assetsync < Plugin
     include Actions
+    include Building
+    include Preflight
+    include Takeover
 
     def set_defaults
       return if @again
@@ -22,10 +27,10 @@ module Capistrano
       set_if_empty :assetsync_manifest_roles, [:app]
       set_if_empty :assetsync_extra_dirs, []
       set_if_empty :assetsync_settings, {}
+      set_check_defaults
       set_build_defaults
       set_retention_defaults
       take_over
-      watch_map_bins
     end
 
     # The first thing that Capistrano asks of a plugin. Whoever is installed again has nothing to do any more.
@@ -34,6 +39,8 @@ module Capistrano
       return if @again
 
       eval_rakefile File.expand_path("../tasks/assetsync.rake", __dir__)
+      define_places
+      map_bins.watch
     end
 
     def register_hooks
@@ -45,12 +52,21 @@ module Capistrano
     # What is known only once deploy.rb and the stage's file are read.
     def set_up
       append_linked_dirs
-      map_bins.warnings.each { |text| warn_user(text) }
-      keep_places
+      map_bins.warnings.each { |text| warn_user(text) } if fetch(:assetsync_list_warnings)
+      take_places
+      report_drops
+      moment.release_rails unless moment.task
       moment.hook(self) { |task| invoke_at_moment(task) }
+      hook_preflight
     end
 
     private
+
+    def set_check_defaults
+      set_if_empty :assetsync_allowed_tasks, []
+      set_if_empty :assetsync_list_warnings, true
+      set_if_empty :assetsync_checkout, "warn"
+    end
 
     def set_build_defaults
       set_if_empty :assetsync_build_command, "rake assets:precompile"
@@ -66,39 +82,16 @@ module Capistrano
       set_if_empty :assetsync_restore, -> { fetch(:assetsync_delete).to_s != "mirror" }
     end
 
-    # The tasks of capistrano-rails get other actions, and exist where it is not loaded. By now the whole Capfile has
-    # been read, so the order of its lines makes no difference.
+    # The tasks of capistrano-rails get other actions. By now the whole Capfile has been read, so the order of its lines
+    # makes no difference.
     def take_over
-      places.each(&:take)
-      before "deploy:starting", "assetsync:check_program"
+      take_places
       after "deploy:reverted", "deploy:rollback_assets"
+      Rake::Task["load:defaults"].enhance { map_bins.remember }
       return if Rake::Task.task_defined?("deploy:normalize_assets")
 
       Rake::Task.define_task("deploy:normalize_assets") { normalize_timestamps }
       after "deploy:updated", "deploy:normalize_assets"
-    end
-
-    # deploy.rb may have defined a task anew, as the rsync recipe does.
-    def keep_places
-      places.each do |place|
-        foreign = place.foreign_location
-        next unless foreign
-
-        warn_user("#{foreign} defines #{place.name} itself; assetsync takes its place. Delete that definition")
-        place.take
-      end
-    end
-
-    def places
-      @places ||= [
-        Place.new("deploy:compile_assets", waits: -> { deploying? && moment.waits? }) { push(build: true) },
-        Place.new("deploy:cleanup_assets") { prune if fetch(:keep_assets) && !deploying? },
-        Place.new("deploy:rollback_assets") { restore_release }
-      ]
-    end
-
-    def deploying?
-      fetch(:deploying, false)
     end
 
     def moment
@@ -110,16 +103,9 @@ module Capistrano
       Rake::Task[task].invoke unless Rake::Task["deploy:reverting"].already_invoked
     end
 
-    # Runs after the defaults of all plugins, wherever in the Capfile they stand: what is added to a task's actions
-    # while they run is run last.
-    def watch_map_bins
-      bins = map_bins
-      Rake::Task["load:defaults"].enhance { bins.remember }
-    end
-
     def map_bins
       files = -> { [deploy_config_path, stage_config_path.join("#{fetch(:stage)}.rb")] }
-      @map_bins ||= MapBins.new(env.variables, files)
+      @map_bins ||= MapBins.new(env, files)
     end
 
     def append_linked_dirs

@@ -25,6 +25,14 @@ module Capistrano
         raise NotFound, not_found(e)
       end
 
+      # The lines it prints when run with `arguments`, however it ends.
+      def answer(arguments)
+        out, = Open3.capture2(@path, *arguments, err: File::NULL)
+        out.force_encoding(Encoding::UTF_8).scrub.lines
+      rescue SystemCallError => e
+        raise NotFound, not_found(e)
+      end
+
       # Runs it with `arguments` and yields each event as a hash, and each line it wrote to standard error as text, as
       # they come. Returns the exit status; if a signal ended it, 128 and the signal's number as a shell says.
       def run(arguments, &block)

@@ -41,10 +41,13 @@ module Capistrano
         end_command(@main, status)
       end
 
+      # How much of what it said is repeated as the reason: its headline and its end.
+      SAID = 8
+
       # Why it failed, in one line.
       def error
         reasons = [@verdict, *@errors].compact.uniq
-        reasons = @said.last(8) if reasons.empty?
+        reasons = [*@said.first, *@said.drop(1).last(SAID)] if reasons.empty?
         reasons.empty? ? "it gave no reason" : reasons.join("; ")
       end
 

@@ -16,6 +16,7 @@ module Capistrano
       # Runs a command of assetsync on the stage; gives the report, or nil if there was nothing to do it with.
       def run(verb, *arguments)
         hosts = self.hosts
+        return if switched_off?
         return warn_user("no server has a role of :assets_roles, so no assets go anywhere") if hosts.empty?
         return show_dry_run(verb, *arguments) if dry_run?
 
@@ -51,8 +52,15 @@ module Capistrano
         Program.new(fetch(:assetsync_program))
       end
 
+      # As in capistrano-rails: without roles no server gets assets, and nothing is built.
+      def switched_off?
+        Array(fetch(:assets_roles)).empty?
+      end
+
       # The servers that get assets, less those that HOSTS and ROLES leave out.
       def servers
+        return [] if switched_off?
+
         roles = [*Array(fetch(:assets_roles)), *Array(fetch(:assetsync_manifest_roles))].uniq
         env.filter(release_roles(*roles))
       end
@@ -87,11 +95,18 @@ module Capistrano
       def build_variables
         {
           build_command: builds? ? fetch(:assetsync_build_command) : nil,
-          build_environment: fetch(:assetsync_build_environment),
+          build_environment: default_environment.merge(fetch(:assetsync_build_environment)),
           rails_env: fetch(:rails_env) || fetch(:stage),
           rails_groups: fetch(:rails_assets_groups),
-          cleanup: fetch(:assetsync_cleanup)
+          cleanup: fetch(:assetsync_cleanup) && !hooks_after_build?
         }
+      end
+
+      # SSHKit gives these to local commands, too. Those that a shell on the server completes are for the server, and so
+      # are the ones that capistrano-rbenv adds.
+      def default_environment
+        variables = (fetch(:default_env) || {}).transform_keys { |name| name.is_a?(Symbol) ? name.to_s.upcase : name }
+        variables.reject { |name, value| name.start_with?("RBENV_") || value.to_s.match?(/[$~`]/) }
       end
 
       # A warning in the colours and at the level that the user has chosen.

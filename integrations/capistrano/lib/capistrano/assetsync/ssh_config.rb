@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "etc"
 require "net/ssh"
 require "net/ssh/proxy/command"
 require "net/ssh/proxy/jump"
@@ -29,6 +30,10 @@ module Capistrano
       HOST_KEY_RULES = {
         always: "yes", secure: "yes", accept_new: "accept-new", never: "no", false => "no"
       }.freeze
+
+      # What Net::SSH and ssh look for in `~/.ssh`.
+      KNOWN_HOSTS = %w[known_hosts known_hosts2].freeze
+      KEYS = %w[id_ed25519 id_rsa id_ecdsa id_dsa].freeze
 
       # Carried over, here or as settings.
       CARRIED = (NAMES.keys + %i[user port keys keys_only use_agent proxy config verify_host_key]).freeze
@@ -61,7 +66,7 @@ module Capistrano
         lines = own_lines
         return if lines.empty? && own_files?
 
-        "#{block(@host, lines)}#{includes}"
+        "#{block(@host, lines)}#{includes}#{block('*', home_lines)}"
       end
 
       private
@@ -130,7 +135,27 @@ module Capistrano
 
       # Whether ssh reads what Net::SSH does anyway; a project's own `.ssh/config` is read by Net::SSH alone.
       def own_files?
-        [true, nil].include?(@options[:config]) && !File.file?(File.join(Dir.pwd, ".ssh/config"))
+        [true, nil].include?(@options[:config]) && own_home? && !File.file?(File.join(Dir.pwd, ".ssh/config"))
+      end
+
+      # ssh asks the password file where its user is at home, Net::SSH the variable HOME.
+      def own_home?
+        home = Etc.getpwuid&.dir
+        home.nil? || File.expand_path("~") == File.expand_path(home)
+      end
+
+      # The files that are looked for in the home directory if nothing else is said.
+      def home_lines
+        return [] if own_home?
+
+        hosts = KNOWN_HOSTS.map { |file| quoted(:user_known_hosts_file, "~/.ssh/#{file}") }
+        ["UserKnownHostsFile #{hosts.join(' ')}", *home_keys.map { |file| "IdentityFile #{quoted(:keys, file)}" }]
+      end
+
+      def home_keys
+        return [] if Array(@options[:keys]).any? || @options[:keys_only]
+
+        KEYS.map { |file| File.expand_path("~/.ssh/#{file}") }.select { |file| File.file?(file) }
       end
 
       def quoted(option, value)

@@ -8,8 +8,11 @@ module Capistrano
     module Words
       UNITS = %w[kB MB GB TB].freeze
 
-      # Characters that change how the text around them looks, or are not seen: those of assetsync's crates/core/src/text.rs.
-      UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}&&[^\t\n\u{fe00}-\u{fe0f}]]/
+      # Characters that change how the text around them looks, or are not seen: those of assetsync's
+      # crates/core/src/text.rs.
+      UNSAFE = /
+        [\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}&&[^\t\n\u{fe00}-\u{fe0f}]]
+      /x.freeze
 
       module_function
 

@@ -10,7 +10,7 @@ namespace :assetsync do
 
   desc "Build and push assets, as in a deploy"
   task :deploy do
-    plugin.push(build: true)
+    plugin.deploy_now
   end
 
   desc "Push the existing build"
@@ -33,8 +33,8 @@ namespace :assetsync do
     plugin.prune
   end
 
-  task :check_program do
-    plugin.check_program
+  task :preflight do
+    plugin.preflight
   end
 
   task :set_up do
