@@ -268,6 +268,7 @@ fn conversation(destination: &Path, content: &[u8]) -> Vec<u8> {
         cached: None,
         whole_directory: false,
         deletes: false,
+        root_mode: 0o755,
         deploy: None,
     };
     let mut outbox = Outbox::with_window(3, Some(23)).unwrap();

@@ -20,6 +20,7 @@ mod interruptions;
 mod left_out;
 mod memory;
 mod other_servers;
+mod owners;
 mod places;
 mod rails;
 mod referee;

@@ -191,21 +191,3 @@ fn a_destination_that_is_a_link_to_a_directory_is_followed_and_stays_one() {
         assert!(fs::symlink_metadata(&link).or_fail().is_symlink());
     }
 }
-
-/// What the agent needs for itself is private; what it makes for the web server is not.
-#[test]
-fn a_new_destination_and_its_parents_have_the_modes_of_the_accounts_umask() {
-    let (machine, dir) = (Machine::new(), scratch());
-    let source = few_files(dir.path());
-    for (umask, mode) in [("022", 0o755), ("027", 0o750)] {
-        let sshd = Sshd::builder().prelude(&format!("umask {umask}")).start().or_fail();
-        let top = dir.path().join(umask);
-        let place = top.join("shared/public/assets");
-        machine.push(&Way::ssh(sshd.route(), &place), &[], &source);
-        assert_equal(&source, &place);
-        for made in place.ancestors().take_while(|path| path.starts_with(&top)) {
-            let found = fs::metadata(made).or_fail().permissions().mode() & 0o7777;
-            assert_eq!(found, mode, "{:o} for {} under umask {umask}", found, made.display());
-        }
-    }
-}

@@ -13,6 +13,9 @@ mod unwinding;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
+use rustix::fs::Mode;
+use rustix::process::umask;
+
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("--probe") => ExitCode::SUCCESS,
@@ -22,6 +25,8 @@ fn main() -> ExitCode {
 }
 
 fn serve(nonce: &str) -> ExitCode {
+    // All modes are explicit: what is served does not depend on how the account is set up.
+    umask(Mode::empty());
     let input = std::io::stdin().as_fd().try_clone_to_owned();
     let output = std::io::stdout().as_fd().try_clone_to_owned();
     let (Ok(input), Ok(output)) = (input, output) else { return ExitCode::FAILURE };

@@ -134,6 +134,18 @@ pub fn open_dir(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
     }
 }
 
+/// Makes the directory `name` in `parent`. Root gives it to the owner of `parent`, who could not
+/// fill it otherwise.
+pub fn make_dir(parent: BorrowedFd<'_>, name: &[u8], mode: u32) -> io::Result<()> {
+    fs::mkdirat(parent, name, Mode::from_raw_mode(mode as _))?;
+    let stat = fs::fstat(parent)?;
+    if rustix::process::geteuid().is_root() && stat.st_uid != 0 {
+        let (uid, gid) = (fs::Uid::from_raw(stat.st_uid), fs::Gid::from_raw(stat.st_gid));
+        fs::chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+    }
+    Ok(())
+}
+
 /// Whether a directory is a mount point, if the system reports it.
 #[cfg(target_os = "linux")]
 pub fn is_mount_point(dir: BorrowedFd<'_>) -> bool {
@@ -184,7 +196,11 @@ fn metadata_of(stat: &Stat) -> FileMetadata {
     let ctime = time(stat.st_ctime, stat.st_ctime_nsec);
     // Sixteen bits on some systems, thirty-two on others.
     #[allow(clippy::useless_conversion)]
-    let mode = u32::from(stat.st_mode) & 0o7777;
+    let mode = match kind {
+        // Whether a directory has set-group-id is a matter of where it is, not of what is pushed.
+        Kind::Dir => u32::from(stat.st_mode) & 0o5777,
+        _ => u32::from(stat.st_mode) & 0o7777,
+    };
     FileMetadata { kind, mode, mtime, version: FileVersion { ino: stat.st_ino, ctime } }
 }
 
@@ -199,10 +215,14 @@ fn is_file_with(file_metadata: &FileMetadata, mode: u32) -> bool {
         && file_metadata.mode == mode & assetsync_core::entry::CARRIED_MODE
 }
 
-/// Sets the permission bits that a push copies; all others are cleared.
+/// Sets the permission bits that a push copies; all others are cleared, but for set-group-id of a
+/// directory.
 pub fn set_mode(file: impl AsFd, mode: u32) -> io::Result<()> {
-    let mode = Mode::from_raw_mode((mode & assetsync_core::entry::CARRIED_MODE) as _);
-    Ok(fs::fchmod(file, mode)?)
+    let before = fs::fstat(&file)?.st_mode;
+    let is_dir = fs::FileType::from_raw_mode(before) == fs::FileType::Directory;
+    let kept = if is_dir { before & 0o2000 } else { 0 };
+    let mode = (mode & assetsync_core::entry::CARRIED_MODE) as fs::RawMode;
+    Ok(fs::fchmod(file, Mode::from_raw_mode(mode | kept))?)
 }
 
 /// Sets the time of last modification; the time of last access stays.

@@ -25,6 +25,8 @@ pub struct Hello {
     pub whole_directory: bool,
     /// Files may be deleted: refuse protected destinations at once.
     pub deletes: bool,
+    /// Permission bits of the destination, if it has to be made: those of the source.
+    pub root_mode: u32,
     /// Set if the push is part of a deploy.
     pub deploy: Option<Deploy>,
 }
@@ -79,6 +81,7 @@ impl Hello {
         let deletes = if self.deletes { DELETES } else { 0 };
         body.push(dry_run | checksum | cached | deploy | has_history | whole | deletes);
         put_number(&mut body, u64::from(self.timeout_ms));
+        put_number(&mut body, u64::from(self.root_mode));
         body.extend(self.cached.iter().flat_map(|state| state.0));
         body.extend(history.iter().flat_map(|history| history.0));
         let digits = body.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -107,6 +110,7 @@ impl Hello {
             return Err(DecodeError::Unknown { what: "hello flags", value: u64::from(flags) });
         }
         let timeout_ms = fields.bounded("timeout", u64::from(u32::MAX))? as u32;
+        let root_mode = fields.bounded("mode", 0o7777)? as u32;
         let cached = match flags & REMEMBERED {
             0 => None,
             _ => Some(StateId(fields.array()?)),
@@ -127,6 +131,7 @@ impl Hello {
             cached,
             whole_directory,
             deletes: flags & DELETES != 0,
+            root_mode,
             deploy,
         })
     }
@@ -160,6 +165,7 @@ mod tests {
                 cached,
                 whole_directory: deploy.is_some(),
                 deletes: deploy.is_none(),
+                root_mode: 0o755,
                 deploy,
             };
             let line = hello.line();
@@ -172,12 +178,12 @@ mod tests {
     #[test]
     fn other_lines_are_refused() {
         assert_eq!(Hello::parse(b"GET / HTTP/1.1"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 4 0g"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 4 +1+2"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 4 000"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 5 0g"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 5 +1+2"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 5 000"), Err(HelloError::NotHello));
         assert_eq!(Hello::parse(b"assetsync 1 00"), Err(HelloError::Version { theirs: 1 }));
-        assert!(matches!(Hello::parse(b"assetsync 4 0000"), Err(HelloError::Decode(_))));
-        let history_without_deploy = [b"assetsync 4 001000".as_slice(), &[b'0'; 32]].concat();
+        assert!(matches!(Hello::parse(b"assetsync 5 0000"), Err(HelloError::Decode(_))));
+        let history_without_deploy = [b"assetsync 5 001000".as_slice(), &[b'0'; 32]].concat();
         assert!(matches!(Hello::parse(&history_without_deploy), Err(HelloError::Decode(_))));
     }
 }

@@ -300,7 +300,7 @@ fn streams_of_version_4_are_still_read() {
 }
 
 #[test]
-fn the_hello_line_of_version_4_is_still_read_and_written() {
+fn the_hello_line_of_version_5_is_still_read_and_written() {
     let line = include_bytes!("../../tests/fixtures/hello");
     let hello = Hello {
         destination: b"~/shared/public/assets".to_vec(),
@@ -310,6 +310,7 @@ fn the_hello_line_of_version_4_is_still_read_and_written() {
         cached: Some(StateId([0xaa; 16])),
         whole_directory: true,
         deletes: true,
+        root_mode: 0o775,
         deploy: Some(Deploy { history: Some(HistoryId([0xbb; 16])) }),
     };
     assert_eq!(Hello::parse(line), Ok(hello.clone()));

@@ -15,9 +15,6 @@ use rustix::fs::{
 use crate::survey::scan::scan_whole;
 use crate::work::work_dir::WorkDir;
 
-/// The name of the new tree in the work directory, and after the exchange that of the old one.
-pub const NAME: &str = "tree";
-
 /// Why a destination can't be exchanged as a whole.
 #[derive(Debug, thiserror::Error)]
 #[error("Can't publish {path} as a whole: {reason}; nothing was published")]
@@ -86,14 +83,14 @@ pub fn exchange(work: &WorkDir, root: BorrowedFd<'_>, path: &Path) -> io::Result
     if (held.st_dev, held.st_ino) != (there.st_dev, there.st_ino) {
         return Err(io::Error::other("another process replaced the destination meanwhile"));
     }
-    renameat_with(work.dir(), NAME, &parent, name, RenameFlags::EXCHANGE)?;
+    renameat_with(work.dir(), work.tree_name(), &parent, name, RenameFlags::EXCHANGE)?;
     rustix::fs::fsync(&parent)?;
     Ok(rustix::fs::fsync(work.dir())?)
 }
 
 /// Removes the tree in the work directory, if there is one: an unfinished or an old one.
 pub fn remove(work: &WorkDir) -> io::Result<()> {
-    let path = work.path().join(NAME);
+    let path = work.path().join(work.tree_name());
     // The standard library follows no symlinks, not even those that are swapped in meanwhile.
     match std::fs::remove_dir_all(&path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -107,8 +104,9 @@ pub fn remove(work: &WorkDir) -> io::Result<()> {
 
 /// Makes all directories of the tree accessible to the owner, so that they can be removed.
 fn make_writable(work: &WorkDir) -> io::Result<()> {
-    chmodat(work.dir(), NAME, Mode::RWXU, AtFlags::empty())?;
-    let tree = assetsync_tree::open_dir(work.dir(), NAME.as_bytes())?;
+    let name = work.tree_name();
+    chmodat(work.dir(), &name, Mode::RWXU, AtFlags::empty())?;
+    let tree = assetsync_tree::open_dir(work.dir(), name.as_bytes())?;
     let opened = scan_whole(std::os::fd::AsFd::as_fd(&tree), &mut |found| {
         if found.entry.kind == Kind::Dir {
             let name = found.entry.path.file_name();

@@ -17,8 +17,8 @@ use assetsync_core::entry::{CARRIED_MODE, Kind};
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, FileAction};
 use assetsync_core::recipe::Recipe;
-use assetsync_tree::{OpenTree, metadata_at, metadata_of_open, set_mtime_at};
-use rustix::fs::{AtFlags, Mode, mkdirat, renameat, symlinkat, unlinkat};
+use assetsync_tree::{OpenTree, make_dir, metadata_at, set_mtime_at};
+use rustix::fs::{AtFlags, Mode, renameat, symlinkat, unlinkat};
 
 use super::alias::is_one;
 use crate::staging::staging_area::{StagingArea, sync_file_system};
@@ -159,7 +159,7 @@ impl<'a> Publisher<'a> {
 
     fn make_writable(&mut self, dir: Option<RelPath>) -> io::Result<()> {
         let fd = self.tree.dir(dir.as_ref())?;
-        let mode = metadata_of_open(fd)?.mode;
+        let mode = rustix::fs::fstat(fd)?.st_mode & 0o7777;
         rustix::fs::fchmod(fd, Mode::from_raw_mode((mode | 0o300) as _))?;
         self.opened.push((dir, mode));
         Ok(())
@@ -313,8 +313,7 @@ impl<'a> Publisher<'a> {
             None => {}
         }
         // The owner must be able to fill it; the last step sets the final bits.
-        let mode = Mode::from_raw_mode(((mode & CARRIED_MODE) | 0o700) as _);
-        Ok(mkdirat(self.tree.parent(path)?, path.file_name(), mode)?)
+        make_dir(self.tree.parent(path)?, path.file_name(), (mode & CARRIED_MODE) | 0o700)
     }
 
     /// Runs a step for each action, the deepest paths first.

@@ -76,7 +76,7 @@ impl NewTree {
     ) -> Result<NewTree, AgentError> {
         let mut merge = PlanMerge::new(plan).map_err(AgentError::WorkFiles)?;
         let mut too_many = false;
-        let root = clone_tree(old.root(), work.dir(), exchange::NAME, &mut |found| {
+        let root = clone_tree(old.root(), work.dir(), &work.tree_name(), &mut |found| {
             too_many = merge.changed.0.len() > MOST_CHANGED;
             if too_many { Err(io::ErrorKind::Other.into()) } else { merge.is_copied(found) }
         });

@@ -1,13 +1,11 @@
 //! A dry run: a survey and answers; nothing is created, locked or changed.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use assetsync_core::protocol::Hello;
 use assetsync_tree::OpenTree;
-use rustix::fs::{Mode, OFlags, open};
-use rustix::io::Errno;
 
 use super::locked::deploy_survey;
 use super::request::{Request, next_request};
@@ -17,7 +15,7 @@ use crate::staging::rename_table::RenameTable;
 use crate::survey::answer_queries::QueryFiles;
 use crate::survey::walk::{Survey, SurveyOptions};
 use crate::work::destination::{self, Destination};
-use crate::work::work_dir::{WorkDirError, choose};
+use crate::work::work_dir::{Existing, WorkDirError, choose};
 
 /// Serves a dry run.
 pub fn serve(conversation: &mut Conversation, hello: &Hello) -> Result<(), AgentError> {
@@ -51,7 +49,8 @@ fn survey(
     let free_space_dir = destination::open_nearest(&hello.destination);
     let options = SurveyOptions {
         spool_dir,
-        work: work.as_ref().map(AsFd::as_fd),
+        work: work.as_ref().map(|work| work.dir.as_fd()),
+        pushed_before: work.as_ref().is_some_and(|work| work.was_pushed),
         free_space_dir: free_space_dir.as_ref().map(AsFd::as_fd),
         checksum: hello.checksum,
         clock: None,
@@ -64,13 +63,12 @@ fn survey(
 
 /// Opens the work directory, if it can be read. Without it a push is only slower, but a deploy
 /// would conclude that nothing was ever deployed: then it is an error.
-fn open_work(path: &Path, is_needed: bool) -> Result<Option<OwnedFd>, AgentError> {
-    match open(path, OFlags::RDONLY, Mode::empty()) {
-        Ok(work) => Ok(Some(work)),
-        Err(error) if is_needed && error != Errno::NOENT => {
-            let (path, source) = (path.to_path_buf(), error.into());
+fn open_work(path: &Path, is_needed: bool) -> Result<Option<Existing>, AgentError> {
+    match Existing::open(path) {
+        Err(source) if is_needed => {
+            let path = path.to_path_buf();
             Err(AgentError::WorkDir(WorkDirError::Io { path, source }))
         }
-        Err(_) => Ok(None),
+        opened => Ok(opened.unwrap_or_default()),
     }
 }

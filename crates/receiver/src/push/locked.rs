@@ -51,6 +51,7 @@ impl<'p> Locked<'p> {
         let options = SurveyOptions {
             spool_dir: work.path(),
             work: Some(work.dir()),
+            pushed_before: work.was_pushed(),
             free_space_dir: Some(work.dir()),
             checksum: hello.checksum,
             clock: Some(file_system_now(work).map_err(AgentError::WorkFiles)?),

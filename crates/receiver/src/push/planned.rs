@@ -5,6 +5,7 @@ use super::staged::Staged;
 use crate::error::AgentError;
 use crate::retained::requests::RetentionRequests;
 use crate::staging::check_plan::check_plan;
+use crate::staging::foreign_files::copy_foreign_files;
 use crate::staging::plan_store::PlanStore;
 use crate::staging::prefix::Prefix;
 use crate::staging::stage_files::Stager;
@@ -30,6 +31,7 @@ impl<'p> Planned<'p> {
         stage.sync_each = plan.wire_actions.len() <= FEW_FILES && context.exchange_path.is_none();
         let used = plan.used_partials()?;
         stage.remove_unused(&partials, &used).map_err(AgentError::WorkFiles)?;
+        copy_foreign_files(&mut plan, &mut context.tree)?;
         check_plan(&mut plan, &mut context.tree)?;
         let mut stager = Stager {
             plan: &mut plan,

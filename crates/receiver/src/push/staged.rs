@@ -26,7 +26,7 @@ impl<'p> Staged<'p> {
             let durable = self.context.stage.make_durable();
             durable.map_err(|source| PublishError { path: ".".into(), source })?;
         }
-        let mut notices = Vec::new();
+        let mut notices: Vec<_> = self.context.work.warning().map(Into::into).into_iter().collect();
         let changed = match self.context.exchange_path.is_some() && is_needed(&mut self.plan)? {
             true => Some(self.exchange(&mut notices)?),
             false => {
@@ -64,8 +64,8 @@ impl<'p> Staged<'p> {
 
     fn retain(&mut self, notices: &mut Vec<String>) -> Result<(), AgentError> {
         let Some(retention) = &mut self.retention else { return Ok(()) };
-        let PushContext { tree, stage, .. } = &mut self.context;
-        notices.append(&mut retention.keep(&mut self.plan, tree, stage)?);
+        let tree = &mut self.context.tree;
+        notices.append(&mut retention.keep(&mut self.plan, tree)?);
         Ok(())
     }
 
@@ -78,6 +78,7 @@ impl<'p> Staged<'p> {
         let PushContext { tree, stage, work, .. } = &mut self.context;
         let cleared = stage.clear();
         let saved = cleared.and_then(|()| save_index(&mut self.plan, tree, work, changed));
+        let saved = saved.and_then(|state| work.mark_pushed().map(|()| state));
         saved.map_err(|error| notices.push(format!("Can't save the index: {error}"))).ok()
     }
 }

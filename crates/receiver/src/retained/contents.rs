@@ -12,14 +12,16 @@ use assetsync_core::digest::Digest;
 use assetsync_core::limits;
 use assetsync_core::state::RetainedContent;
 use assetsync_tree::{open_dir, open_file};
-use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, mkdirat, openat, renameat, statat, unlinkat,
-};
+use rustix::fs::{AtFlags, Dir, FileType, renameat, statat, unlinkat};
 
-use crate::work::work_dir::{WorkDir, remove_staged};
+use crate::work::sharing::{create_file, open_or_make};
+use crate::work::work_dir::WorkDir;
 
 /// The directory's name in the work directory.
 pub const NAME: &str = "aside";
+
+/// The name of a content while it is written.
+const NEW_NAME: &str = "new";
 
 /// Lists the retained contents by digest; at most [`limits::RETAINED_CONTENTS`]. Other files in the
 /// directory are ignored.
@@ -82,21 +84,14 @@ pub struct RetainedWriter<'w> {
 impl<'w> RetainedWriter<'w> {
     /// Creates the directory if it does not exist.
     pub fn begin(work: &'w WorkDir) -> io::Result<RetainedWriter<'w>> {
-        match mkdirat(work.dir(), NAME, Mode::RWXU) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let dir = open_dir(work.dir(), NAME.as_bytes())?;
+        let dir = open_or_make(work.dir(), NAME)?;
         Ok(RetainedWriter { work, dir, buffer: vec![0; limits::LITERAL_BYTES] })
     }
 
-    /// Retains the content of `file`, written as `name` in the staging area first; `false` if it
-    /// does not have the digest.
-    pub fn keep(&mut self, mut file: File, digest: &Digest, name: &str) -> io::Result<bool> {
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let copy = openat(self.work.stage(), name, flags, Mode::RUSR | Mode::WUSR)?;
-        let mut copy = File::from(copy);
+    /// Retains the content of `file`, written under another name first; `false` if it does not
+    /// have the digest.
+    pub fn keep(&mut self, mut file: File, digest: &Digest) -> io::Result<bool> {
+        let mut copy = create_file(self.dir.as_fd(), NEW_NAME)?;
         let mut hasher = blake3::Hasher::new();
         loop {
             match file.read(&mut self.buffer) {
@@ -110,11 +105,11 @@ impl<'w> RetainedWriter<'w> {
             }
         }
         if hasher.finalize().as_bytes() != &digest.0 {
-            remove_staged(self.work, name)?;
+            unlinkat(&self.dir, NEW_NAME, AtFlags::empty())?;
             return Ok(false);
         }
         copy.sync_all()?;
-        renameat(self.work.stage(), name, &self.dir, digest.to_string())?;
+        renameat(&self.dir, NEW_NAME, &self.dir, digest.to_string())?;
         Ok(true)
     }
 

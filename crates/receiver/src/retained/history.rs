@@ -1,7 +1,7 @@
 //! The history of deploys in the work directory. For the agent it is only bytes.
 //!
-//! A new one is written in the staging area while it is received, and renamed over the old one:
-//! after a crash either the old or the new one is complete.
+//! A new one is written beside the old one while it is received, and renamed over it: after a crash
+//! either the old or the new one is complete.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -11,12 +11,16 @@ use assetsync_core::digest::Digest;
 use assetsync_core::limits;
 use assetsync_core::state::HistoryId;
 use assetsync_tree::open_file;
-use rustix::fs::{Mode, OFlags, openat, renameat};
+use rustix::fs::renameat;
 
+use crate::work::sharing::create_file;
 use crate::work::work_dir::WorkDir;
 
 /// The file's name in the work directory.
 pub const NAME: &str = "history";
+
+/// Its name while it is written.
+const NEW_NAME: &str = "history.new";
 
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 64 * 1024;
@@ -79,22 +83,18 @@ impl Read for Pieces<'_> {
 #[derive(Debug)]
 pub struct HistoryWriter {
     file: File,
-    name: String,
     bytes: u64,
 }
 
 impl HistoryWriter {
-    /// Starts a history as `name` in the staging area with the first `keep` bytes of the old one;
-    /// `None` if the old one has fewer.
-    pub fn begin(work: &WorkDir, name: String, keep: u64) -> io::Result<Option<HistoryWriter>> {
+    /// Starts a history with the first `keep` bytes of the old one; `None` if the old one has
+    /// fewer.
+    pub fn begin(work: &WorkDir, keep: u64) -> io::Result<Option<HistoryWriter>> {
         let old = HistoryReader::open(work.dir())?;
         if keep > old.as_ref().map_or(0, |old| old.bytes) {
             return Ok(None);
         }
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(work.stage(), &name, flags, Mode::RUSR | Mode::WUSR)?;
-        let mut new = HistoryWriter { file: file.into(), name, bytes: keep };
+        let mut new = HistoryWriter { file: create_file(work.dir(), NEW_NAME)?, bytes: keep };
         let mut left = keep;
         let mut buffer = vec![0; READ_BYTES];
         let mut pieces = old.as_ref().map(HistoryReader::pieces);
@@ -126,7 +126,7 @@ impl HistoryWriter {
     /// Makes it durable and renames it over the old one.
     pub fn publish(self, work: &WorkDir) -> io::Result<()> {
         self.file.sync_all()?;
-        renameat(work.stage(), &self.name, work.dir(), NAME)?;
+        renameat(work.dir(), NEW_NAME, work.dir(), NAME)?;
         Ok(rustix::fs::fsync(work.dir().as_fd())?)
     }
 }

@@ -15,7 +15,6 @@ use crate::error::AgentError;
 use crate::retained::history::{HistoryReader, HistoryWriter};
 use crate::retained::{contents, history};
 use crate::staging::plan_store::{PlanStore, is_file};
-use crate::staging::staging_area::StagingArea;
 use crate::work::work_dir::{WorkDir, WorkDirError};
 
 /// Sends the history and the list of retained contents; returns the list.
@@ -89,14 +88,13 @@ impl<'w> RetentionRequests<'w> {
         &mut self,
         message: &ToAgent<'_>,
         plan: &mut PlanStore,
-        stage: &StagingArea<'_>,
     ) -> Result<(), AgentError> {
         match message {
             ToAgent::Retain { known, digest } => self.retain(*known, *digest, plan),
             ToAgent::DropRetained { retained_contents } => {
                 self.retained_to_drop(*retained_contents)
             }
-            ToAgent::History { keep } => self.begin_history(*keep, stage),
+            ToAgent::History { keep } => self.begin_history(*keep),
             ToAgent::HistoryChunk(piece) => self.append(piece),
             other => Err(AgentError::unexpected(other, "between files")),
         }
@@ -131,11 +129,11 @@ impl<'w> RetentionRequests<'w> {
         Ok(())
     }
 
-    fn begin_history(&mut self, keep: u64, stage: &StagingArea<'_>) -> Result<(), AgentError> {
+    fn begin_history(&mut self, keep: u64) -> Result<(), AgentError> {
         if self.history.is_some() {
             return Err(AgentError::protocol("two histories"));
         }
-        let new = HistoryWriter::begin(self.work, stage.temporary_name("history", 0), keep);
+        let new = HistoryWriter::begin(self.work, keep);
         let new = new.map_err(unusable(self.work.path(), history::NAME))?;
         self.history = new;
         match self.history {
@@ -165,11 +163,10 @@ impl<'w> RetentionRequests<'w> {
         &mut self,
         plan: &mut PlanStore,
         tree: &mut OpenTree,
-        stage: &StagingArea<'_>,
     ) -> Result<Vec<String>, AgentError> {
         let mut notices = Vec::new();
         if !self.to_retain.is_empty() {
-            let kept = self.keep_contents(plan, tree, stage, &mut notices);
+            let kept = self.keep_contents(plan, tree, &mut notices);
             kept.map_err(unusable(self.work.path(), contents::NAME))?;
         }
         if let Some(new) = self.history.take() {
@@ -182,7 +179,6 @@ impl<'w> RetentionRequests<'w> {
         &mut self,
         plan: &mut PlanStore,
         tree: &mut OpenTree,
-        stage: &StagingArea<'_>,
         notices: &mut Vec<String>,
     ) -> io::Result<()> {
         let mut keeper = contents::RetainedWriter::begin(self.work)?;
@@ -190,7 +186,7 @@ impl<'w> RetentionRequests<'w> {
             let Some(index_entry) = plan.index_entries.get(known)? else { continue };
             let path = index_entry.entry.path;
             let kept = match tree.open_file(&path) {
-                Ok(file) => keeper.keep(file, &digest, &stage.temporary_name("aside", known))?,
+                Ok(file) => keeper.keep(file, &digest)?,
                 Err(_) => false,
             };
             if !kept {

@@ -2,6 +2,7 @@
 
 pub(crate) mod check_plan;
 pub(crate) mod file_builder;
+pub(crate) mod foreign_files;
 pub(crate) mod plan_store;
 pub(crate) mod prefix;
 pub(crate) mod reference_reader;

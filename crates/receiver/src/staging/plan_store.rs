@@ -33,6 +33,8 @@ pub struct PlanStore {
     renames: RenameTable,
     /// Whether each action's file is staged.
     staged: Vec<bool>,
+    /// Whether each action is a touch that has to be a copy; empty if none is.
+    copies: Vec<bool>,
     /// Amended files, by action: they changed at the source after they were planned.
     amended: HashMap<u32, Amended>,
 }
@@ -65,8 +67,9 @@ impl PlanStore {
         renames: RenameTable,
         learned: Learned,
     ) -> PlanStore {
-        let (wire_actions, staged, amended) = (Spool::new(spool_dir), Vec::new(), HashMap::new());
-        PlanStore { wire_actions, index_entries, learned, renames, staged, amended }
+        let (wire_actions, amended) = (Spool::new(spool_dir), HashMap::new());
+        let (staged, copies) = (Vec::new(), Vec::new());
+        PlanStore { wire_actions, index_entries, learned, renames, staged, copies, amended }
     }
 
     /// Receives a plan that begins with `first`, and checks each action before any is carried out.
@@ -140,6 +143,23 @@ impl PlanStore {
         Ok(())
     }
 
+    /// Makes a touch a copy: the mode and times of the file can't be set where it is.
+    pub fn copy_instead(&mut self, action: u32) {
+        self.copies.resize(self.wire_actions.len() as usize, false);
+        if let Some(copy) = self.copies.get_mut(action as usize) {
+            *copy = true;
+        }
+    }
+
+    /// The file of a touch that is a copy of itself.
+    fn as_copy(&mut self, file: &mut FileAction, known: u32) -> io::Result<()> {
+        let index_entry = self.index_entries.get(known)?.ok_or(io::ErrorKind::NotFound)?;
+        file.size = index_entry.entry.file_size().unwrap_or(0);
+        file.digest = index_entry.digest.or_else(|| self.learned.get(&known).copied());
+        file.recipe = Recipe::Copy { from: Basis::Existing(known) };
+        Ok(())
+    }
+
     /// Records that an action's file is staged.
     pub fn set_staged(&mut self, action: u32) {
         if let Some(staged) = self.staged.get_mut(action as usize) {
@@ -191,6 +211,11 @@ impl Actions for PlanStore {
     fn action(&mut self, position: u32) -> io::Result<Option<Action>> {
         let Some(wire_action) = self.wire_actions.get(position)? else { return Ok(None) };
         let mut action = self.resolve(wire_action)?;
+        if let (ActionKind::File(file), Some(known), Some(true)) =
+            (&mut action.what, action.known, self.copies.get(position as usize))
+        {
+            self.as_copy(file, known)?;
+        }
         if let (ActionKind::File(file), Some(amended)) =
             (&mut action.what, self.amended.get(&position))
         {

@@ -248,7 +248,7 @@ impl Stager<'_, '_> {
                 }
                 ToAgent::ContentEnd { publish } => return Ok(publish),
                 other => match &mut self.retention {
-                    Some(retention) => retention.on_message(&other, self.plan, self.stage)?,
+                    Some(retention) => retention.on_message(&other, self.plan)?,
                     None => return Err(AgentError::unexpected(&other, "between files")),
                 },
             }

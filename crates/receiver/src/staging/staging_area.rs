@@ -147,6 +147,7 @@ impl<'w> StagingArea<'w> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(self.work.stage(), &name, flags, Mode::RUSR | Mode::WUSR)?;
+        self.work.give(&file)?;
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         Ok(StagedFile {

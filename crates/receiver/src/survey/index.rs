@@ -16,9 +16,10 @@ use assetsync_core::protocol::{CodecContext, Fields, StateHasher};
 use assetsync_core::state::StateId;
 use assetsync_core::work_names::INDEX;
 use assetsync_tree::open_file;
-use rustix::fs::{Mode, OFlags, openat, renameat};
+use rustix::fs::renameat;
 
 use super::index_entry::IndexEntry;
+use crate::work::sharing::create_file;
 
 const MAGIC: &[u8; 16] = b"assetsync-index2";
 const NEW_NAME: &str = "index.new";
@@ -161,9 +162,7 @@ pub struct IndexWriter<'w> {
 impl<'w> IndexWriter<'w> {
     /// Starts a new index in a work directory.
     pub fn create(work: BorrowedFd<'w>) -> io::Result<IndexWriter<'w>> {
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = File::from(openat(work, NEW_NAME, flags, Mode::RUSR | Mode::WUSR)?);
+        let file = create_file(work, NEW_NAME)?;
         let mut writer = IndexWriter {
             work,
             file: BufWriter::with_capacity(64 * 1024, file),

@@ -22,7 +22,8 @@ use crate::staging::staging_area::PartialFile;
 use crate::survey::index::IndexReader;
 use crate::survey::index_entry::IndexEntry;
 use crate::survey::scan::{ScannedEntry, scan};
-use crate::work::work_dir::{WorkDir, was_pushed};
+use crate::work::sharing::create_file;
+use crate::work::work_dir::WorkDir;
 
 /// The result of a survey.
 pub struct Survey {
@@ -48,6 +49,8 @@ pub struct SurveyOptions<'a> {
     pub spool_dir: &'a Path,
     /// The work directory, if there is one.
     pub work: Option<BorrowedFd<'a>>,
+    /// Whether a push has completed to the destination.
+    pub pushed_before: bool,
     /// A directory on the destination's file system, to measure its free space.
     pub free_space_dir: Option<BorrowedFd<'a>>,
     /// Read every file, even if the index has it.
@@ -104,7 +107,7 @@ impl SurveyOptions<'_> {
         }
         statistics.index_is_stale = survey.index_is_stale;
         statistics.state = survey.state;
-        statistics.pushed_before = self.work.is_some_and(was_pushed);
+        statistics.pushed_before = self.pushed_before;
         conversation.send(&ToSender::StateEnd(statistics))?;
         conversation.flush()?;
         Ok(survey)
@@ -221,11 +224,7 @@ pub fn settled_now(work: &WorkDir) -> std::io::Result<Mtime> {
 
 /// The file system's clock: the ctime of a file written now.
 pub fn file_system_now(work: &WorkDir) -> std::io::Result<Mtime> {
-    use rustix::fs::{Mode, OFlags, openat};
-    let flags =
-        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file =
-        std::fs::File::from(openat(work.dir(), "clock", flags, Mode::RUSR | Mode::WUSR)?);
+    let mut file = create_file(work.dir(), "clock")?;
     std::io::Write::write_all(&mut file, b"now")?;
     Ok(assetsync_tree::metadata_of_open(file.as_fd())?.version.ctime)
 }

@@ -52,6 +52,8 @@ pub struct SessionOptions {
     pub publish: Publishing,
     /// Whether anything may be deleted.
     pub deletes: bool,
+    /// Permission bits of the destination, if it has to be made.
+    pub root_mode: u32,
     /// The deploy that the push is part of.
     pub deploy: Option<Deploy>,
 }
@@ -66,6 +68,7 @@ impl SessionOptions {
             cached: self.cached,
             whole_directory: self.publish == Publishing::Directory,
             deletes: self.deletes,
+            root_mode: self.root_mode,
             deploy: self.deploy,
         })
     }

@@ -19,11 +19,12 @@ impl<'c, 'a> Connected<'c, 'a> {
         cache: DestinationCache<'a>,
         cached_history: &[u8],
     ) -> Result<Connected<'c, 'a>, PushError> {
-        let PushContext { target, connection, options, monitor, .. } = *context;
+        let PushContext { source, target, connection, options, monitor, .. } = *context;
         let opening = SessionOptions {
             cached: cache.id(),
             publish: options.publish,
             deletes: context.is_deploy() || options.policy.delete,
+            root_mode: source.root_mode(),
             deploy: context.is_deploy().then(|| deploy_greeting(cached_history)),
         };
         let session = Session::connect(target, connection, opening, monitor)?;

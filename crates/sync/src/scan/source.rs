@@ -23,6 +23,9 @@ use crate::scan::filter::{Filter, Verdict};
 /// How often a file that changes while it is read is tried.
 const READS: usize = 3;
 
+/// Permission bits of the root of a given source.
+const GIVEN_ROOT_MODE: u32 = 0o755;
+
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 256 * 1024;
 
@@ -31,6 +34,7 @@ const READ_BYTES: usize = 256 * 1024;
 pub struct Source {
     root: OwnedFd,
     path: PathBuf,
+    root_mode: u32,
     /// The entries that are pushed, in tree order, as they were listed.
     pub entries: Vec<Entry>,
     /// Paths that are not pushed.
@@ -80,13 +84,16 @@ impl Source {
     pub fn scan(path: &Path, filter: &Filter) -> Result<Source, SourceError> {
         let failed = |source: io::Error| SourceError::Root { path: path.into(), source };
         let root = OwnedFd::from(File::open(path).map_err(failed)?);
-        if !File::from(root.try_clone().map_err(failed)?).metadata().map_err(failed)?.is_dir() {
+        let metadata = metadata_of_open(&root).map_err(failed)?;
+        if metadata.kind != Kind::Dir {
             return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
+        let root_mode = metadata.mode & CARRIED_MODE;
         let (entries, left_out, hashed) = (Vec::new(), Vec::new(), OnceLock::new());
         let path = path.into();
+        let has_contents_elsewhere = false;
         let mut source =
-            Source { root, path, entries, left_out, has_contents_elsewhere: false, hashed };
+            Source { root, path, root_mode, entries, left_out, has_contents_elsewhere, hashed };
         let unreadable = source.list(filter);
         if unreadable.is_empty() { Ok(source) } else { Err(SourceError::Unreadable(unreadable)) }
     }
@@ -115,6 +122,7 @@ impl Source {
         Ok(Source {
             root,
             path,
+            root_mode: GIVEN_ROOT_MODE,
             entries: listed,
             left_out: Vec::new(),
             has_contents_elsewhere: true,
@@ -142,6 +150,11 @@ impl Source {
     pub fn hashed(&self) -> Result<&[SourceEntry], Arc<SourceError>> {
         let hashed = self.hashed.get_or_init(|| self.hash().map_err(Arc::new));
         hashed.as_deref().map_err(Arc::clone)
+    }
+
+    /// Permission bits of the source itself: a destination that is made gets them.
+    pub fn root_mode(&self) -> u32 {
+        self.root_mode
     }
 
     /// The source's path, as it was given.

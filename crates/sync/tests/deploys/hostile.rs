@@ -39,6 +39,7 @@ fn hear<M: Message>(reference: &TestHost, messages: &[M]) -> Heard {
         cached: None,
         whole_directory: false,
         deletes: true,
+        root_mode: 0o755,
         deploy: Some(Deploy::default()),
     };
     let script = [hello.line(), packed(messages)].concat();

@@ -68,6 +68,7 @@ impl Host {
             cached: None,
             whole_directory: false,
             deletes: true,
+            root_mode: 0o755,
             deploy: None,
         }
     }

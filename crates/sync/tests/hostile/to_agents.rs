@@ -278,10 +278,10 @@ fn first_lines_that_are_none_are_refused() {
         (&endless, "first line does not end"),
         (b"GET / HTTP/1.1\n", "not assetsync's"),
         (b"assetsync 99 00\n", "version 99"),
-        (b"assetsync 4 zz\n", "not assetsync's"),
-        (b"assetsync 4 +1\n", "not assetsync's"),
-        (b"assetsync 4 ff\n", "ends too early"),
-        (b"assetsync 4 00ff00\n", "unknown"),
+        (b"assetsync 5 zz\n", "not assetsync's"),
+        (b"assetsync 5 +1\n", "not assetsync's"),
+        (b"assetsync 5 ff\n", "ends too early"),
+        (b"assetsync 5 00ff00\n", "unknown"),
     ];
     for (line, expected) in cases {
         let heard = host.hear(line.to_vec());
