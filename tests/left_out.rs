@@ -1,10 +1,10 @@
-//! What a source holds and is not carried is named, in words and as JSON, by pushes and by deploys.
+//! What a source holds and is not pushed is named, in words and as JSON, by pushes and by deploys.
 
 use std::fs;
 use std::path::Path;
 
 use assetsync_sync::scan::filter::Filter;
-use assetsync_sync::{Source, Why};
+use assetsync_sync::{About, Source};
 
 use crate::fleet::{Fleet, events};
 use crate::support::{Machine, OrFail, Ran, Way, scratch, text};
@@ -21,7 +21,7 @@ fn furnish(source: &Path) {
 
 /// What is told of each, and of nothing below it.
 const TOLD: [&str; 2] =
-    [".assetsync-store is not carried: .assetsync", "deep/.assetsync is not carried: .assetsync"];
+    [".assetsync-store is not pushed: .assetsync", "deep/.assetsync is not pushed: .assetsync"];
 
 #[test]
 fn names_of_work_directories_are_told() {
@@ -32,7 +32,7 @@ fn names_of_work_directories_are_told() {
     let ran = machine.run(words);
     assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
     let said = ran.stderr();
-    assert_eq!(said.matches("is not carried").count(), 2, "{said}");
+    assert_eq!(said.matches("is not pushed").count(), 2, "{said}");
     TOLD.iter().for_each(|told| assert!(said.contains(&format!("warning: {told}")), "{said}"));
     assert!(place.join(".assetsyncrc").exists());
     assert!(!place.join(".assetsync-store").exists());
@@ -89,7 +89,7 @@ fn a_source_lists_what_it_leaves_out() {
     furnish(dir.path());
     let source = Source::scan(dir.path(), &Filter::default()).or_fail();
     let left_out: Vec<_> =
-        source.left_out.iter().map(|one| (one.path.to_string(), one.why)).collect();
+        source.notices.iter().map(|one| (one.path.to_string(), one.about.clone())).collect();
     let expected = [".assetsync-store", "deep/.assetsync"];
-    assert_eq!(left_out, expected.map(|path| (path.to_owned(), Why::Reserved)));
+    assert_eq!(left_out, expected.map(|path| (path.to_owned(), About::Reserved)));
 }

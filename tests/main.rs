@@ -24,6 +24,7 @@ mod owners;
 mod places;
 mod rails;
 mod referee;
+mod rsync_options;
 mod sftp;
 mod sharing;
 mod store;

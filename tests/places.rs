@@ -219,7 +219,7 @@ fn names_of_stages_are_no_directories() {
 fn a_directory_is_no_private_key() {
     Folder::new().refuses(&[(
         "-avi public other far:/srv",
-        &["-i takes a private key file, but public is a directory", "--itemize-changes"],
+        &["-i takes a file, but public is a directory", "--itemize-changes"],
     )]);
 }
 

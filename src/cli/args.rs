@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use assetsync_sync::LinkRules;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::bench::{self, BenchArguments};
@@ -15,6 +16,7 @@ use super::rollout::{
     self, DeployArguments, HostsArguments, PruneArguments, RollbackArguments, StatusArguments,
 };
 use super::store::{self, StoreArguments};
+use crate::ui::change_format::ChangeFormat;
 
 /// Push compiled web assets to servers: sends only what changed, publishes all or nothing
 #[derive(Debug, Parser)]
@@ -109,9 +111,6 @@ pub struct PushArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub output: OutputArguments,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub habits: RsyncCompatArguments,
 }
 
 /// Which files are pushed, compared and deleted.
@@ -122,8 +121,14 @@ pub struct SelectionArguments {
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     /// Delete extraneous files at the destination, after everything else
-    #[arg(long)]
+    #[arg(
+        long,
+        aliases = ["del", "delete-before", "delete-during", "delete-delay", "delete-after"],
+    )]
     pub delete: bool,
+    /// Delete excluded files at the destination, too; implies --delete
+    #[arg(long)]
+    pub delete_excluded: bool,
     /// Refuse to delete more than N paths; lets a first push delete up to N unrelated files
     #[arg(long, value_name = "N")]
     pub max_delete: Option<u64>,
@@ -142,15 +147,56 @@ pub struct SelectionArguments {
     /// Read include patterns from FILE, one per line ("-" reads standard input)
     #[arg(long, value_name = "FILE", action = ArgAction::Append, value_hint = ValueHint::FilePath)]
     pub include_from: Vec<PathBuf>,
+    /// Add a filter rule, as in rsync: "- *.map", "P uploads/", "merge FILE"
+    #[arg(short = 'f', long, value_name = "RULE", action = ArgAction::Append, allow_hyphen_values = true)]
+    pub filter: Vec<OsString>,
+    /// Push only the paths in FILE, one per line, relative to SRC ("-" reads standard input)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["delete", "delete_excluded"])]
+    pub files_from: Option<PathBuf>,
+    /// The lists of --files-from, --exclude-from and --include-from end each item with a NUL byte
+    #[arg(short = '0', long)]
+    pub from0: bool,
+    /// Push what symlinks lead to in place of the symlinks
+    #[arg(short = 'L', long)]
+    pub copy_links: bool,
+    /// Push what symlinks lead to in place of those that leave SRC
+    #[arg(long)]
+    pub copy_unsafe_links: bool,
+    /// Push directories in place of the symlinks that lead to them
+    #[arg(short = 'k', long)]
+    pub copy_dirlinks: bool,
+    /// Leave out symlinks that leave SRC
+    #[arg(long)]
+    pub safe_links: bool,
     /// Publish matching files last, like manifests and *.html
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append, allow_hyphen_values = true)]
     pub entry_point: Vec<OsString>,
     /// Read and compare every file at the destination
     #[arg(short = 'c', long)]
     pub checksum: bool,
+    /// Compare files even if size and time are equal
+    #[arg(short = 'I', long, hide = true)]
+    pub ignore_times: bool,
     /// Treat files of equal size as unchanged
-    #[arg(long, conflicts_with = "checksum")]
+    #[arg(long, conflicts_with_all = ["checksum", "ignore_times"])]
     pub size_only: bool,
+}
+
+impl SelectionArguments {
+    /// Whether extraneous files are deleted.
+    pub fn deletes(&self) -> bool {
+        self.delete || self.delete_excluded
+    }
+
+    /// What is done with symlinks.
+    pub fn links(&self) -> LinkRules {
+        LinkRules {
+            copy_all: self.copy_links,
+            copy_unsafe: self.copy_unsafe_links,
+            copy_dirs: self.copy_dirlinks,
+            skip_unsafe: self.safe_links,
+        }
+    }
 }
 
 /// How hosts are reached.
@@ -169,6 +215,12 @@ pub struct SshArguments {
     /// Connect with this command, as in rsync: -e "ssh -i KEY"
     #[arg(short = 'e', long, value_name = "CMD", value_hint = ValueHint::CommandString)]
     pub rsh: Option<String>,
+    /// Connect by IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Connect by IPv6 only
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
     /// How to connect [default: ssh2, or openssh if the ssh configuration needs it]
     #[arg(long, value_name = "TRANSPORT")]
     pub transport: Option<TransportArgument>,
@@ -209,32 +261,27 @@ pub struct OutputArguments {
     /// Print one line in rsync's format for each changed path
     #[arg(long)]
     pub itemize_changes: bool,
+    /// Print changed paths in this format, as in rsync: %i %n %f %L %l %o %h %p
+    #[arg(long, alias = "log-format", value_name = "FORMAT", value_parser = ChangeFormat::parse)]
+    pub out_format: Option<ChangeFormat>,
+    /// Append every changed path and result to FILE
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub log_file: Option<PathBuf>,
+    /// The format of changed paths in the file of --log-file
+    #[arg(long, value_name = "FORMAT", value_parser = ChangeFormat::parse, requires = "log_file", hide = true)]
+    pub log_file_format: Option<ChangeFormat>,
     /// Print more statistics at the end
     #[arg(long)]
     pub stats: bool,
     /// Print JSON, one object per line
-    #[arg(long, conflicts_with_all = ["quiet", "itemize_changes", "stats"])]
+    #[arg(long, conflicts_with_all = ["quiet", "itemize_changes", "out_format", "stats"])]
     pub json: bool,
-    /// Print this help; a lone -h prints a summary
-    #[arg(long, action = ArgAction::Help)]
-    help: Option<bool>,
-}
-
-/// rsync options that are accepted and have no effect.
-#[derive(Debug, Args)]
-pub struct RsyncCompatArguments {
-    /// Times, modes and symlinks are always preserved
-    #[arg(short, long, hide = true)]
-    pub archive: bool,
-    /// Directories are always pushed recursively
-    #[arg(short, long, hide = true)]
-    pub recursive: bool,
-    /// Data is always compressed
-    #[arg(short = 'z', long, hide = true)]
-    pub compress: bool,
     /// Sizes are always human-readable
     #[arg(short = 'h', long, hide = true, action = ArgAction::Count)]
     pub human_readable: u8,
+    /// Print this help; a lone -h prints a summary
+    #[arg(long, action = ArgAction::Help)]
+    help: Option<bool>,
 }
 
 #[cfg(test)]
@@ -246,16 +293,5 @@ mod tests {
     #[test]
     fn clap_accepts_the_definition() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn rsync_options_are_accepted() {
-        let line = ["assetsync", "push", "-avz", "--delete", "-e", "ssh -i KEY", "a/", "h:b"];
-        let Command::Push(push) = Arguments::try_parse_from(line).unwrap().command else {
-            panic!("a push");
-        };
-        assert!(push.habits.archive && push.habits.compress && push.choice.delete);
-        assert_eq!(push.output.verbose, 1);
-        assert_eq!(push.ssh.rsh.as_deref(), Some("ssh -i KEY"));
     }
 }

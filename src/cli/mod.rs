@@ -16,6 +16,7 @@ pub mod options;
 pub mod push_paths;
 pub mod rate;
 pub mod rollout;
+pub mod rsync_options;
 mod rules;
 pub mod stage_options;
 pub mod store;
@@ -29,8 +30,12 @@ use self::args::Arguments;
 ///
 /// The matches are returned too, because only they have the order of the options.
 pub fn parse() -> (ArgMatches, Arguments) {
-    let mut command = Arguments::command();
-    let matches = command.get_matches_mut();
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    let matches = matches.unwrap_or_else(|mut error| {
+        rsync_options::explain(&mut error);
+        error.exit()
+    });
     let lacks_source = |given: &&ArgMatches| !given.contains_id("source");
     if let Some(given) = matches.subcommand_matches("push").filter(lacks_source)
         && let Some(push) = command.find_subcommand_mut("push")
@@ -39,6 +44,11 @@ pub fn parse() -> (ArgMatches, Arguments) {
     }
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     (matches, arguments)
+}
+
+/// The command line's definition.
+pub fn command() -> Command {
+    Arguments::command().mut_subcommand("push", rsync_options::register)
 }
 
 /// A lone `-h` prints help. Together with other arguments it is rsync's `-h`, and the source is

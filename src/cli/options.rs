@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use assetsync_core::recipe::Recipes;
 use assetsync_core::text;
-use assetsync_ssh::{SshOptions, TransportKind};
+use assetsync_ssh::{AddressFamily, SshOptions, TransportKind};
 use assetsync_sync::compare::content_match::CompareBy;
 use assetsync_sync::scan::entry_points::{DEFAULT_PATTERNS, EntryPoints};
 use assetsync_sync::{Destination, Push};
@@ -17,7 +17,7 @@ use super::args::{PushArguments, SelectionArguments, SshArguments, TransportArgu
 use super::cache::{CacheArguments, RecipeArgument};
 use super::push_paths::PushPaths;
 pub use super::push_paths::labels;
-use super::rules;
+use super::{rsync_options, rules};
 use crate::error::CommandError;
 
 /// A checked `assetsync push`.
@@ -30,8 +30,6 @@ pub struct PushOptions {
     pub push: Push,
     /// Whether extraneous files are deleted.
     pub delete: bool,
-    /// Only show what would be done.
-    pub dry_run: bool,
     /// Whether somebody is there to answer questions.
     pub interactive: bool,
 }
@@ -44,8 +42,10 @@ impl PushOptions {
         interactive: bool,
     ) -> Result<PushOptions, CommandError> {
         let PushArguments { source, destinations, choice, memory, ssh, .. } = arguments;
+        rsync_options::refuse(matches)?;
         let destinations = self::destinations(&destinations)?;
-        ssh.identities.iter().try_for_each(|path| refuse_directory(path))?;
+        ssh.identities.iter().try_for_each(|path| refuse_directory('i', path))?;
+        ssh.config_file.iter().try_for_each(|path| refuse_directory('F', path))?;
         let push = choose(Push::new(&source), matches, &choice)?
             .recipes(chosen_recipes(&memory))
             .store(store_path(&memory))
@@ -53,8 +53,8 @@ impl PushOptions {
             .bytes_per_second(ssh.bwlimit.and_then(|rate| rate.bytes_per_second()))
             .ssh(ssh_options(ssh, interactive));
         let push = destinations.iter().cloned().fold(push, Push::to_destination);
-        let (delete, dry_run) = (choice.delete, choice.dry_run);
-        let options = PushOptions { source, destinations, push, delete, dry_run, interactive };
+        let delete = choice.deletes();
+        let options = PushOptions { source, destinations, push, delete, interactive };
         options.paths().check(matches)?;
         Ok(options)
     }
@@ -71,14 +71,14 @@ fn destinations(given: &[OsString]) -> Result<Vec<Destination>, CommandError> {
     parsed.collect::<Result<_, _>>().map_err(CommandError::usage)
 }
 
-/// Catches rsync's `-i`, which takes no value: the next argument is then a directory.
-fn refuse_directory(identity: &Path) -> Result<(), CommandError> {
-    if !identity.is_dir() {
+/// Catches rsync's `-i` and `-F`, which take no value: the next argument is then a directory.
+fn refuse_directory(short: char, path: &Path) -> Result<(), CommandError> {
+    if !path.is_dir() {
         return Ok(());
     }
-    let path = text::path(identity);
-    Err(CommandError::usage(format!("-i takes a private key file, but {path} is a directory"))
-        .hint("rsync's -i is called --itemize-changes here"))
+    let path = text::path(path);
+    let error = CommandError::usage(format!("-{short} takes a file, but {path} is a directory"));
+    Err(rsync_options::tip(short).into_iter().fold(error, CommandError::hint))
 }
 
 /// The push with what is pushed, compared and deleted.
@@ -91,12 +91,13 @@ fn choose(
     let all = DEFAULT_PATTERNS.iter().map(|pattern| pattern.as_bytes()).chain(own);
     Ok(push
         .dry_run(choice.dry_run)
-        .delete(choice.delete)
+        .delete(choice.deletes())
         .max_delete(choice.max_delete)
         .allow_empty(choice.allow_empty)
-        .checksum(choice.checksum)
+        .checksum(choice.checksum || choice.ignore_times)
         .compare_by(if choice.size_only { CompareBy::SizeOnly } else { CompareBy::Content })
         .filter(rules::filter(matches, choice)?)
+        .links(choice.links())
         .entry_points(EntryPoints::new(all).map_err(CommandError::usage)?))
 }
 
@@ -127,10 +128,24 @@ fn ssh_options(given: SshArguments, interactive: bool) -> SshOptions {
         identities: given.identities,
         port: given.port,
         config_file: given.config_file,
-        rsh: given.rsh,
+        rsh: given.rsh.or_else(remote_shell),
+        address_family: address_family(given.ipv4, given.ipv6),
         transport: given.transport.map(TransportKind::from),
         connect_timeout: defaults.connect_timeout.min(seconds(given.timeout)),
         interactive,
+    }
+}
+
+/// The remote shell that the environment names, as for rsync.
+fn remote_shell() -> Option<String> {
+    std::env::var("RSYNC_RSH").ok().filter(|shell| !shell.trim().is_empty())
+}
+
+fn address_family(ipv4: bool, ipv6: bool) -> Option<AddressFamily> {
+    match (ipv4, ipv6) {
+        (true, _) => Some(AddressFamily::Ipv4),
+        (_, true) => Some(AddressFamily::Ipv6),
+        _ => None,
     }
 }
 

@@ -1,73 +1,142 @@
-//! Filter rules in the order of the command line.
+//! The filter: its rules in the order of the command line, and the list of `--files-from`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use assetsync_sync::scan::filter::{Filter, Rule, parse_lines};
+use assetsync_core::text;
+use assetsync_sync::scan::filter::{Filter, FilterLine, Rule, Sides, parse_line, parse_lines};
 use clap::ArgMatches;
 
 use super::args::SelectionArguments;
+use super::given::is_given;
 use crate::error::CommandError;
+
+/// How deep files of rules may name others.
+const MAX_DEPTH: usize = 8;
 
 /// An option with rules.
 enum Given<'a> {
-    Pattern(&'a OsString),
-    File(&'a Path),
+    Pattern(Rule, &'a OsString),
+    File(Rule, &'a Path),
+    Line(&'a OsString),
 }
 
-/// The filter that the options make; the order of all four kinds matters.
+/// The filter that the options make; the order of all five kinds matters.
 pub fn filter(matches: &ArgMatches, given: &SelectionArguments) -> Result<Filter, CommandError> {
+    let mut rules = Rules {
+        filter: Filter::default(),
+        // As in rsync, rules then only count in the source, if they do not say otherwise.
+        sides: Sides { sender: true, receiver: !given.delete_excluded },
+        from0: given.from0,
+    };
+    for given in in_order(matches, given) {
+        match given {
+            Given::Pattern(rule, pattern) => rules.add(rule, pattern.as_bytes())?,
+            Given::File(rule, path) => rules.add_file(rule, path)?,
+            Given::Line(line) => rules.add_line(line.as_bytes(), 0)?,
+        }
+    }
+    match &given.files_from {
+        None => Ok(rules.filter),
+        Some(path) => only(
+            rules.filter,
+            &read("the list", path)?,
+            given.from0,
+            is_given(matches, "recursive"),
+        ),
+    }
+}
+
+/// The options with rules, in the order of the command line.
+fn in_order<'a>(matches: &ArgMatches, given: &'a SelectionArguments) -> Vec<Given<'a>> {
     let mut ordered = Vec::new();
-    let patterns =
-        [("exclude", Rule::Exclude, &given.exclude), ("include", Rule::Include, &given.include)];
-    for (name, rule, values) in patterns {
-        let values = values.iter().map(Given::Pattern);
-        ordered.extend(indices(matches, name).zip(values).map(|(at, value)| (at, rule, value)));
-    }
-    let files = [
-        ("exclude_from", Rule::Exclude, &given.exclude_from),
-        ("include_from", Rule::Include, &given.include_from),
-    ];
-    for (name, rule, values) in files {
-        let values = values.iter().map(|path| Given::File(path));
-        ordered.extend(indices(matches, name).zip(values).map(|(at, value)| (at, rule, value)));
-    }
-    ordered.sort_by_key(|(at, ..)| *at);
-    let texts: Vec<(Rule, Vec<u8>)> = ordered
-        .iter()
-        .map(|(_, rule, given)| Ok((*rule, text(given)?)))
-        .collect::<Result<_, CommandError>>()?;
-    let rules = ordered.iter().zip(&texts).flat_map(|((.., given), (rule, text))| match given {
-        Given::Pattern(_) => vec![(*rule, text.as_slice())],
-        Given::File(_) => parse_lines(text, *rule).collect(),
-    });
-    Filter::parse(rules).map_err(CommandError::usage)
+    let mut add = |name, values: Vec<Given<'a>>| {
+        let indices = matches.indices_of(name).into_iter().flatten();
+        ordered.extend(indices.zip(values));
+    };
+    let patterns = |rule, values: &'a [OsString]| {
+        values.iter().map(|pattern| Given::Pattern(rule, pattern)).collect()
+    };
+    add("exclude", patterns(Rule::Exclude, &given.exclude));
+    add("include", patterns(Rule::Include, &given.include));
+    let exclude_files = given.exclude_from.iter().map(|path| Given::File(Rule::Exclude, path));
+    add("exclude_from", exclude_files.collect());
+    let include_files = given.include_from.iter().map(|path| Given::File(Rule::Include, path));
+    add("include_from", include_files.collect());
+    add("filter", given.filter.iter().map(Given::Line).collect());
+    ordered.sort_by_key(|(at, _)| *at);
+    ordered.into_iter().map(|(_, given)| given).collect()
 }
 
-/// The positions on the command line of the values of an option.
-fn indices<'m>(matches: &'m ArgMatches, name: &str) -> impl Iterator<Item = usize> + use<'m> {
-    matches.indices_of(name).into_iter().flatten()
+/// The rules read so far.
+struct Rules {
+    filter: Filter,
+    /// Where a rule counts that does not say it.
+    sides: Sides,
+    from0: bool,
 }
 
-fn text(given: &Given<'_>) -> Result<Vec<u8>, CommandError> {
-    match given {
-        Given::Pattern(pattern) => Ok(pattern.as_bytes().to_vec()),
-        Given::File(path) => read(path).map_err(|error| {
-            CommandError::usage(format!(
-                "Can't read patterns from {}: {error}",
-                assetsync_core::text::path(path)
-            ))
-        }),
+impl Rules {
+    fn add(&mut self, rule: Rule, text: &[u8]) -> Result<(), CommandError> {
+        self.filter.push(rule, self.sides, text).map_err(CommandError::usage)
+    }
+
+    fn add_file(&mut self, rule: Rule, path: &Path) -> Result<(), CommandError> {
+        let text = read("patterns", path)?;
+        match self.from0 {
+            true => text.split(|&byte| byte == 0).try_for_each(|item| self.add(rule, item)),
+            false => parse_lines(&text, rule).try_for_each(|(rule, line)| self.add(rule, line)),
+        }
+    }
+
+    /// Adds a rule of `--filter`, or the rules of the file that it names.
+    fn add_line(&mut self, line: &[u8], depth: usize) -> Result<(), CommandError> {
+        match parse_line(line).map_err(CommandError::usage)? {
+            FilterLine::Rule { rule, sides, pattern } => {
+                let sides = sides.unwrap_or(self.sides);
+                self.filter.push_pattern(rule, sides, pattern).map_err(CommandError::usage)
+            }
+            FilterLine::Clear => {
+                self.filter.clear();
+                Ok(())
+            }
+            FilterLine::Merge(path) if depth < MAX_DEPTH => {
+                let text = read("rules", Path::new(OsStr::from_bytes(path)))?;
+                let mut lines = parse_lines(&text, Rule::Exclude);
+                lines.try_for_each(|(_, line)| self.add_line(line, depth + 1))
+            }
+            FilterLine::Merge(path) => Err(CommandError::usage(format!(
+                "{} is merged more than {MAX_DEPTH} files deep",
+                text::name(path)
+            ))),
+        }
     }
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if path != Path::new("-") {
-        return std::fs::read(path);
+/// The filter that lets only the listed paths through, and, with `-r`, what is below them.
+fn only(filter: Filter, list: &[u8], from0: bool, deep: bool) -> Result<Filter, CommandError> {
+    let ends = |byte: &u8| if from0 { *byte == 0 } else { matches!(byte, b'\n' | b'\r') };
+    let is_comment = |item: &&[u8]| !from0 && matches!(item.first(), Some(b';' | b'#'));
+    let items = || list.split(ends).filter(|item| !item.is_empty() && !is_comment(item));
+    let leaves = |item: &&[u8]| item.split(|&byte| byte == b'/').any(|name| name == b"..");
+    if let Some(outside) = items().find(leaves) {
+        let text = format!("{} of --files-from leaves SRC", text::name(outside));
+        return Err(CommandError::usage(text));
     }
-    let mut text = Vec::new();
-    io::stdin().read_to_end(&mut text)?;
-    Ok(text)
+    Ok(filter.only(items(), deep))
+}
+
+fn read(what: &str, path: &Path) -> Result<Vec<u8>, CommandError> {
+    let read = match path == Path::new("-") {
+        false => std::fs::read(path),
+        true => {
+            let mut text = Vec::new();
+            io::stdin().read_to_end(&mut text).map(|_| text)
+        }
+    };
+    read.map_err(|error| {
+        CommandError::usage(format!("Can't read {what} from {}: {error}", text::path(path)))
+    })
 }

@@ -2,12 +2,11 @@
 
 use std::io;
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::cli::args::Arguments;
-use crate::cli::help;
+use crate::cli::{self, help};
 use crate::error::{CommandError, Exit};
 use crate::ui::console::{print, report};
 
@@ -20,7 +19,7 @@ pub fn run() -> Exit {
 }
 
 fn page() -> io::Result<Vec<u8>> {
-    let mut whole = Arguments::command();
+    let mut whole = cli::command();
     whole.build();
     let push = whole.find_subcommand("push").cloned().unwrap_or_else(|| Command::new("push"));
     let ending = ending(&whole);

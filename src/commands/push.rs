@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use assetsync_ssh::{NoPrompt, Prompt};
-use assetsync_sync::{Destination, Interaction, Monitor, Pushed, Source};
+use assetsync_sync::{About, Destination, Interaction, Monitor, Pushed, ScanNotice, Source};
 use clap::ArgMatches;
 
 use super::project::is_stage;
 use super::rollout;
 use crate::cli::args::{OutputArguments, PushArguments};
 use crate::cli::options::{PushOptions, labels};
-use crate::cli::stage_options;
+use crate::cli::{rsync_options, stage_options};
 use crate::error::{CommandError, Exit};
 use crate::ui::console::{Console, report};
+use crate::ui::interrupt;
 use crate::ui::monitor::Watch;
+use crate::ui::outcome::{self, Reporter};
 use crate::ui::output::Output;
 use crate::ui::prompt::TerminalPrompt;
-use crate::ui::{interrupt, outcome};
 
 /// Pushes as the arguments say.
 pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
@@ -26,9 +27,11 @@ pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
     let console = Arc::new(Console::new(output(&arguments.output)));
     let (labels, dry_run) = (labels(&arguments.destinations), arguments.choice.dry_run);
     interrupt::watch(&console);
-    note_ignored_options(&console, &arguments);
+    note_ignored_options(&console, matches);
+    let reporter = Reporter::new(&console, &arguments.output, dry_run);
     let options = check(matches, arguments, &console);
-    let exit = options.and_then(|options| push(&options, &console)).unwrap_or_else(|error| {
+    let done = reporter.and_then(|reporter| push(&options?, &console, &reporter));
+    let exit = done.unwrap_or_else(|error| {
         outcome::not_started(&console, &labels, dry_run, &error);
         error.exit
     });
@@ -47,24 +50,18 @@ fn output(given: &OutputArguments) -> Output {
     Output {
         steps: given.verbose > 0,
         clock: given.verbose > 1,
-        changes: given.itemize_changes || given.verbose > 0,
+        changes: given.itemize_changes || given.out_format.is_some() || given.verbose > 0,
         stats: given.stats,
         quiet: given.quiet,
         json: given.json,
     }
 }
 
-/// rsync's habits are accepted and change nothing; `-v` says so.
-fn note_ignored_options(console: &Console, arguments: &PushArguments) {
-    let habits = &arguments.habits;
-    let notes = [
-        (habits.archive, "-a has no effect: times, modes and symlinks are always preserved"),
-        (habits.recursive, "-r has no effect: directories are always pushed recursively"),
-        (habits.compress, "-z has no effect: data is always compressed"),
-        (habits.human_readable > 0, "-h has no effect: sizes are always human-readable"),
-    ];
-    let given = notes.iter().filter(|(given, _)| *given && console.output.steps);
-    given.for_each(|(_, note)| console.print_stderr(note));
+/// With -vv, names the options of rsync that have no effect.
+fn note_ignored_options(console: &Console, matches: &ArgMatches) {
+    if console.output.clock {
+        rsync_options::without_effect(matches).for_each(|note| console.print_stderr(&note));
+    }
 }
 
 fn check(
@@ -79,21 +76,33 @@ fn check(
 }
 
 /// Pushes everywhere at once; gives what it all comes to.
-fn push(options: &PushOptions, console: &Arc<Console>) -> Result<Exit, CommandError> {
+fn push(
+    options: &PushOptions,
+    console: &Arc<Console>,
+    reporter: &Reporter<'_>,
+) -> Result<Exit, CommandError> {
     let prepared = options.push.prepare().map_err(|error| CommandError::from(&error))?;
     let source = prepared.source();
     if !console.output.json {
-        source.left_out.iter().for_each(|left_out| console.warn(&left_out.to_string()));
+        source.notices.iter().for_each(|notice| warn_of(console, notice));
     }
     if let Some(error) = prepared.store_error() {
         console.warn(&error.to_string());
     }
     let person = TerminalPrompt::new(Arc::clone(console));
-    let terminal = Terminal { console, options, source, person };
+    let terminal = Terminal { console, options, source, reporter, person };
     let pushed = prepared.run(&terminal);
     let exits: Vec<Exit> = pushed.iter().map(|one| outcome::exit_of(&one.result)).collect();
     outcome::all(console, &options.destinations, &exits);
     Ok(Exit::of_all(&exits))
+}
+
+fn warn_of(console: &Console, notice: &ScanNotice) {
+    let hint = match notice.about {
+        About::OutsideLink { .. } => "; --copy-unsafe-links pushes what they lead to",
+        About::Special | About::Reserved | About::UnsafeLink => "",
+    };
+    console.warn(&format!("{notice}{hint}"));
 }
 
 /// Shows pushes on the terminal, or as JSON, and asks there for passphrases.
@@ -101,6 +110,7 @@ struct Terminal<'a> {
     console: &'a Console,
     options: &'a PushOptions,
     source: &'a Source,
+    reporter: &'a Reporter<'a>,
     person: TerminalPrompt,
 }
 
@@ -115,6 +125,6 @@ impl Interaction for Terminal<'_> {
 
     fn finished(&self, pushed: &Pushed) {
         let Pushed { destination, result } = pushed;
-        outcome::of(self.console, destination, self.source, self.options.dry_run, result);
+        self.reporter.result(destination, self.source, result);
     }
 }

@@ -1,10 +1,12 @@
 //! All output for people and scripts: the libraries return events and values, this module formats
 //! them.
 
+pub mod change_format;
 pub mod config_text;
 pub mod console;
 pub mod interrupt;
 mod itemize;
+mod log_file;
 pub mod monitor;
 pub mod outcome;
 pub mod output;

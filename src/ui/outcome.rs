@@ -2,30 +2,112 @@
 
 use assetsync_sync::{Destination, Foreign, PushError, Refusal, Report, Source};
 
+use super::change_format::ChangeFormat;
 use super::console::Console;
-use super::{itemize, push_json, summary};
+use super::log_file::LogFile;
+use super::{push_json, summary};
+use crate::cli::args::OutputArguments;
 use crate::cli::push_paths::push_command;
 use crate::error::{CommandError, Exit};
 
-/// Reports the result for one destination.
-pub fn of(
-    console: &Console,
-    destination: &Destination,
-    source: &Source,
+/// Reports the results of one push.
+pub struct Reporter<'a> {
+    console: &'a Console,
     dry_run: bool,
-    result: &Result<Report, PushError>,
-) {
-    let label = &destination.label;
-    match result {
-        Ok(report) => {
-            success(console, destination, source, dry_run, report);
-            if let Some(refusal) = &report.refused {
-                let mut error = refused(&refusal.clone().into(), label, source);
-                error.message.insert_str(0, "a push would be refused: ");
-                failure(console, label, &error, dry_run);
+    format: ChangeFormat,
+    /// The file of `--log-file`, and the format of changed paths in it.
+    log: Option<(LogFile, ChangeFormat)>,
+}
+
+impl<'a> Reporter<'a> {
+    /// A reporter; opens the log file.
+    pub fn new(
+        console: &'a Console,
+        given: &OutputArguments,
+        dry_run: bool,
+    ) -> Result<Reporter<'a>, CommandError> {
+        let format = given.out_format.clone().unwrap_or_default();
+        let log_format = given.log_file_format.clone().unwrap_or_default();
+        let opened = given.log_file.as_ref().map(|path| {
+            LogFile::open(path).map_err(|error| {
+                let path = assetsync_core::text::path(path);
+                CommandError::failed(format!("Can't write to {path}: {error}"))
+            })
+        });
+        let log = opened.transpose()?.map(|file| (file, log_format));
+        Ok(Reporter { console, dry_run, format, log })
+    }
+
+    /// Reports the result for one destination.
+    pub fn result(
+        &self,
+        destination: &Destination,
+        source: &Source,
+        result: &Result<Report, PushError>,
+    ) {
+        let label = &destination.label;
+        match result {
+            Ok(report) => {
+                self.success(destination, source, report);
+                if let Some(refusal) = &report.refused {
+                    let mut error = refused(&refusal.clone().into(), label, source);
+                    error.message.insert_str(0, "a push would be refused: ");
+                    self.failure(label, &error);
+                }
+            }
+            Err(error) => self.failure(label, &refused(error, label, source)),
+        }
+    }
+
+    fn success(&self, destination: &Destination, source: &Source, report: &Report) {
+        let (output, label) = (self.console.output, &destination.label);
+        let summary = summary::summary(destination, report, self.dry_run);
+        self.log(label, report, &summary);
+        if output.json {
+            return match report.refused {
+                Some(_) => push_json::plan(self.console, label, report),
+                None => push_json::done(self.console, label, report, self.dry_run),
+            };
+        }
+        if output.quiet {
+            return;
+        }
+        let mut text = String::new();
+        if self.dry_run || output.changes {
+            for action in &report.plan.actions {
+                text.push_str(&self.format.line(action, label));
+                text.push('\n');
             }
         }
-        Err(error) => failure(console, label, &refused(error, label, source), dry_run),
+        text.push_str(&summary);
+        if output.stats {
+            text.push_str(&summary::stats(report, source));
+        }
+        self.console.print_stdout(&text);
+    }
+
+    /// Reports the failure of one destination.
+    fn failure(&self, label: &str, error: &CommandError) {
+        self.console.error(Some(label), error);
+        if self.console.output.json {
+            push_json::failed(self.console, label, &error.message, self.dry_run);
+        }
+        if let Some((file, _)) = &self.log {
+            self.logged(file.write([format!("{label}: {}", error.message).as_str()].into_iter()));
+        }
+    }
+
+    fn log(&self, label: &str, report: &Report, summary: &str) {
+        let Some((file, format)) = &self.log else { return };
+        let changes = report.plan.actions.iter().map(|action| format.line(action, label));
+        let changes: Vec<String> = changes.collect();
+        self.logged(file.write(changes.iter().map(String::as_str).chain(summary.lines())));
+    }
+
+    fn logged(&self, written: std::io::Result<()>) {
+        if let Err(error) = written {
+            self.console.warn(&format!("Can't write to the log file: {error}"));
+        }
     }
 }
 
@@ -77,44 +159,5 @@ pub fn all(console: &Console, destinations: &[Destination], exits: &[Exit]) {
         let (count, all) = (failed.len(), destinations.len());
         let names = failed.join(", ");
         console.print_stderr(&format!("assetsync: {count} of {all} destinations failed: {names}"));
-    }
-}
-
-fn success(
-    console: &Console,
-    destination: &Destination,
-    source: &Source,
-    dry_run: bool,
-    report: &Report,
-) {
-    let output = console.output;
-    if output.json {
-        return match report.refused {
-            Some(_) => push_json::plan(console, &destination.label, report),
-            None => push_json::done(console, &destination.label, report, dry_run),
-        };
-    }
-    if output.quiet {
-        return;
-    }
-    let mut text = String::new();
-    if dry_run || output.changes {
-        for action in &report.plan.actions {
-            text.push_str(&itemize::line(action));
-            text.push('\n');
-        }
-    }
-    text.push_str(&summary::summary(destination, report, dry_run));
-    if output.stats {
-        text.push_str(&summary::stats(report, source));
-    }
-    console.print_stdout(&text);
-}
-
-/// Reports the failure of one destination.
-fn failure(console: &Console, label: &str, error: &CommandError, dry_run: bool) {
-    console.error(Some(label), error);
-    if console.output.json {
-        push_json::failed(console, label, &error.message, dry_run);
     }
 }

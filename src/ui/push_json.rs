@@ -88,8 +88,8 @@ pub fn print_event(
             Body::AgentInstalled { path: &agent.path, bytes: agent.bytes }
         }
         Event::Noise(text) => Body::Noise { text },
-        Event::LeftOut(left_out) => {
-            text = left_out.to_string();
+        Event::ScanNotice(notice) => {
+            text = notice.to_string();
             Body::Notice { message: &text }
         }
         Event::Surveyed { paths, partials } => Body::Surveyed { paths, partials },

@@ -63,7 +63,7 @@ impl Monitor for StepLines<'_> {
             Event::AgentInstalled(agent) => self.step(&installed(agent)),
             Event::Noise(text) => self.noise(text),
             // The command warns once before, not for each destination.
-            Event::LeftOut(_) => {}
+            Event::ScanNotice(_) => {}
             Event::Surveyed { paths, partials } => self.surveyed(paths, partials),
             Event::Planned { files, bytes: size } if files > 0 => {
                 let files = plural(files, "file");

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::{env, io};
 
 use crate::error::{TransportError, excerpt};
-use crate::options::SshOptions;
+use crate::options::{AddressFamily, SshOptions};
 use crate::target::RemoteTarget;
 
 /// The settings of one host.
@@ -27,8 +27,8 @@ pub struct HostConfig {
     pub known_hosts: Vec<PathBuf>,
     /// The name to look up in them instead of the host's own.
     pub host_key_alias: Option<String>,
-    /// `any`, `inet` or `inet6`.
-    pub address_family: String,
+    /// The only kind of address to connect to.
+    pub address_family: Option<AddressFamily>,
     /// The control socket's path.
     pub control_path: Option<PathBuf>,
     /// Settings that only the `ssh` program can follow, as `name value`.
@@ -84,6 +84,9 @@ fn ssh_g(target: &RemoteTarget, options: &SshOptions) -> Command {
     if let Some(port) = target.port.or(options.port) {
         command.arg("-p").arg(port.to_string());
     }
+    if let Some(family) = options.address_family {
+        command.arg(family.ssh_option());
+    }
     if let Some(user) = &target.user {
         command.arg("-l").arg(user);
     }
@@ -129,12 +132,21 @@ pub(crate) fn plain(
         user: target.user.clone().or_else(|| env::var("USER").ok()).unwrap_or_default(),
         identity_files: keys.iter().filter_map(|key| under_home(key)).collect(),
         known_hosts: under_home("known_hosts").into_iter().collect(),
-        address_family: "any".into(),
+        address_family: options.address_family,
         ..HostConfig::default()
     };
     config.known_hosts.push("/etc/ssh/ssh_known_hosts".into());
     config.prefer(options);
     config
+}
+
+/// The value of `AddressFamily`.
+fn address_family(value: &str) -> Option<AddressFamily> {
+    match value {
+        "inet" => Some(AddressFamily::Ipv4),
+        "inet6" => Some(AddressFamily::Ipv6),
+        _ => None,
+    }
 }
 
 impl HostConfig {
@@ -156,7 +168,7 @@ impl HostConfig {
             "identitiesonly" => self.identities_only = value == "yes",
             "identityagent" => self.identity_agent = Some(tilde(value, home)),
             "hostkeyalias" => self.host_key_alias = Some(value.to_owned()),
-            "addressfamily" => self.address_family = value.to_owned(),
+            "addressfamily" => self.address_family = address_family(value),
             "controlpath" if value != "none" => self.control_path = Some(value.into()),
             _ => self.note_if_beyond(name, value),
         }

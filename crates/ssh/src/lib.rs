@@ -56,7 +56,7 @@ pub use connect::{Connected, connect};
 pub use error::TransportError;
 pub use host_config::{HostConfig, host_config};
 pub use known_hosts::{Entry, KnownKeys, Marker, Verdict, fingerprint, key_type};
-pub use options::{NoPrompt, Prompt, SshOptions, TransportKind};
+pub use options::{AddressFamily, NoPrompt, Prompt, SshOptions, TransportKind};
 pub use phase::Phase;
 pub use session::ResponseTimes;
 pub use target::{RemoteTarget, Target};

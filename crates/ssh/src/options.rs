@@ -14,12 +14,33 @@ pub struct SshOptions {
     pub config_file: Option<PathBuf>,
     /// The remote shell command (`-e`), as in rsync.
     pub rsh: Option<String>,
+    /// The only kind of address to connect to.
+    pub address_family: Option<AddressFamily>,
     /// The transport to use; by default libssh2, or `ssh` if the host's settings need it.
     pub transport: Option<TransportKind>,
     /// How long connecting and logging in may take.
     pub connect_timeout: Duration,
     /// Whether questions can be asked on a terminal.
     pub interactive: bool,
+}
+
+/// A kind of IP address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressFamily {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl AddressFamily {
+    /// The option of `ssh`.
+    pub(crate) fn ssh_option(self) -> &'static str {
+        match self {
+            AddressFamily::Ipv4 => "-4",
+            AddressFamily::Ipv6 => "-6",
+        }
+    }
 }
 
 /// The transports that a user can choose.
@@ -56,6 +77,7 @@ impl Default for SshOptions {
             port: None,
             config_file: None,
             rsh: None,
+            address_family: None,
             transport: None,
             connect_timeout: Duration::from_secs(15),
             interactive: false,

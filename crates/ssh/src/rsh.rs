@@ -72,6 +72,7 @@ fn ssh_options(target: &RemoteTarget, options: &SshOptions) -> Vec<OsString> {
     if let Some(port) = target.port.or(options.port) {
         words.extend(["-p".into(), port.to_string().into()]);
     }
+    words.extend(options.address_family.map(|family| family.ssh_option().into()));
     for identity in &options.identities {
         words.extend(["-i".into(), identity.into()]);
     }

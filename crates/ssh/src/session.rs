@@ -13,7 +13,7 @@ use crate::auth::Login;
 use crate::error::{TransportError, excerpt};
 use crate::host_config::HostConfig;
 use crate::known_hosts::{KnownKeys, Verdict, fingerprint, key_type};
-use crate::options::{Prompt, SshOptions};
+use crate::options::{AddressFamily, Prompt, SshOptions};
 use crate::phase::Phase;
 use crate::timed::wait;
 
@@ -174,10 +174,10 @@ fn connect(config: &HostConfig, limit: Duration) -> Result<(TcpStream, Duration)
 
 fn addresses(config: &HostConfig) -> io::Result<Vec<SocketAddr>> {
     let all = (config.hostname.as_str(), config.port).to_socket_addrs()?;
-    let wanted = |address: &SocketAddr| match config.address_family.as_str() {
-        "inet" => address.is_ipv4(),
-        "inet6" => address.is_ipv6(),
-        _ => true,
+    let wanted = |address: &SocketAddr| match config.address_family {
+        Some(AddressFamily::Ipv4) => address.is_ipv4(),
+        Some(AddressFamily::Ipv6) => address.is_ipv6(),
+        None => true,
     };
     Ok(all.filter(wanted).collect())
 }

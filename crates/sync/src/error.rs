@@ -35,9 +35,9 @@ pub enum PushError {
     #[error("{no_agent}; and without an agent: {no_sftp}")]
     NoAgentNorSftp {
         /// Why no agent can run.
-        no_agent: TransportError,
+        no_agent: Box<TransportError>,
         /// What is wrong with SFTP.
-        no_sftp: SftpOpenError,
+        no_sftp: Box<SftpOpenError>,
     },
     /// The agent gave up.
     #[error("{0}")]

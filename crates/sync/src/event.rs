@@ -2,7 +2,7 @@
 
 use assetsync_ssh::bootstrap::Installed;
 
-use crate::scan::left_out::LeftOut;
+use crate::scan::notice::ScanNotice;
 
 /// Something that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Event<'a> {
     /// The login shell printed this before the agent started.
     Noise(&'a str),
     /// A path of the source that is not pushed.
-    LeftOut(&'a LeftOut),
+    ScanNotice(&'a ScanNotice),
     /// The destination's state is known.
     Surveyed {
         /// Number of paths there.

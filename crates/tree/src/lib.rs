@@ -21,6 +21,16 @@ pub struct OpenTree {
     /// Open directories from the top down, with their names.
     open: Vec<(Box<[u8]>, OwnedFd)>,
     opened_files: u64,
+    symlinks: Symlinks,
+}
+
+/// Whether symlinks are followed when a path is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Symlinks {
+    /// Never: no path leads out of the tree.
+    Refuse,
+    /// Also out of the tree; only for a tree whose owner wants that.
+    Follow,
 }
 
 /// Shows whether a file changed without reading it.
@@ -48,7 +58,12 @@ pub struct FileMetadata {
 impl OpenTree {
     /// A tree below an open directory.
     pub fn new(root: OwnedFd) -> OpenTree {
-        OpenTree { root, open: Vec::new(), opened_files: 0 }
+        OpenTree { root, open: Vec::new(), opened_files: 0, symlinks: Symlinks::Refuse }
+    }
+
+    /// The same tree, with this treatment of symlinks.
+    pub fn with_symlinks(self, symlinks: Symlinks) -> OpenTree {
+        OpenTree { symlinks, ..self }
     }
 
     /// The root.
@@ -81,7 +96,10 @@ impl OpenTree {
         self.open.truncate(shared);
         for name in path.names().skip(shared) {
             let parent = self.open.last().map_or(self.root.as_fd(), |(_, fd)| fd.as_fd());
-            let opened = open_dir(parent, name)?;
+            let opened = match self.symlinks {
+                Symlinks::Refuse => open_dir(parent, name)?,
+                Symlinks::Follow => fs::openat(parent, name, DIRECTORY, Mode::empty())?,
+            };
             self.open.push((name.into(), opened));
         }
         Ok(self.open.last().map_or(self.root.as_fd(), |(_, fd)| fd.as_fd()))
@@ -105,7 +123,11 @@ impl OpenTree {
     /// Opens the regular file at `path` for reading.
     pub fn open_file(&mut self, path: &RelPath) -> io::Result<std::fs::File> {
         self.opened_files += 1;
-        open_file(self.parent(path)?, path.file_name())
+        let flags = match self.symlinks {
+            Symlinks::Refuse => FILE.union(OFlags::NOFOLLOW),
+            Symlinks::Follow => FILE,
+        };
+        open_regular(self.parent(path)?, path.file_name(), flags)
     }
 
     /// Sets permission bits and, unless it is a directory, the mtime of `path`.
@@ -124,10 +146,15 @@ impl OpenTree {
     }
 }
 
+/// How directories are opened.
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// How files are opened; opening does not wait for a FIFO.
+const FILE: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
 /// Opens the directory `name` in `parent`; a symlink is refused.
 pub fn open_dir(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match fs::openat(parent, name, flags, Mode::empty()) {
+    match fs::openat(parent, name, DIRECTORY.union(OFlags::NOFOLLOW), Mode::empty()) {
         // Linux reports a symlink that was not followed as ELOOP.
         Err(rustix::io::Errno::LOOP) => Err(rustix::io::Errno::NOTDIR.into()),
         other => Ok(other?),
@@ -162,7 +189,10 @@ pub fn is_mount_point(_dir: BorrowedFd<'_>) -> bool {
 /// Opens the regular file `name` in `parent`. It does not wait for a FIFO; everything but a regular
 /// file is refused.
 pub fn open_file(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<std::fs::File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    open_regular(parent, name, FILE.union(OFlags::NOFOLLOW))
+}
+
+fn open_regular(parent: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> io::Result<std::fs::File> {
     let file = std::fs::File::from(fs::openat(parent, name, flags, Mode::empty())?);
     if file.metadata()?.is_file() {
         Ok(file)
@@ -175,6 +205,11 @@ pub fn open_file(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<std::fs::Fil
 pub fn metadata_at(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<FileMetadata> {
     let stat = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(metadata_of(&stat))
+}
+
+/// The metadata of what the symlink `name` in `parent` leads to.
+pub fn metadata_behind_link(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<FileMetadata> {
+    Ok(metadata_of(&fs::statat(parent, name, AtFlags::empty())?))
 }
 
 /// The metadata of an open file.

@@ -67,7 +67,7 @@ pub(super) fn built(
     let (options, deploy_retention) =
         (options(assets, recipes)?, deploy_retention(assets, rollout_kind)?);
     let path = project.join(&assets.source);
-    let source = Source::scan(&path, &options.policy.filter)?;
+    let source = Source::scan_with(&path, &options.policy.filter, options.policy.links)?;
     if !source.has_files() {
         return Err(RolloutError::NoFiles(path));
     }

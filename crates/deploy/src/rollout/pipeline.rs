@@ -64,8 +64,8 @@ impl<'a> Pipeline<'a> {
         let payloads = sets.map(|set| {
             let from = &set.assets.source;
             let payload = payload::built(project, set, engine.recipes, self.rollout_kind(None))?;
-            for left_out in &payload.source.left_out {
-                self.notice(&format!("{}: {left_out}", assetsync_core::text::path(from)));
+            for notice in &payload.source.notices {
+                self.notice(&format!("{}: {notice}", assetsync_core::text::path(from)));
             }
             Ok(payload)
         });

@@ -177,6 +177,7 @@ pub(super) fn ssh_options(host: &Host, timeouts: &Timeouts, interactive: bool) -
             Transport::Openssh => TransportKind::OpenSsh,
             Transport::Sftp => TransportKind::Sftp,
         }),
+        address_family: None,
         connect_timeout: timeouts.connect,
         interactive,
     }

@@ -25,6 +25,7 @@ use crate::error::PushError;
 use crate::placement::PlacementError;
 use crate::scan::entry_points::EntryPoints;
 use crate::scan::filter::Filter;
+use crate::scan::links::LinkRules;
 
 /// One source, pushed to any number of destinations side by side.
 ///
@@ -86,6 +87,12 @@ impl Push {
     /// What is neither pushed nor deleted.
     pub fn filter(mut self, filter: Filter) -> Push {
         self.settings.options.policy.filter = filter;
+        self
+    }
+
+    /// What is done with symlinks of the source.
+    pub fn links(mut self, links: LinkRules) -> Push {
+        self.settings.options.policy.links = links;
         self
     }
 

@@ -31,7 +31,8 @@ pub struct PreparedPush<'p> {
 impl<'p> PreparedPush<'p> {
     pub(super) fn new(settings: &'p PushSettings) -> Result<PreparedPush<'p>, PushError> {
         settings.check_placement()?;
-        let source = Source::scan(&settings.source, &settings.options.policy.filter)?;
+        let policy = &settings.options.policy;
+        let source = Source::scan_with(&settings.source, &policy.filter, policy.links)?;
         Ok(PreparedPush { settings, source, store: settings.open_store() })
     }
 
@@ -90,8 +91,8 @@ impl<'p> PreparedPush<'p> {
         let attempt = || {
             let (monitor, prompt) =
                 (interaction.monitor(destination), interaction.prompt(destination));
-            let left_out = self.source.left_out.iter();
-            left_out.for_each(|left_out| monitor.event(Event::LeftOut(left_out)));
+            let notices = self.source.notices.iter();
+            notices.for_each(|notice| monitor.event(Event::ScanNotice(notice)));
             let settings = self.settings;
             let connection = ConnectOptions {
                 agents: &settings.agents,
@@ -138,7 +139,10 @@ impl<'p> PreparedPush<'p> {
         match over_sftp(notice) {
             // Where SFTP fails, too, the first reason is the one to mend.
             Err(PushError::Transport(_)) => Err(no_agent.into()),
-            Err(PushError::NoSftp(no_sftp)) => Err(PushError::NoAgentNorSftp { no_agent, no_sftp }),
+            Err(PushError::NoSftp(no_sftp)) => Err(PushError::NoAgentNorSftp {
+                no_agent: Box::new(no_agent),
+                no_sftp: Box::new(no_sftp),
+            }),
             other => other,
         }
     }

@@ -58,7 +58,7 @@ struct LeftOut(Mutex<Vec<String>>);
 
 impl Monitor for &LeftOut {
     fn event(&self, event: Event<'_>) {
-        if let Event::LeftOut(left_out) = event {
+        if let Event::ScanNotice(left_out) = event {
             self.0.lock().unwrap().push(left_out.path.to_string());
         }
     }

@@ -3,6 +3,7 @@
 use super::content_match::{CompareBy, MtimeResolution};
 use crate::scan::entry_points::EntryPoints;
 use crate::scan::filter::Filter;
+use crate::scan::links::LinkRules;
 use crate::scan::logical_name::FingerprintRules;
 
 /// How two trees are compared, and whether the source decides what is deleted.
@@ -16,6 +17,8 @@ pub struct Policy {
     pub clock: MtimeResolution,
     /// Paths that are ignored on both sides.
     pub filter: Filter,
+    /// What is done with symlinks of the source.
+    pub links: LinkRules,
     /// Files that are published last.
     pub entry_points: EntryPoints,
     /// How fingerprints look.

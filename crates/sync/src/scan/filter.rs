@@ -5,9 +5,13 @@
 //! bring them back. The referee is rsync itself: `tests/filter_vs_rsync.rs` runs it beside this.
 
 mod class;
+mod line;
 mod pattern;
 mod wildcard;
 
+use std::collections::BTreeSet;
+
+pub use line::{FilterLine, parse_line};
 pub(crate) use pattern::Pattern;
 
 /// The longest pattern accepted, in bytes.
@@ -26,6 +30,20 @@ pub enum Rule {
     Include,
     /// Leaves them out.
     Exclude,
+}
+
+/// Where a rule counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sides {
+    /// In the source: excluded paths are not pushed.
+    pub sender: bool,
+    /// At the destination: excluded paths are not deleted.
+    pub receiver: bool,
+}
+
+impl Sides {
+    /// Both.
+    pub const BOTH: Sides = Sides { sender: true, receiver: true };
 }
 
 /// What a filter says about a path.
@@ -47,6 +65,15 @@ pub enum FilterError {
         /// The rule as given.
         rule: String,
     },
+    /// Not a rule, or one that is not supported.
+    #[error(
+        "Filter rule '{rule}' is not supported; there are - + H S P R, each with the modifiers s \
+         and r, and . FILE and !"
+    )]
+    Rule {
+        /// The rule as given.
+        rule: String,
+    },
     /// Longer than [`MAX_PATTERN_LEN`].
     #[error("Filter pattern '{start}...' has {len} bytes, more than {MAX_PATTERN_LEN}")]
     TooLong {
@@ -63,7 +90,17 @@ pub enum FilterError {
 /// An ordered list of rules.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    rules: Vec<(Rule, Pattern)>,
+    rules: Vec<(Rule, Sides, Pattern)>,
+    /// If set, only these paths of the source and the directories they are in are pushed.
+    only: Option<Listed>,
+}
+
+/// Paths that a caller listed.
+#[derive(Clone, Debug)]
+struct Listed {
+    paths: BTreeSet<Vec<u8>>,
+    /// Whether everything below a listed directory is listed, too.
+    recursive: bool,
 }
 
 impl Filter {
@@ -76,27 +113,61 @@ impl Filter {
     ) -> Result<Self, FilterError> {
         let mut filter = Self::default();
         for (rule, text) in rules {
-            match text {
-                b"" => {}
-                b"!" => filter.rules.clear(),
-                [b'+', b' ', pattern @ ..] => filter.push(Rule::Include, text, pattern)?,
-                [b'-', b' ', pattern @ ..] => filter.push(Rule::Exclude, text, pattern)?,
-                _ => filter.push(rule, text, text)?,
-            }
+            filter.push(rule, Sides::BOTH, text)?;
         }
         Ok(filter)
     }
 
-    fn push(&mut self, rule: Rule, text: &[u8], pattern: &[u8]) -> Result<(), FilterError> {
+    /// Adds a rule, read as by [`parse`](Filter::parse), that counts on these sides.
+    pub fn push(&mut self, rule: Rule, sides: Sides, text: &[u8]) -> Result<(), FilterError> {
+        match text {
+            b"" => Ok(()),
+            b"!" => {
+                self.clear();
+                Ok(())
+            }
+            [b'+', b' ', pattern @ ..] => self.push_pattern(Rule::Include, sides, pattern),
+            [b'-', b' ', pattern @ ..] => self.push_pattern(Rule::Exclude, sides, pattern),
+            _ => self.push_pattern(rule, sides, text),
+        }
+    }
+
+    /// Adds a pattern.
+    pub fn push_pattern(
+        &mut self,
+        rule: Rule,
+        sides: Sides,
+        pattern: &[u8],
+    ) -> Result<(), FilterError> {
         if pattern.is_empty() {
-            return Err(FilterError::NoPattern { rule: lossy(text) });
+            let sign = if rule == Rule::Include { "+ " } else { "- " };
+            return Err(FilterError::NoPattern { rule: sign.into() });
         }
         check_len(pattern)?;
         if self.rules.len() == MAX_RULES {
             return Err(FilterError::TooMany);
         }
-        self.rules.push((rule, Pattern::new(pattern)));
+        self.rules.push((rule, sides, Pattern::new(pattern)));
         Ok(())
+    }
+
+    /// Forgets all rules.
+    pub fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    /// Pushes only these paths of the source, and the directories they are in. Each is relative to
+    /// the source; a slash at either end and `.` do not count. If `recursive`, everything below a
+    /// listed directory is pushed, too.
+    pub fn only<'a>(mut self, paths: impl IntoIterator<Item = &'a [u8]>, recursive: bool) -> Self {
+        let paths = paths.into_iter().map(normal).filter(|path| !path.is_empty()).collect();
+        self.only = Some(Listed { paths, recursive });
+        self
+    }
+
+    /// The paths that [`only`](Filter::only) listed.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = &[u8]> {
+        self.only.iter().flat_map(|listed| listed.paths.iter().map(Vec::as_slice))
     }
 
     /// The verdict on one path, given that all its parent directories are included.
@@ -104,21 +175,51 @@ impl Filter {
     /// `path` is relative to the transfer root and has no slash at either end; the root itself,
     /// the empty path, is always included.
     pub fn verdict(&self, path: &[u8], is_dir: bool) -> Verdict {
-        match self.rules.iter().find(|(_, pattern)| pattern.matches(path, is_dir)) {
-            Some((Rule::Exclude, _)) => Verdict::Excluded,
-            Some((Rule::Include, _)) | None => Verdict::Included,
+        match &self.only {
+            Some(listed) if !listed.has(path) => Verdict::Excluded,
+            _ => self.first_match(path, is_dir, |sides| sides.sender),
         }
     }
 
-    /// Whether the path or any of its parent directories is excluded.
-    ///
-    /// At the destination this is what protects a path from deletion. A directory that is not
-    /// covered itself may still hold something that is, and then has to stay too.
-    pub fn covers(&self, path: &[u8], is_dir: bool) -> bool {
-        let parents = (0..path.len()).filter(|&at| path[at] == b'/').map(|at| &path[..at]);
-        self.verdict(path, is_dir) == Verdict::Excluded
-            || parents.into_iter().any(|dir| self.verdict(dir, true) == Verdict::Excluded)
+    fn first_match(&self, path: &[u8], is_dir: bool, counts: fn(&Sides) -> bool) -> Verdict {
+        let mut rules = self.rules.iter().filter(|(_, sides, _)| counts(sides));
+        match rules.find(|(.., pattern)| pattern.matches(path, is_dir)) {
+            Some((Rule::Exclude, ..)) => Verdict::Excluded,
+            Some((Rule::Include, ..)) | None => Verdict::Included,
+        }
     }
+
+    /// Whether the path or any of its parent directories is excluded at the destination.
+    ///
+    /// This is what protects a path there from deletion. A directory that is not covered itself may
+    /// still hold something that is, and then has to stay too.
+    pub fn covers(&self, path: &[u8], is_dir: bool) -> bool {
+        let protects = |path: &[u8], is_dir| {
+            self.first_match(path, is_dir, |sides| sides.receiver) == Verdict::Excluded
+        };
+        let mut parents = (0..path.len()).filter(|&at| path[at] == b'/').map(|at| &path[..at]);
+        let is_listed = self.only.as_ref().is_none_or(|listed| listed.has(path));
+        !is_listed || protects(path, is_dir) || parents.any(|dir| protects(dir, true))
+    }
+}
+
+impl Listed {
+    fn has(&self, path: &[u8]) -> bool {
+        let below = [path, b"/"].concat();
+        let is_parent =
+            || self.paths.range(below.clone()..).next().is_some_and(|p| p.starts_with(&below));
+        let mut above = (0..path.len()).filter(|&at| path[at] == b'/').map(|at| &path[..at]);
+        path.is_empty()
+            || self.paths.contains(path)
+            || is_parent()
+            || (self.recursive && above.any(|dir| self.paths.contains(dir)))
+    }
+}
+
+/// A listed path without `.` and superfluous slashes.
+fn normal(path: &[u8]) -> Vec<u8> {
+    let names = path.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
+    names.collect::<Vec<_>>().join(&b'/')
 }
 
 /// The rules of an `--exclude-from` or `--include-from` file, one a line, for [`Filter::parse`].
@@ -188,6 +289,51 @@ mod tests {
             assert_eq!(filter.covers(path.as_bytes(), false), expected, "{path}");
         }
         assert!(filter.covers(b"x/cache", true));
+    }
+
+    #[test]
+    fn a_rule_counts_on_its_sides() {
+        let mut filter = Filter::default();
+        for (sides, pattern) in [
+            (Sides { sender: true, receiver: false }, "*.map"),
+            (Sides { sender: false, receiver: true }, "uploads/"),
+            (Sides::BOTH, "*.tmp"),
+        ] {
+            filter.push_pattern(Rule::Exclude, sides, pattern.as_bytes()).unwrap();
+        }
+        for (path, is_dir, pushed, protected) in [
+            ("a.map", false, false, false),
+            ("uploads", true, true, true),
+            ("uploads/x", false, true, true),
+            ("a.tmp", false, false, true),
+            ("a.js", false, true, false),
+        ] {
+            let verdict = filter.verdict(path.as_bytes(), is_dir);
+            assert_eq!(verdict == Verdict::Included, pushed, "{path}");
+            assert_eq!(filter.covers(path.as_bytes(), is_dir), protected, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_listed_paths_and_their_directories_are_included() {
+        let listed = [&b"/a/b.js"[..], b"./c/", b"d//./e", b""];
+        let (flat, deep) =
+            (Filter::default().only(listed, false), Filter::default().only(listed, true));
+        for (path, in_flat, in_deep) in [
+            ("", true, true),
+            ("a", true, true),
+            ("a/b.js", true, true),
+            ("a/b.css", false, false),
+            ("c", true, true),
+            ("c/x", false, true),
+            ("d/e/f/g", false, true),
+            ("ab", false, false),
+        ] {
+            let included =
+                |filter: &Filter| filter.verdict(path.as_bytes(), false) == Verdict::Included;
+            assert_eq!((included(&flat), included(&deep)), (in_flat, in_deep), "{path}");
+            assert_eq!(flat.covers(path.as_bytes(), false), !in_flat, "{path}");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 pub mod compressed_names;
 pub mod entry_points;
 pub mod filter;
-pub mod left_out;
+pub mod links;
+pub(crate) mod list;
 pub mod logical_name;
+pub mod notice;
 pub mod source;

@@ -3,22 +3,21 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
 use assetsync_core::path::RelPath;
-use assetsync_core::work_names::is_work_dir_name;
-use assetsync_tree::{FileMetadata, OpenTree, metadata_at, metadata_of_open};
+use assetsync_tree::{OpenTree, Symlinks, metadata_of_open};
 use rayon::prelude::*;
-use walkdir::WalkDir;
 
-use super::left_out::{LeftOut, Why};
+use super::filter::Filter;
+use super::links::LinkRules;
+use super::list::{Listing, Unreadable, list_tree};
+use super::notice::ScanNotice;
 use crate::compare::content_match::SourceEntry;
-use crate::scan::filter::{Filter, Verdict};
 
 /// How often a file that changes while it is read is tried.
 const READS: usize = 3;
@@ -37,8 +36,9 @@ pub struct Source {
     root_mode: u32,
     /// The entries that are pushed, in tree order, as they were listed.
     pub entries: Vec<Entry>,
-    /// Paths that are not pushed.
-    pub left_out: Vec<LeftOut>,
+    /// What the user should know of its paths.
+    pub notices: Vec<ScanNotice>,
+    symlinks: Symlinks,
     has_contents_elsewhere: bool,
     hashed: OnceLock<Result<Vec<SourceEntry>, Arc<SourceError>>>,
 }
@@ -60,16 +60,6 @@ pub enum SourceError {
     Unreadable(Vec<Unreadable>),
 }
 
-/// One file that can't be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{path}: {source}")]
-pub struct Unreadable {
-    /// Where, relative to the source.
-    pub path: String,
-    /// Why.
-    pub source: io::Error,
-}
-
 fn list(unreadable: &[Unreadable]) -> String {
     const SHOWN: usize = 10;
     let mut lines: Vec<String> = unreadable.iter().take(SHOWN).map(ToString::to_string).collect();
@@ -82,6 +72,15 @@ fn list(unreadable: &[Unreadable]) -> String {
 impl Source {
     /// Lists `path`. Its files are read when [`hashed`](Source::hashed) is first called.
     pub fn scan(path: &Path, filter: &Filter) -> Result<Source, SourceError> {
+        Source::scan_with(path, filter, LinkRules::default())
+    }
+
+    /// Lists `path` with these rules for its symlinks.
+    pub fn scan_with(
+        path: &Path,
+        filter: &Filter,
+        links: LinkRules,
+    ) -> Result<Source, SourceError> {
         let failed = |source: io::Error| SourceError::Root { path: path.into(), source };
         let root = OwnedFd::from(File::open(path).map_err(failed)?);
         let metadata = metadata_of_open(&root).map_err(failed)?;
@@ -89,13 +88,25 @@ impl Source {
             return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
         let root_mode = metadata.mode & CARRIED_MODE;
-        let (entries, left_out, hashed) = (Vec::new(), Vec::new(), OnceLock::new());
-        let path = path.into();
-        let has_contents_elsewhere = false;
-        let mut source =
-            Source { root, path, root_mode, entries, left_out, has_contents_elsewhere, hashed };
-        let unreadable = source.list(filter);
-        if unreadable.is_empty() { Ok(source) } else { Err(SourceError::Unreadable(unreadable)) }
+        let symlinks = if links.follows() { Symlinks::Follow } else { Symlinks::Refuse };
+        let tree = || io::Result::Ok(OpenTree::new(root.try_clone()?).with_symlinks(symlinks));
+        let listing = list_tree(path, tree().map_err(failed)?, filter, links);
+        let Listing { entries, notices, mut unreadable } = listing;
+        unreadable.extend(missing(filter, &mut tree().map_err(failed)?));
+        if !unreadable.is_empty() {
+            return Err(SourceError::Unreadable(unreadable));
+        }
+        let (path, hashed) = (path.into(), OnceLock::new());
+        Ok(Source {
+            root,
+            path,
+            root_mode,
+            entries,
+            notices,
+            symlinks,
+            has_contents_elsewhere: false,
+            hashed,
+        })
     }
 
     /// A given source, such as an earlier deploy: `entries`, every file with its digest. Only
@@ -124,7 +135,8 @@ impl Source {
             path,
             root_mode: GIVEN_ROOT_MODE,
             entries: listed,
-            left_out: Vec::new(),
+            notices: Vec::new(),
+            symlinks: Symlinks::Refuse,
             has_contents_elsewhere: true,
             hashed,
         })
@@ -162,53 +174,13 @@ impl Source {
         &self.path
     }
 
-    /// Lists the tree. Returns what could not be listed.
-    fn list(&mut self, filter: &Filter) -> Vec<Unreadable> {
-        let mut unreadable = Vec::new();
-        let walk = WalkDir::new(&self.path).min_depth(1).sort_by_file_name().into_iter();
-        let mut tree = match self.tree() {
-            Ok(tree) => tree,
-            Err(source) => return vec![Unreadable { path: ".".into(), source }],
-        };
-        let (root, left_out) = (self.path.clone(), &mut self.left_out);
-        let mut walk = walk.filter_entry(|item| is_included(item, &root, filter));
-        while let Some(item) = walk.next() {
-            if let Ok(item) = &item
-                && let Some(path) = reserved(item, &root)
-            {
-                left_out.push(LeftOut { path, why: Why::Reserved });
-                if item.file_type().is_dir() {
-                    walk.skip_current_dir();
-                }
-                continue;
-            }
-            let listed = item.map_err(Into::into).and_then(|item| {
-                let path = relative(item.path(), &root).ok_or(io::ErrorKind::InvalidFilename)?;
-                let path = RelPath::new(path).map_err(io::Error::other)?;
-                let entry = entry(&mut tree, path)?;
-                Ok(entry)
-            });
-            match listed {
-                Ok(Entry { path, kind: Kind::Special, .. }) => {
-                    left_out.push(LeftOut { path, why: Why::Special });
-                }
-                Ok(entry) => self.entries.push(entry),
-                Err(source) => unreadable.push(unreadable_at(source)),
-            }
-        }
-        // A sorted walk is in tree order already; this makes sure of it.
-        self.entries.sort_by(|a, b| a.path.cmp(&b.path));
-        unreadable
-    }
-
     fn hash(&self) -> Result<Vec<SourceEntry>, SourceError> {
-        let root = self.root.as_fd();
         let listed =
             self.entries.iter().map(|entry| SourceEntry { entry: entry.clone(), digest: None });
         let mut entries: Vec<_> = listed.collect();
         let files = entries.par_iter_mut().filter(|local| local.entry.file_size().is_some());
         let read = files.map_init(
-            || (root.try_clone_to_owned().map(OpenTree::new), vec![0; READ_BYTES]),
+            || (self.tree(), vec![0; READ_BYTES]),
             |(tree, buffer), local| {
                 let read = match tree {
                     Ok(tree) => read_again(tree, local, buffer),
@@ -223,8 +195,23 @@ impl Source {
 
     /// A view of the tree for one reader.
     pub fn tree(&self) -> io::Result<OpenTree> {
-        Ok(OpenTree::new(self.root.try_clone()?))
+        Ok(OpenTree::new(self.root.try_clone()?).with_symlinks(self.symlinks))
     }
+}
+
+/// Paths that the caller listed and the source does not have.
+fn missing(filter: &Filter, tree: &mut OpenTree) -> Vec<Unreadable> {
+    let missing = filter.listed().filter_map(|path| {
+        let found = RelPath::new(path).map_err(io::Error::other);
+        let found = found.and_then(|path| tree.file_metadata(&path));
+        let source = match found {
+            Ok(Some(_)) => return None,
+            Ok(None) => io::ErrorKind::NotFound.into(),
+            Err(error) => error,
+        };
+        Some(Unreadable { path: assetsync_core::text::name(path), source })
+    });
+    missing.collect()
 }
 
 /// Reads a file's metadata and content again, until both belong together.
@@ -247,39 +234,4 @@ pub fn read_again(
         }
     }
     Err(io::Error::other("it changes while it is read"))
-}
-
-fn entry(tree: &mut OpenTree, path: RelPath) -> io::Result<Entry> {
-    let parent = tree.parent(&path)?;
-    let FileMetadata { mut kind, mode, mtime, .. } = metadata_at(parent, path.file_name())?;
-    if let Kind::Symlink { target } = &mut kind {
-        *target = rustix::fs::readlinkat(parent, path.file_name(), Vec::new())?.into_bytes();
-    }
-    Ok(Entry { path, kind, mode: mode & CARRIED_MODE, mtime })
-}
-
-fn is_included(item: &walkdir::DirEntry, root: &Path, filter: &Filter) -> bool {
-    relative(item.path(), root)
-        .is_none_or(|path| filter.verdict(path, item.file_type().is_dir()) == Verdict::Included)
-}
-
-/// The path of an entry whose name is reserved for work directories.
-fn reserved(item: &walkdir::DirEntry, root: &Path) -> Option<RelPath> {
-    let path =
-        relative(item.path(), root).filter(|_| is_work_dir_name(item.file_name().as_bytes()))?;
-    RelPath::new(path).ok()
-}
-
-fn relative<'p>(path: &'p Path, root: &Path) -> Option<&'p [u8]> {
-    let relative = path.strip_prefix(root).ok()?.as_os_str().as_bytes();
-    (!relative.is_empty()).then_some(relative)
-}
-
-fn unreadable_at(source: io::Error) -> Unreadable {
-    let path = source
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<walkdir::Error>())
-        .and_then(walkdir::Error::path)
-        .map_or("?".into(), assetsync_core::text::path);
-    Unreadable { path, source }
 }

@@ -1,0 +1,226 @@
+//! Listing the source: a walk that applies the filter and the link rules.
+
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
+use assetsync_core::path::RelPath;
+use assetsync_core::work_names::is_work_dir_name;
+use assetsync_tree::{FileMetadata, OpenTree, metadata_at, metadata_behind_link};
+use walkdir::{DirEntry, WalkDir};
+
+use super::filter::{Filter, Verdict};
+use super::links::{LinkAction, LinkRules, is_outside};
+use super::notice::{About, ScanNotice};
+
+/// Device and inode of a directory.
+type Id = (u64, u64);
+
+/// What a listing found.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The entries to push, in tree order.
+    pub entries: Vec<Entry>,
+    /// What the user should know.
+    pub notices: Vec<ScanNotice>,
+    /// What could not be listed.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// One file that can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}")]
+pub struct Unreadable {
+    /// Where, relative to the source.
+    pub path: String,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// Lists the tree at `root`, which `tree` has open.
+pub fn list_tree(root: &Path, tree: OpenTree, filter: &Filter, links: LinkRules) -> Listing {
+    let (found, outside) = (Listing::default(), None);
+    let mut lister = Lister { root, tree, filter, links, found, outside };
+    let ids = fs::metadata(root).map(|meta| vec![id(&meta)]).unwrap_or_default();
+    lister.walk(root, &ids);
+    let Lister { mut found, outside, .. } = lister;
+    found.notices.extend(outside);
+    // A sorted walk is in tree order already; this makes sure of it.
+    found.entries.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+struct Lister<'a> {
+    root: &'a Path,
+    tree: OpenTree,
+    filter: &'a Filter,
+    links: LinkRules,
+    found: Listing,
+    /// The first link out of the source that is pushed as it is, and the number of others.
+    outside: Option<ScanNotice>,
+}
+
+/// One listed path: its entry, and whether it is a link that is replaced by its directory.
+struct Listed {
+    entry: Entry,
+    enter: bool,
+}
+
+impl Lister<'_> {
+    /// Lists what is below `dir`. `ids` are the directories whose content is being listed because
+    /// links lead to them: entering one again would never end.
+    fn walk(&mut self, dir: &Path, ids: &[Id]) {
+        let mut walk = WalkDir::new(dir).min_depth(1).sort_by_file_name().into_iter();
+        while let Some(item) = walk.next() {
+            let is_dir = item.as_ref().is_ok_and(|item| item.file_type().is_dir());
+            let kept = match item.map_err(io::Error::from).and_then(|item| self.item(&item)) {
+                Ok(listed) => self.keep(listed, ids),
+                Err(source) => {
+                    self.found.unreadable.push(unreadable_at(source));
+                    continue;
+                }
+            };
+            if is_dir && !kept {
+                walk.skip_current_dir();
+            }
+        }
+    }
+
+    /// The entry of an item; `None` if it is not pushed.
+    fn item(&mut self, item: &DirEntry) -> io::Result<Option<Listed>> {
+        let relative = item.path().strip_prefix(self.root).map_err(io::Error::other)?;
+        let path = relative.as_os_str().as_bytes();
+        let is_dir = item.file_type().is_dir();
+        // A link may be replaced by a directory, which is decided below.
+        let decided = !item.file_type().is_symlink() || !self.links.follows();
+        if decided && !self.includes(path, is_dir) {
+            return Ok(None);
+        }
+        let path = RelPath::new(path).map_err(io::Error::other)?;
+        if is_work_dir_name(path.file_name()) {
+            self.found.notices.push(ScanNotice { path, about: About::Reserved });
+            return Ok(None);
+        }
+        let entry = entry(&mut self.tree, path)?;
+        match &entry.kind {
+            Kind::Symlink { target } => {
+                let target = target.clone();
+                self.link(entry, &target, item.path())
+            }
+            _ => Ok(Some(Listed { entry, enter: false })),
+        }
+    }
+
+    fn includes(&self, path: &[u8], is_dir: bool) -> bool {
+        self.filter.verdict(path, is_dir) == Verdict::Included
+    }
+
+    fn link(&mut self, link: Entry, target: &[u8], full: &Path) -> io::Result<Option<Listed>> {
+        let to_dir = self.links.follows() && fs::metadata(full).is_ok_and(|meta| meta.is_dir());
+        let action = self.links.action(&link.path, target, to_dir);
+        let is_dir = action == LinkAction::Copy && to_dir;
+        if self.links.follows() && !self.includes(link.path.as_bytes(), is_dir) {
+            return Ok(None);
+        }
+        match action {
+            LinkAction::Keep => {
+                self.note_outside(&link.path, target);
+                Ok(Some(Listed { entry: link, enter: false }))
+            }
+            LinkAction::Skip => {
+                self.found.notices.push(ScanNotice { path: link.path, about: About::UnsafeLink });
+                Ok(None)
+            }
+            LinkAction::Copy => {
+                let metadata =
+                    metadata_behind_link(self.tree.parent(&link.path)?, link.path.file_name());
+                let FileMetadata { kind, mode, mtime, .. } =
+                    metadata.map_err(|error| at(full, error))?;
+                let entry = Entry { path: link.path, kind, mode: mode & CARRIED_MODE, mtime };
+                Ok(Some(Listed { entry, enter: is_dir }))
+            }
+        }
+    }
+
+    fn note_outside(&mut self, path: &RelPath, target: &[u8]) {
+        if !is_outside(path, target) {
+            return;
+        }
+        match &mut self.outside {
+            Some(ScanNotice { about: About::OutsideLink { others, .. }, .. }) => *others += 1,
+            _ => {
+                let about = About::OutsideLink { target: target.to_vec(), others: 0 };
+                self.outside = Some(ScanNotice { path: path.clone(), about });
+            }
+        }
+    }
+
+    /// Adds an entry, and what is behind it if it was a link to a directory; returns whether a
+    /// directory is to be entered.
+    fn keep(&mut self, listed: Option<Listed>, ids: &[Id]) -> bool {
+        match listed {
+            None => false,
+            Some(Listed { entry: Entry { path, kind: Kind::Special, .. }, .. }) => {
+                self.found.notices.push(ScanNotice { path, about: About::Special });
+                false
+            }
+            Some(Listed { entry, enter }) => {
+                let dir = enter.then(|| self.full(&entry.path));
+                self.found.entries.push(entry);
+                dir.into_iter().for_each(|dir| self.enter(&dir, ids));
+                true
+            }
+        }
+    }
+
+    fn full(&self, path: &RelPath) -> PathBuf {
+        self.root.join(std::ffi::OsStr::from_bytes(path.as_bytes()))
+    }
+
+    /// Lists the directory that a link leads to.
+    fn enter(&mut self, dir: &Path, ids: &[Id]) {
+        let entered = fs::metadata(dir).map(|meta| id(&meta));
+        match entered {
+            Ok(id) if !ids.contains(&id) => self.walk(dir, &[ids, &[id]].concat()),
+            Ok(_) => {
+                let source = io::Error::other("a link to a directory that it is in");
+                let path = assetsync_core::text::path(dir);
+                self.found.unreadable.push(Unreadable { path, source });
+            }
+            Err(source) => {
+                let path = assetsync_core::text::path(dir);
+                self.found.unreadable.push(Unreadable { path, source });
+            }
+        }
+    }
+}
+
+fn id(meta: &fs::Metadata) -> Id {
+    (meta.dev(), meta.ino())
+}
+
+fn entry(tree: &mut OpenTree, path: RelPath) -> io::Result<Entry> {
+    let parent = tree.parent(&path)?;
+    let FileMetadata { mut kind, mode, mtime, .. } = metadata_at(parent, path.file_name())?;
+    if let Kind::Symlink { target } = &mut kind {
+        *target = rustix::fs::readlinkat(parent, path.file_name(), Vec::new())?.into_bytes();
+    }
+    Ok(Entry { path, kind, mode: mode & CARRIED_MODE, mtime })
+}
+
+/// The error of a link that leads nowhere, with its path.
+fn at(path: &Path, error: io::Error) -> io::Error {
+    let path = assetsync_core::text::path(path);
+    io::Error::new(error.kind(), format!("what the link {path} leads to: {error}"))
+}
+
+fn unreadable_at(source: io::Error) -> Unreadable {
+    let path = source
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<walkdir::Error>())
+        .and_then(walkdir::Error::path)
+        .map_or("?".into(), assetsync_core::text::path);
+    Unreadable { path, source }
+}
