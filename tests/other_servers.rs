@@ -168,9 +168,9 @@ fn push_both(server: &Server, place: &Path) -> Vec<Vec<String>> {
     let dir = scratch();
     let versions = versions(dir.path());
     let mut warnings = Vec::new();
-    for transport in TRANSPORTS {
+    for (number, transport) in TRANSPORTS.iter().enumerate() {
         let machine = Machine::new();
-        let destination = place.join(transport.join(""));
+        let destination = place.join(format!("www-{number}"));
         let way = server.way(&destination, transport);
         for source in [&versions[0], &versions[0], &versions[1]] {
             let mut args = vec!["push".to_owned(), "--delete".into()];
@@ -202,6 +202,14 @@ fn proftpd_refuses_commands_so_sftp_is_used_with_one_warning() {
             assert!(warning.contains(part), "{warning}");
         }
     }
+    // The home directory, which is the root of what this user sees.
+    let (machine, dir) = (Machine::new(), scratch());
+    let [source, _] = versions(dir.path());
+    for files in [3, 0] {
+        let pushed = machine.push(&server.way(&server.root, &[]), &[], &source);
+        assert_eq!(pushed.files_sent, files);
+    }
+    assert_eq!(fs::read(server.root.join("index.html")).or_fail(), b"v1");
     fs::remove_dir_all(&server.root).or_fail();
 }
 

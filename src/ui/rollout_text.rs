@@ -328,6 +328,7 @@ fn hints(error: &RolloutError) -> Vec<&'static str> {
         RolloutError::Commands { command_phase: CommandPhase::Restart, .. } => {
             vec!["the new assets are live; restart the application, or run: assetsync rollback"]
         }
+        RolloutError::OnlySftp(_) => vec!["without an agent: assetsync push SRC DEST"],
         RolloutError::NotPruned { .. } => vec!["to try again: assetsync prune"],
         _ => Vec::new(),
     }

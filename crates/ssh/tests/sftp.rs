@@ -3,11 +3,14 @@
 mod common;
 
 use std::fs;
+use std::io::Cursor;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use assetsync_ssh::sftp::{SftpErrorKind, SftpOpenError, SftpSession, sftp_session};
+use assetsync_ssh::sftp::{
+    Change, SftpErrorKind, SftpOpenError, SftpSession, Upload, sftp_session,
+};
 use assetsync_ssh::{NoPrompt, SshOptions, TransportKind};
 use common::Sshd;
 
@@ -32,27 +35,66 @@ fn each_way(test: impl Fn(&mut SftpSession, &Path)) {
     }
 }
 
+fn upload(path: &Path, exclusive: bool, content: Vec<u8>) -> Upload<Cursor<Vec<u8>>> {
+    let (path, content) = (bytes(path).to_vec(), Cursor::new(content));
+    Upload { path, mode: 0o640, mtime: 1_700_000_000, exclusive, content }
+}
+
 #[test]
 fn files_are_written_whole_with_mode_and_time() {
     each_way(|sftp, directory| {
-        let path = directory.join("big");
-        let content: Vec<u8> = (0..5_000_000u32).flat_map(u32::to_le_bytes).collect();
-        let mut file = sftp.create(bytes(&path), 0o600, true).unwrap();
-        file.write_all(&content).unwrap();
-        file.set_attributes(Some(0o640), Some(1_700_000_000)).unwrap();
-        assert!(file.sync().unwrap());
-        file.close().unwrap();
-        assert!(fs::read(&path).unwrap() == content);
-        let meta = fs::metadata(&path).unwrap();
-        assert_eq!((meta.mode() & 0o7777, meta.mtime()), (0o640, 1_700_000_000));
-        assert!(sftp.read(bytes(&path), 20_000_000).unwrap() == content);
-        let error = sftp.read(bytes(&path), 1000).unwrap_err();
-        assert!(error.to_string().contains("larger than 1000 bytes"), "{error}");
-        let error = sftp.create(bytes(&path), 0o600, true).unwrap_err();
-        assert_eq!(error.kind, SftpErrorKind::Failure);
-        sftp.create(bytes(&path), 0o600, false).unwrap().close().unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+        let at = |number: u32| directory.join(number.to_string());
+        let content = |number: u32| match number {
+            0 => (0..5_000_000u32).flat_map(u32::to_le_bytes).collect(),
+            number => vec![7; 4096 * number as usize],
+        };
+        let files = (0..100).map(|number| upload(&at(number), true, content(number)));
+        let mut done = 0;
+        sftp.upload_all(files, |file| {
+            file.written.unwrap();
+            assert!(file.synced);
+            done += 1;
+        })
+        .unwrap();
+        assert_eq!(done, 100);
+        for number in 0..100 {
+            assert!(fs::read(at(number)).unwrap() == content(number), "{number}");
+            let meta = fs::metadata(at(number)).unwrap();
+            assert_eq!((meta.mode() & 0o7777, meta.mtime()), (0o640, 1_700_000_000));
+        }
+        let again = |exclusive| [upload(&at(0), exclusive, Vec::new())].into_iter();
+        let mut kinds = Vec::new();
+        for exclusive in [true, false] {
+            sftp.upload_all(again(exclusive), |file| kinds.push(file.written.map_err(|e| e.kind)))
+                .unwrap();
+        }
+        assert_eq!(kinds, [Err(SftpErrorKind::Failure), Ok(())]);
+        assert_eq!(fs::metadata(at(0)).unwrap().len(), 0);
     });
+}
+
+/// Counted in requests that wait for a reply, so it does not depend on any time.
+#[test]
+fn many_small_files_take_few_round_trips() {
+    let sshd = Sshd::start();
+    let mut sftp = open(&sshd, &sshd.options());
+    let directory = tempfile::tempdir().unwrap();
+    let at = |number: u32| directory.path().join(number.to_string());
+    let before = sftp.round_trips();
+    let files = (0..640).map(|number| upload(&at(number), true, vec![1; 100]));
+    sftp.upload_all(files, |file| file.written.unwrap()).unwrap();
+    // 64 at a time: open, write, close.
+    assert_eq!(sftp.round_trips() - before, 30);
+    let before = sftp.round_trips();
+    assert_eq!(sftp.read_dir(bytes(directory.path())).unwrap().len(), 640);
+    assert!(sftp.round_trips() - before <= 7, "{}", sftp.round_trips() - before);
+    let before = sftp.round_trips();
+    let remove = |number| Change::Remove { path: bytes(&at(number)).to_vec() };
+    let removes: Vec<Change> = (0..641).map(remove).collect();
+    let results = sftp.change_all(&removes).unwrap();
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 640);
+    assert_eq!(results[640].as_ref().unwrap_err().kind, SftpErrorKind::NotFound);
+    assert_eq!(sftp.round_trips() - before, 11);
 }
 
 #[test]
@@ -63,10 +105,11 @@ fn directories_links_and_odd_names() {
         sftp.mkdir(bytes(&inner), 0o700).unwrap();
         let odd: &[&[u8]] = &[b"a b", b"-x", b"\xff\xfe", b"new\nline", b"caf\xc3\xa9"];
         for name in odd {
-            sftp.create(bytes(&under(name)), 0o644, true).unwrap().close().unwrap();
+            sftp.create(bytes(&under(name)), 0o644, true).unwrap();
         }
         sftp.symlink(b"d", bytes(&under(b"link"))).unwrap();
-        assert_eq!(sftp.read_link(bytes(&under(b"link"))).unwrap(), b"d");
+        let texts = sftp.read_links(&[bytes(&under(b"link"))]).unwrap();
+        assert_eq!(texts[0].as_ref().unwrap(), b"d");
         assert!(sftp.lstat(bytes(&under(b"link"))).unwrap().is_symlink());
         assert!(sftp.stat(bytes(&under(b"link"))).unwrap().is_dir());
         let entries = sftp.read_dir(bytes(directory)).unwrap();
@@ -79,7 +122,8 @@ fn directories_links_and_odd_names() {
         sftp.remove(bytes(&under(b"link"))).unwrap();
         sftp.rmdir(bytes(&inner)).unwrap();
         assert_eq!(fs::read_dir(directory).unwrap().count(), 0);
-        sftp.set_attributes(bytes(directory), Some(0o711), None).unwrap();
+        let (path, mode) = (bytes(directory).to_vec(), Some(0o711));
+        sftp.change(Change::SetAttributes { path, mode, mtime: None }).unwrap();
         let resolved = sftp.realpath(&[bytes(directory), b"/./."].concat()).unwrap();
         assert_eq!(resolved, bytes(&directory.canonicalize().unwrap()));
         assert!(sftp.free_space(bytes(directory)).unwrap().unwrap().bytes > 0);
@@ -140,9 +184,10 @@ fn refusals_have_their_kind_and_leave_the_session_usable() {
             SftpErrorKind::NotFound
         );
         assert_eq!(sftp.read_dir(bytes(&missing)).unwrap_err().kind, SftpErrorKind::NotFound);
-        let mut file = sftp.create(b"/dev/full", 0o600, false).unwrap();
-        let _ = file.write_all(&vec![0; 4 << 20]);
-        assert!(file.close().is_err());
+        let full = upload(Path::new("/dev/full"), false, vec![0; 4 << 20]);
+        let mut failed = false;
+        sftp.upload_all([full].into_iter(), |file| failed = file.written.is_err()).unwrap();
+        assert!(failed);
         assert!(sftp.stat(bytes(directory)).unwrap().is_dir());
     });
 }

@@ -28,9 +28,7 @@ pub enum RolloutError {
     #[error("Stage '{1}' has no host '{0}'")]
     UnknownHost(String, String),
     /// SFTP alone can't stage now and publish later; that takes an agent.
-    #[error(
-        "{0} is to be reached by SFTP alone, but a deploy runs an agent there; assetsync push SRC DEST can do without"
-    )]
+    #[error("{0} is to be reached by SFTP alone, but a deploy runs an agent there")]
     OnlySftp(String),
     /// A pattern or a fingerprint rule of a set of assets.
     #[error("assets.{key}: {reason}")]

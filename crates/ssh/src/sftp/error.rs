@@ -3,7 +3,7 @@
 use crate::error::TransportError;
 
 /// A refused or failed SFTP operation.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("Cannot {operation} {path} over SFTP: {detail}")]
 pub struct SftpError {
     /// The kind of failure.

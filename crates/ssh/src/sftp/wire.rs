@@ -6,7 +6,6 @@ pub(crate) mod kind {
     pub(crate) const VERSION: u8 = 2;
     pub(crate) const OPEN: u8 = 3;
     pub(crate) const CLOSE: u8 = 4;
-    pub(crate) const READ: u8 = 5;
     pub(crate) const WRITE: u8 = 6;
     pub(crate) const LSTAT: u8 = 7;
     pub(crate) const SETSTAT: u8 = 9;
@@ -23,7 +22,6 @@ pub(crate) mod kind {
     pub(crate) const SYMLINK: u8 = 20;
     pub(crate) const STATUS: u8 = 101;
     pub(crate) const HANDLE: u8 = 102;
-    pub(crate) const DATA: u8 = 103;
     pub(crate) const NAME: u8 = 104;
     pub(crate) const ATTRS: u8 = 105;
     pub(crate) const EXTENDED: u8 = 200;
@@ -76,6 +74,16 @@ pub(crate) struct Packet(Vec<u8>);
 impl Packet {
     pub(crate) fn new(kind: u8) -> Self {
         Self(vec![0, 0, 0, 0, kind])
+    }
+
+    /// A packet of a request, whose id [`Packet::with_id`] fills in.
+    pub(crate) fn request(kind: u8) -> Self {
+        Self::new(kind).u32(0)
+    }
+
+    pub(crate) fn with_id(mut self, id: u32) -> Self {
+        self.0[5..9].copy_from_slice(&id.to_be_bytes());
+        self
     }
 
     pub(crate) fn u32(mut self, value: u32) -> Self {
@@ -170,8 +178,8 @@ mod tests {
 
     #[test]
     fn packets_read_back() {
-        let bytes = Packet::new(kind::SETSTAT)
-            .u32(7)
+        let bytes = Packet::request(kind::SETSTAT)
+            .with_id(7)
             .string(b"name")
             .attributes(Some(0o100644), Some(9))
             .into_bytes();

@@ -1,9 +1,12 @@
 //! The digests of files that this machine pushed before: over SFTP the server can't compute them.
 
+use assetsync_core::entry::{Kind, Mtime};
+use assetsync_core::path::RelPath;
 use assetsync_core::plan::Plan;
 use assetsync_core::state::{RemoteEntry, State};
 use assetsync_ssh::Target;
 
+use super::kept_attributes::KeptAttributes;
 use crate::connect::start_agent::ConnectOptions;
 use crate::error::PushError;
 use crate::plan::state_after::state_after;
@@ -13,6 +16,8 @@ use crate::store::destination_cache::DestinationCache;
 pub struct Remembered<'s> {
     cache: DestinationCache<'s>,
     entries: Vec<RemoteEntry>,
+    /// What paths were asked to have that have another mode or time.
+    asked: Vec<RemoteEntry>,
 }
 
 impl<'s> Remembered<'s> {
@@ -22,17 +27,29 @@ impl<'s> Remembered<'s> {
         connection: &ConnectOptions<'s>,
     ) -> Result<Remembered<'s>, PushError> {
         let (cache, entries) = DestinationCache::of(target, connection)?;
-        Ok(Remembered { cache, entries })
+        let asked = cache.asked();
+        Ok(Remembered { cache, entries, asked })
     }
 
-    /// Sets the digests of files whose size and mtime, in seconds, are unchanged.
-    pub fn recall(&self, state: &mut State) {
+    /// Sets the digests of files whose size and mtime, in seconds, are unchanged. Paths that still
+    /// have what the server keeps instead of the mode and time that it was asked to set count as
+    /// having what was asked for: asking again would not help. What those have is added to `kept`.
+    pub fn recall(&self, state: &mut State, kept: &mut KeptAttributes) {
         let mut cached = self.entries.iter().peekable();
         for remote in &mut state.entries {
             while cached.next_if(|before| before.entry.path < remote.entry.path).is_some() {}
             let Some(before) = cached.peek() else { break };
-            if is_unchanged(before, remote) {
-                remote.digest = before.digest;
+            if !is_unchanged(before, remote) {
+                continue;
+            }
+            remote.digest = before.digest;
+            let asked = find(&self.asked, &remote.entry.path);
+            let same = |asked: &&RemoteEntry| {
+                asked.digest == before.digest && before.entry.mode == remote.entry.mode
+            };
+            if let Some(asked) = asked.filter(same) {
+                kept.insert(&remote.entry);
+                (remote.entry.mode, remote.entry.mtime) = (asked.entry.mode, asked.entry.mtime);
             }
         }
     }
@@ -53,12 +70,31 @@ impl<'s> Remembered<'s> {
         self.cache.keep_unconfirmed(after);
     }
 
-    /// Caches the state after the plan is carried out. Digests of files that were not sent come
-    /// from the state only: if sizes decide, a file that stays may have another content than the
-    /// source's.
-    pub fn keep(&self, state: &State, plan: &Plan) {
-        self.cache.keep_unconfirmed(state_after(state, plan, &[], true));
+    /// Caches the state after the plan is carried out, with the modes and times that the server has
+    /// `kept`, and what it was asked for. Digests of files that were not sent come from the state
+    /// only: if sizes decide, a file that stays may have another content than the source's.
+    pub fn keep(&self, state: &State, plan: &Plan, kept: &KeptAttributes) {
+        let mut after = state_after(state, plan, &[], true);
+        let mut asked = Vec::new();
+        for remote in &mut after {
+            if let Some(there) = kept.of(&remote.entry.path) {
+                asked.push(remote.clone());
+                remote.entry.mode = there.mode.map_or(remote.entry.mode, |mode| mode & 0o7777);
+                if let (Kind::File { .. }, Some(secs)) = (&remote.entry.kind, there.mtime) {
+                    remote.entry.mtime = Mtime { secs: secs.into(), nanos: 0 };
+                }
+            }
+        }
+        self.cache.keep_unconfirmed(after);
+        if asked != self.asked {
+            self.cache.keep_asked(asked);
+        }
     }
+}
+
+fn find<'e>(entries: &'e [RemoteEntry], path: &RelPath) -> Option<&'e RemoteEntry> {
+    let at = entries.binary_search_by(|remote| remote.entry.path.cmp(path)).ok()?;
+    entries.get(at)
 }
 
 fn is_unchanged(before: &RemoteEntry, now: &RemoteEntry) -> bool {
@@ -69,8 +105,7 @@ fn is_unchanged(before: &RemoteEntry, now: &RemoteEntry) -> bool {
 #[cfg(test)]
 mod tests {
     use assetsync_core::digest::{Digest, ShortDigest};
-    use assetsync_core::entry::{Entry, Kind, Mtime};
-    use assetsync_core::path::RelPath;
+    use assetsync_core::entry::Entry;
 
     use super::*;
 

@@ -2,10 +2,12 @@
 
 use assetsync_core::limits;
 use assetsync_core::protocol::{Failure, FailureCode};
-use assetsync_ssh::sftp::{SftpError, SftpErrorKind, SftpOpenError, SftpSession, sftp_session};
+use assetsync_ssh::sftp::{
+    Change, SftpError, SftpErrorKind, SftpOpenError, SftpSession, sftp_session,
+};
 use assetsync_ssh::{RemoteTarget, TransportError};
 
-use super::names::{is_name, join};
+use super::names::{is_name, is_open, join};
 use crate::connect::start_agent::ConnectOptions;
 use crate::error::PushError;
 use crate::event::{Event, Monitor};
@@ -69,28 +71,66 @@ impl<'a> SftpHost<'a> {
         self.refused(error)
     }
 
+    /// Makes changes that do not depend on each other; the first refusal is the error, once all are
+    /// tried. Missing paths are ignored.
+    fn change_all(&mut self, changes: &[Change]) -> Result<(), SftpError> {
+        let results = self.session.change_all(changes)?;
+        results.into_iter().map(ignore_missing).fold(Ok(()), Result::and)
+    }
+
     /// Removes a directory and everything below it, following no links. Missing paths are ignored.
     pub fn remove_tree(&mut self, dir: &[u8]) -> Result<(), SftpError> {
-        let mut pending = vec![(dir.to_vec(), false)];
+        let (mut level, mut levels) = (vec![dir.to_vec()], Vec::new());
         let mut seen = 0;
-        while let Some((path, emptied)) = pending.pop() {
-            if emptied {
-                ignore_missing(self.session.rmdir(&path))?;
-                continue;
-            }
-            let entries = self.session.read_dir(&path)?;
-            pending.push((path.clone(), true));
-            seen += entries.len() as u64;
-            let named = entries.iter().filter(|entry| is_name(&entry.name));
-            for entry in named.take_while(|_| seen <= limits::ENTRIES) {
-                let below = join(&path, &entry.name);
-                match entry.attributes.is_dir() {
-                    true => pending.push((below, false)),
-                    false => ignore_missing(self.session.remove(&below))?,
+        while !level.is_empty() && seen <= limits::ENTRIES {
+            let (mut files, mut dirs) = (Vec::new(), Vec::new());
+            let listed = self.session.read_dirs(&level)?;
+            for (dir, entries) in level.iter().zip(listed) {
+                let entries = optional(entries)?.unwrap_or_default();
+                seen += entries.len() as u64;
+                for entry in entries.iter().filter(|entry| is_name(&entry.name)) {
+                    let path = join(dir, &entry.name);
+                    match entry.attributes.is_dir() {
+                        true => dirs.push(path),
+                        false => files.push(Change::Remove { path }),
+                    }
                 }
             }
+            let dirs = self.open_dirs(dirs, &mut files)?;
+            self.change_all(&files)?;
+            levels.push(std::mem::replace(&mut level, dirs));
+        }
+        for level in levels.into_iter().rev() {
+            let removes: Vec<_> = level.into_iter().map(|path| Change::Rmdir { path }).collect();
+            self.change_all(&removes)?;
         }
         Ok(())
+    }
+
+    /// Those of `listed` that are directories, made writable; the others are links that the server
+    /// lists as what they lead to, and are removed like files.
+    fn open_dirs(
+        &mut self,
+        listed: Vec<Vec<u8>>,
+        files: &mut Vec<Change>,
+    ) -> Result<Vec<Vec<u8>>, SftpError> {
+        let looked = self.session.lstat_all(&listed)?;
+        let (mut dirs, mut closed) = (Vec::new(), Vec::new());
+        for (path, attributes) in listed.into_iter().zip(looked) {
+            let Some(attributes) = optional(attributes)? else { continue };
+            if !attributes.is_dir() {
+                files.push(Change::Remove { path });
+                continue;
+            }
+            if attributes.mode.is_some_and(|mode| !is_open(mode)) {
+                let path = path.clone();
+                closed.push(Change::SetAttributes { path, mode: Some(0o700), mtime: None });
+            }
+            dirs.push(path);
+        }
+        // A refusal shows when the directory can't be emptied.
+        self.session.change_all(&closed)?;
+        Ok(dirs)
     }
 }
 
@@ -100,6 +140,17 @@ pub fn ignore_missing(result: Result<(), SftpError>) -> Result<(), SftpError> {
         Err(error) if error.kind == SftpErrorKind::NotFound => Ok(()),
         other => other,
     }
+}
+
+/// Whether the server does not do what was asked, at this path or at all.
+pub fn is_refusal(error: &SftpError) -> bool {
+    matches!(
+        error.kind,
+        SftpErrorKind::PermissionDenied
+            | SftpErrorKind::Unsupported
+            | SftpErrorKind::TargetExists
+            | SftpErrorKind::Failure
+    )
 }
 
 /// `None` for a missing path.

@@ -72,7 +72,7 @@ fn lost(remote: &SftpHost<'_>, tried: Result<(), SftpError>) -> Result<(), PushE
 
 fn rename_onto_link(remote: &mut SftpHost<'_>, stage: &StagingDir) -> Result<(), SftpError> {
     let session = &mut remote.session;
-    session.create(&stage.path(FILES[0]), 0o600, true)?.close()?;
+    session.create(&stage.path(FILES[0]), 0o600, true)?;
     session.symlink(FILES[0], &stage.path(REPLACED))?;
     session.symlink(b"nowhere", &stage.path(NEW))?;
     session.rename(&stage.path(NEW), &stage.path(REPLACED))
@@ -80,7 +80,7 @@ fn rename_onto_link(remote: &mut SftpHost<'_>, stage: &StagingDir) -> Result<(),
 
 fn remove_link(remote: &mut SftpHost<'_>, stage: &StagingDir) -> Result<(), SftpError> {
     let session = &mut remote.session;
-    session.create(&stage.path(FILES[1]), 0o600, true)?.close()?;
+    session.create(&stage.path(FILES[1]), 0o600, true)?;
     session.symlink(FILES[1], &stage.path(REMOVED))?;
     session.remove(&stage.path(REMOVED))
 }

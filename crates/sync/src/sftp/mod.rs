@@ -1,14 +1,15 @@
 //! Pushing over SFTP alone, for hosts where no agent can run: an SFTP-only account, a file system
 //! mounted `noexec`, a machine there is no agent build for.
 //!
-//! The sender does everything itself, one request after the other: it lists the destination, plans
-//! as usual, uploads every new file into a staging directory, and renames. It promises less than an
-//! agent does:
+//! The sender does everything itself, with many requests under way at a time: it lists the
+//! destination, plans as usual, uploads every new file into a staging directory, and renames. It
+//! promises less than an agent does:
 //!
 //! **Promised.**
-//! - Until every file is uploaded with its size, mode and mtime, nothing is created but the
-//!   destination directory and the work directory (`.assetsync-NAME` beside it, or `.assetsync` in
-//!   it).
+//! - Until every file is uploaded with its size, nothing is created but the destination directory and
+//!   the work directory (`.assetsync-NAME` beside it, or `.assetsync` in it). Modes and mtimes are as
+//!   the source's if the server sets them; if not, there is a notice.
+//! - A server may make changes in any order: what depends on each other is not under way together.
 //! - A file or link is published by one rename: at every moment a path has its old content or its
 //!   new one, never a part, and a file that replaces a file, or a link that replaces a link, is
 //!   never missing. There are three exceptions, in which nothing is at the path for the time of one
@@ -18,6 +19,8 @@
 //!   removed first on a server whose renames may follow links.
 //! - Entry points are published after the files they name, and deletes come last. If anything fails
 //!   before, nothing is deleted.
+//! - Directories that are read-only are made writable before anything is published, and get their
+//!   modes back at the end; where the server refuses that, nothing is published.
 //! - Names and numbers from the server can't lead a push out of the destination: names are checked,
 //!   counts and depth are bounded, and nothing is deleted by a path that leads through something
 //!   just replaced.
@@ -48,6 +51,7 @@
 mod aliases;
 mod cache;
 mod host;
+mod kept_attributes;
 mod links;
 mod names;
 mod publish;
@@ -62,10 +66,12 @@ use assetsync_core::entry::{Kind, Mtime};
 use assetsync_core::plan::Plan;
 use assetsync_core::recipe::Recipes;
 use assetsync_core::state::State;
+use assetsync_ssh::sftp::DirectoryEntry;
 use assetsync_ssh::{RemoteTarget, Target};
 
 use self::cache::Remembered;
 use self::host::SftpHost;
+use self::kept_attributes::KeptAttributes;
 use self::publish::Publisher;
 use self::publish_order::{PublishOrder, only_uploads};
 use self::staging_dir::StagingDir;
@@ -102,9 +108,11 @@ pub fn push(
     let started = Instant::now();
     let cached = Remembered::of(target, connection)?;
     let remote = SftpHost::connect(host, connection, monitor)?;
-    let mut push = Push { remote, source, connection, cached };
+    let kept = KeptAttributes::default();
+    let mut push = Push { remote, source, connection, cached, kept };
     let mut report = push.run(host, options)?;
     report.elapsed = started.elapsed();
+    report.round_trips = u32::try_from(push.remote.session.round_trips()).unwrap_or(u32::MAX);
     // Everything is done and answered, so errors of closing the session do not matter.
     let _ = push.remote.session.finish();
     Ok(report)
@@ -116,6 +124,8 @@ struct Push<'p> {
     source: &'p Source,
     connection: &'p ConnectOptions<'p>,
     cached: Remembered<'p>,
+    /// Modes and times that the server has instead of the source's.
+    kept: KeptAttributes,
 }
 
 /// The totals of uploading.
@@ -129,16 +139,17 @@ impl Push<'_> {
     fn run(&mut self, target: &RemoteTarget, options: &Options) -> Result<Report, PushError> {
         let dry_run = self.connection.dry_run;
         let server_path = std::os::unix::ffi::OsStrExt::as_bytes(target.path.as_os_str());
+        let create = (!dry_run).then(|| self.source.root_mode());
         let root =
-            staging_dir::locate(&mut self.remote, server_path, !dry_run, options.policy.delete)?;
-        let looked = match &root {
+            staging_dir::locate(&mut self.remote, server_path, create, options.policy.delete)?;
+        let (entries, looked) = match &root {
             Some(root) => staging_dir::look(&mut self.remote, root)?,
-            None => Vec::new(),
+            None => Default::default(),
         };
         if !dry_run {
             staging_dir::remove_stale(&mut self.remote, &looked)?;
         }
-        let survey = self.survey(root.as_deref())?;
+        let survey = self.survey(root.as_deref(), entries)?;
         let (mut plan, untried) = self.plan(root.as_deref(), &survey.state, &options.policy)?;
         let pushed_before = staging_dir::was_pushed(&looked);
         let contact = Contact { source: self.source, state: &survey.state, pushed_before };
@@ -153,7 +164,7 @@ impl Push<'_> {
             } else if !pushed_before {
                 self.mark(&root);
             }
-            self.cached.keep(&survey.state, &plan);
+            self.cached.keep(&survey.state, &plan, &self.kept);
         }
         let removed = Count::of_removed(&plan, &survey.state);
         let mut report = Report { removed, refused, ..Report::of(plan, self.source.hashed()?) };
@@ -167,17 +178,21 @@ impl Push<'_> {
     fn mark(&mut self, root: &[u8]) {
         if let Ok(stage) = StagingDir::open(&mut self.remote, root) {
             stage.mark(&mut self.remote);
-            stage.close(&mut self.remote);
+            stage.close(&mut self.remote, true);
         }
     }
 
-    fn survey(&mut self, root: Option<&[u8]>) -> Result<Survey, PushError> {
+    fn survey(
+        &mut self,
+        root: Option<&[u8]>,
+        entries: Vec<DirectoryEntry>,
+    ) -> Result<Survey, PushError> {
         let mut survey = match root {
-            Some(root) => survey::survey(&mut self.remote, root)?,
+            Some(root) => survey::survey(&mut self.remote, root, entries)?,
             None => Survey::default(),
         };
         if !self.connection.checksum {
-            self.cached.recall(&mut survey.state);
+            self.cached.recall(&mut survey.state, &mut self.kept);
         }
         let paths = survey.state.entries.len() as u64;
         self.remote.monitor.event(Event::Surveyed { paths, partials: 0 });
@@ -232,7 +247,7 @@ impl Push<'_> {
             stage.mark(&mut self.remote);
         }
         if !matches!(done, Err(PushError::Closed(_))) {
-            stage.close(&mut self.remote);
+            stage.close(&mut self.remote, done.is_ok());
         }
         let uploaded = done?;
         self.remote.monitor.event(Event::Published);
@@ -250,8 +265,8 @@ impl Push<'_> {
         let tree = self.source.tree().map_err(PushError::Io)?;
         let rate = self.connection.bytes_per_second;
         let mut uploader = Uploader::new(&mut self.remote, stage, tree, rate);
-        uploader.run(plan, steps)?;
-        let uploaded = UploadTotals { bytes: uploader.written, retried: uploader.retried };
+        uploader.run(plan, steps, &mut self.kept)?;
+        let uploaded = UploadTotals { bytes: uploader.written(), retried: uploader.retried };
         if uploader.unsynced {
             self.remote
                 .notice("The server can't sync files: a power cut may lose what was just pushed");
@@ -262,7 +277,11 @@ impl Push<'_> {
                 "The server has no posix-rename: each file that is replaced is missing for a moment",
             );
         }
-        Publisher::new(&mut self.remote, stage, root, plan, state).publish(steps)?;
+        let mut publisher = Publisher::new(&mut self.remote, stage, root, plan, state);
+        publisher.publish(steps, &mut self.kept)?;
+        if let Some(warning) = self.kept.warning() {
+            self.remote.notice(&warning);
+        }
         Ok(uploaded)
     }
 }

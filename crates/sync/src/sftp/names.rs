@@ -94,6 +94,11 @@ pub fn is_name(name: &[u8]) -> bool {
     !odd && name.len() <= limits::NAME_BYTES && !name.iter().any(|byte| matches!(byte, b'/' | 0))
 }
 
+/// Whether anybody may change what is in a directory with this mode.
+pub fn is_open(mode: u32) -> bool {
+    [0o300, 0o030, 0o003].into_iter().any(|bits| mode & bits == bits)
+}
+
 /// The staged name of what the action at `position` makes.
 pub fn staged(position: u32) -> Vec<u8> {
     format!("new-{position:08}").into_bytes()

@@ -1,18 +1,23 @@
 //! Publishes over SFTP: renames what is staged into place, in the order of [`PublishOrder`].
 
-use assetsync_core::entry::{CARRIED_MODE, Kind};
+use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
 use assetsync_core::path::RelPath;
-use assetsync_core::plan::{Action, ActionKind, FileAction, Plan};
+use assetsync_core::plan::{Action, ActionKind, Plan};
+use assetsync_core::protocol::FailureCode;
 use assetsync_core::recipe::Recipe;
 use assetsync_core::state::State;
-use assetsync_ssh::sftp::{SftpError, SftpErrorKind};
+use assetsync_ssh::sftp::{Change, SftpError, SftpErrorKind};
 
-use super::host::{SftpHost, ignore_missing};
+use super::host::{self, SftpHost, ignore_missing};
+use super::kept_attributes::{KeptAttributes, Wanted};
 use super::links::Links;
 use super::publish_order::{Delete, NewDir, PublishOrder};
 use super::staging_dir::StagingDir;
-use super::{aliases, links, names};
+use super::{aliases, links, names, upload};
 use crate::error::PushError;
+
+/// Files that are replaced together on a server that can't replace them by renaming.
+const TOGETHER: usize = 64;
 
 type Result<T> = std::result::Result<T, SftpError>;
 
@@ -40,22 +45,32 @@ impl<'p, 'a> Publisher<'p, 'a> {
         Publisher { remote, stage, root, plan, state, moved_aside: 0, links }
     }
 
-    /// Publishes everything.
-    pub fn publish(&mut self, steps: &PublishOrder) -> std::result::Result<(), PushError> {
+    /// Publishes everything, and adds what the server does not set to `kept`.
+    pub fn publish(
+        &mut self,
+        steps: &PublishOrder,
+        kept: &mut KeptAttributes,
+    ) -> std::result::Result<(), PushError> {
         self.stage.check_held(self.remote)?;
+        self.open_dirs(steps)?;
         if (0..self.plan.actions.len() as u32).any(|at| self.standing_link(at).is_some()) {
             self.links = links::probe(self.remote, self.stage)?;
         }
         self.each(&steps.respelled, |this, at| this.respell(*at))?;
-        self.each(&steps.directories, |this, step| this.make_dir(*step))?;
-        self.each(&steps.ordinary, |this, at| this.place(*at))?;
-        self.each(&steps.entry_points, |this, at| this.place(*at))?;
+        for level in &steps.directories {
+            self.make_dirs(level).map_err(|error| self.explain(&error))?;
+        }
+        for group in [&steps.ordinary, &steps.entry_points] {
+            self.place_all(group).map_err(|error| self.explain(&error))?;
+            self.touch(group, kept).map_err(|error| self.explain(&error))?;
+        }
         if !steps.deletes.is_empty() {
             self.stage.check_held(self.remote)?;
             aliases::check_listed(self.remote, self.root, self.plan, steps)?;
         }
-        self.each(&steps.deletes, |this, step| this.delete(*step))?;
-        self.each(&steps.modes, |this, at| this.set_mode(*at))
+        self.delete_all(steps)?;
+        self.set_dir_modes(steps, kept).map_err(|error| self.explain(&error))?;
+        self.close_dirs(steps).map_err(|error| self.explain(&error))
     }
 
     fn each<T>(
@@ -69,6 +84,46 @@ impl<'p, 'a> Publisher<'p, 'a> {
             }
         }
         Ok(())
+    }
+
+    /// Makes directories writable in which something changes, before anything else does.
+    fn open_dirs(&mut self, steps: &PublishOrder) -> std::result::Result<(), PushError> {
+        let changes = self.dir_modes(steps, |mode| mode | 0o700);
+        let done = self.remote.session.change_all(&changes);
+        let done = done.map_err(|error| self.remote.refused(&error))?;
+        match done.into_iter().find_map(std::result::Result::err) {
+            None => Ok(()),
+            Some(error) if host::is_refusal(&error) => {
+                let text = format!(
+                    "it is read-only, and the server does not make it writable ({}); nothing was \
+                     changed",
+                    error.detail
+                );
+                let path = error.path.as_bytes();
+                Err(self.remote.fail(FailureCode::Permission, path, &text))
+            }
+            Some(error) => Err(self.remote.refused(&error)),
+        }
+    }
+
+    /// Gives them their modes back. Those that are gone or have another planned mode are not here.
+    fn close_dirs(&mut self, steps: &PublishOrder) -> Result<()> {
+        let closed = PublishOrder { opened: steps.closed.clone(), ..PublishOrder::default() };
+        let changes = self.dir_modes(&closed, |mode| mode);
+        for done in self.remote.session.change_all(&changes)? {
+            ignore_missing(done)?;
+        }
+        Ok(())
+    }
+
+    fn dir_modes(&self, steps: &PublishOrder, mode: impl Fn(u32) -> u32) -> Vec<Change> {
+        let opened = steps.opened.iter().filter_map(|&at| self.state.entries.get(at as usize));
+        let change = |entry: &Entry| Change::SetAttributes {
+            path: self.at(&entry.path),
+            mode: Some(mode(entry.mode)),
+            mtime: None,
+        };
+        opened.map(|remote| change(&remote.entry)).collect()
     }
 
     /// Adds to the error whether another run is the reason, and the state the destination is in.
@@ -115,12 +170,28 @@ impl<'p, 'a> Publisher<'p, 'a> {
         }
     }
 
+    /// Makes directories of one depth.
+    fn make_dirs(&mut self, level: &[NewDir]) -> Result<()> {
+        let (replacing, new): (Vec<_>, Vec<_>) = level.iter().partition(|step| step.replaces);
+        let change = |step: &NewDir| match self.action(step.at) {
+            Some(Action { path, what: ActionKind::Dir { mode }, .. }) => {
+                // The owner must be able to write into it; a later step sets the planned mode.
+                Some(Change::Mkdir { path: self.at(path), mode: (mode & CARRIED_MODE) | 0o700 })
+            }
+            _ => None,
+        };
+        let changes: Vec<Change> = new.iter().filter_map(change).collect();
+        for done in self.remote.session.change_all(&changes)? {
+            done?;
+        }
+        replacing.into_iter().try_for_each(|step| self.make_dir(step))
+    }
+
     fn make_dir(&mut self, step: NewDir) -> Result<()> {
         let Some(Action { path, what: ActionKind::Dir { mode }, .. }) = self.action(step.at) else {
             return Ok(());
         };
         let path = self.at(path);
-        // The owner must be able to write into it; the last step sets the planned mode.
         let mode = (mode & CARRIED_MODE) | 0o700;
         if let Some(target) = self.removed_link(step.at) {
             return self
@@ -131,24 +202,90 @@ impl<'p, 'a> Publisher<'p, 'a> {
         self.restore_on_error(made, retained_contents, &path)
     }
 
-    fn place(&mut self, at: u32) -> Result<()> {
-        let Some(action) = self.action(at) else { return Ok(()) };
-        let path = self.at(&action.path);
-        match &action.what {
-            ActionKind::File(FileAction { recipe: Recipe::Touch, mode, mtime, .. }) => {
-                let (mode, mtime) = (mode & CARRIED_MODE, names::seconds(*mtime));
-                self.remote.session.set_attributes(&path, Some(mode), Some(mtime))
-            }
-            _ => {
-                let staged = self.stage.path(&names::staged(at));
-                match self.removed_link(at) {
-                    Some(target) => self.instead_of_link(&path, target, |this| {
-                        this.remote.session.rename(&staged, &path)
-                    }),
-                    None => self.put(&staged, &path),
-                }
+    /// Publishes files and links that do not depend on each other. What can't be renamed into place
+    /// is published after what stands there is moved aside.
+    fn place_all(&mut self, which: &[u32]) -> Result<()> {
+        let staged: Vec<u32> = which.iter().copied().filter(|&at| self.is_staged(at)).collect();
+        let (links, others): (Vec<u32>, Vec<u32>) =
+            staged.into_iter().partition(|&at| self.removed_link(at).is_some());
+        let renames: Vec<Change> = others.iter().filter_map(|&at| self.rename_of(at)).collect();
+        let mut refused = Vec::new();
+        let results = self.remote.session.change_all(&renames)?;
+        for (rename, done) in renames.into_iter().zip(results) {
+            match done {
+                Err(error) if host::is_refusal(&error) => refused.push((rename, error)),
+                done => done?,
             }
         }
+        for group in refused.chunks(TOGETHER) {
+            self.replace(group)?;
+        }
+        links.into_iter().try_for_each(|at| self.place_instead_of_link(at))
+    }
+
+    /// Makes renames that were refused because something stands there which the server can't
+    /// replace: it is moved aside first. Both are not under way together, because a server may make
+    /// changes in any order.
+    fn replace(&mut self, refused: &[(Change, SftpError)]) -> Result<()> {
+        let replaces_files = self.remote.session.renames_atomically();
+        let paths: Vec<&[u8]> = refused.iter().map(|(rename, _)| target(rename)).collect();
+        let standing = self.remote.session.lstat_all(&paths)?;
+        for (standing, (_, error)) in standing.iter().zip(refused) {
+            let stands =
+                standing.as_ref().is_ok_and(|standing| standing.is_dir() || !replaces_files);
+            if !stands {
+                return Err(error.clone());
+            }
+        }
+        let aside: Vec<Vec<u8>> = paths.iter().map(|_| self.next_aside()).collect();
+        let moves = paths.iter().zip(&aside);
+        let moves: Vec<Change> = moves.map(|(from, to)| rename(from, to)).collect();
+        let moved = self.remote.session.change_all(&moves)?;
+        let renames = refused.iter().map(|(rename, _)| rename);
+        let renames: Vec<Change> = match moved.iter().all(std::result::Result::is_ok) {
+            true => renames.cloned().collect(),
+            false => Vec::new(),
+        };
+        let placed = self.remote.session.change_all(&renames)?;
+        let mut placed = placed.into_iter();
+        let mut failed = None;
+        for (at, (moved, (_, error))) in moved.iter().zip(refused).enumerate() {
+            let done = placed.next().unwrap_or_else(|| Err(error.clone()));
+            let aside = moved.is_ok().then(|| aside[at].clone());
+            failed = failed.or(self.restore_on_error(done, aside, paths[at]).err());
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Whether an action's content is in the staging area.
+    fn is_staged(&self, at: u32) -> bool {
+        self.action(at).is_some_and(|action| match action.file() {
+            Some(file) => file.recipe != Recipe::Touch,
+            None => true,
+        })
+    }
+
+    fn rename_of(&self, at: u32) -> Option<Change> {
+        let to = self.at(&self.action(at)?.path);
+        Some(rename(&self.stage.path(&names::staged(at)), &to))
+    }
+
+    /// Sets modes and times of files whose content stays.
+    fn touch(&mut self, which: &[u32], kept: &mut KeptAttributes) -> Result<()> {
+        let touched = which.iter().filter(|&&at| !self.is_staged(at));
+        let wanted = touched.filter_map(|&at| {
+            let action = self.action(at)?;
+            Some(upload::wanted(&action.path, action.file()?, self.at(&action.path)))
+        });
+        let wanted: Vec<Wanted> = wanted.collect();
+        kept.set(self.remote, &wanted)
+    }
+
+    fn place_instead_of_link(&mut self, at: u32) -> Result<()> {
+        let Some(action) = self.action(at) else { return Ok(()) };
+        let Some(target) = self.removed_link(at) else { return Ok(()) };
+        let (path, staged) = (self.at(&action.path), self.stage.path(&names::staged(at)));
+        self.instead_of_link(&path, target, |this| this.remote.session.rename(&staged, &path))
     }
 
     /// The text of the symbolic link at the path of an action.
@@ -176,6 +313,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
         self.remote.session.remove(path)?;
         let done = put(self);
         if done.is_err()
+            && !target.is_empty()
             && let Err(error) = self.remote.session.symlink(target, path)
         {
             self.remote.notice(&format!("Can't put back the link that was removed: {error}"));
@@ -183,28 +321,16 @@ impl<'p, 'a> Publisher<'p, 'a> {
         done
     }
 
-    /// Renames a staged file to `path`. If that can't be done in one step, because a directory is
-    /// there or the server can't rename atomically, what is there is moved aside first.
-    fn put(&mut self, staged: &[u8], path: &[u8]) -> Result<()> {
-        let refused = match self.remote.session.rename(staged, path) {
-            Err(error) if error.kind == SftpErrorKind::TargetExists => error,
-            Err(error) if error.kind == SftpErrorKind::Failure && self.is_dir(path) => error,
-            other => return other,
-        };
-        let retained_contents = self.move_aside(path).map_err(|_| refused)?;
-        let placed = self.remote.session.rename(staged, path);
-        self.restore_on_error(placed, Some(retained_contents), path)
-    }
-
-    fn is_dir(&mut self, path: &[u8]) -> bool {
-        self.remote.session.lstat(path).is_ok_and(|attributes| attributes.is_dir())
-    }
-
     /// Moves what is at `path` into the staging directory, where it is removed at the end.
     fn move_aside(&mut self, path: &[u8]) -> Result<Vec<u8>> {
-        self.moved_aside += 1;
-        let retained_contents = self.stage.path(&names::retained_contents(self.moved_aside));
+        let retained_contents = self.next_aside();
         self.remote.session.rename(path, &retained_contents).map(|()| retained_contents)
+    }
+
+    /// A new path for something that is moved aside.
+    fn next_aside(&mut self) -> Vec<u8> {
+        self.moved_aside += 1;
+        self.stage.path(&names::retained_contents(self.moved_aside))
     }
 
     /// After a failure, what was moved aside is moved back before the error is returned.
@@ -222,31 +348,79 @@ impl<'p, 'a> Publisher<'p, 'a> {
         done
     }
 
-    fn delete(&mut self, step: Delete) -> Result<()> {
-        let Some(action) = self.action(step.at) else { return Ok(()) };
-        let path = self.at(&action.path);
-        if !step.is_dir {
-            return ignore_missing(self.remote.session.remove(&path));
-        }
-        match ignore_missing(self.remote.session.rmdir(&path)) {
-            // Another process created something there meanwhile, or a filter protects it.
-            Err(error) if error.kind == SftpErrorKind::Failure && self.has_content(&path) => {
-                self.remote.notice(&format!("{} is not empty and stays", action.path));
-                Ok(())
+    /// Deletes everything that shall go; what can't be deleted does not keep the rest.
+    fn delete_all(&mut self, steps: &PublishOrder) -> std::result::Result<(), PushError> {
+        let mut refused = Vec::new();
+        for level in &steps.deletes {
+            let removes: Vec<Change> =
+                level.iter().filter_map(|step| self.remove_of(*step)).collect();
+            let done = self.remote.session.change_all(&removes);
+            let done = done.map_err(|error| self.explain(&error))?;
+            for (step, done) in level.iter().zip(done) {
+                match ignore_missing(done) {
+                    Ok(()) => {}
+                    Err(error) if step.is_dir && self.stays(*step, &error) => {}
+                    Err(error) => refused.push(error),
+                }
             }
-            other => other,
         }
+        match (refused.first(), refused.len()) {
+            (None, _) => Ok(()),
+            (Some(error), 1) => Err(self.explain(error)),
+            (Some(error), count) => {
+                let error = SftpError {
+                    detail: format!("{} (of {count} such paths)", error.detail),
+                    ..error.clone()
+                };
+                Err(self.explain(&error))
+            }
+        }
+    }
+
+    fn remove_of(&self, step: Delete) -> Option<Change> {
+        let path = self.at(&self.action(step.at)?.path);
+        Some(match step.is_dir {
+            true => Change::Rmdir { path },
+            false => Change::Remove { path },
+        })
+    }
+
+    /// Whether a directory stays because another process created something there meanwhile, or a
+    /// filter protects it.
+    fn stays(&mut self, step: Delete, error: &SftpError) -> bool {
+        let Some(Action { path, .. }) = self.action(step.at) else { return false };
+        let stays = error.kind == SftpErrorKind::Failure && self.has_content(&self.at(path));
+        if stays {
+            self.remote.notice(&format!("{path} is not empty and stays"));
+        }
+        stays
     }
 
     fn has_content(&mut self, path: &[u8]) -> bool {
         self.remote.session.read_dir(path).is_ok_and(|listed| !listed.is_empty())
     }
 
-    fn set_mode(&mut self, at: u32) -> Result<()> {
-        let Some(Action { path, what: ActionKind::Dir { mode }, .. }) = self.action(at) else {
-            return Ok(());
+    fn set_dir_modes(&mut self, steps: &PublishOrder, kept: &mut KeptAttributes) -> Result<()> {
+        let wanted = |&at: &u32| match self.action(at) {
+            Some(Action { path, what: ActionKind::Dir { mode }, .. }) => {
+                let (at, mode) = (self.at(path), mode & CARRIED_MODE);
+                Some(Wanted { path: path.clone(), at, mode, mtime: None })
+            }
+            _ => None,
         };
-        let path = self.at(path);
-        self.remote.session.set_attributes(&path, Some(mode & CARRIED_MODE), None)
+        let wanted = steps.modes.iter().filter_map(wanted).collect();
+        kept.set_dirs(self.remote, wanted)
+    }
+}
+
+fn rename(from: &[u8], to: &[u8]) -> Change {
+    Change::Rename { from: from.to_vec(), to: to.to_vec() }
+}
+
+/// Where a rename leads.
+fn target(rename: &Change) -> &[u8] {
+    match rename {
+        Change::Rename { to, .. } => to,
+        _ => b"",
     }
 }

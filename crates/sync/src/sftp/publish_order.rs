@@ -1,10 +1,14 @@
 //! The order in which a plan is carried out: a pure function of the plan and the state.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use assetsync_core::entry::Kind;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{ActionKind, Plan};
 use assetsync_core::recipe::Recipe;
 use assetsync_core::state::State;
+
+use super::names::is_open;
 
 /// Positions of a plan's actions, in the order in which they are carried out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,14 +19,19 @@ pub struct PublishOrder {
     pub links: Vec<u32>,
     /// Paths that are only renamed to another spelling, deepest first.
     pub respelled: Vec<u32>,
-    /// Directories that are created, parents first.
-    pub directories: Vec<NewDir>,
+    /// Directories of the state in which something changes and that are not writable, parents
+    /// first: positions in the state.
+    pub opened: Vec<u32>,
+    /// Those of them that get their mode back at the end.
+    pub closed: Vec<u32>,
+    /// Directories that are created, by depth, parents first.
+    pub directories: Vec<Vec<NewDir>>,
     /// Files and links that are published first, and files that are touched.
     pub ordinary: Vec<u32>,
     /// Entry points, which are published after all others.
     pub entry_points: Vec<u32>,
-    /// Paths that are deleted, deepest first.
-    pub deletes: Vec<Delete>,
+    /// Paths that are deleted, by depth, deepest first.
+    pub deletes: Vec<Vec<Delete>>,
     /// Directories whose mode is set, deepest first.
     pub modes: Vec<u32>,
 }
@@ -63,6 +72,7 @@ impl PublishOrder {
         // What was below a directory that makes way for a file or a link goes with it. Its path
         // must not be used any more: through a link it would lead out of the destination.
         let mut replaced: Option<&RelPath> = None;
+        let (mut deletes, mut directories) = (BTreeMap::new(), BTreeMap::new());
         let respelled = plan.respelled();
         for (at, action) in (0..).zip(&plan.actions) {
             let existing = action.known.and_then(|known| state.entries.get(known as usize));
@@ -71,13 +81,20 @@ impl PublishOrder {
                 ActionKind::Delete
                     if replaced.is_some_and(|above| action.path.starts_with(above)) => {}
                 ActionKind::Delete => {
-                    steps.deletes.push(Delete { at, is_dir: existing == Some(&Kind::Dir) });
+                    let delete = Delete { at, is_dir: existing == Some(&Kind::Dir) };
+                    of_depth(&mut deletes, &action.path).push(delete);
                 }
                 ActionKind::Respell { .. } => steps.respelled.push(at),
                 // Without an agent there is no deploy, and so no pruning.
                 ActionKind::Prune => {}
                 ActionKind::Dir { .. } if respelled.contains(&action.path) => steps.modes.push(at),
-                ActionKind::Dir { .. } => steps.directory(at, existing),
+                ActionKind::Dir { .. } => {
+                    if existing != Some(&Kind::Dir) {
+                        let new = NewDir { at, replaces: existing.is_some() };
+                        of_depth(&mut directories, &action.path).push(new);
+                    }
+                    steps.modes.push(at);
+                }
                 ActionKind::Symlink { .. } => {
                     replaced = Some(&action.path);
                     steps.links.push(at);
@@ -90,16 +107,11 @@ impl PublishOrder {
             }
         }
         steps.respelled.reverse();
-        steps.deletes.reverse();
         steps.modes.reverse();
+        steps.directories = directories.into_values().collect();
+        steps.deletes = deletes.into_values().rev().collect();
+        (steps.opened, steps.closed) = opened(plan, state);
         steps
-    }
-
-    fn directory(&mut self, at: u32, existing: Option<&Kind>) {
-        if existing != Some(&Kind::Dir) {
-            self.directories.push(NewDir { at, replaces: existing.is_some() });
-        }
-        self.modes.push(at);
     }
 
     fn file(&mut self, at: u32, recipe: &Recipe, entry_point: bool) {
@@ -109,6 +121,42 @@ impl PublishOrder {
         let last = if entry_point { &mut self.entry_points } else { &mut self.ordinary };
         last.push(at);
     }
+}
+
+/// The list for the depth of a path.
+fn of_depth<'m, T>(levels: &'m mut BTreeMap<usize, Vec<T>>, path: &RelPath) -> &'m mut Vec<T> {
+    levels.entry(path.names().count()).or_default()
+}
+
+/// Directories that must be made writable, and those of them that get their mode back: a directory
+/// in which a name changes, or which is itself moved.
+fn opened(plan: &Plan, state: &State) -> (Vec<u32>, Vec<u32>) {
+    let closed_dir = |path: &RelPath| {
+        let at = state.entries.binary_search_by(|remote| remote.entry.path.cmp(path)).ok()?;
+        let entry = &state.entries[at].entry;
+        (entry.kind == Kind::Dir && !is_open(entry.mode)).then_some(at as u32)
+    };
+    let is_dir = |known: Option<u32>| {
+        let existing = known.and_then(|known| state.entries.get(known as usize));
+        existing.is_some_and(|remote| remote.entry.kind == Kind::Dir)
+    };
+    let (mut opened, mut planned) = (BTreeSet::new(), BTreeSet::new());
+    for action in &plan.actions {
+        let itself = closed_dir(&action.path);
+        planned.extend(itself);
+        let changes_names = match &action.what {
+            ActionKind::File(file) => file.recipe.has_content(),
+            ActionKind::Dir { .. } => !is_dir(action.known),
+            ActionKind::Prune => false,
+            _ => true,
+        };
+        if changes_names {
+            opened.extend(action.path.parent().as_ref().and_then(closed_dir));
+            opened.extend(itself);
+        }
+    }
+    let closed = opened.difference(&planned).copied().collect();
+    (opened.into_iter().collect(), closed)
 }
 
 #[cfg(test)]
@@ -175,13 +223,47 @@ mod tests {
             uploads: vec![4, 6],
             links: vec![7],
             respelled: Vec::new(),
-            directories: vec![NewDir { at: 3, replaces: true }, NewDir { at: 5, replaces: false }],
+            opened: Vec::new(),
+            closed: Vec::new(),
+            directories: vec![
+                vec![NewDir { at: 3, replaces: true }],
+                vec![NewDir { at: 5, replaces: false }],
+            ],
             ordinary: vec![6, 7, 8],
             entry_points: vec![4],
-            deletes: vec![Delete { at: 2, is_dir: false }, Delete { at: 1, is_dir: true }],
+            deletes: vec![
+                vec![Delete { at: 2, is_dir: false }],
+                vec![Delete { at: 1, is_dir: true }],
+            ],
             modes: vec![5, 3, 0],
         };
         assert_eq!(PublishOrder::of(&plan, &state), expected);
+    }
+
+    #[test]
+    fn directories_in_which_names_change_are_opened_and_closed() {
+        let mut entries = vec![
+            existing("gone", Kind::Dir),
+            existing("gone/f", Kind::File { size: 1 }),
+            existing("kept", Kind::Dir),
+            existing("kept/f", Kind::File { size: 1 }),
+            existing("open", Kind::Dir),
+            existing("touched", Kind::Dir),
+            existing("touched/f", Kind::File { size: 1 }),
+        ];
+        for remote in entries.iter_mut().filter(|remote| remote.entry.path != path("open")) {
+            remote.entry.mode = 0o555;
+        }
+        let state = State { entries, partials: Vec::new() };
+        let actions = vec![
+            action("gone", Some(0), ActionKind::Delete),
+            action("gone/f", Some(1), ActionKind::Delete),
+            action("kept/f", Some(3), file(Recipe::Whole, false)),
+            action("open/f", None, file(Recipe::Whole, false)),
+            action("touched/f", Some(6), file(Recipe::Touch, false)),
+        ];
+        let plan = Plan { actions, ..Plan::default() };
+        assert_eq!(opened(&plan, &state), (vec![0, 2], vec![2]));
     }
 
     #[test]
@@ -200,7 +282,7 @@ mod tests {
             ];
             let plan = Plan { actions, ..Plan::default() };
             let deletes = PublishOrder::of(&plan, &state).deletes;
-            assert_eq!(deletes, [Delete { at: 2, is_dir: false }]);
+            assert_eq!(deletes, [[Delete { at: 2, is_dir: false }]]);
         }
     }
 }

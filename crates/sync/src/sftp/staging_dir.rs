@@ -4,9 +4,9 @@ use assetsync_core::path::RelPath;
 use assetsync_core::protected::{Place, protected};
 use assetsync_core::protocol::FailureCode;
 use assetsync_core::work_names::{COMPLETED, PUSHED};
-use assetsync_ssh::sftp::{Attributes, DirectoryEntry, SftpErrorKind, SftpFile};
+use assetsync_ssh::sftp::{Attributes, Change, DirectoryEntry, SftpErrorKind};
 
-use super::host::{SftpHost, ignore_missing, optional};
+use super::host::{SftpHost, ignore_missing, is_refusal, optional};
 use super::names;
 use crate::error::PushError;
 
@@ -15,15 +15,18 @@ use crate::error::PushError;
 pub struct StagingDir {
     work: Vec<u8>,
     dir: Vec<u8>,
+    /// The mode of the destination, which is writable only as long as the staging directory is
+    /// there.
+    closed_root: Option<Change>,
 }
 
-/// The path of the destination without links, or `None` if it does not exist. With `create` it and
-/// its parents are created. If anything may be deleted, a [protected] directory is refused before
+/// The path of the destination without links, or `None` if it does not exist. With a mode for it, it
+/// and its parents are created, whatever the server's umask is: they are to be served. If anything may be deleted, a [protected] directory is refused before
 /// anything is created.
 pub fn locate(
     remote: &mut SftpHost<'_>,
     server_path: &[u8],
-    create: bool,
+    create: Option<u32>,
     deletes: bool,
 ) -> Result<Option<Vec<u8>>, PushError> {
     let server_path = names::server_path(server_path);
@@ -35,11 +38,10 @@ pub fn locate(
         let rest = &server_path[existing.map_or(0, <[u8]>::len)..];
         refuse_protected(remote, &names::settled(&base, rest))?;
     }
-    if !missing.is_empty() && !create {
-        return Ok(None);
-    }
-    for path in missing.into_iter().rev() {
-        remote.session.mkdir(path, 0o755).map_err(|error| remote.refused(&error))?;
+    match create {
+        Some(mode) => make_dirs(remote, &missing, mode)?,
+        None if missing.is_empty() => {}
+        None => return Ok(None),
     }
     let root = remote.session.realpath(&server_path).map_err(|error| remote.refused(&error))?;
     if !root.starts_with(b"/") || root.contains(&0) {
@@ -49,6 +51,27 @@ pub fn locate(
         refuse_protected(remote, &names::settled(&root, b""))?;
     }
     Ok(Some(root))
+}
+
+/// Makes a directory of this mode, the first one, and its parents, the innermost first.
+fn make_dirs(remote: &mut SftpHost<'_>, missing: &[&[u8]], mode: u32) -> Result<(), PushError> {
+    let mode = |at| if at == 0 { mode | 0o700 } else { 0o755 };
+    for (at, path) in missing.iter().enumerate().rev() {
+        remote.session.mkdir(path, mode(at)).map_err(|error| remote.refused(&error))?;
+    }
+    let looked = remote.session.lstat_all(missing).map_err(|error| remote.refused(&error))?;
+    let mut changes = Vec::new();
+    for ((at, path), there) in missing.iter().enumerate().zip(looked) {
+        let there = there.ok().and_then(|there| there.mode).unwrap_or(0o777);
+        // Another group's bit, which the directory above gives, stays.
+        let wanted = mode(at) | (there & 0o2000);
+        if there & 0o777 != mode(at) {
+            let path = path.to_vec();
+            changes.push(Change::SetAttributes { path, mode: Some(wanted), mtime: None });
+        }
+    }
+    // On a server that refuses, they are as it makes them.
+    remote.session.change_all(&changes).map_err(|error| remote.refused(&error)).map(drop)
 }
 
 /// A path and its parents.
@@ -65,10 +88,10 @@ fn ancestors<'p>(
     server_path: &'p [u8],
 ) -> Result<Ancestors<'p>, PushError> {
     let mut missing = Vec::new();
-    for path in names::upwards(server_path) {
-        let existing =
-            optional(remote.session.stat(path)).map_err(|error| remote.refused(&error))?;
-        match existing {
+    let paths = names::upwards(server_path);
+    let looked = remote.session.stat_all(&paths).map_err(|error| remote.refused(&error))?;
+    for (path, existing) in paths.into_iter().zip(looked) {
+        match optional(existing).map_err(|error| remote.refused(&error))? {
             Some(attributes) if attributes.is_dir() => {
                 return Ok(Ancestors { missing, existing: Some(path) });
             }
@@ -100,16 +123,27 @@ fn place(path: &[u8]) -> Place<Vec<u8>> {
     Place { itself: Some(path.to_vec()), above: above.filter(|above| above != path).collect() }
 }
 
-/// The work directories of a destination, and what is in them.
-pub fn look(remote: &mut SftpHost<'_>, root: &[u8]) -> Result<Vec<ContentIndex>, PushError> {
+/// What is in a destination, and its work directories and what is in them.
+pub fn look(
+    remote: &mut SftpHost<'_>,
+    root: &[u8],
+) -> Result<(Vec<DirectoryEntry>, Vec<ContentIndex>), PushError> {
     let mut looked = Vec::new();
-    for dir in names::beside(root).into_iter().chain([names::inside(root)]) {
-        let listed =
-            optional(remote.session.read_dir(&dir)).map_err(|error| remote.refused(&error))?;
+    let mut dirs: Vec<_> = names::beside(root).into_iter().chain([names::inside(root)]).collect();
+    dirs.insert(0, root.to_vec());
+    let listed = remote.session.read_dirs(&dirs).map_err(|error| remote.refused(&error))?;
+    let mut listed = dirs.into_iter().zip(listed);
+    let entries = listed.next().map_or_else(|| Ok(Vec::new()), |(_, entries)| entries);
+    let entries = entries.map_err(|error| remote.refused(&error))?;
+    for (dir, listed) in listed {
+        let listed = optional(listed).map_err(|error| remote.refused(&error))?;
         looked.extend(listed.map(|entries| (dir, entries)));
     }
-    Ok(looked)
+    Ok((entries, looked))
 }
+
+/// A work directory, and its attributes if it exists.
+type WorkDir = (Vec<u8>, Option<Attributes>);
 
 /// A work directory and what is in it.
 pub type ContentIndex = (Vec<u8>, Vec<DirectoryEntry>);
@@ -148,24 +182,48 @@ impl StagingDir {
     /// Creates the run's staging directory: beside the destination if it can be created there and
     /// renaming from there into the destination works, else inside.
     pub fn open(remote: &mut SftpHost<'_>, root: &[u8]) -> Result<StagingDir, PushError> {
+        let (inside, beside) = (names::inside(root), names::beside(root));
+        let paths = [root, &inside, beside.as_deref().unwrap_or(&inside)];
+        let looked = remote.session.lstat_all(&paths).map_err(|error| remote.refused(&error))?;
+        let looked: Result<Vec<_>, _> = looked.into_iter().map(optional).collect();
+        let looked = looked.map_err(|error| remote.refused(&error))?;
+        let [of_root, in_root, in_parent] = looked[..] else {
+            return Err(remote.fail(FailureCode::Protocol, root, "the server left out a reply"));
+        };
+        let closed_root = open_root(remote, root, of_root.and_then(|there| there.mode))?;
+        let beside = beside.filter(|_| in_root.is_none()).map(|work| (work, in_parent));
+        match StagingDir::open_in(remote, root, beside, (inside, in_root)) {
+            Ok(stage) => Ok(StagingDir { closed_root, ..stage }),
+            Err(error) => {
+                // Nothing else was changed, and the first error is the one to report.
+                drop(closed_root.map(|change| remote.session.change(change)));
+                Err(error)
+            }
+        }
+    }
+
+    fn open_in(
+        remote: &mut SftpHost<'_>,
+        root: &[u8],
+        beside: Option<WorkDir>,
+        inside: WorkDir,
+    ) -> Result<StagingDir, PushError> {
         let run = new_run()?;
-        let inside = names::inside(root);
-        let has_inside =
-            optional(remote.session.lstat(&inside)).map_err(|error| remote.refused(&error))?;
-        if has_inside.is_none()
-            && let Some(work) = names::beside(root)
-        {
-            let stage = StagingDir { dir: names::join(&work, &run), work };
-            match stage.make(remote, root) {
-                Ok(()) if stage.probe(remote, &inside).is_ok() => return Ok(stage),
-                Ok(()) => stage.close(remote),
+        let stage =
+            |work: Vec<u8>| StagingDir { dir: names::join(&work, &run), work, closed_root: None };
+        if let Some((work, existing)) = beside {
+            let stage = stage(work);
+            match stage.make(remote, root, existing) {
+                Ok(()) if stage.probe(remote, &inside.0).is_ok() => return Ok(stage),
+                Ok(()) => stage.close(remote, false),
                 // It can't be created, or is another user's. If the connection is lost, the next
                 // request fails.
                 Err(_) => {}
             }
         }
-        let stage = StagingDir { dir: names::join(&inside, &run), work: inside };
-        stage.make(remote, root)?;
+        let (work, existing) = inside;
+        let stage = stage(work);
+        stage.make(remote, root, existing)?;
         Ok(stage)
     }
 
@@ -194,32 +252,47 @@ impl StagingDir {
     /// Records that a push has completed. Without the record, the next one checks what it deletes.
     pub fn mark(&self, remote: &mut SftpHost<'_>) {
         let path = names::join(&self.work, PUSHED.as_bytes());
-        let marked = remote.session.create(&path, 0o600, false).and_then(SftpFile::close);
+        let marked = remote.session.create(&path, 0o600, false);
         if let Err(error) = marked {
             remote.notice(&format!("Can't note that the push has completed: {error}"));
         }
     }
 
-    /// Removes the staging directory, and the work directory if nothing else is in it.
-    pub fn close(&self, remote: &mut SftpHost<'_>) {
-        match ignore_missing(remote.remove_tree(&self.dir)) {
+    /// Removes the staging directory, and the work directory if nothing else is in it; there is if the
+    /// push was marked.
+    pub fn close(&self, remote: &mut SftpHost<'_>, is_marked: bool) {
+        let removed = match remote.session.rmdir(&self.dir) {
+            Err(error) if is_refusal(&error) => remote.remove_tree(&self.dir),
+            removed => ignore_missing(removed),
+        };
+        match removed {
+            Ok(()) if is_marked => {}
             Ok(()) => drop(remote.session.rmdir(&self.work)),
-            Err(error) if error.kind == SftpErrorKind::Lost => {}
+            Err(error) if error.kind == SftpErrorKind::Lost => return,
             Err(error) => remote.notice(&format!("Can't clean up: {error}")),
+        }
+        if let Some(change) = self.closed_root.clone()
+            && let Err(error) = remote.session.change(change)
+        {
+            remote.notice(&format!("Can't make the destination read-only again: {error}"));
         }
     }
 
-    fn make(&self, remote: &mut SftpHost<'_>, root: &[u8]) -> Result<(), PushError> {
-        let existing =
-            optional(remote.session.lstat(&self.work)).map_err(|error| remote.refused(&error))?;
+    fn make(
+        &self,
+        remote: &mut SftpHost<'_>,
+        root: &[u8],
+        existing: Option<Attributes>,
+    ) -> Result<(), PushError> {
         if existing.is_none() {
             remote.session.mkdir(&self.work, 0o700).map_err(|error| remote.refused(&error))?;
         }
         remote.session.mkdir(&self.dir, 0o700).map_err(|error| remote.refused(&error))?;
         let Some(work) = existing else { return Ok(()) };
-        let mine = remote.session.lstat(&self.dir).map_err(|error| remote.refused(&error))?;
-        let of_root = remote.session.lstat(root).map_err(|error| remote.refused(&error))?;
-        match is_ours(&work, &mine, &of_root) {
+        let looked = remote.session.lstat_all(&[&self.dir[..], root]);
+        let looked: Result<Vec<_>, _> = looked.and_then(|looked| looked.into_iter().collect());
+        let looked = looked.map_err(|error| remote.refused(&error))?;
+        match matches!(&looked[..], [mine, of_root] if is_ours(&work, mine, of_root)) {
             true => Ok(()),
             false => {
                 let _ = remote.session.rmdir(&self.dir);
@@ -251,7 +324,7 @@ impl StagingDir {
         let session = &mut remote.session;
         let mut tried = || {
             session.mkdir(&tries, 0o700)?;
-            session.create(&a, 0o600, true)?.close()?;
+            session.create(&a, 0o600, true)?;
             let there = optional(session.lstat(&b))?.is_some();
             session.remove(&a)?;
             session.rmdir(&tries).map(|()| there)
@@ -268,9 +341,29 @@ impl StagingDir {
         let moved = session
             .mkdir(&probe, 0o700)
             .and_then(|()| session.rename(&probe, target))
-            .and_then(|()| session.rmdir(target));
+            .and_then(|()| match session.rmdir(target) {
+                // A server that removes nothing; it is left with the rest of the staging area.
+                Err(error) if is_refusal(&error) => session.rename(target, &probe),
+                removed => removed,
+            });
         moved.map_err(|error| remote.refused(&error))
     }
+}
+
+/// Makes a read-only destination writable; returns the change that undoes that. What refuses shows
+/// when nothing can be made in it.
+fn open_root(
+    remote: &mut SftpHost<'_>,
+    root: &[u8],
+    mode: Option<u32>,
+) -> Result<Option<Change>, PushError> {
+    let Some(mode) = mode.map(|mode| mode & 0o7777).filter(|mode| !names::is_open(*mode)) else {
+        return Ok(None);
+    };
+    let set = |mode| Change::SetAttributes { path: root.to_vec(), mode: Some(mode), mtime: None };
+    let opened = remote.session.change_all(&[set(mode | 0o700)]);
+    opened.map_err(|error| remote.refused(&error))?;
+    Ok(Some(set(mode)))
 }
 
 /// Whether an existing work directory can be trusted: it belongs to the same user, or root works in

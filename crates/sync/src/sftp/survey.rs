@@ -8,7 +8,7 @@ use assetsync_core::state::{RemoteEntry, State};
 use assetsync_core::work_names::is_work_dir_name;
 use assetsync_ssh::sftp::{Attributes, DirectoryEntry};
 
-use super::host::SftpHost;
+use super::host::{self, SftpHost};
 use super::names;
 use crate::error::PushError;
 
@@ -24,32 +24,58 @@ pub struct Survey {
     pub bytes: u64,
 }
 
-/// Lists everything below `root` except work directories. A listing that no file system could give
-/// is refused.
-pub fn survey(remote: &mut SftpHost<'_>, root: &[u8]) -> Result<Survey, PushError> {
+/// A directory, none for the destination itself, and what is in it.
+type Listed = (Option<RelPath>, Vec<DirectoryEntry>);
+
+/// Lists everything below `root`, which has these entries, except work directories. A listing that
+/// no file system could give is refused.
+pub fn survey(
+    remote: &mut SftpHost<'_>,
+    root: &[u8],
+    in_root: Vec<DirectoryEntry>,
+) -> Result<Survey, PushError> {
     let mut survey = Survey::default();
-    let mut pending = vec![None];
-    while let Some(dir) = pending.pop() {
-        let at = dir.as_ref().map_or_else(|| root.to_vec(), |dir| names::below(root, dir));
-        let listed = remote.session.read_dir(&at).map_err(|error| remote.refused(&error))?;
-        survey.bytes +=
-            listed.iter().map(|entry| entry.name.len() as u64 * 2 + LISTED_BYTES).sum::<u64>();
-        let paths = check(dir.as_ref(), &listed)
-            .map_err(|text| remote.fail(FailureCode::Protocol, &at, &text))?;
-        for (path, item) in paths.into_iter().zip(&listed) {
-            let Some(path) = path else { continue };
-            let entry = entry(remote, root, path, item.attributes)?;
-            if entry.kind == Kind::Dir {
-                pending.push(Some(entry.path.clone()));
-            }
-            survey.state.entries.push(RemoteEntry { entry, digest: None });
+    let mut listed = vec![(None, in_root)];
+    while !listed.is_empty() {
+        let mut found = Vec::new();
+        for (dir, entries) in listed {
+            let bytes = entries.iter().map(|entry| entry.name.len() as u64 * 2 + LISTED_BYTES);
+            survey.bytes += bytes.sum::<u64>();
+            let paths = check(dir.as_ref(), &entries)
+                .map_err(|text| remote.fail(FailureCode::Protocol, &at(root, &dir), &text))?;
+            let paths = paths.into_iter().zip(&entries);
+            found.extend(paths.filter_map(|(path, entry)| Some((path?, entry.attributes))));
         }
-        if survey.state.entries.len() as u64 > limits::ENTRIES {
+        if (survey.state.entries.len() + found.len()) as u64 > limits::ENTRIES {
             return Err(remote.fail(FailureCode::Protocol, root, "too many paths"));
         }
+        let entries = entries(remote, root, found)?;
+        listed = list(remote, root, &entries)?;
+        let remote_entry = |entry| RemoteEntry { entry, digest: None };
+        survey.state.entries.extend(entries.into_iter().map(remote_entry));
     }
     survey.state.entries.sort_unstable_by(|a, b| a.entry.path.cmp(&b.entry.path));
     Ok(survey)
+}
+
+/// Where a directory of the destination, or the destination itself, is on the server.
+fn at(root: &[u8], dir: &Option<RelPath>) -> Vec<u8> {
+    dir.as_ref().map_or_else(|| root.to_vec(), |dir| names::below(root, dir))
+}
+
+/// What is listed in those of `entries` that are directories.
+fn list(
+    remote: &mut SftpHost<'_>,
+    root: &[u8],
+    entries: &[Entry],
+) -> Result<Vec<Listed>, PushError> {
+    let dirs = entries.iter().filter(|entry| entry.kind == Kind::Dir);
+    let dirs: Vec<Option<RelPath>> = dirs.map(|entry| Some(entry.path.clone())).collect();
+    let paths: Vec<Vec<u8>> = dirs.iter().map(|dir| at(root, dir)).collect();
+    let listed = remote.session.read_dirs(&paths).map_err(|error| remote.refused(&error))?;
+    let listed: Result<Vec<_>, _> = listed.into_iter().collect();
+    let listed = listed.map_err(|error| remote.refused(&error))?;
+    Ok(dirs.into_iter().zip(listed).collect())
 }
 
 /// The path of each listed name; none for work directories. A server's names are checked: no
@@ -79,37 +105,72 @@ fn check(
     listed.iter().map(path).collect()
 }
 
-fn entry(
+fn entries(
     remote: &mut SftpHost<'_>,
     root: &[u8],
-    path: RelPath,
-    listed: Attributes,
-) -> Result<Entry, PushError> {
-    let at = names::below(root, &path);
-    // Some servers list the target of a link. So a directory is checked with lstat, because a link
-    // would lead out of the destination.
-    let complete = listed.mode.is_some() && listed.size.is_some() && listed.mtime.is_some();
-    let complete = complete && !listed.is_dir();
-    let attributes = match complete {
-        true => listed,
-        false => remote.session.lstat(&at).map_err(|error| remote.refused(&error))?,
+    mut found: Vec<(RelPath, Attributes)>,
+) -> Result<Vec<Entry>, PushError> {
+    complete(remote, root, &mut found)?;
+    let mut entries = Vec::with_capacity(found.len());
+    for (path, attributes) in found {
+        let Some((kind, mode)) = kind(&attributes) else {
+            let at = names::below(root, &path);
+            let text = "the server does not say what it is";
+            return Err(remote.fail(FailureCode::Protocol, &at, text));
+        };
+        let secs = attributes.mtime.map_or(0, i64::from);
+        // A link's own time can't be set over SFTP, so it is not compared.
+        let mtime = match kind {
+            Kind::File { .. } => Mtime { secs, nanos: 0 },
+            _ => Mtime::default(),
+        };
+        entries.push(Entry { path, kind, mode, mtime });
+    }
+    read_links(remote, root, &mut entries)?;
+    Ok(entries)
+}
+
+/// Asks for attributes that are not listed. Some servers list the target of a link, so a directory
+/// is checked: a link would lead out of the destination.
+fn complete(
+    remote: &mut SftpHost<'_>,
+    root: &[u8],
+    found: &mut [(RelPath, Attributes)],
+) -> Result<(), PushError> {
+    let is_complete = |of: &Attributes| {
+        of.mode.is_some() && of.size.is_some() && of.mtime.is_some() && !of.is_dir()
     };
-    let Some((mut kind, mode)) = kind(&attributes) else {
-        return Err(remote.fail(FailureCode::Protocol, &at, "the server does not say what it is"));
-    };
-    if let Kind::Symlink { target } = &mut kind {
-        *target = remote.session.read_link(&at).map_err(|error| remote.refused(&error))?;
+    let unsure: Vec<&mut (RelPath, Attributes)> =
+        found.iter_mut().filter(|(_, attributes)| !is_complete(attributes)).collect();
+    let paths: Vec<Vec<u8>> = unsure.iter().map(|(path, _)| names::below(root, path)).collect();
+    let looked = remote.session.lstat_all(&paths).map_err(|error| remote.refused(&error))?;
+    for ((_, attributes), looked) in unsure.into_iter().zip(looked) {
+        *attributes = looked.map_err(|error| remote.refused(&error))?;
+    }
+    Ok(())
+}
+
+/// Reads the text of all links. On a server that can't, the text stays empty, which is like none.
+fn read_links(
+    remote: &mut SftpHost<'_>,
+    root: &[u8],
+    entries: &mut [Entry],
+) -> Result<(), PushError> {
+    let is_link = |entry: &&mut Entry| matches!(entry.kind, Kind::Symlink { .. });
+    let links: Vec<&mut Entry> = entries.iter_mut().filter(is_link).collect();
+    let paths: Vec<Vec<u8>> = links.iter().map(|entry| names::below(root, &entry.path)).collect();
+    let read = remote.session.read_links(&paths).map_err(|error| remote.refused(&error))?;
+    for ((entry, at), text) in links.into_iter().zip(paths).zip(read) {
+        let target = match text {
+            Err(error) if host::is_refusal(&error) => Vec::new(),
+            text => text.map_err(|error| remote.refused(&error))?,
+        };
         if target.len() > limits::LINK_TARGET_BYTES {
             return Err(remote.fail(FailureCode::Protocol, &at, "the link's text is too long"));
         }
+        entry.kind = Kind::Symlink { target };
     }
-    let secs = attributes.mtime.map_or(0, i64::from);
-    // A link's own time can't be set over SFTP, so it is not compared.
-    let mtime = match kind {
-        Kind::File { .. } => Mtime { secs, nanos: 0 },
-        _ => Mtime::default(),
-    };
-    Ok(Entry { path, kind, mode, mtime })
+    Ok(())
 }
 
 /// Kind (a link without its text) and permission bits.

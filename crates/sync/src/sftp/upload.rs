@@ -1,6 +1,6 @@
 //! Uploads content into the staging directory, and checks what arrived.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
 
@@ -9,20 +9,21 @@ use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, FileAction, Plan};
 use assetsync_core::protocol::FailureCode;
-use assetsync_ssh::sftp::{Attributes, SftpError, SftpFile};
+use assetsync_ssh::sftp::{Change, Upload};
 use assetsync_tree::OpenTree;
 
-use super::host::{SftpHost, ignore_missing};
+use super::host::{self, SftpHost};
+use super::kept_attributes::{KeptAttributes, Wanted};
 use super::names;
 use super::publish_order::PublishOrder;
 use super::staging_dir::StagingDir;
 use crate::compare::content_match::SourceEntry;
 use crate::converse::wire::Rate;
 use crate::error::PushError;
-use crate::event::Event;
+use crate::event::{Event, Monitor};
 use crate::scan::source::read_again;
 
-/// How much of a file is read at a time, in bytes.
+/// How much of a file is read at a time to hash it again, in bytes.
 const READ_BYTES: usize = 256 * 1024;
 
 /// How often a file that is not as planned is sent.
@@ -33,17 +34,34 @@ pub struct Uploader<'u, 'a> {
     remote: &'u mut SftpHost<'a>,
     stage: &'u StagingDir,
     tree: OpenTree,
-    rate: Option<Rate>,
-    buffer: Vec<u8>,
-    /// Bytes of the plan's content that are uploaded, and in total.
-    done: u64,
-    total: u64,
-    /// Bytes of content written, including files that had to be sent again.
-    pub written: u64,
+    progress: RefCell<Progress<'a>>,
     /// Files that had to be sent again.
     pub retried: u64,
     /// Whether the server could not make every file durable.
     pub unsynced: bool,
+}
+
+/// How much is uploaded.
+struct Progress<'a> {
+    monitor: &'a dyn Monitor,
+    rate: Option<Rate>,
+    /// Bytes of the plan's content that are uploaded, and in total.
+    done: u64,
+    total: u64,
+    /// Bytes of content written, including files that had to be sent again.
+    written: u64,
+}
+
+impl Progress<'_> {
+    fn sent(&mut self, count: usize) {
+        if let Some(rate) = &mut self.rate {
+            rate.pace(count);
+        }
+        self.done += count as u64;
+        self.written += count as u64;
+        let Progress { done, total, written: sent, .. } = *self;
+        self.monitor.event(Event::Progress { done, total, sent });
+    }
 }
 
 impl<'u, 'a> Uploader<'u, 'a> {
@@ -54,116 +72,161 @@ impl<'u, 'a> Uploader<'u, 'a> {
         tree: OpenTree,
         bytes_per_second: Option<u64>,
     ) -> Uploader<'u, 'a> {
-        Uploader {
-            remote,
-            stage,
-            tree,
-            rate: bytes_per_second.map(Rate::new),
-            buffer: vec![0; READ_BYTES],
-            done: 0,
-            total: 0,
-            written: 0,
-            retried: 0,
-            unsynced: false,
-        }
+        let (monitor, rate) = (remote.monitor, bytes_per_second.map(Rate::new));
+        let progress = Progress { monitor, rate, done: 0, total: 0, written: 0 };
+        let (retried, unsynced) = (0, false);
+        Uploader { remote, stage, tree, progress: progress.into(), retried, unsynced }
     }
 
-    /// Uploads files and creates links. Files that have changed since they were planned are planned
-    /// again. Nothing outside the staging directory changes.
-    pub fn run(&mut self, plan: &mut Plan, steps: &PublishOrder) -> Result<(), PushError> {
-        self.total = upload_bytes(plan, steps);
-        for &at in &steps.uploads {
-            if let Some(action) = plan.actions.get_mut(at as usize) {
-                self.upload(at, action)?;
+    /// Bytes of content written, including files that had to be sent again.
+    pub fn written(&self) -> u64 {
+        self.progress.borrow().written
+    }
+
+    /// Creates links and uploads files. Files that have changed since they were planned are planned
+    /// again. Nothing outside the staging directory changes. Modes and times that the server does
+    /// not set as it is asked to are added to `kept`.
+    pub fn run(
+        &mut self,
+        plan: &mut Plan,
+        steps: &PublishOrder,
+        kept: &mut KeptAttributes,
+    ) -> Result<(), PushError> {
+        self.progress.get_mut().total = upload_bytes(plan, steps);
+        self.make_links(plan, steps)?;
+        let mut pending = steps.uploads.clone();
+        for attempt in 0..TRIES {
+            pending = self.send(plan, &pending, attempt == 0)?;
+            if pending.is_empty() {
+                return self.verify(plan, steps, kept);
             }
+            if attempt == 0 {
+                self.retried = pending.len() as u64;
+            }
+            self.remote.monitor.event(Event::Retrying { files: pending.len() as u64 });
+            self.refresh(plan, &pending)?;
         }
+        let changed = pending.first().and_then(|&at| plan.actions.get(at as usize));
+        let path = changed.map_or_else(String::new, |action| action.path.to_string());
+        let source = io::Error::other("it is not what it was a moment before");
+        Err(PushError::Changing { path, source })
+    }
+
+    fn make_links(&mut self, plan: &Plan, steps: &PublishOrder) -> Result<(), PushError> {
+        let (mut links, mut paths) = (Vec::new(), Vec::new());
         for &at in &steps.links {
-            if let Some(Action { what: ActionKind::Symlink { target, .. }, .. }) =
+            if let Some(Action { path, what: ActionKind::Symlink { target, .. }, .. }) =
                 plan.actions.get(at as usize)
             {
-                let made =
-                    self.remote.session.symlink(target, &self.stage.path(&names::staged(at)));
-                made.map_err(|error| self.remote.refused_write(&error, self.stage.dir(), 0))?;
+                let (target, at) = (target.clone(), self.stage.path(&names::staged(at)));
+                links.push(Change::Symlink { target, path: at });
+                paths.push(path);
             }
         }
-        self.verify(plan, steps)
-    }
-
-    fn upload(&mut self, at: u32, action: &mut Action) -> Result<(), PushError> {
-        let before = self.done;
-        for attempt in 0..TRIES {
-            let Action { path, what: ActionKind::File(file), .. } = &mut *action else {
-                return Ok(());
-            };
-            if self.attempt(at, path, file)? {
-                return Ok(());
-            }
-            self.done = before;
-            ignore_missing(self.remote.session.remove(&self.stage.path(&names::staged(at))))
-                .map_err(|error| self.remote.refused(&error))?;
-            self.retried += u64::from(attempt == 0);
-            self.remote.monitor.event(Event::Retrying { files: 1 });
-            let planned = file.size;
-            refresh(&mut self.tree, path, file, &mut self.buffer)
-                .map_err(|source| changing(path, source))?;
-            self.total = self.total - planned + file.size;
-        }
-        Err(changing(&action.path, io::Error::other("it is not what it was a moment before")))
-    }
-
-    /// Whether the file arrived as it was planned.
-    fn attempt(&mut self, at: u32, path: &RelPath, file: &FileAction) -> Result<bool, PushError> {
-        let Ok(source) = self.tree.open_file(path) else { return Ok(false) };
-        let staged = self.stage.path(&names::staged(at));
-        match self.send(&staged, source, file) {
-            Ok(as_planned) => Ok(as_planned),
-            Err(error) => Err(self.remote.refused_write(&error, self.stage.dir(), file.size)),
-        }
-    }
-
-    fn send(&mut self, to: &[u8], source: File, file: &FileAction) -> Result<bool, SftpError> {
-        let Self { remote, rate, buffer, done, total, written, unsynced, .. } = self;
-        let monitor = remote.monitor;
-        let mut pace = |count: usize| {
-            if let Some(rate) = rate {
-                rate.pace(count);
-            }
-            *done += count as u64;
-            *written += count as u64;
-            monitor.event(Event::Progress { done: *done, total: *total, sent: *written });
-        };
-        let mut staged = remote.session.create(to, 0o600, true)?;
-        if !copy(source, file, &mut staged, buffer, &mut pace)? {
-            return Ok(false);
-        }
-        staged.set_attributes(Some(file.mode & CARRIED_MODE), Some(names::seconds(file.mtime)))?;
-        *unsynced |= !staged.sync()?;
-        staged.close()?;
-        Ok(true)
-    }
-
-    /// Compares the server's listing with what was sent: one request for all files.
-    fn verify(&mut self, plan: &Plan, steps: &PublishOrder) -> Result<(), PushError> {
-        if steps.uploads.is_empty() {
-            return Ok(());
-        }
-        let listed = self.remote.session.read_dir(self.stage.dir());
-        let listed = listed.map_err(|error| self.remote.refused(&error))?;
-        let arrived: HashMap<_, _> =
-            listed.into_iter().map(|entry| (entry.name, entry.attributes)).collect();
-        for &at in &steps.uploads {
-            let Some(action) = plan.actions.get(at as usize) else { continue };
-            let arrived = arrived.get(&names::staged(at));
-            let as_sent =
-                action.file().zip(arrived).is_some_and(|(file, there)| matches(file, there));
-            if !as_sent {
-                self.stage.check_held(self.remote)?;
-                let text = "the server does not have it as it was sent";
-                return Err(self.remote.fail(FailureCode::Other, action.path.as_bytes(), text));
+        let made = self.remote.session.change_all(&links);
+        let made = made.map_err(|error| self.remote.refused(&error))?;
+        for (path, made) in paths.into_iter().zip(made) {
+            match made {
+                Err(error) if host::is_refusal(&error) => {
+                    let text = format!(
+                        "the server makes no symbolic link here ({}); exclude it, or put a file in \
+                         its place; nothing was changed",
+                        error.detail
+                    );
+                    return Err(self.remote.fail(FailureCode::Other, path.as_bytes(), &text));
+                }
+                made => made.map_err(|error| self.remote.refused(&error))?,
             }
         }
         Ok(())
     }
+
+    /// Uploads these files; returns those that are not as planned any more.
+    fn send(&mut self, plan: &Plan, which: &[u32], exclusive: bool) -> Result<Vec<u32>, PushError> {
+        let Self { remote, stage, tree, progress, unsynced, .. } = self;
+        let progress = &*progress;
+        let files = which.iter().filter_map(|&at| {
+            let action = plan.actions.get(at as usize)?;
+            let file = action.file()?;
+            let content = Content::new(at, file, tree.open_file(&action.path).ok(), progress);
+            let (path, mtime) = (stage.path(&names::staged(at)), names::seconds(file.mtime));
+            Some(Upload { path, mode: file.mode & CARRIED_MODE, mtime, exclusive, content })
+        });
+        let (mut changed, mut refused) = (Vec::new(), None);
+        let sent = remote.session.upload_all(files, |uploaded| {
+            let content = uploaded.content;
+            *unsynced |= !uploaded.synced;
+            match uploaded.written {
+                Ok(()) if content.is_as_planned() => {}
+                Ok(()) => {
+                    progress.borrow_mut().done -= content.sent;
+                    changed.push(content.at);
+                }
+                Err(error) => drop(refused.get_or_insert((error, content.size))),
+            }
+        });
+        sent.map_err(|error| remote.refused(&error))?;
+        match refused {
+            None => Ok(changed),
+            Some((error, size)) => Err(remote.refused_write(&error, stage.dir(), size)),
+        }
+    }
+
+    /// Plans files as they are now.
+    fn refresh(&mut self, plan: &mut Plan, which: &[u32]) -> Result<(), PushError> {
+        let mut buffer = vec![0; READ_BYTES];
+        for &at in which {
+            let Some(Action { path, what: ActionKind::File(file), .. }) =
+                plan.actions.get_mut(at as usize)
+            else {
+                continue;
+            };
+            let planned = file.size;
+            refresh(&mut self.tree, path, file, &mut buffer)
+                .map_err(|source| PushError::Changing { path: path.to_string(), source })?;
+            let progress = self.progress.get_mut();
+            progress.total = progress.total - planned + file.size;
+        }
+        Ok(())
+    }
+
+    /// Compares what the server has with what was sent. Where modes or times are not as they were
+    /// sent, they are set once more, by path.
+    fn verify(
+        &mut self,
+        plan: &Plan,
+        steps: &PublishOrder,
+        kept: &mut KeptAttributes,
+    ) -> Result<(), PushError> {
+        let wanted = steps.uploads.iter().filter_map(|&at| {
+            let action = plan.actions.get(at as usize)?;
+            let file = action.file()?;
+            let staged = self.stage.path(&names::staged(at));
+            Some((file.size, wanted(&action.path, file, staged)))
+        });
+        let wanted: Vec<(u64, Wanted)> = wanted.collect();
+        let paths: Vec<&[u8]> = wanted.iter().map(|(_, wanted)| &wanted.at[..]).collect();
+        let looked = self.remote.session.lstat_all(&paths);
+        let looked = looked.map_err(|error| self.remote.refused(&error))?;
+        let mut unmet = Vec::new();
+        for ((size, wanted), there) in wanted.into_iter().zip(looked) {
+            let Some(there) = there.ok().filter(|there| there.size == Some(size)) else {
+                self.stage.check_held(self.remote)?;
+                let text = "the server does not have it as it was sent";
+                return Err(self.remote.fail(FailureCode::Other, wanted.path.as_bytes(), text));
+            };
+            if !wanted.is_met(&there) {
+                unmet.push(wanted);
+            }
+        }
+        kept.set(self.remote, &unmet).map_err(|error| self.remote.refused(&error))
+    }
+}
+
+/// What a file, now at `at`, shall have.
+pub fn wanted(path: &RelPath, file: &FileAction, at: Vec<u8>) -> Wanted {
+    let (mode, mtime) = (file.mode & CARRIED_MODE, Some(names::seconds(file.mtime)));
+    Wanted { path: path.clone(), at, mode, mtime }
 }
 
 /// Bytes of content that a plan uploads.
@@ -172,26 +235,53 @@ pub fn upload_bytes(plan: &Plan, steps: &PublishOrder) -> u64 {
     actions.filter_map(Action::file).map(|file| file.size).sum()
 }
 
-/// Uploads a source file, up to its planned size. Returns whether it was as planned.
-fn copy(
-    mut source: File,
-    file: &FileAction,
-    staged: &mut SftpFile<'_>,
-    buffer: &mut [u8],
-    pace: &mut dyn FnMut(usize),
-) -> Result<bool, SftpError> {
-    let mut hasher = blake3::Hasher::new();
-    let mut left = file.size;
-    while left > 0 {
-        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let Ok(count @ 1..) = source.read(&mut buffer[..most]) else { return Ok(false) };
-        hasher.update(&buffer[..count]);
-        pace(count);
-        staged.write_all(&buffer[..count])?;
-        left -= count as u64;
+/// The content of a source file, up to its planned size.
+struct Content<'c, 'a> {
+    at: u32,
+    size: u64,
+    digest: Option<Digest>,
+    /// None once it is read, or if it could not be opened.
+    file: Option<File>,
+    hasher: blake3::Hasher,
+    sent: u64,
+    /// Whether it ended where it was planned to.
+    ended: bool,
+    progress: &'c RefCell<Progress<'a>>,
+}
+
+impl<'c, 'a> Content<'c, 'a> {
+    fn new(
+        at: u32,
+        planned: &FileAction,
+        file: Option<File>,
+        progress: &'c RefCell<Progress<'a>>,
+    ) -> Content<'c, 'a> {
+        let FileAction { size, digest, .. } = *planned;
+        let (hasher, sent, ended) = (blake3::Hasher::new(), 0, false);
+        Content { at, size, digest, file, hasher, sent, ended, progress }
     }
-    let ended = matches!(source.read(&mut [0]), Ok(0));
-    Ok(ended && file.digest == Some(Digest(*hasher.finalize().as_bytes())))
+
+    fn is_as_planned(&self) -> bool {
+        self.ended && self.digest == Some(Digest(*self.hasher.finalize().as_bytes()))
+    }
+}
+
+impl Read for Content<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(file) = &mut self.file else { return Ok(0) };
+        let left = usize::try_from(self.size - self.sent).unwrap_or(usize::MAX);
+        let most = buffer.len().min(left);
+        let count = file.read(&mut buffer[..most])?;
+        if count == 0 {
+            self.ended = left == 0 && matches!(file.read(&mut [0]), Ok(0));
+            self.file = None;
+            return Ok(0);
+        }
+        self.hasher.update(&buffer[..count]);
+        self.sent += count as u64;
+        self.progress.borrow_mut().sent(count);
+        Ok(count)
+    }
 }
 
 /// Plans a file as it is now.
@@ -211,44 +301,12 @@ fn refresh(
     Ok(())
 }
 
-fn changing(path: &RelPath, source: io::Error) -> PushError {
-    PushError::Changing { path: path.to_string(), source }
-}
-
-/// Whether an uploaded file has the planned size, mode and mtime.
-fn matches(file: &FileAction, there: &Attributes) -> bool {
-    let bits = there.mode.map(|mode| mode & 0o7777);
-    let same = |said: Option<u32>, sent| said.is_none_or(|said| said == sent);
-    there.size == Some(file.size)
-        && same(bits, file.mode & CARRIED_MODE)
-        && same(there.mtime, names::seconds(file.mtime))
-}
-
 #[cfg(test)]
 mod tests {
     use assetsync_core::entry::Mtime;
     use assetsync_core::recipe::Recipe;
 
     use super::*;
-
-    #[test]
-    fn what_arrived_is_measured() {
-        let mtime = Mtime { secs: 9, nanos: 5 };
-        let (digest, recipe) = (Some(Digest::of(b"abc")), Recipe::Whole);
-        let file = FileAction { size: 3, mode: 0o644, mtime, digest, recipe, entry_point: false };
-        let there = |size, mode, mtime| Attributes { size, mode, mtime, owner: None };
-        let rows = [
-            (there(Some(3), Some(0o100644), Some(9)), true),
-            (there(Some(3), None, None), true),
-            (there(None, Some(0o100644), Some(9)), false),
-            (there(Some(2), Some(0o100644), Some(9)), false),
-            (there(Some(3), Some(0o100600), Some(9)), false),
-            (there(Some(3), Some(0o100644), Some(8)), false),
-        ];
-        for (attributes, expected) in rows {
-            assert_eq!(matches(&file, &attributes), expected, "{attributes:?}");
-        }
-    }
 
     #[test]
     fn a_changed_file_is_planned_again() {

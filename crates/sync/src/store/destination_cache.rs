@@ -109,6 +109,21 @@ impl<'s> DestinationCache<'s> {
         self.remember(CachedState { id, is_fast: self.was_fast, entries });
     }
 
+    /// What paths of a destination without an agent were asked to have, where it has another mode or
+    /// time.
+    pub fn asked(&self) -> Vec<RemoteEntry> {
+        let cached = self.store.and_then(|store| store.state(&self.key.asked()));
+        cached.map(|state| state.entries).unwrap_or_default()
+    }
+
+    /// Caches what paths were asked to have that have something else.
+    pub fn keep_asked(&self, entries: Vec<RemoteEntry>) {
+        let Some(store) = self.store else { return };
+        let state = CachedState { id: StateHasher::id(&entries), is_fast: false, entries };
+        let name = format!("{} (modes and times asked for)", self.name);
+        let _ = store.remember(&self.key.asked(), &name, &state);
+    }
+
     fn remember(&self, state: CachedState) {
         if let Some(store) = self.store {
             let _ = store.remember(&self.key, &self.name, &state);

@@ -38,6 +38,15 @@ impl DestinationKey {
     }
 }
 
+impl DestinationKey {
+    /// The key of what the destination was asked for, where it has something else.
+    pub fn asked(&self) -> DestinationKey {
+        let mut key = [0; 16];
+        key.copy_from_slice(&blake3::hash(&[&self.0[..], b"asked"].concat()).as_bytes()[..16]);
+        DestinationKey(key)
+    }
+}
+
 /// A path without the slashes at its end, which make no difference.
 fn without_end(path: &[u8]) -> &[u8] {
     let length = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
