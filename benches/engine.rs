@@ -17,11 +17,8 @@ use assetsync_core::protocol::{Hello, Inbox, Outbox, Received, ToAgent};
 use assetsync_core::recipe::{Recipe, Recipes};
 use assetsync_core::state::{RemoteEntry, State};
 use assetsync_receiver as agent;
-use assetsync_sync::compare::content_match::SourceEntry;
-use assetsync_sync::draft::exact_diff;
-use assetsync_sync::encode::delta::{Matcher, Op};
-use assetsync_sync::scan::filter::Filter;
-use assetsync_sync::{Answers, Comparison, Policy, Source};
+use assetsync_sync::internals::{Answers, Comparison, Matcher, Op, exact_diff};
+use assetsync_sync::{Filter, Policy, Source, SourceEntry};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const FILES: u64 = 100_000;

@@ -1,21 +1,17 @@
-//! A deploy tool in 40 lines: `deploy STAGE`, with the settings of `assetsync.toml` and agents
-//! from `ASSETSYNC_AGENTS`.
+//! A deploy tool: `deploy STAGE`, with the settings of `assetsync.toml`.
 
 #![allow(clippy::print_stdout)] // An example may talk.
 
 use std::error::Error;
 use std::sync::Arc;
 
-use assetsync_deploy::config;
-use assetsync_deploy::config::{ConfigFile, Overrides};
-use assetsync_deploy::rollout::{
-    Cancel, Engine, Event, Monitor, Rollout, RolloutResult, RolloutSelection,
+use assetsync_deploy::{
+    Cancel, ConfigFile, Engine, Event, LoadedConfig, Monitor, Overrides, Rollout, RolloutSelection,
 };
-use assetsync_ssh::Agents;
 
-struct Tell;
+struct Print;
 
-impl Monitor for Tell {
+impl Monitor for Print {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::Phase(phase) => println!("{phase}"),
@@ -28,21 +24,15 @@ impl Monitor for Tell {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let stage = std::env::args().nth(1).ok_or("usage: deploy STAGE")?;
-    let found = config::find(&std::env::current_dir()?)?;
-    let file = ConfigFile::parse("assetsync.toml", &found.text)?;
-    let deployment = file.resolve(Some(&stage), &Overrides::default())?.deployment()?;
-    let outcome = Rollout {
-        deployment: &deployment,
-        project: &found.folder,
-        engine: &Engine::new(Agents::default().search()),
+    let loaded = LoadedConfig::find(&std::env::current_dir()?)?;
+    let file = ConfigFile::parse("assetsync.toml", &loaded.text)?;
+    let rollout = Rollout {
+        deployment: &file.resolve(Some(&stage), &Overrides::default())?.deployment()?,
+        project: &loaded.folder,
+        engine: &Engine::default(),
         selection: &RolloutSelection::default(),
-        // Any thread may keep a clone of it, and call `cancel()`.
-        cancel: &Cancel::new(),
-        monitor: Arc::new(Tell),
-    }
-    .deploy()?;
-    match (outcome.rollout_result(), outcome.error) {
-        (RolloutResult::Done, _) => Ok(()),
-        (_, error) => Err(error.map_or("some hosts failed".into(), Into::into)),
-    }
+        cancel: &Cancel::default(), // Any thread may keep a clone, and call `cancel()`.
+        monitor: Arc::new(Print),
+    };
+    rollout.deploy()?.error.map_or(Ok(()), |error| Err(error.into()))
 }

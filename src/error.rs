@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use assetsync_core::protocol::FailureCode;
 use assetsync_ssh::TransportError;
-use assetsync_sync::store::StoreError;
-use assetsync_sync::{PushError, Refusal, SourceError};
+use assetsync_sync::{PushError, Refusal, SourceError, StoreError};
 
 /// The exit code of a command; scripts rely on the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

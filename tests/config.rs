@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assetsync_sync::scan::entry_points::DEFAULT_PATTERNS;
+use assetsync_sync::DEFAULT_PATTERNS;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use assetsync_sync::scan::filter::Filter;
-use assetsync_sync::{About, Source};
+use assetsync_sync::{About, Filter, Source};
 
 use crate::fleet::{Fleet, events};
 use crate::support::{Machine, OrFail, Ran, Way, scratch, text};

@@ -19,11 +19,10 @@ use std::{fs, thread};
 
 use assetsync_core::protocol::FailureCode;
 use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
-use assetsync_sync::compare::content_match;
-use assetsync_sync::scan::filter::{Filter, Rule};
-use assetsync_sync::store::{LIMIT_BYTES, Store};
+use assetsync_sync::internals::{NoMonitor, push_over_sftp};
 use assetsync_sync::{
-    ConnectOptions, Event, Monitor, NoMonitor, Options, PushError, Refusal, Report, Source, sftp,
+    CompareBy, ConnectOptions, Event, Filter, Monitor, Options, PushError, Refusal, Report, Rule,
+    Source, Store,
 };
 use assetsync_testbed::tree::{DiffOptions, Entry, Mtimes, Tree, TreePair, diff_trees, snapshot};
 use assetsync_testbed::{Route, Sshd, corpora};
@@ -107,7 +106,7 @@ impl Host {
 
     fn at(sshd: Sshd) -> Host {
         let (place, kept) = (scratch(), scratch());
-        let store = Store::open(kept.path(), LIMIT_BYTES).or_fail();
+        let store = Store::open(kept.path()).or_fail();
         Host { sshd, place, store, _kept: kept }
     }
 
@@ -158,9 +157,9 @@ impl Host {
         options.max_delete = how.max_delete;
         options.policy.filter = how.filter.clone();
         if how.by_size {
-            options.policy.rule = content_match::CompareBy::SizeOnly;
+            options.policy.rule = CompareBy::SizeOnly;
         }
-        sftp::push(source, &target, &connection, &options, monitor)
+        push_over_sftp(source, &target, &connection, &options, monitor)
     }
 }
 

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use assetsync_agents::embedded;
 use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
-use assetsync_sync::scan::filter::Filter;
+use assetsync_sync::internals::{encoded_bytes, push};
 use assetsync_sync::{
-    ConnectOptions, Event, Monitor, Options, PushError, PushGroup, Report, Source, push,
+    ConnectOptions, Event, Filter, Monitor, Options, PushError, PushGroup, Report, Source,
 };
 use assetsync_testbed::memory::peak_rss_of;
 use assetsync_testbed::{Link, LinkSpec};
@@ -299,7 +299,7 @@ fn what_is_encoded_comes_to_the_bytes_of_one_destination() {
     (0..8).for_each(|number| fleet.assert_pushed(number));
     assert_eq!(fleet.sharing.encodings(), 1);
     assert_eq!(reports.iter().map(|report| report.encodings).sum::<u32>(), 1);
-    let encoded = fleet.sharing.encoded_bytes();
+    let encoded = encoded_bytes(&fleet.sharing);
     assert!(encoded >= 12 << 20);
     for report in reports {
         // Greetings, and the dialog.

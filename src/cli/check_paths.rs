@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 
 use assetsync_core::text;
 use assetsync_ssh::Target;
-use assetsync_sync::{Destination, Misplaced, PlacementError};
+use assetsync_sync::{Destination, PlacementError};
 use clap::ArgMatches;
 
 use super::args::SshArguments;
@@ -30,7 +30,7 @@ impl PushPaths<'_> {
             refuse_host_options(matches, label, path)?;
             refuse_forgotten_colon(label, path)?;
         }
-        self.push.check_placement().map_err(|error| self.misplaced(&error))
+        Ok(())
     }
 
     /// Refuses names of stages where no directory of that name exists.
@@ -83,24 +83,28 @@ impl PushPaths<'_> {
         Err(error)
     }
 
-    /// The error in terms of the command line.
-    fn misplaced(&self, error: &PlacementError) -> CommandError {
-        let (label, source) = (&error.destination.label, text::path(self.source));
-        match &error.misplaced {
-            Misplaced::Twice => CommandError::usage(format!("Destination {label} is given twice")),
-            Misplaced::IsSource => {
+    /// A refused destination in terms of the command line.
+    pub fn misplaced(&self, error: &PlacementError) -> CommandError {
+        let source = text::path(self.source);
+        match error {
+            PlacementError::Twice(label) => {
+                CommandError::usage(format!("Destination {label} is given twice"))
+            }
+            PlacementError::IsSource(label, _) => {
                 CommandError::usage(format!("DEST {label} and SRC {source} are the same directory"))
             }
-            Misplaced::HoldsSource => CommandError::usage(format!(
+            PlacementError::HoldsSource(label, _) => CommandError::usage(format!(
                 "--delete would delete the source, which is inside {label}"
             )),
-            Misplaced::InSource(inside) => CommandError::usage(format!(
-                "DEST {label} is inside SRC {source}: each push would also push the previous copy"
-            ))
-            .hint(format!(
-                "choose a DEST outside of {source}, or exclude it: --exclude /{}",
-                text::path(inside)
-            )),
+            PlacementError::InSource { destination: label, inside, .. } => {
+                CommandError::usage(format!(
+                    "DEST {label} is inside SRC {source}: each push would also push the previous copy"
+                ))
+                .hint(format!(
+                    "choose a DEST outside of {source}, or exclude it: --exclude /{}",
+                    text::path(inside)
+                ))
+            }
         }
     }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use assetsync_core::recipe::Recipes;
 use assetsync_core::text;
 use assetsync_ssh::{AddressFamily, SshOptions, TransportKind};
-use assetsync_sync::compare::content_match::CompareBy;
-use assetsync_sync::scan::entry_points::{DEFAULT_PATTERNS, EntryPoints};
-use assetsync_sync::{Destination, Push};
+use assetsync_sync::{
+    CompareBy, DEFAULT_PATTERNS, Destination, EntryPoints, Options, Policy, Push,
+};
 use clap::ArgMatches;
 
 use super::args::{PushArguments, SelectionArguments, SshArguments, TransportArgument};
@@ -43,16 +43,19 @@ impl PushOptions {
     ) -> Result<PushOptions, CommandError> {
         let PushArguments { source, destinations, choice, memory, ssh, .. } = arguments;
         rsync_options::refuse(matches)?;
-        let destinations = self::destinations(&destinations)?;
+        let given = destinations;
+        let destinations = self::destinations(&given)?;
         ssh.identities.iter().try_for_each(|path| refuse_directory('i', path))?;
         ssh.config_file.iter().try_for_each(|path| refuse_directory('F', path))?;
-        let push = choose(Push::new(&source), matches, &choice)?
-            .recipes(chosen_recipes(&memory))
+        let push = Push::new(&source)
+            .options(allowed(matches, &choice, &memory)?)
+            .dry_run(choice.dry_run)
+            .checksum(choice.checksum || choice.ignore_times)
             .store(store_path(&memory))
             .timeout(seconds(ssh.timeout))
             .bytes_per_second(ssh.bwlimit.and_then(|rate| rate.bytes_per_second()))
             .ssh(ssh_options(ssh, interactive));
-        let push = destinations.iter().cloned().fold(push, Push::to_destination);
+        let push = given.iter().try_fold(push, Push::to).map_err(CommandError::usage)?;
         let delete = choice.deletes();
         let options = PushOptions { source, destinations, push, delete, interactive };
         options.paths().check(matches)?;
@@ -61,13 +64,13 @@ impl PushOptions {
 
     /// SRC and every DEST, with what decides whether they are safe to use.
     pub fn paths(&self) -> PushPaths<'_> {
-        let PushOptions { source, destinations, push, delete, .. } = self;
-        PushPaths { source, destinations, push, delete: *delete }
+        let PushOptions { source, destinations, delete, .. } = self;
+        PushPaths { source, destinations, delete: *delete }
     }
 }
 
 fn destinations(given: &[OsString]) -> Result<Vec<Destination>, CommandError> {
-    let parsed = given.iter().map(|given| Destination::parse(given));
+    let parsed = given.iter().map(|given| Destination::try_from(given.as_os_str()));
     parsed.collect::<Result<_, _>>().map_err(CommandError::usage)
 }
 
@@ -81,24 +84,29 @@ fn refuse_directory(short: char, path: &Path) -> Result<(), CommandError> {
     Err(rsync_options::tip(short).into_iter().fold(error, CommandError::hint))
 }
 
-/// The push with what is pushed, compared and deleted.
-fn choose(
-    push: Push,
+/// What is pushed, compared and deleted.
+fn allowed(
     matches: &ArgMatches,
     choice: &SelectionArguments,
-) -> Result<Push, CommandError> {
+    memory: &CacheArguments,
+) -> Result<Options, CommandError> {
     let own = choice.entry_point.iter().map(|pattern| pattern.as_bytes());
     let all = DEFAULT_PATTERNS.iter().map(|pattern| pattern.as_bytes()).chain(own);
-    Ok(push
-        .dry_run(choice.dry_run)
-        .delete(choice.deletes())
-        .max_delete(choice.max_delete)
-        .allow_empty(choice.allow_empty)
-        .checksum(choice.checksum || choice.ignore_times)
-        .compare_by(if choice.size_only { CompareBy::SizeOnly } else { CompareBy::Content })
-        .filter(rules::filter(matches, choice)?)
-        .links(choice.links())
-        .entry_points(EntryPoints::new(all).map_err(CommandError::usage)?))
+    let policy = Policy {
+        delete: choice.deletes(),
+        rule: if choice.size_only { CompareBy::SizeOnly } else { CompareBy::Content },
+        filter: rules::filter(matches, choice)?,
+        links: choice.links(),
+        entry_points: EntryPoints::new(all).map_err(CommandError::usage)?,
+        ..Policy::default()
+    };
+    Ok(Options {
+        policy,
+        max_delete: choice.max_delete,
+        allow_empty: choice.allow_empty,
+        recipes: chosen_recipes(memory),
+        ..Options::default()
+    })
 }
 
 /// The chosen recipes, if any were given.

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use assetsync_core::text;
-use assetsync_sync::{Destination, Push};
+use assetsync_sync::Destination;
 
 /// SRC and every DEST of a command line.
 pub struct PushPaths<'a> {
@@ -13,8 +13,6 @@ pub struct PushPaths<'a> {
     pub source: &'a Path,
     /// Each DEST.
     pub destinations: &'a [Destination],
-    /// The push.
-    pub push: &'a Push,
     /// Whether extraneous files are deleted.
     pub delete: bool,
 }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use assetsync_core::text;
-use assetsync_sync::scan::filter::{Filter, FilterLine, Rule, Sides, parse_line, parse_lines};
+use assetsync_sync::{Filter, FilterLine, Rule, Sides, parse_line, parse_lines};
 use clap::ArgMatches;
 
 use super::args::SelectionArguments;

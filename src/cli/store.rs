@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use assetsync_sync::store::Store;
+use assetsync_sync::Store;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
 

@@ -1,6 +1,6 @@
 //! `assetsync config`: the effective settings, and where each comes from.
 
-use assetsync_deploy::config::Problems;
+use assetsync_deploy::Problems;
 
 use super::project::Project;
 use crate::cli::config::ConfigArguments;
@@ -27,14 +27,15 @@ fn show(project: &Project, arguments: &ConfigArguments, console: &Console) -> Ex
         Ok(settings) => settings,
         Err(problems) => return fail(project, &problems, console),
     };
+    let stages = &project.stages();
     if arguments.json {
-        console.print_stdout(&shown::json(&project.name, &settings));
+        console.print_stdout(&shown::json(&project.name, stages, &settings));
     } else {
         settings
             .warnings()
             .iter()
             .for_each(|warning| console.print_stderr(&format!("{warning}\n")));
-        console.print_stdout(&shown::toml(&project.name, &settings, arguments.origin));
+        console.print_stdout(&shown::toml(&project.name, stages, &settings, arguments.origin));
     }
     Exit::Done
 }

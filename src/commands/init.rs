@@ -5,10 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use assetsync_deploy::capistrano;
-use assetsync_deploy::config::{
-    ConfigFile, ConfigTemplate, FILE_NAME, Overrides, Problems, Project,
-};
+use assetsync_deploy::{ConfigFile, ConfigTemplate, FILE_NAME, Overrides, Problems, template_of};
 
 use crate::cli::init::InitArguments;
 use crate::error::{CommandError, Exit};
@@ -20,8 +17,9 @@ use crate::ui::output::Output;
 pub fn run(arguments: &InitArguments) -> Exit {
     let console = Console::new(Output::default());
     let written = env::current_dir().map_err(CommandError::failed).and_then(|folder| {
-        let starter = starter(&folder)?;
-        write(&folder, &starter.to_toml(), arguments.force)?;
+        let starter = template_of(&folder)
+            .map_err(|error| CommandError::failed(format!("Can't read {error}")))?;
+        write(&folder, &starter.to_string(), arguments.force)?;
         Ok(starter)
     });
     let exit = match written {
@@ -32,21 +30,6 @@ pub fn run(arguments: &InitArguments) -> Exit {
         Err(error) => report(&error),
     };
     console.finish(exit)
-}
-
-fn starter(folder: &Path) -> Result<ConfigTemplate, CommandError> {
-    let files = capistrano::find(folder)
-        .map_err(|error| CommandError::failed(format!("Can't read {error}")))?;
-    if !files.is_empty() {
-        return Ok(capistrano::convert(&files));
-    }
-    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-    Ok(ConfigTemplate::of_project(&Project {
-        folder: name.unwrap_or_default(),
-        has_rails: folder.join("config/application.rb").exists(),
-        has_bin_rails: folder.join("bin/rails").exists(),
-        has_package: folder.join("package.json").exists(),
-    }))
 }
 
 /// Writes the whole file or nothing; replaces an existing one only with `force`.
@@ -71,7 +54,7 @@ fn write(folder: &Path, text: &str, force: bool) -> Result<(), CommandError> {
 
 /// Everything that must be fixed before the stages can be deployed.
 fn left_to_do(starter: &ConfigTemplate) -> Option<Problems> {
-    let file = match ConfigFile::parse(FILE_NAME, &starter.to_toml()) {
+    let file = match ConfigFile::parse(FILE_NAME, &starter.to_string()) {
         Ok(file) => file,
         Err(problems) => return Some(problems),
     };

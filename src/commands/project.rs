@@ -3,8 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use assetsync_deploy::config::{
-    self, ConfigFile, Deployment, FindError, LoadedConfig, Overrides, Problems, Settings,
+use assetsync_deploy::{
+    ConfigFile, Deployment, FindError, LoadedConfig, Overrides, Problems, Settings,
 };
 
 use crate::cli::config::SettingsArguments;
@@ -40,6 +40,11 @@ impl Project {
             return Err(CommandError::usage(text));
         }
         Ok(Project { name, folder, file, overrides })
+    }
+
+    /// The names of all stages, in the order of the file; none if it has problems.
+    pub fn stages(&self) -> Vec<&str> {
+        self.file.iter().flat_map(ConfigFile::stages).collect()
     }
 
     /// The settings of a stage. Without a name, those of the only stage, or the common ones of all
@@ -101,8 +106,8 @@ pub fn is_stage(name: &str) -> bool {
 
 fn found(given: Option<&Path>) -> Result<LoadedConfig, CommandError> {
     let found = match given {
-        Some(path) => config::read(path),
-        None => config::find(&env::current_dir().map_err(CommandError::failed)?),
+        Some(path) => LoadedConfig::read(path),
+        None => LoadedConfig::find(&env::current_dir().map_err(CommandError::failed)?),
     };
     found.map_err(|error| CommandError {
         hints: match error {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use assetsync_ssh::{NoPrompt, Prompt};
-use assetsync_sync::{About, Destination, Interaction, Monitor, Pushed, ScanNotice, Source};
+use assetsync_sync::{
+    About, Destination, Interaction, Monitor, PushError, Pushed, ScanNotice, Source,
+};
 use clap::ArgMatches;
 
 use super::project::is_stage;
@@ -81,12 +83,15 @@ fn push(
     console: &Arc<Console>,
     reporter: &Reporter<'_>,
 ) -> Result<Exit, CommandError> {
-    let prepared = options.push.prepare().map_err(|error| CommandError::from(&error))?;
-    let source = prepared.source();
+    let prepared = options.push.prepare().map_err(|error| match error {
+        PushError::Placement(error) => options.paths().misplaced(&error),
+        error => CommandError::from(&error),
+    })?;
+    let source = &prepared.source;
     if !console.output.json {
         source.notices.iter().for_each(|notice| warn_of(console, notice));
     }
-    if let Some(error) = prepared.store_error() {
+    if let Err(error) = &prepared.store {
         console.warn(&error.to_string());
     }
     let person = TerminalPrompt::new(Arc::clone(console));

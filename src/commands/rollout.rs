@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use assetsync_agents::agents;
-use assetsync_deploy::config::Deployment;
-use assetsync_deploy::history::RollbackTo;
-use assetsync_deploy::rollout::{Cancel, Engine, Outcome, Rollout, RolloutError, RolloutSelection};
+use assetsync_deploy::{
+    Cancel, Deployment, Engine, Outcome, RollbackTo, Rollout, RolloutError, RolloutSelection,
+};
 
 use super::engine::open_store;
 use super::project::Project;
@@ -160,9 +159,8 @@ impl PreparedRollout {
         let deployment = project.deployment(stage, console)?;
         let store = store_path(memory);
         let store = store.and_then(|path| open_store(&path, choice.dry_run, console));
-        let mut engine = Engine::new(agents());
-        engine.store = store.map(Arc::new);
-        engine.recipes = chosen_recipes(memory);
+        let (store, recipes) = (store.map(Arc::new), chosen_recipes(memory));
+        let mut engine = Engine { store, recipes, ..Engine::default() };
         if choice.interactive {
             engine.prompt = Arc::new(TerminalPrompt::new(Arc::clone(console)));
         }
@@ -174,7 +172,7 @@ impl PreparedRollout {
         verb: Verb,
         run: impl FnOnce(&Rollout<'_>) -> Result<Outcome, RolloutError>,
     ) -> Exit {
-        let (started, cancel) = (Instant::now(), Cancel::new());
+        let (started, cancel) = (Instant::now(), Cancel::default());
         interrupt::cancel(&self.console, &cancel);
         let about = RunInfo { stage: &self.deployment.stage, verb, dry_run: self.choice.dry_run };
         let exit = match run(&self.rollout(&cancel)) {
@@ -189,7 +187,7 @@ impl PreparedRollout {
     }
 
     fn look(&self) -> Exit {
-        let cancel = Cancel::new();
+        let cancel = Cancel::default();
         let statuses = match self.rollout(&cancel).status() {
             Ok(statuses) => statuses,
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use assetsync_sync::store::{LIMIT_BYTES, Pruned, Status, Store};
+use assetsync_sync::{Pruned, Store, StoreStatus};
 
 use crate::cli::store::{
     PruneArguments, StatusArguments, StoreArguments, StoreCommand, StoreLocation,
@@ -30,7 +30,7 @@ fn status(given: &StatusArguments) -> Result<String, CommandError> {
     let path = path(&given.place)?;
     let status = match open(&path)? {
         Some(store) => store.status()?,
-        None => Status { path, limit_bytes: LIMIT_BYTES, ..Status::default() },
+        None => StoreStatus { path, ..StoreStatus::default() },
     };
     Ok(if given.json { store::status_json(&status) } else { store::status(&status) })
 }
@@ -51,5 +51,5 @@ fn path(given: &StoreLocation) -> Result<PathBuf, CommandError> {
 }
 
 fn open(path: &Path) -> Result<Option<Store>, CommandError> {
-    Ok(Store::open_existing(path, LIMIT_BYTES)?)
+    Ok(Store::open_existing(path)?)
 }

@@ -1,8 +1,8 @@
 //! Settings as TOML that can be pasted into a file, and as JSON.
 
-use assetsync_deploy::config::{
-    ConfigSpan, ConfigTemplate, ConfigTextKind, Diagnostic, ExplainedItem, ExplainedSetting,
-    FILE_NAME, Origin, Problems, SettingValue, Settings, Severity,
+use assetsync_deploy::{
+    ConfigTemplate, Diagnostic, ExplainedItem, ExplainedSetting, FILE_NAME, Location, Problems,
+    SettingValue, Settings,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,11 +14,10 @@ const ORIGIN_COLUMN: usize = 44;
 const COLUMNS: usize = 80;
 
 /// All settings, one line each; with `origin`, where each comes from.
-pub fn toml(file: &str, settings: &Settings, origin: bool) -> String {
+pub fn toml(file: &str, stages: &[&str], settings: &Settings, origin: bool) -> String {
     let mut text = match settings.stage() {
         Some(stage) => format!("# {file}, stage {stage}\n"),
         None => {
-            let stages: Vec<&str> = settings.stages().collect();
             format!("# {file}, settings common to the stages {}\n", stages.join(", "))
         }
     };
@@ -31,7 +30,7 @@ pub fn toml(file: &str, settings: &Settings, origin: bool) -> String {
 /// The lines of one setting. A list that is too long, or whose items come from different lines,
 /// gets one line per item.
 fn lines(explained: &ExplainedSetting, origin: bool) -> String {
-    let whole = format!("{} = {}", explained.key, explained.to_toml());
+    let whole = format!("{} = {}", explained.key, explained);
     let first = explained.parts.first().map_or(&explained.origin, |part| &part.origin);
     let one = line(&whole, origin.then_some(first));
     let is_short = one.lines().count() == 1 && whole.chars().count() <= COLUMNS;
@@ -41,23 +40,24 @@ fn lines(explained: &ExplainedSetting, origin: bool) -> String {
     }
     let mut text = format!("{} = [\n", explained.key);
     for part in &explained.parts {
-        text.push_str(&line(&format!("  {},", part.to_toml()), origin.then_some(&part.origin)));
+        text.push_str(&line(&format!("  {},", part), origin.then_some(&part.origin)));
     }
     text + "]\n"
 }
 
 /// Whether two values come from one line.
-fn is_same_line(one: &Origin, other: &Origin) -> bool {
+fn is_same_line(one: &Location, other: &Location) -> bool {
     match (one, other) {
-        (Origin::Given(one), Origin::Given(other)) => {
-            one.text == other.text && one.line() == other.line()
-        }
+        (
+            Location::File { name, line, .. },
+            Location::File { name: other_name, line: other_line, .. },
+        ) => (name, line) == (other_name, other_line),
         (one, other) => one == other,
     }
 }
 
 /// A line with its origin behind it, or below it if the line would be too long.
-fn line(text: &str, origin: Option<&Origin>) -> String {
+fn line(text: &str, origin: Option<&Location>) -> String {
     let Some(origin) = origin else { return format!("{text}\n") };
     let line = format!("{text:<ORIGIN_COLUMN$}  # {origin}");
     if line.chars().count() <= COLUMNS { line + "\n" } else { format!("{text}\n  # {origin}\n") }
@@ -65,11 +65,11 @@ fn line(text: &str, origin: Option<&Origin>) -> String {
 
 /// The result of `assetsync init`, and what remains to be done.
 pub fn written_summary(starter: &ConfigTemplate, left: Option<&Problems>) -> String {
-    let made = match starter.sources() {
+    let made = match starter.sources.as_slice() {
         [] => format!("Wrote {FILE_NAME}; fill in application, deploy_to and hosts\n"),
         sources => format!("Wrote {FILE_NAME} from {}\n", sources.join(", ")),
     };
-    let not_understood = match starter.notes().len() {
+    let not_understood = match starter.notes.len() {
         0 => String::new(),
         1 => "  1 statement could not be read; it is listed at the end of the file\n".to_owned(),
         count => {
@@ -95,7 +95,7 @@ struct SettingsObject<'a> {
     /// The stage; null for the settings that all stages have in common.
     stage: Option<&'a str>,
     /// All stages of the file.
-    stages: Vec<&'a str>,
+    stages: &'a [&'a str],
     /// Every setting that has a value.
     settings: Vec<SettingObject>,
     /// Possible mistakes.
@@ -141,21 +141,20 @@ struct ProblemObject {
 }
 
 /// All settings as JSON.
-pub fn json(file: &str, settings: &Settings) -> String {
+pub fn json(file: &str, stages: &[&str], settings: &Settings) -> String {
     serialized(&SettingsObject {
         ok: true,
         file,
         stage: settings.stage(),
-        stages: settings.stages().collect(),
+        stages,
         settings: settings.explain().iter().map(setting).collect(),
-        warnings: settings.warnings().iter().map(problem).collect(),
+        warnings: problems(settings.warnings(), "warning"),
     })
 }
 
 /// Problems as JSON.
 pub fn problems_json(file: &str, problems: &Problems) -> String {
-    let errors = problems.0.iter().map(problem).collect();
-    serialized(&FailureObject { ok: false, file, errors })
+    serialized(&FailureObject { ok: false, file, errors: self::problems(&problems.0, "error") })
 }
 
 /// Serializing can't fail: all keys are texts.
@@ -189,36 +188,24 @@ fn value(part: &ExplainedItem) -> Value {
     }
 }
 
-fn origin(origin: &Origin) -> Value {
+fn origin(origin: &Location) -> Value {
     match origin {
-        Origin::BuiltIn(None) => json!({ "kind": "built_in" }),
-        Origin::BuiltIn(Some(template)) => json!({ "kind": "built_in", "from": template }),
-        Origin::Given(given) => span(given),
+        Location::BuiltIn(None) => json!({ "kind": "built_in" }),
+        Location::BuiltIn(Some(template)) => json!({ "kind": "built_in", "from": template }),
+        Location::File { name, line, column } => {
+            json!({ "kind": "file", "file": name, "line": line, "column": column })
+        }
+        Location::Variable(name) => json!({ "kind": "variable", "name": name }),
+        Location::Argument(name) => json!({ "kind": "argument", "name": name }),
     }
 }
 
-fn span(span: &ConfigSpan) -> Value {
-    let name = &span.text.name;
-    match span.text.kind {
-        ConfigTextKind::File => json!({
-            "kind": "file",
-            "file": name,
-            "line": span.line(),
-            "column": span.column(),
-        }),
-        ConfigTextKind::Variable => json!({ "kind": "variable", "name": name }),
-        ConfigTextKind::Argument => json!({ "kind": "argument", "name": name }),
-    }
-}
-
-fn problem(diagnostic: &Diagnostic) -> ProblemObject {
-    ProblemObject {
-        severity: match diagnostic.problem.severity() {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        },
-        message: diagnostic.problem.to_string(),
+fn problems(diagnostics: &[Diagnostic], severity: &'static str) -> Vec<ProblemObject> {
+    let problem = |diagnostic: &Diagnostic| ProblemObject {
+        severity,
+        message: diagnostic.message(),
         hint: diagnostic.hint(),
-        origin: diagnostic.span.as_ref().map_or(Value::Null, span),
-    }
+        origin: diagnostic.location().as_ref().map_or(Value::Null, origin),
+    };
+    diagnostics.iter().map(problem).collect()
 }

@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::Arc;
 
-use assetsync_deploy::rollout::Cancel;
+use assetsync_deploy::Cancel;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;

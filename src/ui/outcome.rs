@@ -131,7 +131,7 @@ fn refused(error: &PushError, label: &str, source: &Source) -> CommandError {
     };
     let slash = if label.ends_with('/') { "" } else { "/" };
     let (meant, source) =
-        (format!("{label}{slash}{name}"), assetsync_core::text::path(source.path()));
+        (format!("{label}{slash}{name}"), assetsync_core::text::path(&source.path));
     let push = push_command(&["--delete", &source, &meant]);
     let question =
         format!("did you mean {meant}? The contents of SRC are copied into DEST itself: {push}");

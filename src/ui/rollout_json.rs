@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use assetsync_deploy::rollout::{Event, Monitor, Outcome, ServedVersion};
+use assetsync_deploy::{Event, Monitor, Outcome, ServedVersion};
 use assetsync_sync as sender;
 use serde::Serialize;
 

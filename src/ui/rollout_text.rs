@@ -13,10 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use assetsync_core::protocol::FailureCode;
-use assetsync_deploy::command::Shown;
-use assetsync_deploy::rollout::{
+use assetsync_deploy::{
     CommandPhase, Event, Monitor, Outcome, Phase, RolloutError, RolloutResult, ServedVersion,
-    TargetError, TargetOutcome,
+    Shown, TargetError, TargetOutcome,
 };
 use assetsync_sync as sender;
 use assetsync_sync::{Monitor as _, PushError, Refusal};

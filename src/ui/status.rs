@@ -4,8 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use assetsync_core::text;
-use assetsync_deploy::history::{Deploy, Drift};
-use assetsync_deploy::rollout::{KeptDeploy, TargetState, TargetStatus};
+use assetsync_deploy::{Deploy, Drift, KeptDeploy, TargetState, TargetStatus};
 use assetsync_units::{bytes, number, plural};
 use serde::Serialize;
 

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use assetsync_core::text;
-use assetsync_sync::store::{CachedDestination, Pruned, Status};
+use assetsync_sync::{CachedDestination, Pruned, StoreStatus};
 use assetsync_units::{bytes, number, plural};
 use humantime::format_rfc3339_seconds;
 use serde::Serialize;
 
 /// The status of a store, as text.
-pub fn status(status: &Status) -> String {
+pub fn status(status: &StoreStatus) -> String {
     let mut text = format!("{}\n", shown(&status.path));
     let size = format!("{} of at most {}", bytes(status.bytes), bytes(status.limit_bytes));
     let _ = writeln!(text, "  size         {size}");
@@ -104,7 +104,7 @@ struct PrunedLine {
 }
 
 /// The status of a store, as JSON.
-pub fn status_json(status: &Status) -> String {
+pub fn status_json(status: &StoreStatus) -> String {
     line(&StatusLine {
         store: shown(&status.path),
         limit_bytes: status.limit_bytes,
@@ -148,7 +148,7 @@ fn time(time: SystemTime) -> String {
 mod tests {
     use super::*;
 
-    fn example() -> Status {
+    fn example() -> StoreStatus {
         let at = |secs| SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
         let cached = |name: &str, secs, files, bytes| CachedDestination {
             name: name.into(),
@@ -156,7 +156,7 @@ mod tests {
             files,
             bytes,
         };
-        Status {
+        StoreStatus {
             path: "/home/me/.cache/assetsync/store".into(),
             limit_bytes: 2 << 30,
             bytes: 103_118_778,
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn an_empty_store_needs_no_table() {
-        let text = status(&Status { path: "s".into(), ..Status::default() });
+        let text = status(&StoreStatus { path: "s".into(), ..StoreStatus::default() });
         let expected =
             "s\n  size         0 B of at most 0 B\n  contents     0 (0 B unpacked) in 0 packs\n";
         assert_eq!(text, expected);

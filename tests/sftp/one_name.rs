@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use assetsync_sync::{NoMonitor, PushError, Report};
+use assetsync_sync::internals::NoMonitor;
+use assetsync_sync::{PushError, Report};
 use assetsync_testbed::tree::Tree;
 use assetsync_testbed::{Inodes, OneName};
 

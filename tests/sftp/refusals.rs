@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::Command;
 
 use assetsync_core::protocol::FailureCode;
-use assetsync_sync::{NoMonitor, PushError, Report};
+use assetsync_sync::internals::NoMonitor;
+use assetsync_sync::{PushError, Report};
 use assetsync_testbed::Sshd;
 use assetsync_testbed::tree::{DiffOptions, Mtimes, Tree, diff_trees, snapshot};
 

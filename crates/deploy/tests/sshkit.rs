@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use assetsync_deploy::command::{
+use assetsync_deploy::internals::{
     Bundler, Chruby, CommandMap, Environment, Invocation, Manager, Rbenv, Rvm, Umask, Value, line,
 };
 use proptest::collection::vec;

@@ -16,9 +16,11 @@ pub struct Destination {
     pub target: Target,
 }
 
-impl Destination {
-    /// Reads a destination as rsync writes it: `[user@]host:path`, a URL, or a local path.
-    pub fn parse(given: &OsStr) -> Result<Destination, TransportError> {
+/// Reads a destination as rsync writes it: `[user@]host:path`, a URL, or a local path.
+impl TryFrom<&OsStr> for Destination {
+    type Error = TransportError;
+
+    fn try_from(given: &OsStr) -> Result<Destination, TransportError> {
         Ok(Destination { label: text::name(given.as_bytes()), target: Target::parse(given)? })
     }
 }

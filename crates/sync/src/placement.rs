@@ -12,43 +12,42 @@ use crate::scan::filter::{Filter, Verdict};
 
 /// A destination that would harm the source or another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlacementError {
-    /// The destination.
-    pub destination: Destination,
-    /// The source.
-    pub source_path: PathBuf,
-    /// What is wrong with it.
-    pub misplaced: Misplaced,
-}
-
-/// What is wrong with a destination.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Misplaced {
-    /// Another one is the same directory.
-    Twice,
-    /// It is the source.
-    IsSource,
-    /// The source is in it, and would be deleted.
-    HoldsSource,
-    /// It is in the source, at this path, and not left out: each push would push it, too.
-    InSource(PathBuf),
+pub enum PlacementError {
+    /// Another destination is the same directory.
+    Twice(Destination),
+    /// The destination is the source.
+    IsSource(Destination, PathBuf),
+    /// The source is in the destination, and would be deleted.
+    HoldsSource(Destination, PathBuf),
+    /// The destination is in the source, and not left out: each push would push it, too.
+    InSource {
+        /// The destination.
+        destination: Destination,
+        /// The source.
+        source_path: PathBuf,
+        /// Where in the source it is.
+        inside: PathBuf,
+    },
 }
 
 impl fmt::Display for PlacementError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PlacementError { destination, source_path, misplaced } = self;
-        let source = text::path(source_path);
-        match misplaced {
-            Misplaced::Twice => write!(f, "Destination {destination} is given twice"),
-            Misplaced::IsSource => {
+        match self {
+            PlacementError::Twice(destination) => {
+                write!(f, "Destination {destination} is given twice")
+            }
+            PlacementError::IsSource(destination, source) => {
+                let source = text::path(source);
                 write!(f, "Destination {destination} and source {source} are the same directory")
             }
-            Misplaced::HoldsSource => {
+            PlacementError::HoldsSource(destination, source) => {
+                let source = text::path(source);
                 write!(f, "Source {source} is in {destination}, so deleting there would delete it")
             }
-            Misplaced::InSource(_) => write!(
+            PlacementError::InSource { destination, source_path, .. } => write!(
                 f,
-                "Destination {destination} is in source {source}, so each push would push it, too"
+                "Destination {destination} is in source {}, so each push would push it, too",
+                text::path(source_path)
             ),
         }
     }
@@ -65,16 +64,11 @@ pub fn check_placement(
 ) -> Result<(), Box<PlacementError>> {
     for (index, destination) in destinations.iter().enumerate() {
         let target = &destination.target;
-        let misplaced = match target {
-            _ if destinations[..index].iter().any(|other| is_same(&other.target, target)) => {
-                Some(Misplaced::Twice)
-            }
-            Target::Local(path) => overlap(source, path, filter, delete),
-            Target::Remote(_) => None,
-        };
-        if let Some(misplaced) = misplaced {
-            let (destination, source_path) = (destination.clone(), source.to_owned());
-            return Err(Box::new(PlacementError { destination, source_path, misplaced }));
+        if destinations[..index].iter().any(|other| is_same(&other.target, target)) {
+            return Err(Box::new(PlacementError::Twice(destination.clone())));
+        }
+        if let Some(error) = overlap(source, destination, filter, delete) {
+            return Err(Box::new(error));
         }
     }
     Ok(())
@@ -91,19 +85,30 @@ fn is_same(one: &Target, other: &Target) -> bool {
     }
 }
 
-fn overlap(source: &Path, target: &Path, filter: &Filter, delete: bool) -> Option<Misplaced> {
+fn overlap(
+    source: &Path,
+    destination: &Destination,
+    filter: &Filter,
+    delete: bool,
+) -> Option<PlacementError> {
+    let Target::Local(target) = &destination.target else { return None };
     if !source.is_dir() {
         return None;
     }
     let (from, to) = (resolved(source)?, resolved(target)?);
+    let (destination, source_path) = (destination.clone(), source.to_owned());
     if from == to {
-        return Some(Misplaced::IsSource);
+        return Some(PlacementError::IsSource(destination, source_path));
     }
     if delete && from.starts_with(&to) {
-        return Some(Misplaced::HoldsSource);
+        return Some(PlacementError::HoldsSource(destination, source_path));
     }
-    let inside = to.strip_prefix(&from).ok()?;
-    (!is_excluded(inside, filter)).then(|| Misplaced::InSource(inside.to_owned()))
+    let inside = to.strip_prefix(&from).ok()?.to_owned();
+    (!is_excluded(&inside, filter)).then_some(PlacementError::InSource {
+        destination,
+        source_path,
+        inside,
+    })
 }
 
 /// Whether a directory of the source, or one that it is in, is left out.

@@ -8,7 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use assetsync_sync::scan::filter::{Filter, Rule, Verdict, parse_lines};
+use assetsync_sync::internals::{is_covered, is_included};
+use assetsync_sync::{Filter, Rule, parse_lines};
 
 /// Rule lists, each worth a look by itself; a random one seldom gets there.
 const TABLE: &[&[&str]] = &[
@@ -242,7 +243,7 @@ impl Trees {
     fn assert_same_visit(&self, flags: &[String], filter: &Filter) {
         let theirs = listing(&rsync(flags, &self.full, &self.empty));
         let mut ours = Listing::new();
-        let keep = |path: &[u8], is_dir| filter.verdict(path, is_dir) == Verdict::Included;
+        let keep = |path: &[u8], is_dir| is_included(filter, path, is_dir);
         walk(&self.full, b"", &keep, &mut ours);
         assert_same(&ours, &theirs, flags);
     }
@@ -258,7 +259,7 @@ impl Trees {
         let theirs: Listing = deleted.map(|line| (line.to_vec(), false)).collect();
         let mut all = Listing::new();
         walk(&self.full, b"", &|_, _| true, &mut all);
-        all.retain(|(path, is_dir)| !is_dir && !filter.covers(path, false));
+        all.retain(|(path, is_dir)| !is_dir && !is_covered(filter, path));
         assert_same(&all, &theirs, &flags);
     }
 }

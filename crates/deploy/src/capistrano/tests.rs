@@ -31,7 +31,7 @@ fn files(capfile: &str, deploy: &str, stages: &[(&str, &str)]) -> Files {
 
 /// The file that is made, which must be `expected`, and the deployments that come of it.
 fn made(files: &Files, expected: &str) -> Vec<Deployment> {
-    let text = convert(files).to_toml();
+    let text = convert(files).to_string();
     assert_eq!(text, expected);
     let file = ConfigFile::parse("assetsync.toml", &text).unwrap_or_else(|error| panic!("{error}"));
     let deployment = |stage: &str| {

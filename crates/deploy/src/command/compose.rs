@@ -11,13 +11,8 @@ pub fn line(map: &CommandMap, invocation: &Invocation) -> Result<String, Command
     if is_empty(&invocation.program) {
         return Err(CommandError::Empty);
     }
-    let line = composed(map, invocation, false);
+    let line = composed(map, invocation);
     if line.contains('\0') { Err(CommandError::Nul) } else { Ok(line) }
-}
-
-/// The line as it may be shown: as [`line()`], with `[REDACTED]` for secrets.
-pub fn redacted(map: &CommandMap, invocation: &Invocation) -> Shown {
-    Secrets::of(map, invocation).redact(&composed(map, invocation, true))
 }
 
 /// The command without its surroundings, as it may be shown: what Capistrano prints as "Running".
@@ -33,9 +28,9 @@ fn is_empty(program: &Program) -> bool {
     }
 }
 
-fn composed(map: &CommandMap, invocation: &Invocation, hidden: bool) -> String {
-    let assignments = invocation.environment(map).assignments(hidden);
-    let command = command(map, invocation, hidden);
+fn composed(map: &CommandMap, invocation: &Invocation) -> String {
+    let assignments = invocation.environment(map).assignments(false);
+    let command = command(map, invocation, false);
     if stands_alone(invocation, &assignments) {
         return command;
     }

@@ -7,7 +7,7 @@
 //!
 //! A [`CommandMap`] knows which programs run through a version manager and through bundler; an
 //! [`Invocation`] is one command with its surroundings; [`line()`] makes the text that is run,
-//! [`redacted`] the [`Shown`] text that may be shown. Nothing here runs anything.
+//! [`display_line`] the [`Shown`] text that may be shown. Nothing here runs anything.
 //!
 //! Where SSHKit leaves a user's text unquoted, it is quoted here: arguments, and what would be a
 //! command substitution or end the quotes in an environment value. For text without such characters
@@ -28,9 +28,9 @@ mod secrets;
 mod systemd;
 
 pub use command_map::CommandMap;
-pub use compose::{display_line, line, redacted};
+pub use compose::{display_line, line};
 pub use environment::{Environment, Value};
-pub use invocation::{Invocation, Program, Umask, Word};
+pub use invocation::{Invocation, Umask};
 pub use local::{LocalManager, LocalTools};
 pub use manager::{Bundler, Chruby, Manager, Rbenv, Rvm};
 pub use passenger::Passenger;

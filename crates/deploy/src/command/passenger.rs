@@ -12,10 +12,6 @@ pub struct Passenger {
 }
 
 impl Passenger {
-    /// Programs that capistrano-passenger adds to the version manager's list if Passenger is not in
-    /// `PATH`.
-    pub const BINS: [&str; 3] = ["passenger", "passenger-config", "passenger-status"];
-
     /// Restarts by touching `tmp/restart.txt`, which all versions understand: two commands, one
     /// after the other.
     pub fn touch(&self) -> [Invocation; 2] {

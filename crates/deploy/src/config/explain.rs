@@ -1,10 +1,12 @@
 //! Every value that counts, and where it came from; secrets stay hidden.
 
+use std::fmt;
+
 use super::choice::{ManagerName, Preset};
 use super::deployment::environment;
 use super::escape::key_part;
 use super::layer::Item;
-use super::origin::Origin;
+use super::origin::{Location, Origin};
 use super::schema::{Key, Kind};
 use super::secrets::{REDACTION, contains_password, is_secret};
 use super::settings::{HostSettings, Settings, Value};
@@ -22,7 +24,7 @@ pub struct ExplainedSetting {
     /// The value, or the list's items, each with its own origin.
     pub parts: Vec<ExplainedItem>,
     /// Where it was assigned or changed last.
-    pub origin: Origin,
+    pub origin: Location,
 }
 
 /// One value.
@@ -31,7 +33,7 @@ pub struct ExplainedItem {
     /// The value; none if it must not be shown.
     pub setting_value: Option<SettingValue>,
     /// Where it came from.
-    pub origin: Origin,
+    pub origin: Location,
 }
 
 impl Settings {
@@ -87,13 +89,13 @@ impl Settings {
             key: format!("{name}.address"),
             is_list: false,
             parts: vec![part(&address, false, secrets)],
-            origin,
+            origin: (&origin).into(),
         }];
         all.extend(host.roles.first().map(|first| ExplainedSetting {
             key: format!("{name}.roles"),
             is_list: true,
             parts: host.roles.iter().map(|role| part(role, false, secrets)).collect(),
-            origin: first.origin.clone(),
+            origin: (&first.origin).into(),
         }));
         let own = host.values.0.iter().filter(|pair| !self.values.0.contains(pair));
         all.extend(own.map(|(key, value)| explained(format!("{name}.{key}"), key, value, secrets)));
@@ -110,19 +112,25 @@ impl Settings {
     }
 }
 
-impl ExplainedSetting {
-    /// The value in TOML; what must not be shown is `"(hidden)"`.
-    pub fn to_toml(&self) -> String {
-        let parts: Vec<String> = self.parts.iter().map(ExplainedItem::to_toml).collect();
-        if self.is_list { format!("[{}]", parts.join(", ")) } else { parts.concat() }
+/// In TOML; what must not be shown is `"(hidden)"`.
+impl fmt::Display for ExplainedSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> = self.parts.iter().map(ExplainedItem::to_string).collect();
+        if self.is_list {
+            write!(f, "[{}]", parts.join(", "))
+        } else {
+            f.write_str(&parts.concat())
+        }
     }
 }
 
-impl ExplainedItem {
-    /// The value in TOML; what must not be shown is `"(hidden)"`.
-    pub fn to_toml(&self) -> String {
-        let hidden = || format!("\"{REDACTION}\"");
-        self.setting_value.as_ref().map_or_else(hidden, SettingValue::to_toml)
+/// In TOML; what must not be shown is `"(hidden)"`.
+impl fmt::Display for ExplainedItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.setting_value {
+            Some(value) => f.write_str(&value.to_toml()),
+            None => write!(f, "\"{REDACTION}\""),
+        }
     }
 }
 
@@ -133,7 +141,7 @@ fn explained(name: String, key: &Key, value: &Value, secrets: &Secrets) -> Expla
         key: name,
         is_list: key.setting.is_list,
         parts: value.items.iter().map(|item| part(item, is_hidden, secrets)).collect(),
-        origin: value.origin.clone(),
+        origin: (&value.origin).into(),
     }
 }
 
@@ -146,7 +154,7 @@ fn part(item: &Item, is_hidden: bool, secrets: &Secrets) -> ExplainedItem {
         SettingValue::Text(text) => SettingValue::Text(without(secrets, &text)),
         other => other,
     });
-    ExplainedItem { setting_value, origin: item.origin.clone() }
+    ExplainedItem { setting_value, origin: (&item.origin).into() }
 }
 
 /// A text without the secrets of variables and its own.

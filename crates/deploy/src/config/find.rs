@@ -50,29 +50,31 @@ pub enum FindError {
     TooLarge(PathBuf),
 }
 
-/// Reads the nearest `assetsync.toml` in `folder` or above it. `folder` should be absolute.
-pub fn find(folder: &Path) -> Result<LoadedConfig, FindError> {
-    let candidates = folder.ancestors().map(|folder| folder.join(FILE_NAME));
-    let mut existing = candidates.filter(|path| path.exists());
-    let path = existing.next().ok_or_else(|| FindError::Nowhere(folder.to_path_buf()))?;
-    read(&path)
-}
-
-/// Reads a file.
-pub fn read(path: &Path) -> Result<LoadedConfig, FindError> {
-    let failed = |source| FindError::Read { path: path.to_path_buf(), source };
-    let length = path.metadata().map_err(failed)?.len();
-    if length > MAX_FILE as u64 {
-        return Err(FindError::TooLarge(path.to_path_buf()));
+impl LoadedConfig {
+    /// Reads the nearest `assetsync.toml` in `folder` or above it. `folder` should be absolute.
+    pub fn find(folder: &Path) -> Result<LoadedConfig, FindError> {
+        let candidates = folder.ancestors().map(|folder| folder.join(FILE_NAME));
+        let mut existing = candidates.filter(|path| path.exists());
+        let path = existing.next().ok_or_else(|| FindError::Nowhere(folder.to_path_buf()))?;
+        LoadedConfig::read(&path)
     }
-    let bytes = std::fs::read(path).map_err(failed)?;
-    let text = String::from_utf8(bytes).map_err(|error| FindError::NotText {
-        path: path.to_path_buf(),
-        at: error.utf8_error().valid_up_to(),
-    })?;
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
-    Ok(LoadedConfig { path: path.to_path_buf(), folder, text })
+
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<LoadedConfig, FindError> {
+        let failed = |source| FindError::Read { path: path.to_path_buf(), source };
+        let length = path.metadata().map_err(failed)?.len();
+        if length > MAX_FILE as u64 {
+            return Err(FindError::TooLarge(path.to_path_buf()));
+        }
+        let bytes = std::fs::read(path).map_err(failed)?;
+        let text = String::from_utf8(bytes).map_err(|error| FindError::NotText {
+            path: path.to_path_buf(),
+            at: error.utf8_error().valid_up_to(),
+        })?;
+        let folder = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        Ok(LoadedConfig { path: path.to_path_buf(), folder, text })
+    }
 }

@@ -9,7 +9,7 @@
 //! [`Deployment`] is what a deploy works with. All errors are returned at once, as [`Problems`]
 //! with spans and hints.
 //!
-//! All of it is values in, values out, but for [`find`] and [`read`].
+//! All of it is values in, values out, but for [`LoadedConfig`].
 
 mod check_value;
 mod choice;
@@ -37,20 +37,20 @@ mod tests;
 mod toml_tree;
 mod value;
 
-pub use deployment::{
-    AssetSet, Build, Delete, Deployment, Hook, Hooks, Host, Publish, Restart, RestartHow, Ssh,
-    Timeouts, Transport,
-};
+pub use deployment::Deployment;
+pub(crate) use deployment::{AssetSet, Delete, Host, Publish, RestartHow, Timeouts, Transport};
 pub use explain::{ExplainedItem, ExplainedSetting};
 pub use file::ConfigFile;
-pub use find::{FILE_NAME, FindError, LoadedConfig, find, read};
-pub use origin::{ConfigSpan, ConfigText, ConfigTextKind, Origin};
+pub use find::{FILE_NAME, FindError, LoadedConfig};
+pub use origin::Location;
 pub use overrides::Overrides;
-pub use problem::{Diagnostic, Expected, Problem, Problems, Severity};
+#[cfg(test)]
+pub(crate) use problem::Severity;
+pub use problem::{Diagnostic, Problems};
 pub use settings::Settings;
-pub use template::{ConfigTemplate, Project};
-pub use toml_tree::MAX_FILE;
-pub use value::SettingValue;
+pub use template::ConfigTemplate;
+pub(crate) use template::Project;
+pub use value::{Hook, SettingValue};
 
 pub(crate) use check_value::value_is_fine;
 pub(crate) use names::{is_name, is_set_name};

@@ -54,7 +54,7 @@ pub enum Origin {
 
 impl ConfigSpan {
     /// A span of `text`, limited to its length.
-    pub fn new(text: &Arc<ConfigText>, range: Range<usize>) -> ConfigSpan {
+    pub(crate) fn new(text: &Arc<ConfigText>, range: Range<usize>) -> ConfigSpan {
         let start = floor(&text.text, range.start);
         let end = floor(&text.text, range.end).max(start);
         ConfigSpan { text: Arc::clone(text), range: start..end }
@@ -83,7 +83,7 @@ fn floor(text: &str, at: usize) -> usize {
 
 impl Origin {
     /// The span of a value that is not a default.
-    pub fn span(&self) -> Option<&ConfigSpan> {
+    pub(crate) fn span(&self) -> Option<&ConfigSpan> {
         match self {
             Origin::BuiltIn(_) => None,
             Origin::Given(span) => Some(span),
@@ -91,23 +91,58 @@ impl Origin {
     }
 }
 
-/// `assetsync.toml:3:13`, `ASSETSYNC_DEPLOY_TO` or `--set deploy_to`.
-impl fmt::Display for ConfigSpan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let source = name(&self.text.name);
-        match self.text.kind {
-            ConfigTextKind::File => write!(f, "{source}:{}:{}", self.line(), self.column()),
-            ConfigTextKind::Variable | ConfigTextKind::Argument => f.write_str(&source),
+/// Where a value or a problem is, as people and programs are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// This program's own default; where it is made of other settings, how.
+    BuiltIn(Option<&'static str>),
+    /// A file of settings.
+    File {
+        /// Its path, as messages name it.
+        name: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+    },
+    /// The environment variable of this name.
+    Variable(String),
+    /// An argument of the command line, without its value.
+    Argument(String),
+}
+
+impl From<&ConfigSpan> for Location {
+    fn from(span: &ConfigSpan) -> Location {
+        let name = span.text.name.clone();
+        match span.text.kind {
+            ConfigTextKind::File => {
+                Location::File { name, line: span.line(), column: span.column() }
+            }
+            ConfigTextKind::Variable => Location::Variable(name),
+            ConfigTextKind::Argument => Location::Argument(name),
         }
     }
 }
 
-impl fmt::Display for Origin {
+impl From<&Origin> for Location {
+    fn from(origin: &Origin) -> Location {
+        match origin {
+            Origin::BuiltIn(template) => Location::BuiltIn(*template),
+            Origin::Given(span) => span.into(),
+        }
+    }
+}
+
+/// `assetsync.toml:3:13`, `ASSETSYNC_DEPLOY_TO` or `--set deploy_to`.
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::BuiltIn(None) => f.write_str("built in"),
-            Origin::BuiltIn(Some(template)) => write!(f, "built in: {template}"),
-            Origin::Given(span) => span.fmt(f),
+            Location::BuiltIn(None) => f.write_str("built in"),
+            Location::BuiltIn(Some(template)) => write!(f, "built in: {template}"),
+            Location::File { name: file, line, column } => {
+                write!(f, "{}:{line}:{column}", name(file))
+            }
+            Location::Variable(text) | Location::Argument(text) => f.write_str(&name(text)),
         }
     }
 }
@@ -129,11 +164,13 @@ mod tests {
             (13..14, "a.toml:2:5"),
             (99..99, "a.toml:3:1"),
         ] {
-            assert_eq!(ConfigSpan::new(&file, span).to_string(), name);
+            assert_eq!(Location::from(&ConfigSpan::new(&file, span)).to_string(), name);
         }
         let argument = source(ConfigTextKind::Argument, "--set a", "--set a=1");
-        assert_eq!(Origin::Given(ConfigSpan::new(&argument, 8..9)).to_string(), "--set a");
-        assert_eq!(Origin::BuiltIn(Some("{a}/b")).to_string(), "built in: {a}/b");
+        let given = Origin::Given(ConfigSpan::new(&argument, 8..9));
+        assert_eq!(Location::from(&given).to_string(), "--set a");
+        let built_in = Origin::BuiltIn(Some("{a}/b"));
+        assert_eq!(Location::from(&built_in).to_string(), "built in: {a}/b");
     }
 
     #[test]

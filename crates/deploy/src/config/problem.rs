@@ -3,7 +3,7 @@
 use assetsync_core::text;
 
 use super::escape::enumerated;
-use super::origin::ConfigSpan;
+use super::origin::{ConfigSpan, Location};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +180,7 @@ pub enum Problem {
 
 impl Problem {
     /// How bad it is.
-    pub fn severity(&self) -> Severity {
+    pub(crate) fn severity(&self) -> Severity {
         match self {
             Problem::ListReplaced { .. } | Problem::UnknownVariable { .. } => Severity::Warning,
             _ => Severity::Error,
@@ -192,16 +192,26 @@ impl Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The problem.
-    pub problem: Problem,
+    pub(crate) problem: Problem,
     /// Where.
-    pub span: Option<ConfigSpan>,
+    pub(crate) span: Option<ConfigSpan>,
     /// Related spans with labels.
-    pub related: Vec<(ConfigSpan, String)>,
+    pub(crate) related: Vec<(ConfigSpan, String)>,
     /// A note without a span.
-    pub note: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
 impl Diagnostic {
+    /// The problem in words, without its place.
+    pub fn message(&self) -> String {
+        self.problem.to_string()
+    }
+
+    /// Where it is.
+    pub fn location(&self) -> Option<Location> {
+        self.span.as_ref().map(Location::from)
+    }
+
     /// A problem at a span.
     pub(crate) fn at(problem: Problem, span: ConfigSpan) -> Diagnostic {
         Diagnostic { problem, span: Some(span), related: Vec::new(), note: None }

@@ -25,10 +25,10 @@ pub(crate) struct Values(pub Vec<(Key, Value)>);
 
 /// Resolved settings. Shown without values, of which any may be a secret.
 pub struct Settings {
-    /// The user's directory, for paths that begin with `~/`.
-    pub(crate) home: Option<String>,
     /// The names of all stages.
     pub(crate) stages: Vec<String>,
+    /// The user's directory, for paths that begin with `~/`.
+    pub(crate) home: Option<String>,
     /// The stage's name and its span.
     pub(crate) stage: Option<(String, ConfigSpan)>,
     /// The names of the sets of assets; none if `[assets]` is the only one.
@@ -53,11 +53,6 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// The names of all stages of the file, in its order.
-    pub fn stages(&self) -> impl Iterator<Item = &str> {
-        self.stages.iter().map(String::as_str)
-    }
-
     /// Warnings.
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings

@@ -3,6 +3,7 @@
 
 mod sections;
 
+use std::fmt;
 use std::fmt::Write;
 
 use self::sections::{ENDING, HEADING, SECTIONS, Section};
@@ -35,14 +36,14 @@ pub(crate) struct TemplateStage {
 /// The content of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigTemplate {
-    /// The files that were read for it.
-    pub(crate) sources: Vec<String>,
+    /// The files it was made from, if any.
+    pub sources: Vec<String>,
     pub(crate) lines: Vec<TemplateLine>,
     pub(crate) stages: Vec<TemplateStage>,
     /// Comments for a section.
     pub(crate) remarks: Vec<(&'static str, String)>,
     /// The lines that were not understood.
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 /// A project without any configuration to read.
@@ -73,7 +74,7 @@ impl TemplateLine {
 
 impl ConfigTemplate {
     /// The template for a project without configuration; the user edits three lines.
-    pub fn of_project(project: &Project) -> ConfigTemplate {
+    pub(crate) fn of_project(project: &Project) -> ConfigTemplate {
         let name = application(&project.folder);
         let mut lines = vec![
             TemplateLine::text("application", &name),
@@ -91,40 +92,6 @@ impl ConfigTemplate {
             vec![format!("{{ address = \"web1.example.com\", user = \"deploy\", {ROLES} }}")];
         let stage = TemplateStage { name: "production".into(), hosts, ..TemplateStage::default() };
         ConfigTemplate { lines, stages: vec![stage], ..ConfigTemplate::default() }
-    }
-
-    /// The files it was made from, if any.
-    pub fn sources(&self) -> &[String] {
-        &self.sources
-    }
-
-    /// The lines that were not understood.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
-    }
-
-    /// The file's text.
-    pub fn to_toml(&self) -> String {
-        let mut text = String::new();
-        let stage = self.stages.first().map_or("STAGE", |stage| &stage.name);
-        comment(&mut text, &HEADING.replace("{stage}", stage));
-        if !self.sources.is_empty() {
-            let sources = super::escape::enumerated(&self.sources);
-            text.push_str("#\n");
-            comment(
-                &mut text,
-                &format!(
-                    "Made from {}, of which nothing was run.",
-                    assetsync_core::text::line(sources)
-                ),
-            );
-        }
-        for section in SECTIONS {
-            self.section(&mut text, section);
-        }
-        self.stages.iter().for_each(|stage| stage.write(&mut text));
-        self.ending(&mut text);
-        text
     }
 
     fn section(&self, text: &mut String, section: &Section) {
@@ -229,6 +196,32 @@ fn comment(text: &mut String, about: &str) {
         for line in shape.split('\n') {
             let _ = writeln!(text, "{}", format!("# {line}").trim_end());
         }
+    }
+}
+
+/// The file's text.
+impl fmt::Display for ConfigTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        let stage = self.stages.first().map_or("STAGE", |stage| &stage.name);
+        comment(&mut text, &HEADING.replace("{stage}", stage));
+        if !self.sources.is_empty() {
+            let sources = super::escape::enumerated(&self.sources);
+            text.push_str("#\n");
+            comment(
+                &mut text,
+                &format!(
+                    "Made from {}, of which nothing was run.",
+                    assetsync_core::text::line(sources)
+                ),
+            );
+        }
+        for section in SECTIONS {
+            self.section(&mut text, section);
+        }
+        self.stages.iter().for_each(|stage| stage.write(&mut text));
+        self.ending(&mut text);
+        f.write_str(&text)
     }
 }
 

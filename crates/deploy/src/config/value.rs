@@ -182,7 +182,7 @@ fn one_line(key: &str, text: &str) -> Result<(), Problem> {
 
 impl SettingValue {
     /// The value as text; a hook is what it runs.
-    pub fn plain(&self) -> String {
+    pub(crate) fn plain(&self) -> String {
         match self {
             SettingValue::Text(text) | SettingValue::Age(_, text) => text.clone(),
             SettingValue::Count(count) => count.to_string(),
@@ -192,7 +192,7 @@ impl SettingValue {
     }
 
     /// The value in TOML.
-    pub fn to_toml(&self) -> String {
+    pub(crate) fn to_toml(&self) -> String {
         match self {
             SettingValue::Text(text) | SettingValue::Age(_, text) => quoted(text),
             SettingValue::Count(count) => count.to_string(),

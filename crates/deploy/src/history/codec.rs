@@ -15,10 +15,10 @@ use assetsync_core::path::RelPath;
 use assetsync_core::protocol::{put_bytes, put_number, put_signed};
 
 use super::append::HistoryStep;
-use super::deploys::{Deploy, History};
+use super::deploys::Deploy;
 use super::id::DeployId;
 use super::limits;
-use super::tree::{Content, FileAttributes, HistoryFile, Tree};
+use super::tree::{Content, FileAttributes, HistoryFile};
 
 /// The magic of a history; the last character is the format.
 pub(super) const MAGIC: &[u8; 16] = b"assetsync-hist-1";
@@ -49,29 +49,36 @@ impl Checksum {
     }
 }
 
-/// A whole history as bytes. Shorter than one with appended parts if deploys were forgotten.
-pub fn encode(history: &History) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
-    let mut checksum = Checksum::start();
-    for step in steps(history) {
-        let part = encode_step(&step, checksum);
-        // The part ends with it.
-        checksum.0.copy_from_slice(&part[part.len() - CHECKSUM_BYTES..]);
-        bytes.extend(part);
-    }
-    bytes
-}
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+    use crate::history::{History, Tree};
 
-/// The steps that make a history from none.
-fn steps(history: &History) -> impl Iterator<Item = HistoryStep> {
-    let mut before = Tree::default();
-    history.deploys().iter().enumerate().map(move |(at, deploy)| {
-        let tree = history.tree(at);
-        let mut step = HistoryStep::between(deploy.clone(), &before, &tree);
-        step.orphans.clone_from(&history.orphans);
-        before = tree;
-        step
-    })
+    /// A whole history as bytes, Shorter than one with appended parts if deploys were
+    /// forgotten.
+    pub fn encode(history: &History) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        let mut checksum = Checksum::start();
+        for step in steps(history) {
+            let part = encode_step(&step, checksum);
+            // The part ends with it.
+            checksum.0.copy_from_slice(&part[part.len() - CHECKSUM_BYTES..]);
+            bytes.extend(part);
+        }
+        bytes
+    }
+
+    /// The steps that make a history from none.
+    fn steps(history: &History) -> impl Iterator<Item = HistoryStep> {
+        let mut before = Tree::default();
+        history.deploys().iter().enumerate().map(move |(at, deploy)| {
+            let tree = history.tree(at);
+            let mut step = HistoryStep::between(deploy.clone(), &before, &tree);
+            step.orphans.clone_from(&history.orphans);
+            before = tree;
+            step
+        })
+    }
 }
 
 /// The bytes to append to a history that ends with `previous`, so that it holds this step too.
@@ -197,6 +204,7 @@ mod tests {
     use super::*;
     use crate::history::decoder::decode;
     use crate::history::fixtures::deploy;
+    use crate::history::{History, Tree};
 
     /// As many files as the largest tree of the benchmarks; `newer` of them are new in this
     /// version.

@@ -19,18 +19,18 @@ const SECS_PER_DAY: u64 = 86_400;
 impl DeployId {
     /// An id from the sender's clock (seconds since 1970, UTC; kept within 1970 to 9999) and 32
     /// random bits.
-    pub fn new(secs: i64, nonce: u32) -> DeployId {
+    pub(crate) fn new(secs: i64, nonce: u32) -> DeployId {
         DeployId { secs: u64::try_from(secs).unwrap_or(0).min(LAST), nonce }
     }
 
     /// The sender's clock when the deploy began: seconds since 1970, UTC.
-    pub fn secs(&self) -> i64 {
+    pub(crate) fn secs(&self) -> i64 {
         // At most LAST, see `new`.
         self.secs as i64
     }
 
     /// The random bits.
-    pub fn nonce(&self) -> u32 {
+    pub(crate) fn nonce(&self) -> u32 {
         self.nonce
     }
 }

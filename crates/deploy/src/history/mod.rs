@@ -33,18 +33,16 @@ mod siblings;
 mod status;
 mod tree;
 
-pub use append::HistoryStep;
 pub use clock::Clocks;
-pub use codec::{Checksum, encode};
-pub use contents_to_retain::{ContentToRetain, contents_to_retain, outdated};
+pub use contents_to_retain::{contents_to_retain, outdated};
 pub use decoder::{Decoded, decode};
 pub use deploys::{Deploy, History, Origin};
 pub use id::DeployId;
 pub use policy::{Delete, RetentionPolicy, UnmanagedFiles};
-pub use retention::{Disposition, RemoveReason, RetainReason, Retention, retention};
-pub use rollback::{ContentLocation, Rollback, RollbackFile, RollbackTo, find, rollback};
+pub use retention::{Retention, retention};
+pub use rollback::{RollbackTo, find, rollback};
 pub use siblings::competing_manifests;
-pub use status::{Drift, Kept, Status, status};
+pub use status::{Drift, status};
 pub use tree::{Content, FileAttributes, HistoryFile, Tree};
 
 /// Why a history can't be read, or not be continued.

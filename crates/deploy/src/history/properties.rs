@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::clock::Clocks;
-use super::codec::encode;
+use super::codec::testing::encode;
 use super::decoder::decode;
 use super::deploys::History;
 use super::fixtures::{Host, file, policy};

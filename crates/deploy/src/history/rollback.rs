@@ -56,6 +56,7 @@ pub struct Rollback {
 
 impl Rollback {
     /// The tree as it was.
+    #[cfg(test)]
     pub fn tree(&self) -> Tree {
         // They are those of a tree in the history.
         Tree::of_sorted(self.pieces.iter().map(|piece| piece.file.clone()).collect())

@@ -17,11 +17,6 @@ struct Shared {
 }
 
 impl Cancel {
-    /// Not cancelled.
-    pub fn new() -> Cancel {
-        Cancel::default()
-    }
-
     /// Cancels the rollout.
     pub fn cancel(&self) {
         self.0.is_asked.store(true, Ordering::SeqCst);
@@ -55,7 +50,7 @@ mod tests {
 
     #[test]
     fn listeners_hear_of_it_before_and_after() {
-        let (cancel, (sender, heard)) = (Cancel::new(), channel());
+        let (cancel, (sender, heard)) = (Cancel::default(), channel());
         let tell = move |sender: &std::sync::mpsc::Sender<u8>| {
             let _ = sender.send(1);
         };

@@ -10,9 +10,7 @@ use assetsync_ssh::TransportError;
 use assetsync_sync::{PushError, SourceError};
 
 use super::command_phase::CommandPhase;
-use crate::command;
-use crate::command::{Secrets, Shown};
-use crate::history::RollbackError;
+use crate::command::{CommandError, Secrets, Shown};
 
 /// Why a rollout was stopped.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +106,7 @@ pub enum RolloutError {
         /// The target's label.
         target: String,
         /// Why.
-        reason: RollbackError,
+        reason: String,
     },
     /// The same number of steps back leads to different deploys.
     #[error("Hosts have different histories: {0}; name the deploy to bring back by its id")]
@@ -142,6 +140,12 @@ pub enum RolloutError {
     /// The rollout was cancelled.
     #[error("Cancelled")]
     Cancelled,
+}
+
+impl From<CommandError> for CommandFailure {
+    fn from(error: CommandError) -> CommandFailure {
+        CommandFailure::Composing(error.to_string())
+    }
 }
 
 impl From<SourceError> for RolloutError {
@@ -197,8 +201,8 @@ pub enum TargetError {
 #[non_exhaustive]
 pub enum CommandFailure {
     /// The command line can't be composed.
-    #[error(transparent)]
-    Composing(#[from] command::CommandError),
+    #[error("{0}")]
+    Composing(String),
     /// The host can't be reached, or the connection was lost.
     #[error(transparent)]
     Transport(#[from] TransportError),

@@ -125,11 +125,3 @@ pub trait Monitor: Send + Sync {
     /// Receives an event.
     fn event(&self, event: &Event<'_>);
 }
-
-/// Ignores all events.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoMonitor;
-
-impl Monitor for NoMonitor {
-    fn event(&self, _event: &Event<'_>) {}
-}

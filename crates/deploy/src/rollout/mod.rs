@@ -39,9 +39,8 @@ mod worker;
 
 pub use self::cancel::Cancel;
 pub use self::command_phase::CommandPhase;
-pub use self::error::{CommandFailure, RolloutError, TargetError};
-pub use self::event::{Event, Monitor, NoMonitor, Phase};
+pub use self::error::{RolloutError, TargetError};
+pub use self::event::{Event, Monitor, Phase};
 pub use self::options::{Engine, Rollout, RolloutSelection};
 pub use self::outcome::{Outcome, RolloutResult, ServedVersion, TargetOutcome};
-pub use self::target::DeployTarget;
 pub use self::target_status::{KeptDeploy, TargetState, TargetStatus};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use assetsync_core::recipe::Recipes;
 use assetsync_ssh::{Agents, NoPrompt, Prompt};
-use assetsync_sync::store::Store;
+use assetsync_sync::Store;
 
 use super::cancel::Cancel;
 use super::event::Monitor;
@@ -59,11 +59,11 @@ pub struct Rollout<'a> {
     pub monitor: Arc<dyn Monitor>,
 }
 
-impl Engine {
-    /// Only agents: no store, and no prompt.
-    pub fn new(agents: Agents) -> Engine {
+/// The carried agents, and those found beside them; no store, no prompt, no limit.
+impl Default for Engine {
+    fn default() -> Engine {
         Engine {
-            agents: Arc::new(agents),
+            agents: Arc::new(assetsync_agents::agents()),
             store: None,
             prompt: Arc::new(NoPrompt),
             recipes: None,

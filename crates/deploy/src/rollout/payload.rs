@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use assetsync_core::recipe::Recipes;
 use assetsync_sync as sender;
-use assetsync_sync::scan::entry_points::EntryPoints;
-use assetsync_sync::scan::filter::{Filter, Rule};
-use assetsync_sync::scan::logical_name::FingerprintRules;
-use assetsync_sync::{Decide, Options, Publishing, Source};
+use assetsync_sync::{
+    Decide, EntryPoints, Filter, FingerprintRules, Options, Publishing, Rule, RuleError, Source,
+};
 
 use super::error::RolloutError;
 use super::retention::{DeployRetention, RolloutKind, policy, tree};
@@ -20,7 +19,7 @@ pub(super) struct Payload {
     pub set: usize,
     pub source: Source,
     pub options: Options,
-    pub decide: Box<dyn Decide + Send>,
+    pub decide: Box<Decide<'static>>,
 }
 
 /// An asset set.
@@ -72,7 +71,7 @@ pub(super) fn built(
         return Err(RolloutError::NoFiles(path));
     }
     refuse_competing_manifests(&path, &source, &deploy_retention.entry_points)?;
-    Ok(Payload { set, source, options, decide: Box::new(deploy_retention) })
+    Ok(Payload { set, source, options, decide: deploy_retention.decide() })
 }
 
 fn refuse_competing_manifests(
@@ -101,9 +100,10 @@ fn entry_points(set: &AssetSet) -> Result<EntryPoints, RolloutError> {
 }
 
 fn names(set: &AssetSet) -> Result<FingerprintRules, RolloutError> {
-    let mut rules = set.fingerprints.iter();
-    let all = rules.try_fold(FingerprintRules::default(), |known, rule| known.with_own(rule));
-    all.map_err(|error| refused("fingerprints", &error))
+    set.fingerprints
+        .as_slice()
+        .try_into()
+        .map_err(|error: RuleError| refused("fingerprints", &error))
 }
 
 fn refused(key: &'static str, reason: &dyn std::fmt::Display) -> RolloutError {

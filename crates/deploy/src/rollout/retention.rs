@@ -6,9 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::Kind;
 use assetsync_core::path::RelPath;
-use assetsync_sync::compare::content_match::SourceEntry;
-use assetsync_sync::scan::entry_points::{EntryPoints, PublishRank};
-use assetsync_sync::{Decide, Decision, DeleteAt, Deletes, HistoryEdit, Survey};
+use assetsync_sync::{
+    Decide, Decision, DeleteAt, Deletes, EntryPoints, HistoryEdit, SourceEntry, Survey,
+};
 
 use crate::history::{
     Clocks, Content, Decoded, Delete, Deploy, DeployId, FileAttributes, History, HistoryError,
@@ -42,8 +42,13 @@ pub(super) enum RolloutKind {
     Prune,
 }
 
-impl Decide for DeployRetention {
-    fn decide(&self, survey: &Survey, wanted: &[SourceEntry]) -> Result<Decision, DecideError> {
+impl DeployRetention {
+    /// Decides for a push.
+    pub fn decide(self) -> Box<Decide<'static>> {
+        Box::new(move |survey, wanted| self.decision(survey, wanted))
+    }
+
+    fn decision(&self, survey: &Survey, wanted: &[SourceEntry]) -> Result<Decision, DecideError> {
         let known = known(&survey.history)?;
         match &self.rollout_kind {
             RolloutKind::Deploy { id, origin, restores } => {
@@ -143,7 +148,7 @@ pub(super) fn tree(
             Kind::Symlink { target } => Content::Symlink { target: target.clone() },
             Kind::Dir | Kind::Special => return None,
         };
-        let entry_point = entry_points.rank(local.entry.path.as_bytes()) == PublishRank::EntryPoint;
+        let entry_point = entry_points.contain(local.entry.path.as_bytes());
         let attributes =
             FileAttributes { mode: local.entry.mode, mtime: local.entry.mtime, entry_point };
         Some(HistoryFile { path: local.entry.path.clone(), content, attributes })

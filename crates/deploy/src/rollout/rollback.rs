@@ -9,8 +9,7 @@ use assetsync_core::digest::Digest;
 use assetsync_core::entry::{Entry, Kind, Mtime};
 use assetsync_core::path::RelPath;
 use assetsync_core::state::RemoteEntry;
-use assetsync_sync::compare::content_match::SourceEntry;
-use assetsync_sync::{Source, Survey};
+use assetsync_sync::{Source, SourceEntry, Survey};
 use tempfile::TempDir;
 
 use super::error::{RolloutError, TargetError};
@@ -88,7 +87,7 @@ impl Pipeline<'_> {
                 set: at,
                 source: Source::of(entries(&tree, existing), &contents)?,
                 options: payload::options(assets, self.rollout.engine.recipes)?,
-                decide: Box::new(payload::deploy_retention(assets, self.rollout_kind(Some(id)))?),
+                decide: payload::deploy_retention(assets, self.rollout_kind(Some(id)))?.decide(),
             })
         });
         payloads.collect()
@@ -150,7 +149,7 @@ impl Pipeline<'_> {
 
 impl SurveyedTarget {
     fn refuses(&self, reason: history::RollbackError) -> RolloutError {
-        RolloutError::Rollback { target: self.target.label.clone(), reason }
+        RolloutError::Rollback { target: self.target.label.clone(), reason: reason.to_string() }
     }
 
     fn find(&self, to: RollbackTo<'_>) -> Result<DeployId, RolloutError> {

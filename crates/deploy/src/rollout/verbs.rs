@@ -43,7 +43,7 @@ impl Rollout<'_> {
                 // The source is empty; retention keeps the live deploy.
                 let options = Options { allow_empty: true, ..options };
                 let source = Source::of(Vec::new(), nothing.path())?;
-                let decide = Box::new(payload::deploy_retention(set.assets, RolloutKind::Prune)?);
+                let decide = payload::deploy_retention(set.assets, RolloutKind::Prune)?.decide();
                 Ok(Payload { set: set.at, source, options, decide })
             });
             payloads.collect()

@@ -11,7 +11,6 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use assetsync_core::recipe::Recipes;
 use assetsync_ssh::{Agents, SshOptions, TransportError};
 
 pub use self::interaction::Interaction;
@@ -19,13 +18,8 @@ use self::interaction::Unattended;
 pub use self::prepared::PreparedPush;
 pub use self::pushed::Pushed;
 use self::settings::PushSettings;
-use crate::compare::content_match::CompareBy;
-use crate::destination::Destination;
 use crate::error::PushError;
-use crate::placement::PlacementError;
-use crate::scan::entry_points::EntryPoints;
-use crate::scan::filter::Filter;
-use crate::scan::links::LinkRules;
+use crate::options::Options;
 
 /// One source, pushed to any number of destinations side by side.
 ///
@@ -56,14 +50,9 @@ impl Push {
     }
 
     /// Adds a destination, written as for rsync: `[user@]host:path`, a URL, or a local path.
-    pub fn to(self, given: impl AsRef<OsStr>) -> Result<Push, TransportError> {
-        Ok(self.to_destination(Destination::parse(given.as_ref())?))
-    }
-
-    /// Adds a destination.
-    pub fn to_destination(mut self, destination: Destination) -> Push {
-        self.settings.destinations.push(destination);
-        self
+    pub fn to(mut self, given: impl AsRef<OsStr>) -> Result<Push, TransportError> {
+        self.settings.destinations.push(given.as_ref().try_into()?);
+        Ok(self)
     }
 
     /// Whether what the source does not have is deleted, after everything else.
@@ -72,46 +61,10 @@ impl Push {
         self
     }
 
-    /// Refuse to delete more paths than this.
-    pub fn max_delete(mut self, paths: Option<u64>) -> Push {
-        self.settings.options.max_delete = paths;
-        self
-    }
-
-    /// Whether a source without files may empty a destination.
-    pub fn allow_empty(mut self, allow: bool) -> Push {
-        self.settings.options.allow_empty = allow;
-        self
-    }
-
-    /// What is neither pushed nor deleted.
-    pub fn filter(mut self, filter: Filter) -> Push {
-        self.settings.options.policy.filter = filter;
-        self
-    }
-
-    /// What is done with symlinks of the source.
-    pub fn links(mut self, links: LinkRules) -> Push {
-        self.settings.options.policy.links = links;
-        self
-    }
-
-    /// What is published last.
-    pub fn entry_points(mut self, entry_points: EntryPoints) -> Push {
-        self.settings.options.policy.entry_points = entry_points;
-        self
-    }
-
-    /// What decides whether a file at the destination is the same.
-    pub fn compare_by(mut self, rule: CompareBy) -> Push {
-        self.settings.options.policy.rule = rule;
-        self
-    }
-
-    /// The only recipes that files may be sent by; `None`: all that pay on the way to the
-    /// destination.
-    pub fn recipes(mut self, recipes: Option<Recipes>) -> Push {
-        self.settings.options.recipes = recipes;
+    /// What may be done at destinations, in place of the defaults. Also sets whether extraneous
+    /// paths are deleted.
+    pub fn options(mut self, options: Options) -> Push {
+        self.settings.options = options;
         self
     }
 
@@ -157,13 +110,9 @@ impl Push {
         self
     }
 
-    /// Refuses destinations that are hardly meant: one given twice, one that is the source or in
-    /// it, one that the source is in and would be deleted from. Looks only at this machine.
-    pub fn check_placement(&self) -> Result<(), Box<PlacementError>> {
-        self.settings.check_placement()
-    }
-
-    /// Scans the source and opens the store. No host is reached yet.
+    /// Scans the source and opens the store. No host is reached yet. Refuses destinations that are
+    /// hardly meant: one given twice, one that is the source or in it, one that the source is in
+    /// and would be deleted from.
     pub fn prepare(&self) -> Result<PreparedPush<'_>, PushError> {
         PreparedPush::new(&self.settings)
     }

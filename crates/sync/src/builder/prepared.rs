@@ -23,9 +23,10 @@ use crate::store::{Store, StoreError};
 #[derive(Debug)]
 pub struct PreparedPush<'p> {
     settings: &'p PushSettings,
-    source: Source,
-    /// Fails if it can't be opened, which costs bytes, no more.
-    store: Result<Option<Store>, StoreError>,
+    /// The source.
+    pub source: Source,
+    /// The store; if it can't be opened, the push sends more, and is as right.
+    pub store: Result<Option<Store>, StoreError>,
 }
 
 impl<'p> PreparedPush<'p> {
@@ -34,16 +35,6 @@ impl<'p> PreparedPush<'p> {
         let policy = &settings.options.policy;
         let source = Source::scan_with(&settings.source, &policy.filter, policy.links)?;
         Ok(PreparedPush { settings, source, store: settings.open_store() })
-    }
-
-    /// The source.
-    pub fn source(&self) -> &Source {
-        &self.source
-    }
-
-    /// Why the store can't be used; the push sends more without it, and is as right.
-    pub fn store_error(&self) -> Option<&StoreError> {
-        self.store.as_ref().err()
     }
 
     fn store(&self) -> Option<&Store> {

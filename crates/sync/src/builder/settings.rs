@@ -8,7 +8,7 @@ use assetsync_ssh::{Agents, SshOptions};
 use crate::destination::Destination;
 use crate::options::Options;
 use crate::placement::{PlacementError, check_placement};
-use crate::store::{LIMIT_BYTES, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// A host that sends nothing for so long is given up, unless the caller says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -55,8 +55,8 @@ impl PushSettings {
     pub fn open_store(&self) -> Result<Option<Store>, StoreError> {
         match self.store.as_deref() {
             None => Ok(None),
-            Some(path) if self.dry_run => Store::open_existing(path, LIMIT_BYTES),
-            Some(path) => Store::open(path, LIMIT_BYTES).map(Some),
+            Some(path) if self.dry_run => Store::open_existing(path),
+            Some(path) => Store::open(path).map(Some),
         }
     }
 }

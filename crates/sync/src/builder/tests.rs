@@ -4,8 +4,10 @@ use std::sync::Mutex;
 use assetsync_ssh::Agents;
 
 use super::*;
+use crate::destination::Destination;
 use crate::event::{Event, Monitor, NoMonitor};
-use crate::placement::Misplaced;
+use crate::placement::PlacementError;
+use crate::scan::filter::{Filter, Rule};
 
 /// A source, and a push of it to local destinations, where no agent can be started.
 fn push(dir: &tempfile::TempDir, destinations: &[&str]) -> Push {
@@ -83,24 +85,34 @@ fn each_destination_is_told_what_is_left_out() {
 #[test]
 fn destinations_that_would_harm_the_source_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let misplaced = |push: &Push| push.check_placement().err().map(|error| error.misplaced);
+    let misplaced = |push: &Push| match push.prepare() {
+        Err(PushError::Placement(error)) => Some(*error),
+        _ => None,
+    };
     let refused = |destinations: &[&str]| misplaced(&push(&dir, destinations));
     assert_eq!(refused(&["one", "two"]), None);
-    assert_eq!(refused(&["one", "two", "one"]), Some(Misplaced::Twice));
-    assert_eq!(refused(&["one", "source/inside/.."]), Some(Misplaced::IsSource));
-    assert_eq!(refused(&["source/inside/new"]), Some(Misplaced::InSource("inside/new".into())));
+    assert!(matches!(refused(&["one", "two", "one"]), Some(PlacementError::Twice(_))));
+    let same = refused(&["one", "source/inside/.."]);
+    assert!(matches!(same, Some(PlacementError::IsSource(..))));
+    let below = refused(&["source/inside/new"]);
+    assert!(matches!(
+        below,
+        Some(PlacementError::InSource { inside, .. }) if inside.as_os_str() == "inside/new"
+    ));
     assert_eq!(refused(&[""]), None, "nothing is deleted there");
     let above = push(&dir, &[""]).delete(true);
-    assert_eq!(misplaced(&above), Some(Misplaced::HoldsSource));
+    assert!(matches!(misplaced(&above), Some(PlacementError::HoldsSource(..))));
     assert!(matches!(above.run(), Err(PushError::Placement(_))), "checked without being asked");
-    let filter = Filter::parse([(crate::scan::filter::Rule::Exclude, &b"/inside"[..])]).unwrap();
-    assert_eq!(misplaced(&push(&dir, &["source/inside/new"]).filter(filter)), None);
+    let filter = Filter::parse([(Rule::Exclude, &b"/inside"[..])]).unwrap();
+    let mut options = Options::default();
+    options.policy.filter = filter;
+    assert_eq!(misplaced(&push(&dir, &["source/inside/new"]).options(options)), None);
 }
 
 #[test]
 fn the_same_host_and_directory_twice_is_refused_and_another_user_is_not() {
     let push = |second: &str| Push::new("x").to("web1:/srv/x").unwrap().to(second).unwrap();
-    let is_twice = |second: &str| push(second).check_placement().is_err();
+    let is_twice = |second: &str| matches!(push(second).prepare(), Err(PushError::Placement(_)));
     assert!(is_twice("web1:/srv/x") && is_twice("web1:/srv/x/") && is_twice("web1:/srv//x"));
     assert!(
         !is_twice("deploy@web1:/srv/x") && !is_twice("web1:/srv/y") && !is_twice("web2:/srv/x")
@@ -112,9 +124,9 @@ fn a_store_that_cannot_be_opened_is_told_and_a_dry_run_makes_none() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
     let dry = push(&dir, &["one"]).store(Some(path.clone())).dry_run(true);
-    assert!(dry.prepare().unwrap().store_error().is_none());
+    assert!(dry.prepare().unwrap().store.is_ok());
     assert!(!path.exists());
     fs::write(&path, "no directory").unwrap();
     let wet = push(&dir, &["one"]).store(Some(path));
-    assert!(wet.prepare().unwrap().store_error().is_some());
+    assert!(wet.prepare().unwrap().store.is_err());
 }

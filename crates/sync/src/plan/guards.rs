@@ -107,7 +107,7 @@ impl Contact<'_> {
     /// DEST.
     fn namesake(&self) -> Option<RelPath> {
         use std::os::unix::ffi::OsStrExt;
-        let path = RelPath::new(self.source.path().file_name()?.as_bytes()).ok()?;
+        let path = RelPath::new(self.source.path.file_name()?.as_bytes()).ok()?;
         let is_dir = |entry: &&Entry| entry.path == path && entry.kind == Kind::Dir;
         let existing = self.state.entries.iter().map(|remote| &remote.entry).find(is_dir)?;
         let here = self.source.entries.iter().any(|entry| entry.path == path);

@@ -15,7 +15,6 @@ use crate::compare::comparison::Comparison;
 use crate::compare::content_match::ContentMatch;
 use crate::draft::drafts::Draft;
 use crate::scan::compressed_names::is_precompressed;
-use crate::scan::entry_points::PublishRank;
 
 impl Comparison<'_> {
     /// Makes the plan from all answers, or returns the obstructions.
@@ -274,7 +273,7 @@ impl<'a> PlanBuilder<'_, 'a> {
     }
 
     fn is_entry_point(&self, entry: &Entry) -> bool {
-        self.comparison.policy.entry_points.rank(entry.path.as_bytes()) == PublishRank::EntryPoint
+        self.comparison.policy.entry_points.contain(entry.path.as_bytes())
     }
 }
 

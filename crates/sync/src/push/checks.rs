@@ -19,7 +19,7 @@ pub fn check_plan(plan: &Plan, source: &Source, options: &Options) -> Result<(),
 
 fn refuse_empty(source: &Source, options: &Options, deletes: bool) -> Result<(), PushError> {
     if deletes && !options.allow_empty && !source.has_files() {
-        return Err(PushError::EmptySource(assetsync_core::text::path(source.path())));
+        return Err(PushError::EmptySource(assetsync_core::text::path(&source.path)));
     }
     Ok(())
 }

@@ -21,14 +21,14 @@ pub struct PushContext<'c, 'a> {
     pub options: &'c Options,
     /// Decides about deletes in a deploy. `None` for a plain push, whose agent publishes without a
     /// further command.
-    pub decide: Option<&'c dyn Decide>,
+    pub decide: Option<&'c Decide<'c>>,
     /// Receives events.
     pub monitor: &'a dyn Monitor,
 }
 
 impl PushContext<'_, '_> {
     /// Whether the push is part of a deploy.
-    pub fn is_deploy(&self) -> bool {
+    pub(crate) fn is_deploy(&self) -> bool {
         self.decide.is_some()
     }
 }

@@ -85,7 +85,7 @@ pub struct Report {
 
 impl Report {
     /// The report of carrying out `plan` from `source`.
-    pub fn of(plan: Plan, source: &[SourceEntry]) -> Report {
+    pub(crate) fn of(plan: Plan, source: &[SourceEntry]) -> Report {
         let sizes = source.iter().filter_map(|local| local.entry.file_size());
         let total = sizes.fold(Count::default(), |sum, size| Count {
             files: sum.files + 1,

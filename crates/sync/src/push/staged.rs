@@ -66,11 +66,6 @@ impl<'a> Staged<'a> {
         &self.record.report
     }
 
-    /// The destination before the push.
-    pub fn survey(&self) -> &Survey {
-        &self.record.survey
-    }
-
     /// Keeps the agent waiting, and notices one that has ended. To be called several times within
     /// the connection's timeout.
     pub fn keep_alive(&mut self) -> Result<(), PushError> {
@@ -123,11 +118,6 @@ pub struct Live<'a> {
 }
 
 impl Live<'_> {
-    /// What the push did.
-    pub fn report(&self) -> &Report {
-        &self.record.report
-    }
-
     /// Keeps the agent waiting, as [`Staged::keep_alive`] does.
     pub fn keep_alive(&mut self) -> Result<(), PushError> {
         self.session.as_mut().map_or(Ok(()), |session| session.keep_alive())

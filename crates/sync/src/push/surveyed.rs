@@ -76,7 +76,7 @@ fn decide(
         let deletes = if delete { Deletes::Extraneous } else { Deletes::None };
         return Ok(Decision { deletes, ..Decision::default() });
     };
-    let mut decision = decide.decide(survey, wanted).map_err(PushError::Decision)?;
+    let mut decision = decide(survey, wanted).map_err(PushError::Decision)?;
     decision.deletes.sort();
     Ok(decision)
 }

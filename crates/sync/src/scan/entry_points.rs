@@ -21,15 +21,6 @@ pub const DEFAULT_PATTERNS: &[&str] = &[
 /// Suffixes of compressed siblings, which web servers hand out in the plain file's place.
 const SIBLINGS: &[&[u8]] = &[b".gz", b".br", b".zst"];
 
-/// When a file is published; sorting by it gives the order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PublishRank {
-    /// Names nothing that matters.
-    Ordinary,
-    /// Names other files: published after all ordinary ones.
-    EntryPoint,
-}
-
 /// The patterns that tell entry points.
 #[derive(Clone, Debug)]
 pub struct EntryPoints {
@@ -50,11 +41,12 @@ impl EntryPoints {
         Ok(Self { patterns: known })
     }
 
-    /// The rank of a file, whose path is relative to the root; compressed siblings rank alike.
-    pub fn rank(&self, path: &[u8]) -> PublishRank {
+    /// Whether a file, whose path is relative to the root, is an entry point; its compressed
+    /// siblings are then, too.
+    pub fn contain(&self, path: &[u8]) -> bool {
         let plain = SIBLINGS.iter().find_map(|suffix| path.strip_suffix(*suffix)).unwrap_or(path);
         let named = |path| self.patterns.iter().any(|pattern| pattern.matches(path, false));
-        if named(path) || named(plain) { PublishRank::EntryPoint } else { PublishRank::Ordinary }
+        named(path) || named(plain)
     }
 }
 
@@ -86,22 +78,21 @@ mod tests {
             "asset-manifest.json",
         ];
         for path in entries {
-            assert_eq!(entry_points.rank(path.as_bytes()), PublishRank::EntryPoint, "{path}");
+            assert!(entry_points.contain(path.as_bytes()), "{path}");
         }
         for path in ["app-3f2a91c0.js", "sw.js.map", "manifest.js", "html", "a.gz", "xsw.js"] {
-            assert_eq!(entry_points.rank(path.as_bytes()), PublishRank::Ordinary, "{path}");
+            assert!(!entry_points.contain(path.as_bytes()), "{path}");
         }
-        assert!(PublishRank::Ordinary < PublishRank::EntryPoint);
     }
 
     #[test]
     fn own_patterns_replace_the_defaults() {
         let own = EntryPoints::new([&b"/boot/*.js"[..], b"*.map.gz"]).expect("valid");
         for path in ["boot/a.js", "boot/a.js.gz", "x/a.map.gz"] {
-            assert_eq!(own.rank(path.as_bytes()), PublishRank::EntryPoint, "{path}");
+            assert!(own.contain(path.as_bytes()), "{path}");
         }
         for path in ["x/boot/a.js", "index.html", "x/a.map"] {
-            assert_eq!(own.rank(path.as_bytes()), PublishRank::Ordinary, "{path}");
+            assert!(!own.contain(path.as_bytes()), "{path}");
         }
     }
 

@@ -43,7 +43,7 @@ pub struct Sides {
 
 impl Sides {
     /// Both.
-    pub const BOTH: Sides = Sides { sender: true, receiver: true };
+    pub(crate) const BOTH: Sides = Sides { sender: true, receiver: true };
 }
 
 /// What a filter says about a path.
@@ -174,7 +174,7 @@ impl Filter {
     ///
     /// `path` is relative to the transfer root and has no slash at either end; the root itself,
     /// the empty path, is always included.
-    pub fn verdict(&self, path: &[u8], is_dir: bool) -> Verdict {
+    pub(crate) fn verdict(&self, path: &[u8], is_dir: bool) -> Verdict {
         match &self.only {
             Some(listed) if !listed.has(path) => Verdict::Excluded,
             _ => self.first_match(path, is_dir, |sides| sides.sender),
@@ -193,7 +193,7 @@ impl Filter {
     ///
     /// This is what protects a path there from deletion. A directory that is not covered itself may
     /// still hold something that is, and then has to stay too.
-    pub fn covers(&self, path: &[u8], is_dir: bool) -> bool {
+    pub(crate) fn covers(&self, path: &[u8], is_dir: bool) -> bool {
         let protects = |path: &[u8], is_dir| {
             self.first_match(path, is_dir, |sides| sides.receiver) == Verdict::Excluded
         };

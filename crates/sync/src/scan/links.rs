@@ -28,12 +28,12 @@ pub enum LinkAction {
 
 impl LinkRules {
     /// Whether any symlink is followed.
-    pub fn follows(self) -> bool {
+    pub(crate) fn follows(self) -> bool {
         self.copy_all || self.copy_unsafe || self.copy_dirs
     }
 
     /// What is done with the symlink at `path` that leads to `target`.
-    pub fn action(self, path: &RelPath, target: &[u8], to_dir: bool) -> LinkAction {
+    pub(crate) fn action(self, path: &RelPath, target: &[u8], to_dir: bool) -> LinkAction {
         let outside = is_outside(path, target);
         if self.copy_all || (self.copy_unsafe && outside) || (self.copy_dirs && to_dir) {
             LinkAction::Copy

@@ -93,7 +93,7 @@ impl FingerprintRules {
     ///
     /// The regex is searched in the whole path, as bytes; its one capture group is the fingerprint,
     /// and one of `-._~@` just before that is taken for the separator.
-    pub fn with_own(mut self, rule: &str) -> Result<Self, RuleError> {
+    fn with_own(mut self, rule: &str) -> Result<Self, RuleError> {
         if self.own.len() == MAX_OWN_RULES {
             return Err(RuleError::TooMany);
         }
@@ -114,6 +114,15 @@ impl FingerprintRules {
             let found = built_in::find(&path[name..])?;
             Some(name + found.start..name + found.end)
         })
+    }
+}
+
+/// The built-in rules, and these before them.
+impl TryFrom<&[String]> for FingerprintRules {
+    type Error = RuleError;
+
+    fn try_from(own: &[String]) -> Result<FingerprintRules, RuleError> {
+        own.iter().try_fold(FingerprintRules::default(), |known, rule| known.with_own(rule))
     }
 }
 

@@ -32,7 +32,8 @@ const READ_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Source {
     root: OwnedFd,
-    path: PathBuf,
+    /// The source, as it was given.
+    pub path: PathBuf,
     root_mode: u32,
     /// The entries that are pushed, in tree order, as they were listed.
     pub entries: Vec<Entry>,
@@ -144,7 +145,7 @@ impl Source {
 
     /// Whether the source was [given](Source::of): its contents may not be on this machine, but
     /// can't change.
-    pub fn has_contents_elsewhere(&self) -> bool {
+    pub(crate) fn has_contents_elsewhere(&self) -> bool {
         self.has_contents_elsewhere
     }
 
@@ -165,13 +166,8 @@ impl Source {
     }
 
     /// Permission bits of the source itself: a destination that is made gets them.
-    pub fn root_mode(&self) -> u32 {
+    pub(crate) fn root_mode(&self) -> u32 {
         self.root_mode
-    }
-
-    /// The source's path, as it was given.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     fn hash(&self) -> Result<Vec<SourceEntry>, SourceError> {
@@ -194,7 +190,7 @@ impl Source {
     }
 
     /// A view of the tree for one reader.
-    pub fn tree(&self) -> io::Result<OpenTree> {
+    pub(crate) fn tree(&self) -> io::Result<OpenTree> {
         Ok(OpenTree::new(self.root.try_clone()?).with_symlinks(self.symlinks))
     }
 }

@@ -51,7 +51,7 @@ impl PushGroup {
     }
 
     /// Whether there are other destinations to share with.
-    pub fn has_several(&self) -> bool {
+    pub(crate) fn has_several(&self) -> bool {
         self.destinations > 1
     }
 
@@ -61,7 +61,7 @@ impl PushGroup {
     }
 
     /// Bytes of all encodings.
-    pub fn encoded_bytes(&self) -> u64 {
+    pub(crate) fn encoded_bytes(&self) -> u64 {
         self.encoded_bytes.load(Ordering::Relaxed)
     }
 

@@ -30,6 +30,9 @@ const PACK: &str = ".pack";
 const PACK_LETTERS: usize = 16;
 const KEY_DIGITS: usize = 32;
 
+/// Bytes a store may take where nothing else is said (2 GiB).
+pub const LIMIT_BYTES: u64 = 2 << 30;
+
 /// A directory that is a store.
 #[derive(Debug)]
 pub struct StoreDir {

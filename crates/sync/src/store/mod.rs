@@ -39,13 +39,13 @@ use rayon::prelude::*;
 
 pub use self::destination_key::DestinationKey;
 pub use self::error::StoreError;
-use self::layout::StoreDir;
+use self::layout::{LIMIT_BYTES, StoreDir};
 use self::open_packs::OpenPacks;
 pub use self::pack::CONTENT_BYTES;
 use self::pack::{PackWriter, Packer};
 pub use self::prune::Pruned;
 use self::state_file::StateFile;
-pub use self::status::{CachedDestination, Status};
+pub use self::status::{CachedDestination, StoreStatus};
 
 /// The cached state of a destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,9 +57,6 @@ pub struct CachedState {
     /// The entries, in tree order.
     pub entries: Vec<RemoteEntry>,
 }
-
-/// Bytes a store may take where nothing else is said (2 GiB).
-pub const LIMIT_BYTES: u64 = 2 << 30;
 
 /// How often a store is pruned that has no other need of it.
 const PRUNED_EVERY: Duration = Duration::from_secs(24 * 3600);
@@ -87,9 +84,14 @@ pub struct Added {
 }
 
 impl Store {
-    /// Opens the store in the directory `path`, and makes it if there is none. It is to take
-    /// `limit_bytes` at most, but for what the pushes of the last hour added.
-    pub fn open(path: &Path, limit_bytes: u64) -> Result<Store, StoreError> {
+    /// Opens the store in the directory `path`, and makes it if there is none. It takes 2 GiB at
+    /// most, but for what the pushes of the last hour added.
+    pub fn open(path: &Path) -> Result<Store, StoreError> {
+        Store::open_limited(path, LIMIT_BYTES)
+    }
+
+    /// The same with another limit.
+    fn open_limited(path: &Path, limit_bytes: u64) -> Result<Store, StoreError> {
         Store::at(StoreDir::create(path)?, limit_bytes)
     }
 
@@ -100,8 +102,8 @@ impl Store {
     }
 
     /// Opens a store that is there already; nothing is made.
-    pub fn open_existing(path: &Path, limit_bytes: u64) -> Result<Option<Store>, StoreError> {
-        StoreDir::find(path)?.map(|place| Store::at(place, limit_bytes)).transpose()
+    pub fn open_existing(path: &Path) -> Result<Option<Store>, StoreError> {
+        StoreDir::find(path)?.map(|place| Store::at(place, LIMIT_BYTES)).transpose()
     }
 
     fn at(place: StoreDir, limit_bytes: u64) -> Result<Store, StoreError> {
@@ -112,12 +114,12 @@ impl Store {
     }
 
     /// The store's directory.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.place.root()
     }
 
     /// Whether a content should be here, by its short digest and its size in bytes.
-    pub fn has(&self, digest: ShortDigest, size: u64) -> bool {
+    pub(crate) fn has(&self, digest: ShortDigest, size: u64) -> bool {
         self.shelf().has(digest, size)
     }
 
@@ -137,7 +139,7 @@ impl Store {
     /// at once. Whoever adds meanwhile waits, and so must not be a thread of that pool itself. Left
     /// out are contents that can't be read or are not what was said, empty ones, those larger than
     /// [`CONTENT_BYTES`], and what would be over the store's limit all by itself.
-    pub fn add(
+    pub(crate) fn add(
         &self,
         wanted: &[(Digest, u64)],
         read: &(dyn Fn(usize) -> io::Result<Vec<u8>> + Sync),
@@ -207,7 +209,7 @@ impl Store {
 
     /// What a destination held after the last push to it: the state's id, and all entries in tree
     /// order.
-    pub fn state(&self, destination: &DestinationKey) -> Option<CachedState> {
+    pub(crate) fn state(&self, destination: &DestinationKey) -> Option<CachedState> {
         let bytes = fs::read(self.state_path(destination)).ok()?;
         let file = StateFile::open(&bytes)?;
         Some(CachedState { id: file.id, is_fast: file.is_fast, entries: file.entries()? })
@@ -215,7 +217,7 @@ impl Store {
 
     /// Remembers what a destination holds now: all its entries, in tree order. `name` is the
     /// destination as people write it.
-    pub fn remember(
+    pub(crate) fn remember(
         &self,
         destination: &DestinationKey,
         name: &str,
@@ -236,13 +238,13 @@ impl Store {
     }
 
     /// The history of deploys that a destination had when it was last heard of.
-    pub fn history(&self, destination: &DestinationKey) -> Option<Vec<u8>> {
+    pub(crate) fn history(&self, destination: &DestinationKey) -> Option<Vec<u8>> {
         let bytes = fs::read(self.history_path(destination)).ok()?;
         history_file::open(bytes)
     }
 
     /// Remembers the history of a destination; an empty one is forgotten.
-    pub fn remember_history(
+    pub(crate) fn remember_history(
         &self,
         destination: &DestinationKey,
         history: &[u8],
@@ -265,7 +267,8 @@ impl Store {
     }
 
     /// Forgets a destination; `false` if it was not known.
-    pub fn forget(&self, destination: &DestinationKey) -> Result<bool, StoreError> {
+    #[cfg(test)]
+    fn forget(&self, destination: &DestinationKey) -> Result<bool, StoreError> {
         remove_if_there(&self.history_path(destination))?;
         remove_if_there(&self.state_path(destination))
     }
@@ -275,7 +278,7 @@ impl Store {
     }
 
     /// What the store holds.
-    pub fn status(&self) -> Result<Status, StoreError> {
+    pub fn status(&self) -> Result<StoreStatus, StoreError> {
         status::status(&self.place, self.limit_bytes)
     }
 

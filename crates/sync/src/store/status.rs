@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::error::StoreError;
-use super::layout::{StoreDir, StoreFile};
+use super::layout::{LIMIT_BYTES, StoreDir, StoreFile};
 use super::pack::Pack;
 use super::prune;
 use super::state_file::StateFile;
 
 /// What a store holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Status {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreStatus {
     /// Its directory.
     pub path: PathBuf,
     /// Bytes it may take.
@@ -45,8 +45,24 @@ pub struct CachedDestination {
     pub bytes: u64,
 }
 
+/// That of a store that is not there.
+impl Default for StoreStatus {
+    fn default() -> StoreStatus {
+        StoreStatus {
+            path: PathBuf::new(),
+            limit_bytes: LIMIT_BYTES,
+            bytes: 0,
+            contents: 0,
+            contents_bytes: 0,
+            packs: 0,
+            damaged: 0,
+            destinations: Vec::new(),
+        }
+    }
+}
+
 /// Looks at everything but contents.
-pub fn status(place: &StoreDir, limit_bytes: u64) -> Result<Status, StoreError> {
+pub fn status(place: &StoreDir, limit_bytes: u64) -> Result<StoreStatus, StoreError> {
     let (packs, states) = (place.packs()?, place.states()?);
     let files = packs.len() + states.len();
     let destinations: Vec<CachedDestination> = states.iter().filter_map(cached).collect();
@@ -57,7 +73,7 @@ pub fn status(place: &StoreDir, limit_bytes: u64) -> Result<Status, StoreError> 
             contents_bytes += u64::from(slot.size);
         }
     }
-    Ok(Status {
+    Ok(StoreStatus {
         path: place.root().into(),
         limit_bytes,
         bytes: prune::bytes(place)?,

@@ -273,8 +273,13 @@ fn the_history_is_sent_only_on_request() {
         let source = reference.write("src", &[("a.txt", "a")]);
         let (target, connection) = (reference.target("host"), reference.connection(None));
         let options = &reference.options;
-        let pushed =
-            assetsync_sync::push(&source, &target, &connection, options, &reference.notices);
+        let pushed = assetsync_sync::internals::push(
+            &source,
+            &target,
+            &connection,
+            options,
+            &reference.notices,
+        );
         assert!(matches!(pushed, Err(PushError::Protocol(_))), "{pushed:?}");
     }
 }

@@ -4,8 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use assetsync_core::digest::Digest;
-use assetsync_sync::compare::content_match::SourceEntry;
-use assetsync_sync::{Decision, DeleteAt, PushError, Source, survey};
+use assetsync_sync::{Decision, DeleteAt, PushError, Source, SourceEntry, survey};
 
 use crate::support::{TestHost, deleting, files, noise, path, setting_aside, writing};
 

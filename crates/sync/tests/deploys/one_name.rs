@@ -7,7 +7,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use assetsync_core::protocol::FailureCode;
-use assetsync_sync::{Decision, DeleteAt, PushError, Report, push};
+use assetsync_sync::internals::push;
+use assetsync_sync::{Decision, DeleteAt, PushError, Report};
 use assetsync_testbed::{Inodes, OneName};
 
 use crate::support::{TestHost, deleting, files};

@@ -4,11 +4,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use assetsync_core::protocol::FailureCode;
-use assetsync_sync::compare::content_match::SourceEntry;
-use assetsync_sync::scan::filter::{Filter, Rule};
 use assetsync_sync::{
-    ConnectOptions, Decide, Decision, DeleteAt, Deletes, PushContext, PushError, Refusal, Staged,
-    Survey, stage,
+    ConnectOptions, Decision, DeleteAt, Deletes, Filter, PushContext, PushError, Refusal, Rule,
+    SourceEntry, Staged, Survey, stage,
 };
 
 use crate::support::{TestHost, WAIT_LIMIT, deleting, files};
@@ -99,8 +97,9 @@ fn pruning_deletes_exactly_what_waited_for_it_and_then_nothing_is_left_to_do() {
             ("late/1.txt", later),
         ])
     };
-    let live = reference.stage(&new, "host", Some(&store), decision()).publish().unwrap();
-    assert_eq!((live.report().deleted, live.report().pruned), (1, 3));
+    let staged = reference.stage(&new, "host", Some(&store), decision());
+    assert_eq!((staged.report().deleted, staged.report().pruned), (1, 3));
+    let live = staged.publish().unwrap();
     let mut expected = files(&NEW);
     expected.extend(files(&many[3..]));
     assert_eq!(reference.files("host"), expected);
@@ -213,19 +212,6 @@ fn a_dry_run_shows_the_plan_and_is_never_published() {
     assert!(!reference.at("host").exists() && !reference.at(".assetsync-host").exists());
 }
 
-/// Refuses to decide.
-struct Refusing;
-
-impl Decide for Refusing {
-    fn decide(
-        &self,
-        survey: &Survey,
-        wanted: &[SourceEntry],
-    ) -> Result<Decision, Box<dyn std::error::Error + Send + Sync>> {
-        Err(format!("{} stand, {} wanted", survey.state.entries.len(), wanted.len()).into())
-    }
-}
-
 #[test]
 fn who_decides_can_refuse() {
     let reference = TestHost::new();
@@ -233,12 +219,15 @@ fn who_decides_can_refuse() {
     let before = reference.stamps("host");
     let new = reference.write("new", &NEW);
     let (target, connection) = (reference.target("host"), reference.connection(None));
+    let decide = |survey: &Survey, wanted: &[SourceEntry]| {
+        Err(format!("{} stand, {} wanted", survey.state.entries.len(), wanted.len()).into())
+    };
     let refused = stage(&PushContext {
         source: &new,
         target: &target,
         connection: &connection,
         options: &reference.options,
-        decide: Some(&Refusing),
+        decide: Some(&decide),
         monitor: &reference.notices,
     });
     assert_eq!(refused.err().unwrap().to_string(), "4 stand, 4 wanted");

@@ -10,12 +10,10 @@ use std::time::Duration;
 use assetsync_core::digest::Digest;
 use assetsync_core::path::RelPath;
 use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
-use assetsync_sync::compare::content_match::SourceEntry;
-use assetsync_sync::scan::filter::Filter;
-use assetsync_sync::store::{LIMIT_BYTES, Store};
+use assetsync_sync::internals::push;
 use assetsync_sync::{
-    ConnectOptions, Decide, Decision, DeleteAt, Deletes, Event, HistoryEdit, Monitor, Options,
-    PushContext, PushError, Report, Source, Staged, Survey, push, stage, survey,
+    ConnectOptions, Decision, DeleteAt, Deletes, Event, Filter, HistoryEdit, Monitor, Options,
+    PushContext, PushError, Report, Source, SourceEntry, Staged, Store, Survey, stage, survey,
 };
 
 /// After so long without an end, something hangs.
@@ -100,7 +98,7 @@ impl TestHost {
     }
 
     pub fn store(&self) -> Store {
-        Store::open(&self.at("store"), LIMIT_BYTES).unwrap()
+        Store::open(&self.at("store")).unwrap()
     }
 
     /// Writes a tree anew.
@@ -141,7 +139,7 @@ impl TestHost {
         connection: &ConnectOptions<'a>,
         decision: Decision,
     ) -> Result<Staged<'a>, PushError> {
-        let decide = Decided(decision);
+        let decide = |_: &Survey, _: &[SourceEntry]| Ok(decision.clone());
         stage(&PushContext {
             source,
             target: &self.target(host),
@@ -206,19 +204,6 @@ impl TestHost {
             items.map(|item| item.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
-    }
-}
-
-/// Decides what is given.
-pub struct Decided(pub Decision);
-
-impl Decide for Decided {
-    fn decide(
-        &self,
-        _survey: &Survey,
-        _wanted: &[SourceEntry],
-    ) -> Result<Decision, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(self.0.clone())
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use assetsync_sync::compare::content_match::CompareBy;
-use assetsync_sync::{Decision, Source, push};
+use assetsync_sync::internals::push;
+use assetsync_sync::{CompareBy, Decision, Source};
 
 use crate::support::{TestHost, files};
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use assetsync_sync::{Event, Monitor, push};
+use assetsync_sync::internals::push;
+use assetsync_sync::{Event, Monitor};
 
 use crate::support::TestHost;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use assetsync_core::protocol::ToSender;
 use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
-use assetsync_sync::scan::filter::Filter;
-use assetsync_sync::{ConnectOptions, NoMonitor, Options, PushError, Report, Source, push};
+use assetsync_sync::internals::{NoMonitor, push};
+use assetsync_sync::{ConnectOptions, Filter, Options, PushError, Report, Source};
 
 use crate::support::*;
 

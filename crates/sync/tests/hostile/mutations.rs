@@ -5,8 +5,8 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
 use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
-use assetsync_sync::scan::filter::Filter;
-use assetsync_sync::{ConnectOptions, NoMonitor, Options, Source, push};
+use assetsync_sync::internals::{NoMonitor, push};
+use assetsync_sync::{ConnectOptions, Filter, Options, Source};
 
 use crate::client::Client;
 use crate::support::*;

@@ -1,6 +1,6 @@
 //! The table of settings, in the order in which they are shown.
 
-use assetsync_sync::scan::entry_points::DEFAULT_PATTERNS;
+use assetsync_sync::DEFAULT_PATTERNS;
 
 use super::{Default, Kind, Scope, Setting};
 use crate::command;

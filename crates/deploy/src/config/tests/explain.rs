@@ -15,7 +15,7 @@ hosts = [{ address = \"web1.example.com\", roles = [\"app\", \"web\"], port = 22
     let lines: Vec<String> = settings(text)
         .explain()
         .iter()
-        .map(|one| format!("{} = {} # {}", one.key, one.to_toml(), one.origin))
+        .map(|one| format!("{} = {} # {}", one.key, one, one.origin))
         .collect();
     let entry_points = "[\".sprockets-manifest-*.json\", \"manifest*.json\", \".manifest.json\", \
          \"asset-manifest.json\", \"*.html\", \"*.htm\", \"sw.js\", \"service_worker.js\", \"service-worker.js\"]";

@@ -11,8 +11,7 @@ use crate::config::{ConfigFile, Delete, Overrides, Publish, RestartHow, Severity
 fn explained(text: &str, environment: &[(&str, &str)], arguments: &[&str], key: &str) -> String {
     let all = resolved(text, environment, arguments).explain();
     let Some(found) = all.iter().find(|one| one.key == key) else { return "none".into() };
-    let part =
-        |part: &crate::config::ExplainedItem| format!("{} < {}", part.to_toml(), part.origin);
+    let part = |part: &crate::config::ExplainedItem| format!("{} < {}", part, part.origin);
     found.parts.iter().map(part).collect::<Vec<_>>().join(", ")
 }
 
@@ -63,7 +62,7 @@ hosts = [\"web1\", { address = \"web2\", deploy_to = \"apps/shop\" }]
 ";
     let settings = settings(text);
     let all = settings.explain();
-    let value = |key: &str| all.iter().find(|one| one.key == key).map(|one| one.to_toml());
+    let value = |key: &str| all.iter().find(|one| one.key == key).map(|one| one.to_string());
     assert_eq!(value("shared_path").as_deref(), Some("\"/srv/shop/shared\""));
     assert_eq!(value("hosts.web2.shared_path").as_deref(), Some("\"apps/shop/shared\""));
     assert_eq!(value("hosts.web2.current_path").as_deref(), Some("\"apps/shop/current\""));

@@ -17,7 +17,7 @@ NPM_TOKEN = \"hunter2\"
     let all = settings.explain();
     let hidden: Vec<&str> = all
         .iter()
-        .filter(|one| one.to_toml() == "\"(hidden)\"")
+        .filter(|one| one.to_string() == "\"(hidden)\"")
         .map(|one| one.key.as_str())
         .collect();
     let expected = [

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::history::codec::encode;
+use crate::history::codec::testing::encode;
 use crate::history::fixtures::{deploy, file, tree};
 use crate::history::tree::Tree;
 

@@ -25,10 +25,10 @@ fn what_was_pushed_is_there() {
 #[test]
 fn a_store_is_opened_where_one_is() {
     let room = FreeSpace::new();
-    assert!(Store::open_existing(&room.path(), 1).unwrap().is_none());
+    assert!(Store::open_existing(&room.path()).unwrap().is_none());
     assert!(!room.path().exists());
     push(&room.store(), "h:p", &[1]);
-    assert!(has(&Store::open_existing(&room.path(), 1).unwrap().unwrap(), 1));
+    assert!(has(&Store::open_existing(&room.path()).unwrap().unwrap(), 1));
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl FreeSpace {
     }
 
     fn bounded(&self, limit_bytes: u64) -> Store {
-        Store::open(&self.path(), limit_bytes).unwrap()
+        Store::open_limited(&self.path(), limit_bytes).unwrap()
     }
 
     /// Makes everything that is there older.
