@@ -10,7 +10,7 @@ use crc::{CRC_32_CKSUM, Crc, Table};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::xz;
+use crate::xz_checksum;
 
 /// The directories to search, in the environment, colon-separated.
 const SEARCH_VARIABLE: &str = "ASSETSYNC_AGENTS";
@@ -163,7 +163,7 @@ fn cksum(bytes: &[u8]) -> u32 {
 fn xz_beside(program: &Path, bytes: &[u8]) -> Option<Vec<u8>> {
     let mut path = program.as_os_str().to_owned();
     path.push(XZ_SUFFIX);
-    read_limited(Path::new(&path)).ok().filter(|packed| xz::is_of(packed, bytes))
+    read_limited(Path::new(&path)).ok().filter(|packed| xz_checksum::is_of(packed, bytes))
 }
 
 /// Compressed files are not agents themselves.
@@ -257,7 +257,7 @@ mod tests {
         for size in [0, 1, 12, u32::MAX] {
             footer[56..60].copy_from_slice(&size.to_le_bytes());
             for from in 0..64 {
-                assert!(!xz::is_of(&footer[from..], b"plain"));
+                assert!(!xz_checksum::is_of(&footer[from..], b"plain"));
             }
         }
     }

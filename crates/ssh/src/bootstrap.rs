@@ -17,10 +17,10 @@ use assetsync_core::text;
 
 use crate::agents::Agents;
 use crate::channel::{Channel, CommandHandle};
-use crate::child::spawn;
+use crate::child_process::spawn;
+use crate::connect_phase::Phase;
 use crate::error::{TransportError, excerpt};
-use crate::phase::Phase;
-use crate::timed::{TimedReader, TimedWriter};
+use crate::timeout_io::{TimedReader, TimedWriter};
 
 /// Noise of login shells that is skipped before the agent's banner.
 const NOISE_LIMIT: usize = 64 * 1024;

@@ -5,18 +5,18 @@ use std::path::Path;
 use assetsync_core::text;
 
 use crate::channel::Channel;
-use crate::child::spawn;
-use crate::choose::{Choice, Facts, choose};
+use crate::child_process::spawn;
 use crate::error::TransportError;
 use crate::host_config::{HostConfig, host_config};
 use crate::known_hosts::KnownKeys;
 use crate::login_limit::{LoginKey, connecting};
-use crate::options::{Prompt, SshOptions, TransportKind};
-use crate::pump::Request;
-use crate::remote;
-use crate::rsh::{self, Start};
-use crate::session::{self, ResponseTimes};
+use crate::ssh_command::{self, Start};
+use crate::ssh_options::{Prompt, SshOptions, TransportKind};
+use crate::ssh2_command;
+use crate::ssh2_io::Request;
+use crate::ssh2_session::{self, ResponseTimes};
 use crate::target::RemoteTarget;
+use crate::transport_choice::{Choice, Facts, choose};
 
 /// A started command, and how the connection was made.
 #[derive(Debug)]
@@ -93,13 +93,13 @@ impl<'a> Way<'a> {
                 return in_process(config, known, options, prompt, start);
             }
             By::RemoteShell(rsh) => {
-                let command = rsh::remote_shell(rsh, target, options, start)?;
+                let command = ssh_command::remote_shell(rsh, target, options, start)?;
                 // Its arguments may hold a password.
                 let program = text::path(Path::new(command.get_program()));
                 (command, format!("remote shell {program}, as -e says"))
             }
             By::OpenSsh(why) => {
-                let command = rsh::openssh(target, options, start);
+                let command = ssh_command::openssh(target, options, start);
                 (command, format!("the ssh program, because {why}"))
             }
         };
@@ -147,7 +147,7 @@ fn in_process(
     prompt: &dyn Prompt,
     start: Start<'_>,
 ) -> Result<Connected, TransportError> {
-    let logged_in = session::log_in(config, known, options, prompt)?;
+    let logged_in = ssh2_session::log_in(config, known, options, prompt)?;
     let request = match start {
         Start::Command(line) => Request::Command(line.to_owned()),
         Start::Sftp => Request::Sftp,
@@ -155,6 +155,6 @@ fn in_process(
     let host = &config.hostname;
     let how = format!("libssh2 to {host} port {} as {}", config.port, config.user);
     let (channel, response_times) =
-        remote::start(logged_in, host, options.connect_timeout, request)?;
+        ssh2_command::start(logged_in, host, options.connect_timeout, request)?;
     Ok(Connected { channel, how, response_times: Some(response_times) })
 }

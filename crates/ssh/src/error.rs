@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use assetsync_core::text;
 
-use crate::phase::{LOGIN_ATTEMPTS, Phase};
+use crate::connect_phase::{LOGIN_ATTEMPTS, Phase};
 
 /// How many bytes of a text from the host an error quotes.
 const EXCERPT: usize = 400;
@@ -202,7 +202,7 @@ pub enum TransportError {
     RequestRefused {
         /// The host name.
         host: String,
-        /// What it printed, safe to show.
+        /// Its output, safe to show.
         said: String,
     },
     /// Reading from or writing to the command failed.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::{env, io};
 
 use crate::error::{TransportError, excerpt};
-use crate::options::{AddressFamily, SshOptions};
+use crate::ssh_options::{AddressFamily, SshOptions};
 use crate::target::RemoteTarget;
 
 /// The settings of one host.

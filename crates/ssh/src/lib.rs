@@ -6,8 +6,8 @@
 //! the command given with `-e`. [`spawn`] makes the same kind of channel for a local process.
 //!
 //! ```text
-//! Target::parse ── RemoteTarget ── host_config ── choose ──┬── session, auth, pump   libssh2
-//!                                                          └── rsh, child            ssh, -e
+//! Target::parse ── host_config ── transport_choice ──┬── ssh2_session, _login, _command, _io
+//!                                                     └── ssh_command, child_process   (ssh, -e)
 //! Agents ── bootstrap::command ── connect ── bootstrap::start ── a running agent
 //!                                    └────── sftp::sftp_session    where no agent can run
 //! ```
@@ -25,39 +25,39 @@
 //! - dropping a channel kills its command and leaves neither zombie nor thread.
 
 mod agents;
-mod auth;
 pub mod bootstrap;
 mod channel;
-mod child;
-mod choose;
+mod child_process;
 mod connect;
+mod connect_phase;
 mod error;
 mod host_config;
 mod key_file;
 mod known_hosts;
 mod login_limit;
-mod options;
-mod phase;
-mod pump;
-mod remote;
-mod rsh;
-mod session;
 pub mod sftp;
+mod ssh2_command;
+mod ssh2_io;
+mod ssh2_login;
+mod ssh2_session;
+mod ssh_command;
+mod ssh_options;
 mod stderr_tail;
 mod target;
-mod timed;
-mod xz;
+mod timeout_io;
+mod transport_choice;
+mod xz_checksum;
 
 pub use agents::{Agent, Agents};
 pub use channel::{Channel, CommandHandle, Exit};
-pub use child::spawn;
-pub use choose::{Choice, Facts, choose};
+pub use child_process::spawn;
 pub use connect::{Connected, connect};
+pub use connect_phase::Phase;
 pub use error::TransportError;
 pub use host_config::{HostConfig, host_config};
 pub use known_hosts::{Entry, KnownKeys, Marker, Verdict, fingerprint, key_type};
-pub use options::{AddressFamily, NoPrompt, Prompt, SshOptions, TransportKind};
-pub use phase::Phase;
-pub use session::ResponseTimes;
+pub use ssh_options::{AddressFamily, NoPrompt, Prompt, SshOptions, TransportKind};
+pub use ssh2_session::ResponseTimes;
 pub use target::{RemoteTarget, Target};
-pub use timed::{TimedReader, TimedWriter};
+pub use timeout_io::{TimedReader, TimedWriter};
+pub use transport_choice::{Choice, Facts, choose};

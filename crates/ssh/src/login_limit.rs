@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use backon::{BlockingRetryable, ExponentialBuilder};
 
+use crate::connect_phase::LOGIN_ATTEMPTS;
 use crate::error::TransportError;
-use crate::phase::LOGIN_ATTEMPTS;
 
 /// The initial number of concurrent logins to one server: `MaxStartups` allows 10 by default.
 const AT_FIRST: usize = 8;

@@ -11,9 +11,9 @@ use super::{Change, DirectoryEntry, Result, SftpError, SftpErrorKind, SftpOpenEr
 use crate::channel::{Channel, CommandHandle, Exit};
 use crate::connect::{Connected, connect_sftp};
 use crate::error::{TransportError, excerpt};
-use crate::options::{Prompt, SshOptions};
+use crate::ssh_options::{Prompt, SshOptions};
 use crate::target::RemoteTarget;
-use crate::timed::{TimedReader, TimedWriter};
+use crate::timeout_io::{TimedReader, TimedWriter};
 
 /// Without a byte for this long, the server counts as lost.
 const IDLE: Duration = Duration::from_secs(60);

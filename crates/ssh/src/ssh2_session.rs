@@ -9,13 +9,13 @@ use assetsync_core::text;
 use rustix::event::{PollFd, PollFlags};
 use ssh2::{BlockDirections, ErrorCode, MethodType, Session};
 
-use crate::auth::Login;
+use crate::connect_phase::Phase;
 use crate::error::{TransportError, excerpt};
 use crate::host_config::HostConfig;
 use crate::known_hosts::{KnownKeys, Verdict, fingerprint, key_type};
-use crate::options::{AddressFamily, Prompt, SshOptions};
-use crate::phase::Phase;
-use crate::timed::wait;
+use crate::ssh_options::{AddressFamily, Prompt, SshOptions};
+use crate::ssh2_login::Login;
+use crate::timeout_io::wait;
 
 /// libssh2's code for a step that took longer than the session's limit.
 const TIMED_OUT: ErrorCode = ErrorCode::Session(-9);

@@ -19,9 +19,9 @@ use rustix::event::{PollFd, PollFlags};
 use ssh2::{BlockDirections, ErrorCode, Session};
 
 use crate::channel::Exit;
-use crate::session::{EAGAIN, directions};
+use crate::ssh2_session::{EAGAIN, directions};
 use crate::stderr_tail::StderrTail;
-use crate::timed::wait;
+use crate::timeout_io::wait;
 
 /// Larger than any pipe, so that one read empties it.
 const BUFFER: usize = 512 * 1024;

@@ -8,13 +8,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::channel::{Channel, CommandHandle, Exit, Running};
-use crate::child::widen;
+use crate::child_process::widen;
+use crate::connect_phase::Phase;
 use crate::error::TransportError;
-use crate::phase::Phase;
-use crate::pump::{Pump, PumpError, Request, State};
-use crate::session::{LoggedIn, ResponseTimes, Step};
+use crate::ssh2_io::{Pump, PumpError, Request, State};
+use crate::ssh2_session::{LoggedIn, ResponseTimes, Step};
 use crate::stderr_tail::StderrTail;
-use crate::timed::set_nonblocking;
+use crate::timeout_io::set_nonblocking;
 
 #[derive(Debug)]
 struct RemoteCommand {

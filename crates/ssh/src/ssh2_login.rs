@@ -10,7 +10,7 @@ use crate::error::TransportError;
 use crate::host_config::HostConfig;
 use crate::key_file::{KeyFile, Kind};
 use crate::known_hosts::fingerprint;
-use crate::options::{Prompt, SshOptions};
+use crate::ssh_options::{Prompt, SshOptions};
 
 /// Servers disconnect after `MaxAuthTries` (6) keys, and penalise the address.
 const MAX_ATTEMPTS: usize = 5;

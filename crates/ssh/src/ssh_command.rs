@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::error::TransportError;
-use crate::options::SshOptions;
+use crate::ssh_options::SshOptions;
 use crate::target::RemoteTarget;
 
 /// The kind of channel to start on the host.

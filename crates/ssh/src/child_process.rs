@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use assetsync_core::text;
 
 use crate::channel::{Channel, CommandHandle, Exit, Running};
+use crate::connect_phase::Phase;
 use crate::error::TransportError;
-use crate::phase::Phase;
 use crate::stderr_tail::StderrTail;
 
 /// How long to wait for the rest of standard error after the end: a process left behind by the
