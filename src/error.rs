@@ -46,7 +46,7 @@ pub struct CommandError {
     pub exit: Exit,
     /// The error, with its causes.
     pub message: String,
-    /// What to do about it, one sentence each.
+    /// Hints: one sentence each.
     pub hints: Vec<Cow<'static, str>>,
 }
 

@@ -248,7 +248,7 @@ pub enum TransportArgument {
     Sftp,
 }
 
-/// What is printed.
+/// The output options.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArguments {

@@ -84,7 +84,7 @@ fn refuse_directory(short: char, path: &Path) -> Result<(), CommandError> {
     Err(rsync_options::tip(short).into_iter().fold(error, CommandError::hint))
 }
 
-/// What is pushed, compared and deleted.
+/// The options of the push: comparison, deletes, filter, recipes.
 fn allowed(
     matches: &ArgMatches,
     choice: &SelectionArguments,

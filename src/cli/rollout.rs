@@ -18,7 +18,7 @@ pub struct HostsArguments {
     pub hosts: Vec<String>,
 }
 
-/// What a command that works on a stage prints.
+/// The output options of a command on a stage.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct ReportArguments {

@@ -134,7 +134,7 @@ struct ProblemObject {
     severity: &'static str,
     /// The message.
     message: String,
-    /// What to write instead.
+    /// The text to write instead.
     hint: Option<String>,
     /// Its position.
     origin: Value,

@@ -17,7 +17,7 @@ use crate::error::{CommandError, Exit};
 
 /// Both streams, and the progress lines that output must not overwrite.
 pub struct Console {
-    /// What is printed.
+    /// The chosen output.
     pub output: Output,
     bars: MultiProgress,
     /// The first failure to write to standard output that matters.

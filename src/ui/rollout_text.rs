@@ -40,7 +40,7 @@ pub struct RolloutMonitor {
     printed: Mutex<RolloutProgress>,
 }
 
-/// What was printed so far.
+/// The lines printed so far.
 struct RolloutProgress {
     phase: String,
     /// By target, on a terminal.

@@ -1,4 +1,4 @@
-//! What a command on a stage did: the values that its final messages need.
+//! A command on a stage: the values that its final messages need.
 
 /// The kind of command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

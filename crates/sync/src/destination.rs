@@ -12,7 +12,7 @@ use assetsync_ssh::{Target, TransportError};
 pub struct Destination {
     /// As it was written, printable.
     pub label: String,
-    /// What that means.
+    /// The address it means.
     pub target: Target,
 }
 

@@ -76,7 +76,7 @@ pub enum PushError {
     /// The push to a destination could not begin.
     #[error("a thread for it can't be started here: {0}")]
     Thread(#[source] std::io::Error),
-    /// What would be deleted may not be.
+    /// The plan deletes paths that it may not.
     #[error("{0}; nothing was changed")]
     Refused(#[from] Refusal),
     /// The destination lacks the room.
@@ -87,14 +87,14 @@ pub enum PushError {
         /// Bytes free.
         free: u64,
     },
-    /// What several destinations are sent could not be kept until all have it.
+    /// Data for several destinations could not be kept until all have it.
     #[error(
         "Can't write a temporary file for data that several destinations get to {}: {}; free space \
          there, or set TMPDIR",
         assetsync_core::text::path(&std::env::temp_dir()), .0
     )]
     SpillFile(#[source] std::io::Error),
-    /// What failed while content was encoded for several destinations.
+    /// An error while content was encoded for several destinations.
     #[error(transparent)]
     Shared(Arc<PushError>),
     /// Something that files are compared with was in the store, and then was not.
@@ -105,7 +105,7 @@ pub enum PushError {
     Changing {
         /// The file, relative to the source.
         path: String,
-        /// What reading it said.
+        /// The error of reading it.
         source: std::io::Error,
     },
     /// A deploy can't go on with what the destination holds.
@@ -120,7 +120,7 @@ pub enum PushError {
         /// The file, relative to the source.
         path: String,
     },
-    /// What was only looked at can't be published.
+    /// A dry run can't be published.
     #[error("A dry run can't be published")]
     DryRun,
     /// A file did not arrive as it was sent, twice.

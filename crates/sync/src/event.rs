@@ -53,7 +53,7 @@ pub enum Event<'a> {
     Staged,
     /// The destination is as planned, except for what is left for pruning.
     Published,
-    /// What was left for pruning is done.
+    /// The deletes that were left for pruning are done.
     Pruned,
     /// A message for the user.
     Notice(&'a str),

@@ -1,10 +1,10 @@
-//! What a push may do at its destination.
+//! Options of a push: comparison, deletes, publishing, recipes.
 
 use assetsync_core::recipe::Recipes;
 
 use crate::compare::policy::Policy;
 
-/// What a push may do at its destination.
+/// Options of a push: comparison, deletes, publishing, recipes.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// How trees are compared and what is deleted.

@@ -61,7 +61,7 @@ impl Push {
         self
     }
 
-    /// What may be done at destinations, in place of the defaults. Also sets whether extraneous
+    /// Replaces the default options. Also sets whether extraneous
     /// paths are deleted.
     pub fn options(mut self, options: Options) -> Push {
         self.settings.options = options;

@@ -9,6 +9,6 @@ use crate::push::report::Report;
 pub struct Pushed {
     /// The destination.
     pub destination: Destination,
-    /// What was done there, or why it failed.
+    /// The report, or why the push failed.
     pub result: Result<Report, PushError>,
 }

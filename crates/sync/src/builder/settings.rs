@@ -1,4 +1,4 @@
-//! What is pushed where, and how.
+//! The settings of a push to several destinations.
 
 use std::path::PathBuf;
 use std::time::Duration;

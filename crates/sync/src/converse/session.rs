@@ -43,7 +43,7 @@ pub struct Session<'a> {
     group: Option<&'a PushGroup>,
 }
 
-/// What the agent is told first.
+/// The values of the first message to the agent.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SessionOptions {
     /// The id of the cached state.

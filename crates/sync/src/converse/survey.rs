@@ -1,4 +1,4 @@
-//! What is known of a destination before anything is planned.
+//! The survey of a destination, before anything is planned.
 
 use assetsync_core::protocol::AgentStatistics;
 use assetsync_core::state::{RemoteEntry, RetainedContent, State};
@@ -12,7 +12,7 @@ pub struct Survey {
     pub history: Vec<u8>,
     /// The retained contents.
     pub retained_contents: Vec<RetainedContent>,
-    /// What the agent reports about itself, its clock and its permissions.
+    /// The agent's report about itself, its clock and its permissions.
     pub statistics: AgentStatistics,
 }
 

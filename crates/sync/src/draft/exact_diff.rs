@@ -128,8 +128,8 @@ impl EqualRanges {
     }
 }
 
-/// What `gap` new bytes stand for, between a copy that ends at `before` and one that begins at
-/// `after`. Too much is cut at its end: what comes first in the gap more often resembles what was
+/// The old bytes that `gap` new bytes stand for, between a copy that ends at `before` and one that
+/// begins at `after`. Too much is cut at its end: what comes first in the gap more often resembles what was
 /// first there. Where copies go backward nothing was there, and both sides of the last one are as
 /// good as any.
 fn nearby(before: usize, after: usize, gap: usize, basis_bytes: usize) -> Range<usize> {

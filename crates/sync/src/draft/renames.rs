@@ -70,7 +70,7 @@ pub fn find(
     renames
 }
 
-/// What is the same in the paths of a family: what comes before and after the fingerprint. Short
+/// The common parts of the paths of a family: those before and after the fingerprint. Short
 /// endings come first: `app-*.js` decides before `app-*.js.map` and `app-*.js.gz`, which have the
 /// same fingerprint.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]

@@ -202,7 +202,7 @@ mod tests {
         (0..bytes).map(|_| next()).collect()
     }
 
-    /// What a sketch estimates.
+    /// The value that a sketch estimates.
     fn resemblance(one: &[u8], other: &[u8]) -> f64 {
         let one: HashSet<&[u8]> = one.windows(WINDOW).collect();
         let other: HashSet<&[u8]> = other.windows(WINDOW).collect();

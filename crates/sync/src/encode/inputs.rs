@@ -1,4 +1,4 @@
-//! What content is encoded from.
+//! The inputs of an encoding.
 
 use assetsync_core::path::RelPath;
 use assetsync_core::state::State;

@@ -26,7 +26,7 @@ const WAIT_LIMIT: Duration = Duration::from_millis(200);
 pub struct EncodeJob<'m> {
     /// The plan.
     pub plan: &'m Plan,
-    /// What content is encoded from.
+    /// The inputs of an encoding.
     pub inputs: &'m EncodeInputs<'m>,
     /// Whether the renames have not been sent yet.
     pub sends_renames: bool,

@@ -26,7 +26,7 @@ pub struct PatchSender<'p, 'e> {
     pub encoder: Encoder<'e>,
     /// The plan.
     pub plan: &'p Plan,
-    /// What content is encoded from.
+    /// The inputs of an encoding.
     pub inputs: &'p EncodeInputs<'p>,
     /// Bytes of new content in all patches.
     pub new_bytes: u64,

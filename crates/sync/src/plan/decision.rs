@@ -6,7 +6,7 @@ use assetsync_core::path::RelPath;
 /// The decision of a deploy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decision {
-    /// What is deleted.
+    /// The paths to delete.
     pub deletes: Deletes,
     /// Files of which the content is kept before they are replaced or deleted, each with the digest
     /// it is expected to have; one that has another is not kept. At most
@@ -18,7 +18,7 @@ pub struct Decision {
     pub history: Option<HistoryEdit>,
 }
 
-/// What is deleted. Paths that a filter protects never are.
+/// The paths to delete. Paths that a filter protects never are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Deletes {
     /// Nothing.
@@ -44,7 +44,7 @@ pub enum DeleteAt {
 pub struct HistoryEdit {
     /// How many bytes are kept, from the beginning of the old one.
     pub keep: u64,
-    /// What follows them. Both together are at most
+    /// The bytes after them. Both together are at most
     /// [`HISTORY_BYTES`](assetsync_core::limits::HISTORY_BYTES).
     pub append: Vec<u8>,
 }

@@ -1,4 +1,4 @@
-//! What a push refuses to delete: more than it is allowed to, and, where no push has completed
+//! Deletes that a push refuses: more than it is allowed to, and, where no push has completed
 //! before, what is no earlier version of anything in the source. There the destination may be
 //! another directory than the user means.
 
@@ -17,7 +17,7 @@ use crate::scan::source::Source;
 /// How many paths are named.
 const EXAMPLES: usize = 5;
 
-/// What build tools and web servers put beside a file.
+/// Extensions that build tools and web servers add to a file's name.
 const BESIDE: [&[u8]; 4] = [b".gz", b".br", b".zst", b".map"];
 
 /// Why a push is refused because of what it would delete.
@@ -74,7 +74,7 @@ impl fmt::Display for Foreign {
     }
 }
 
-/// What is known of source and destination before the plan is carried out.
+/// Source and destination, as they are before the plan is carried out.
 pub struct Contact<'a> {
     /// The source.
     pub source: &'a Source,
@@ -249,7 +249,7 @@ mod tests {
         assert!(foreign(&plan, &[], &state, &FingerprintRules::default()).is_empty());
     }
 
-    /// What is refused for a source `assets` with one file.
+    /// The refusal for a source `assets` with one file.
     fn refusal(there: &[&str], pushed_before: bool, max_delete: Option<u64>) -> Option<Refusal> {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("assets");

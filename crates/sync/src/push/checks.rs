@@ -1,4 +1,4 @@
-//! What must hold before anything changes at a destination.
+//! Checks before anything changes at a destination.
 
 use assetsync_core::plan::{Action, Plan};
 

@@ -1,4 +1,4 @@
-//! What all steps of a push share.
+//! The values that all steps of a push share.
 
 use assetsync_ssh::Target;
 
@@ -17,7 +17,7 @@ pub struct PushContext<'c, 'a> {
     pub target: &'c Target,
     /// How the destination is reached.
     pub connection: &'c ConnectOptions<'a>,
-    /// What the push may do.
+    /// Its options.
     pub options: &'c Options,
     /// Decides about deletes in a deploy. `None` for a plain push, whose agent publishes without a
     /// further command.

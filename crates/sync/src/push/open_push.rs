@@ -10,6 +10,6 @@ pub struct OpenPush<'c, 'a> {
     pub context: PushContext<'c, 'a>,
     /// The conversation with its agent.
     pub session: Session<'a>,
-    /// What the store has of it.
+    /// Its part of the store.
     pub cache: DestinationCache<'a>,
 }

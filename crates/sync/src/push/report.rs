@@ -39,7 +39,7 @@ impl Count {
     }
 }
 
-/// What a push did, or in a dry run would do.
+/// The result of a push, or in a dry run its plan.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
     /// Regular files in the source, and their bytes.
@@ -77,7 +77,7 @@ pub struct Report {
     pub recipes: BTreeMap<&'static str, Count>,
     /// Files that did not arrive as they were sent and were sent again.
     pub retried: u64,
-    /// What the plan was.
+    /// The plan.
     pub plan: Plan,
     /// Why the push would be refused, if this was a dry run.
     pub refused: Option<Refusal>,

@@ -26,7 +26,7 @@ pub(super) enum Agent<'a> {
     DryRun,
 }
 
-/// What a push reports and caches.
+/// The report of a push, and the values that are cached after it.
 pub(super) struct PushRecord<'a> {
     pub(super) cache: DestinationCache<'a>,
     /// The destination before the push.
@@ -61,7 +61,7 @@ impl PushRecord<'_> {
 }
 
 impl<'a> Staged<'a> {
-    /// What the push does, and what staging took.
+    /// The report so far: the plan, and the costs of staging.
     pub fn report(&self) -> &Report {
         &self.record.report
     }

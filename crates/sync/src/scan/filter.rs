@@ -23,7 +23,7 @@ pub const MAX_PATTERN_LEN: usize = 4096;
 /// The most rules a filter holds.
 pub const MAX_RULES: usize = 10_000;
 
-/// What a rule does with the paths it matches.
+/// The effect of a rule on the paths it matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// Takes them into the transfer.
@@ -46,7 +46,7 @@ impl Sides {
     pub(crate) const BOTH: Sides = Sides { sender: true, receiver: true };
 }
 
-/// What a filter says about a path.
+/// The result of a filter for a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The path takes part in the transfer.

@@ -19,7 +19,7 @@
 //! | `bare-hex` | the whole stem: 16 to 20, 32, 40 or 64 hex | webpack's `[hash][ext]` |
 //! | `bare-base64url` | the whole stem: 8 of `A-Za-z0-9_-` | Nuxt, SvelteKit |
 //!
-//! What keeps ordinary names whole:
+//! Ordinary names are kept whole:
 //!
 //! - hex needs a letter and a digit, except that 8 digits pass if they are no date (one Propshaft
 //!   digest in 43 has no letter): `report-20240131.js` stays;
@@ -72,7 +72,7 @@ pub enum RuleError {
     Regex {
         /// The rule as given.
         rule: String,
-        /// What is wrong with it.
+        /// The error in it.
         source: regex::Error,
     },
     /// It has not exactly one capture group.

@@ -89,7 +89,7 @@ impl PushGroup {
     }
 }
 
-/// What drafts depend on besides the source and the entries of the destination.
+/// Everything that drafts depend on, besides the source and the entries of the destination.
 #[derive(Clone, Copy)]
 pub struct DraftInputs<'s> {
     /// The recipes that may be used.

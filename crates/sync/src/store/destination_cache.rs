@@ -1,4 +1,4 @@
-//! What is cached about a destination: its state and the contents it has, in the
+//! The cached values of a destination: its state and the contents it has, in the
 //! [store](crate::store).
 //!
 //! Best effort: what can't be read or written here costs bytes in the next push.

@@ -21,7 +21,7 @@ pub enum StoreError {
         text::path(path)
     )]
     Io {
-        /// What was to be done with it.
+        /// The failed operation, as a verb.
         doing: &'static str,
         /// The file or directory.
         path: PathBuf,

@@ -72,7 +72,7 @@ pub struct Store {
     adding: Mutex<()>,
 }
 
-/// What was added.
+/// The result of adding contents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Added {
     /// Contents.
@@ -207,7 +207,7 @@ impl Store {
         self.open_packs_mut().refresh(&self.place)
     }
 
-    /// What a destination held after the last push to it: the state's id, and all entries in tree
+    /// The state of a destination after the last push to it: the state's id, and all entries in tree
     /// order.
     pub(crate) fn state(&self, destination: &DestinationKey) -> Option<CachedState> {
         let bytes = fs::read(self.state_path(destination)).ok()?;
@@ -277,7 +277,7 @@ impl Store {
         self.place.states_dir().join(destination.to_string())
     }
 
-    /// What the store holds.
+    /// The sizes and destinations of the store.
     pub fn status(&self) -> Result<StoreStatus, StoreError> {
         status::status(&self.place, self.limit_bytes)
     }

@@ -53,7 +53,7 @@ impl Pack {
         Ok(index.map(|index| Pack { file, index, found }))
     }
 
-    /// What is in it.
+    /// Its contents.
     pub fn index(&self) -> &PackIndex {
         &self.index
     }

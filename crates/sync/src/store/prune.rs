@@ -36,7 +36,7 @@ const PACKS_AFTER_MERGE: usize = 8;
 /// contents.
 const STATES_PART: u64 = 4;
 
-/// What pruning did.
+/// The result of pruning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// Destinations that were forgotten.

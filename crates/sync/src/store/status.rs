@@ -1,4 +1,4 @@
-//! What a store holds, for people.
+//! The status of a store, for people.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,7 +11,7 @@ use super::pack::Pack;
 use super::prune;
 use super::state_file::StateFile;
 
-/// What a store holds.
+/// The status of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreStatus {
     /// Its directory.

@@ -121,7 +121,7 @@ impl Index {
     }
 }
 
-/// What each byte adds to a hash: the outputs of SplitMix64.
+/// The value that each byte adds to a hash: the outputs of SplitMix64.
 const GEAR: [u64; 256] = {
     let mut gear = [0; 256];
     let mut byte = 0;

@@ -4,7 +4,7 @@
 //! the plain loops here are those a compiler turns into vector instructions, even those every
 //! processor has.
 
-/// What librsync adds to every byte, so that zeros count.
+/// librsync adds this to every byte, so that zeros count.
 const OFFSET: u16 = 31;
 
 /// Windows summed at once.

@@ -11,7 +11,7 @@ struct BuiltIn {
     accepts: fn(&[u8]) -> bool,
 }
 
-/// What surrounds a fingerprint, besides the extensions after it.
+/// The text around a fingerprint, besides the extensions after it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// A name and a separator before it; the extensions may be missing.
@@ -137,7 +137,7 @@ fn reads_as_words(bytes: &[u8]) -> bool {
     parts().all(|part| is_camel_case(part) || several && is_short_part(part))
 }
 
-/// What passes beside words, but would be too common in digests by itself: `pt`, `BR`, `02`.
+/// Short parts that pass beside words, but are too common in digests alone: `pt`, `BR`, `02`.
 fn is_short_part(part: &[u8]) -> bool {
     let all = |kind: fn(&u8) -> bool| part.iter().all(kind);
     all(u8::is_ascii_digit)
