@@ -1,11 +1,13 @@
 //! Bad input: a clear error that names the thing, exit code 1 or 2, and nothing changed at the
 //! destination.
 
-use std::ffi::OsStr;
+mod agents;
+mod terminal;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use assetsync_testbed::Sshd;
@@ -407,170 +409,8 @@ fn a_login_shell_that_prints_a_little_is_warned_of_and_one_that_prints_much_is_r
     site.check_untouched("endless noise");
 }
 
-#[test]
-fn an_installed_agent_that_is_damaged_is_installed_again() {
-    let site = Site::new();
-    let own = cache().join(format!("damaged-{}", std::process::id()));
-    let _remove = OnDrop(|| drop(fs::remove_dir_all(&own)));
-    fs::create_dir(&own).unwrap();
-    let push = || site.push().env("XDG_CACHE_HOME", &own).run();
-    push().assert_ok();
-    let agent = only_agent(&own);
-    let good = fs::read(&agent).unwrap();
-    let mut flipped = good.clone();
-    flipped[good.len() / 2] ^= 1;
-    for bad in
-        [&flipped[..], &good[..good.len() / 2], b"", b"#!/bin/sh\ntouch /tmp/should-not-run\n"]
-    {
-        fs::write(&agent, bad).unwrap();
-        site.reset();
-        push().assert_ok();
-        site.check_equal("with an agent installed again");
-        assert!(fs::read(&agent).unwrap() == good, "the agent is as it was");
-    }
-    assert!(!Path::new("/tmp/should-not-run").exists());
-    // A link is not followed, be it to a good agent.
-    let elsewhere = site.dir.join("elsewhere");
-    fs::copy(&agent, &elsewhere).unwrap();
-    fs::remove_file(&agent).unwrap();
-    symlink(&elsewhere, &agent).unwrap();
-    site.reset();
-    push().assert_ok();
-    assert!(!fs::symlink_metadata(&agent).unwrap().is_symlink());
-}
-
-fn only_agent(cache: &Path) -> PathBuf {
-    let items = fs::read_dir(cache.join("assetsync")).unwrap();
-    let paths = items.map(|item| item.unwrap().path());
-    let is_agent =
-        |path: &PathBuf| path.file_name().unwrap().as_encoded_bytes().starts_with(b"agent-");
-    let names: Vec<PathBuf> = paths.filter(is_agent).collect();
-    assert_eq!(names.len(), 1, "{names:?}");
-    names[0].clone()
-}
-
-/// A remote shell on a machine of another kind.
-fn strange_machine(site: &Site) -> PathBuf {
-    let programs = site.dir.join("programs");
-    fs::create_dir_all(&programs).unwrap();
-    // Where nothing can be started the shell would find the real one.
-    script(&programs.join("uname"), "#!/bin/sh\necho Linux faketron\n");
-    // Its kernel is one of those that do not say in /proc what they run on.
-    let command = "command=$(printf %s \"$2\" | sed s,/proc/sys/kernel/arch,/nowhere,)";
-    let path = format!("PATH='{}':$PATH", programs.display());
-    shell(site, &format!("{command}\n{path} exec /bin/sh -c \"$command\""))
-}
-
-#[test]
-fn agent_bytes_that_are_damaged_or_not_there() {
-    let site = Site::new();
-    let strange = strange_machine(&site);
-    let outcome = site.push_by(&strange).run();
-    outcome.assert_failed(&["somewhere", "Linux-faketron"]);
-    code(&outcome, 1);
-    site.check_untouched("no agent");
-    let agents = site.dir.join("agents");
-    fs::create_dir(&agents).unwrap();
-    fs::write(agents.join("assetsync-agent-Linux-faketron"), "no program at all").unwrap();
-    let outcome = site.push_by(&strange).env("ASSETSYNC_AGENTS", &agents).run();
-    outcome.assert_failed(&["somewhere", "agent"]);
-    code(&outcome, 1);
-    site.check_untouched("a damaged agent");
-}
-
-#[test]
-fn another_version_of_the_protocol() {
-    let site = Site::new();
-    let own = cache().join(format!("version-{}", std::process::id()));
-    let _remove = OnDrop(|| drop(fs::remove_dir_all(&own)));
-    fs::create_dir(&own).unwrap();
-    site.push().env("XDG_CACHE_HOME", &own).run().assert_ok();
-    let agent = only_agent(&own);
-    let mut command = Command::new(&agent);
-    command.arg("00ff").stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut started = command.spawn().unwrap();
-    use std::io::Write;
-    started.stdin.take().unwrap().write_all(b"assetsync 99 00\n").unwrap();
-    let output = started.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.starts_with("assetsync:00ff:ready\n"), "{said:?}");
-    assert!(said.contains("version 99") && !output.status.success(), "{said:?}");
-    // What a sender makes of such an agent: it says the very same, as a failure.
-    let answer = site.dir.join("answer");
-    fs::write(&answer, &output.stdout["assetsync:00ff:ready\n".len()..]).unwrap();
-    let lines =
-        format!("{NONCE}echo assetsync:$1:ready; cat '{}'; cat > /dev/null", answer.display());
-    site.reset();
-    let outcome = site.push_by(&shell(&site, &lines)).run();
-    outcome.assert_failed(&["version 99"]);
-    site.check_untouched("another version");
-}
-
 /// Makes `$1` the nonce.
 const NONCE: &str = "set -- ${2#*\"' sh \"}\n";
-
-/// Escape, reversed order, a new line, a carriage return, an invisible character, a byte that is no
-/// character: as
-/// `printf` takes them.
-const HOSTILE: &str = r"\033[2J\342\200\256gnp\nassetsync: done\rX\342\200\213\377";
-
-#[test]
-fn text_of_a_host_does_not_drive_the_terminal() {
-    let site = Site::new();
-    let lines = [
-        format!("printf '{HOSTILE}' >&2; exit 3"),
-        format!("printf '{HOSTILE}'; exit 3"),
-        format!("printf '{HOSTILE}\n'; exec /bin/sh -c \"$2\""),
-        format!("{NONCE}printf \"assetsync:$1:unsupported:{HOSTILE}\\n\""),
-        format!("{NONCE}printf \"assetsync:$1:nowhere:{HOSTILE}\\n\""),
-    ];
-    for lines in lines {
-        let shell = shell(&site, &lines);
-        let outcome = site.push_by(&shell).run();
-        outcome.assert_safe_to_show();
-        assert!(
-            format!("{}{}", outcome.stdout, outcome.stderr).contains("u{202e}"),
-            "{outcome:#?}"
-        );
-        let shell = format!("/bin/sh {}", shell.display());
-        let destination = format!("somewhere:{}", site.destination().display());
-        assert_words_are_safe(&site.source(), &["-v", "-e", &shell, &destination]);
-    }
-}
-
-#[test]
-fn names_of_files_do_not_drive_the_terminal() {
-    let site = Site::new();
-    let hostile = "a\u{1b}[2J\u{202e}gnp\nb\r\u{200b}.js";
-    fs::write(site.source().join(hostile), "x").unwrap();
-    let destination = site.dir.join("other").display().to_string();
-    let outcome = Push::new(&site.source(), &destination).with(["-n"]).run();
-    outcome.assert_safe_to_show();
-    assert!(outcome.stdout.contains("u{202e}gnp"), "{outcome:#?}");
-    assert_words_are_safe(&site.source(), &["-n", "--itemize-changes", &destination]);
-    assert_words_are_safe(&site.source(), &["-v", &destination]);
-    assert_words_are_safe(&site.dir.join(hostile), &[&destination]);
-}
-
-/// Pushes, without `--json`, and checks that what was reversed is there as an escape, and nothing
-/// drives the terminal.
-fn assert_words_are_safe(source: &Path, options: &[&str]) {
-    let machine = crate::support::Machine::new();
-    let ran = machine.run(
-        ["push"]
-            .into_iter()
-            .chain(options.iter().copied().take(options.len() - 1))
-            .map(OsStr::new)
-            .chain([source.as_os_str(), OsStr::new(options[options.len() - 1])]),
-    );
-    let said = format!("{}{}", ran.stdout(), ran.stderr());
-    let drives = |c: char| c != '\n' && c != '\t' && assetsync_core::text::is_unsafe(c);
-    assert!(said.contains(r"\u{202e}gnp") && !said.contains(drives), "{options:?}: {said:?}");
-    assert!(
-        !said.lines().any(|line| line.starts_with("b\\r")),
-        "a name goes over two lines: {said:?}"
-    );
-}
 
 #[test]
 fn a_way_that_goes_silent() {
@@ -604,21 +444,4 @@ fn a_remote_shell_that_does_not_exist_or_ends() {
     let outcome = push("/bin/sh -c 'echo my own reason >&2; exit 7'");
     outcome.assert_failed(&["somewhere", "my own reason", "7"]);
     site.check_untouched("no remote shell");
-}
-
-#[test]
-fn an_agent_that_breaks_a_limit() {
-    let site = Site::new();
-    for (bytes, said) in [
-        ("\\115\\000\\000\\000", "unknown kind 77"),
-        ("\\001\\377\\377\\377", "too long"),
-        ("\\003\\001\\000\\000x", "too long"),
-        ("\\001\\004\\000\\000abcd", "damaged"),
-    ] {
-        let lines = format!("{NONCE}echo assetsync:$1:ready; printf '{bytes}'; cat > /dev/null");
-        let outcome = site.push_by(&shell(&site, &lines)).run();
-        outcome.assert_failed(&[said]);
-        code(&outcome, 1);
-        site.check_untouched(said);
-    }
 }

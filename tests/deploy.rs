@@ -1,15 +1,17 @@
 //! Deploys to a fleet: all hosts or none, and what is kept of earlier deploys.
 
+mod hosts;
+mod secrets;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
-use assetsync_testbed::Sshd;
 use assetsync_testbed::tree::{DiffOptions, diff_trees, snapshot};
 use serde_json::Value;
 
 use crate::fleet::{Fleet, events, rollout};
-use crate::support::{OrFail, assert_equal, fresh_corpus, scratch, text};
+use crate::support::{OrFail, fresh_corpus, scratch, text};
 
 /// What a build of version `n` leaves, as Sprockets names it.
 fn version(fleet: &Fleet, n: u32) {
@@ -290,39 +292,6 @@ fn assert_contains(expected: &Path, found: &Path) {
 }
 
 #[test]
-fn one_bad_host_of_four_and_nothing_is_published_anywhere() {
-    let fleet = Fleet::of(4);
-    version(&fleet, 1);
-    fleet.json("deploy production");
-    let before: Vec<_> = fleet.hosts.iter().map(|host| names(&host.assets())).collect();
-    // It refuses the key.
-    let keys = fleet.hosts[2].sshd.dir().join("authorized_keys");
-    let good = fs::read(&keys).or_fail();
-    fs::write(&keys, "").or_fail();
-    version(&fleet, 2);
-    let ran = fleet.run("deploy production");
-    assert_eq!(ran.code(), Some(1), "{}", ran.stderr());
-    assert!(ran.stderr().contains("assetsync: web3: "), "{}", ran.stderr());
-    assert!(ran.stderr().contains("1 of 4 failed, so nothing is published"), "{}", ran.stderr());
-    assert!(fleet.built().join("app-00000002.js").exists());
-    let after: Vec<_> = fleet.hosts.iter().map(|host| names(&host.assets())).collect();
-    assert_eq!(after, before);
-
-    let ran = fleet.run("deploy production --keep-going --json");
-    assert_eq!(ran.code(), Some(3), "{}", ran.stderr());
-    let lines = events(&ran);
-    let stands: Vec<_> = done(&lines).iter().map(|done| done["stands"].clone()).collect();
-    assert_eq!(stands, ["live", "live", "before", "live"]);
-    assert_eq!(rollout(&lines)["exit"], 3);
-
-    fs::write(&keys, good).or_fail();
-    fleet.json("deploy production");
-    for host in &fleet.hosts {
-        assert!(host.assets().join("app-00000002.js").exists(), "{}", host.name);
-    }
-}
-
-#[test]
 fn hooks_and_restart_run_where_they_should_and_their_output_has_the_hosts_name() {
     let fleet = Fleet::of(2);
     fleet.configure(
@@ -451,22 +420,6 @@ fn a_dry_run_changes_nothing_and_shows_the_plan() {
 }
 
 #[test]
-fn a_server_that_takes_few_at_a_time_is_tried_again() {
-    let shy = || Sshd::builder().config("MaxStartups 1:100:1").in_home().start().or_fail();
-    let fleet = Fleet::from([shy()]);
-    // Five sets of assets: five connections to one host at once.
-    let sets: String = (1..=5)
-        .map(|n| format!("[assets.set{n}]\nsource = \"public/assets\"\ndestination = \"set{n}\"\n"))
-        .collect();
-    version(&fleet, 1);
-    fleet.configure(&sets);
-    fleet.json("push production");
-    for n in 1..=5 {
-        assert_equal(&fleet.built(), &fleet.hosts[0].deploy_to().join(format!("shared/set{n}")));
-    }
-}
-
-#[test]
 fn the_example_of_a_deploy_tool_deploys() {
     let fleet = Fleet::of(2);
     version(&fleet, 1);
@@ -485,111 +438,6 @@ fn the_example_of_a_deploy_tool_deploys() {
     assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
     assert_eq!(said.lines().next(), Some("stage"), "{said}");
     fleet.assert_serves(&fleet.built());
-}
-
-/// Settings in which a secret stands in an environment and in the texts of hooks.
-fn with_secret(hook: &str) -> String {
-    format!(
-        "environment.API_TOKEN = \"hunter22\"\nbuild.environment.API_TOKEN = \"hunter22\"\n{hook}\n"
-    )
-}
-
-#[test]
-fn a_secret_in_a_command_that_fails_is_shown_nowhere() {
-    let fleet = Fleet::of(1);
-    version(&fleet, 1);
-    for (words, setting) in [
-        (
-            "deploy production",
-            "hooks.before_publish = [\"sh -c 'echo hunter22; exit 3' hunter22\"]",
-        ),
-        ("deploy production", "hooks.before_publish = [\"curl-that-is-not-there hunter22\"]"),
-        ("deploy production", "hooks.before_publish = [\"echo 'hunter22\"]"),
-        ("deploy production", "hooks.before_publish = [\"/hunter22 x\"]"),
-        (
-            "deploy production",
-            "hooks.before_publish = [\"printf hunt; sleep 0; printf er22; false\"]",
-        ),
-        ("deploy production", "build.command = \"echo hunter22 >&2; exit 4\""),
-        (
-            "deploy production",
-            "hooks.before_publish = [{ run = \"echo hunter22 >&2; exit 3\", roles = [\"web\"] }]",
-        ),
-        (
-            "deploy production",
-            "hooks.before_publish = [{ run = \"echo 'hunter22\", roles = [\"web\"] }]",
-        ),
-        ("deploy production", "restart.command = \"test hunter22 = x\""),
-        (
-            "deploy production",
-            "hooks.before_publish = [\"false\"]\nhooks.on_failure = [\"test hunter22 = x\"]",
-        ),
-        ("config production", "hooks.before_publish = [\"notify --to hunter22\"]"),
-    ] {
-        fleet.configure(&with_secret(setting));
-        for json in ["", " --json", " -v"] {
-            if words.starts_with("config") && json == " -v" {
-                continue;
-            }
-            let ran = fleet.run(&format!("{words}{json}"));
-            let said = format!("{}{}", ran.stdout(), ran.stderr());
-            assert!(!said.contains("hunter22"), "{setting}: {said}");
-            let fails = words.starts_with("deploy");
-            assert_eq!(ran.code(), Some(i32::from(fails)), "{setting}: {said}");
-        }
-    }
-}
-
-#[test]
-fn everything_gets_through_to_a_server_that_lets_one_in_at_a_time() {
-    let strict = || Sshd::builder().config("PerSourceMaxStartups 1").in_home().start().or_fail();
-    let fleet = Fleet::from([strict()]);
-    let sets: String = (1..=5)
-        .map(|n| format!("[assets.set{n}]\nsource = \"public/assets\"\ndestination = \"set{n}\"\n"))
-        .collect();
-    for transport in ["ssh2", "openssh"] {
-        fleet.configure(&format!(
-            "ssh.transport = \"{transport}\"\nbuild.command = \"true\"\nbuild.cleanup = false\n\
-             hooks.after_publish = [{{ run = \"echo ran\", roles = [\"web\"] }}]\n\
-             restart.command = \"touch restarted-{transport}\"\n{sets}"
-        ));
-        for n in 1..=2 {
-            version(&fleet, n);
-            fleet.json("deploy production");
-        }
-        let statuses = fleet.json("status production");
-        let good = statuses.iter().filter(|status| status["ok"] == true).count();
-        assert_eq!(good, 5, "{statuses:?}");
-        fleet.json("rollback production");
-        fleet.json("prune production");
-        let current = fleet.hosts[0].deploy_to().join("current");
-        assert!(current.join(format!("restarted-{transport}")).exists());
-    }
-}
-
-#[test]
-fn a_place_that_is_lost_during_a_hook_fails_the_deploy_even_if_it_is_the_only_one() {
-    let fleet = Fleet::of(1);
-    version(&fleet, 1);
-    fleet.json("deploy production");
-    fleet.configure("hooks.before_publish = [\"touch staged; until test -e lost; do :; done\"]\n");
-    version(&fleet, 2);
-    let mut command = fleet.command("deploy production --json");
-    let child = command.stdout(std::process::Stdio::piped()).spawn().or_fail();
-    crate::interruptions::faults::until("all is staged", || {
-        fleet.project().join("staged").exists().then_some(())
-    });
-    let sshd = &fleet.hosts[0].sshd;
-    sshd.kill_sessions();
-    crate::interruptions::faults::until("the session ends", || {
-        sshd.session_pids().is_empty().then_some(())
-    });
-    fs::write(fleet.project().join("lost"), "").or_fail();
-    let ran = crate::support::Ran(child.wait_with_output().or_fail());
-    assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
-    let events = events(&ran);
-    assert_eq!(done(&events)[0]["stands"], "before", "{events:?}");
-    assert!(!fleet.hosts[0].assets().join("app-00000002.js").exists());
 }
 
 #[test]
@@ -622,20 +470,4 @@ fn prune_says_what_it_deletes_and_a_dry_run_what_it_would() {
     assert!(!fleet.hosts[0].assets().join("app-00000001.js").exists());
     let again = fleet.run("prune production");
     assert!(again.stdout().contains("web1: 0 old files deleted, 0 B"), "{}", again.stdout());
-}
-
-#[test]
-fn a_user_who_cannot_read_the_history_is_told_so() {
-    let fleet = Fleet::of(1);
-    version(&fleet, 1);
-    fleet.json("deploy production");
-    // Whoever logs in is root here, so what keeps others out is a directory that is none.
-    let public = fleet.hosts[0].deploy_to().join("shared/public");
-    let work = public.join(".assetsync-assets");
-    fs::rename(&work, public.join("moved")).or_fail();
-    symlink(".assetsync-assets", &work).or_fail();
-    let ran = fleet.run("status production");
-    assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
-    assert!(ran.stdout().contains(".assetsync-assets"), "{}", ran.stdout());
-    assert!(!ran.stdout().contains("no deploy yet"), "{}", ran.stdout());
 }
