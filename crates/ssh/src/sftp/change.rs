@@ -1,6 +1,7 @@
 //! Changes of the tree that are one request each.
 
-use super::session::{Op, POSIX_RENAME};
+use super::reply::Op;
+use super::session::POSIX_RENAME;
 use super::wire::{Packet, kind};
 
 /// A change that is one request.

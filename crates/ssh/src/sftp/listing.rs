@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::session::{Op, Reply, is_end_of_file};
+use super::reply::{Op, Reply, is_end_of_file};
 use super::wire::{Attributes, Fields, Packet, kind};
 use super::{Result, SftpError, SftpErrorKind, SftpSession};
 

@@ -10,6 +10,7 @@
 mod change;
 mod error;
 mod listing;
+mod reply;
 mod session;
 mod upload;
 mod window;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
 
-use super::session::{FSYNC, Op, Reply, open_packet};
+use super::reply::{Op, Reply};
+use super::session::{FSYNC, open_packet};
 use super::window::WINDOW;
 use super::wire::{Packet, kind};
 use super::{Result, SftpError, SftpSession};

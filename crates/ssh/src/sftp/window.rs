@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::session::{Op, Reply};
+use super::reply::{Op, Reply};
 use super::wire::{Attributes, Packet, kind};
 use super::{Change, Result, SftpSession};
 

@@ -107,6 +107,23 @@ impl<'a> SftpHost<'a> {
         Ok(())
     }
 
+    /// Makes a read-only destination writable; returns the change that undoes that. What refuses
+    /// shows when nothing can be made in it.
+    pub fn open_root(
+        &mut self,
+        root: &[u8],
+        mode: Option<u32>,
+    ) -> Result<Option<Change>, PushError> {
+        let Some(mode) = mode.map(|mode| mode & 0o7777).filter(|mode| !is_open(*mode)) else {
+            return Ok(None);
+        };
+        let set =
+            |mode| Change::SetAttributes { path: root.to_vec(), mode: Some(mode), mtime: None };
+        let opened = self.session.change_all(&[set(mode | 0o700)]);
+        opened.map_err(|error| self.refused(&error))?;
+        Ok(Some(set(mode)))
+    }
+
     /// Those of `listed` that are directories, made writable; the others are links that the server
     /// lists as what they lead to, and are removed like files.
     fn open_dirs(

@@ -1,5 +1,7 @@
 //! Publishes over SFTP: renames what is staged into place, in the order of [`PublishOrder`].
 
+mod deletes;
+
 use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, Plan};
@@ -11,7 +13,7 @@ use assetsync_ssh::sftp::{Change, SftpError, SftpErrorKind};
 use super::host::{self, SftpHost, ignore_missing};
 use super::kept_attributes::{KeptAttributes, Wanted};
 use super::links::Links;
-use super::publish_order::{Delete, NewDir, PublishOrder};
+use super::publish_order::{NewDir, PublishOrder};
 use super::staging_dir::StagingDir;
 use super::{aliases, links, names, upload};
 use crate::error::PushError;
@@ -346,58 +348,6 @@ impl<'p, 'a> Publisher<'p, 'a> {
             self.remote.notice(&format!("Can't put back what was moved aside: {error}"));
         }
         done
-    }
-
-    /// Deletes everything that shall go; what can't be deleted does not keep the rest.
-    fn delete_all(&mut self, steps: &PublishOrder) -> std::result::Result<(), PushError> {
-        let mut refused = Vec::new();
-        for level in &steps.deletes {
-            let removes: Vec<Change> =
-                level.iter().filter_map(|step| self.remove_of(*step)).collect();
-            let done = self.remote.session.change_all(&removes);
-            let done = done.map_err(|error| self.explain(&error))?;
-            for (step, done) in level.iter().zip(done) {
-                match ignore_missing(done) {
-                    Ok(()) => {}
-                    Err(error) if step.is_dir && self.stays(*step, &error) => {}
-                    Err(error) => refused.push(error),
-                }
-            }
-        }
-        match (refused.first(), refused.len()) {
-            (None, _) => Ok(()),
-            (Some(error), 1) => Err(self.explain(error)),
-            (Some(error), count) => {
-                let error = SftpError {
-                    detail: format!("{} (of {count} such paths)", error.detail),
-                    ..error.clone()
-                };
-                Err(self.explain(&error))
-            }
-        }
-    }
-
-    fn remove_of(&self, step: Delete) -> Option<Change> {
-        let path = self.at(&self.action(step.at)?.path);
-        Some(match step.is_dir {
-            true => Change::Rmdir { path },
-            false => Change::Remove { path },
-        })
-    }
-
-    /// Whether a directory stays because another process created something there meanwhile, or a
-    /// filter protects it.
-    fn stays(&mut self, step: Delete, error: &SftpError) -> bool {
-        let Some(Action { path, .. }) = self.action(step.at) else { return false };
-        let stays = error.kind == SftpErrorKind::Failure && self.has_content(&self.at(path));
-        if stays {
-            self.remote.notice(&format!("{path} is not empty and stays"));
-        }
-        stays
-    }
-
-    fn has_content(&mut self, path: &[u8]) -> bool {
-        self.remote.session.read_dir(path).is_ok_and(|listed| !listed.is_empty())
     }
 
     fn set_dir_modes(&mut self, steps: &PublishOrder, kept: &mut KeptAttributes) -> Result<()> {

@@ -190,7 +190,7 @@ impl StagingDir {
         let [of_root, in_root, in_parent] = looked[..] else {
             return Err(remote.fail(FailureCode::Protocol, root, "the server left out a reply"));
         };
-        let closed_root = open_root(remote, root, of_root.and_then(|there| there.mode))?;
+        let closed_root = remote.open_root(root, of_root.and_then(|there| there.mode))?;
         let beside = beside.filter(|_| in_root.is_none()).map(|work| (work, in_parent));
         match StagingDir::open_in(remote, root, beside, (inside, in_root)) {
             Ok(stage) => Ok(StagingDir { closed_root, ..stage }),
@@ -348,22 +348,6 @@ impl StagingDir {
             });
         moved.map_err(|error| remote.refused(&error))
     }
-}
-
-/// Makes a read-only destination writable; returns the change that undoes that. What refuses shows
-/// when nothing can be made in it.
-fn open_root(
-    remote: &mut SftpHost<'_>,
-    root: &[u8],
-    mode: Option<u32>,
-) -> Result<Option<Change>, PushError> {
-    let Some(mode) = mode.map(|mode| mode & 0o7777).filter(|mode| !names::is_open(*mode)) else {
-        return Ok(None);
-    };
-    let set = |mode| Change::SetAttributes { path: root.to_vec(), mode: Some(mode), mtime: None };
-    let opened = remote.session.change_all(&[set(mode | 0o700)]);
-    opened.map_err(|error| remote.refused(&error))?;
-    Ok(Some(set(mode)))
 }
 
 /// Whether an existing work directory can be trusted: it belongs to the same user, or root works in
