@@ -21,8 +21,8 @@ use assetsync_core::protocol::FailureCode;
 use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
 use assetsync_sync::internals::{NoMonitor, push_over_sftp};
 use assetsync_sync::{
-    CompareBy, ConnectOptions, Event, Filter, Monitor, Options, PushError, Refusal, Report, Rule,
-    Source, Store,
+    ConnectOptions, Event, Filter, Monitor, Options, PushError, Refusal, Report, Rule, Source,
+    Store,
 };
 use assetsync_testbed::tree::{DiffOptions, Entry, Mtimes, Tree, TreePair, diff_trees, snapshot};
 use assetsync_testbed::{Route, Sshd, corpora};
@@ -157,7 +157,7 @@ impl Host {
         options.max_delete = how.max_delete;
         options.policy.filter = how.filter.clone();
         if how.by_size {
-            options.policy.rule = CompareBy::SizeOnly;
+            options.policy.size_only = true;
         }
         push_over_sftp(source, &target, &connection, &options, monitor)
     }

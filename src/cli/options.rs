@@ -8,9 +8,7 @@ use std::time::Duration;
 use assetsync_core::recipe::Recipes;
 use assetsync_core::text;
 use assetsync_ssh::{AddressFamily, SshOptions, TransportKind};
-use assetsync_sync::{
-    CompareBy, DEFAULT_PATTERNS, Destination, EntryPoints, Options, Policy, Push,
-};
+use assetsync_sync::{DEFAULT_PATTERNS, Destination, EntryPoints, Options, Policy, Push};
 use clap::ArgMatches;
 
 use super::args::{PushArguments, SelectionArguments, SshArguments, TransportArgument};
@@ -94,7 +92,7 @@ fn allowed(
     let all = DEFAULT_PATTERNS.iter().map(|pattern| pattern.as_bytes()).chain(own);
     let policy = Policy {
         delete: choice.deletes(),
-        rule: if choice.size_only { CompareBy::SizeOnly } else { CompareBy::Content },
+        size_only: choice.size_only,
         filter: rules::filter(matches, choice)?,
         links: choice.links(),
         entry_points: EntryPoints::new(all).map_err(CommandError::usage)?,

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use assetsync_core::text;
-use assetsync_sync::{Filter, FilterLine, Rule, Sides, parse_line, parse_lines};
+use assetsync_sync::{Filter, Rule, Sides, parse_lines};
 use clap::ArgMatches;
 
 use super::args::SelectionArguments;
@@ -93,25 +93,17 @@ impl Rules {
 
     /// Adds a rule of `--filter`, or the rules of the file that it names.
     fn add_line(&mut self, line: &[u8], depth: usize) -> Result<(), CommandError> {
-        match parse_line(line).map_err(CommandError::usage)? {
-            FilterLine::Rule { rule, sides, pattern } => {
-                let sides = sides.unwrap_or(self.sides);
-                self.filter.push_pattern(rule, sides, pattern).map_err(CommandError::usage)
-            }
-            FilterLine::Clear => {
-                self.filter.clear();
-                Ok(())
-            }
-            FilterLine::Merge(path) if depth < MAX_DEPTH => {
-                let text = read("rules", Path::new(OsStr::from_bytes(path)))?;
-                let mut lines = parse_lines(&text, Rule::Exclude);
-                lines.try_for_each(|(_, line)| self.add_line(line, depth + 1))
-            }
-            FilterLine::Merge(path) => Err(CommandError::usage(format!(
+        let merged = self.filter.push_line(line, self.sides).map_err(CommandError::usage)?;
+        let Some(path) = merged else { return Ok(()) };
+        if depth == MAX_DEPTH {
+            return Err(CommandError::usage(format!(
                 "{} is merged more than {MAX_DEPTH} files deep",
                 text::name(path)
-            ))),
+            )));
         }
+        let text = read("rules", Path::new(OsStr::from_bytes(path)))?;
+        let mut lines = parse_lines(&text, Rule::Exclude);
+        lines.try_for_each(|(_, line)| self.add_line(line, depth + 1))
     }
 }
 

@@ -34,14 +34,14 @@ mod share;
 mod store;
 
 pub use crate::builder::{Interaction, PreparedPush, Push, Pushed};
-pub use crate::compare::content_match::{CompareBy, SourceEntry};
+pub use crate::compare::content_match::SourceEntry;
 pub use crate::compare::policy::Policy;
 pub use crate::connect::start_agent::ConnectOptions;
 pub use crate::converse::survey::Survey;
 pub use crate::destination::Destination;
 pub use crate::error::PushError;
 pub use crate::event::{Event, Monitor};
-pub use crate::options::{Options, Publishing};
+pub use crate::options::Options;
 pub use crate::placement::PlacementError;
 pub use crate::plan::decide::Decide;
 pub use crate::plan::decision::{Decision, DeleteAt, Deletes, HistoryEdit};
@@ -52,9 +52,7 @@ pub use crate::push::report::{Count, Report};
 pub use crate::push::staged::{Live, Staged};
 pub use crate::push::survey::survey;
 pub use crate::scan::entry_points::{DEFAULT_PATTERNS, EntryPoints};
-pub use crate::scan::filter::{
-    Filter, FilterError, FilterLine, Rule, Sides, parse_line, parse_lines,
-};
+pub use crate::scan::filter::{Filter, FilterError, Rule, Sides, parse_lines};
 pub use crate::scan::links::LinkRules;
 pub use crate::scan::logical_name::{FingerprintRules, RuleError};
 pub use crate::scan::notice::{About, ScanNotice};

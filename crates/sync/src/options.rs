@@ -13,19 +13,10 @@ pub struct Options {
     pub max_delete: Option<u64>,
     /// Let an empty source empty the destination.
     pub allow_empty: bool,
-    /// How the destination comes to hold what the source holds.
-    pub publish: Publishing,
+    /// Publish all at once: a new tree, built beside the destination from links to what stays, is
+    /// exchanged with it. Otherwise file by file, entry points last: every path is whole at every
+    /// moment.
+    pub whole_directory: bool,
     /// The only ways files may take; if none are given, all that pay on the way to the destination.
     pub recipes: Option<Recipes>,
-}
-
-/// How a destination comes to hold what the source holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Publishing {
-    /// File by file, entry points last: every path is whole at every moment.
-    #[default]
-    Files,
-    /// All at once: a new tree, built beside the destination from links to what stays, changes
-    /// places with it.
-    Directory,
 }

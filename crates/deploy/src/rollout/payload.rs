@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use assetsync_core::recipe::Recipes;
 use assetsync_sync as sender;
 use assetsync_sync::{
-    Decide, EntryPoints, Filter, FingerprintRules, Options, Publishing, Rule, RuleError, Source,
+    Decide, EntryPoints, Filter, FingerprintRules, Options, Rule, RuleError, Source,
 };
 
 use super::error::RolloutError;
@@ -37,11 +37,8 @@ pub(super) fn options(set: &AssetSet, recipes: Option<Recipes>) -> Result<Option
         names: names(set)?,
         ..sender::Policy::default()
     };
-    let publish = match set.publish {
-        Publish::Files => Publishing::Files,
-        Publish::Directory => Publishing::Directory,
-    };
-    Ok(Options { policy, publish, recipes, ..Options::default() })
+    let whole_directory = set.publish == Publish::Directory;
+    Ok(Options { policy, whole_directory, recipes, ..Options::default() })
 }
 
 /// The retention of an asset set.

@@ -11,7 +11,9 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use assetsync_ssh::{Agents, SshOptions, TransportError};
+#[cfg(test)]
+use assetsync_ssh::Agents;
+use assetsync_ssh::{SshOptions, TransportError};
 
 pub use self::interaction::Interaction;
 use self::interaction::Unattended;
@@ -98,8 +100,9 @@ impl Push {
         self
     }
 
-    /// The agents to install on hosts, in place of the carried ones and those found beside them.
-    pub fn agents(mut self, agents: Agents) -> Push {
+    /// The agents to install on hosts, for tests.
+    #[cfg(test)]
+    fn agents(mut self, agents: Agents) -> Push {
         self.settings.agents = agents;
         self
     }

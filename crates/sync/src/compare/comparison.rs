@@ -73,7 +73,7 @@ impl<'a> Comparison<'a> {
         let pairs = source.iter().zip(&known);
         let same = pairs
             .map(|(local, known)| match known.and_then(|known| state.entries.get(known as usize)) {
-                Some(remote) => same_content(local, remote, policy.rule),
+                Some(remote) => same_content(local, remote, policy.size_only),
                 None => ContentMatch::No,
             })
             .collect();
@@ -167,7 +167,7 @@ impl<'a> Comparison<'a> {
         }
         for (&at, &known) in &self.aliases {
             let remote = &self.state.entries[known as usize];
-            self.same[at] = match same_content(&self.source[at], remote, self.policy.rule) {
+            self.same[at] = match same_content(&self.source[at], remote, self.policy.size_only) {
                 ContentMatch::Yes => ContentMatch::Yes,
                 _ => ContentMatch::No,
             };

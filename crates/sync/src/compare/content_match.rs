@@ -13,17 +13,6 @@ pub struct SourceEntry {
     pub digest: Option<Digest>,
 }
 
-/// How the contents of two files are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CompareBy {
-    /// By digest if the destination knows it, else by reading the destination's file. Times do not
-    /// count: builds with fixed times change files without changing size and mtime.
-    #[default]
-    Content,
-    /// Files of the same size are the same (`--size-only`).
-    SizeOnly,
-}
-
 /// Whether the contents of two files are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentMatch {
@@ -56,7 +45,7 @@ impl MtimeResolution {
 }
 
 /// Compares the contents of two regular files at the same path.
-pub fn same_content(local: &SourceEntry, remote: &RemoteEntry, rule: CompareBy) -> ContentMatch {
+pub fn same_content(local: &SourceEntry, remote: &RemoteEntry, size_only: bool) -> ContentMatch {
     let (Some(here), Some(there)) = (local.entry.file_size(), remote.entry.file_size()) else {
         return ContentMatch::No;
     };
@@ -64,11 +53,11 @@ pub fn same_content(local: &SourceEntry, remote: &RemoteEntry, rule: CompareBy) 
         return ContentMatch::No;
     }
     let known = local.digest.zip(remote.digest);
-    match (rule, known) {
-        (CompareBy::SizeOnly, _) => ContentMatch::Yes,
-        (CompareBy::Content, Some((here, there))) if here.short() == there => ContentMatch::Yes,
-        (CompareBy::Content, Some(_)) => ContentMatch::No,
-        (CompareBy::Content, None) => ContentMatch::Query,
+    match (size_only, known) {
+        (true, _) => ContentMatch::Yes,
+        (false, Some((here, there))) if here.short() == there => ContentMatch::Yes,
+        (false, Some(_)) => ContentMatch::No,
+        (false, None) => ContentMatch::Query,
     }
 }
 
@@ -90,15 +79,15 @@ mod tests {
         let abc = Some(Digest::of(b"abc").short());
         let abd = Some(Digest::of(b"abd").short());
         let rows = [
-            (file(3, 10, 5), abc, CompareBy::Content, ContentMatch::Yes),
-            (file(3, 99, 0), abc, CompareBy::Content, ContentMatch::Yes),
-            (file(3, 10, 5), abd, CompareBy::Content, ContentMatch::No),
-            (file(3, 10, 5), None, CompareBy::Content, ContentMatch::Query),
-            (file(3, 10, 6), None, CompareBy::Content, ContentMatch::Query),
-            (file(4, 10, 5), None, CompareBy::Content, ContentMatch::No),
-            (file(4, 10, 5), abc, CompareBy::SizeOnly, ContentMatch::No),
-            (file(3, 10, 5), None, CompareBy::SizeOnly, ContentMatch::Yes),
-            (file(3, 99, 5), abd, CompareBy::SizeOnly, ContentMatch::Yes),
+            (file(3, 10, 5), abc, false, ContentMatch::Yes),
+            (file(3, 99, 0), abc, false, ContentMatch::Yes),
+            (file(3, 10, 5), abd, false, ContentMatch::No),
+            (file(3, 10, 5), None, false, ContentMatch::Query),
+            (file(3, 10, 6), None, false, ContentMatch::Query),
+            (file(4, 10, 5), None, false, ContentMatch::No),
+            (file(4, 10, 5), abc, true, ContentMatch::No),
+            (file(3, 10, 5), None, true, ContentMatch::Yes),
+            (file(3, 99, 5), abd, true, ContentMatch::Yes),
         ];
         for (entry, digest, rule, expected) in rows {
             let remote = RemoteEntry { entry, digest };

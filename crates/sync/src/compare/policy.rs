@@ -1,6 +1,6 @@
 //! How two trees are compared.
 
-use super::content_match::{CompareBy, MtimeResolution};
+use super::content_match::MtimeResolution;
 use crate::scan::entry_points::EntryPoints;
 use crate::scan::filter::Filter;
 use crate::scan::links::LinkRules;
@@ -11,8 +11,8 @@ use crate::scan::logical_name::FingerprintRules;
 pub struct Policy {
     /// Delete extraneous paths.
     pub delete: bool,
-    /// How contents are compared.
-    pub rule: CompareBy,
+    /// Take files of equal size for equal, whatever their content.
+    pub size_only: bool,
     /// The resolution of the destination's times.
     pub clock: MtimeResolution,
     /// Paths that are ignored on both sides.

@@ -20,7 +20,6 @@ use crate::encode::job::EncodeJob;
 use crate::encode::sink::MessageSink;
 use crate::error::PushError;
 use crate::event::{Event, Monitor};
-use crate::options::Publishing;
 use crate::push::report::Report;
 use crate::scan::source::Source;
 use crate::share::push_group::PushGroup;
@@ -48,8 +47,8 @@ pub struct Session<'a> {
 pub struct SessionOptions {
     /// The id of the cached state.
     pub cached: Option<StateId>,
-    /// How the destination is published.
-    pub publish: Publishing,
+    /// Whether the destination is published as a whole.
+    pub whole_directory: bool,
     /// Whether anything may be deleted.
     pub deletes: bool,
     /// Permission bits of the destination, if it has to be made.
@@ -66,7 +65,7 @@ impl SessionOptions {
             checksum: connection.checksum,
             timeout_ms: connection.timeout.as_millis().try_into().unwrap_or(u32::MAX),
             cached: self.cached,
-            whole_directory: self.publish == Publishing::Directory,
+            whole_directory: self.whole_directory,
             deletes: self.deletes,
             root_mode: self.root_mode,
             deploy: self.deploy,

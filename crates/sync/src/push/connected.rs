@@ -22,7 +22,7 @@ impl<'c, 'a> Connected<'c, 'a> {
         let PushContext { source, target, connection, options, monitor, .. } = *context;
         let opening = SessionOptions {
             cached: cache.id(),
-            publish: options.publish,
+            whole_directory: options.whole_directory,
             deletes: context.is_deploy() || options.policy.delete,
             root_mode: source.root_mode(),
             deploy: context.is_deploy().then(|| deploy_greeting(cached_history)),

@@ -11,7 +11,7 @@ mod wildcard;
 
 use std::collections::BTreeSet;
 
-pub use line::{FilterLine, parse_line};
+use line::{FilterLine, parse_line};
 pub(crate) use pattern::Pattern;
 
 /// The longest pattern accepted, in bytes.
@@ -123,7 +123,7 @@ impl Filter {
         match text {
             b"" => Ok(()),
             b"!" => {
-                self.clear();
+                self.rules.clear();
                 Ok(())
             }
             [b'+', b' ', pattern @ ..] => self.push_pattern(Rule::Include, sides, pattern),
@@ -132,8 +132,25 @@ impl Filter {
         }
     }
 
+    /// Adds a line of rsync's `--filter`, which counts on these sides if it does not say where.
+    /// Returns the file whose lines are to be inserted, if the line names one.
+    pub fn push_line<'l>(
+        &mut self,
+        line: &'l [u8],
+        sides: Sides,
+    ) -> Result<Option<&'l [u8]>, FilterError> {
+        match parse_line(line)? {
+            FilterLine::Rule { rule, sides: own, pattern } => {
+                self.push_pattern(rule, own.unwrap_or(sides), pattern)?;
+            }
+            FilterLine::Clear => self.rules.clear(),
+            FilterLine::Merge(path) => return Ok(Some(path)),
+        }
+        Ok(None)
+    }
+
     /// Adds a pattern.
-    pub fn push_pattern(
+    fn push_pattern(
         &mut self,
         rule: Rule,
         sides: Sides,
@@ -149,11 +166,6 @@ impl Filter {
         }
         self.rules.push((rule, sides, Pattern::new(pattern)));
         Ok(())
-    }
-
-    /// Forgets all rules.
-    pub fn clear(&mut self) {
-        self.rules.clear();
     }
 
     /// Pushes only these paths of the source, and the directories they are in. Each is relative to

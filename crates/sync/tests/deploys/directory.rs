@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use assetsync_core::protocol::FailureCode;
-use assetsync_sync::{Decision, DeleteAt, Deletes, Publishing, PushError, Source};
+use assetsync_sync::{Decision, DeleteAt, Deletes, PushError, Source};
 
 use crate::support::{TestHost, deleting, files, setting_aside, writing};
 
@@ -29,7 +29,7 @@ const NEW: [(&str, &str); 5] = [
 /// Directories are published as a whole, and nothing else stays.
 fn reference() -> TestHost {
     let mut reference = TestHost::new();
-    reference.options.publish = Publishing::Directory;
+    reference.options.whole_directory = true;
     reference.options.policy.delete = true;
     reference
 }
@@ -122,7 +122,7 @@ fn extended_attributes_of_directories_stay() {
     // On disk: not every memory file system has them.
     let on_disk = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let mut reference = TestHost::new_in(on_disk);
-    reference.options.publish = Publishing::Directory;
+    reference.options.whole_directory = true;
     reference.push(&reference.write("old", &OLD), "host", None);
     let dir = File::open(reference.at("host/d")).unwrap();
     rustix::fs::fsetxattr(&dir, "user.note", b"mine", rustix::fs::XattrFlags::empty()).unwrap();

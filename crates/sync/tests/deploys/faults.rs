@@ -5,7 +5,7 @@ use std::fs;
 
 use assetsync_core::digest::Digest;
 use assetsync_core::protocol::FailureCode;
-use assetsync_sync::{Decision, DeleteAt, Publishing, PushError, Source};
+use assetsync_sync::{Decision, DeleteAt, PushError, Source};
 
 use crate::support::{TestHost, deleting, files, setting_aside, writing};
 
@@ -29,11 +29,11 @@ const NEW: [(&str, &str); 5] = [
 ];
 
 /// A host with the old tree, and the new one to send.
-fn old_and_new(publish: Publishing) -> (TestHost, Source, Source) {
+fn old_and_new(whole_directory: bool) -> (TestHost, Source, Source) {
     let strace = std::process::Command::new("strace").arg("-V").output();
     assert!(strace.is_ok(), "these tests need strace; install the package strace");
     let mut reference = TestHost::new();
-    reference.options.publish = publish;
+    reference.options.whole_directory = whole_directory;
     let (old, new) = (reference.write("old", &OLD), reference.write("new", &NEW));
     reference.deploy(&old, "host", None, writing(0, b"old"));
     (reference, old, new)
@@ -80,8 +80,8 @@ fn traced(reference: &TestHost, new: &Source, options: &str) -> Result<(), PushE
     done
 }
 
-fn remove_stale(publish: Publishing) -> (Vec<String>, [u32; 2]) {
-    let (reference, old, new) = old_and_new(publish);
+fn remove_stale(whole_directory: bool) -> (Vec<String>, [u32; 2]) {
+    let (reference, old, new) = old_and_new(whole_directory);
     traced(&reference, &new, &format!("-e trace={MUTATING}")).unwrap();
     let points = points(&fs::read_to_string(reference.at("log")).unwrap());
     assert!(points.len() > 20, "{points:?}");
@@ -110,7 +110,7 @@ fn remove_stale(publish: Publishing) -> (Vec<String>, [u32; 2]) {
         if !(history == b"old" || history == b"old, new" && has_aside) {
             wrong.push(format!("{when}: recorded, but nothing set aside"));
         }
-        if publish == Publishing::Directory && found != files(&OLD) && found != new_files() {
+        if whole_directory && found != files(&OLD) && found != new_files() {
             wrong.push(format!("{when}: neither old nor new: {found:?}"));
         }
         reference.deploy(&new, "host", None, deleting(&[("gone.txt", DeleteAt::Publishing)]));
@@ -127,21 +127,21 @@ fn new_files() -> BTreeMap<String, String> {
 
 #[test]
 fn an_agent_killed_while_it_exchanges_leaves_the_old_tree_or_the_new_one() {
-    let (wrong, outcomes) = remove_stale(Publishing::Directory);
+    let (wrong, outcomes) = remove_stale(true);
     assert_eq!(wrong, Vec::<String>::new());
     assert!(outcomes.iter().all(|count| *count > 0), "before and after: {outcomes:?}");
 }
 
 #[test]
 fn an_agent_killed_while_it_publishes_has_recorded_it_before() {
-    let (wrong, outcomes) = remove_stale(Publishing::Files);
+    let (wrong, outcomes) = remove_stale(false);
     assert_eq!(wrong, Vec::<String>::new());
     assert!(outcomes.iter().all(|count| *count > 0), "before and after: {outcomes:?}");
 }
 
 #[test]
 fn where_the_file_system_can_not_exchange_nothing_is_changed() {
-    let (reference, _, new) = old_and_new(Publishing::Directory);
+    let (reference, _, new) = old_and_new(true);
     let before = (reference.files("host"), reference.files(".assetsync-host/stage"));
     let history = || fs::read(reference.at(".assetsync-host/history")).unwrap();
     // By the number of the call: the first of each kind is a try, before anything is sent.

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use assetsync_sync::internals::push;
-use assetsync_sync::{CompareBy, Decision, Source};
+use assetsync_sync::{Decision, Source};
 
 use crate::support::{TestHost, files};
 
@@ -91,11 +91,11 @@ fn a_dry_run_and_a_deploy_compare_the_same_way() {
 #[test]
 fn sizes_alone_decide_if_that_is_wanted() {
     let (mut reference, source) = copied_before();
-    reference.options.policy.rule = CompareBy::SizeOnly;
+    reference.options.policy.size_only = true;
     assert_eq!(reference.push(&source, "host", None).plan.actions.len(), 0);
     assert_eq!(reference.files("host"), files(&BEFORE));
     // It is not taken for compared from now on.
-    reference.options.policy.rule = CompareBy::Content;
+    reference.options.policy.size_only = false;
     assert_eq!(reference.push(&source, "host", None).files_sent, 2);
     assert_eq!(reference.files("host"), files(&AFTER));
 }

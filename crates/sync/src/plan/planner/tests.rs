@@ -8,7 +8,7 @@ use assetsync_core::recipe::Recipes;
 use assetsync_core::state::{Partial, RemoteEntry, State};
 
 use super::*;
-use crate::compare::content_match::{CompareBy, SourceEntry};
+use crate::compare::content_match::SourceEntry;
 use crate::compare::policy::Policy;
 use crate::scan::filter::{Filter, Rule as FilterRule};
 
@@ -126,7 +126,7 @@ fn a_change_that_keeps_size_and_mtime_is_seen() {
     let here = [file("a.css", "after!", TIME)];
     assert_eq!(words(&here, &state(&there, true), &mirror()), ["a.css delta Existing(0)"]);
     assert_eq!(words(&here, &state(&there, false), &mirror()), ["a.css delta Existing(0)"]);
-    let by_size = Policy { rule: CompareBy::SizeOnly, ..mirror() };
+    let by_size = Policy { size_only: true, ..mirror() };
     assert!(words(&here, &state(&there, false), &by_size).is_empty());
 }
 

@@ -4,7 +4,7 @@ use super::{FilterError, Rule, Sides, lossy};
 
 /// A line of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FilterLine<'a> {
+pub(super) enum FilterLine<'a> {
     /// A pattern, and what it does.
     Rule {
         /// Whether matching paths are included.
@@ -44,7 +44,7 @@ const NAMES: [(&str, &str, Name); 8] = [
 ];
 
 /// Reads a line: a rule's name, modifiers, a space or underscore, and a pattern.
-pub fn parse_line(text: &[u8]) -> Result<FilterLine<'_>, FilterError> {
+pub(super) fn parse_line(text: &[u8]) -> Result<FilterLine<'_>, FilterError> {
     let refused = || FilterError::Rule { rule: lossy(text) };
     let (name, rest) = name(text).ok_or_else(refused)?;
     let end = rest.iter().position(|byte| matches!(byte, b' ' | b'_')).unwrap_or(rest.len());
