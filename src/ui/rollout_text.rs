@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use assetsync_core::protocol::FailureCode;
 use assetsync_deploy::{
-    CommandPhase, Event, Monitor, Outcome, Phase, RolloutError, RolloutResult, ServedVersion,
-    Shown, TargetError, TargetOutcome,
+    CommandPhase, Event, Monitor, Outcome, Phase, RolloutError, ServedVersion, Shown, TargetError,
+    TargetOutcome,
 };
 use assetsync_sync as sender;
 use assetsync_sync::{Monitor as _, PushError, Refusal};
@@ -177,11 +177,8 @@ pub fn end(console: &Console, about: RunInfo<'_>, started: Instant, outcome: &Ou
         printed.hints.extend(target_hint(outcome).map(Into::into));
         console.error(None, &printed);
     }
-    match outcome.rollout_result() {
-        RolloutResult::Done | RolloutResult::Partly if !console.output.quiet => {
-            console.print_stdout(&success(about, started, outcome));
-        }
-        _ => {}
+    if matches!(exit, Exit::Done | Exit::SomeFailed) && !console.output.quiet {
+        console.print_stdout(&success(about, started, outcome));
     }
     if exit != Exit::Done && !about.dry_run {
         console.print_stderr(&served_where(outcome));
@@ -274,11 +271,13 @@ fn served_where(outcome: &Outcome) -> String {
 
 /// The exit code of an outcome.
 pub fn exit_of(outcome: &Outcome) -> Exit {
-    match (outcome.rollout_result(), &outcome.error) {
-        (RolloutResult::Done, _) => Exit::Done,
-        (RolloutResult::Partly, _) => Exit::SomeFailed,
-        (RolloutResult::Failed, Some(error)) => exit_of_error(error),
-        (RolloutResult::Failed, None) => Exit::Failed,
+    let failed = outcome.targets.iter().any(|target| target.error.is_some());
+    let is_live = outcome.targets.iter().any(|target| target.served_version == ServedVersion::New);
+    match &outcome.error {
+        Some(error) => exit_of_error(error),
+        None if !failed => Exit::Done,
+        None if outcome.keep_going && is_live => Exit::SomeFailed,
+        None => Exit::Failed,
     }
 }
 

@@ -25,7 +25,7 @@ pub use crate::config::{
 pub use crate::history::{Deploy, DeployId, Drift, Origin, RollbackTo};
 pub use crate::rollout::{
     Cancel, CommandPhase, Engine, Event, KeptDeploy, Monitor, Outcome, Phase, Rollout,
-    RolloutError, RolloutResult, RolloutSelection, ServedVersion, TargetError, TargetOutcome,
-    TargetState, TargetStatus,
+    RolloutError, RolloutSelection, ServedVersion, TargetError, TargetOutcome, TargetState,
+    TargetStatus,
 };
 pub use crate::template::template_of;

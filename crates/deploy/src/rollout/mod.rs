@@ -42,5 +42,5 @@ pub use self::command_phase::CommandPhase;
 pub use self::error::{RolloutError, TargetError};
 pub use self::event::{Event, Monitor, Phase};
 pub use self::options::{Engine, Rollout, RolloutSelection};
-pub use self::outcome::{Outcome, RolloutResult, ServedVersion, TargetOutcome};
+pub use self::outcome::{Outcome, ServedVersion, TargetOutcome};
 pub use self::target_status::{KeptDeploy, TargetState, TargetStatus};

@@ -21,17 +21,6 @@ pub struct Outcome {
     pub keep_going: bool,
 }
 
-/// How a rollout ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RolloutResult {
-    /// Everything is done on all targets.
-    Done,
-    /// Everything is done on some targets; failed ones were excluded.
-    Partly,
-    /// It was stopped.
-    Failed,
-}
-
 /// The result of one target.
 #[derive(Debug)]
 pub struct TargetOutcome {
@@ -69,19 +58,6 @@ impl TargetOutcome {
             served_version: ServedVersion::Old,
             report: None,
             error: None,
-        }
-    }
-}
-
-impl Outcome {
-    /// How the rollout ended.
-    pub fn rollout_result(&self) -> RolloutResult {
-        let failed = self.targets.iter().filter(|target| target.error.is_some()).count();
-        let is_live = self.targets.iter().any(|target| target.served_version == ServedVersion::New);
-        match (&self.error, failed) {
-            (None, 0) => RolloutResult::Done,
-            (None, _) if self.keep_going && is_live => RolloutResult::Partly,
-            _ => RolloutResult::Failed,
         }
     }
 }
