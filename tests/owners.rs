@@ -8,6 +8,7 @@ use assetsync_testbed::Sshd;
 use assetsync_testbed::tree::{DiffOptions, diff_trees, snapshot};
 use tempfile::TempDir;
 
+use crate::fleet::Fleet;
 use crate::support::{Machine, OrFail, Ran, Way, scratch, text};
 
 /// The group of the users, and of the destination.
@@ -192,6 +193,32 @@ fn files_of_another_user_with_other_times_are_replaced_by_copies() {
     assert_same(&source, &shared.assets());
     assert_eq!(owner(&shared.assets().join("css/app.css")).0, BEN);
     assert_eq!(owner(&shared.assets().join("index.html")).0, ANN);
+}
+
+#[test]
+fn users_of_one_group_deploy_whole_directories_in_turn() {
+    let (shared, fleet) = (Shared::new(0, 0o2775), Fleet::of(1));
+    for dir in ["srv/app", "srv/app/current", "srv/app/shared", "srv/app/shared/public"] {
+        fs::create_dir(shared.at(dir)).or_fail();
+        chown(shared.at(dir), None, Some(TEAM)).or_fail();
+        set_mode(&shared.at(dir), 0o2775);
+    }
+    for (user, content) in [(ANN, "first"), (BEN, "second"), (ANN, "third")] {
+        // Closed to the group, so that only its owner may link it.
+        for (file, content) in [("app.js", content), ("same.js", "same")] {
+            fs::write(fleet.built().join(file), content).or_fail();
+            set_mode(&fleet.built().join(file), 0o644);
+        }
+        set_mode(&fleet.built(), 0o775);
+        let _ = shared.way(user);
+        let (app, shell) = (text(&shared.at("srv/app")), shared.at(&format!("shell-{user}")));
+        let shell = text(&shell);
+        let options = format!("--set deploy_to={app} --set ssh.rsh={shell}");
+        let ran = fleet.run(&format!("deploy production {options} --set assets.publish=directory"));
+        assert_eq!(ran.code(), Some(0), "{content}: {}{}", ran.stdout(), ran.stderr());
+        let live = shared.at("srv/app/shared/public/assets/app.js");
+        assert_eq!(fs::read_to_string(live).or_fail(), content);
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@
 
 pub mod corpora;
 mod error;
+mod fuse;
+mod limited;
 pub mod memory;
 mod one_name;
 pub mod rails;
@@ -25,4 +27,5 @@ pub mod tree;
 pub use assetsync_link::{Direction, Link, LinkSpec};
 pub use assetsync_loopback_sshd::{Route, Sshd};
 pub use error::{Error, Result};
+pub use limited::{Limit, Limited};
 pub use one_name::{Inodes, OneName};

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use assetsync_core::entry::{Kind, Mtime};
 use assetsync_core::path::RelPath;
 use rustix::fs::{self, AtFlags, Mode, OFlags, Stat, Timespec, Timestamps};
+use rustix::io::Errno;
 
 /// A directory and everything below it.
 ///
@@ -140,7 +141,13 @@ impl OpenTree {
             return set_mtime_at(parent, path.file_name(), mtime);
         }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let opened = fs::openat(parent, path.file_name(), flags, Mode::empty())?;
+        let opened = match fs::openat(parent, path.file_name(), flags, Mode::empty()) {
+            Err(Errno::ACCESS) => {
+                open_up(parent, path.file_name())?;
+                fs::openat(parent, path.file_name(), flags, Mode::empty())?
+            }
+            opened => opened?,
+        };
         set_mode(&opened, mode)?;
         mtime.map_or(Ok(()), |mtime| set_mtime(&opened, mtime))
     }
@@ -156,7 +163,7 @@ const FILE: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXE
 pub fn open_dir(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
     match fs::openat(parent, name, DIRECTORY.union(OFlags::NOFOLLOW), Mode::empty()) {
         // Linux reports a symlink that was not followed as ELOOP.
-        Err(rustix::io::Errno::LOOP) => Err(rustix::io::Errno::NOTDIR.into()),
+        Err(Errno::LOOP) => Err(Errno::NOTDIR.into()),
         other => Ok(other?),
     }
 }
@@ -171,6 +178,39 @@ pub fn make_dir(parent: BorrowedFd<'_>, name: &[u8], mode: u32) -> io::Result<()
         fs::chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
     }
     Ok(())
+}
+
+/// Opens the directory `name` in `parent`, as [`open_dir`]; one of this user's own that its owner
+/// can't read is opened up.
+pub fn open_own_dir(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
+    match open_dir(parent, name) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+        opened => {
+            let dir = opened?;
+            let search = fs::accessat(&dir, ".", fs::Access::EXEC_OK, AtFlags::EACCESS);
+            if search != Err(Errno::ACCESS) {
+                return Ok(dir);
+            }
+        }
+    }
+    open_up(parent, name)?;
+    open_dir(parent, name)
+}
+
+/// Lets the owner of a file or directory read it and change it.
+fn open_up(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
+    let stat = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let kind = fs::FileType::from_raw_mode(stat.st_mode);
+    let bits = match kind {
+        fs::FileType::Directory => 0o700,
+        fs::FileType::RegularFile => 0o600,
+        _ => return Err(Errno::ACCESS.into()),
+    };
+    if !is_own(&stat) {
+        return Err(Errno::ACCESS.into());
+    }
+    let mode = Mode::from_raw_mode((stat.st_mode & 0o7777) | bits);
+    Ok(fs::chmodat(parent, name, mode, AtFlags::empty())?)
 }
 
 /// Whether a directory is a mount point, if the system reports it.
@@ -251,28 +291,65 @@ fn is_file_with(file_metadata: &FileMetadata, mode: u32) -> bool {
 }
 
 /// Sets the permission bits that a push copies; all others are cleared, but for set-group-id of a
-/// directory.
+/// directory. A file system that has no such bits keeps its own.
 pub fn set_mode(file: impl AsFd, mode: u32) -> io::Result<()> {
-    let before = fs::fstat(&file)?.st_mode;
-    let is_dir = fs::FileType::from_raw_mode(before) == fs::FileType::Directory;
-    let kept = if is_dir { before & 0o2000 } else { 0 };
-    let mode = (mode & assetsync_core::entry::CARRIED_MODE) as fs::RawMode;
-    Ok(fs::fchmod(file, Mode::from_raw_mode(mode | kept))?)
+    let before = fs::fstat(&file)?;
+    let is_dir = fs::FileType::from_raw_mode(before.st_mode) == fs::FileType::Directory;
+    let kept = if is_dir { before.st_mode & 0o2000 } else { 0 };
+    let mode = (mode & assetsync_core::entry::CARRIED_MODE) as fs::RawMode | kept;
+    if before.st_mode & 0o7777 == mode {
+        return Ok(());
+    }
+    unless_lacking(fs::fchmod(file, Mode::from_raw_mode(mode)), &before)
 }
 
-/// Sets the time of last modification; the time of last access stays.
+/// Sets the time of last modification; that of last access becomes now. A file system that takes
+/// no times keeps its own.
 pub fn set_mtime(file: impl AsFd, mtime: Mtime) -> io::Result<()> {
-    Ok(fs::futimens(file, &timestamps(mtime))?)
+    let set = fs::futimens(&file, &timestamps(mtime));
+    if set.is_ok() { Ok(()) } else { unless_lacking(set, &fs::fstat(file)?) }
 }
 
 /// Sets the time of last modification of `name` in `parent`, even if it is a symlink.
 pub fn set_mtime_at(parent: BorrowedFd<'_>, name: &[u8], mtime: Mtime) -> io::Result<()> {
-    Ok(fs::utimensat(parent, name, &timestamps(mtime), AtFlags::SYMLINK_NOFOLLOW)?)
+    let set = fs::utimensat(parent, name, &timestamps(mtime), AtFlags::SYMLINK_NOFOLLOW);
+    if set.is_ok() {
+        return Ok(());
+    }
+    unless_lacking(set, &fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
+/// The owner may set modes and times: if even the owner can't, the file system lacks the call.
+fn unless_lacking(set: Result<(), Errno>, file: &Stat) -> io::Result<()> {
+    match set {
+        Err(error) if is_lacking(error) && is_own(file) => Ok(()),
+        set => Ok(set?),
+    }
+}
+
+fn is_own(stat: &Stat) -> bool {
+    let me = rustix::process::geteuid();
+    me.is_root() || stat.st_uid == me.as_raw()
+}
+
+/// Whether an error says that a file system does not have the call.
+fn is_lacking(error: Errno) -> bool {
+    matches!(error, Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL)
+}
+
+/// Makes an open file or directory durable, where the file system can do that.
+pub fn sync(file: impl AsFd) -> io::Result<()> {
+    match fs::fsync(file) {
+        Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => Ok(()),
+        synced => Ok(synced?),
+    }
+}
+
+/// Both times are always set: FUSE file systems with the second version of its library ignore a
+/// change of one.
 fn timestamps(mtime: Mtime) -> Timestamps {
     Timestamps {
-        last_access: Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT as _ },
+        last_access: Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW as _ },
         last_modification: Timespec { tv_sec: mtime.secs as _, tv_nsec: mtime.nanos as _ },
     }
 }

@@ -13,6 +13,7 @@ use rustix::fs::{
     AtFlags, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags, fchmod, fchown,
     fgetxattr, flistxattr, flistxattr_query, fsetxattr, fstat, futimens, linkat, mkdirat, openat,
 };
+use rustix::io::Errno;
 
 use crate::survey::scan::{ScanError, ScannedEntry, scan_whole};
 
@@ -41,7 +42,11 @@ pub fn clone_tree(
                 levels.push(level);
             }
             _ if is_copied(&found)? => copy(found.parent, name, into)?,
-            _ => linkat(found.parent, name, into, name, AtFlags::empty())?,
+            _ => match linkat(found.parent, name, into, name, AtFlags::empty()) {
+                // Files of other users are linked only for those who may write them.
+                Err(Errno::PERM) if is_file(&found) => copy(found.parent, name, into)?,
+                linked => linked?,
+            },
         }
         Ok(())
     })?;
@@ -49,6 +54,10 @@ pub fn clone_tree(
         level.finish().map_err(at_root)?;
     }
     Ok(new)
+}
+
+fn is_file(found: &ScannedEntry<'_>) -> bool {
+    matches!(found.entry.kind, Kind::File { .. })
 }
 
 fn at_root(source: io::Error) -> ScanError {
@@ -95,7 +104,12 @@ fn copy(parent: BorrowedFd<'_>, name: &[u8], into: BorrowedFd<'_>) -> io::Result
 fn copy_metadata(new: BorrowedFd<'_>, like: BorrowedFd<'_>) -> io::Result<()> {
     let (stat, mine) = (fstat(like)?, fstat(new)?);
     if (stat.st_uid, stat.st_gid) != (mine.st_uid, mine.st_gid) {
-        fchown(new, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
+        let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+        match fchown(new, Some(uid), Some(gid)) {
+            // Only root can give a file away.
+            Err(Errno::PERM) => fchown(new, None, Some(gid))?,
+            given => given?,
+        }
     }
     copy_attributes(new, like)?;
     fchmod(new, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
@@ -114,7 +128,7 @@ fn copy_attributes(new: BorrowedFd<'_>, like: BorrowedFd<'_>) -> io::Result<()> 
     /// The kernel returns no longer lists and values (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
     const MOST_BYTES: usize = 64 * 1024;
     let length = match flistxattr_query(like) {
-        Ok(0) | Err(rustix::io::Errno::OPNOTSUPP) => return Ok(()),
+        Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(()),
         Ok(length) => length,
         Err(error) => return Err(error.into()),
     };

@@ -84,8 +84,8 @@ pub fn exchange(work: &WorkDir, root: BorrowedFd<'_>, path: &Path) -> io::Result
         return Err(io::Error::other("another process replaced the destination meanwhile"));
     }
     renameat_with(work.dir(), work.tree_name(), &parent, name, RenameFlags::EXCHANGE)?;
-    rustix::fs::fsync(&parent)?;
-    Ok(rustix::fs::fsync(work.dir())?)
+    assetsync_tree::sync(&parent)?;
+    assetsync_tree::sync(work.dir())
 }
 
 /// Removes the tree in the work directory, if there is one: an unfinished or an old one.

@@ -129,7 +129,7 @@ impl<'a> Publisher<'a> {
     fn sync_changed(&mut self) -> io::Result<()> {
         for path in std::mem::take(&mut self.changed) {
             match self.tree.dir(path.as_ref()) {
-                Ok(dir) => rustix::fs::fsync(dir)?,
+                Ok(dir) => assetsync_tree::sync(dir)?,
                 // Deleted or replaced since; its own parent is synced too.
                 Err(error) if is_no_dir(&error) => {}
                 Err(error) => return Err(error),

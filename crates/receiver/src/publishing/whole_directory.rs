@@ -173,5 +173,5 @@ impl<'b> PlanMerge<'b> {
 }
 
 fn is_version(index_entry: &IndexEntry, found: &ScannedEntry<'_>) -> bool {
-    index_entry.entry == found.entry && index_entry.version == found.file_metadata.version
+    index_entry.is(&found.entry, found.file_metadata.version)
 }

@@ -78,7 +78,15 @@ impl<'p> Staged<'p> {
         let PushContext { tree, stage, work, .. } = &mut self.context;
         let cleared = stage.clear();
         let saved = cleared.and_then(|()| save_index(&mut self.plan, tree, work, changed));
-        let saved = saved.and_then(|state| work.mark_pushed().map(|()| state));
-        saved.map_err(|error| notices.push(format!("Can't save the index: {error}"))).ok()
+        match saved.and_then(|saved| work.mark_pushed().map(|()| saved)) {
+            Ok((state, notice)) => {
+                notices.extend(notice);
+                Some(state)
+            }
+            Err(error) => {
+                notices.push(format!("Can't save the index: {error}"));
+                None
+            }
+        }
     }
 }

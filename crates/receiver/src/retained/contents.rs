@@ -12,9 +12,9 @@ use assetsync_core::digest::Digest;
 use assetsync_core::limits;
 use assetsync_core::state::RetainedContent;
 use assetsync_tree::{open_dir, open_file};
-use rustix::fs::{AtFlags, Dir, FileType, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, statat, unlinkat};
 
-use crate::work::sharing::{create_file, open_or_make};
+use crate::work::sharing::{create_file, open_or_make, replace};
 use crate::work::work_dir::WorkDir;
 
 /// The directory's name in the work directory.
@@ -108,14 +108,14 @@ impl<'w> RetainedWriter<'w> {
             unlinkat(&self.dir, NEW_NAME, AtFlags::empty())?;
             return Ok(false);
         }
-        copy.sync_all()?;
-        renameat(&self.dir, NEW_NAME, &self.dir, digest.to_string())?;
+        assetsync_tree::sync(&copy)?;
+        replace(self.dir.as_fd(), NEW_NAME, &digest.to_string())?;
         Ok(true)
     }
 
     /// Makes the names durable, too.
     pub fn finish(self) -> io::Result<()> {
-        rustix::fs::fsync(&self.dir)?;
-        Ok(rustix::fs::fsync(self.work.dir())?)
+        assetsync_tree::sync(&self.dir)?;
+        assetsync_tree::sync(self.work.dir())
     }
 }

@@ -5,15 +5,14 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use assetsync_core::digest::Digest;
 use assetsync_core::limits;
 use assetsync_core::state::HistoryId;
 use assetsync_tree::open_file;
-use rustix::fs::renameat;
 
-use crate::work::sharing::create_file;
+use crate::work::sharing::{create_file, replace};
 use crate::work::work_dir::WorkDir;
 
 /// The file's name in the work directory.
@@ -125,8 +124,8 @@ impl HistoryWriter {
 
     /// Makes it durable and renames it over the old one.
     pub fn publish(self, work: &WorkDir) -> io::Result<()> {
-        self.file.sync_all()?;
-        renameat(work.dir(), NEW_NAME, work.dir(), NAME)?;
-        Ok(rustix::fs::fsync(work.dir().as_fd())?)
+        assetsync_tree::sync(&self.file)?;
+        replace(work.dir(), NEW_NAME, NAME)?;
+        assetsync_tree::sync(work.dir())
     }
 }

@@ -115,7 +115,7 @@ impl<'w> StagingArea<'w> {
         set_mode(&file, planned.mode)?;
         set_mtime(&file, planned.mtime)?;
         if self.sync_each {
-            file.sync_all()?;
+            assetsync_tree::sync(&file)?;
         }
         renameat(self.work.stage(), &name, self.work.stage(), self.name(&digest, action))?;
         Ok(true)
@@ -172,7 +172,7 @@ impl<'w> StagingArea<'w> {
             set_mode(&staged.file, planned.mode)?;
             set_mtime(&staged.file, planned.mtime)?;
             if self.sync_each {
-                staged.file.sync_all()?;
+                assetsync_tree::sync(&staged.file)?;
             }
             let name = self.name(&digest, staged.action);
             renameat(self.work.stage(), &staged.name, self.work.stage(), name)?;

@@ -16,12 +16,14 @@ use assetsync_core::protocol::{CodecContext, Fields, StateHasher};
 use assetsync_core::state::StateId;
 use assetsync_core::work_names::INDEX;
 use assetsync_tree::open_file;
-use rustix::fs::renameat;
 
 use super::index_entry::IndexEntry;
-use crate::work::sharing::create_file;
+use crate::work::sharing::{create_file, replace};
 
-const MAGIC: &[u8; 16] = b"assetsync-index2";
+const MAGIC: &[u8; 16] = b"assetsync-index3";
+
+/// The format before, whose entries are the same but for what a file system keeps instead.
+const OLD_MAGIC: &[u8; 16] = b"assetsync-index2";
 const NEW_NAME: &str = "index.new";
 const STATE_BYTES: u64 = 16;
 const DIGEST_BYTES: u64 = 32;
@@ -146,7 +148,8 @@ fn verify(file: &mut File) -> io::Result<Option<(u64, StateId)>> {
     let mut magic = [0; MAGIC.len()];
     file.seek(SeekFrom::Start(0))?;
     file.read_exact(&mut magic)?;
-    Ok((digest.0 == stored && &magic == MAGIC).then_some((body, StateId(state))))
+    let is_known = &magic == MAGIC || &magic == OLD_MAGIC;
+    Ok((digest.0 == stored && is_known).then_some((body, StateId(state))))
 }
 
 /// An index that is being written; it replaces the old one when it is finished.
@@ -198,7 +201,7 @@ impl<'w> IndexWriter<'w> {
         let digest = *self.hasher.finalize().as_bytes();
         self.file.write_all(&digest)?;
         self.file.flush()?;
-        renameat(self.work, NEW_NAME, self.work, INDEX)?;
+        replace(self.work, NEW_NAME, INDEX)?;
         Ok(state)
     }
 }
@@ -220,7 +223,7 @@ mod tests {
             let path = RelPath::new(path.as_bytes()).unwrap();
             let entry = Entry { path, kind, mode: 0o644, mtime };
             let version = FileVersion { ino: 300, ctime: Mtime { secs: -1, nanos: 999_999_999 } };
-            IndexEntry { entry, version, digest, settled }
+            IndexEntry { entry, kept: None, version, digest, settled }
         };
         let (digest, target) = (Some(Digest([0xdd; 32])), b"../t".to_vec());
         vec![
@@ -232,18 +235,48 @@ mod tests {
         ]
     }
 
+    fn write(work: &File, index_entries: &[IndexEntry]) -> StateId {
+        let mut writer = IndexWriter::create(work.as_fd()).unwrap();
+        index_entries.iter().for_each(|index_entry| writer.push(index_entry).unwrap());
+        writer.finish().unwrap()
+    }
+
+    fn read(work: &File) -> (StateId, Vec<IndexEntry>) {
+        let mut reader = IndexReader::open(work.as_fd()).unwrap();
+        (reader.state, std::iter::from_fn(|| reader.take_next()).collect())
+    }
+
     #[test]
-    fn an_index_of_format_2_is_still_read_and_written() {
+    fn an_index_of_format_2_is_still_read() {
         let dir = tempfile::tempdir().unwrap();
         let work = File::open(dir.path()).unwrap();
-        let mut writer = IndexWriter::create(work.as_fd()).unwrap();
-        index_entries().iter().for_each(|index_entry| writer.push(index_entry).unwrap());
-        let state = writer.finish().unwrap();
-        let written = std::fs::read(dir.path().join(INDEX)).unwrap();
-        assert_eq!(written, include_bytes!("../../tests/fixtures/index"));
-        let mut reader = IndexReader::open(work.as_fd()).unwrap();
-        assert_eq!(reader.state, state);
-        let read: Vec<_> = std::iter::from_fn(|| reader.take_next()).collect();
-        assert_eq!(read, index_entries());
+        let old = include_bytes!("../../tests/fixtures/index");
+        std::fs::write(dir.path().join(INDEX), old).unwrap();
+        let (state, found) = read(&work);
+        assert_eq!(found, index_entries());
+        // Format 3 differs in the magic, and so in the digest.
+        assert_eq!(write(&work, &found), state);
+        let new = std::fs::read(dir.path().join(INDEX)).unwrap();
+        let body = MAGIC.len()..old.len() - DIGEST_BYTES as usize;
+        assert_eq!((&new[..MAGIC.len()], &new[body.clone()]), (&MAGIC[..], &old[body]));
+    }
+
+    #[test]
+    fn an_index_keeps_what_was_asked_for_and_what_the_file_system_made_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let work = File::open(dir.path()).unwrap();
+        let mut entries = index_entries();
+        let asked: Vec<_> = entries.iter().map(|index_entry| index_entry.remote()).collect();
+        for index_entry in &mut entries[1..3] {
+            let (mode, mtime) = index_entry.actual();
+            (index_entry.entry.mode, index_entry.entry.mtime) =
+                (0o777, Mtime { secs: -5, nanos: 0 });
+            index_entry.asked((mode, mtime));
+        }
+        let state = write(&work, &entries);
+        assert_eq!(read(&work), (state, entries.clone()));
+        let reported: Vec<_> = entries.iter().map(|index_entry| index_entry.remote()).collect();
+        assert_eq!(reported, asked);
+        assert_eq!(entries[1].actual(), (0o777, Mtime { secs: -5, nanos: 0 }));
     }
 }

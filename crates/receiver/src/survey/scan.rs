@@ -7,7 +7,7 @@ use assetsync_core::entry::{Entry, Kind};
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
 use assetsync_core::work_names::is_work_dir_name;
-use assetsync_tree::{FileMetadata, metadata_at, open_dir};
+use assetsync_tree::{FileMetadata, metadata_at, open_dir, open_own_dir};
 use rustix::fs;
 
 /// An entry that was scanned.
@@ -32,11 +32,14 @@ pub struct ScanError {
 }
 
 /// Visits everything below `root` except work directories. The root itself is not visited.
+///
+/// With `opens_up`, directories of this user that their owner can't read are opened up.
 pub fn scan(
     root: BorrowedFd<'_>,
+    opens_up: bool,
     visit: &mut impl FnMut(ScannedEntry<'_>) -> io::Result<()>,
 ) -> Result<(), ScanError> {
-    walk(root, false, visit)
+    walk(root, Walk { is_whole: false, opens_up }, visit)
 }
 
 /// As [`scan`], but a tree with work directories is refused.
@@ -44,12 +47,18 @@ pub fn scan_whole(
     root: BorrowedFd<'_>,
     visit: &mut impl FnMut(ScannedEntry<'_>) -> io::Result<()>,
 ) -> Result<(), ScanError> {
-    walk(root, true, visit)
+    walk(root, Walk { is_whole: true, opens_up: false }, visit)
+}
+
+#[derive(Clone, Copy)]
+struct Walk {
+    is_whole: bool,
+    opens_up: bool,
 }
 
 fn walk(
     root: BorrowedFd<'_>,
-    is_whole: bool,
+    Walk { is_whole, opens_up }: Walk,
     visit: &mut impl FnMut(ScannedEntry<'_>) -> io::Result<()>,
 ) -> Result<(), ScanError> {
     let top = Level::read(open_dir(root, b".").map_err(|error| failed(None, error))?, None)?;
@@ -68,7 +77,7 @@ fn walk(
             let text = "it is the work directory of a destination inside this one";
             return Err(failed(Some(&path), io::Error::other(text)));
         }
-        if let Some(below) = level.step(path, visit)? {
+        if let Some(below) = level.step(path, opens_up, visit)? {
             levels.push(below);
         }
     }
@@ -120,6 +129,7 @@ impl Level {
     fn step(
         &self,
         path: RelPath,
+        opens_up: bool,
         visit: &mut impl FnMut(ScannedEntry<'_>) -> io::Result<()>,
     ) -> Result<Option<Level>, ScanError> {
         let name = path.file_name();
@@ -145,7 +155,8 @@ impl Level {
         if !is_dir {
             return Ok(None);
         }
-        let below = open_dir(self.dir.as_fd(), name).map_err(|error| failed(Some(&path), error))?;
+        let open = if opens_up { open_own_dir } else { open_dir };
+        let below = open(self.dir.as_fd(), name).map_err(|error| failed(Some(&path), error))?;
         Level::read(below, Some(path)).map(Some)
     }
 }

@@ -1,7 +1,7 @@
 //! Rewrites the index after a push: drops deleted paths and adds published ones.
 
 use assetsync_core::digest::Digest;
-use assetsync_core::entry::{Entry, Mtime};
+use assetsync_core::entry::{CARRIED_MODE, Entry, Mtime};
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind};
 use assetsync_core::state::StateId;
@@ -18,17 +18,17 @@ use crate::work::work_dir::WorkDir;
 /// Saves the index. Files without a known digest are read once, so that from now on every changed
 /// file is noticed, even with its old size and mtime. If the files were linked into a new tree,
 /// which changes their ctime, all of them are checked again, and those that `changed` before that
-/// are read. Returns the index's state id.
+/// are read. Returns the index's state id, and what the user has to know.
 pub fn save_index(
     plan: &mut PlanStore,
     tree: &mut OpenTree,
     work: &WorkDir,
     changed: Option<&ChangedFiles>,
-) -> std::io::Result<StateId> {
+) -> std::io::Result<(StateId, Option<String>)> {
     let clock =
         if plan.wire_actions.is_empty() { file_system_now(work)? } else { settled_now(work)? };
     let (buffer, index) = (vec![0; 64 * 1024], IndexWriter::create(work.dir())?);
-    let mut keeper = IndexUpdate { tree, clock, buffer, index, changed };
+    let mut keeper = IndexUpdate { tree, clock, buffer, index, changed, differing: 0 };
     let (mut at_record, mut at_action) = (0, 0);
     loop {
         let index_entry = plan.index_entry(at_record)?;
@@ -52,7 +52,26 @@ pub fn save_index(
             (Some(_), None) => break,
         }
     }
-    keeper.index.finish()
+    let notice = (keeper.differing > 0).then(|| kept_by_file_system(keeper.differing));
+    Ok((keeper.index.finish()?, notice))
+}
+
+fn kept_by_file_system(paths: u32) -> String {
+    format!(
+        "{paths} paths have other permission bits or times than were pushed: the destination's file \
+         system keeps its own, or they belong to another user; that is remembered, and they are not \
+         changed again"
+    )
+}
+
+/// Whether the mode or the time is another one, more than a clock's resolution explains.
+fn is_other(index_entry: &IndexEntry) -> bool {
+    /// That of FAT.
+    const COARSEST_SECS: u64 = 2;
+    index_entry.kept.is_some_and(|(mode, mtime)| {
+        let secs = mtime.secs.abs_diff(index_entry.entry.mtime.secs);
+        mode != index_entry.entry.mode || secs > COARSEST_SECS
+    })
 }
 
 /// Saves the index again after pruning, without the pruned paths. Returns its state id, or `None`
@@ -89,6 +108,8 @@ struct IndexUpdate<'a> {
     index: IndexWriter<'a>,
     /// If the files were linked into a new tree: those that changed before that.
     changed: Option<&'a ChangedFiles>,
+    /// Number of published paths whose mode or time is another than was asked for.
+    differing: u32,
 }
 
 impl IndexUpdate<'_> {
@@ -103,7 +124,9 @@ impl IndexUpdate<'_> {
                     .is_some_and(|file_metadata| is_still(&index_entry, file_metadata))
             });
             if let (Some(digest), Some(file_metadata)) = (index_entry.digest, file_metadata) {
+                let asked = (index_entry.entry.mode, index_entry.entry.mtime);
                 index_entry = self.index_entry(index_entry.entry.path, file_metadata, Some(digest));
+                index_entry.asked(asked);
             }
         }
         if is_file(&index_entry) && index_entry.digest.is_none() {
@@ -148,7 +171,15 @@ impl IndexUpdate<'_> {
         {
             read.clone_from(target);
         }
-        let index_entry = self.index_entry(action.path.clone(), file_metadata, known);
+        let mut index_entry = self.index_entry(action.path.clone(), file_metadata, known);
+        let (mode, mtime) = index_entry.actual();
+        index_entry.asked(match &action.what {
+            ActionKind::File(file) => (file.mode & CARRIED_MODE, file.mtime),
+            ActionKind::Dir { mode } => (*mode & CARRIED_MODE, mtime),
+            ActionKind::Symlink { mtime, .. } => (mode, *mtime),
+            _ => (mode, mtime),
+        });
+        self.differing += u32::from(is_other(&index_entry));
         self.index.push(&index_entry)
     }
 
@@ -165,7 +196,7 @@ impl IndexUpdate<'_> {
             mtime: file_metadata.mtime,
         };
         let settled = is_settled(file_metadata.version.ctime, self.clock);
-        IndexEntry { entry, version: file_metadata.version, digest, settled }
+        IndexEntry { entry, kept: None, version: file_metadata.version, digest, settled }
     }
 
     /// Reads a file; `None` if it can't be read or changes meanwhile.
@@ -181,7 +212,7 @@ impl IndexUpdate<'_> {
 /// Whether a file is unchanged, except for its link count and ctime.
 fn is_still(index_entry: &IndexEntry, file_metadata: &FileMetadata) -> bool {
     let entry = &index_entry.entry;
-    let is_same = (&entry.kind, entry.mode, entry.mtime)
-        == (&file_metadata.kind, file_metadata.mode, file_metadata.mtime);
+    let is_same = entry.kind == file_metadata.kind
+        && index_entry.actual() == (file_metadata.mode, file_metadata.mtime);
     is_same && index_entry.version.ino == file_metadata.version.ino
 }

@@ -130,7 +130,7 @@ impl SurveyOptions<'_> {
             index_is_stale: false,
         };
         let mut broken = None;
-        let scanned = scan(root, &mut |found| {
+        let scanned = scan(root, self.clock.is_some(), &mut |found| {
             let (passed, indexed) = match &mut index {
                 Some(index) => index.take(&found.entry.path),
                 None => (0, None),
@@ -174,9 +174,14 @@ impl ContentReader<'_> {
     /// others are read.
     fn index_entry(&mut self, found: ScannedEntry<'_>, indexed: Option<&IndexEntry>) -> IndexEntry {
         let version = found.file_metadata.version;
-        let mut new = IndexEntry { entry: found.entry, version, digest: None, settled: false };
+        let indexed = indexed.filter(|indexed| indexed.is(&found.entry, version));
+        let (entry, kept) = (found.entry, None);
+        let mut new = IndexEntry { entry, kept, version, digest: None, settled: false };
+        if let Some(indexed) = indexed {
+            new.asked((indexed.entry.mode, indexed.entry.mtime));
+        }
         let is_file = new.entry.file_size().is_some();
-        let unchanged = indexed.filter(|indexed| indexed.settled && indexed.same_version(&new));
+        let unchanged = indexed.filter(|indexed| indexed.settled);
         let known = unchanged.and_then(|indexed| indexed.digest);
         if let (Some(digest), false) = (known, self.options.checksum) {
             (new.digest, new.settled) = (Some(digest), true);

@@ -136,6 +136,18 @@ pub fn create_file(dir: BorrowedFd<'_>, name: &str) -> io::Result<File> {
     Ok(file)
 }
 
+/// Renames a file in a work directory over another; where a rename does not replace, that is removed
+/// first.
+pub fn replace(dir: BorrowedFd<'_>, new: &str, name: &str) -> io::Result<()> {
+    match fs::renameat(dir, new, dir, name) {
+        Err(rustix::io::Errno::EXIST) => {
+            unlinkat(dir, name, AtFlags::empty())?;
+            Ok(fs::renameat(dir, new, dir, name)?)
+        }
+        renamed => Ok(renamed?),
+    }
+}
+
 /// Opens the directory `name` in a work directory, made for those who may use that if it is not
 /// there.
 pub fn open_or_make(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {

@@ -1,18 +1,11 @@
 //! A file system that ignores case and how Unicode is composed.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::PathBuf;
 
-use tempfile::TempDir;
-
-use crate::error::{ErrorContext, Result};
+use crate::error::Result;
+use crate::fuse::Fuse;
 
 const PROGRAM: &str = include_str!("fold.py");
-
-/// Debian's own Python, for which the package is.
-const PYTHON: &str = "/usr/bin/python3";
 
 /// Where inode numbers come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,67 +20,30 @@ pub enum Inodes {
 /// A mounted file system that takes names for one that differ in case or Unicode composition only.
 /// It keeps the spelling that a name was made with. Unmounted when dropped.
 #[derive(Debug)]
-pub struct OneName {
-    dir: TempDir,
-    served: Child,
-}
+pub struct OneName(Fuse);
 
 impl OneName {
     /// Mounts an empty one, with FUSE and Debian's python3-fusepy.
     pub fn mount(inodes: Inodes) -> Result<OneName> {
-        let dir = TempDir::new().doing("make", "a directory")?;
-        for name in ["stored", "mounted"] {
-            std::fs::create_dir(dir.path().join(name)).doing("make", name)?;
-        }
-        let script = dir.path().join("fold.py");
-        std::fs::write(&script, PROGRAM).doing("write", &script)?;
-        let mut command = Command::new(PYTHON);
-        command.arg(script).args(["stored", "mounted"].map(|name| dir.path().join(name)));
-        command.args((inodes == Inodes::Stored).then_some("use_ino"));
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let mut mount = OneName { served: command.spawn().doing("run", PYTHON)?, dir };
-        mount.wait()?;
-        Ok(mount)
+        let options: &[&str] = if inodes == Inodes::Stored { &["use_ino"] } else { &[] };
+        Ok(OneName(Fuse::mount(PROGRAM, options)?))
     }
 
     /// Where it is mounted.
     pub fn path(&self) -> PathBuf {
-        self.dir.path().join("mounted")
+        self.0.path()
     }
 
     /// What is stored, which tells all spellings apart.
     pub fn stored(&self) -> PathBuf {
-        self.dir.path().join("stored")
-    }
-
-    fn wait(&mut self) -> Result<()> {
-        let device = |path: &Path| std::fs::metadata(path).map(|meta| meta.dev()).ok();
-        while device(&self.path()) == device(self.dir.path()) {
-            if self.served.try_wait().doing("wait for", PYTHON)?.is_some() {
-                let missing = std::io::Error::other("is the package python3-fusepy installed?");
-                return Err(missing).doing("mount", self.path());
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(())
-    }
-}
-
-impl Drop for OneName {
-    fn drop(&mut self) {
-        let unmount = |program: &str, option: &str| {
-            let mut command = Command::new(program);
-            command.arg(option).arg(self.path()).stderr(Stdio::null());
-            command.status().is_ok_and(|status| status.success())
-        };
-        let _ = unmount("fusermount", "-uz") || unmount("umount", "-l");
-        let _ = self.served.kill();
-        let _ = self.served.wait();
+        self.0.stored()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]
