@@ -6,6 +6,7 @@ mod bad_input;
 mod bench;
 mod budgets;
 mod capistrano;
+mod chmod;
 mod cli;
 mod config;
 mod deploy;

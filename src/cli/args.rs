@@ -171,6 +171,9 @@ pub struct SelectionArguments {
     /// Publish matching files last, like manifests and *.html
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append, allow_hyphen_values = true)]
     pub entry_point: Vec<OsString>,
+    /// Give files and directories these permissions, as in rsync: D755,F644 or u=rwX,go=rX
+    #[arg(long, value_name = "CHMOD", action = ArgAction::Append, allow_hyphen_values = true)]
+    pub chmod: Vec<String>,
     /// Read and compare every file at the destination
     #[arg(short = 'c', long)]
     pub checksum: bool,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use assetsync_core::recipe::Recipes;
 use assetsync_core::text;
 use assetsync_ssh::{AddressFamily, SshOptions, TransportKind};
-use assetsync_sync::{DEFAULT_PATTERNS, Destination, EntryPoints, Options, Policy, Push};
+use assetsync_sync::{Chmod, DEFAULT_PATTERNS, Destination, EntryPoints, Options, Policy, Push};
 use clap::ArgMatches;
 
 use super::args::{PushArguments, SelectionArguments, SshArguments, TransportArgument};
@@ -95,6 +95,7 @@ fn allowed(
         size_only: choice.size_only,
         filter: rules::filter(matches, choice)?,
         links: choice.links(),
+        chmod: chmod(choice)?,
         entry_points: EntryPoints::new(all).map_err(CommandError::usage)?,
         ..Policy::default()
     };
@@ -105,6 +106,10 @@ fn allowed(
         recipes: chosen_recipes(memory),
         ..Options::default()
     })
+}
+
+fn chmod(choice: &SelectionArguments) -> Result<Chmod, CommandError> {
+    Chmod::parse(choice.chmod.iter().map(String::as_str)).map_err(CommandError::usage)
 }
 
 /// The chosen recipes, if any were given.

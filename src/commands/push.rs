@@ -91,6 +91,9 @@ fn push(
     if !console.output.json {
         source.notices.iter().for_each(|notice| warn_of(console, notice));
     }
+    if let Some(paths) = source.private_paths() {
+        console.warn(&format!("{paths}; push with --chmod=D755,F644"));
+    }
     if let Err(error) = &prepared.store {
         console.warn(&error.to_string());
     }

@@ -135,7 +135,7 @@ pub const OPTIONS: &[RsyncOption] = &[
         Refused("permission bits are always set; --chmod=D755,F644 says which"),
     ),
     flag(&["executability"], Some('E'), Always("permission bits are always preserved")),
-    valued(&["chmod"], None, Refused("files arrive with the permission bits of SRC")),
+    valued(&["chmod"], None, Same),
     flag(&["acls"], Some('A'), Refused(NOT_PUSHED)),
     flag(&["no-acls", "no-A"], None, Always(NEVER_SET)),
     flag(&["xattrs"], Some('X'), Refused(NOT_PUSHED)),

@@ -118,6 +118,8 @@ pub struct AssetSet {
     pub fingerprints: Vec<String>,
     /// Patterns of what is not pushed.
     pub exclude: Vec<String>,
+    /// The permission bits that files and directories get, in rsync's syntax.
+    pub chmod: Vec<String>,
     /// The retention of files that are no longer built.
     pub delete: Delete,
     /// How new files replace old ones.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use assetsync_core::recipe::Recipes;
 use assetsync_sync as sender;
 use assetsync_sync::{
-    Decide, EntryPoints, Filter, FingerprintRules, Options, Rule, RuleError, Source,
+    Chmod, Decide, EntryPoints, Filter, FingerprintRules, Options, Rule, RuleError, Source,
 };
 
 use super::error::RolloutError;
@@ -33,6 +33,7 @@ pub(super) struct Set<'a> {
 pub(super) fn options(set: &AssetSet, recipes: Option<Recipes>) -> Result<Options, RolloutError> {
     let policy = sender::Policy {
         filter: filter(set)?,
+        chmod: chmod(set)?,
         entry_points: entry_points(set)?,
         names: names(set)?,
         ..sender::Policy::default()
@@ -64,6 +65,7 @@ pub(super) fn built(
         (options(assets, recipes)?, deploy_retention(assets, rollout_kind)?);
     let path = project.join(&assets.source);
     let source = Source::scan_with(&path, &options.policy.filter, options.policy.links)?;
+    let source = source.with_modes(options.policy.chmod.clone());
     if !source.has_files() {
         return Err(RolloutError::NoFiles(path));
     }
@@ -89,6 +91,11 @@ fn refuse_competing_manifests(
 fn filter(set: &AssetSet) -> Result<Filter, RolloutError> {
     let rules = set.exclude.iter().map(|pattern| (Rule::Exclude, pattern.as_bytes()));
     Filter::parse(rules).map_err(|error| refused("exclude", &error))
+}
+
+fn chmod(set: &AssetSet) -> Result<Chmod, RolloutError> {
+    let given = set.chmod.iter().map(String::as_str);
+    Chmod::parse(given).map_err(|error| refused("chmod", &error))
 }
 
 fn entry_points(set: &AssetSet) -> Result<EntryPoints, RolloutError> {

@@ -67,6 +67,10 @@ impl<'a> Pipeline<'a> {
             for notice in &payload.source.notices {
                 self.notice(&format!("{}: {notice}", assetsync_core::text::path(from)));
             }
+            if let Some(paths) = payload.source.private_paths() {
+                let from = assetsync_core::text::path(from);
+                self.notice(&format!("{from}: {paths}; assets.chmod sets other permissions"));
+            }
             Ok(payload)
         });
         payloads.collect()

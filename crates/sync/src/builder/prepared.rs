@@ -34,6 +34,7 @@ impl<'p> PreparedPush<'p> {
         settings.check_placement()?;
         let policy = &settings.options.policy;
         let source = Source::scan_with(&settings.source, &policy.filter, policy.links)?;
+        let source = source.with_modes(policy.chmod.clone());
         Ok(PreparedPush { settings, source, store: settings.open_store() })
     }
 

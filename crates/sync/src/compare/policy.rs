@@ -1,6 +1,7 @@
 //! How two trees are compared.
 
 use super::content_match::MtimeResolution;
+use crate::scan::chmod::Chmod;
 use crate::scan::entry_points::EntryPoints;
 use crate::scan::filter::Filter;
 use crate::scan::links::LinkRules;
@@ -19,6 +20,8 @@ pub struct Policy {
     pub filter: Filter,
     /// What is done with symlinks of the source.
     pub links: LinkRules,
+    /// The permission bits that files and directories get, whatever they have in the source.
+    pub chmod: Chmod,
     /// Files that are published last.
     pub entry_points: EntryPoints,
     /// How fingerprints look.

@@ -1,5 +1,6 @@
 //! Listing and hashing the source, and the rules about names.
 
+pub mod chmod;
 pub mod compressed_names;
 pub mod entry_points;
 pub mod filter;

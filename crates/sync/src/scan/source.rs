@@ -13,6 +13,7 @@ use assetsync_core::path::RelPath;
 use assetsync_tree::{OpenTree, Symlinks, metadata_of_open};
 use rayon::prelude::*;
 
+use super::chmod::Chmod;
 use super::filter::Filter;
 use super::links::LinkRules;
 use super::list::{Listing, Unreadable, list_tree};
@@ -35,6 +36,7 @@ pub struct Source {
     /// The source, as it was given.
     pub path: PathBuf,
     root_mode: u32,
+    chmod: Chmod,
     /// The entries that are pushed, in tree order, as they were listed.
     pub entries: Vec<Entry>,
     /// What the user should know of its paths.
@@ -59,6 +61,21 @@ pub enum SourceError {
     /// Files that can't be read; nothing is pushed without them.
     #[error("Can't read {} of the source's files: {}", .0.len(), list(.0))]
     Unreadable(Vec<Unreadable>),
+}
+
+/// What a build under a strict umask comes to: a web server answers 403.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrivatePaths(usize);
+
+impl std::fmt::Display for PrivatePaths {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (count, noun) = (self.0, if self.0 == 1 { "path" } else { "paths" });
+        write!(
+            f,
+            "{count} {noun} of the source can be read by the owner alone, so not by a web server \
+             that runs as another user"
+        )
+    }
 }
 
 fn list(unreadable: &[Unreadable]) -> String {
@@ -102,6 +119,7 @@ impl Source {
             root,
             path,
             root_mode,
+            chmod: Chmod::default(),
             entries,
             notices,
             symlinks,
@@ -135,12 +153,32 @@ impl Source {
             root,
             path,
             root_mode: GIVEN_ROOT_MODE,
+            chmod: Chmod::default(),
             entries: listed,
             notices: Vec::new(),
             symlinks: Symlinks::Refuse,
             has_contents_elsewhere: true,
             hashed,
         })
+    }
+
+    /// The same source with other permission bits.
+    pub fn with_modes(mut self, chmod: Chmod) -> Source {
+        self.root_mode = chmod.apply(self.root_mode, true);
+        self.entries.iter_mut().for_each(|entry| change_mode(entry, &chmod));
+        self.chmod = chmod;
+        self
+    }
+
+    /// Files and directories that only their owner can read or enter, wherever they are pushed to.
+    pub fn private_paths(&self) -> Option<PrivatePaths> {
+        let is_private = |entry: &&Entry| match entry.kind {
+            Kind::File { .. } => entry.mode & 0o044 == 0,
+            Kind::Dir => entry.mode & 0o011 == 0,
+            _ => false,
+        };
+        let count = self.entries.iter().filter(is_private).count();
+        (count > 0).then_some(PrivatePaths(count))
     }
 
     /// Whether the source was [given](Source::of): its contents may not be on this machine, but
@@ -179,7 +217,11 @@ impl Source {
             || (self.tree(), vec![0; READ_BYTES]),
             |(tree, buffer), local| {
                 let read = match tree {
-                    Ok(tree) => read_again(tree, local, buffer),
+                    Ok(tree) => {
+                        let read = read_again(tree, local, buffer);
+                        change_mode(&mut local.entry, &self.chmod);
+                        read
+                    }
                     Err(error) => Err(error.kind().into()),
                 };
                 read.err().map(|source| Unreadable { path: local.entry.path.to_string(), source })
@@ -192,6 +234,12 @@ impl Source {
     /// A view of the tree for one reader.
     pub(crate) fn tree(&self) -> io::Result<OpenTree> {
         Ok(OpenTree::new(self.root.try_clone()?).with_symlinks(self.symlinks))
+    }
+}
+
+fn change_mode(entry: &mut Entry, chmod: &Chmod) {
+    if !matches!(entry.kind, Kind::Symlink { .. }) {
+        entry.mode = chmod.apply(entry.mode, entry.kind == Kind::Dir);
     }
 }
 

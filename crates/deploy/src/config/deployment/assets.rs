@@ -43,6 +43,7 @@ impl DeploymentBuilder<'_> {
             entry_points: texts("assets.entry_points"),
             fingerprints: texts("assets.fingerprints"),
             exclude: texts("assets.exclude"),
+            chmod: texts("assets.chmod"),
             delete: delete(values, name),
             publish: values.choice("assets.publish", name).unwrap_or(Publish::Files),
         })

@@ -33,6 +33,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     stage("assets.entry_points", Kind::Text).items(DEFAULT_PATTERNS).guarded(),
     stage("assets.fingerprints", Kind::Text).list(),
     stage("assets.exclude", Kind::Text).list(),
+    stage("assets.chmod", Kind::Text).list(),
     stage("assets.delete", Kind::Choice(DeleteMode::WORDS)).value("retain"),
     stage("assets.retention.keep", Kind::Count(0, 10_000)).value("3"),
     stage("assets.retention.max_age", Kind::Age).value("7d"),
