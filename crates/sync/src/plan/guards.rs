@@ -131,9 +131,10 @@ fn foreign<'p>(
     state: &State,
     rules: &FingerprintRules,
 ) -> Vec<&'p RelPath> {
-    let wanted = source.iter().filter(|entry| entry.kind != Kind::Dir);
+    let files = source.iter().filter(|entry| entry.kind != Kind::Dir).map(|entry| &entry.path);
+    let files: HashSet<&RelPath> = files.collect();
     let wanted: HashSet<Vec<u8>> =
-        wanted.map(|entry| lasting(entry.path.as_bytes(), rules)).collect();
+        files.iter().map(|path| lasting(path.as_bytes(), rules)).collect();
     let is_foreign = |action: &&Action| {
         let at = action.known.map(|known| known as usize);
         match at.and_then(|at| state.entries.get(at)).map(|remote| &remote.entry.kind) {
@@ -143,6 +144,7 @@ fn foreign<'p>(
         }
     };
     let deleted = plan.actions.iter().filter(|action| is_delete(action));
+    let deleted = deleted.filter(|action| !is_in_replaced_dir(&action.path, &files));
     deleted.filter(is_foreign).map(|action| &action.path).collect()
 }
 
@@ -150,6 +152,11 @@ fn foreign<'p>(
 fn is_empty(at: usize, state: &State) -> bool {
     let path = &state.entries[at].entry.path;
     state.entries.get(at + 1).is_none_or(|next| !next.entry.path.starts_with(path))
+}
+
+/// Whether the source has a file where a directory above `path` is: the file is its next version.
+fn is_in_replaced_dir(path: &RelPath, files: &HashSet<&RelPath>) -> bool {
+    std::iter::successors(path.parent(), RelPath::parent).any(|dir| files.contains(&dir))
 }
 
 /// Whether the source has the file that a path names, with any fingerprint, or the file that it
@@ -218,7 +225,7 @@ mod tests {
     #[test]
     fn earlier_versions_are_told_from_what_is_foreign() {
         let none: &[&str] = &[];
-        let table: [(&[&str], &[&str], &[&str]); 13] = [
+        let table: [(&[&str], &[&str], &[&str]); 14] = [
             (&["app-3f2a91c0.js"], &["app-77b01d5e.js"], none),
             (&["app-3f2a91c0.js"], &["app-77b01d5e.js.map", "app-77b01d5e.js.map.gz"], none),
             (&["app-3f2a91c0.js"], &["app.js", "app.js.br"], none),
@@ -234,6 +241,7 @@ mod tests {
                 &[".sprockets-manifest-fedcba9876543210fedcba9876543210.json"],
                 none,
             ),
+            (&["m"], &["m/", "m/empty/", "m/x/", "m/x/y.js"], none),
             (&["index.html"], &["index.nginx-debian.html"], &["index.nginx-debian.html"]),
             (&["x"], none, none),
         ];
