@@ -22,14 +22,14 @@ const MUTATING: &str = "openat,write,renameat,renameat2,mkdir,mkdirat,unlinkat,s
 
 /// A system call of the agent's main thread: the `nth` of that name.
 #[derive(Debug, Clone, PartialEq)]
-struct Point {
-    call: String,
-    nth: u32,
+pub(crate) struct Point {
+    pub call: String,
+    pub nth: u32,
 }
 
 /// Runs the agent, and nothing of the login shell's, under strace; `FAULT` says what strace shall
 /// do.
-fn traced_agent(dir: &Dir) -> PathBuf {
+pub(crate) fn traced_agent(dir: &Dir) -> PathBuf {
     need("strace", "strace");
     let path = dir.join("traced");
     script(
@@ -46,7 +46,7 @@ fn traced_agent(dir: &Dir) -> PathBuf {
 }
 
 /// The calls in a log of strace that change something, of the thread that made the first.
-fn points(log: &Path) -> Vec<Point> {
+pub(crate) fn points(log: &Path) -> Vec<Point> {
     let log = fs::read_to_string(log).unwrap();
     let mut counts = std::collections::BTreeMap::new();
     let mut points = Vec::new();

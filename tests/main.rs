@@ -13,6 +13,7 @@ mod deploy;
 mod deploy_faults;
 mod dry_runs;
 mod figures;
+mod file_systems;
 mod fleet;
 mod guards;
 mod guides;

@@ -6,12 +6,14 @@ use assetsync_core::protected::Protected;
 use assetsync_core::protocol::{Failure, FailureCode, HelloError, InboxError, Message, ToAgent};
 
 use crate::publishing::exchange::ExchangeUnsupported;
+use crate::publishing::proof::refusal::{Reason, Refusal};
 use crate::publishing::publisher::PublishError;
 use crate::staging::staging_area::SizeExceeded;
 use crate::survey::scan::ScanError;
 use crate::work::work_dir::WorkDirError;
 
-/// Why an agent gives up. Nothing has been published, except with [`Publish`](AgentError::Publish).
+/// Why an agent gives up. Nothing has been published, except with [`Mixed`](AgentError::Mixed) and
+/// [`Prune`](AgentError::Prune).
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// The sender closed the connection or timed out.
@@ -62,9 +64,9 @@ pub enum AgentError {
     /// A basis is not what the sender expects.
     #[error("Files at the destination changed during the push; run it again")]
     Basis,
-    /// Parts of the destination belong to another user.
-    #[error("Permission denied: {} can't be changed; make the user that logs in the owner", .0.join(", "))]
-    NotWritable(Vec<String>),
+    /// Paths that can't be published.
+    #[error("Refused, nothing was changed: {}", refusals(.0))]
+    Refused(Vec<Refusal>),
     /// New paths of the plan exist at the destination, although the survey did not find them.
     #[error(
         "{} exists at the destination, but its directory does not list that name: either the file \
@@ -81,11 +83,27 @@ pub enum AgentError {
     /// The new tree can't be built or exchanged. Nothing is published.
     #[error("{0}; nothing was published")]
     NewTree(#[source] PublishError),
-    /// Publishing failed half way.
+    /// Staged files could not be made durable.
+    #[error("{0}; nothing was published")]
+    NotBegun(#[source] PublishError),
+    /// Publishing failed, and what was published was taken back.
+    #[error("{0}; everything that was published before is put back, so nothing changed")]
+    TakenBack(#[source] PublishError),
+    /// Publishing failed, and so did taking it back.
     #[error(
-        "{0}; some files are published, none is half written; run the push again to complete it"
+        "{error}; what was published before is put back, but not {}: all else is as it was; run \
+         the push again to complete it",
+        .not_put_back.join(", ")
     )]
-    Publish(#[from] PublishError),
+    Mixed {
+        /// The step that failed.
+        error: PublishError,
+        /// What could not be put back.
+        not_put_back: Vec<String>,
+    },
+    /// The new files are live, but old ones could not be deleted.
+    #[error("{0}; the new files are live, old ones were left; the next deploy deletes them")]
+    Prune(#[source] PublishError),
     /// The agent's own files failed.
     #[error("Can't write the agent's temporary files: {0}")]
     WorkFiles(io::Error),
@@ -112,9 +130,9 @@ impl AgentError {
             | AgentError::SizeExceeded(_) => FailureCode::Protocol,
             AgentError::Basis => FailureCode::Basis,
             AgentError::WorkDir(WorkDirError::Locked { .. }) => FailureCode::Locked,
-            AgentError::WorkDir(WorkDirError::OtherOwner { .. }) | AgentError::NotWritable(_) => {
-                FailureCode::Permission
-            }
+            AgentError::WorkDir(WorkDirError::OtherOwner { .. }) => FailureCode::Permission,
+            AgentError::Refused(refused) => code_of_refusal(refused.first()),
+            AgentError::Mixed { .. } => FailureCode::Mixed,
             AgentError::NotNew(_) => FailureCode::Obstruction,
             AgentError::Protected { .. } => FailureCode::Protected,
             AgentError::ExchangeUnsupported(_) => FailureCode::Unsupported,
@@ -127,7 +145,9 @@ impl AgentError {
             | AgentError::Scan(ScanError { source, .. })
             | AgentError::Stage { source, .. }
             | AgentError::NewTree(PublishError { source, .. })
-            | AgentError::Publish(PublishError { source, .. })
+            | AgentError::NotBegun(PublishError { source, .. })
+            | AgentError::TakenBack(PublishError { source, .. })
+            | AgentError::Prune(PublishError { source, .. })
             | AgentError::WorkFiles(source) => code_of(source),
         };
         Some(Failure { code, text: self.to_string() })
@@ -136,6 +156,19 @@ impl AgentError {
     /// Whether the disk is full.
     pub fn is_no_space(&self) -> bool {
         self.failure().is_some_and(|failure| failure.code == FailureCode::NoSpace)
+    }
+}
+
+fn refusals(refused: &[Refusal]) -> String {
+    refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn code_of_refusal(refusal: Option<&Refusal>) -> FailureCode {
+    match refusal.map(|refusal| &refusal.reason) {
+        Some(Reason::ReadOnly) => FailureCode::ReadOnly,
+        Some(Reason::DirNotWritable { .. } | Reason::NotOwner { .. }) => FailureCode::Permission,
+        Some(Reason::Unreachable(error)) => code_of(error),
+        _ => FailureCode::Other,
     }
 }
 

@@ -213,6 +213,11 @@ fn open_up(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
     Ok(fs::chmodat(parent, name, mode, AtFlags::empty())?)
 }
 
+/// Whether a path, or one above it, does not exist or is no directory.
+pub fn is_no_dir(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 /// Whether a directory is a mount point, if the system reports it.
 #[cfg(target_os = "linux")]
 pub fn is_mount_point(dir: BorrowedFd<'_>) -> bool {

@@ -27,11 +27,13 @@ pub enum FailureCode {
     Unsupported,
     /// The destination is a directory in which nothing may be deleted.
     Protected,
+    /// Publishing failed, and some paths could not be put back.
+    Mixed,
     /// Any other failure of the system.
     Other,
 }
 
-const CODES: [(FailureCode, u8); 12] = [
+const CODES: [(FailureCode, u8); 13] = [
     (FailureCode::Protocol, 1),
     (FailureCode::Locked, 2),
     (FailureCode::NotADirectory, 3),
@@ -43,6 +45,7 @@ const CODES: [(FailureCode, u8); 12] = [
     (FailureCode::Basis, 9),
     (FailureCode::Unsupported, 10),
     (FailureCode::Protected, 11),
+    (FailureCode::Mixed, 12),
     (FailureCode::Other, 255),
 ];
 

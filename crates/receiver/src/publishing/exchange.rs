@@ -2,16 +2,18 @@
 //! with the destination.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use assetsync_core::entry::Kind;
 use assetsync_tree::is_mount_point;
 use rustix::fs::{
-    AtFlags, Mode, OFlags, RenameFlags, chmodat, fstat, linkat, mkdirat, open, openat,
+    Access, AtFlags, Mode, OFlags, RenameFlags, chmodat, fstat, linkat, mkdirat, open, openat,
     renameat_with, statat, unlinkat,
 };
+use rustix::process::geteuid;
 
+use super::proof::facts::facts;
 use crate::survey::scan::scan_whole;
 use crate::work::work_dir::WorkDir;
 
@@ -39,14 +41,45 @@ pub fn check(work: &WorkDir, root: BorrowedFd<'_>, path: &Path) -> Result<(), Ex
         return Err(failed("it is a mount point".into()));
     }
     let parent = parent_of(path).map_err(|error| failed(error.to_string()))?;
-    rustix::fs::accessat(
-        &parent,
-        ".",
-        rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
-        AtFlags::EACCESS,
-    )
-    .map_err(|_| failed("its parent directory can't be written".into()))?;
+    match cannot_be_moved(work, root, parent.as_fd()) {
+        Ok(None) => {}
+        Ok(Some(reason)) => return Err(failed(reason.into())),
+        Err(error) => return Err(failed(error.to_string())),
+    }
+    rustix::fs::accessat(&parent, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
+        .map_err(|_| failed("its parent directory can't be written".into()))?;
     probe(work).map_err(|error| failed(format!("the file system can't do that ({error})")))
+}
+
+/// Why this user can't move the destination to the work directory, if so.
+fn cannot_be_moved(
+    work: &WorkDir,
+    root: BorrowedFd<'_>,
+    parent: BorrowedFd<'_>,
+) -> io::Result<Option<&'static str>> {
+    let (it, above, me) = (facts(root, b"")?, facts(parent, b"")?, geteuid());
+    let mine = |owner: u32| me.is_root() || owner == me.as_raw();
+    let is_writable =
+        || rustix::fs::accessat(root, ".", Access::WRITE_OK, AtFlags::EACCESS).is_ok();
+    let is_sticky = above.mode & 0o1000 != 0;
+    Ok(if it.immutable || it.append_only {
+        Some("it is immutable or append-only")
+    } else if it.reach != facts(work.dir(), b"")?.reach {
+        Some("a rename from its parent directory does not reach it")
+    } else if is_sticky && !mine(above.owner) && !mine(it.owner) {
+        Some("it belongs to another user, and its parent directory has the sticky bit")
+    } else if !mine(it.owner) && !is_writable() {
+        Some("it belongs to another user, and moving it would change it")
+    } else {
+        None
+    })
+}
+
+/// The error for a destination to parts of which a rename from the work directory does not reach.
+pub fn out_of_reach(path: &Path) -> ExchangeUnsupported {
+    let reason = "a rename from its parent directory does not reach all of it: there are mount \
+                  points, subvolumes or projects";
+    ExchangeUnsupported { path: assetsync_core::text::path(path), reason: reason.into() }
 }
 
 /// Tries an exchange and a hard link in the staging area.
@@ -107,7 +140,7 @@ fn make_writable(work: &WorkDir) -> io::Result<()> {
     let name = work.tree_name();
     chmodat(work.dir(), &name, Mode::RWXU, AtFlags::empty())?;
     let tree = assetsync_tree::open_dir(work.dir(), name.as_bytes())?;
-    let opened = scan_whole(std::os::fd::AsFd::as_fd(&tree), &mut |found| {
+    let opened = scan_whole(tree.as_fd(), &mut |found| {
         if found.entry.kind == Kind::Dir {
             let name = found.entry.path.file_name();
             chmodat(found.parent, name, Mode::RWXU, AtFlags::empty())?;

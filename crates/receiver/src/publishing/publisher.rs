@@ -8,24 +8,23 @@
 //! 5. Deletes that were left for pruning, when the sender wants them.
 //!
 //! After a crash between two steps every file is complete, and entry points name only existing
-//! files.
+//! files. What is replaced or deleted is kept in the staging area until all is done: if a step
+//! fails, all are taken back (`take_back`).
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
 
-use assetsync_core::entry::{CARRIED_MODE, Kind};
+use assetsync_core::entry::{Entry, Kind};
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, FileAction};
 use assetsync_core::recipe::Recipe;
-use assetsync_tree::{OpenTree, make_dir, metadata_at, set_mtime_at};
-use rustix::fs::{AtFlags, Mode, renameat, symlinkat, unlinkat};
+use assetsync_tree::{OpenTree, is_no_dir, metadata_at};
+use rustix::fs::{Mode, renameat};
 
 use super::alias::is_one;
+use super::areas::Areas;
 use crate::staging::staging_area::{StagingArea, sync_file_system};
 use crate::work::work_dir::WorkDir;
-
-/// Actions per piece when the plan is walked backwards.
-const PIECE: u32 = 64;
 
 /// The actions of a plan.
 pub trait Actions {
@@ -34,6 +33,9 @@ pub trait Actions {
 
     /// The action at this index, with its path.
     fn action(&mut self, position: u32) -> io::Result<Option<Action>>;
+
+    /// The entry with this index in the destination's state.
+    fn existing(&mut self, known: u32) -> io::Result<Option<Entry>>;
 }
 
 /// A step that failed.
@@ -46,21 +48,72 @@ pub struct PublishError {
     pub source: io::Error,
 }
 
+impl PublishError {
+    /// An error of the destination as a whole.
+    pub fn whole(source: io::Error) -> PublishError {
+        PublishError { path: ".".into(), source }
+    }
+}
+
+/// A publishing that failed and was taken back.
+#[derive(Debug)]
+pub struct PublishFailure {
+    /// The step that failed.
+    pub error: PublishError,
+    /// Paths that could not be put back; all others are as before.
+    pub not_put_back: Vec<String>,
+}
+
+/// The passes over the plan, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    Respell,
+    Ordinary,
+    EntryPoints,
+    Deletes,
+    DirModes,
+}
+
+impl Pass {
+    pub(super) const ALL: [Pass; 5] =
+        [Pass::Respell, Pass::Ordinary, Pass::EntryPoints, Pass::Deletes, Pass::DirModes];
+
+    /// The index of the `nth` action of `count` in this pass.
+    pub(super) fn position(self, nth: u32, count: u32) -> u32 {
+        match self {
+            Pass::Ordinary | Pass::EntryPoints => nth,
+            // The deepest paths first.
+            Pass::Respell | Pass::Deletes | Pass::DirModes => count - 1 - nth,
+        }
+    }
+}
+
+/// How far publishing has come.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Actions that were begun in each pass.
+    pub begun: [u32; Pass::ALL.len()],
+    /// The action that failed.
+    pub failed: Option<u32>,
+}
+
 /// Publishes one plan.
-pub struct Publisher<'a> {
+pub struct Publisher<'a, 'w> {
     /// The destination.
     pub tree: &'a mut OpenTree,
     /// The staging area, which has the files.
-    pub stage: &'a StagingArea<'a>,
+    pub stage: &'a StagingArea<'w>,
+    /// All staging areas.
+    pub areas: &'a mut Areas<'w>,
     /// The work directory.
-    pub work: &'a WorkDir,
+    pub work: &'w WorkDir,
     /// Texts for the user.
     pub notices: Vec<String>,
-    moved_aside: u32,
     /// Whether the plan has actions for the last steps.
     later: DeferredSteps,
+    pub(super) progress: Progress,
     /// New paths that the destination spells differently, or did before publishing began.
-    respelled: HashSet<RelPath>,
+    pub(super) respelled: HashSet<RelPath>,
     /// Directories changed since the last sync, if each is synced.
     changed: BTreeSet<Option<RelPath>>,
     /// Directories that were made writable temporarily, and their original permission bits.
@@ -69,60 +122,73 @@ pub struct Publisher<'a> {
 
 #[derive(Default)]
 struct DeferredSteps {
+    entry_points: bool,
     deletes: bool,
     dir_modes: bool,
 }
 
-impl<'a> Publisher<'a> {
+impl<'a, 'w> Publisher<'a, 'w> {
     /// A publisher into `tree`.
     pub fn new(
         tree: &'a mut OpenTree,
-        stage: &'a StagingArea<'a>,
-        work: &'a WorkDir,
-    ) -> Publisher<'a> {
-        let (notices, moved_aside) = (Vec::new(), 0);
+        stage: &'a StagingArea<'w>,
+        areas: &'a mut Areas<'w>,
+        work: &'w WorkDir,
+    ) -> Publisher<'a, 'w> {
+        let (notices, later) = (Vec::new(), DeferredSteps::default());
+        let (progress, respelled) = (Progress::default(), HashSet::new());
         let (changed, opened) = (BTreeSet::new(), Vec::new());
-        let (later, respelled) = (DeferredSteps::default(), HashSet::new());
-        Publisher { tree, stage, work, notices, moved_aside, later, respelled, changed, opened }
+        Publisher { tree, stage, areas, work, notices, later, progress, respelled, changed, opened }
     }
 
     /// Carries out all of the plan except what is left for pruning. Staged files must be durable.
-    pub fn publish(&mut self, actions: &mut impl Actions) -> Result<(), PublishError> {
+    /// If that fails, everything is put back.
+    pub fn publish(&mut self, actions: &mut dyn Actions) -> Result<(), PublishFailure> {
         if actions.count() == 0 {
             return Ok(());
         }
-        self.each_backwards(actions, Self::respell)?;
-        let entry_points = self.each(actions, Self::publish_ordinary)?;
-        if entry_points > 0 {
+        self.run(actions).map_err(|error| {
+            let not_put_back = self.take_back(actions);
+            PublishFailure { error, not_put_back }
+        })
+    }
+
+    fn run(&mut self, actions: &mut dyn Actions) -> Result<(), PublishError> {
+        self.each(actions, Pass::Respell)?;
+        self.each(actions, Pass::Ordinary)?;
+        if self.later.entry_points {
             self.sync()?;
-            self.each(actions, Self::publish_entry_point)?;
+            self.each(actions, Pass::EntryPoints)?;
         }
         if self.later.deletes {
-            self.each_backwards(actions, Self::delete)?;
+            self.each(actions, Pass::Deletes)?;
         }
-        let closed = self.restore_modes();
-        closed.map_err(|source| PublishError { path: ".".into(), source })?;
+        self.restore_modes().map_err(PublishError::whole)?;
         if self.later.dir_modes {
-            self.each_backwards(actions, Self::set_dir_mode)?;
+            self.each(actions, Pass::DirModes)?;
         }
         self.sync()
     }
 
     /// Runs the deletes that were left for pruning.
-    pub fn prune(&mut self, actions: &mut impl Actions) -> Result<(), PublishError> {
-        self.each_backwards(actions, Self::delete_at_prune)?;
-        let closed = self.restore_modes();
-        closed.map_err(|source| PublishError { path: ".".into(), source })?;
+    pub fn prune(&mut self, actions: &mut dyn Actions) -> Result<(), PublishError> {
+        for position in (0..actions.count()).rev() {
+            let Some(action) = fetch(actions, position)? else { continue };
+            if action.what == ActionKind::Prune {
+                self.remove(&action.path).map_err(|source| failed(&action, source))?;
+            }
+        }
+        self.restore_modes().map_err(PublishError::whole)?;
         self.sync()
     }
 
     /// Makes all that was done so far durable.
-    fn sync(&mut self) -> Result<(), PublishError> {
+    pub(super) fn sync(&mut self) -> Result<(), PublishError> {
         let synced = match self.stage.sync_each {
             true => self.sync_changed(),
-            false => sync_file_system(self.work.dir()),
+            false => sync_file_system(self.work.dir()).and_then(|()| self.areas.sync(self.tree)),
         };
-        synced.map_err(|source| PublishError { path: ".".into(), source })
+        synced.map_err(PublishError::whole)
     }
 
     /// Syncs the changed directories; staged files were synced one by one.
@@ -140,10 +206,10 @@ impl<'a> Publisher<'a> {
 
     /// Runs a change in the directory of `path`. If the owner has no write permission for it, it is
     /// made writable for the duration of the push.
-    fn change(
+    pub(super) fn change(
         &mut self,
         path: &RelPath,
-        change: impl Fn(&mut Self) -> io::Result<()>,
+        mut change: impl FnMut(&mut Self) -> io::Result<()>,
     ) -> io::Result<()> {
         if self.stage.sync_each {
             self.changed.insert(path.parent());
@@ -161,13 +227,15 @@ impl<'a> Publisher<'a> {
         let fd = self.tree.dir(dir.as_ref())?;
         let mode = rustix::fs::fstat(fd)?.st_mode & 0o7777;
         rustix::fs::fchmod(fd, Mode::from_raw_mode((mode | 0o300) as _))?;
-        self.opened.push((dir, mode));
+        if self.opened.iter().all(|(opened, _)| *opened != dir) {
+            self.opened.push((dir, mode));
+        }
         Ok(())
     }
 
     /// Restores the permission bits of directories that were made writable, unless the plan sets
     /// others.
-    fn restore_modes(&mut self) -> io::Result<()> {
+    pub(super) fn restore_modes(&mut self) -> io::Result<()> {
         for (dir, mode) in std::mem::take(&mut self.opened) {
             match self.tree.dir(dir.as_ref()) {
                 Ok(fd) => rustix::fs::fchmod(fd, Mode::from_raw_mode(mode as _))?,
@@ -178,45 +246,59 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
-    /// Runs a step for each action; counts those for which it returns `true`.
-    fn each(
-        &mut self,
-        actions: &mut impl Actions,
-        step: fn(&mut Self, u32, &Action) -> io::Result<bool>,
-    ) -> Result<u32, PublishError> {
-        let mut counted = 0;
-        for position in 0..actions.count() {
-            let Some(action) = fetch(actions, position)? else { break };
-            let done = step(self, position, &action);
-            counted += u32::from(done.map_err(|source| failed(&action, source))?);
+    /// Runs a pass over all actions.
+    fn each(&mut self, actions: &mut dyn Actions, pass: Pass) -> Result<(), PublishError> {
+        let count = actions.count();
+        for nth in 0..count {
+            let position = pass.position(nth, count);
+            let Some(action) = fetch(actions, position)? else { continue };
+            self.progress.begun[pass as usize] = nth + 1;
+            let done = self.step(actions, pass, position, &action);
+            done.map_err(|source| {
+                self.progress.failed = Some(position);
+                failed(&action, source)
+            })?;
         }
-        Ok(counted)
+        Ok(())
     }
 
-    /// Returns `true` for actions that are left to
-    /// [`publish_entry_point`](Self::publish_entry_point).
-    fn publish_ordinary(&mut self, position: u32, action: &Action) -> io::Result<bool> {
-        if !action.file().is_some_and(|file| file.entry_point) {
-            self.check_new(action)?;
-        }
-        match &action.what {
-            ActionKind::Dir { mode } => {
+    fn step(
+        &mut self,
+        actions: &mut dyn Actions,
+        pass: Pass,
+        position: u32,
+        action: &Action,
+    ) -> io::Result<()> {
+        match (pass, &action.what) {
+            (Pass::Respell, ActionKind::Respell { to }) => self.respell(&action.path, to),
+            (Pass::Ordinary, ActionKind::File(file)) if file.entry_point => {
+                self.later.entry_points = true;
+                Ok(())
+            }
+            (Pass::Ordinary | Pass::EntryPoints, ActionKind::File(file)) => {
+                match pass == Pass::Ordinary || file.entry_point {
+                    true => self.publish_file(actions, position, action, file),
+                    false => Ok(()),
+                }
+            }
+            (Pass::Ordinary, ActionKind::Dir { mode }) => {
                 self.later.dir_modes = true;
-                self.change(&action.path, |this| this.make_dir(&action.path, *mode))?;
+                self.check_new(action)?;
+                self.change(&action.path, |this| this.make_dir(position, &action.path, *mode))
             }
-            ActionKind::Symlink { target, mtime } => {
-                let name = self.stage.temporary_name("link", position);
-                let stage = self.work.stage();
-                symlinkat(target.as_slice(), stage, &name)?;
-                set_mtime_at(stage, name.as_bytes(), *mtime)?;
-                self.change(&action.path, |this| this.put(&name, &action.path))?;
+            (Pass::Ordinary, ActionKind::Symlink { .. }) => {
+                self.check_new(action)?;
+                let name = link_name(self.stage, position);
+                self.put(actions, position, &name, action)
             }
-            ActionKind::File(file) if file.entry_point => return Ok(true),
-            ActionKind::File(file) => self.publish_file(position, &action.path, file)?,
-            ActionKind::Delete => self.later.deletes = true,
-            ActionKind::Prune | ActionKind::Respell { .. } => {}
+            (Pass::Ordinary, ActionKind::Delete) => {
+                self.later.deletes = true;
+                Ok(())
+            }
+            (Pass::Deletes, ActionKind::Delete) => self.delete(position, &action.path),
+            (Pass::DirModes, ActionKind::Dir { mode }) => self.set_dir_mode(&action.path, *mode),
+            _ => Ok(()),
         }
-        Ok(false)
     }
 
     /// A new path must still be free: otherwise two names of the plan are one to the file system,
@@ -231,156 +313,83 @@ impl<'a> Publisher<'a> {
     }
 
     /// Renames an entry to the source's spelling; both names must be the same entry.
-    fn respell(&mut self, action: &Action) -> io::Result<()> {
-        let ActionKind::Respell { to } = &action.what else { return Ok(()) };
+    fn respell(&mut self, path: &RelPath, to: &RelPath) -> io::Result<()> {
         self.respelled.insert(to.clone());
         let name = to.file_name();
-        if action.path.file_name() == name {
+        if path.file_name() == name {
             return Ok(());
         }
-        self.change(&action.path, |this| {
-            let parent = this.tree.parent(&action.path)?;
+        self.change(path, |this| {
+            let parent = this.tree.parent(path)?;
             let (existing, other) =
-                (metadata_at(parent, action.path.file_name())?, metadata_at(parent, name));
+                (metadata_at(parent, path.file_name())?, metadata_at(parent, name));
             if other.is_ok_and(|other| !is_one(&existing, &other)) {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
-            Ok(renameat(parent, action.path.file_name(), parent, name)?)
+            Ok(renameat(parent, path.file_name(), parent, name)?)
         })?;
         self.tree.forget();
         Ok(())
     }
 
-    fn publish_entry_point(&mut self, position: u32, action: &Action) -> io::Result<bool> {
-        match &action.what {
-            ActionKind::File(file) if file.entry_point => {
-                self.check_new(action)?;
-                self.publish_file(position, &action.path, file)?;
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    fn publish_file(&mut self, position: u32, path: &RelPath, file: &FileAction) -> io::Result<()> {
+    fn publish_file(
+        &mut self,
+        actions: &mut dyn Actions,
+        position: u32,
+        action: &Action,
+        file: &FileAction,
+    ) -> io::Result<()> {
+        self.check_new(action)?;
         match (&file.recipe, &file.digest) {
             (Recipe::Keep, _) => Ok(()),
-            (Recipe::Touch, _) => self.tree.touch(path, file.mode, Some(file.mtime)),
+            (Recipe::Touch, _) => self.tree.touch(&action.path, file.mode, Some(file.mtime)),
             (_, Some(digest)) => {
                 let name = self.stage.name(digest, position);
-                self.change(path, |this| this.put(&name, path))
+                self.put(actions, position, &name, action)
             }
             (_, None) => Err(io::Error::other("file without a digest")),
         }
     }
 
-    /// Renames the staged entry `name` to `path`.
-    fn put(&mut self, name: &str, path: &RelPath) -> io::Result<()> {
-        let stage = self.work.stage();
-        let parent = self.tree.parent(path)?;
-        match renameat(stage, name, parent, path.file_name()) {
-            Ok(()) => Ok(()),
-            Err(
-                rustix::io::Errno::ISDIR | rustix::io::Errno::EXIST | rustix::io::Errno::NOTEMPTY,
-            ) => {
-                let retained_contents = self.move_aside(path)?;
-                let parent = self.tree.parent(path)?;
-                let placed = renameat(self.work.stage(), name, parent, path.file_name());
-                if placed.is_err() {
-                    // Move the old entry back before the failure is reported.
-                    renameat(self.work.stage(), &retained_contents, parent, path.file_name())?;
-                }
-                Ok(placed?)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Moves the entry at `path` into the staging area, where it is removed at the end.
-    fn move_aside(&mut self, path: &RelPath) -> io::Result<String> {
-        self.tree.forget();
-        self.moved_aside += 1;
-        let name = self.stage.temporary_name("old", self.moved_aside);
-        let parent = self.tree.parent(path)?;
-        renameat(parent, path.file_name(), self.work.stage(), &name)?;
-        Ok(name)
-    }
-
-    fn make_dir(&mut self, path: &RelPath, mode: u32) -> io::Result<()> {
-        match self.tree.file_metadata(path)?.map(|file_metadata| file_metadata.kind) {
-            Some(Kind::Dir) => return Ok(()),
-            Some(_) => drop(self.move_aside(path)?),
-            None => {}
-        }
-        // The owner must be able to fill it; the last step sets the final bits.
-        make_dir(self.tree.parent(path)?, path.file_name(), (mode & CARRIED_MODE) | 0o700)
-    }
-
-    /// Runs a step for each action, the deepest paths first.
-    fn each_backwards(
-        &mut self,
-        actions: &mut impl Actions,
-        step: fn(&mut Self, &Action) -> io::Result<()>,
-    ) -> Result<(), PublishError> {
-        let count = actions.count();
-        for start in (0..count.div_ceil(PIECE)).rev().map(|piece| piece * PIECE) {
-            let mut piece = Vec::new();
-            for position in start..count.min(start + PIECE) {
-                piece.extend(fetch(actions, position)?);
-            }
-            for action in piece.iter().rev() {
-                step(self, action).map_err(|source| failed(action, source))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn set_dir_mode(&mut self, action: &Action) -> io::Result<()> {
-        match action.what {
-            ActionKind::Dir { mode } => self.tree.touch(&action.path, mode, None),
-            _ => Ok(()),
-        }
-    }
-
-    fn delete(&mut self, action: &Action) -> io::Result<()> {
-        match action.what {
-            ActionKind::Delete => self.change(&action.path, |this| this.remove(&action.path)),
-            _ => Ok(()),
-        }
-    }
-
-    fn delete_at_prune(&mut self, action: &Action) -> io::Result<()> {
-        match action.what {
-            ActionKind::Prune => self.change(&action.path, |this| this.remove(&action.path)),
-            _ => Ok(()),
-        }
-    }
-
-    fn remove(&mut self, path: &RelPath) -> io::Result<()> {
-        let Some(file_metadata) = self.tree.file_metadata(path)? else { return Ok(()) };
-        let is_dir = file_metadata.kind == Kind::Dir;
-        let flags = if is_dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
-        let gone = unlinkat(self.tree.parent(path)?, path.file_name(), flags);
-        if is_dir {
-            self.tree.forget();
-        }
-        match gone {
-            // Another process created something in it meanwhile, or a filter protects its content.
-            Err(rustix::io::Errno::NOTEMPTY | rustix::io::Errno::EXIST) => {
-                self.notices.push(format!("{path} is not empty and stays"));
+    /// Only its owner can set a directory's permission bits, and they decide about no content: so
+    /// another user's directory keeps its own, with a notice.
+    fn set_dir_mode(&mut self, path: &RelPath, mode: u32) -> io::Result<()> {
+        match self.tree.touch(path, mode, None) {
+            Err(error) if self.is_others(path, &error) => {
+                let text = format!("{path} belongs to another user and keeps its permission bits");
+                self.notices.push(text);
                 Ok(())
             }
-            other => Ok(other?),
+            done => done,
         }
+    }
+
+    fn is_others(&mut self, path: &RelPath, error: &io::Error) -> bool {
+        let me = rustix::process::geteuid();
+        let owner = self.tree.dir(Some(path)).and_then(|dir| Ok(rustix::fs::fstat(dir)?.st_uid));
+        error.kind() == io::ErrorKind::PermissionDenied
+            && !me.is_root()
+            && owner.is_ok_and(|owner| owner != me.as_raw())
     }
 }
 
-fn is_no_dir(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+/// The name of a staged symlink.
+pub(super) fn link_name(stage: &StagingArea<'_>, position: u32) -> String {
+    stage.temporary_name("link", position)
 }
 
-fn fetch(actions: &mut impl Actions, position: u32) -> Result<Option<Action>, PublishError> {
-    actions.action(position).map_err(|source| PublishError { path: ".".into(), source })
+/// The kind that an action's path had, if it existed.
+pub(super) fn existing(actions: &mut dyn Actions, action: &Action) -> io::Result<Option<Entry>> {
+    action.known.map_or(Ok(None), |known| actions.existing(known))
+}
+
+/// Whether a kind is a directory.
+pub(super) fn is_dir(existing: Option<&Entry>) -> bool {
+    existing.is_some_and(|entry| entry.kind == Kind::Dir)
+}
+
+fn fetch(actions: &mut dyn Actions, position: u32) -> Result<Option<Action>, PublishError> {
+    actions.action(position).map_err(PublishError::whole)
 }
 
 fn failed(action: &Action, source: io::Error) -> PublishError {

@@ -9,6 +9,7 @@ use assetsync_core::recipe::Recipe;
 use assetsync_tree::OpenTree;
 
 use crate::error::AgentError;
+use crate::publishing::areas::Areas;
 use crate::publishing::clone_tree::clone_tree;
 use crate::publishing::exchange;
 use crate::publishing::publisher::{Actions, PublishError, Publisher};
@@ -87,8 +88,9 @@ impl NewTree {
             Err(error) => return Err(AgentError::Clone(error)),
         };
         let mut tree = OpenTree::new(root);
-        let mut publisher = Publisher::new(&mut tree, stage, work);
-        publisher.publish(plan).map_err(AgentError::NewTree)?;
+        let mut areas = Areas::new(work, stage);
+        let mut publisher = Publisher::new(&mut tree, stage, &mut areas, work);
+        publisher.publish(plan).map_err(|failure| AgentError::NewTree(failure.error))?;
         let notices = publisher.notices;
         Ok(NewTree { tree, notices, changed })
     }

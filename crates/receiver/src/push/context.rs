@@ -9,6 +9,7 @@ use assetsync_tree::OpenTree;
 
 use crate::conversation::Conversation;
 use crate::error::AgentError;
+use crate::publishing::areas::Areas;
 use crate::staging::staging_area::StagingArea;
 use crate::survey::agent_statistics;
 use crate::work::work_dir::WorkDir;
@@ -23,6 +24,8 @@ pub struct PushContext<'p> {
     pub work: &'p WorkDir,
     /// The staging area in it.
     pub stage: StagingArea<'p>,
+    /// All staging areas.
+    pub areas: Areas<'p>,
     /// The destination's path, if the whole directory is published at once.
     pub exchange_path: Option<PathBuf>,
     /// Files that the survey read.

@@ -37,9 +37,9 @@ impl<'p> Live<'p> {
     }
 
     fn delete(&mut self, mut retention: RetentionRequests<'p>) -> Result<(), AgentError> {
-        let PushContext { tree, stage, work, .. } = &mut self.context;
-        let mut publisher = Publisher::new(tree, stage, work);
-        publisher.prune(&mut self.plan)?;
+        let PushContext { tree, stage, work, areas, .. } = &mut self.context;
+        let mut publisher = Publisher::new(tree, stage, areas, work);
+        publisher.prune(&mut self.plan).map_err(AgentError::Prune)?;
         let mut notices = publisher.notices;
         tree.forget();
         notices.append(&mut retention.prune());

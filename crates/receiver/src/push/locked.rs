@@ -9,6 +9,7 @@ use super::context::PushContext;
 use super::surveyed::Surveyed;
 use crate::conversation::Conversation;
 use crate::error::AgentError;
+use crate::publishing::areas::{self, Areas};
 use crate::publishing::exchange;
 use crate::staging::staging_area::{PartialFile, StagingArea};
 use crate::survey::walk::{DeploySurvey, SurveyOptions, file_system_now};
@@ -34,13 +35,17 @@ impl<'p> Locked<'p> {
         exchange::remove(work).map_err(AgentError::WorkFiles)?;
         let stage = StagingArea::new(work, std::process::id() ^ seconds());
         let partials = stage.partials().map_err(AgentError::WorkFiles)?;
-        let tree = OpenTree::new(destination.dir);
+        let mut tree = OpenTree::new(destination.dir);
+        // Where this fails, a mount is read-only now; it stays on the list.
+        let _ = areas::remove_left(work, &mut tree);
+        let areas = Areas::new(work, &stage);
         let exchange_path = hello.whole_directory.then_some(destination.path);
         // Only now: an interrupted check leaves files that listing the partials removes.
         if let Some(path) = &exchange_path {
             exchange::check(work, tree.root(), path)?;
         }
-        let context = PushContext { conversation, tree, work, stage, exchange_path, files_read: 0 };
+        let context =
+            PushContext { conversation, tree, work, stage, areas, exchange_path, files_read: 0 };
         Ok(Locked { context, hello, partials })
     }
 

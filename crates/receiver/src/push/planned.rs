@@ -3,6 +3,7 @@
 use super::context::PushContext;
 use super::staged::Staged;
 use crate::error::AgentError;
+use crate::publishing::exchange;
 use crate::retained::requests::RetentionRequests;
 use crate::staging::check_plan::check_plan;
 use crate::staging::foreign_files::copy_foreign_files;
@@ -25,28 +26,48 @@ pub struct Planned<'p> {
 
 impl<'p> Planned<'p> {
     /// Stages all files; `None` if the sender then does not want them published.
-    pub fn stage(self) -> Result<Option<Staged<'p>>, AgentError> {
-        let Planned { mut context, mut plan, partials, mut retention } = self;
-        let stage = &mut context.stage;
-        stage.sync_each = plan.wire_actions.len() <= FEW_FILES && context.exchange_path.is_none();
+    pub fn stage(mut self) -> Result<Option<Staged<'p>>, AgentError> {
+        let is_wanted = self.check().and_then(|()| self.stage_files());
+        if !matches!(is_wanted, Ok(true)) {
+            // If this fails, the next push tries again.
+            let PushContext { areas, tree, .. } = &mut self.context;
+            let _ = areas.remove(tree);
+        }
+        if is_wanted.as_ref().is_err_and(AgentError::is_no_space) {
+            // Staged files would keep the disk full for everything else on the server.
+            self.context.stage.clear().map_err(AgentError::WorkFiles)?;
+        }
+        let Planned { context, plan, retention, .. } = self;
+        Ok(is_wanted?.then_some(Staged { context, plan, retention }))
+    }
+
+    /// Checks, before anything is staged, that the plan can be published.
+    fn check(&mut self) -> Result<(), AgentError> {
+        let Planned { context, plan, partials, .. } = self;
+        let is_whole = context.exchange_path.is_some();
+        context.stage.sync_each = plan.wire_actions.len() <= FEW_FILES && !is_whole;
         let used = plan.used_partials()?;
-        stage.remove_unused(&partials, &used).map_err(AgentError::WorkFiles)?;
-        copy_foreign_files(&mut plan, &mut context.tree)?;
-        check_plan(&mut plan, &mut context.tree)?;
+        context.stage.remove_unused(partials, &used).map_err(AgentError::WorkFiles)?;
+        copy_foreign_files(plan, &mut context.tree)?;
+        check_plan(plan, &mut context.tree, &mut context.areas)?;
+        match &context.exchange_path {
+            Some(path) if context.areas.has_others() => Err(exchange::out_of_reach(path).into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn stage_files(&mut self) -> Result<bool, AgentError> {
+        let Planned { context, plan, partials, retention } = self;
         let mut stager = Stager {
-            plan: &mut plan,
-            stage,
+            plan,
+            stage: &mut context.stage,
             tree: &mut context.tree,
-            partials: &partials,
+            areas: &mut context.areas,
+            partials,
             spool_dir: context.work.path(),
             prefix: Prefix::default(),
             retention: retention.as_mut(),
         };
-        let is_wanted = stager.run(context.conversation);
-        if is_wanted.as_ref().is_err_and(AgentError::is_no_space) {
-            // Staged files would keep the disk full for everything else on the server.
-            context.stage.clear().map_err(AgentError::WorkFiles)?;
-        }
-        Ok(is_wanted?.then_some(Staged { context, plan, retention }))
+        stager.run(context.conversation)
     }
 }

@@ -5,7 +5,7 @@ use assetsync_core::state::StateId;
 use super::context::PushContext;
 use super::live::Live;
 use crate::error::AgentError;
-use crate::publishing::publisher::{PublishError, Publisher};
+use crate::publishing::publisher::{PublishError, PublishFailure, Publisher};
 use crate::publishing::whole_directory::{ChangedFiles, NewTree, is_needed};
 use crate::retained::requests::RetentionRequests;
 use crate::staging::plan_store::PlanStore;
@@ -24,7 +24,7 @@ impl<'p> Staged<'p> {
         let has_requests = self.retention.as_ref().is_some_and(RetentionRequests::has_requests);
         if !self.plan.wire_actions.is_empty() || has_requests {
             let durable = self.context.stage.make_durable();
-            durable.map_err(|source| PublishError { path: ".".into(), source })?;
+            durable.map_err(|source| AgentError::NotBegun(PublishError::whole(source)))?;
         }
         let mut notices: Vec<_> = self.context.work.warning().map(Into::into).into_iter().collect();
         let changed = match self.context.exchange_path.is_some() && is_needed(&mut self.plan)? {
@@ -47,7 +47,14 @@ impl<'p> Staged<'p> {
         let new = NewTree::build(&mut self.plan, tree, stage, work)?;
         self.retain(notices)?;
         let PushContext { tree, work, exchange_path, .. } = &mut self.context;
-        let mut live = new.exchange(tree, work, exchange_path.as_deref().unwrap_or("".as_ref()))?;
+        let live = new.exchange(tree, work, exchange_path.as_deref().unwrap_or("".as_ref()));
+        if live.is_err()
+            && let Some(retention) = &mut self.retention
+            && let Err(error) = retention.take_back()
+        {
+            notices.push(format!("Can't put the history of deploys back: {error}"));
+        }
+        let mut live = live?;
         notices.append(&mut live.notices);
         Ok(live.changed)
     }
@@ -55,11 +62,27 @@ impl<'p> Staged<'p> {
     /// Publishes path by path.
     fn publish_files(&mut self, notices: &mut Vec<String>) -> Result<(), AgentError> {
         self.retain(notices)?;
-        let PushContext { tree, stage, work, .. } = &mut self.context;
-        let mut publisher = Publisher::new(tree, stage, work);
-        publisher.publish(&mut self.plan)?;
+        let PushContext { tree, stage, work, areas, .. } = &mut self.context;
+        let mut publisher = Publisher::new(tree, stage, areas, work);
+        let published = publisher.publish(&mut self.plan);
         notices.append(&mut publisher.notices);
-        Ok(())
+        if let Err(error) = areas.remove(tree) {
+            notices.push(format!("Can't remove temporary files, the next push will try: {error}"));
+        }
+        published.map_err(|failure| self.taken_back(failure))
+    }
+
+    /// The history of deploys goes back with the files.
+    fn taken_back(&mut self, failure: PublishFailure) -> AgentError {
+        let PublishFailure { error, mut not_put_back } = failure;
+        let restored = self.retention.as_mut().map_or(Ok(()), RetentionRequests::take_back);
+        if let Err(error) = restored {
+            not_put_back.push(format!("the history of deploys ({error})"));
+        }
+        match not_put_back.is_empty() {
+            true => AgentError::TakenBack(error),
+            false => AgentError::Mixed { error, not_put_back },
+        }
     }
 
     fn retain(&mut self, notices: &mut Vec<String>) -> Result<(), AgentError> {

@@ -11,6 +11,7 @@ use assetsync_core::digest::Digest;
 use assetsync_core::limits;
 use assetsync_core::state::HistoryId;
 use assetsync_tree::open_file;
+use rustix::fs::{AtFlags, RenameFlags, linkat, renameat, renameat_with, unlinkat};
 
 use crate::work::sharing::{create_file, replace};
 use crate::work::work_dir::WorkDir;
@@ -20,6 +21,9 @@ pub const NAME: &str = "history";
 
 /// Its name while it is written.
 const NEW_NAME: &str = "history.new";
+
+/// The old one's name in the staging area while it may have to be put back.
+const OLD_NAME: &str = "history.old";
 
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 64 * 1024;
@@ -78,6 +82,33 @@ impl Read for Pieces<'_> {
     }
 }
 
+/// A history that was put in the old one's place.
+#[derive(Debug)]
+pub struct PublishedHistory(OldHistory);
+
+/// What became of the old history.
+#[derive(Debug)]
+enum OldHistory {
+    /// It is in the staging area.
+    Kept,
+    /// There was none.
+    Absent,
+    /// The file system has neither exchange nor second names.
+    Lost,
+}
+
+impl PublishedHistory {
+    /// Puts the old one back.
+    pub fn take_back(self, work: &WorkDir) -> io::Result<()> {
+        match &self.0 {
+            OldHistory::Kept => renameat(work.stage(), OLD_NAME, work.dir(), NAME)?,
+            OldHistory::Absent => unlinkat(work.dir(), NAME, AtFlags::empty())?,
+            OldHistory::Lost => return Err(io::ErrorKind::Unsupported.into()),
+        }
+        assetsync_tree::sync(work.dir())
+    }
+}
+
 /// A history that is being received.
 #[derive(Debug)]
 pub struct HistoryWriter {
@@ -122,10 +153,23 @@ impl HistoryWriter {
         Ok(true)
     }
 
-    /// Makes it durable and renames it over the old one.
-    pub fn publish(self, work: &WorkDir) -> io::Result<()> {
+    /// Makes it durable and puts it in the old one's place.
+    pub fn publish(self, work: &WorkDir) -> io::Result<PublishedHistory> {
         assetsync_tree::sync(&self.file)?;
-        replace(work.dir(), NEW_NAME, NAME)?;
-        assetsync_tree::sync(work.dir())
+        let (dir, stage) = (work.dir(), work.stage());
+        let old = match renameat_with(dir, NEW_NAME, dir, NAME, RenameFlags::EXCHANGE) {
+            Ok(()) => renameat(dir, NEW_NAME, stage, OLD_NAME).map(|()| OldHistory::Kept)?,
+            Err(error) => {
+                let kept = linkat(dir, NAME, stage, OLD_NAME, AtFlags::empty());
+                replace(dir, NEW_NAME, NAME)?;
+                match kept {
+                    Ok(()) => OldHistory::Kept,
+                    Err(_) if error == rustix::io::Errno::NOENT => OldHistory::Absent,
+                    Err(_) => OldHistory::Lost,
+                }
+            }
+        };
+        assetsync_tree::sync(dir)?;
+        Ok(PublishedHistory(old))
     }
 }

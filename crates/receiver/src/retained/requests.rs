@@ -12,7 +12,7 @@ use assetsync_tree::OpenTree;
 
 use crate::conversation::Conversation;
 use crate::error::AgentError;
-use crate::retained::history::{HistoryReader, HistoryWriter};
+use crate::retained::history::{HistoryReader, HistoryWriter, PublishedHistory};
 use crate::retained::{contents, history};
 use crate::staging::plan_store::{PlanStore, is_file};
 use crate::work::work_dir::{WorkDir, WorkDirError};
@@ -71,6 +71,7 @@ pub struct RetentionRequests<'w> {
     /// Indices in `retained_contents`, ascending.
     retained_to_drop: Vec<u32>,
     history: Option<HistoryWriter>,
+    published: Option<PublishedHistory>,
 }
 
 impl<'w> RetentionRequests<'w> {
@@ -80,7 +81,15 @@ impl<'w> RetentionRequests<'w> {
         retained_contents: Vec<RetainedContent>,
     ) -> RetentionRequests<'w> {
         let (to_retain, retained_to_drop) = (Vec::new(), Vec::new());
-        RetentionRequests { work, retained_contents, to_retain, retained_to_drop, history: None }
+        let (history, published) = (None, None);
+        RetentionRequests {
+            work,
+            retained_contents,
+            to_retain,
+            retained_to_drop,
+            history,
+            published,
+        }
     }
 
     /// Adds a request; any other message breaks the protocol.
@@ -170,9 +179,16 @@ impl<'w> RetentionRequests<'w> {
             kept.map_err(unusable(self.work.path(), contents::NAME))?;
         }
         if let Some(new) = self.history.take() {
-            new.publish(self.work).map_err(unusable(self.work.path(), history::NAME))?;
+            let published = new.publish(self.work);
+            self.published = Some(published.map_err(unusable(self.work.path(), history::NAME))?);
         }
         Ok(notices)
+    }
+
+    /// Puts the old history back, after publishing was taken back. Retained contents stay: the next
+    /// deploy drops those that nothing names.
+    pub fn take_back(&mut self) -> io::Result<()> {
+        self.published.take().map_or(Ok(()), |published| published.take_back(self.work))
     }
 
     fn keep_contents(

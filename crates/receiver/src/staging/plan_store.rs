@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use assetsync_core::digest::Digest;
-use assetsync_core::entry::{Kind, Mtime};
+use assetsync_core::entry::{Entry, Kind, Mtime};
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, ActionPath, FileAction, WireAction};
@@ -223,6 +223,10 @@ impl Actions for PlanStore {
                 (amended.size, amended.mtime, Some(amended.digest));
         }
         Ok(Some(action))
+    }
+
+    fn existing(&mut self, known: u32) -> io::Result<Option<Entry>> {
+        Ok(self.index_entries.get(known)?.map(|index_entry| index_entry.entry))
     }
 }
 

@@ -17,7 +17,9 @@ use super::reference_reader;
 use super::reference_reader::ReferenceReader;
 use crate::conversation::Conversation;
 use crate::error::AgentError;
-use crate::publishing::publisher::Actions;
+use crate::publishing::areas::Areas;
+use crate::publishing::prepare::prepare;
+use crate::publishing::publisher::{Actions, PublishError};
 use crate::retained::requests::RetentionRequests;
 use crate::staging::staging_area::{PartialFile, StagedFile, StagingArea};
 
@@ -35,6 +37,8 @@ pub struct Stager<'a, 'w> {
     pub spool_dir: &'a Path,
     /// The parts of the next frame's prefix.
     pub prefix: Prefix,
+    /// All staging areas.
+    pub areas: &'a mut Areas<'w>,
     /// Retention requests, if the push is part of a deploy.
     pub retention: Option<&'a mut RetentionRequests<'w>>,
 }
@@ -349,7 +353,8 @@ impl Stager<'_, '_> {
         self.stage.discard(staged).map_err(|error| stage_error(action, error))
     }
 
-    /// Reports the files that are not staged; returns their number.
+    /// Reports the files that are not staged; returns their number. If all are, everything is
+    /// prepared for publishing first.
     fn report(&mut self, conversation: &mut Conversation) -> Result<u32, AgentError> {
         let mut failed = 0;
         for position in 0..self.plan.wire_actions.len() {
@@ -357,6 +362,10 @@ impl Stager<'_, '_> {
                 failed += 1;
                 conversation.send(&ToSender::Failed { action: position })?;
             }
+        }
+        if failed == 0 {
+            let prepared = prepare(self.plan, self.tree, self.stage, self.areas);
+            prepared.map_err(|PublishError { path, source }| AgentError::Stage { path, source })?;
         }
         conversation.send(&ToSender::StagedEnd)?;
         conversation.flush()?;

@@ -1,0 +1,85 @@
+//! Moves entries between a staging area and the destination: by renaming, or, where that is out of
+//! reach, by a copy that is renamed into place.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use assetsync_core::path::RelPath;
+use assetsync_tree::{metadata_of_open, open_file, set_mtime};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, fchmod, fstat, openat, readlinkat, renameat, symlinkat, unlinkat,
+};
+use rustix::io::Errno;
+
+use super::publisher::Publisher;
+
+/// Which way an entry is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// From the staging area to its path.
+    In,
+    /// From its path to the staging area.
+    Out,
+}
+
+impl Publisher<'_, '_> {
+    /// Moves an entry between `path` and `name` in its staging area.
+    pub(super) fn carry(&mut self, way: Way, name: &str, path: &RelPath) -> io::Result<()> {
+        match self.rename(way, name, path) {
+            // A surprise: renames into every directory were tried, but not into those that the plan
+            // makes (mergerfs puts them anywhere).
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::XDEV) => {
+                self.copy_over(way, name, path)
+            }
+            done => done,
+        }
+    }
+
+    /// The same, by renaming only.
+    pub(super) fn rename(&mut self, way: Way, name: &str, path: &RelPath) -> io::Result<()> {
+        let area = self.areas.of(self.tree, path)?;
+        let (parent, file_name) = (self.tree.parent(path)?, path.file_name());
+        Ok(match way {
+            Way::In => renameat(area, name, parent, file_name),
+            Way::Out => renameat(parent, file_name, area, name),
+        }?)
+    }
+
+    fn copy_over(&mut self, way: Way, name: &str, path: &RelPath) -> io::Result<()> {
+        let temporary = self.areas.trial(path.parent().as_ref())?;
+        let area = self.areas.of(self.tree, path)?;
+        let (parent, file_name) = (self.tree.parent(path)?, path.file_name());
+        let ((from, old), (to, new)) = match way {
+            Way::In => ((area, name.as_bytes()), (parent, file_name)),
+            Way::Out => ((parent, file_name), (area, name.as_bytes())),
+        };
+        let _ = unlinkat(to, &temporary, AtFlags::empty());
+        copy_entry(from, old, to, &temporary)?;
+        renameat(to, &temporary, to, new)?;
+        Ok(unlinkat(from, old, AtFlags::empty())?)
+    }
+}
+
+/// Copies a file, with its permission bits and time, or a symlink.
+pub(super) fn copy_entry(
+    from: BorrowedFd<'_>,
+    name: &[u8],
+    to: BorrowedFd<'_>,
+    copy: &str,
+) -> io::Result<()> {
+    if let Ok(target) = readlinkat(from, name, Vec::new()) {
+        return Ok(symlinkat(target, to, copy)?);
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut old = open_file(from, name)?;
+    let mut new = File::from(openat(to, copy, flags, Mode::RUSR | Mode::WUSR)?);
+    io::copy(&mut old, &mut new)?;
+    match fchmod(&new, Mode::from_raw_mode(fstat(&old)?.st_mode & 0o7777)) {
+        // A file system without permission bits: all files have the same.
+        Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => {}
+        done => done?,
+    }
+    set_mtime(&new, metadata_of_open(&old)?.mtime)?;
+    assetsync_tree::sync(&new)
+}

@@ -1,0 +1,194 @@
+//! The changes of a publishing, one path each. What is replaced or deleted stays in a staging area,
+//! under the name of what replaced it or as `old`, until all is done.
+
+use std::io;
+
+use assetsync_core::entry::{CARRIED_MODE, Kind};
+use assetsync_core::path::RelPath;
+use assetsync_core::plan::Action;
+use assetsync_tree::make_dir;
+use rustix::fs::{AtFlags, Dir, RenameFlags, linkat, renameat, renameat_with, unlinkat};
+use rustix::io::Errno;
+
+use super::carry::{Way, copy_entry};
+use super::proof::is_mount_point_at;
+use super::publisher::{Actions, Publisher, existing, is_dir};
+
+impl Publisher<'_, '_> {
+    /// The name under which what an action replaces or deletes is kept.
+    pub(super) fn old_name(&self, position: u32) -> String {
+        self.stage.temporary_name("old", position)
+    }
+
+    /// Renames the staged entry `name` to an action's path.
+    pub(super) fn put(
+        &mut self,
+        actions: &mut dyn Actions,
+        position: u32,
+        name: &str,
+        action: &Action,
+    ) -> io::Result<()> {
+        let path = &action.path;
+        let existing = existing(actions, action)?;
+        if is_dir(existing.as_ref()) {
+            self.empty(actions, position, path)?;
+        }
+        let is_replaced = existing.is_some_and(|entry| entry.kind != Kind::Dir);
+        self.change(path, |this| match is_replaced {
+            true => this.replace(position, name, path),
+            false => this.carry(Way::In, name, path),
+        })
+    }
+
+    /// Replaces what is no directory: the path has its old content or its new one at any moment.
+    fn replace(&mut self, position: u32, name: &str, path: &RelPath) -> io::Result<()> {
+        match self.exchange(name, path) {
+            Err(Errno::NOENT) => self.carry(Way::In, name, path),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV) => {
+                self.keep(position, path)?;
+                match self.carry(Way::In, name, path) {
+                    // A file system whose renames do not replace.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        unlinkat(self.tree.parent(path)?, path.file_name(), AtFlags::empty())?;
+                        self.carry(Way::In, name, path)
+                    }
+                    done => done,
+                }
+            }
+            done => Ok(done?),
+        }
+    }
+
+    /// Exchanges the staged entry `name` with what is at `path`.
+    pub(super) fn exchange(&mut self, name: &str, path: &RelPath) -> Result<(), Errno> {
+        let as_errno = |error: io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+        let area = self.areas.of(self.tree, path).map_err(as_errno)?;
+        let parent = self.tree.parent(path).map_err(as_errno)?;
+        renameat_with(area, name, parent, path.file_name(), RenameFlags::EXCHANGE)
+    }
+
+    /// Keeps what is at `path` where the file system has no exchange: by a second name, or a copy.
+    fn keep(&mut self, position: u32, path: &RelPath) -> io::Result<()> {
+        let old = self.old_name(position);
+        let area = self.areas.of(self.tree, path)?;
+        let (parent, name) = (self.tree.parent(path)?, path.file_name());
+        if linkat(parent, name, area, &old, AtFlags::empty()).is_ok() {
+            return Ok(());
+        }
+        let half = self.stage.temporary_name("half", position);
+        copy_entry(parent, name, area, &half)?;
+        Ok(renameat(area, &half, area, &old)?)
+    }
+
+    /// Takes away a directory that is replaced, after its entries, all of which the plan deletes.
+    fn empty(
+        &mut self,
+        actions: &mut dyn Actions,
+        position: u32,
+        path: &RelPath,
+    ) -> io::Result<()> {
+        for below in below(actions, position, path)?.rev() {
+            if let Some(action) = actions.action(below)? {
+                self.delete(below, &action.path)?;
+            }
+        }
+        self.change(path, |this| this.take(position, path))
+    }
+
+    /// Takes away what is at `path`. What others have put into a directory meanwhile, and what is
+    /// mounted, stays.
+    pub(super) fn delete(&mut self, position: u32, path: &RelPath) -> io::Result<()> {
+        let taken = self.change(path, |this| this.take(position, path));
+        self.or_stays(path, taken)
+    }
+
+    /// Deletes what is at `path`, for good.
+    pub(super) fn remove(&mut self, path: &RelPath) -> io::Result<()> {
+        let removed = self.change(path, |this| {
+            let Some(kind) = this.kind(path)? else { return Ok(()) };
+            let flags = if kind == Kind::Dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+            if kind == Kind::Dir {
+                this.tree.forget();
+            }
+            Ok(unlinkat(this.tree.parent(path)?, path.file_name(), flags)?)
+        });
+        self.or_stays(path, removed)
+    }
+
+    fn or_stays(&mut self, path: &RelPath, removed: io::Result<()>) -> io::Result<()> {
+        let why = match removed {
+            // Another process created something in it meanwhile, or a filter protects its content.
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => "is not empty",
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                match is_mount_point_at(self.tree.parent(path)?, path.file_name()) {
+                    true => "is a mount point",
+                    false => return Err(error),
+                }
+            }
+            done => return done,
+        };
+        self.notices.push(format!("{path} {why} and stays"));
+        Ok(())
+    }
+
+    fn kind(&mut self, path: &RelPath) -> io::Result<Option<Kind>> {
+        Ok(self.tree.file_metadata(path)?.map(|file_metadata| file_metadata.kind))
+    }
+
+    /// Moves what is at `path` into a staging area. An empty directory that can't be moved, because
+    /// it belongs to another user or to a lower layer of an overlay, is removed.
+    pub(super) fn take(&mut self, position: u32, path: &RelPath) -> io::Result<()> {
+        let Some(kind) = self.kind(path)? else { return Ok(()) };
+        let is_dir = kind == Kind::Dir;
+        if is_dir {
+            if self.is_filled(path) {
+                return Err(io::ErrorKind::DirectoryNotEmpty.into());
+            }
+            self.tree.forget();
+        }
+        let old = self.old_name(position);
+        if !is_dir {
+            return self.carry(Way::Out, &old, path);
+        }
+        let moved = self.rename(Way::Out, &old, path);
+        match moved.as_ref().map_err(Errno::from_io_error) {
+            Err(Some(Errno::XDEV | Errno::ACCESS | Errno::PERM | Errno::INVAL)) => {
+                let parent = self.tree.parent(path)?;
+                Ok(unlinkat(parent, path.file_name(), AtFlags::REMOVEDIR)?)
+            }
+            _ => moved,
+        }
+    }
+
+    /// Whether a directory has entries besides an area of this push, if it can be read.
+    fn is_filled(&mut self, path: &RelPath) -> bool {
+        let Ok(dir) = self.tree.dir(Some(path)) else { return false };
+        let Ok(items) = Dir::read_from(dir) else { return false };
+        let own = self.areas.name().as_bytes();
+        let is_entry = |name: &[u8]| name != b"." && name != b".." && name != own;
+        items.flatten().any(|item| is_entry(item.file_name().to_bytes()))
+    }
+
+    pub(super) fn make_dir(&mut self, position: u32, path: &RelPath, mode: u32) -> io::Result<()> {
+        match self.kind(path)? {
+            Some(Kind::Dir) => return Ok(()),
+            Some(_) => self.take(position, path)?,
+            None => {}
+        }
+        // The owner must be able to fill it; the last step sets the final bits.
+        make_dir(self.tree.parent(path)?, path.file_name(), (mode & CARRIED_MODE) | 0o700)
+    }
+}
+
+/// The indices of the actions on what is below `path`, whose own is at `position`.
+pub(super) fn below(
+    actions: &mut dyn Actions,
+    position: u32,
+    path: &RelPath,
+) -> io::Result<std::ops::Range<u32>> {
+    let mut end = position + 1;
+    while actions.action(end)?.is_some_and(|action| action.path.starts_with(path)) {
+        end += 1;
+    }
+    Ok(position + 1..end)
+}

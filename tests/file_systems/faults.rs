@@ -1,0 +1,123 @@
+//! Calls of the agent that fail while it publishes, each of them: what was published is taken back.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::situations::{Host, Mount, mount_tmpfs};
+use super::{check, own_names, push, read, tree};
+use crate::interruptions::faults::{Outcome, Push, need};
+use crate::interruptions::{Point, points, traced_agent};
+use crate::support::MEANT;
+
+/// The agent's calls that change a tree.
+const MUTATING: &str = "renameat,renameat2,mkdirat,unlinkat,symlinkat,linkat,fchmod,fchmodat,\
+                        fchown,utimensat,fsync,syncfs";
+
+/// A push to a destination that is reset before each.
+struct Traced {
+    host: Host,
+    mounts: Vec<Mount>,
+    agent: std::path::PathBuf,
+}
+
+impl Traced {
+    fn new(mounts: impl FnOnce(&Host) -> Vec<Mount>) -> Traced {
+        need("strace", "strace");
+        let host = Host::new();
+        let agent = traced_agent(host.dir());
+        let mounts = mounts(&host);
+        // Installs the agent.
+        push(&host, 0).assert_ok();
+        Traced { host, mounts, agent }
+    }
+
+    fn push(&self, fault: &str) -> Outcome {
+        let destination = format!("somewhere:{}", self.host.destination().display());
+        let shell = format!("/bin/sh {}", self.agent.display());
+        let push = Push::new(&self.host.source(1), destination).with(MEANT).with(["-e", &shell]);
+        let push = push.env("XDG_CACHE_HOME", self.host.cache()).env("FAULT", fault);
+        push.env("FAULT_LOG", self.host.dir().join("strace.log")).run()
+    }
+
+    /// Every call of a push without faults.
+    fn points(&self) -> Vec<Point> {
+        self.push(&format!("-e trace={MUTATING}")).assert_ok();
+        check(&self.host, 1, "without a fault");
+        points(&self.host.dir().join("strace.log"))
+    }
+
+    /// Lets each call fail once; what was neither wholly old nor wholly new afterwards.
+    fn fail_each(&self, errno: &str) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let mut outcomes = BTreeMap::new();
+        let all = self.points();
+        assert!(all.len() > 30, "only {} calls", all.len());
+        for Point { call, nth } in &all {
+            // From whatever the last fault left.
+            push(&self.host, 0).assert_ok();
+            check(&self.host, 0, &format!("before {call} number {nth}"));
+            let fault = format!("-e trace={call} -e inject={call}:error={errno}:when={nth}");
+            let outcome = self.push(&fault);
+            outcome.assert_no_panic();
+            *outcomes.entry(outcome.ok()).or_insert(0) += 1;
+            let when = format!("{errno} at {call} number {nth}: {}", outcome.stderr);
+            let expected = usize::from(outcome.ok());
+            if read(&self.host.destination()) != tree(expected) {
+                wrong.push(format!("{when}: neither: {:?}", read(&self.host.destination())));
+            }
+        }
+        push(&self.host, 0).assert_ok();
+        check(&self.host, 0, "after the last fault");
+        assert!(outcomes.get(&false).is_some_and(|failed| *failed > 10), "{outcomes:?}");
+        wrong
+    }
+}
+
+/// In a plain directory, and where part of it is on another mount.
+fn a_call_fails(errno: &str) {
+    for mounts in
+        [|_: &Host| Vec::new(), |host: &Host| vec![mount_tmpfs(&host.destination().join("packs"))]]
+    {
+        let traced = Traced::new(mounts);
+        let wrong = traced.fail_each(errno);
+        assert_eq!(wrong, Vec::<String>::new(), "{} mounts", traced.mounts.len());
+        assert_eq!(own_names(&traced.host.destination()), Vec::<String>::new());
+        let stage = traced.host.work().join("stage");
+        assert_eq!(fs::read_dir(stage).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_call_that_fails_with_exdev_is_taken_back() {
+    a_call_fails("EXDEV");
+}
+
+#[test]
+fn a_call_that_fails_with_eperm_is_taken_back() {
+    a_call_fails("EPERM");
+}
+
+#[test]
+fn a_call_that_fails_with_eacces_is_taken_back() {
+    a_call_fails("EACCES");
+}
+
+#[test]
+fn a_call_that_fails_with_ebusy_is_taken_back() {
+    a_call_fails("EBUSY");
+}
+
+#[test]
+fn a_call_that_fails_with_einval_is_taken_back() {
+    a_call_fails("EINVAL");
+}
+
+#[test]
+fn a_call_that_fails_with_eio_is_taken_back() {
+    a_call_fails("EIO");
+}
+
+#[test]
+fn a_call_that_fails_with_enospc_is_taken_back() {
+    a_call_fails("ENOSPC");
+}
