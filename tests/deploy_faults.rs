@@ -2,15 +2,16 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use assetsync_testbed::{Direction, Link, LinkSpec, Sshd};
 use serde_json::Value;
 
+use crate::file_systems::situations::{Mount, chattr, mount_tmpfs};
 use crate::fleet::{Fleet, Host, events, rollout};
-use crate::interruptions::faults::{need, noise, until};
+use crate::interruptions::faults::{noise, until};
 use crate::support::{OrFail, text};
 
 /// Builds whose versions are told apart by one number.
@@ -69,26 +70,6 @@ fn name(n: u32, file: u32) -> String {
     format!("chunk{file}-{n:08x}.js")
 }
 
-/// A file system that goes away in the end.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn small(path: &Path) -> Mount {
-        need("mount", "mount");
-        fs::create_dir_all(path).or_fail();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(path);
-        assert!(mount.status().or_fail().success(), "this test mounts a tmpfs: run it as root");
-        Mount(path.into())
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 /// Reaches a host by a link from now on.
 fn by_link(host: &mut Host, link: &Link) {
     host.sshd.via(link.port()).or_fail();
@@ -98,7 +79,7 @@ fn by_link(host: &mut Host, link: &Link) {
 #[test]
 fn one_full_one_refusing_one_killed_and_nothing_is_published_anywhere() {
     let mut fleet = Fleet::of(5);
-    let _small = Mount::small(&fleet.hosts[1].deploy_to().join("shared"));
+    let _small = mount_tmpfs(&fleet.hosts[1].deploy_to().join("shared"));
     let link = Link::to(fleet.hosts[3].port, LinkSpec::UNSHAPED).or_fail();
     by_link(&mut fleet.hosts[3], &link);
     fleet.configure("");
@@ -301,6 +282,75 @@ fn a_host_lost_between_staging_and_publishing_stops_all() {
 
 fn wait_for_session_end(sshd: &Sshd) {
     until("the lost session ends", || sshd.session_pids().is_empty().then_some(()));
+}
+
+#[test]
+fn a_host_that_can_not_publish_stops_all_before_anything_is_published() {
+    let fleet = Fleet::of(2);
+    SMALL.make(&fleet, 1);
+    fleet.json("deploy production");
+    let immutable = chattr(&fleet.hosts[1].assets().join("manifest.json"), "i");
+    SMALL.make(&fleet, 2);
+    let ran = fleet.run("deploy production");
+    assert_eq!(ran.code(), Some(1), "{}", ran.stderr());
+    assert!(ran.stderr().contains("manifest.json is immutable; chattr -i it"), "{}", ran.stderr());
+    assert!(ran.stderr().contains("all hosts serve what they served"), "{}", ran.stderr());
+    for host in &fleet.hosts {
+        assert_eq!(SMALL.live(&host.assets()), Ok(1), "{}", host.name);
+        assert!(!host.assets().join(name(2, 0)).exists(), "{}", host.name);
+    }
+    drop(immutable);
+    fleet.json("deploy production");
+    assert!(fleet.hosts.iter().all(|host| SMALL.live(&host.assets()) == Ok(2)));
+}
+
+/// One host serves a bind mount, as a container does; another one has a file system of its own.
+#[test]
+fn hosts_that_serve_from_a_mount_are_deployed_to_and_rolled_back() {
+    let fleet = Fleet::of(2);
+    let data = fleet.hosts[0].sshd.home().join("data");
+    for dir in [&data, &fleet.hosts[0].assets(), &fleet.hosts[1].assets()] {
+        fs::create_dir_all(dir).or_fail();
+    }
+    let _bound = Mount::bind(&data, &fleet.hosts[0].assets());
+    let _small = mount_tmpfs(&fleet.hosts[1].assets());
+    for n in [1, 2] {
+        SMALL.make(&fleet, n);
+        fleet.json("deploy production");
+        assert!(fleet.hosts.iter().all(|host| SMALL.live(&host.assets()) == Ok(n)));
+    }
+    fleet.json("rollback production");
+    assert!(fleet.hosts.iter().all(|host| SMALL.live(&host.assets()) == Ok(1)));
+}
+
+#[test]
+fn a_host_that_fails_while_it_publishes_is_put_back_and_the_deploy_says_where_what_is_live() {
+    let fleet = Fleet::of(2);
+    SMALL.make(&fleet, 1);
+    fleet.json("deploy production");
+    // Its manifest is the last file that is published: by then all others are new.
+    let manifest = fleet.hosts[1].assets().join("manifest.json");
+    let hook = format!("hooks.before_publish = [\"chattr +i {}\"]\n", manifest.display());
+    fleet.configure(&hook);
+    SMALL.make(&fleet, 2);
+    let history =
+        || fs::read(fleet.hosts[1].assets().join("../.assetsync-assets/history")).or_fail();
+    let before = history();
+    let ran = fleet.run("deploy production");
+    drop(chattr(&manifest, "i"));
+    let stderr = ran.stderr();
+    assert_eq!(ran.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("Can't publish manifest.json: "), "{stderr}");
+    assert!(stderr.contains("is put back, so nothing changed"), "{stderr}");
+    assert!(stderr.contains("is live on web1\n"), "{stderr}");
+    assert!(stderr.contains("unchanged: web2"), "{stderr}");
+    let live = fleet.hosts.iter().map(|host| SMALL.live(&host.assets()));
+    assert_eq!(live.collect::<Vec<_>>(), [Ok(2), Ok(1)]);
+    assert!(!fleet.hosts[1].assets().join(name(2, 0)).exists());
+    assert_eq!(history(), before);
+    fleet.configure("");
+    fleet.json("deploy production");
+    assert!(fleet.hosts.iter().all(|host| SMALL.live(&host.assets()) == Ok(2)));
 }
 
 #[test]

@@ -260,7 +260,7 @@ fn served_where(outcome: &Outcome) -> String {
     for (what, targets) in [
         (format!("deploy {} is live on", outcome.id), new),
         ("unchanged:".to_owned(), old),
-        ("connection lost while publishing, check with assetsync status:".to_owned(), unknown),
+        ("state unknown, check with assetsync status:".to_owned(), unknown),
     ] {
         if !targets.is_empty() {
             lines.push(format!("assetsync: {what} {}", targets.join(", ")));

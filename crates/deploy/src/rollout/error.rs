@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assetsync_core::protocol::Failure;
+use assetsync_core::protocol::{Failure, FailureCode};
 use assetsync_ssh::TransportError;
 use assetsync_sync::{PushError, SourceError};
 
@@ -194,6 +194,14 @@ pub enum TargetError {
     /// The history of deploys there can't be used.
     #[error("{0}")]
     History(String),
+}
+
+impl TargetError {
+    /// Whether the agent itself reports the failure of a publishing that left nothing changed.
+    pub(super) fn is_taken_back(&self) -> bool {
+        matches!(self, TargetError::Push(PushError::Agent(failure))
+            if failure.code != FailureCode::Mixed)
+    }
 }
 
 /// Why a command failed.

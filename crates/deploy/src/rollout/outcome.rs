@@ -45,7 +45,8 @@ pub enum ServedVersion {
     Old,
     /// The deployed version.
     New,
-    /// The connection was lost while it published: the old version, the new one, or a mixture.
+    /// The connection was lost while it published, or not all of a failed publishing could be put
+    /// back: the old version, the new one, or a mixture.
     Unknown,
 }
 
