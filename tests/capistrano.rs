@@ -1,6 +1,7 @@
 //! The gem in `integrations/capistrano` under real Capistrano.
 
 mod app;
+mod init;
 mod plan;
 mod project;
 mod recipes;

@@ -7,11 +7,12 @@ use crate::capistrano;
 use crate::config::{ConfigTemplate, Project};
 
 /// The file to begin with for the project in `folder`: converted from its Capistrano configuration,
-/// if it has one. Nothing of it is run.
+/// if it has one. If Capistrano is installed, it loads that configuration; no task of it is run.
 pub fn template_of(folder: &Path) -> io::Result<ConfigTemplate> {
     let files = capistrano::find(folder)?;
     if !files.is_empty() {
-        return Ok(capistrano::convert(&files));
+        let answer = if files.can_be_loaded() { capistrano::ask(folder)? } else { None };
+        return Ok(capistrano::convert(&files, answer.as_ref()));
     }
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     Ok(ConfigTemplate::of_project(&Project {

@@ -5,8 +5,8 @@ mod hosts;
 mod restart;
 mod ruby;
 
-use super::Files;
-use super::stages::{CapistranoConfig, CapistranoStage, Note, read};
+use super::stage::CapistranoStage;
+use super::{Answer, Files, reader};
 use crate::config::secrets::{contains_password, is_secret};
 use crate::config::template::{ConfigTemplate, TemplateLine, TemplateStage};
 use crate::config::{is_name, value_is_fine};
@@ -14,42 +14,75 @@ use crate::config::{is_name, value_is_fine};
 /// How much of a line that was not understood is shown.
 const SHOWN: usize = 100;
 
-/// Converts a Capistrano configuration to an `assetsync.toml`.
-pub fn convert(files: &Files) -> ConfigTemplate {
-    let mut recipe = read(files);
-    let refused: Vec<String> = recipe
-        .stages
-        .extract_if(.., |stage| !is_name(&stage.name))
-        .map(|stage| format!("'{}' can't be a stage's name", stage.name))
-        .collect();
-    let mut drafts: Vec<StageConversion> =
-        recipe.stages.iter().map(|stage| StageConversion::of(&recipe, stage)).collect();
-    let common = common(&drafts);
-    let mut starter =
-        ConfigTemplate { sources: names(files), lines: common, ..ConfigTemplate::default() };
-    starter.notes = recipe.notes.iter().map(told).chain(refused).collect();
-    for draft in &mut drafts {
-        draft.lines.retain(|line| !starter.lines.contains(line));
-        for remark in draft.remarks.drain(..) {
-            if !starter.remarks.contains(&remark) {
-                starter.remarks.push(remark);
-            }
+/// The name of the stage where there are no files of stages.
+const ONLY_STAGE: &str = "production";
+
+/// Converts a Capistrano configuration to an `assetsync.toml`: what Capistrano has answered, and
+/// what the files say where it has not.
+pub fn convert(files: &Files, answer: Option<&Answer>) -> ConfigTemplate {
+    let mut template = ConfigTemplate { sources: names(files), ..ConfigTemplate::default() };
+    if files.are_of_version_2() {
+        let about =
+            "This is a configuration of Capistrano 2, which is not read: nothing here is from it";
+        template.notes.push(about.to_owned());
+        let name = ONLY_STAGE.to_owned();
+        template.stages.push(TemplateStage { name, ..TemplateStage::default() });
+        return template;
+    }
+    template.ran = answer.is_some_and(|answer| !answer.stages.is_empty());
+    let mut stages = stages(files, answer);
+    stages.sort_by(|one, other| one.name.cmp(&other.name));
+    template.notes = answer.map(|answer| answer.failures.clone()).unwrap_or_default();
+    template.notes.extend(told(&stages));
+    stages.retain(|stage| {
+        let is_fine = is_name(&stage.name);
+        if !is_fine {
+            template.notes.push(format!("'{}' can't be a stage's name", stage.name));
         }
-        for note in draft.notes.drain(..) {
-            if !starter.notes.contains(&note) {
-                starter.notes.push(note);
-            }
+        is_fine
+    });
+    fill(&mut template, &stages);
+    template
+}
+
+/// All stages, each as Capistrano says it or else as its files do.
+fn stages(files: &Files, answer: Option<&Answer>) -> Vec<CapistranoStage> {
+    let mut stages = answer.map(|answer| answer.stages.clone()).unwrap_or_default();
+    for (name, file) in &files.stages {
+        if !stages.iter().any(|stage| stage.name == *name) {
+            stages.push(reader::read(files, name, Some(file)));
         }
     }
-    let stages = recipe.stages.iter().zip(drafts);
-    starter.stages = stages
-        .map(|(stage, draft)| TemplateStage {
-            name: stage.name.clone(),
-            lines: draft.lines,
-            hosts: draft.hosts,
-        })
-        .collect();
-    starter
+    if stages.is_empty() {
+        stages.push(reader::read(files, ONLY_STAGE, None));
+    }
+    stages
+}
+
+/// Writes down what all stages have, and what each has.
+fn fill(template: &mut ConfigTemplate, stages: &[CapistranoStage]) {
+    let mut drafts: Vec<StageConversion> = stages.iter().map(StageConversion::of).collect();
+    template.lines = common(&drafts);
+    for draft in &mut drafts {
+        draft.lines.retain(|line| !template.lines.contains(line));
+        add_new(&mut template.remarks, draft.remarks.drain(..));
+        add_new(&mut template.notes, draft.notes.drain(..));
+    }
+    let drafts = stages.iter().zip(drafts);
+    let stage = |(stage, draft): (&CapistranoStage, StageConversion)| TemplateStage {
+        name: stage.name.clone(),
+        lines: draft.lines,
+        hosts: draft.hosts,
+    };
+    template.stages = drafts.map(stage).collect();
+}
+
+fn add_new<T: PartialEq>(all: &mut Vec<T>, more: impl Iterator<Item = T>) {
+    for item in more {
+        if !all.contains(&item) {
+            all.push(item);
+        }
+    }
 }
 
 /// The settings of one stage.
@@ -62,23 +95,28 @@ struct StageConversion {
 }
 
 impl StageConversion {
-    fn of(recipe: &CapistranoConfig, stage: &CapistranoStage) -> StageConversion {
+    fn of(stage: &CapistranoStage) -> StageConversion {
         let mut draft = StageConversion::default();
         draft.application(stage);
-        draft.assets(stage);
-        draft.restart(recipe, stage);
-        draft.ssh(stage);
         draft.environment(stage);
-        draft.ruby(recipe, stage);
+        draft.assets(stage);
+        draft.restart(stage);
+        draft.ssh(stage);
+        draft.ruby(stage);
         draft.hosts(stage);
         draft
     }
 
-    /// Capistrano's own default is `/var/www/APPLICATION`.
+    /// Capistrano's own default is `/var/www/APPLICATION`. A path that is not known is left out:
+    /// files would be replaced there.
     fn application(&mut self, stage: &CapistranoStage) {
-        let name = stage.text("application").unwrap_or_else(|| "my_app".to_owned());
-        let deploy_to = stage.text("deploy_to").unwrap_or_else(|| format!("/var/www/{name}"));
-        self.text("application", &name);
+        let name = stage.text("application");
+        self.maybe("application", name.clone());
+        let default = name.map(|name| format!("/var/www/{name}")).unwrap_or_default();
+        let Some(deploy_to) = stage.text_or("deploy_to", &default).filter(|path| !path.is_empty())
+        else {
+            return;
+        };
         // Without a slash in front a path starts at the login directory, which is the home.
         let below_home = ["~/", "$HOME/"].iter().find_map(|home| deploy_to.strip_prefix(home));
         self.text("deploy_to", below_home.unwrap_or(&deploy_to));
@@ -145,9 +183,17 @@ fn names(files: &Files) -> Vec<String> {
     own.chain(files.stages.iter().map(|(_, file)| &file.name)).cloned().collect()
 }
 
-/// A statement that was not understood, as it may be shown.
-fn told(note: &Note) -> String {
-    let Note { file, line, text } = note;
+/// What was not understood, in the order of places; secrets are not shown.
+fn told(stages: &[CapistranoStage]) -> Vec<String> {
+    let mut told = Vec::new();
+    add_new(
+        &mut told,
+        stages.iter().flat_map(|stage| &stage.notes).map(|(at, text)| note(at, text)),
+    );
+    told
+}
+
+fn note(at: &str, text: &str) -> String {
     // `keys` of `ssh_options` are names of files.
     let text = if is_secret(&text.replace("keys", "")) || contains_password(text) {
         let name: Vec<&str> = text.split([',', '=', '(']).take(1).collect();
@@ -159,9 +205,9 @@ fn told(note: &Note) -> String {
             format!("{} (hidden)", name.trim())
         }
     } else {
-        text.clone()
+        text.to_owned()
     };
     let short: String = text.chars().take(SHOWN).collect();
     let more = if short.len() < text.len() { "..." } else { "" };
-    format!("{file}:{line}: {}{more}", assetsync_core::text::line(short))
+    format!("{at}: {}{more}", assetsync_core::text::line(short))
 }

@@ -1,9 +1,11 @@
 //! The edge to the file system: finds a project's Capistrano configuration and reads it.
 
+use std::env;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use super::reader::capfile_text;
 use super::{Files, RubyFile};
 
 /// The folder of stages.
@@ -15,11 +17,19 @@ const MAX_STAGES: usize = 100;
 /// Reads the configuration files below `folder`, the project's root. Missing files are none; bytes
 /// that are not UTF-8 are replaced.
 pub fn find(folder: &Path) -> io::Result<Files> {
+    let capfile = file(folder, "Capfile")?;
+    let named = |variable: &str, default: &str| {
+        let name = capfile.as_ref().and_then(|capfile| capfile_text(capfile, variable));
+        name.unwrap_or_else(|| default.to_owned())
+    };
     Ok(Files {
-        capfile: file(folder, "Capfile")?,
-        deploy: file(folder, "config/deploy.rb")?,
-        stages: stages(folder)?,
+        deploy: file(folder, &named("deploy_config_path", "config/deploy.rb"))?,
+        stages: stages(folder, named("stage_config_path", STAGES).trim_end_matches('/'))?,
         ruby_version: file(folder, ".ruby-version")?.map(|file| file.text),
+        environment: env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+        capfile,
     })
 }
 
@@ -37,13 +47,13 @@ fn file(folder: &Path, name: &str) -> io::Result<Option<RubyFile>> {
 }
 
 /// The stages in the order of their names.
-fn stages(folder: &Path) -> io::Result<Vec<(String, RubyFile)>> {
-    let entries = match fs::read_dir(folder.join(STAGES)) {
+fn stages(folder: &Path, below: &str) -> io::Result<Vec<(String, RubyFile)>> {
+    let entries = match fs::read_dir(folder.join(below)) {
         Ok(entries) => entries,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(Vec::new());
         }
-        Err(error) => return Err(io::Error::new(error.kind(), format!("{STAGES}: {error}"))),
+        Err(error) => return Err(io::Error::new(error.kind(), format!("{below}: {error}"))),
     };
     let mut names = Vec::new();
     for entry in entries {
@@ -54,7 +64,7 @@ fn stages(folder: &Path) -> io::Result<Vec<(String, RubyFile)>> {
     names.truncate(MAX_STAGES);
     let mut stages = Vec::new();
     for name in names {
-        let read = file(folder, &format!("{STAGES}/{name}.rb"))?;
+        let read = file(folder, &format!("{below}/{name}.rb"))?;
         stages.extend(read.map(|file| (name, file)));
     }
     Ok(stages)

@@ -1,13 +1,14 @@
 //! The variables whose values are of use here.
 
 /// Variables that are read; it does not matter whether others were understood.
-pub(super) const KNOWN_VARIABLES: [&str; 39] = [
+pub(super) const KNOWN_VARIABLES: [&str; 41] = [
     "application",
     "deploy_to",
     "ssh_options",
     "linked_dirs",
     "default_env",
     "rails_env",
+    "precompile_env",
     "assets_roles",
     "assets_role",
     "assets_prefix",
@@ -15,6 +16,7 @@ pub(super) const KNOWN_VARIABLES: [&str; 39] = [
     "assets_dir",
     "packs_dir",
     "keep_assets",
+    "keep_releases",
     "rails_assets_groups",
     "rbenv_ruby",
     "rbenv_type",

@@ -1,9 +1,9 @@
 //! Servers and their roles, as Capistrano collects them.
 
-use super::literals::Value;
+use super::value::Value;
 
 /// A server of a stage.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Server {
     /// Its name or address.
     pub address: String,
@@ -17,6 +17,10 @@ pub struct Server {
     pub keys: Vec<String>,
     /// Whether releases, and so assets, are not for it (`no_release`).
     pub no_release: bool,
+    /// Whether some of its roles could not be read.
+    pub has_unknown_roles: bool,
+    /// Its other `ssh_options`.
+    pub options: Vec<(String, Value)>,
 }
 
 impl Server {
@@ -31,8 +35,7 @@ impl Server {
             _ => (host, None),
         };
         let address = host.to_owned();
-        let server =
-            Server { address, user, port, roles: Vec::new(), keys: Vec::new(), no_release: false };
+        let server = Server { address, user, port, ..Server::default() };
         (!host.is_empty()).then_some(server)
     }
 
@@ -41,14 +44,17 @@ impl Server {
         match (name, value) {
             ("user", Value::Text(user)) => self.user = Some(user),
             ("port", value) => self.port = port(value).or(self.port),
-            ("roles" | "role", value) => self.add_roles(value.into_texts().unwrap_or_default()),
+            ("roles" | "role", value) => match value.into_texts() {
+                Some(roles) => self.add_roles(roles),
+                None => self.has_unknown_roles = true,
+            },
             ("no_release", Value::Flag(flag)) => self.no_release = flag,
             ("ssh_options", Value::Hash(options)) => {
                 for (name, value) in options {
                     match name.as_str() {
                         "keys" => self.keys = value.into_texts().unwrap_or_default(),
                         "user" | "port" => self.set(&name, value),
-                        _ => {}
+                        _ => self.options.push((name, value)),
                     }
                 }
             }
@@ -83,6 +89,8 @@ impl Server {
             self.keys = other.keys;
         }
         self.no_release |= other.no_release;
+        self.has_unknown_roles |= other.has_unknown_roles;
+        self.options.extend(other.options);
     }
 }
 

@@ -26,12 +26,13 @@ fn files(capfile: &str, deploy: &str, stages: &[(&str, &str)]) -> Files {
         deploy: Some(file("config/deploy.rb", deploy)),
         stages: stages.iter().map(stage).collect(),
         ruby_version: Some("3.3.6\n".to_owned()),
+        environment: [("HERE".to_owned(), "there".to_owned())].into(),
     }
 }
 
 /// The file that is made, which must be `expected`, and the deployments that come of it.
 fn made(files: &Files, expected: &str) -> Vec<Deployment> {
-    let text = convert(files).to_string();
+    let text = convert(files, None).to_string();
     assert_eq!(text, expected);
     let file = ConfigFile::parse("assetsync.toml", &text).unwrap_or_else(|error| panic!("{error}"));
     let deployment = |stage: &str| {
@@ -85,10 +86,82 @@ fn servers_by_role_rvm_and_passenger() {
 #[test]
 fn ruby_of_all_kinds() {
     let files = files("", fixture!("odd", "deploy.rb"), &[]);
-    let deployments = made(&files, fixture!("odd", "expected.toml"));
-    let [only] = deployments.as_slice() else { panic!("{deployments:?}") };
-    let addresses: Vec<&str> = only.hosts.iter().map(|host| host.address.as_str()).collect();
-    assert_eq!(addresses, ["main.example.com", "dup.example.com"]);
+    let text = convert(&files, None).to_string();
+    assert_eq!(text, fixture!("odd", "expected.toml"));
+    // A path that is set in branches is not known, and not guessed.
+    let file = ConfigFile::parse("assetsync.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+    let settings = file.resolve(Some("production"), &Overrides::default());
+    let settings = settings.unwrap_or_else(|error| panic!("{error}"));
+    let missing = settings.deployment().map(drop).expect_err("there is no deploy_to");
+    assert!(missing.to_string().contains("deploy_to"), "{missing}");
+}
+
+/// The values of settings that come of a configuration.
+fn lines(deploy: &str, stage: &str) -> Vec<String> {
+    let text = convert(&files("", deploy, &[("production", stage)]), None).to_string();
+    let is_value = |line: &&str| !line.starts_with('#') && !line.is_empty();
+    text.lines().filter(is_value).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_left_out_and_what_is_told() {
+    let host = "server 'web1', roles: %w[web]\n";
+    let unknown = lines("set :application, 'a'\nset :deploy_to, \"/srv/#{`id`}\"\n", host);
+    assert!(!unknown.iter().any(|line| line.starts_with("deploy_to")), "{unknown:?}");
+    let unset = lines("set :application, 'a'\nset :keep_releases, 7\n", host);
+    for line in ["deploy_to = \"/var/www/a\"", "retention.keep = 7"] {
+        assert!(unset.iter().any(|one| one == line), "{line}: {unset:?}");
+    }
+    assert!(lines("", host).iter().all(|line| !line.contains("application")));
+
+    let text = convert(&files("", "", &[("production", "server 'web1', user: 'a'\n")]), None);
+    assert!(text.to_string().contains("#   web1 has no roles: it is left out\n"));
+    let options = "set :ssh_options, { config: false, verify_host_key: :never, forward_agent: true, timeout: 5 }";
+    let text = convert(&files("", options, &[("production", host)]), None).to_string();
+    assert!(
+        text.contains("# ssh_options config, forward_agent and verify_host_key: not taken;"),
+        "{text}"
+    );
+    let env = "set :default_env, { 'NODE_ENV' => 'test', path: '/opt:$PATH' }";
+    let text = convert(&files("", env, &[("production", host)]), None).to_string();
+    assert!(text.contains("environment.NODE_ENV = \"test\""), "{text}");
+    assert_eq!(text.matches("/opt:$PATH").count(), 1, "it is for hosts: {text}");
+}
+
+#[test]
+fn capistrano_2_is_told() {
+    let capfile = "load 'deploy' if respond_to?(:namespace)\nload 'config/deploy'\n";
+    let deploy = "set :application, 'a'\nset :deploy_to, '/srv/a'\nrole :web, 'web1'\n";
+    let text = convert(&files(capfile, deploy, &[]), None).to_string();
+    assert!(text.contains("This is a configuration of Capistrano 2"), "{text}");
+    assert!(!text.contains("/srv/a"), "{text}");
+}
+
+#[test]
+fn what_capistrano_answers_goes_first() {
+    let json = r#"{"stages": [{"name": "production", "plugins": ["capistrano/rbenv"], "absent": ["capistrano/puma"],
+        "variables": {"application": "shop", "deploy_to": "/srv/asked", "keep_assets": {"unknown": "is a Float"},
+            "ssh_options": {"pairs": [["keys", ["~/.ssh/id"]], ["proxy", {"unknown": "is a Jump"}]]}},
+        "servers": [{"address": "web1", "user": "a", "port": 7, "roles": ["web"], "no_release": false, "ssh_options": null}]},
+        {"name": "staging", "error": "it raised"}]}"#;
+    let answer = super::answer::read(json).expect("an answer");
+    let stages =
+        [("production", "set :deploy_to, '/read'"), ("staging", "set :deploy_to, '/staging'")];
+    let text = convert(&files("x", "set :application, 'read'", &stages), Some(&answer)).to_string();
+    for line in [
+        "deploy_to = \"/srv/asked\"",
+        "deploy_to = \"/staging\"",
+        "    { address = \"web1\", user = \"a\", port = 7, roles = [\"web\"] },",
+        "ssh.identities = [\"~/.ssh/id\"]",
+        "#   stage staging: it raised",
+        "#   keep_assets: is a Float",
+        "#   capistrano/puma: is not installed here; what it sets is not known",
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line}: {text}");
+    }
+    assert!(text.contains("as Capistrano loads them"), "{text}");
+    assert!(super::answer::read("{\"missing\": true}").is_none());
+    assert!(super::answer::read("warning: not JSON").is_none());
 }
 
 #[test]

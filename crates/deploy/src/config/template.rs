@@ -38,6 +38,8 @@ pub(crate) struct TemplateStage {
 pub struct ConfigTemplate {
     /// The files it was made from, if any.
     pub sources: Vec<String>,
+    /// Whether they were run, by Capistrano.
+    pub(crate) ran: bool,
     pub(crate) lines: Vec<TemplateLine>,
     pub(crate) stages: Vec<TemplateStage>,
     /// Comments for a section.
@@ -208,13 +210,10 @@ impl fmt::Display for ConfigTemplate {
         if !self.sources.is_empty() {
             let sources = super::escape::enumerated(&self.sources);
             text.push_str("#\n");
-            comment(
-                &mut text,
-                &format!(
-                    "Made from {}, of which nothing was run.",
-                    assetsync_core::text::line(sources)
-                ),
-            );
+            let how =
+                if self.ran { "as Capistrano loads them" } else { "of which nothing was run" };
+            let sources = assetsync_core::text::line(sources);
+            comment(&mut text, &format!("Made from {sources}, {how}."));
         }
         for section in SECTIONS {
             self.section(&mut text, section);

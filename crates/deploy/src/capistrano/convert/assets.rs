@@ -1,7 +1,8 @@
 //! The build and the asset sets.
 
 use super::StageConversion;
-use crate::capistrano::stages::CapistranoStage;
+use crate::capistrano::stage::CapistranoStage;
+use crate::capistrano::value::Value;
 use crate::config::is_set_name;
 use crate::config::template::TemplateLine;
 
@@ -25,7 +26,9 @@ impl StageConversion {
         if let Some(roles) = roles.filter(|roles| *roles != ["web"]) {
             self.list("assets.roles", roles.into_iter().flat_map(role).collect());
         }
-        let keep = stage.get("keep_assets").and_then(crate::capistrano::Value::into_text);
+        let keep = ["keep_assets", "keep_releases"].map(|name| stage.get(name));
+        let keep = keep.into_iter().flatten().find(|value| *value != Value::Nil);
+        let keep = keep.and_then(Value::into_text);
         if let Some(keep) = keep.filter(|keep| keep.parse::<u16>().is_ok_and(|keep| keep <= 10_000))
         {
             self.line(TemplateLine { key: "assets.retention.keep".into(), value: keep });
@@ -35,8 +38,12 @@ impl StageConversion {
 
     /// `RAILS_ENV` is the stage's name, unless it is set; production is our default.
     fn build_environment(&mut self, stage: &CapistranoStage) {
-        let rails_env = stage.text("rails_env").unwrap_or_else(|| stage.name.clone());
-        if rails_env != "production" {
+        let set = stage.get("rails_env").or_else(|| stage.get("precompile_env"));
+        let rails_env = match set {
+            None | Some(Value::Nil) => Some(stage.name.clone()),
+            Some(value) => value.into_text(),
+        };
+        if let Some(rails_env) = rails_env.filter(|rails_env| rails_env != "production") {
             self.variable("build.environment", "RAILS_ENV", &rails_env);
         }
         if let Some(groups) = stage.text("rails_assets_groups") {
@@ -45,8 +52,8 @@ impl StageConversion {
     }
 
     fn sets(&mut self, stage: &CapistranoStage) {
-        let prefix = stage.text("assets_prefix").unwrap_or_else(|| "assets".to_owned());
-        let main = stage.text("assets_dir").unwrap_or_else(|| format!("public/{prefix}"));
+        let Some(prefix) = stage.text_or("assets_prefix", "assets") else { return };
+        let Some(main) = stage.text_or("assets_dir", &format!("public/{prefix}")) else { return };
         let linked = stage.texts("linked_dirs").unwrap_or_default().into_iter();
         let mut others: Vec<String> =
             linked.filter(|dir| BUNDLERS.contains(&dir.trim_end_matches('/'))).collect();

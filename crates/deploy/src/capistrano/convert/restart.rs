@@ -1,22 +1,21 @@
 //! How the application restarts: the plugin that the `Capfile` loads.
 
 use super::StageConversion;
-use crate::capistrano::Value;
-use crate::capistrano::stages::{CapistranoConfig, CapistranoStage};
+use crate::capistrano::stage::CapistranoStage;
+use crate::capistrano::value::Value;
 use crate::config::template::TemplateLine;
 
 impl StageConversion {
-    pub(super) fn restart(&mut self, recipe: &CapistranoConfig, stage: &CapistranoStage) {
-        let plugins = &recipe.plugins;
-        if plugins.has("Capistrano::Puma::Systemd") {
+    pub(super) fn restart(&mut self, stage: &CapistranoStage) {
+        if stage.has("Capistrano::Puma::Systemd") {
             self.systemd(stage);
             self.phased(stage);
             self.roles(stage, "web");
-        } else if plugins.has("capistrano/puma") {
+        } else if stage.has("capistrano/puma") {
             self.pumactl(stage);
             self.phased(stage);
             self.roles(stage, "app");
-        } else if plugins.has("capistrano/passenger") {
+        } else if stage.has("capistrano/passenger") {
             let touches = stage.get("passenger_restart_with_touch") == Some(Value::Flag(true));
             self.text("restart.preset", if touches { "passenger-touch" } else { "passenger" });
         }

@@ -1,15 +1,15 @@
 //! The version manager, and the lists of programs that run through it and through bundler.
 
 use super::StageConversion;
-use crate::capistrano::stages::{CapistranoConfig, CapistranoStage};
+use crate::capistrano::stage::CapistranoStage;
 use crate::command::{Rbenv, Rvm};
 use crate::config::escape::enumerated;
 use crate::config::schema::{Default, Lookup, find};
 
 impl StageConversion {
-    pub(super) fn ruby(&mut self, recipe: &CapistranoConfig, stage: &CapistranoStage) {
-        let is_used = |name: &str, variable: &str| {
-            recipe.plugins.has(&format!("capistrano/{name}")) || stage.get(variable).is_some()
+    pub(super) fn ruby(&mut self, stage: &CapistranoStage) {
+        let is_used = |plugin: &str, variable: &str| {
+            stage.has(&format!("capistrano/{plugin}")) || stage.get(variable).is_some()
         };
         if is_used("rbenv", "rbenv_ruby") {
             self.rbenv(stage);
@@ -68,7 +68,7 @@ impl StageConversion {
     /// dropped are kept, with a comment: dropping them made restarts fail with `bundle: command not
     /// found`.
     fn bins(&mut self, stage: &CapistranoStage, variable: &str, section: &'static str, key: &str) {
-        let history = stage.history(variable);
+        let history = stage.lists.get(variable).cloned().unwrap_or_default();
         let Some(list) = stage.texts(variable) else { return };
         let added = list.iter().filter(|item| !built_in(key).contains(&item.as_str()));
         self.list(&format!("{key}.append"), added.cloned().collect());

@@ -8,7 +8,7 @@ const CAPFILE: &str =
 
 /// The lines about rbenv and bundler that come of a deploy.rb.
 fn made(deploy: &str) -> String {
-    let text = convert(&files(CAPFILE, deploy, &[])).to_string();
+    let text = convert(&files(CAPFILE, deploy, &[]), None).to_string();
     let starts = ["map_bins.", "bins.", "# config/deploy.rb:1 "];
     let lines = text.lines().filter(|line| starts.iter().any(|start| line.starts_with(start)));
     lines.collect::<Vec<_>>().join("\n")

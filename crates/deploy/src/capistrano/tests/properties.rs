@@ -7,7 +7,7 @@ use crate::capistrano::{Files, convert};
 use crate::config::ConfigFile;
 
 fn exercise(files: &Files) {
-    let text = convert(files).to_string();
+    let text = convert(files, None).to_string();
     if let Err(error) = ConfigFile::parse("assetsync.toml", &text) {
         panic!("{error}\n{text}");
     }

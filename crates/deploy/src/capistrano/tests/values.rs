@@ -1,13 +1,15 @@
 //! Evaluation of written values.
 
-use crate::capistrano::{Files, RubyFile, Value, stages};
+use crate::capistrano::value::Value;
+use crate::capistrano::{Files, RubyFile, reader};
 
 /// The value of `:x` after a deploy.rb.
 fn x(text: &str) -> Option<Value> {
     let deploy = RubyFile { name: "config/deploy.rb".into(), text: text.into() };
     let ruby_version = Some("3.3.6\n".into());
-    let recipe = stages::read(&Files { deploy: Some(deploy), ruby_version, ..Files::default() });
-    recipe.stages[0].get("x")
+    let environment = [("HERE".to_owned(), "there".to_owned())].into();
+    let files = Files { deploy: Some(deploy), ruby_version, environment, ..Files::default() };
+    reader::read(&files, "production", None).get("x")
 }
 
 fn text(text: &str) -> Option<Value> {
@@ -73,12 +75,21 @@ fn references_to_earlier_settings() {
         ("set :x, fetch(:y, []).push('a', 'b')", texts(&["a", "b"])),
         ("set :x, fetch(:y, [])\n  .push('a')\n  .concat(%w[b])", texts(&["a", "b"])),
         ("set :x, %w[a] + %w[b]", texts(&["a", "b"])),
-        ("set :x, Array(fetch(:y)).push(:a).uniq.freeze", texts(&["a"])),
+        ("set :x, Array(fetch(:y, [])).push(:a).uniq.freeze", texts(&["a"])),
         ("append :x, 'a'\nappend :x, 'b', *%w[c]", texts(&["a", "b", "c"])),
         ("set :x, 'a'\nappend :x, 'b'", texts(&["a", "b"])),
         ("set :x, %w[a b c]\nremove :x, 'b', 'z'", texts(&["a", "c"])),
         ("set :x, 'a'\nset_if_empty :x, 'b'", text("a")),
-        ("set :rbenv_type, :system; set :x, fetch(:rbenv_path)", text("/usr/local/rbenv")),
+        ("set :x, ENV['NONE'] || 'a'", text("a")),
+        ("set :x, ENV[\"NONE\"] || ENV['HERE'] || \"a\"", text("there")),
+        ("set :x, ENV.fetch('NONE', 'a')", text("a")),
+        ("set :x, ENV.fetch('HERE', 'a')", text("there")),
+        ("set :x, ENV.fetch(\"NONE\") { 'a' }", text("a")),
+        ("set :y, 'b'; set :x, ENV['NONE'] || \"/a/#{fetch(:y)}\"", text("/a/b")),
+        (
+            "set :x, -> { fetch(:z) }\nset :z, -> { \"#{fetch(:y)}!\" }\nset :y, 'late'",
+            text("late!"),
+        ),
     ];
     for (lines, expected) in rows {
         assert_eq!(x(lines), expected, "{lines}");
@@ -88,8 +99,14 @@ fn references_to_earlier_settings() {
 #[test]
 fn values_that_need_ruby() {
     for line in [
-        "set :x, ENV['X']",
-        "set :x, ENV.fetch('X') { 'y' }",
+        "set :x, ENV.fetch('NONE')",
+        "set :x, ENV['NONE'] || `hostname`",
+        "set :x, 'a'\nif ENV['CI']\n  set :x, 'b'\nend",
+        "set :x, 'a'\nset :x, 'b' unless fetch(:skip)",
+        "set :x, 'a'\n%w[b].each do |one|\n  set(:x, one)\nend",
+        "set :x, 'a'\nask :x, 'b'",
+        "set :x, 'a'\ncase ENV['A']\nwhen 'b' then set :x, 'b'\nend",
+        "set :y, `id`; set :x, \"a#{fetch(:y)}\"",
         "set :x, `hostname`",
         "set :x, <<~TEXT\n  a\nTEXT",
         "set :x, Time.now.to_s",

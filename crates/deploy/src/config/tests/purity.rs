@@ -1,5 +1,5 @@
-//! Configuration is values in, values out: only the files that find and read others touch the
-//! system.
+//! Configuration is values in, values out: only the files that find and read others, or
+//! ask Capistrano, touch the system.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn check(folder: &Path) -> usize {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if path.is_dir() && name != "tests" {
             count += check(&path);
-        } else if name.ends_with(".rs") && !matches!(name, "find.rs" | "tests.rs") {
+        } else if name.ends_with(".rs") && !matches!(name, "find.rs" | "answer.rs" | "tests.rs") {
             let text = fs::read_to_string(&path).expect("a source");
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
             let found = EFFECTS.iter().find(|effect| code.contains(**effect));
