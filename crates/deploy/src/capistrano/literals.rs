@@ -199,6 +199,11 @@ impl<'a> Cursor<'a> {
                     _ => None,
                 }
             }
+            // Lists in lists are flattened where they are used.
+            [b'*', ..] => {
+                self.rest = &self.rest[1..];
+                self.term()
+            }
             [b'(', ..] => {
                 self.rest = &self.rest[1..];
                 self.values(")")?.pop()
