@@ -15,8 +15,9 @@ const MUTATING: &str = "renameat,renameat2,mkdirat,unlinkat,symlinkat,linkat,fch
 
 /// A push to a destination that is reset before each.
 struct Traced {
-    host: Host,
+    /// Ended before the host's directory is removed.
     mounts: Vec<Mount>,
+    host: Host,
     agent: std::path::PathBuf,
 }
 
@@ -28,7 +29,7 @@ impl Traced {
         let mounts = mounts(&host);
         // Installs the agent.
         push(&host, 0).assert_ok();
-        Traced { host, mounts, agent }
+        Traced { mounts, host, agent }
     }
 
     fn push(&self, fault: &str) -> Outcome {
