@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes};
-use std::os::unix::fs::{FileExt, symlink};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use assetsync_testbed::{Route, Sshd};
@@ -190,4 +190,55 @@ fn a_destination_that_is_a_link_to_a_directory_is_followed_and_stays_one() {
         assert_equal(&source, &place);
         assert!(fs::symlink_metadata(&link).or_fail().is_symlink());
     }
+}
+
+/// A stand-in for `docker`: `docker exec -i CONTAINER WORDS...` runs the words without a shell.
+fn container(dir: &Path, name: &str, line: &str) -> PathBuf {
+    let path = dir.join(name);
+    let cache = text(&dir.join("cache"));
+    fs::write(&path, format!("#!/bin/sh\nexport XDG_CACHE_HOME='{cache}'\n{line}\n")).or_fail();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).or_fail();
+    path
+}
+
+#[test]
+fn a_remote_shell_that_runs_words_without_a_shell() {
+    for (name, line, more) in [
+        ("docker", "shift 3; exec \"$@\"", " exec -i"),
+        // Nothing shows that it runs no shell, until it has found no program of that name.
+        ("into-container", "shift; exec \"$@\"", ""),
+    ] {
+        let (machine, dir) = (Machine::new(), scratch());
+        let shell = container(dir.path(), name, line);
+        let (source, destination) = (few_files(dir.path()), dir.path().join("assets"));
+        let place = format!("web:{}", text(&destination));
+        let rsh = format!("{}{more}", text(&shell));
+        let ran = machine.run(["push", "-e", &rsh, &text(&source), &place]);
+        assert_eq!(ran.code(), Some(0), "{name}: {}", ran.stderr());
+        assert_equal(&source, &destination);
+    }
+}
+
+#[test]
+fn an_error_does_not_quote_the_script_that_starts_the_agent() {
+    let (machine, dir) = (Machine::new(), scratch());
+    let quoting = "shift; echo \"exec: '$*': no such file\" >&2; exit 1";
+    let shell = text(&container(dir.path(), "quoting", quoting));
+    let source = text(&few_files(dir.path()));
+    let ran = machine.run(["push", "-e", &shell, &source, "web:/nowhere"]);
+    assert_eq!(ran.code(), Some(1), "{}", ran.stderr());
+    assert!(ran.stderr().contains("no such file") || ran.stderr().contains("..."));
+    assert!(ran.stderr().len() < 700, "{}", ran.stderr());
+}
+
+#[test]
+fn a_missing_key_is_warned_of_and_left_out_as_by_ssh() {
+    let (machine, dir, host) = (Machine::new(), scratch(), sshd());
+    let (source, destination) = (few_files(dir.path()), dir.path().join("assets"));
+    let way = Way::ssh(host.route(), &destination).with(&["-i", "/nonexistent/key"]);
+    let ran = machine.try_push(&way, &[], &source);
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    let expected = "warning: -i /nonexistent/key does not exist; it is left out";
+    assert!(ran.stderr().contains(expected), "{}", ran.stderr());
+    assert_equal(&source, &destination);
 }

@@ -144,7 +144,15 @@ fn ssh_options(given: SshArguments, interactive: bool) -> SshOptions {
         transport: given.transport.map(TransportKind::from),
         connect_timeout: defaults.connect_timeout.min(seconds(given.timeout)),
         interactive,
+        ssh_may_ask: ssh_may_ask(),
     }
+}
+
+/// Whether the ssh program can ask for a password: there is a terminal, even if standard input is
+/// something else, or a program that asks.
+fn ssh_may_ask() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+        || std::env::var_os("SSH_ASKPASS").is_some_and(|program| !program.is_empty())
 }
 
 /// The remote shell that the environment names, as for rsync.

@@ -30,6 +30,7 @@ pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
     let (labels, dry_run) = (labels(&arguments.destinations), arguments.choice.dry_run);
     interrupt::watch(&console);
     note_ignored_options(&console, matches);
+    let arguments = without_missing_keys(arguments, &console);
     let reporter = Reporter::new(&console, &arguments.output, dry_run);
     let options = check(matches, arguments, &console);
     let done = reporter.and_then(|reporter| push(&options?, &console, &reporter));
@@ -38,6 +39,19 @@ pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
         error.exit
     });
     console.finish(exit)
+}
+
+/// As `ssh` does, warns of `-i` files that do not exist and leaves them out.
+fn without_missing_keys(mut arguments: PushArguments, console: &Console) -> PushArguments {
+    arguments.ssh.identities.retain(|path| {
+        let exists = path.exists();
+        if !exists {
+            let path = assetsync_core::text::path(path);
+            console.warn(&format!("-i {path} does not exist; it is left out"));
+        }
+        exists
+    });
+    arguments
 }
 
 /// `assetsync push STAGE`: what goes where is said in the project's file.

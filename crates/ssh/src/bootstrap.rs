@@ -268,12 +268,25 @@ fn closed(host: String, end: CommandHandle, printed: &[u8]) -> TransportError {
         }
         Ok(exit) => {
             let said = format!("{}\n{}", exit.stderr.trim(), excerpt(printed)).trim().to_owned();
+            let said = without_script(&said);
             match exit.is_request_refused() {
                 true => TransportError::RequestRefused { host, said },
                 false => TransportError::Closed { host, exit: exit.status, stderr: said },
             }
         }
         Err(error) => error,
+    }
+}
+
+/// A text without the script, which remote shells that can't run it quote.
+fn without_script(said: &str) -> String {
+    let words = SCRIPT.split(' ').take(4).collect::<Vec<_>>().join(" ");
+    match said.find(&words) {
+        None => said.to_owned(),
+        Some(at) => {
+            let end = said[at..].find('\n').map_or(said.len(), |length| at + length);
+            format!("{}...{}", &said[..at], &said[end..])
+        }
     }
 }
 

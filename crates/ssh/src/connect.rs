@@ -1,6 +1,7 @@
 //! From a destination and options to a started command.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use assetsync_core::text;
 
@@ -10,13 +11,19 @@ use crate::error::TransportError;
 use crate::host_config::{HostConfig, host_config};
 use crate::known_hosts::KnownKeys;
 use crate::login_limit::{LoginKey, connecting};
-use crate::ssh_command::{self, Start};
+use crate::ssh_command::{self, Start, WordForm};
 use crate::ssh_options::{Prompt, SshOptions, TransportKind};
 use crate::ssh2_command;
 use crate::ssh2_io::Request;
 use crate::ssh2_session::{self, ResponseTimes};
 use crate::target::RemoteTarget;
 use crate::transport_choice::{Choice, Facts, choose};
+
+/// A shell's exit status for a program that does not exist.
+const NOT_FOUND: i32 = 127;
+
+/// Held while a login may ask on the terminal.
+static ASKING: Mutex<()> = Mutex::new(());
 
 /// A started command, and how the connection was made.
 #[derive(Debug)]
@@ -64,8 +71,8 @@ struct Way<'a> {
 }
 
 enum By<'a> {
-    /// The command given with `-e`.
-    RemoteShell(&'a str),
+    /// The command given with `-e`, and how it gets what it runs.
+    RemoteShell(&'a str, WordForm),
     /// The `ssh` program, and the reason.
     OpenSsh(String),
     /// In-process libssh2.
@@ -77,13 +84,42 @@ impl<'a> Way<'a> {
         Ok(Way { target, options, by: By::of(target, options)? })
     }
 
+    /// Connects, by the `ssh` program if libssh2 can't.
     fn connect<T>(
         &self,
         prompt: &dyn Prompt,
         start: Start<'_>,
         mut begin: impl FnMut(Connected) -> Result<T, TransportError>,
     ) -> Result<T, TransportError> {
-        connecting(&self.by.login_key(), || begin(self.start(prompt, start)?))
+        let connected = connecting(&self.by.login_key(), || begin(self.start(prompt, start)?));
+        let error = match connected {
+            Err(error) => error,
+            connected => return connected,
+        };
+        match self.next_way(&error) {
+            None => Err(error),
+            Some(next) => {
+                // Only one login at a time can ask on the terminal.
+                let _asking = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
+                let other = connecting(&next.by.login_key(), || begin(next.start(prompt, start)?));
+                // Without the ssh program, the first reason is the one to mend.
+                if matches!(other, Err(TransportError::Spawn { .. })) { Err(error) } else { other }
+            }
+        }
+    }
+
+    /// Another way to the same host, if this one failed for a reason that does not matter there.
+    fn next_way(&self, error: &TransportError) -> Option<Way<'a>> {
+        let by = match (&self.by, error) {
+            (By::Libssh2(..), _) if self.options.transport == Some(TransportKind::Ssh2) => None,
+            (By::Libssh2(..), error) => hand_over(error, self.options.ssh_may_ask).map(By::OpenSsh),
+            // It may have found no program of such a long name.
+            (By::RemoteShell(rsh, WordForm::Line), error) if is_not_found(error) => {
+                Some(By::RemoteShell(rsh, WordForm::Words))
+            }
+            _ => None,
+        };
+        by.map(|by| Way { by, ..*self })
     }
 
     fn start(&self, prompt: &dyn Prompt, start: Start<'_>) -> Result<Connected, TransportError> {
@@ -92,8 +128,8 @@ impl<'a> Way<'a> {
             By::Libssh2(config, known) => {
                 return in_process(config, known, options, prompt, start);
             }
-            By::RemoteShell(rsh) => {
-                let command = ssh_command::remote_shell(rsh, target, options, start)?;
+            By::RemoteShell(rsh, form) => {
+                let command = ssh_command::remote_shell(rsh, target, options, start, *form)?;
                 // Its arguments may hold a password.
                 let program = text::path(Path::new(command.get_program()));
                 (command, format!("remote shell {program}, as -e says"))
@@ -114,7 +150,7 @@ impl<'a> By<'a> {
                 let both = "-e and --transport ssh2 exclude each other";
                 return Err(TransportError::Options(both));
             }
-            return Ok(By::RemoteShell(rsh));
+            return Ok(By::RemoteShell(rsh, WordForm::of(rsh)));
         }
         if options.transport == Some(TransportKind::OpenSsh) {
             return Ok(By::OpenSsh("--transport says so".into()));
@@ -131,12 +167,40 @@ impl<'a> By<'a> {
 
     fn login_key(&self) -> LoginKey {
         match self {
-            By::RemoteShell(rsh) => LoginKey::Program { why: (*rsh).to_owned() },
+            By::RemoteShell(rsh, _) => LoginKey::Program { why: (*rsh).to_owned() },
             By::OpenSsh(why) => LoginKey::Program { why: why.clone() },
             By::Libssh2(config, _) => {
                 LoginKey::Server { host: config.hostname.clone(), port: config.port }
             }
         }
+    }
+}
+
+/// Why the `ssh` program may connect where libssh2 failed: it has other algorithms and other ways
+/// to log in. A host key that is not the known one, or a host that does not answer, is no reason.
+fn hand_over(error: &TransportError, may_ask: bool) -> Option<String> {
+    match error {
+        TransportError::Negotiation { detail, .. } => {
+            Some(format!("libssh2 and the host have no common algorithms ({detail})"))
+        }
+        TransportError::Auth { others, .. }
+            if others.unprompted || (others.prompted && may_ask) =>
+        {
+            Some("the host offers ways to log in that libssh2 was not given".into())
+        }
+        TransportError::KeyEncrypted { path } if may_ask => {
+            Some(format!("{} needs a passphrase", text::path(path)))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a remote shell started, and found no program to run.
+fn is_not_found(error: &TransportError) -> bool {
+    match error {
+        TransportError::Noexec { .. } => true,
+        TransportError::Closed { exit, .. } => *exit == Some(NOT_FOUND),
+        _ => false,
     }
 }
 

@@ -8,6 +8,26 @@ use assetsync_core::text;
 
 use crate::connect_phase::{LOGIN_ATTEMPTS, Phase};
 
+/// The ways to log in without a key of one's own that a host offers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoginMethods {
+    /// Somebody is asked: for a password, a code, or both.
+    pub prompted: bool,
+    /// A ticket or a key of this machine: GSSAPI, host-based.
+    pub unprompted: bool,
+}
+
+impl LoginMethods {
+    /// Reads the names that a host lists, separated by commas.
+    pub(crate) fn parse(names: &str) -> LoginMethods {
+        let has = |wanted: &[&str]| names.split(',').any(|name| wanted.contains(&name));
+        LoginMethods {
+            prompted: has(&["password", "keyboard-interactive"]),
+            unprompted: has(&["gssapi-with-mic", "gssapi-keyex", "hostbased"]),
+        }
+    }
+}
+
 /// How many bytes of a text from the host an error quotes.
 const EXCERPT: usize = 400;
 
@@ -89,6 +109,14 @@ pub enum TransportError {
         /// The step that failed.
         phase: Phase,
         /// The message of the library or the host.
+        detail: String,
+    },
+    /// libssh2 and the host agree on no algorithms, or the host broke off the negotiation.
+    #[error("SSH to {host} failed (the handshake): {detail}")]
+    Negotiation {
+        /// The host name.
+        host: String,
+        /// The message of the library.
         detail: String,
     },
     /// The host closed the connection before it sent its SSH banner, in every try.
@@ -178,7 +206,9 @@ pub enum TransportError {
         path: PathBuf,
     },
     /// The host accepted none of the keys.
-    #[error("{host} refused the login of {user}; tried: {}", tried_text(.tried))]
+    #[error(
+        "{host} refused the login of {user}; tried: {}{}", tried_text(.tried), others_text(.others)
+    )]
     Auth {
         /// The host name.
         host: String,
@@ -186,6 +216,8 @@ pub enum TransportError {
         user: String,
         /// Each key that was tried, and its result.
         tried: Vec<String>,
+        /// Other ways to log in that the host offers.
+        others: LoginMethods,
     },
     /// The connection or the command ended before the work was done.
     #[error("{host} closed the connection ({}){}", exit_text(.exit), quoted(.stderr))]
@@ -290,6 +322,15 @@ impl TransportError {
 /// The end of a text from the host, safe to show: errors come last.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     text::last_lines(bytes, EXCERPT).trim().to_owned()
+}
+
+fn others_text(others: &LoginMethods) -> &'static str {
+    match others {
+        LoginMethods { prompted: true, .. } => {
+            "; the host also asks for passwords, which needs a terminal or SSH_ASKPASS"
+        }
+        _ => "",
+    }
 }
 
 fn tried_text(tried: &[String]) -> String {

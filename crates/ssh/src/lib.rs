@@ -53,7 +53,7 @@ pub use channel::{Channel, CommandHandle, Exit};
 pub use child_process::spawn;
 pub use connect::{Connected, connect};
 pub use connect_phase::Phase;
-pub use error::TransportError;
+pub use error::{LoginMethods, TransportError};
 pub use host_config::{HostConfig, host_config};
 pub use known_hosts::{Entry, KnownKeys, Marker, Verdict, fingerprint, key_type};
 pub use ssh_options::{AddressFamily, NoPrompt, Prompt, SshOptions, TransportKind};

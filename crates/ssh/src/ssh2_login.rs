@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use assetsync_core::text;
 use ssh2::{ErrorCode, Session};
 
-use crate::error::TransportError;
+use crate::error::{LoginMethods, TransportError};
 use crate::host_config::HostConfig;
 use crate::key_file::{KeyFile, Kind};
 use crate::known_hosts::fingerprint;
@@ -52,9 +52,17 @@ impl<'a> Login<'a> {
             None => TransportError::Auth {
                 host: self.config.hostname.clone(),
                 user: self.config.user.clone(),
+                others: self.other_methods(),
                 tried: self.tried,
             },
         })
+    }
+
+    /// What else the host offers, after what was tried. A host that has closed the connection
+    /// offers nothing more.
+    fn other_methods(&self) -> LoginMethods {
+        let offered = self.session.auth_methods(&self.config.user);
+        offered.map(LoginMethods::parse).unwrap_or_default()
     }
 
     /// A key given by the caller must be usable; a configured one may be missing or unfit.

@@ -200,11 +200,19 @@ fn handshake(
     for direction in [MethodType::CryptCs, MethodType::CryptSc] {
         session.method_pref(direction, CIPHERS).map_err(&failed)?;
     }
-    session
-        .handshake()
-        .map_err(|error| dropped(step, &session, &error).unwrap_or(failed(error)))?;
+    session.handshake().map_err(|error| {
+        dropped(step, &session, &error).unwrap_or_else(|| not_agreed(step, error))
+    })?;
     session.set_keepalive(false, 0);
     Ok(session)
+}
+
+/// The error of a handshake that failed after the banners: there are no common algorithms.
+fn not_agreed(step: &Step<'_>, error: ssh2::Error) -> TransportError {
+    match step.failed(Phase::Handshake)(error) {
+        TransportError::Ssh { host, detail, .. } => TransportError::Negotiation { host, detail },
+        other => other,
+    }
 }
 
 /// The error of a busy host: it closes the connection before its SSH banner. It may send the

@@ -17,6 +17,26 @@ pub(crate) enum Start<'a> {
     Sftp,
 }
 
+/// How a program given with `-e` gets the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WordForm {
+    /// One line for the login shell, as for `ssh`.
+    Line,
+    /// Words that are executed without a shell, as by `docker exec`.
+    Words,
+}
+
+impl WordForm {
+    /// The form that the program of `-e` seems to want: `docker exec -i`, `kubectl exec -i`.
+    pub fn of(rsh: &str) -> WordForm {
+        let words = shell_words::split(rsh).unwrap_or_default();
+        match words.iter().skip(1).any(|word| word == "exec") {
+            true => WordForm::Words,
+            false => WordForm::Line,
+        }
+    }
+}
+
 /// The command for an automatic choice of the `ssh` program.
 pub(crate) fn openssh(target: &RemoteTarget, options: &SshOptions, start: Start<'_>) -> Command {
     let mut command = Command::new("ssh");
@@ -24,7 +44,7 @@ pub(crate) fn openssh(target: &RemoteTarget, options: &SshOptions, start: Start<
     command.args(["-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none"]);
     command.args(["-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3"]);
     command.arg("-o").arg(format!("ConnectTimeout={}", options.connect_timeout.as_secs().max(1)));
-    if !options.interactive {
+    if !options.interactive && !options.ssh_may_ask {
         command.args(["-o", "BatchMode=yes"]);
     }
     command.args(ssh_options(target, options));
@@ -41,6 +61,7 @@ pub(crate) fn remote_shell(
     target: &RemoteTarget,
     options: &SshOptions,
     start: Start<'_>,
+    form: WordForm,
 ) -> Result<Command, TransportError> {
     let refused = |reason: &str| TransportError::RemoteShell {
         command: rsh.to_owned(),
@@ -60,7 +81,12 @@ pub(crate) fn remote_shell(
     if let Some(user) = &target.user {
         command.args(["-l", user]);
     }
-    finish(&mut command, &target.host, start, is_ssh);
+    match start {
+        Start::Command(line) if form == WordForm::Words => {
+            command.arg(&target.host).args(["/bin/sh", "-c", line]);
+        }
+        _ => finish(&mut command, &target.host, start, is_ssh),
+    }
     Ok(command)
 }
 
@@ -112,7 +138,10 @@ mod tests {
     }
 
     fn rsh(rsh: &str, options: &SshOptions) -> String {
-        line(&remote_shell(rsh, &target(), options, Start::Command("exec x")).unwrap())
+        line(
+            &remote_shell(rsh, &target(), options, Start::Command("exec x"), WordForm::of(rsh))
+                .unwrap(),
+        )
     }
 
     #[test]
@@ -137,6 +166,8 @@ mod tests {
         let with_key = "ssh -q -F /f -p 2222 -i /k -o IdentitiesOnly=yes -l me -- web exec x";
         assert_eq!(rsh("ssh -q", &options), with_key);
         assert_eq!(rsh("lsh 'a b'", &options), "lsh a b -l me web exec x");
+        let docker = "docker exec -i -l me web /bin/sh -c exec x";
+        assert_eq!(rsh("docker exec -i", &options), docker);
         assert!(
             rsh("/opt/bin/ssh -i KEY", &SshOptions::default()).ends_with(" -l me -- web exec x")
         );
@@ -145,13 +176,15 @@ mod tests {
     #[test]
     fn unreadable_remote_shells_are_refused() {
         for bad in ["", "  ", "ssh 'open"] {
-            let made = remote_shell(bad, &target(), &SshOptions::default(), Start::Command("x"));
+            let options = SshOptions::default();
+            let made = remote_shell(bad, &target(), &options, Start::Command("x"), WordForm::Line);
             assert!(
                 made.unwrap_err().to_string().starts_with("Cannot split remote shell"),
                 "{bad}"
             );
         }
-        let sftp = remote_shell("rsh", &target(), &SshOptions::default(), Start::Sftp);
+        let sftp =
+            remote_shell("rsh", &target(), &SshOptions::default(), Start::Sftp, WordForm::Line);
         assert!(sftp.unwrap_err().to_string().contains("SFTP needs ssh"));
     }
 }

@@ -22,6 +22,8 @@ pub struct SshOptions {
     pub connect_timeout: Duration,
     /// Whether questions can be asked on a terminal.
     pub interactive: bool,
+    /// Whether the `ssh` program may ask: on a terminal, or by `SSH_ASKPASS`.
+    pub ssh_may_ask: bool,
 }
 
 /// A kind of IP address.
@@ -81,6 +83,7 @@ impl Default for SshOptions {
             transport: None,
             connect_timeout: Duration::from_secs(15),
             interactive: false,
+            ssh_may_ask: false,
         }
     }
 }

@@ -180,5 +180,6 @@ pub(super) fn ssh_options(host: &Host, timeouts: &Timeouts, interactive: bool) -
         address_family: None,
         connect_timeout: timeouts.connect,
         interactive,
+        ssh_may_ask: interactive,
     }
 }

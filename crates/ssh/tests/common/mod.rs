@@ -41,8 +41,10 @@ impl Sshd {
             at("authorized").display()
         );
         // The first setting of a name counts.
-        if extra.contains("MaxStartups") {
-            config = config.replace("MaxStartups 100\n", "");
+        for line in ["MaxStartups 100\n", "PasswordAuthentication no\n"] {
+            if line.split(' ').next().is_some_and(|name| extra.contains(name)) {
+                config = config.replacen(line, "", 1);
+            }
         }
         // Not every sshd knows the option yet.
         if !knows_penalties() {
