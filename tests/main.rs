@@ -32,6 +32,7 @@ mod sftp;
 mod sharing;
 mod store;
 mod story;
+mod sudo;
 mod support;
 mod transports;
 mod work_dirs;

@@ -233,7 +233,7 @@ fn options_that_are_not_supported_are_named_with_the_reason() {
         ("--backup", "--backup", "rollback"),
         ("-R", "--relative", "in full"),
         ("-aAX", "--acls", "permission bits"),
-        ("--chown www:www", "--chown", "log in as"),
+        ("--chown www:www", "--chown", "--sudo=USER"),
         ("--no-p", "--no-perms", "--chmod"),
         ("-V", "--version", "assetsync --version"),
     ] {

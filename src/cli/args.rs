@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use assetsync_ssh::RunAs;
 use assetsync_sync::LinkRules;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
@@ -15,6 +16,7 @@ use super::rate::Rate;
 use super::rollout::{
     self, DeployArguments, HostsArguments, PruneArguments, RollbackArguments, StatusArguments,
 };
+use super::rsync_path::{self, RsyncPath};
 use super::store::{self, StoreArguments};
 use crate::ui::change_format::ChangeFormat;
 
@@ -218,6 +220,24 @@ pub struct SshArguments {
     /// Connect with this command, as in rsync: -e "ssh -i KEY"
     #[arg(short = 'e', long, value_name = "CMD", value_hint = ValueHint::CommandString)]
     pub rsh: Option<String>,
+    /// Publish as USER, by sudo on the host [default USER: root]
+    #[arg(
+        long,
+        value_name = "USER",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "root",
+    )]
+    pub sudo: Option<RunAs>,
+    /// As in rsync with sudo: --rsync-path="sudo -u USER rsync" is --sudo=USER
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        value_parser = rsync_path::parse,
+        conflicts_with = "sudo",
+        hide = true,
+    )]
+    pub rsync_path: Option<RsyncPath>,
     /// Connect by IPv4 only
     #[arg(short = '4', long, conflicts_with = "ipv6")]
     pub ipv4: bool,

@@ -17,6 +17,7 @@ pub mod push_paths;
 pub mod rate;
 pub mod rollout;
 pub mod rsync_options;
+mod rsync_path;
 mod rules;
 pub mod stage_options;
 pub mod store;

@@ -139,6 +139,7 @@ fn ssh_options(given: SshArguments, interactive: bool) -> SshOptions {
         identities: given.identities,
         port: given.port,
         config_file: given.config_file,
+        run_as: given.sudo.or(given.rsync_path.and_then(|path| path.run_as)),
         rsh: given.rsh.or_else(remote_shell),
         address_family: address_family(given.ipv4, given.ipv6),
         transport: given.transport.map(TransportKind::from),

@@ -20,6 +20,7 @@ use crate::channel::{Channel, CommandHandle};
 use crate::child_process::spawn;
 use crate::connect_phase::Phase;
 use crate::error::{TransportError, excerpt};
+use crate::run_as::RunAs;
 use crate::timeout_io::{TimedReader, TimedWriter};
 
 /// Noise of login shells that is skipped before the agent's banner.
@@ -57,10 +58,11 @@ pub struct Installed {
     pub bytes: u64,
 }
 
-/// The remote command line that starts the agent, for any login shell.
-pub fn command(nonce: &str, agents: &Agents) -> String {
-    let words = agents.pairs().join(" ");
-    format!("exec /bin/sh -c '{SCRIPT}' sh {nonce} {words}")
+/// The remote command line that starts the agent, as another user if one is given, for any login
+/// shell.
+pub fn command(nonce: &str, agents: &Agents, run_as: Option<&RunAs>) -> String {
+    let (words, sudo) = (agents.pairs().join(" "), run_as.map(RunAs::prefix).unwrap_or_default());
+    format!("exec {sudo}/bin/sh -c '{SCRIPT}' sh {nonce} {words}")
 }
 
 /// The command for a local destination: a child process instead of a remote shell.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use assetsync_core::text;
 
 use crate::connect_phase::{LOGIN_ATTEMPTS, Phase};
+use crate::run_as::RunAs;
 
 /// The ways to log in without a key of one's own that a host offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -287,6 +288,20 @@ pub enum TransportError {
         /// The directories that were refused.
         detail: String,
     },
+    /// The user that logs in may not become the other one.
+    #[error(
+        "Can't run as {user} on {host}{}; sudo there must need no password for it (NOPASSWD in \
+         sudoers)",
+        quoted(.said)
+    )]
+    RunAs {
+        /// The host name.
+        host: String,
+        /// The other user.
+        user: RunAs,
+        /// What sudo printed, safe to show.
+        said: String,
+    },
     /// The agent did not arrive intact.
     #[error("The agent arrived damaged on {host} in {directory}; is the disk full?")]
     Damaged {
@@ -301,6 +316,17 @@ impl TransportError {
     /// Whether the same login may succeed later.
     pub fn is_busy(&self) -> bool {
         matches!(self, Self::Busy { .. })
+    }
+
+    /// The error in the light of the user that was to run the command: if nothing of it ran, sudo
+    /// refused that.
+    pub fn with_run_as(self, run_as: Option<&RunAs>) -> TransportError {
+        match (self, run_as) {
+            (Self::Closed { host, exit: Some(1), stderr }, Some(user)) => {
+                Self::RunAs { host, user: user.clone(), said: stderr }
+            }
+            (error, _) => error,
+        }
     }
 
     /// Whether the host responds but can't run the agent, so that SFTP may work.

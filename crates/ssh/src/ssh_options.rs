@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::run_as::RunAs;
+
 /// How to connect to hosts. The defaults come from the user's ssh configuration.
 #[derive(Clone, Debug)]
 pub struct SshOptions {
@@ -12,6 +14,8 @@ pub struct SshOptions {
     pub port: Option<u16>,
     /// The ssh configuration file (`-F`).
     pub config_file: Option<PathBuf>,
+    /// The user that agents run as, if not the one that logs in.
+    pub run_as: Option<RunAs>,
     /// The remote shell command (`-e`), as in rsync.
     pub rsh: Option<String>,
     /// The only kind of address to connect to.
@@ -78,6 +82,7 @@ impl Default for SshOptions {
             identities: Vec::new(),
             port: None,
             config_file: None,
+            run_as: None,
             rsh: None,
             address_family: None,
             transport: None,

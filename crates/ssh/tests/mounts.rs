@@ -31,7 +31,7 @@ fn start(mounts: &str, padding: usize) -> Result<bootstrap::Started, TransportEr
         gzipped: None,
         xz: None,
     }]);
-    let line = bootstrap::command(NONCE, &agents);
+    let line = bootstrap::command(NONCE, &agents, None);
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", &format!("{mounts}; {line}")]);
     command.env("HOME", "/mnt").env_remove("XDG_CACHE_HOME");

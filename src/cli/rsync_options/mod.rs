@@ -3,6 +3,7 @@
 //! The table says for each whether it has the same name here, is accepted because a push works that
 //! way anyway, or is refused with the reason. `docs/rsync-options.md` is generated from it.
 
+mod option;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -11,29 +12,10 @@ use clap::builder::ValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use self::option::{Meaning, RsyncOption};
 use self::table::OPTIONS;
 use super::given::is_given;
 use crate::error::CommandError;
-
-/// An option of rsync.
-pub struct RsyncOption {
-    /// Its long names, without dashes.
-    long: &'static [&'static str],
-    short: Option<char>,
-    takes_value: bool,
-    meaning: Meaning,
-}
-
-/// What an option of rsync is here.
-#[derive(Debug, Clone, Copy)]
-pub enum Meaning {
-    /// An option of the same name.
-    Same,
-    /// Accepted without effect, for this reason.
-    Always(&'static str),
-    /// Refused, for this reason.
-    Refused(&'static str),
-}
 
 /// A short option that means something else here, as in ssh.
 struct Clash {

@@ -1,12 +1,12 @@
 //! Every option of rsync 3.5, and what it is here.
 
-use super::Meaning::{self, Always, Refused, Same};
-use super::RsyncOption;
+use super::option::Meaning::{self, Always, Refused, Same};
+use super::option::RsyncOption;
 
 /// Reasons that several options share.
 const ALWAYS_EQUAL: &str = "a push makes DEST equal to SRC, whatever DEST has";
-const NO_OWNERS: &str = "files belong to the user that logs in; log in as the user that should own \
-                         them";
+const NO_OWNERS: &str = "files belong to the user that logs in; log in as the user that should own them, \
+                         or give --sudo=USER";
 const NOT_PUSHED: &str = "only contents, permission bits, times and symlinks are pushed";
 const NO_DAEMON: &str = "assetsync connects over SSH, not to rsync daemons";
 const ENCODING: &str = "for each file the cheapest encoding is chosen";
@@ -31,7 +31,7 @@ const fn valued(
 }
 
 /// In the order of rsync's manual page. `-F`, `-i` and `-p` are ssh's here: see `CLASHES`.
-pub const OPTIONS: &[RsyncOption] = &[
+pub(super) const OPTIONS: &[RsyncOption] = &[
     flag(&["verbose"], Some('v'), Same),
     valued(&["info"], None, Always("-v and -vv choose what is printed")),
     valued(&["debug"], None, Always("-v and -vv choose what is printed")),
@@ -204,11 +204,7 @@ pub const OPTIONS: &[RsyncOption] = &[
     ),
     valued(&["block-size"], Some('B'), Always(ENCODING)),
     valued(&["rsh"], Some('e'), Same),
-    valued(
-        &["rsync-path"],
-        None,
-        Refused("no rsync runs on the host; log in as the user that should own the files"),
-    ),
+    valued(&["rsync-path"], None, Same),
     flag(&["existing", "ignore-non-existing"], None, Refused(ALWAYS_EQUAL)),
     flag(&["ignore-existing"], None, Refused(ALWAYS_EQUAL)),
     flag(&["remove-source-files", "remove-sent-files"], None, Refused("SRC is never changed")),

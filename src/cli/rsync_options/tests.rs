@@ -2,8 +2,9 @@ use std::fmt::Write;
 
 use clap::Command;
 
+use super::CLASHES;
+use super::option::Meaning;
 use super::table::OPTIONS;
-use super::{CLASHES, Meaning};
 
 fn push() -> Command {
     let command = crate::cli::command();

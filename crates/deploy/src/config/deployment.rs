@@ -9,6 +9,8 @@ pub(super) use build::environment;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use assetsync_ssh::RunAs;
+
 pub use super::value::Hook;
 use crate::command::{Bundler, Environment, Manager, Pumactl, Systemd};
 
@@ -73,6 +75,8 @@ pub struct Ssh {
     pub identities: Vec<PathBuf>,
     /// The file to read instead of `~/.ssh/config`.
     pub config: Option<PathBuf>,
+    /// The user that files are published as, by sudo.
+    pub run_as: Option<RunAs>,
     /// The command that reaches hosts, as rsync's `-e`.
     pub rsh: Option<String>,
     /// The way to hosts.

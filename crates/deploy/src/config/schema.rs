@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Text,
     /// A name without spaces that no program takes for an option.
     Word,
+    /// A user of a host.
+    User,
     /// A line for a shell.
     Command,
     /// The value of an environment variable.

@@ -108,6 +108,7 @@ impl Kind {
             Kind::Age => return age(key, text),
             Kind::Choice(choices) => choice(key, text, choices)?,
             Kind::Word => word(key, text)?,
+            Kind::User => user(key, text)?,
             Kind::ServerDir => super::path::server_dir(key, text)?,
             Kind::SourceDir => super::path::source_dir(key, text)?,
             Kind::Below => super::path::below(key, text)?,
@@ -171,6 +172,14 @@ pub(crate) fn word(key: &str, text: &str) -> Result<(), Problem> {
         return Err(refused(key, "has a space in it", "it must be one word"));
     }
     Ok(())
+}
+
+/// A user of a host.
+fn user(key: &str, text: &str) -> Result<(), Problem> {
+    let checked = text.parse::<assetsync_ssh::RunAs>();
+    checked
+        .map(drop)
+        .map_err(|_| refused(key, "is no user name", "write the name of a user of the host"))
 }
 
 fn one_line(key: &str, text: &str) -> Result<(), Problem> {

@@ -171,6 +171,7 @@ pub(super) fn ssh_options(host: &Host, timeouts: &Timeouts, interactive: bool) -
         identities: ssh.identities.clone(),
         port: ssh.port,
         config_file: ssh.config.clone(),
+        run_as: ssh.run_as.clone(),
         rsh: ssh.rsh.clone(),
         transport: ssh.transport.map(|steps| match steps {
             Transport::Ssh2 => TransportKind::Ssh2,

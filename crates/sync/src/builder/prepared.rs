@@ -113,15 +113,24 @@ impl<'p> PreparedPush<'p> {
         monitor: &dyn Monitor,
     ) -> Result<Report, PushError> {
         let (source, options) = (&self.source, &self.settings.options);
+        let run_as = self.settings.ssh.run_as.as_ref();
         let over_sftp = |notice: String| {
             monitor.event(Event::Notice(&notice));
             sftp::push(source, target, connection, options, monitor)
         };
         if self.settings.ssh.transport == Some(TransportKind::Sftp) {
+            if run_as.is_some() {
+                let text = "SFTP acts as the user that logs in, so it can't push as another one";
+                return Err(TransportError::Options(text).into());
+            }
             return over_sftp(format!("Over SFTP {SFTP_COSTS}"));
         }
         let no_agent = match push(source, target, connection, options, monitor) {
-            Err(PushError::Transport(error)) if can_fall_back(target, &error) => error,
+            Err(PushError::Transport(error))
+                if run_as.is_none() && can_fall_back(target, &error) =>
+            {
+                error
+            }
             other => return other,
         };
         let notice = format!(

@@ -67,12 +67,14 @@ impl StartedAgent {
                 start(bootstrap::local(&nonce, connection.agents)?, connection.link_speed(true))
             }
             Target::Remote(remote) => {
-                let command = bootstrap::command(&nonce, connection.agents);
+                let run_as = connection.ssh.run_as.as_ref();
+                let command = bootstrap::command(&nonce, connection.agents, run_as);
                 connect(remote, connection.ssh, connection.prompt, &command, |connected| {
                     monitor.event(Event::Connected { how: &connected.how });
                     let is_fast = connected.response_times.is_some_and(is_fast);
                     start(connected.channel, connection.link_speed(is_fast))
                 })
+                .map_err(|error| error.with_run_as(run_as))
             }
         };
         reached.map_err(|error: TransportError| error.into())

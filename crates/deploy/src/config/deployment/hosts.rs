@@ -74,6 +74,8 @@ impl DeploymentBuilder<'_> {
             port: values.count("ssh.port", None).and_then(|port| u16::try_from(port).ok()),
             identities: identities.iter().map(|path| self.local_path(path)).collect(),
             config: values.text("ssh.config").map(|path| self.local_path(path)),
+            // The table of settings accepts only names that can be read.
+            run_as: values.text("ssh.become").and_then(|user| user.parse().ok()),
             rsh: values.text("ssh.rsh").map(str::to_owned),
             transport: values.choice("ssh.transport", None),
         }

@@ -58,6 +58,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     host("ssh.port", Kind::Count(1, 65_535)),
     host("ssh.identities", Kind::LocalPath).list(),
     host("ssh.config", Kind::LocalPath),
+    host("ssh.become", Kind::User),
     host("ssh.rsh", Kind::Command),
     host("ssh.transport", Kind::Choice(Transport::WORDS)),
     host("environment.*", Kind::Variable),
