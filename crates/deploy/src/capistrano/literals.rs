@@ -3,13 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::value::Value;
+use super::skipping::skipped;
+use super::value::{MAX_SIZE, Value, joined, path};
 
 /// How deeply values may be nested.
 const MAX_DEPTH: usize = 20;
-
-/// The longest text and the longest list that come of it.
-const MAX_SIZE: usize = 10_000;
 
 /// What a value may refer to.
 pub(super) struct Scope<'a> {
@@ -274,23 +272,25 @@ impl<'a> Cursor<'a> {
                     self.skip(true);
                     self.take("}").then_some(())?;
                 }
-                '\\' => {
-                    let escaped = self.rest.chars().next()?;
-                    self.rest = &self.rest[escaped.len_utf8()..];
-                    match escaped {
-                        _ if escaped == close || matches!(escaped, '\\' | '#') => {
-                            text.push(escaped)
-                        }
-                        'n' if is_double => text.push('\n'),
-                        't' if is_double => text.push('\t'),
-                        _ if is_double => return None,
-                        _ => text.extend(['\\', escaped]),
-                    }
-                }
+                '\\' => self.escaped(&mut text, close, is_double)?,
                 _ => text.push(next),
             }
         }
         (text.len() <= MAX_SIZE).then_some(Value::Text(text))
+    }
+
+    /// What comes after a backslash.
+    fn escaped(&mut self, text: &mut String, close: char, is_double: bool) -> Option<()> {
+        let escaped = self.rest.chars().next()?;
+        self.rest = &self.rest[escaped.len_utf8()..];
+        match escaped {
+            _ if escaped == close || matches!(escaped, '\\' | '#') => text.push(escaped),
+            'n' if is_double => text.push('\n'),
+            't' if is_double => text.push('\t'),
+            _ if is_double => return None,
+            _ => text.extend(['\\', escaped]),
+        }
+        Some(())
     }
 
     fn named(&mut self) -> Option<Value> {
@@ -312,13 +312,7 @@ impl<'a> Cursor<'a> {
                 let items = self.values(")")?;
                 items.into_iter().try_fold(Value::List(Vec::new()), joined)
             }
-            "File" if self.take(".join(") => path(self.values(")")?),
-            "File" if self.take(".read(") => match self.values(")")?.as_slice() {
-                [Value::Text(name)] if name == ".ruby-version" => {
-                    self.scope.ruby_version.map(|text| Value::Text(text.to_owned()))
-                }
-                _ => None,
-            },
+            "File" => self.file(),
             "deploy_to" => self.variable("deploy_to"),
             name @ ("shared_path" | "current_path") => {
                 let folder = name.trim_end_matches("_path").to_owned();
@@ -327,6 +321,17 @@ impl<'a> Cursor<'a> {
             }
             _ => None,
         }
+    }
+
+    /// `File.join(...)`, and `File.read(".ruby-version")`.
+    fn file(&mut self) -> Option<Value> {
+        if self.take(".join(") {
+            return path(self.values(")")?);
+        }
+        self.take(".read(").then_some(())?;
+        let name = self.values(")")?;
+        let is_version = name == [Value::Text(".ruby-version".to_owned())];
+        self.scope.ruby_version.filter(|_| is_version).map(|text| Value::Text(text.to_owned()))
     }
 
     /// `{ value }`, which is evaluated when everything is set.
@@ -386,47 +391,4 @@ fn called(rest: &str) -> Option<&str> {
     let rest =
         rest.trim_start().strip_prefix("&.").or_else(|| rest.trim_start().strip_prefix('.'))?;
     rest.starts_with(|c: char| c.is_ascii_lowercase()).then_some(rest)
-}
-
-/// Two texts or two lists as one; what is no list is a list of one.
-fn joined(one: Value, other: Value) -> Option<Value> {
-    let value = match (one, other) {
-        (Value::Text(one), Value::Text(other)) => Value::Text(one + &other),
-        (one @ (Value::List(_) | Value::Nil), other) => {
-            let mut all = one.into_texts()?;
-            all.extend(other.into_texts()?);
-            Value::List(all.into_iter().map(Value::Text).collect())
-        }
-        _ => return None,
-    };
-    let size = match &value {
-        Value::Text(text) => text.len(),
-        Value::List(items) => items.len(),
-        _ => 0,
-    };
-    (size <= MAX_SIZE).then_some(value)
-}
-
-fn path(parts: Vec<Value>) -> Option<Value> {
-    let parts: Option<Vec<String>> = parts.into_iter().map(Value::into_text).collect();
-    let parts = parts?;
-    let joined: Vec<&str> = parts.iter().map(|part| part.trim_end_matches('/')).collect();
-    Some(Value::Text(joined.join("/")))
-}
-
-/// The rest at the comma or bracket that ends what begins here.
-fn skipped(rest: &str) -> Option<&str> {
-    let (mut depth, mut quote) = (0_usize, None);
-    for (at, c) in rest.char_indices() {
-        match (quote, c) {
-            (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'' | '`') => quote = Some(c),
-            (None, '(' | '[' | '{') => depth += 1,
-            (None, ')' | ']' | '}' | ',' | '\n') if depth == 0 => return Some(&rest[at..]),
-            (None, ')' | ']' | '}') => depth -= 1,
-            _ => {}
-        }
-    }
-    None
 }

@@ -17,6 +17,7 @@ mod known_variables;
 mod literals;
 mod reader;
 mod server;
+mod skipping;
 mod stage;
 mod value;
 

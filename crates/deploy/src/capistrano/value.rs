@@ -1,5 +1,8 @@
 //! A variable's value, whoever has found it out.
 
+/// The longest text and the longest list that come of an expression.
+pub(super) const MAX_SIZE: usize = 10_000;
+
 /// A value of Ruby's, as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Value {
@@ -64,4 +67,31 @@ impl Value {
             _ => 1,
         }
     }
+}
+
+/// Two texts or two lists as one; what is no list is a list of one.
+pub(super) fn joined(one: Value, other: Value) -> Option<Value> {
+    let value = match (one, other) {
+        (Value::Text(one), Value::Text(other)) => Value::Text(one + &other),
+        (one @ (Value::List(_) | Value::Nil), other) => {
+            let mut all = one.into_texts()?;
+            all.extend(other.into_texts()?);
+            Value::List(all.into_iter().map(Value::Text).collect())
+        }
+        _ => return None,
+    };
+    let size = match &value {
+        Value::Text(text) => text.len(),
+        Value::List(items) => items.len(),
+        _ => 0,
+    };
+    (size <= MAX_SIZE).then_some(value)
+}
+
+/// Parts of a path as one.
+pub(super) fn path(parts: Vec<Value>) -> Option<Value> {
+    let parts: Option<Vec<String>> = parts.into_iter().map(Value::into_text).collect();
+    let parts = parts?;
+    let joined: Vec<&str> = parts.iter().map(|part| part.trim_end_matches('/')).collect();
+    Some(Value::Text(joined.join("/")))
 }
