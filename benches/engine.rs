@@ -18,7 +18,7 @@ use assetsync_core::recipe::{Recipe, Recipes};
 use assetsync_core::state::{RemoteEntry, State};
 use assetsync_receiver as agent;
 use assetsync_sync::internals::{Answers, Comparison, Matcher, Op, exact_diff};
-use assetsync_sync::{Filter, Policy, Source, SourceEntry};
+use assetsync_sync::{Policy, Source, SourceEntry};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const FILES: u64 = 100_000;
@@ -74,7 +74,7 @@ fn scan(c: &mut Criterion) {
     let mut group = c.benchmark_group("scan");
     group.sample_size(10).throughput(Throughput::Elements(FILES));
     group.bench_function("source, 100,000 files, hashed, all cores", |b| {
-        b.iter(|| Source::scan(dir.path(), &Filter::default()).unwrap().hashed().unwrap().len());
+        b.iter(|| Source::scan(dir.path(), &Policy::default()).unwrap().hashed().unwrap().len());
     });
     group.finish();
 }

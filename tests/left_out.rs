@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use assetsync_sync::{About, Filter, Source};
+use assetsync_sync::{About, Policy, Source};
 
 use crate::fleet::{Fleet, events};
 use crate::support::{Machine, OrFail, Ran, Way, scratch, text};
@@ -86,7 +86,7 @@ fn deploys_tell_what_they_do_not_carry() {
 fn a_source_lists_what_it_leaves_out() {
     let dir = scratch();
     furnish(dir.path());
-    let source = Source::scan(dir.path(), &Filter::default()).or_fail();
+    let source = Source::scan(dir.path(), &Policy::default()).or_fail();
     let left_out: Vec<_> =
         source.notices.iter().map(|one| (one.path.to_string(), one.about.clone())).collect();
     let expected = [".assetsync-store", "deep/.assetsync"];

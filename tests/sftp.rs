@@ -21,8 +21,8 @@ use assetsync_core::protocol::FailureCode;
 use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
 use assetsync_sync::internals::{NoMonitor, push_over_sftp};
 use assetsync_sync::{
-    ConnectOptions, Event, Filter, Monitor, Options, PushError, Refusal, Report, Rule, Source,
-    Store,
+    ConnectOptions, Event, Filter, Monitor, Options, Policy, PushError, Refusal, Report, Rule,
+    Source, Store,
 };
 use assetsync_testbed::tree::{DiffOptions, Entry, Mtimes, Tree, TreePair, diff_trees, snapshot};
 use assetsync_testbed::{Route, Sshd, corpora};
@@ -126,7 +126,13 @@ impl Host {
         how: &How,
         monitor: &dyn Monitor,
     ) -> Result<Report, PushError> {
-        self.push_scanned(&Source::scan(source, &how.filter).or_fail(), to, how, monitor)
+        self.push_scanned(
+            &Source::scan(source, &Policy { filter: how.filter.clone(), ..Policy::default() })
+                .or_fail(),
+            to,
+            how,
+            monitor,
+        )
     }
 
     fn push_scanned(
@@ -453,7 +459,7 @@ fn a_build_with_fixed_times_is_sent_where_it_changed_and_a_fresh_one_only_touche
 fn a_file_that_changed_since_the_scan_is_sent_as_it_is_now() {
     let host = Host::new("");
     let dir = written(&tree_of(&["grown", "shrunk", "same"], "scanned"));
-    let source = Source::scan(dir.path(), &Filter::default()).or_fail();
+    let source = Source::scan(dir.path(), &Policy::default()).or_fail();
     source.hashed().or_fail();
     fs::write(dir.path().join("grown"), "scanned grown and then some").or_fail();
     fs::write(dir.path().join("shrunk"), "less").or_fail();

@@ -13,7 +13,7 @@ use assetsync_agents::embedded;
 use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
 use assetsync_sync::internals::{encoded_bytes, push};
 use assetsync_sync::{
-    ConnectOptions, Event, Filter, Monitor, Options, PushError, PushGroup, Report, Source,
+    ConnectOptions, Event, Monitor, Options, Policy, PushError, PushGroup, Report, Source,
 };
 use assetsync_testbed::memory::peak_rss_of;
 use assetsync_testbed::{Link, LinkSpec};
@@ -148,7 +148,7 @@ impl Fleet {
     }
 
     fn scan(&self) -> Source {
-        Source::scan(&self.source(), &Filter::default()).or_fail()
+        Source::scan(&self.source(), &Policy::default()).or_fail()
     }
 
     fn assert_pushed(&self, number: usize) {

@@ -109,7 +109,7 @@ fn allowed(
 }
 
 fn chmod(choice: &SelectionArguments) -> Result<Chmod, CommandError> {
-    Chmod::parse(choice.chmod.iter().map(String::as_str)).map_err(CommandError::usage)
+    choice.chmod.join(",").parse().map_err(CommandError::usage)
 }
 
 /// The chosen recipes, if any were given.

@@ -105,9 +105,6 @@ fn push(
     if !console.output.json {
         source.notices.iter().for_each(|notice| warn_of(console, notice));
     }
-    if let Some(paths) = source.private_paths() {
-        console.warn(&format!("{paths}; push with --chmod=D755,F644"));
-    }
     if let Err(error) = &prepared.store {
         console.warn(&error.to_string());
     }
@@ -122,6 +119,7 @@ fn push(
 fn warn_of(console: &Console, notice: &ScanNotice) {
     let hint = match notice.about {
         About::OutsideLink { .. } => "; --copy-unsafe-links pushes what they lead to",
+        About::Private { .. } => "; push with --chmod=D755,F644",
         About::Special | About::Reserved | About::UnsafeLink => "",
     };
     console.warn(&format!("{notice}{hint}"));

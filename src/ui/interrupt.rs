@@ -35,10 +35,9 @@ pub fn cancel(console: &Arc<Console>, cancel: &Cancel) {
     let terminal = tcgetattr(io::stdin()).ok();
     std::thread::spawn(move || {
         for signal in signals.forever() {
-            if cancel.is_cancelled() {
+            if cancel.cancel() {
                 console.bars().suspend(|| end(&console, terminal.as_ref(), signal));
             }
-            cancel.cancel();
             if !console.output.quiet {
                 console.print_stderr("assetsync: stopping; press Ctrl-C again to quit immediately");
             }

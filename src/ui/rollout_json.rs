@@ -95,10 +95,10 @@ impl Monitor for JsonLines {
         let line = match *event {
             Event::Push { target, event } => return self.push(target, event),
             Event::Phase(phase) => Line::Phase { phase: phase.to_string() },
-            Event::Running { host, command } => Line::Running { host, command: command.as_str() },
-            Event::Output { host, line } => Line::Output { host, line: line.as_str() },
+            Event::Running { host, command } => Line::Running { host, command: command.as_ref() },
+            Event::Output { host, line } => Line::Output { host, line: line.as_ref() },
             Event::Ran { host, command, elapsed } => {
-                let command = command.as_str();
+                let command = command.as_ref();
                 Line::Ran { host, command, seconds: elapsed.as_secs_f64() }
             }
             Event::Staged { target, report } => Line::Staged {
@@ -114,7 +114,7 @@ impl Monitor for JsonLines {
             }
             Event::CleanedUp { path } => Line::CleanedUp { path: assetsync_core::text::path(path) },
             Event::Notice { target, text } => {
-                Line::Notice { destination: target, message: text.as_str() }
+                Line::Notice { destination: target, message: text.as_ref() }
             }
             // Already reported by the push's own events.
             _ => return,

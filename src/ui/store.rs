@@ -190,7 +190,7 @@ mod tests {
     fn an_empty_store_needs_no_table() {
         let text = status(&StoreStatus { path: "s".into(), ..StoreStatus::default() });
         let expected =
-            "s\n  size         0 B of at most 0 B\n  contents     0 (0 B unpacked) in 0 packs\n";
+            "s\n  size         0 B of at most 2.1 GB\n  contents     0 (0 B unpacked) in 0 packs\n";
         assert_eq!(text, expected);
     }
 

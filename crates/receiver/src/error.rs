@@ -10,7 +10,7 @@ use crate::publishing::proof::refusal::{Reason, Refusal};
 use crate::publishing::publisher::PublishError;
 use crate::staging::staging_area::SizeExceeded;
 use crate::survey::scan::ScanError;
-use crate::work::work_dir::WorkDirError;
+use crate::work::error::WorkDirError;
 
 /// Why an agent gives up. Nothing has been published, except with [`Mixed`](AgentError::Mixed) and
 /// [`Prune`](AgentError::Prune).

@@ -57,6 +57,6 @@ pub use crate::scan::filter::{Filter, FilterError, Rule, Sides, parse_lines};
 pub use crate::scan::links::LinkRules;
 pub use crate::scan::logical_name::{FingerprintRules, RuleError};
 pub use crate::scan::notice::{About, ScanNotice};
-pub use crate::scan::source::{PrivatePaths, Source, SourceError};
+pub use crate::scan::source::{Source, SourceError};
 pub use crate::share::push_group::PushGroup;
 pub use crate::store::{CachedDestination, Pruned, Store, StoreError, StoreStatus};

@@ -21,12 +21,13 @@ const SHORTEST: usize = 3;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Shown(String);
 
-impl Shown {
-    /// The text.
-    pub fn as_str(&self) -> &str {
+impl AsRef<str> for Shown {
+    fn as_ref(&self) -> &str {
         &self.0
     }
+}
 
+impl Shown {
     /// Whether there is nothing to show.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -208,9 +209,9 @@ mod tests {
         let secrets = secrets(&[key]);
         for line in key.lines() {
             let display_line = secrets.redact_output(line.as_bytes());
-            assert_eq!(display_line.as_str().trim(), REDACTION);
+            assert_eq!(display_line.as_ref().trim(), REDACTION);
         }
-        assert_eq!(secrets.redact(&format!("a{key}b")).as_str(), "a[REDACTED]b");
+        assert_eq!(secrets.redact(&format!("a{key}b")).as_ref(), "a[REDACTED]b");
     }
 
     #[test]
@@ -245,7 +246,7 @@ mod tests {
             ),
         ];
         for (text, expected) in table {
-            assert_eq!(Secrets::default().and_of_text(text).redact(text).as_str(), expected);
+            assert_eq!(Secrets::default().and_of_text(text).redact(text).as_ref(), expected);
         }
     }
 
@@ -255,7 +256,7 @@ mod tests {
         environment.put("DATABASE_URL", Value::Text("postgres://app:hunter22@db/app".into()));
         let secrets = Secrets::of_environment(&environment);
         assert_eq!(
-            secrets.redact("password hunter22 for app").as_str(),
+            secrets.redact("password hunter22 for app").as_ref(),
             "password [REDACTED] for app"
         );
     }
@@ -263,7 +264,7 @@ mod tests {
     #[test]
     fn output_is_printable_and_its_secrets_are_found_before() {
         let display_line = secrets(&["tab\there"]).redact_output(b"\x1b[1mtab\there");
-        assert_eq!(display_line.as_str(), "\\u{1b}[1m[REDACTED]");
+        assert_eq!(display_line.as_ref(), "\\u{1b}[1m[REDACTED]");
     }
 
     #[test]

@@ -17,14 +17,15 @@ struct Shared {
 }
 
 impl Cancel {
-    /// Cancels the rollout.
-    pub fn cancel(&self) {
-        self.0.is_asked.store(true, Ordering::SeqCst);
+    /// Cancels the rollout; returns whether it was cancelled already.
+    pub fn cancel(&self) -> bool {
+        let again = self.0.is_asked.swap(true, Ordering::SeqCst);
         self.listeners().iter().for_each(|listener| listener());
+        again
     }
 
     /// Whether the rollout is cancelled.
-    pub fn is_cancelled(&self) -> bool {
+    pub(super) fn is_cancelled(&self) -> bool {
         self.0.is_asked.load(Ordering::SeqCst)
     }
 

@@ -59,7 +59,7 @@ impl LocalCommand<'_> {
         let mut last_line = Shown::default();
         let mut tell = |line: Shown| {
             self.monitor.event(&Event::Output { host: None, line: &line });
-            if !line.as_str().trim().is_empty() {
+            if !line.as_ref().trim().is_empty() {
                 last_line = line;
             }
         };

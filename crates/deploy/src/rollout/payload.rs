@@ -64,8 +64,7 @@ pub(super) fn built(
     let (options, deploy_retention) =
         (options(assets, recipes)?, deploy_retention(assets, rollout_kind)?);
     let path = project.join(&assets.source);
-    let source = Source::scan_with(&path, &options.policy.filter, options.policy.links)?;
-    let source = source.with_modes(options.policy.chmod.clone());
+    let source = Source::scan(&path, &options.policy)?;
     if !source.has_files() {
         return Err(RolloutError::NoFiles(path));
     }
@@ -94,8 +93,7 @@ fn filter(set: &AssetSet) -> Result<Filter, RolloutError> {
 }
 
 fn chmod(set: &AssetSet) -> Result<Chmod, RolloutError> {
-    let given = set.chmod.iter().map(String::as_str);
-    Chmod::parse(given).map_err(|error| refused("chmod", &error))
+    set.chmod.join(",").parse().map_err(|error| refused("chmod", &error))
 }
 
 fn entry_points(set: &AssetSet) -> Result<EntryPoints, RolloutError> {

@@ -65,11 +65,11 @@ impl<'a> Pipeline<'a> {
             let from = &set.assets.source;
             let payload = payload::built(project, set, engine.recipes, self.rollout_kind(None))?;
             for notice in &payload.source.notices {
-                self.notice(&format!("{}: {notice}", assetsync_core::text::path(from)));
-            }
-            if let Some(paths) = payload.source.private_paths() {
-                let from = assetsync_core::text::path(from);
-                self.notice(&format!("{from}: {paths}; assets.chmod sets other permissions"));
+                let hint = match notice.about {
+                    sender::About::Private { .. } => "; assets.chmod sets other permissions",
+                    _ => "",
+                };
+                self.notice(&format!("{}: {notice}{hint}", assetsync_core::text::path(from)));
             }
             Ok(payload)
         });

@@ -60,7 +60,7 @@ impl RemoteCommand<'_> {
         let (mut lines, mut last_line) = (LineSplitter::without(&secrets), Shown::default());
         let exit = running.end(timeout, &mut lines, &mut |line| {
             self.monitor.event(&Event::Output { host, line: &line });
-            if !line.as_str().trim().is_empty() {
+            if !line.as_ref().trim().is_empty() {
                 last_line = line;
             }
         })?;

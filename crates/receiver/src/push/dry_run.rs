@@ -15,7 +15,8 @@ use crate::staging::rename_table::RenameTable;
 use crate::survey::answer_queries::QueryFiles;
 use crate::survey::walk::{Survey, SurveyOptions};
 use crate::work::destination::{self, Destination};
-use crate::work::work_dir::{Existing, WorkDirError, choose};
+use crate::work::error::WorkDirError;
+use crate::work::work_dir::{Existing, choose};
 
 /// Serves a dry run.
 pub fn serve(conversation: &mut Conversation, hello: &Hello) -> Result<(), AgentError> {

@@ -15,7 +15,8 @@ use crate::error::AgentError;
 use crate::retained::history::{HistoryReader, HistoryWriter, PublishedHistory};
 use crate::retained::{contents, history};
 use crate::staging::plan_store::{PlanStore, is_file};
-use crate::work::work_dir::{WorkDir, WorkDirError};
+use crate::work::error::WorkDirError;
+use crate::work::work_dir::WorkDir;
 
 /// Sends the history and the list of retained contents; returns the list.
 pub fn send_retained(

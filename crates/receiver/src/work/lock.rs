@@ -16,8 +16,8 @@ use assetsync_core::text;
 use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
+use super::error::WorkDirError;
 use super::sharing::{create_file, give};
-use super::work_dir::WorkDirError;
 
 const NAME: &str = "lock";
 const LEASE: &str = "lock.held";

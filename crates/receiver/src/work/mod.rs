@@ -1,6 +1,7 @@
 //! The destination and its work directory.
 
 pub(crate) mod destination;
+pub(crate) mod error;
 mod hidden;
 mod lock;
 pub(crate) mod protection;

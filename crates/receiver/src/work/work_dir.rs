@@ -12,11 +12,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use assetsync_core::limits;
 use assetsync_core::work_names::{COMPLETED, INSIDE, PUSHED};
-use assetsync_core::{limits, text};
 use assetsync_tree::open_dir;
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 
+use super::error::WorkDirError;
 use super::hidden;
 use super::lock::{Lock, NO_LOCKS, lock};
 use super::sharing::{Inherited, Sharing, create_file, give, make_like};
@@ -71,40 +72,6 @@ pub struct WorkDir {
     /// The owner of the staging area, if this user is root and it is another.
     owner: Option<fs::Stat>,
     lock: Lock,
-}
-
-/// Why there is no work directory.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkDirError {
-    /// Another push has locked it.
-    #[error("Another push to this destination is running ({holder}); try again when it has ended")]
-    Locked {
-        /// The other push's process and age.
-        holder: String,
-    },
-    /// It belongs to another user.
-    #[error(
-        "{work} belongs to user {owner}, and is not open to all who may write the destination; let \
-         user {owner} push once with this version, or run as root: \
-         chown -R --reference={destination} {work}",
-        work = text::path(.path), destination = text::path(.destination)
-    )]
-    OtherOwner {
-        /// The directory.
-        path: PathBuf,
-        /// The destination.
-        destination: PathBuf,
-        /// Its owner's user id.
-        owner: u32,
-    },
-    /// An I/O error.
-    #[error("Can't use {}: {source}", text::path(.path))]
-    Io {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
 }
 
 impl WorkDir {

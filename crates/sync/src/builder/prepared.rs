@@ -33,8 +33,7 @@ impl<'p> PreparedPush<'p> {
     pub(super) fn new(settings: &'p PushSettings) -> Result<PreparedPush<'p>, PushError> {
         settings.check_placement()?;
         let policy = &settings.options.policy;
-        let source = Source::scan_with(&settings.source, &policy.filter, policy.links)?;
-        let source = source.with_modes(policy.chmod.clone());
+        let source = Source::scan(&settings.source, policy)?;
         Ok(PreparedPush { settings, source, store: settings.open_store() })
     }
 

@@ -183,7 +183,7 @@ mod tests {
     use assetsync_core::state::RemoteEntry;
 
     use super::*;
-    use crate::scan::filter::Filter;
+    use crate::compare::policy::Policy;
 
     /// An entry by its path; one that ends in a slash is a directory.
     fn entry(name: &str) -> Entry {
@@ -263,7 +263,7 @@ mod tests {
         let root = dir.path().join("assets");
         std::fs::create_dir(&root).unwrap();
         std::fs::write(root.join("app-3f2a91c0.js"), "new").unwrap();
-        let source = Source::scan(&root, &Filter::default()).unwrap();
+        let source = Source::scan(&root, &Policy::default()).unwrap();
         let state = state(there);
         let options = Options { max_delete, ..Options::default() };
         let contact = Contact { source: &source, state: &state, pushed_before };

@@ -6,6 +6,8 @@
 //! a umask of 022 allows, on every machine. Bits that a push never sets (set-user-id, set-group-id,
 //! sticky, write permission for all) stay off.
 
+use std::str::FromStr;
+
 use assetsync_core::entry::CARRIED_MODE;
 
 /// What is changed where a clause names no users.
@@ -54,16 +56,20 @@ enum Only {
     Files,
 }
 
-impl Chmod {
-    /// Reads mode changes, each of one or several clauses.
-    pub fn parse<'a>(given: impl IntoIterator<Item = &'a str>) -> Result<Chmod, ChmodError> {
-        let clauses = given.into_iter().flat_map(|given| given.split(','));
+impl FromStr for Chmod {
+    type Err = ChmodError;
+
+    /// Reads clauses, separated by commas. No text is no clause.
+    fn from_str(given: &str) -> Result<Chmod, ChmodError> {
+        let clauses = given.split(',').filter(|_| !given.is_empty());
         let parsed = clauses.map(|text| clause(text).ok_or_else(|| ChmodError(text.into())));
         parsed.collect::<Result<_, _>>().map(Chmod)
     }
+}
 
+impl Chmod {
     /// The mode of a file or directory whose mode is `mode` in the source.
-    pub fn apply(&self, mode: u32, is_dir: bool) -> u32 {
+    pub(crate) fn apply(&self, mode: u32, is_dir: bool) -> u32 {
         let may_execute = is_dir || mode & 0o111 != 0;
         let changed = self.0.iter().fold(mode, |mode, clause| {
             let is_meant = clause.only.is_none_or(|only| (only == Only::Dirs) == is_dir);
@@ -152,7 +158,7 @@ mod tests {
     use super::*;
 
     fn applied(text: &str, mode: u32, is_dir: bool) -> u32 {
-        Chmod::parse([text]).unwrap().apply(mode, is_dir)
+        text.parse::<Chmod>().unwrap().apply(mode, is_dir)
     }
 
     #[test]
@@ -175,14 +181,13 @@ mod tests {
             assert_eq!(applied(text, mode, false), of_file, "{text} of a file");
             assert_eq!(applied(text, mode, true), of_dir, "{text} of a directory");
         }
-        assert_eq!(Chmod::parse(["D755", "F644"]), Chmod::parse(["D755,F644"]));
         assert_eq!(Chmod::default().apply(0o751, true), 0o751);
     }
 
     #[test]
     fn other_texts_are_refused() {
         for text in ["", "D", "DF755", "888", "77777", "u", "u+q", "x", "u=rw+x", "D755,", "755x"] {
-            assert!(Chmod::parse([text]).is_err(), "{text}");
+            assert!(text.parse::<Chmod>().is_err(), "{text}");
         }
     }
 }

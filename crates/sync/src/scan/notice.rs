@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use assetsync_core::entry::{Entry, Kind};
 use assetsync_core::path::RelPath;
 use assetsync_core::text;
 
@@ -31,6 +32,25 @@ pub enum About {
         /// Number of other such links.
         others: usize,
     },
+    /// Only its owner can read it, wherever it is pushed to: another user's web server answers 403.
+    Private {
+        /// Number of other such paths.
+        others: usize,
+    },
+}
+
+impl ScanNotice {
+    /// What a build under a strict umask comes to.
+    pub(crate) fn of_private(entries: &[Entry]) -> Option<ScanNotice> {
+        let is_private = |entry: &&Entry| match entry.kind {
+            Kind::File { .. } => entry.mode & 0o044 == 0,
+            Kind::Dir => entry.mode & 0o011 == 0,
+            _ => false,
+        };
+        let mut private = entries.iter().filter(is_private);
+        let path = private.next()?.path.clone();
+        Some(ScanNotice { path, about: About::Private { others: private.count() } })
+    }
 }
 
 impl fmt::Display for ScanNotice {
@@ -43,6 +63,15 @@ impl fmt::Display for ScanNotice {
                 "{path} is not pushed: .assetsync and .assetsync-* are names of assetsync's work \
                  directories"
             ),
+            About::Private { others } => {
+                let count = others + 1;
+                let noun = if count == 1 { "path" } else { "paths" };
+                write!(
+                    f,
+                    "{count} {noun} of the source can be read by the owner alone, so not by a web \
+                     server that runs as another user ({path})"
+                )
+            }
             About::UnsafeLink => write!(f, "{path} is a link out of the source and is not pushed"),
             About::OutsideLink { target, others } => {
                 let (target, verb) = (text::name(target), "on a host it leads to what is there");

@@ -15,10 +15,10 @@ use rayon::prelude::*;
 
 use super::chmod::Chmod;
 use super::filter::Filter;
-use super::links::LinkRules;
 use super::list::{Listing, Unreadable, list_tree};
 use super::notice::ScanNotice;
 use crate::compare::content_match::SourceEntry;
+use crate::compare::policy::Policy;
 
 /// How often a file that changes while it is read is tried.
 const READS: usize = 3;
@@ -63,21 +63,6 @@ pub enum SourceError {
     Unreadable(Vec<Unreadable>),
 }
 
-/// What a build under a strict umask comes to: a web server answers 403.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PrivatePaths(usize);
-
-impl std::fmt::Display for PrivatePaths {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (count, noun) = (self.0, if self.0 == 1 { "path" } else { "paths" });
-        write!(
-            f,
-            "{count} {noun} of the source can be read by the owner alone, so not by a web server \
-             that runs as another user"
-        )
-    }
-}
-
 fn list(unreadable: &[Unreadable]) -> String {
     const SHOWN: usize = 10;
     let mut lines: Vec<String> = unreadable.iter().take(SHOWN).map(ToString::to_string).collect();
@@ -88,38 +73,32 @@ fn list(unreadable: &[Unreadable]) -> String {
 }
 
 impl Source {
-    /// Lists `path`. Its files are read when [`hashed`](Source::hashed) is first called.
-    pub fn scan(path: &Path, filter: &Filter) -> Result<Source, SourceError> {
-        Source::scan_with(path, filter, LinkRules::default())
-    }
-
-    /// Lists `path` with these rules for its symlinks.
-    pub fn scan_with(
-        path: &Path,
-        filter: &Filter,
-        links: LinkRules,
-    ) -> Result<Source, SourceError> {
+    /// Lists `path` with the policy's filter, links and modes. Its files are read when
+    /// [`hashed`](Source::hashed) is first called.
+    pub fn scan(path: &Path, policy: &Policy) -> Result<Source, SourceError> {
+        let Policy { filter, links, chmod, .. } = policy;
         let failed = |source: io::Error| SourceError::Root { path: path.into(), source };
         let root = OwnedFd::from(File::open(path).map_err(failed)?);
         let metadata = metadata_of_open(&root).map_err(failed)?;
         if metadata.kind != Kind::Dir {
             return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
-        let root_mode = metadata.mode & CARRIED_MODE;
         let symlinks = if links.follows() { Symlinks::Follow } else { Symlinks::Refuse };
         let tree = || io::Result::Ok(OpenTree::new(root.try_clone()?).with_symlinks(symlinks));
-        let listing = list_tree(path, tree().map_err(failed)?, filter, links);
-        let Listing { entries, notices, mut unreadable } = listing;
+        let listing = list_tree(path, tree().map_err(failed)?, filter, *links);
+        let Listing { mut entries, mut notices, mut unreadable } = listing;
         unreadable.extend(missing(filter, &mut tree().map_err(failed)?));
         if !unreadable.is_empty() {
             return Err(SourceError::Unreadable(unreadable));
         }
+        entries.iter_mut().for_each(|entry| change_mode(entry, chmod));
+        notices.extend(ScanNotice::of_private(&entries));
         let (path, hashed) = (path.into(), OnceLock::new());
         Ok(Source {
             root,
             path,
-            root_mode,
-            chmod: Chmod::default(),
+            root_mode: chmod.apply(metadata.mode & CARRIED_MODE, true),
+            chmod: chmod.clone(),
             entries,
             notices,
             symlinks,
@@ -160,25 +139,6 @@ impl Source {
             has_contents_elsewhere: true,
             hashed,
         })
-    }
-
-    /// The same source with other permission bits.
-    pub fn with_modes(mut self, chmod: Chmod) -> Source {
-        self.root_mode = chmod.apply(self.root_mode, true);
-        self.entries.iter_mut().for_each(|entry| change_mode(entry, &chmod));
-        self.chmod = chmod;
-        self
-    }
-
-    /// Files and directories that only their owner can read or enter, wherever they are pushed to.
-    pub fn private_paths(&self) -> Option<PrivatePaths> {
-        let is_private = |entry: &&Entry| match entry.kind {
-            Kind::File { .. } => entry.mode & 0o044 == 0,
-            Kind::Dir => entry.mode & 0o011 == 0,
-            _ => false,
-        };
-        let count = self.entries.iter().filter(is_private).count();
-        (count > 0).then_some(PrivatePaths(count))
     }
 
     /// Whether the source was [given](Source::of): its contents may not be on this machine, but

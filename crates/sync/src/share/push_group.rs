@@ -246,7 +246,6 @@ mod tests {
     use crate::connect::link_speed::LinkSpeed;
     use crate::draft::old_contents::NoContents;
     use crate::encode::inputs::EncodeInputs;
-    use crate::scan::filter::Filter;
     use crate::scan::source::Source;
 
     /// The inputs of an encoding.
@@ -307,7 +306,7 @@ mod tests {
     fn the_same_is_shared_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("app.js"), "content").unwrap();
-        let source = Source::scan(dir.path(), &Filter::default()).unwrap();
+        let source = Source::scan(dir.path(), &Policy::default()).unwrap();
         let partial = |size| {
             let partials = vec![Partial { digest: ShortDigest([1; 16]), size }];
             Given { state: State { partials, ..State::default() }, ..Given::default() }
@@ -344,7 +343,7 @@ mod tests {
 
         // Another content gives another plan.
         fs::write(dir.path().join("app.js"), "CONTENT").unwrap();
-        let other = Source::scan(dir.path(), &Filter::default()).unwrap();
+        let other = Source::scan(dir.path(), &Policy::default()).unwrap();
         assert_ne!(key_for(&source, &given[0]), key_for(&other, &given[0]));
     }
 

@@ -12,7 +12,7 @@ use assetsync_core::path::RelPath;
 use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
 use assetsync_sync::internals::push;
 use assetsync_sync::{
-    ConnectOptions, Decision, DeleteAt, Deletes, Event, Filter, HistoryEdit, Monitor, Options,
+    ConnectOptions, Decision, DeleteAt, Deletes, Event, HistoryEdit, Monitor, Options, Policy,
     PushContext, PushError, Report, Source, SourceEntry, Staged, Store, Survey, stage, survey,
 };
 
@@ -114,7 +114,7 @@ impl TestHost {
     }
 
     pub fn scan(&self, name: &str) -> Source {
-        Source::scan(&self.at(name), &Filter::default()).unwrap()
+        Source::scan(&self.at(name), &Policy::default()).unwrap()
     }
 
     pub fn push(&self, source: &Source, host: &str, store: Option<&Store>) -> Report {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use assetsync_core::protocol::ToSender;
 use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
 use assetsync_sync::internals::{NoMonitor, push};
-use assetsync_sync::{ConnectOptions, Filter, Options, PushError, Report, Source};
+use assetsync_sync::{ConnectOptions, Options, Policy, PushError, Report, Source};
 
 use crate::support::*;
 
@@ -57,7 +57,7 @@ impl Client {
         fs::rename(self.at("shell.new"), &shell).unwrap();
         let source = self.at("src");
         let pushed = within(move || {
-            let source = Source::scan(&source, &Filter::default()).unwrap();
+            let source = Source::scan(&source, &Policy::default()).unwrap();
             let rsh = Some(shell.display().to_string());
             let connection = ConnectOptions {
                 agents: &Agents::default(),

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
 use assetsync_sync::internals::{NoMonitor, push};
-use assetsync_sync::{ConnectOptions, Filter, Options, Source};
+use assetsync_sync::{ConnectOptions, Options, Policy, Source};
 
 use crate::client::Client;
 use crate::support::*;
@@ -34,7 +34,7 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
     );
     fs::write(&shell, text).unwrap();
     fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
-    let source = Source::scan(&client.at("src"), &Filter::default()).unwrap();
+    let source = Source::scan(&client.at("src"), &Policy::default()).unwrap();
     let connection = ConnectOptions {
         agents: &Agents::default(),
         ssh: &SshOptions { rsh: Some(shell.display().to_string()), ..SshOptions::default() },

@@ -130,7 +130,7 @@ fn the_line_that_issue_206_misses() {
     let restart = Pumactl { config: None, ..pumactl() }.restart();
     let expected = "RBENV_ROOT=$HOME/.rbenv RBENV_VERSION=2.4.0 $HOME/.rbenv/bin/rbenv exec bundle exec \
         pumactl -S /home/emeral/applications/emeral/shared/tmp/pids/puma.state restart";
-    assert_eq!(display_line(&map, &restart, &Secrets::default()).as_str(), expected);
+    assert_eq!(display_line(&map, &restart, &Secrets::default()).as_ref(), expected);
 }
 
 /// `set :rbenv_map_bins, %w{rake gem bundle ruby rails}` in deploy.rb drops what puma appended.
@@ -140,7 +140,7 @@ fn the_clobbered_list_of_issue_206() {
     let map = bundled(Manager::Rbenv(clobbered));
     let expected = "bundle exec pumactl -S /home/emeral/applications/emeral/shared/tmp/pids/puma.state \
         -F /home/emeral/applications/emeral/shared/puma.rb restart";
-    assert_eq!(display_line(&map, &pumactl().restart(), &Secrets::default()).as_str(), expected);
+    assert_eq!(display_line(&map, &pumactl().restart(), &Secrets::default()).as_ref(), expected);
     assert!(line(&map, &pumactl().phased_restart()).unwrap().ends_with("puma.rb phased-restart )"));
 }
 
@@ -251,11 +251,11 @@ fn one_line_of_a_user() {
     let map = bundled(Manager::Rbenv(rbenv()));
     let rake = Invocation::from_text("rake 'tmp:clear'").unwrap();
     assert_eq!(
-        display_line(&map, &rake, &Secrets::default()).as_str(),
+        display_line(&map, &rake, &Secrets::default()).as_ref(),
         "$HOME/.rbenv/bin/rbenv exec bundle exec rake tmp:clear"
     );
     let script = Invocation::from_text("rake a && rake b").unwrap();
-    assert_eq!(display_line(&map, &script, &Secrets::default()).as_str(), "rake a && rake b");
+    assert_eq!(display_line(&map, &script, &Secrets::default()).as_ref(), "rake a && rake b");
 }
 
 #[test]
@@ -270,11 +270,11 @@ fn nothing_secret_is_shown() {
     invocation.with.put("API_TOKEN", text("short"));
     let shown_line = display_line(&map, &invocation, &Secrets::default());
     let expected = "/usr/bin/env curl [REDACTED] --key=[REDACTED] -s";
-    assert_eq!(shown_line.as_str(), expected);
+    assert_eq!(shown_line.as_ref(), expected);
     let real = line(&map, &invocation).unwrap();
     assert!(real.contains("\"0123456789abcdef\"") && real.contains(" hunter22 "));
     let output = Secrets::of(&map, &invocation).redact("sent 0123456789abcdef by hunter22");
-    assert_eq!(output.as_str(), "sent [REDACTED] by [REDACTED]");
+    assert_eq!(output.as_ref(), "sent [REDACTED] by [REDACTED]");
 }
 
 #[test]
