@@ -12,7 +12,7 @@ use assetsync_core::digest::Digest;
 use assetsync_core::entry::{Entry, Kind, Mtime};
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
-use assetsync_core::plan::{ActionKind, ActionPath, FileAction, WireAction};
+use assetsync_core::plan::{ActionKind, ActionPath, FileAction, PublishRank, WireAction};
 use assetsync_core::protocol::{Hello, Inbox, Outbox, Received, ToAgent};
 use assetsync_core::recipe::{Recipe, Recipes};
 use assetsync_core::state::{RemoteEntry, State};
@@ -276,7 +276,7 @@ fn conversation(destination: &Path, content: &[u8]) -> Vec<u8> {
         mtime: Mtime::default(),
         digest: Some(Digest::of(content)),
         recipe: Recipe::Whole,
-        entry_point: false,
+        rank: PublishRank::Ordinary,
     };
     for number in 0..1000 {
         let place = ActionPath::New(RelPath::new(format!("{number:04}.js").as_bytes()).unwrap());

@@ -453,13 +453,15 @@ fn the_rate_limit_is_kept() {
 #[test]
 fn own_entry_points_are_added() {
     let bench = Bench::new();
-    fs::write(bench.path("src/index.html"), "page").or_fail();
+    for name in ["index.html", "a.js", "b.js"] {
+        fs::write(bench.path("src").join(name), name).or_fail();
+    }
     let ran = bench.done("--json -n --entry-point a.* @src @dest");
     let all = lines(&ran.stdout());
     let entry_points = all.iter().filter(|line| line["entry_point"] == true);
     let paths: Vec<&str> =
         entry_points.map(|line| line["path"].as_str().unwrap_or_default()).collect();
-    assert_eq!(paths, ["a.txt", "index.html"]);
+    assert_eq!(paths, ["a.js", "a.txt", "dir/b.txt", "index.html"]);
 }
 
 #[test]

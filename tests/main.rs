@@ -25,6 +25,7 @@ mod memory;
 mod other_servers;
 mod owners;
 mod places;
+mod publish_order;
 mod rails;
 mod referee;
 mod rsync_options;

@@ -170,7 +170,7 @@ pub struct SelectionArguments {
     /// Leave out symlinks that leave SRC
     #[arg(long)]
     pub safe_links: bool,
-    /// Publish matching files last, like manifests and *.html
+    /// Publish matching files late, like pages and manifests
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append, allow_hyphen_values = true)]
     pub entry_point: Vec<OsString>,
     /// Give files and directories these permissions, as in rsync: D755,F644 or u=rwX,go=rX

@@ -49,6 +49,7 @@ fn file_code(file: &FileAction, is_new: bool) -> &'static str {
 mod tests {
     use assetsync_core::entry::Mtime;
     use assetsync_core::path::RelPath;
+    use assetsync_core::plan::PublishRank;
     use assetsync_core::recipe::{Basis, Reference};
 
     use super::*;
@@ -61,7 +62,7 @@ mod tests {
             mtime,
             digest: None,
             recipe,
-            entry_point: false,
+            rank: PublishRank::Ordinary,
         })
     }
 

@@ -104,7 +104,8 @@ pub struct PlannedAction<'a> {
     /// A file's bytes of content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// Whether a file is an entry point, which is published last.
+    /// Whether a file is published after those it may name: a page, a manifest, a service worker, or
+    /// one that `--entry-point` matches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry_point: Option<bool>,
     /// A symlink's target, escaped like `path`.
@@ -191,7 +192,8 @@ impl<'a> PlannedAction<'a> {
             }
             ActionKind::File(file) => {
                 (planned.action, planned.recipe) = ("file", Some(file.recipe.name()));
-                (planned.bytes, planned.entry_point) = (Some(file.size), Some(file.entry_point));
+                (planned.bytes, planned.entry_point) =
+                    (Some(file.size), Some(file.rank.is_entry_point()));
             }
         }
         planned

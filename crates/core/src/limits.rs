@@ -4,7 +4,7 @@
 //! over its limit is refused before anything is allocated, indexed or looped over.
 
 /// Version of the wire format. Both sides must have the same one.
-pub const PROTOCOL_VERSION: u16 = 5;
+pub const PROTOCOL_VERSION: u16 = 6;
 
 /// Longest first line (the hexadecimal *Hello*), in bytes, with its newline.
 pub const HELLO_LINE_BYTES: usize = 16 * 1024;

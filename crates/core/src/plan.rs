@@ -102,8 +102,36 @@ pub struct FileAction {
     pub digest: Option<Digest>,
     /// How the content gets there.
     pub recipe: Recipe,
-    /// Whether it is published after all other files, because it names them.
-    pub entry_point: bool,
+    /// When it is published.
+    pub rank: PublishRank,
+}
+
+/// When a file is published: all files of a rank are, before any of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PublishRank {
+    /// A file whose name has a fingerprint: whoever uses it found the name in another file.
+    Fingerprinted,
+    /// Any other part of a page, as a script or an image.
+    Ordinary,
+    /// A page, a manifest: it names other files, and is found without them.
+    Naming,
+    /// A service worker: it keeps what it names, pages too.
+    ServiceWorker,
+}
+
+impl PublishRank {
+    /// All, in their order.
+    pub const ALL: [PublishRank; 4] = [
+        PublishRank::Fingerprinted,
+        PublishRank::Ordinary,
+        PublishRank::Naming,
+        PublishRank::ServiceWorker,
+    ];
+
+    /// Whether it names other files, and so is published after them.
+    pub fn is_entry_point(self) -> bool {
+        self >= PublishRank::Naming
+    }
 }
 
 /// An action on the wire: an index replaces a path that both sides have.

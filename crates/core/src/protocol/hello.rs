@@ -178,12 +178,12 @@ mod tests {
     #[test]
     fn other_lines_are_refused() {
         assert_eq!(Hello::parse(b"GET / HTTP/1.1"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 5 0g"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 5 +1+2"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 5 000"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 6 0g"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 6 +1+2"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 6 000"), Err(HelloError::NotHello));
         assert_eq!(Hello::parse(b"assetsync 1 00"), Err(HelloError::Version { theirs: 1 }));
-        assert!(matches!(Hello::parse(b"assetsync 5 0000"), Err(HelloError::Decode(_))));
-        let history_without_deploy = [b"assetsync 5 001000".as_slice(), &[b'0'; 32]].concat();
+        assert!(matches!(Hello::parse(b"assetsync 6 0000"), Err(HelloError::Decode(_))));
+        let history_without_deploy = [b"assetsync 6 001000".as_slice(), &[b'0'; 32]].concat();
         assert!(matches!(Hello::parse(&history_without_deploy), Err(HelloError::Decode(_))));
     }
 }

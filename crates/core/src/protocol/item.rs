@@ -8,21 +8,24 @@ use crate::digest::{Digest, ShortDigest};
 use crate::entry::{Entry, Kind};
 use crate::limits;
 use crate::path::RelPath;
-use crate::plan::{ActionKind, ActionPath, FileAction, Rename, WireAction};
+use crate::plan::{ActionKind, ActionPath, FileAction, PublishRank, Rename, WireAction};
 use crate::recipe::Recipe;
 use crate::state::RemoteEntry;
 
 const KIND: u8 = 0b11;
 const HAS_DIGEST: u8 = 1 << 2;
-const ENTRY_POINT: u8 = 1 << 5;
+/// The two bits of a file's rank.
+const RANK_LOW: u8 = 1 << 2;
+const RANK_HIGH: u8 = 1 << 5;
 /// Of a delete: run it when pruning.
-const AT_PRUNING: u8 = ENTRY_POINT;
+const AT_PRUNING: u8 = RANK_HIGH;
 /// Instead of a delete.
 const RESPELLED: u8 = SAME_MODE;
 const IS_KNOWN: u8 = 1 << 6;
 const IS_RENAMED: u8 = 1 << 7;
 const ENTRY_FLAGS: u8 = KIND | HAS_DIGEST | SAME_MODE | SAME_MTIME;
-const ACTION_FLAGS: u8 = KIND | SAME_MODE | SAME_MTIME | ENTRY_POINT | IS_KNOWN | IS_RENAMED;
+const RANK: u8 = RANK_LOW | RANK_HIGH;
+const ACTION_FLAGS: u8 = KIND | SAME_MODE | SAME_MTIME | RANK | IS_KNOWN | IS_RENAMED;
 
 const FILE: u8 = 0;
 const DIR: u8 = 1;
@@ -110,14 +113,31 @@ fn action_flags(what: &ActionKind, codec_context: &CodecContext) -> u8 {
         ActionKind::Dir { mode } => DIR | codec_context.mode_flag(*mode),
         ActionKind::Symlink { mtime, .. } => SYMLINK | codec_context.mtime_flag(*mtime),
         ActionKind::File(file) => {
-            let entry_point = if file.entry_point { ENTRY_POINT } else { 0 };
-            FILE | entry_point
+            FILE | rank_flags(file.rank)
                 | codec_context.mode_flag(file.mode)
                 | codec_context.mtime_flag(file.mtime)
         }
         ActionKind::Delete => OTHER,
         ActionKind::Prune => OTHER | AT_PRUNING,
         ActionKind::Respell { .. } => OTHER | RESPELLED,
+    }
+}
+
+fn rank_flags(rank: PublishRank) -> u8 {
+    match rank {
+        PublishRank::Fingerprinted => 0,
+        PublishRank::Ordinary => RANK_LOW,
+        PublishRank::Naming => RANK_HIGH,
+        PublishRank::ServiceWorker => RANK,
+    }
+}
+
+fn rank(flags: u8) -> PublishRank {
+    match flags & RANK {
+        0 => PublishRank::Fingerprinted,
+        RANK_LOW => PublishRank::Ordinary,
+        RANK_HIGH => PublishRank::Naming,
+        _ => PublishRank::ServiceWorker,
     }
 }
 
@@ -180,8 +200,7 @@ fn decode_file(
             (size, Some(Digest(fields.array()?)))
         }
     };
-    let entry_point = flags & ENTRY_POINT != 0;
-    Ok(FileAction { size, mode, mtime, digest, recipe, entry_point })
+    Ok(FileAction { size, mode, mtime, digest, recipe, rank: rank(flags) })
 }
 
 fn known_flags(flags: u8, allowed: u8) -> Result<u8, DecodeError> {
@@ -282,7 +301,7 @@ mod tests {
                 mtime,
                 digest: (digest > 0).then_some(Digest([3; 32])),
                 recipe,
-                entry_point: true,
+                rank: PublishRank::ALL[digest as usize],
             })
         };
         let reference = Reference { basis: Basis::Existing(7), rewritten: true };
@@ -301,12 +320,12 @@ mod tests {
             },
             WireAction {
                 place: ActionPath::Renamed(2),
-                what: file(Recipe::Regzip { plain: Basis::Planned(2) }, 1),
+                what: file(Recipe::Regzip { plain: Basis::Planned(2) }, 3),
             },
             WireAction { place: ActionPath::Existing(3), what: file(Recipe::Touch, 0) },
             WireAction {
                 place: ActionPath::New(path("e")),
-                what: file(Recipe::Copy { from: Basis::Planned(1) }, 1),
+                what: file(Recipe::Copy { from: Basis::Planned(1) }, 2),
             },
             WireAction {
                 place: ActionPath::New(path("l")),

@@ -5,7 +5,9 @@ use crate::delta::SignatureSpec;
 use crate::digest::{Digest, ShortDigest};
 use crate::entry::{Entry, Kind, Mtime};
 use crate::path::RelPath;
-use crate::plan::{ActionKind, ActionPath, FileAction, PrefixPart, Rename, WireAction};
+use crate::plan::{
+    ActionKind, ActionPath, FileAction, PrefixPart, PublishRank, Rename, WireAction,
+};
 use crate::recipe::{Basis, Recipe, Reference};
 use crate::state::{HistoryId, Partial, RemoteEntry, RetainedContent, StateId};
 
@@ -26,7 +28,7 @@ fn file(recipe: Recipe) -> ActionKind {
         mtime: MTIME,
         digest,
         recipe,
-        entry_point: true,
+        rank: PublishRank::Naming,
     })
 }
 
@@ -300,7 +302,7 @@ fn streams_of_version_4_are_still_read() {
 }
 
 #[test]
-fn the_hello_line_of_version_5_is_still_read_and_written() {
+fn the_hello_line_of_version_6_is_still_read_and_written() {
     let line = include_bytes!("../../tests/fixtures/hello");
     let hello = Hello {
         destination: b"~/shared/public/assets".to_vec(),

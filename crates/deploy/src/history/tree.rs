@@ -32,7 +32,7 @@ pub struct FileAttributes {
     pub mode: u32,
     /// Last modification.
     pub mtime: Mtime,
-    /// Whether the file names others, and so is published after them.
+    /// Whether it matched `assets.entry_points` when it was deployed.
     pub entry_point: bool,
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod areas;
 mod carry;
 pub(crate) mod clone_tree;
 pub(crate) mod exchange;
+mod passes;
 pub(crate) mod prepare;
 pub(crate) mod proof;
 pub(crate) mod publisher;

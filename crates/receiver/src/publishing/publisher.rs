@@ -1,14 +1,14 @@
 //! Publishes a plan: renames staged files into place, in an order that is safe at every moment.
 //!
 //! 1. Everything staged is made durable before publishing begins.
-//! 2. Respelled paths; then directories, ordinary files and symlinks, by renaming: a path has its
-//!    old content or its new one.
-//! 3. That is made durable; then entry points, which name the files, are renamed.
+//! 2. Respelled paths; then directories.
+//! 3. Files and symlinks, by renaming: a path has its old content or its new one. Those of one rank
+//!    after the other, and what was renamed is made durable before the next rank.
 //! 4. Deletes, the deepest first; then the final permission bits of directories.
 //! 5. Deletes that were left for pruning, when the sender wants them.
 //!
-//! After a crash between two steps every file is complete, and entry points name only existing
-//! files. What is replaced or deleted is kept in the staging area until all is done: if a step
+//! After a crash between two steps every file is complete, and names only existing files of lower
+//! ranks. What is replaced or deleted is kept in the staging area until all is done: if a step
 //! fails, all are taken back (`take_back`).
 
 use std::collections::{BTreeSet, HashSet};
@@ -16,13 +16,14 @@ use std::io;
 
 use assetsync_core::entry::{Entry, Kind};
 use assetsync_core::path::RelPath;
-use assetsync_core::plan::{Action, ActionKind, FileAction};
+use assetsync_core::plan::{Action, ActionKind, FileAction, PublishRank};
 use assetsync_core::recipe::Recipe;
 use assetsync_tree::{OpenTree, is_no_dir, metadata_at};
 use rustix::fs::{Mode, renameat};
 
 use super::alias::is_one;
 use super::areas::Areas;
+use super::passes::{Pass, Progress};
 use crate::staging::staging_area::{StagingArea, sync_file_system};
 use crate::work::work_dir::WorkDir;
 
@@ -64,39 +65,6 @@ pub struct PublishFailure {
     pub not_put_back: Vec<String>,
 }
 
-/// The passes over the plan, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pass {
-    Respell,
-    Ordinary,
-    EntryPoints,
-    Deletes,
-    DirModes,
-}
-
-impl Pass {
-    pub(super) const ALL: [Pass; 5] =
-        [Pass::Respell, Pass::Ordinary, Pass::EntryPoints, Pass::Deletes, Pass::DirModes];
-
-    /// The index of the `nth` action of `count` in this pass.
-    pub(super) fn position(self, nth: u32, count: u32) -> u32 {
-        match self {
-            Pass::Ordinary | Pass::EntryPoints => nth,
-            // The deepest paths first.
-            Pass::Respell | Pass::Deletes | Pass::DirModes => count - 1 - nth,
-        }
-    }
-}
-
-/// How far publishing has come.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// Actions that were begun in each pass.
-    pub begun: [u32; Pass::ALL.len()],
-    /// The action that failed.
-    pub failed: Option<u32>,
-}
-
 /// Publishes one plan.
 pub struct Publisher<'a, 'w> {
     /// The destination.
@@ -109,8 +77,8 @@ pub struct Publisher<'a, 'w> {
     pub work: &'w WorkDir,
     /// Texts for the user.
     pub notices: Vec<String>,
-    /// Whether the plan has actions for the last steps.
-    later: DeferredSteps,
+    /// The passes after the first for which the plan has actions.
+    later: [bool; Pass::ALL.len()],
     pub(super) progress: Progress,
     /// New paths that the destination spells differently, or did before publishing began.
     pub(super) respelled: HashSet<RelPath>,
@@ -118,13 +86,6 @@ pub struct Publisher<'a, 'w> {
     changed: BTreeSet<Option<RelPath>>,
     /// Directories that were made writable temporarily, and their original permission bits.
     opened: Vec<(Option<RelPath>, u32)>,
-}
-
-#[derive(Default)]
-struct DeferredSteps {
-    entry_points: bool,
-    deletes: bool,
-    dir_modes: bool,
 }
 
 impl<'a, 'w> Publisher<'a, 'w> {
@@ -135,7 +96,7 @@ impl<'a, 'w> Publisher<'a, 'w> {
         areas: &'a mut Areas<'w>,
         work: &'w WorkDir,
     ) -> Publisher<'a, 'w> {
-        let (notices, later) = (Vec::new(), DeferredSteps::default());
+        let (notices, later) = (Vec::new(), [false; Pass::ALL.len()]);
         let (progress, respelled) = (Progress::default(), HashSet::new());
         let (changed, opened) = (BTreeSet::new(), Vec::new());
         Publisher { tree, stage, areas, work, notices, later, progress, respelled, changed, opened }
@@ -155,19 +116,33 @@ impl<'a, 'w> Publisher<'a, 'w> {
 
     fn run(&mut self, actions: &mut dyn Actions) -> Result<(), PublishError> {
         self.each(actions, Pass::Respell)?;
-        self.each(actions, Pass::Ordinary)?;
-        if self.later.entry_points {
-            self.sync()?;
-            self.each(actions, Pass::EntryPoints)?;
+        self.each(actions, Pass::Dirs)?;
+        let mut is_first = true;
+        for pass in PublishRank::ALL.map(Pass::of) {
+            if self.later[pass as usize] {
+                if !is_first {
+                    self.sync()?;
+                }
+                self.each(actions, pass)?;
+                is_first = false;
+            }
         }
-        if self.later.deletes {
-            self.each(actions, Pass::Deletes)?;
-        }
+        self.each(actions, Pass::Deletes)?;
         self.restore_modes().map_err(PublishError::whole)?;
-        if self.later.dir_modes {
-            self.each(actions, Pass::DirModes)?;
-        }
+        self.each(actions, Pass::DirModes)?;
         self.sync()
+    }
+
+    /// Notes the passes that an action needs.
+    fn note(&mut self, what: &ActionKind) {
+        let passes: &[Pass] = match what {
+            ActionKind::Dir { .. } => &[Pass::Dirs, Pass::DirModes],
+            ActionKind::Symlink { .. } => &[Pass::Ordinary],
+            ActionKind::File(file) => &[Pass::of(file.rank)],
+            ActionKind::Delete => &[Pass::Deletes],
+            ActionKind::Prune | ActionKind::Respell { .. } => &[],
+        };
+        passes.iter().for_each(|pass| self.later[*pass as usize] = true);
     }
 
     /// Runs the deletes that were left for pruning.
@@ -246,8 +221,11 @@ impl<'a, 'w> Publisher<'a, 'w> {
         Ok(())
     }
 
-    /// Runs a pass over all actions.
+    /// Runs a pass over all actions, if it has any to carry out.
     fn each(&mut self, actions: &mut dyn Actions, pass: Pass) -> Result<(), PublishError> {
+        if pass != Pass::Respell && !self.later[pass as usize] {
+            return Ok(());
+        }
         let count = actions.count();
         for nth in 0..count {
             let position = pass.position(nth, count);
@@ -270,19 +248,17 @@ impl<'a, 'w> Publisher<'a, 'w> {
         action: &Action,
     ) -> io::Result<()> {
         match (pass, &action.what) {
-            (Pass::Respell, ActionKind::Respell { to }) => self.respell(&action.path, to),
-            (Pass::Ordinary, ActionKind::File(file)) if file.entry_point => {
-                self.later.entry_points = true;
-                Ok(())
-            }
-            (Pass::Ordinary | Pass::EntryPoints, ActionKind::File(file)) => {
-                match pass == Pass::Ordinary || file.entry_point {
-                    true => self.publish_file(actions, position, action, file),
-                    false => Ok(()),
+            (Pass::Respell, what) => {
+                self.note(what);
+                match what {
+                    ActionKind::Respell { to } => self.respell(&action.path, to),
+                    _ => Ok(()),
                 }
             }
-            (Pass::Ordinary, ActionKind::Dir { mode }) => {
-                self.later.dir_modes = true;
+            (_, ActionKind::File(file)) if pass == Pass::of(file.rank) => {
+                self.publish_file(actions, position, action, file)
+            }
+            (Pass::Dirs, ActionKind::Dir { mode }) => {
                 self.check_new(action)?;
                 self.change(&action.path, |this| this.make_dir(position, &action.path, *mode))
             }
@@ -290,10 +266,6 @@ impl<'a, 'w> Publisher<'a, 'w> {
                 self.check_new(action)?;
                 let name = link_name(self.stage, position);
                 self.put(actions, position, &name, action)
-            }
-            (Pass::Ordinary, ActionKind::Delete) => {
-                self.later.deletes = true;
-                Ok(())
             }
             (Pass::Deletes, ActionKind::Delete) => self.delete(position, &action.path),
             (Pass::DirModes, ActionKind::Dir { mode }) => self.set_dir_mode(&action.path, *mode),

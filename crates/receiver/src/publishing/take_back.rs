@@ -14,7 +14,8 @@ use rustix::fs::{AtFlags, Mode, mkdirat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::carry::Way;
-use super::publisher::{Actions, Pass, Publisher, existing, is_dir, link_name};
+use super::passes::Pass;
+use super::publisher::{Actions, Publisher, existing, is_dir, link_name};
 use super::replace::below;
 
 /// Most paths that are named.
@@ -59,18 +60,14 @@ impl Publisher<'_, '_> {
         let existing = existing(actions, action)?;
         match (pass, &action.what) {
             (Pass::Respell, ActionKind::Respell { to }) => self.spell_back(path, to),
-            (Pass::Ordinary, ActionKind::File(file)) if file.entry_point => Ok(()),
-            (Pass::Ordinary | Pass::EntryPoints, ActionKind::File(file)) => {
-                match pass == Pass::Ordinary || file.entry_point {
-                    true => self.undo_file(actions, position, action, file),
-                    false => Ok(()),
-                }
+            (_, ActionKind::File(file)) if pass == Pass::of(file.rank) => {
+                self.undo_file(actions, position, action, file)
             }
             (Pass::Ordinary, ActionKind::Symlink { .. }) => {
                 let name = link_name(self.stage, position);
                 self.put_back(actions, position, &name, action)
             }
-            (Pass::Ordinary, ActionKind::Dir { .. }) => match is_dir(existing.as_ref()) {
+            (Pass::Dirs, ActionKind::Dir { .. }) => match is_dir(existing.as_ref()) {
                 true => Ok(()),
                 false => self.undo_dir(position, path, existing.as_ref()),
             },

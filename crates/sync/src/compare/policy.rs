@@ -22,7 +22,7 @@ pub struct Policy {
     pub links: LinkRules,
     /// The permission bits that files and directories get, whatever they have in the source.
     pub chmod: Chmod,
-    /// Files that are published last.
+    /// Files that are published late although their names don't say so.
     pub entry_points: EntryPoints,
     /// How fingerprints look.
     pub names: FingerprintRules,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use assetsync_core::digest::ShortDigest;
 use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
-use assetsync_core::plan::{Action, ActionKind, FileAction, Plan};
+use assetsync_core::plan::{Action, ActionKind, FileAction, Plan, PublishRank};
 use assetsync_core::recipe::{Basis, ContentIndex, Recipe, RecipeInputs, Reference};
 
 use super::decision::DeleteAt;
@@ -15,6 +15,7 @@ use crate::compare::comparison::Comparison;
 use crate::compare::content_match::ContentMatch;
 use crate::draft::drafts::Draft;
 use crate::scan::compressed_names::is_precompressed;
+use crate::scan::publish_rank;
 
 impl Comparison<'_> {
     /// Makes the plan from all answers, or returns the obstructions.
@@ -181,7 +182,7 @@ impl<'a> PlanBuilder<'_, 'a> {
             mtime: local.entry.mtime,
             digest: makes_content.then_some(digest),
             recipe,
-            entry_point: self.is_entry_point(&local.entry),
+            rank: self.rank(&local.entry),
         }))
     }
 
@@ -272,8 +273,13 @@ impl<'a> PlanBuilder<'_, 'a> {
         Some((basis, bytes))
     }
 
-    fn is_entry_point(&self, entry: &Entry) -> bool {
-        self.comparison.policy.entry_points.contain(entry.path.as_bytes())
+    fn rank(&self, entry: &Entry) -> PublishRank {
+        let (path, policy) = (entry.path.as_bytes(), &self.comparison.policy);
+        let by_name = publish_rank::of(path, &policy.names);
+        match policy.entry_points.contain(path) {
+            true => by_name.max(PublishRank::Naming),
+            false => by_name,
+        }
     }
 }
 

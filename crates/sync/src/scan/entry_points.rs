@@ -1,7 +1,7 @@
-//! Entry points: files that name other files, and so are published after them.
+//! Entry points by pattern: files that name other files, and so are published after them.
 //!
-//! A visitor who gets the new `index.html` must find every script it names, so manifests, pages and
-//! service workers become visible last.
+//! A visitor who gets the new `index.html` must find every script it names. Most names tell when
+//! their file is published ([`super::publish_rank`]); patterns are for those that don't.
 
 use crate::scan::filter::{FilterError, MAX_RULES, Pattern, check_len};
 
@@ -44,10 +44,14 @@ impl EntryPoints {
     /// Whether a file, whose path is relative to the root, is an entry point; its compressed
     /// siblings are then, too.
     pub fn contain(&self, path: &[u8]) -> bool {
-        let plain = SIBLINGS.iter().find_map(|suffix| path.strip_suffix(*suffix)).unwrap_or(path);
         let named = |path| self.patterns.iter().any(|pattern| pattern.matches(path, false));
-        named(path) || named(plain)
+        named(path) || named(without_compression(path))
     }
+}
+
+/// The path of the file that a web server hands this one out for.
+pub(super) fn without_compression(path: &[u8]) -> &[u8] {
+    SIBLINGS.iter().find_map(|suffix| path.strip_suffix(*suffix)).unwrap_or(path)
 }
 
 impl Default for EntryPoints {

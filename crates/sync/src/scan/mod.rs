@@ -8,4 +8,5 @@ pub mod links;
 pub(crate) mod list;
 pub mod logical_name;
 pub mod notice;
+pub mod publish_rank;
 pub mod source;

@@ -62,7 +62,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
         for level in &steps.directories {
             self.make_dirs(level).map_err(|error| self.explain(&error))?;
         }
-        for group in [&steps.ordinary, &steps.entry_points] {
+        for group in &steps.files {
             self.place_all(group).map_err(|error| self.explain(&error))?;
             self.touch(group, kept).map_err(|error| self.explain(&error))?;
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use assetsync_core::entry::Kind;
 use assetsync_core::path::RelPath;
-use assetsync_core::plan::{ActionKind, Plan};
+use assetsync_core::plan::{ActionKind, FileAction, Plan, PublishRank};
 use assetsync_core::recipe::Recipe;
 use assetsync_core::state::State;
 
@@ -26,10 +26,8 @@ pub struct PublishOrder {
     pub closed: Vec<u32>,
     /// Directories that are created, by depth, parents first.
     pub directories: Vec<Vec<NewDir>>,
-    /// Files and links that are published first, and files that are touched.
-    pub ordinary: Vec<u32>,
-    /// Entry points, which are published after all others.
-    pub entry_points: Vec<u32>,
+    /// Files and links that are published, and files that are touched, by rank.
+    pub files: [Vec<u32>; PublishRank::ALL.len()],
     /// Paths that are deleted, by depth, deepest first.
     pub deletes: Vec<Vec<Delete>>,
     /// Directories whose mode is set, deepest first.
@@ -98,11 +96,11 @@ impl PublishOrder {
                 ActionKind::Symlink { .. } => {
                     replaced = Some(&action.path);
                     steps.links.push(at);
-                    steps.ordinary.push(at);
+                    steps.files[PublishRank::Ordinary as usize].push(at);
                 }
                 ActionKind::File(file) => {
                     replaced = Some(&action.path);
-                    steps.file(at, &file.recipe, file.entry_point);
+                    steps.file(at, file);
                 }
             }
         }
@@ -114,12 +112,11 @@ impl PublishOrder {
         steps
     }
 
-    fn file(&mut self, at: u32, recipe: &Recipe, entry_point: bool) {
-        if recipe.has_content() {
+    fn file(&mut self, at: u32, file: &FileAction) {
+        if file.recipe.has_content() {
             self.uploads.push(at);
         }
-        let last = if entry_point { &mut self.entry_points } else { &mut self.ordinary };
-        last.push(at);
+        self.files[file.rank as usize].push(at);
     }
 }
 
@@ -163,7 +160,7 @@ fn opened(plan: &Plan, state: &State) -> (Vec<u32>, Vec<u32>) {
 mod tests {
     use assetsync_core::digest::Digest;
     use assetsync_core::entry::{Entry, Mtime};
-    use assetsync_core::plan::{Action, FileAction};
+    use assetsync_core::plan::Action;
     use assetsync_core::recipe::Basis;
     use assetsync_core::state::RemoteEntry;
 
@@ -182,10 +179,10 @@ mod tests {
         Action { path: path(text), known, what }
     }
 
-    fn file(recipe: Recipe, entry_point: bool) -> ActionKind {
+    fn file(recipe: Recipe, rank: PublishRank) -> ActionKind {
         let digest = Some(Digest::of(b""));
         let mtime = Mtime::default();
-        ActionKind::File(FileAction { size: 0, mode: 0o644, mtime, digest, recipe, entry_point })
+        ActionKind::File(FileAction { size: 0, mode: 0o644, mtime, digest, recipe, rank })
     }
 
     fn link() -> ActionKind {
@@ -211,11 +208,11 @@ mod tests {
             action("d/x", Some(1), ActionKind::Delete),
             action("d/x/y", Some(2), ActionKind::Delete),
             action("f", Some(3), dir()),
-            action("f/index.html", None, file(Recipe::Whole, true)),
+            action("f/index.html", None, file(Recipe::Whole, PublishRank::Naming)),
             action("f/n", None, dir()),
-            action("f/z", None, file(copy, false)),
+            action("f/z", None, file(copy, PublishRank::Fingerprinted)),
             action("l", None, link()),
-            action("t", Some(4), file(Recipe::Touch, false)),
+            action("t", Some(4), file(Recipe::Touch, PublishRank::ServiceWorker)),
         ];
         let mut plan = Plan { actions, ..Plan::default() };
         only_uploads(&mut plan);
@@ -229,8 +226,7 @@ mod tests {
                 vec![NewDir { at: 3, replaces: true }],
                 vec![NewDir { at: 5, replaces: false }],
             ],
-            ordinary: vec![6, 7, 8],
-            entry_points: vec![4],
+            files: [vec![6], vec![7], vec![4], vec![8]],
             deletes: vec![
                 vec![Delete { at: 2, is_dir: false }],
                 vec![Delete { at: 1, is_dir: true }],
@@ -258,9 +254,9 @@ mod tests {
         let actions = vec![
             action("gone", Some(0), ActionKind::Delete),
             action("gone/f", Some(1), ActionKind::Delete),
-            action("kept/f", Some(3), file(Recipe::Whole, false)),
-            action("open/f", None, file(Recipe::Whole, false)),
-            action("touched/f", Some(6), file(Recipe::Touch, false)),
+            action("kept/f", Some(3), file(Recipe::Whole, PublishRank::Ordinary)),
+            action("open/f", None, file(Recipe::Whole, PublishRank::Ordinary)),
+            action("touched/f", Some(6), file(Recipe::Touch, PublishRank::ServiceWorker)),
         ];
         let plan = Plan { actions, ..Plan::default() };
         assert_eq!(opened(&plan, &state), (vec![0, 2], vec![2]));
@@ -274,7 +270,7 @@ mod tests {
             existing("a.b", Kind::File { size: 1 }),
         ];
         let state = State { entries, partials: Vec::new() };
-        for replacement in [link(), file(Recipe::Whole, false)] {
+        for replacement in [link(), file(Recipe::Whole, PublishRank::Ordinary)] {
             let actions = vec![
                 action("a", Some(0), replacement),
                 action("a/b", Some(1), ActionKind::Delete),

@@ -304,6 +304,7 @@ fn refresh(
 #[cfg(test)]
 mod tests {
     use assetsync_core::entry::Mtime;
+    use assetsync_core::plan::PublishRank;
     use assetsync_core::recipe::Recipe;
 
     use super::*;
@@ -314,8 +315,8 @@ mod tests {
         std::fs::write(dir.path().join("a"), "abcd").unwrap();
         let mut tree = OpenTree::new(File::open(dir.path()).unwrap().into());
         let (mtime, recipe) = (Mtime::default(), Recipe::Whole);
-        let mut file =
-            FileAction { size: 3, mode: 0o600, mtime, digest: None, recipe, entry_point: true };
+        let rank = PublishRank::Naming;
+        let mut file = FileAction { size: 3, mode: 0o600, mtime, digest: None, recipe, rank };
         let path = RelPath::new(b"a").unwrap();
         refresh(&mut tree, &path, &mut file, &mut [0; 16]).unwrap();
         assert_eq!((file.size, file.digest), (4, Some(Digest::of(b"abcd"))));

@@ -8,7 +8,7 @@ use std::{fs, thread};
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::Mtime;
-use assetsync_core::plan::{ActionKind, ActionPath, FileAction, WireAction};
+use assetsync_core::plan::{ActionKind, ActionPath, FileAction, PublishRank, WireAction};
 use assetsync_core::protocol::{
     AgentStatistics, Deploy, Failure, FailureCode, Hello, Inbox, Message, Outbox, Received,
     ToAgent, ToSender,
@@ -94,7 +94,7 @@ fn copy(name: &str, from: Basis, content: &[u8]) -> ToAgent<'static> {
         mtime: Mtime { secs: 1_700_000_000, nanos: 5 },
         digest: Some(Digest::of(content)),
         recipe: Recipe::Copy { from },
-        entry_point: false,
+        rank: PublishRank::Ordinary,
     });
     ToAgent::Action(WireAction { place: ActionPath::New(path(name)), what })
 }

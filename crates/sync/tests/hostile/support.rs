@@ -12,7 +12,7 @@ use std::time::Duration;
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::Mtime;
 use assetsync_core::path::RelPath;
-use assetsync_core::plan::{ActionKind, ActionPath, FileAction, WireAction};
+use assetsync_core::plan::{ActionKind, ActionPath, FileAction, PublishRank, WireAction};
 use assetsync_core::protocol::{
     Failure, FrameKind, Hello, Inbox, Message, Outbox, Received, ToAgent, ToSender, put_frame,
 };
@@ -194,7 +194,7 @@ pub fn file(recipe: Recipe, content: &[u8]) -> ActionKind {
         mtime: MTIME,
         digest: Some(Digest::of(content)),
         recipe,
-        entry_point: false,
+        rank: PublishRank::Ordinary,
     })
 }
 

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 
 use assetsync_core::digest::Digest;
 use assetsync_core::path::RelPath;
-use assetsync_core::plan::{ActionKind, FileAction};
+use assetsync_core::plan::{ActionKind, FileAction, PublishRank};
 use assetsync_core::protocol::{FrameKind, Hello, ToAgent, put_bytes, put_frame, put_number};
 use assetsync_core::recipe::{Basis, Recipe, Reference};
 use assetsync_receiver::{AgentError, serve};
@@ -152,7 +152,7 @@ fn touch() -> ActionKind {
         mtime: MTIME,
         digest: None,
         recipe: Recipe::Touch,
-        entry_point: false,
+        rank: PublishRank::Ordinary,
     })
 }
 
@@ -278,10 +278,10 @@ fn first_lines_that_are_none_are_refused() {
         (&endless, "first line does not end"),
         (b"GET / HTTP/1.1\n", "not assetsync's"),
         (b"assetsync 99 00\n", "version 99"),
-        (b"assetsync 5 zz\n", "not assetsync's"),
-        (b"assetsync 5 +1\n", "not assetsync's"),
-        (b"assetsync 5 ff\n", "ends too early"),
-        (b"assetsync 5 00ff00\n", "unknown"),
+        (b"assetsync 6 zz\n", "not assetsync's"),
+        (b"assetsync 6 +1\n", "not assetsync's"),
+        (b"assetsync 6 ff\n", "ends too early"),
+        (b"assetsync 6 00ff00\n", "unknown"),
     ];
     for (line, expected) in cases {
         let heard = host.hear(line.to_vec());
