@@ -5,7 +5,7 @@
 //! binary runs on this machine.
 
 #[cfg(all(panic = "abort", target_os = "linux", target_env = "gnu"))]
-mod c_printing;
+mod c_library;
 // On other systems the names differ, or belong to the system.
 #[cfg(all(panic = "abort", target_os = "linux"))]
 mod unwinding;

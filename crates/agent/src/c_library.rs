@@ -1,8 +1,9 @@
 //! Stubs for parts of the GNU C library that the agent never needs.
 //!
-//! Linked statically, the library brings formatted printing, number parsing and translated
-//! messages, for its own errors and for reading `/proc/self/maps` once: a quarter of the agent.
-//! Rust has its own printing.
+//! Linked statically, the library brings formatted printing, number parsing, translated messages,
+//! conversions between character sets, loading of other libraries and a resolver of host names, for
+//! its own errors, for reading `/proc/self/maps` once, and because every thread has a state of the
+//! resolver: a third of the agent. Rust has its own printing.
 //!
 //! The names are weak: if another version of the library needs the real function, the linker takes
 //! that one, and the agent is larger.
@@ -29,6 +30,15 @@ stand_in! {
     print_nothing for "__vfprintf_internal"
     print_nothing for "__vfwprintf_internal"
     translate_nothing for "__dcgettext"
+    find_no_symbol for "dlsym"
+    do_nothing for "__res_vinit"
+    do_nothing for "__resolv_conf_detach"
+    do_nothing for "__res_iclose"
+    do_nothing for "__wcsmbs_clone_conv"
+    do_nothing for "__wcsmbs_load_conv"
+    do_nothing for "__wcsmbs_named_conv"
+    do_nothing for "__asprintf"
+    print_nothing for "__fxprintf"
 }
 
 /// Not supported, on Linux.
@@ -57,4 +67,16 @@ extern "C" fn translate_nothing(
     _category: c_int,
 ) -> *const c_char {
     message
+}
+
+/// Finds nothing: a static program has no other library to look in. The standard library asks for
+/// functions that a system may lack, and does without.
+extern "C" fn find_no_symbol(_library: *mut c_void, _name: *const c_char) -> *mut c_void {
+    std::ptr::null_mut()
+}
+
+/// Fails. Nothing that the agent does calls it: it resolves no host names, and prints no wide
+/// characters and none of the library's messages.
+extern "C" fn do_nothing(_state: *mut c_void, _other: *mut c_void) -> c_int {
+    -1
 }
