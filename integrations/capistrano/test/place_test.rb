@@ -33,13 +33,18 @@ class PlaceTest < AssetsyncTest
     Rake::Task[name].invoke
   end
 
+  # The place of a line of this file, from wherever the tests run.
+  def here(line)
+    "#{Pathname.new(__FILE__).expand_path.relative_path_from(Pathname.pwd)}:#{line}"
+  end
+
   def test_the_action_changes_and_hooks_stay
     note "before"
     note "after"
     task("compile") { @done << "theirs" }
     before "compile", "before"
     after "compile", "after"
-    assert_equal ["test/place_test.rb:#{__LINE__ - 3}"], ours.take.map(&:place)
+    assert_equal [here(__LINE__ - 3)], ours.take.map(&:place)
     invoke "compile"
     assert_equal %w[before ours after], @done
   end
@@ -69,7 +74,7 @@ class PlaceTest < AssetsyncTest
   def test_prerequisites_of_a_definition_go_and_rails_own_stays_where_it_is
     note "local"
     task "compile" => %w[local set_rails_env]
-    assert_equal [Place::Drop.new("test/place_test.rb:#{__LINE__ - 1}", "local")], ours.take
+    assert_equal [Place::Drop.new(here(__LINE__ - 1), "local")], ours.take
     note "set_rails_env"
     task "compile" => %w[set_rails_env]
     assert_empty ours.take
