@@ -181,7 +181,7 @@ impl<'a> By<'a> {
 fn hand_over(error: &TransportError, may_ask: bool) -> Option<String> {
     match error {
         TransportError::Negotiation { detail, .. } => {
-            Some(format!("libssh2 and the host have no common algorithms ({detail})"))
+            Some(format!("libssh2 and the host agreed on no algorithms ({detail})"))
         }
         TransportError::Auth { others, .. }
             if others.unprompted || (others.prompted && may_ask) =>

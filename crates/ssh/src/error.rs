@@ -112,7 +112,7 @@ pub enum TransportError {
         /// The message of the library or the host.
         detail: String,
     },
-    /// libssh2 and the host agree on no algorithms, or the host broke off the negotiation.
+    /// libssh2 and the host agree on no algorithms, or the connection was lost before they could.
     #[error("SSH to {host} failed (the handshake): {detail}")]
     Negotiation {
         /// The host name.

@@ -19,6 +19,8 @@ use crate::timeout_io::wait;
 
 /// libssh2's code for a step that took longer than the session's limit.
 const TIMED_OUT: ErrorCode = ErrorCode::Session(-9);
+/// libssh2's code for algorithms that only one side has, and for a connection lost meanwhile.
+const NOT_AGREED: ErrorCode = ErrorCode::Session(-5);
 /// libssh2's "try again".
 pub(crate) const EAGAIN: ErrorCode = ErrorCode::Session(-37);
 
@@ -207,8 +209,12 @@ fn handshake(
     Ok(session)
 }
 
-/// The error of a handshake that failed after the banners: there are no common algorithms.
+/// The error of a handshake that failed after the banners: there are no common algorithms, or the
+/// connection was lost.
 fn not_agreed(step: &Step<'_>, error: ssh2::Error) -> TransportError {
+    if error.code() != NOT_AGREED {
+        return step.failed(Phase::Handshake)(error);
+    }
     match step.failed(Phase::Handshake)(error) {
         TransportError::Ssh { host, detail, .. } => TransportError::Negotiation { host, detail },
         other => other,
