@@ -109,7 +109,10 @@ fn allowed(
 }
 
 fn chmod(choice: &SelectionArguments) -> Result<Chmod, CommandError> {
-    choice.chmod.join(",").parse().map_err(CommandError::usage)
+    match choice.chmod.as_slice() {
+        [] => Ok(Chmod::default()),
+        given => given.join(",").parse().map_err(CommandError::usage),
+    }
 }
 
 /// The chosen recipes, if any were given.

@@ -79,8 +79,17 @@ struct Rules {
 }
 
 impl Rules {
+    /// Adds a pattern, which may have a rule of its own before it, or the mark that forgets all
+    /// rules.
     fn add(&mut self, rule: Rule, text: &[u8]) -> Result<(), CommandError> {
-        self.filter.push(rule, self.sides, text).map_err(CommandError::usage)
+        let sign: &[u8] = match (text, rule) {
+            (b"", _) => return Ok(()),
+            (b"!" | [b'+' | b'-', b' ', ..], _) => b"",
+            (_, Rule::Include) => b"+ ",
+            (_, Rule::Exclude) => b"- ",
+        };
+        let line = [sign, text].concat();
+        self.filter.push_line(&line, self.sides).map(drop).map_err(CommandError::usage)
     }
 
     fn add_file(&mut self, rule: Rule, path: &Path) -> Result<(), CommandError> {

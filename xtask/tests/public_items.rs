@@ -9,7 +9,7 @@ use std::path::Path;
 use syn::{Attribute, Ident, ImplItem, Item, ItemImpl, TraitItem, Type, UseTree, Visibility};
 
 /// Public items of both crates together, at most.
-const LIMIT: usize = 151;
+const LIMIT: usize = 150;
 
 type ItemPath = Vec<String>;
 

@@ -17,7 +17,7 @@ const LONG: usize = 6;
 /// flag.
 const SHORTEST: usize = 3;
 
-/// Text without secrets. Only [`Secrets`] makes it, so what takes it can't be given anything else.
+/// Text without secrets. Only `Secrets` makes it, so what takes it can't be given anything else.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Shown(String);
 

@@ -23,7 +23,7 @@ pub struct Deploy {
 }
 
 /// The user, host and program of a deploy: each text at most
-/// [`NAME_BYTES`](super::limits::NAME_BYTES), longer ones are cut.
+/// 256 bytes, longer ones are cut.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
     /// The user at the sender.

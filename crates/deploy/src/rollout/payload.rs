@@ -93,7 +93,10 @@ fn filter(set: &AssetSet) -> Result<Filter, RolloutError> {
 }
 
 fn chmod(set: &AssetSet) -> Result<Chmod, RolloutError> {
-    set.chmod.join(",").parse().map_err(|error| refused("chmod", &error))
+    match set.chmod.as_slice() {
+        [] => Ok(Chmod::default()),
+        given => given.join(",").parse().map_err(|error| refused("chmod", &error)),
+    }
 }
 
 fn entry_points(set: &AssetSet) -> Result<EntryPoints, RolloutError> {

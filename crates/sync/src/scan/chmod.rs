@@ -59,9 +59,9 @@ enum Only {
 impl FromStr for Chmod {
     type Err = ChmodError;
 
-    /// Reads clauses, separated by commas. No text is no clause.
+    /// Reads clauses, separated by commas.
     fn from_str(given: &str) -> Result<Chmod, ChmodError> {
-        let clauses = given.split(',').filter(|_| !given.is_empty());
+        let clauses = given.split(',');
         let parsed = clauses.map(|text| clause(text).ok_or_else(|| ChmodError(text.into())));
         parsed.collect::<Result<_, _>>().map(Chmod)
     }

@@ -74,7 +74,7 @@ pub enum FilterError {
         /// The rule as given.
         rule: String,
     },
-    /// Longer than [`MAX_PATTERN_LEN`].
+    /// Longer than 4096 bytes.
     #[error("Filter pattern '{start}...' has {len} bytes, more than {MAX_PATTERN_LEN}")]
     TooLong {
         /// How the pattern begins.
@@ -82,7 +82,7 @@ pub enum FilterError {
         /// Its length in bytes.
         len: usize,
     },
-    /// More than [`MAX_RULES`].
+    /// More than 10,000.
     #[error("More than {MAX_RULES} filter rules")]
     TooMany,
 }
@@ -119,7 +119,7 @@ impl Filter {
     }
 
     /// Adds a rule, read as by [`parse`](Filter::parse), that counts on these sides.
-    pub fn push(&mut self, rule: Rule, sides: Sides, text: &[u8]) -> Result<(), FilterError> {
+    fn push(&mut self, rule: Rule, sides: Sides, text: &[u8]) -> Result<(), FilterError> {
         match text {
             b"" => Ok(()),
             b"!" => {

@@ -83,7 +83,7 @@ pub enum RuleError {
         /// How many it has.
         groups: usize,
     },
-    /// More than [`MAX_OWN_RULES`].
+    /// More than `MAX_OWN_RULES`.
     #[error("More than {MAX_OWN_RULES} fingerprint rules")]
     TooMany,
 }

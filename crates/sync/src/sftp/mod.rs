@@ -91,7 +91,7 @@ use crate::push::checks::check_source;
 use crate::push::report::{Count, Report};
 use crate::scan::source::Source;
 
-/// Pushes `source` to `target` over SFTP. The [module](self) describes what that promises.
+/// Pushes `source` to `target` over SFTP. The module describes what that promises.
 ///
 /// It takes and returns what [`crate::push::pipeline::push`] does. `agents` and `timeout` of the
 /// connection are not used. In the report, `bytes_sent` is bytes of content written,
