@@ -114,7 +114,9 @@ impl<'a> Way<'a> {
             (By::Libssh2(..), _) if self.options.transport == Some(TransportKind::Ssh2) => None,
             (By::Libssh2(..), error) => hand_over(error, self.options.ssh_may_ask).map(By::OpenSsh),
             // It may have found no program of such a long name.
-            (By::RemoteShell(rsh, WordForm::Line), error) if is_not_found(error) => {
+            (By::RemoteShell(rsh, WordForm::Line), error)
+                if is_not_found(error) && !ssh_command::is_ssh(rsh) =>
+            {
                 Some(By::RemoteShell(rsh, WordForm::Words))
             }
             _ => None,

@@ -37,6 +37,16 @@ impl WordForm {
     }
 }
 
+/// Whether the program of `-e` is `ssh` itself, which always has a shell on the host.
+pub(crate) fn is_ssh(rsh: &str) -> bool {
+    let words = shell_words::split(rsh).unwrap_or_default();
+    words.first().is_some_and(|program| is_ssh_program(program))
+}
+
+fn is_ssh_program(program: &str) -> bool {
+    Path::new(program).file_name().is_some_and(|name| name == "ssh")
+}
+
 /// The command for an automatic choice of the `ssh` program.
 pub(crate) fn openssh(target: &RemoteTarget, options: &SshOptions, start: Start<'_>) -> Command {
     let mut command = Command::new("ssh");
@@ -69,7 +79,7 @@ pub(crate) fn remote_shell(
     };
     let words = shell_words::split(rsh).map_err(|e| refused(&e.to_string()))?;
     let (program, arguments) = words.split_first().ok_or_else(|| refused("it is empty"))?;
-    let is_ssh = Path::new(program).file_name().is_some_and(|name| name == "ssh");
+    let is_ssh = is_ssh_program(program);
     if start == Start::Sftp && !is_ssh {
         return Err(TransportError::Options("SFTP needs ssh; give no other program with -e"));
     }
@@ -171,6 +181,20 @@ mod tests {
         assert!(
             rsh("/opt/bin/ssh -i KEY", &SshOptions::default()).ends_with(" -l me -- web exec x")
         );
+    }
+
+    /// Its commands are never given as words: `ssh` joins them to a line again.
+    #[test]
+    fn ssh_is_known_by_its_program() {
+        for (rsh, expected) in [
+            ("ssh -i KEY", true),
+            ("/opt/bin/ssh", true),
+            ("docker exec -i", false),
+            ("./into-container", false),
+            ("", false),
+        ] {
+            assert_eq!(is_ssh(rsh), expected, "{rsh}");
+        }
     }
 
     #[test]
