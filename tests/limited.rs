@@ -1,5 +1,5 @@
-//! Destinations on file systems that lack a call or keep other times and modes, and what a push finds
-//! closed.
+//! Destinations on file systems that lack a call or keep other times and modes, and what a push
+//! finds closed.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};

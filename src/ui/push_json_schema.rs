@@ -104,8 +104,8 @@ pub struct PlannedAction<'a> {
     /// A file's bytes of content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// Whether a file is published after those it may name: a page, a manifest, a service worker, or
-    /// one that `--entry-point` matches.
+    /// Whether a file is published after those it may name: a page, a manifest, a service worker,
+    /// or one that `--entry-point` matches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry_point: Option<bool>,
     /// A symlink's target, escaped like `path`.

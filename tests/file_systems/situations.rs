@@ -44,7 +44,8 @@ impl Host {
         &self.dir
     }
 
-    /// The directory that the destination is in, without it: some FUSE programs mount over no other.
+    /// The directory that the destination is in, without it: some FUSE programs mount over no
+    /// other.
     fn emptied(&self) -> PathBuf {
         fs::remove_dir(self.destination()).unwrap();
         self.at("srv")

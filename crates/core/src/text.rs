@@ -7,8 +7,8 @@
 //!
 //! - [`name`] and [`path`] are for one name, path or value within a message: the result has no line
 //!   breaks, and two different inputs never look the same, as backslashes are doubled.
-//! - [`line()`] and [`lines`] are for text that is meant to be read: messages of a host, output of a
-//!   command. Backslashes stay, so text that was escaped before (a message that quotes a name) is
+//! - [`line()`] and [`lines`] are for text that is meant to be read: messages of a host, output of
+//!   a command. Backslashes stay, so text that was escaped before (a message that quotes a name) is
 //!   not changed again.
 //!
 //! Unsafe characters are written as escapes: `\n`, `\t`, `\r`, `\u{202e}` for a character, `\xff`

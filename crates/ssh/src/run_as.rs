@@ -16,8 +16,8 @@ pub struct RunAs(String);
 pub struct InvalidUser;
 
 impl RunAs {
-    /// The words before a command line that run it as this user. `-n` makes sudo fail where it would
-    /// ask for a password; `-H` sets the home directory.
+    /// The words before a command line that run it as this user. `-n` makes sudo fail where it
+    /// would ask for a password; `-H` sets the home directory.
     pub(crate) fn prefix(&self) -> String {
         format!("sudo -n -H -u {} ", self.0)
     }

@@ -33,8 +33,8 @@ pub fn encoded_bytes(group: &PushGroup) -> u64 {
     group.encoded_bytes()
 }
 
-/// Leaves in the store in `path` what a push of these files to `target` leaves; `name` is the target
-/// as people write it.
+/// Leaves in the store in `path` what a push of these files to `target` leaves; `name` is the
+/// target as people write it.
 pub fn remember(
     path: &Path,
     target: &Target,

@@ -8,7 +8,8 @@
 //!
 //! Where Ruby and Capistrano are installed, Capistrano loads the configuration and says what it
 //! comes to. Elsewhere the text is read: literals, `fetch`, and the verbs of a `deploy.rb`. What
-//! can't be read is noted with its line, and left out: nothing is guessed. Any text is safe to read.
+//! can't be read is noted with its line, and left out: nothing is guessed. Any text is safe to
+//! read.
 
 mod answer;
 mod convert;

@@ -22,8 +22,7 @@ pub struct Deploy {
     pub restores: Option<DeployId>,
 }
 
-/// The user, host and program of a deploy: each text at most
-/// 256 bytes, longer ones are cut.
+/// The user, host and program of a deploy: each text at most 256 bytes, longer ones are cut.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
     /// The user at the sender.

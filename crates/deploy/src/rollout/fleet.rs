@@ -203,7 +203,8 @@ impl Fleet {
             }
             WorkerEvent::Failed(error) => {
                 monitor.event(&Event::Failed { target, reason: &error });
-                // An agent that says what failed has put everything back, or says that it could not.
+                // An agent that says what failed has put everything back, or says that it could
+                // not.
                 if worker.state == WorkerState::Publishing && !error.is_taken_back() {
                     worker.outcome.served_version = ServedVersion::Unknown;
                 }

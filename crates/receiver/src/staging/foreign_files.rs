@@ -1,5 +1,5 @@
-//! Files of other users whose content is right: only their owner can set their mode and times, so they
-//! are copied and renamed, like changed ones.
+//! Files of other users whose content is right: only their owner can set their mode and times, so
+//! they are copied and renamed, like changed ones.
 
 use std::io;
 

@@ -129,7 +129,8 @@ fn make_with_parents(path: &Path, mode: u32) -> io::Result<()> {
         let name = dir.file_name().map_or(&b"."[..], OsStrExt::as_bytes);
         match make_dir(parent.as_fd(), name, mode) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            // Another push may have made it meanwhile; `..` after a name that did not exist is there.
+            // Another push may have made it meanwhile; `..` after a name that did not exist is
+            // there.
             _ => {}
         }
     }

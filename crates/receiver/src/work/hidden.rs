@@ -1,5 +1,5 @@
-//! The work directory of a destination whose parent can't be written: inside it, where a web server that
-//! runs as the same user would serve its files.
+//! The work directory of a destination whose parent can't be written: inside it, where a web server
+//! that runs as the same user would serve its files.
 //!
 //! `.assetsync` then has a directory with a random name, which nobody can ask for, and everything
 //! is in that. Beside it are only the lock, and an empty file once a push has completed.

@@ -1,7 +1,7 @@
 //! The lock of a work directory: one push at a time.
 //!
-//! The system releases it when the process ends, however it does. A file system without locks has an
-//! exclusive file instead, which counts as long as its holder touches it.
+//! The system releases it when the process ends, however it does. A file system without locks has
+//! an exclusive file instead, which counts as long as its holder touches it.
 
 use std::fs::File;
 use std::io::{self, Write};

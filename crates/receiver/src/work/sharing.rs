@@ -1,5 +1,5 @@
-//! Who may use a work directory: whoever may write its destination, so that users of one group push in
-//! turn, and the owner of a destination after root did.
+//! Who may use a work directory: whoever may write its destination, so that users of one group push
+//! in turn, and the owner of a destination after root did.
 
 use std::fs::File;
 use std::io;
@@ -17,7 +17,8 @@ const ACCESS_LIST: &str = "system.posix_acl_access";
 const DEFAULT_LIST: &str = "system.posix_acl_default";
 const LABEL: &str = "security.selinux";
 
-/// Longest attribute that is compared or copied, in bytes; an access list with 500 users is shorter.
+/// Longest attribute that is compared or copied, in bytes; an access list with 500 users is
+/// shorter.
 const ATTRIBUTE_BYTES: usize = 4096;
 
 /// The users who may write a destination.
@@ -136,8 +137,8 @@ pub fn create_file(dir: BorrowedFd<'_>, name: &str) -> io::Result<File> {
     Ok(file)
 }
 
-/// Renames a file in a work directory over another; where a rename does not replace, that is removed
-/// first.
+/// Renames a file in a work directory over another; where a rename does not replace, that is
+/// removed first.
 pub fn replace(dir: BorrowedFd<'_>, new: &str, name: &str) -> io::Result<()> {
     match fs::renameat(dir, new, dir, name) {
         Err(rustix::io::Errno::EXIST) => {

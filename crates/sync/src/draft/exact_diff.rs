@@ -129,9 +129,9 @@ impl EqualRanges {
 }
 
 /// The old bytes that `gap` new bytes stand for, between a copy that ends at `before` and one that
-/// begins at `after`. Too much is cut at its end: what comes first in the gap more often resembles what was
-/// first there. Where copies go backward nothing was there, and both sides of the last one are as
-/// good as any.
+/// begins at `after`. Too much is cut at its end: what comes first in the gap more often resembles
+/// what was first there. Where copies go backward nothing was there, and both sides of the last one
+/// are as good as any.
 fn nearby(before: usize, after: usize, gap: usize, basis_bytes: usize) -> Range<usize> {
     let most = gap.saturating_mul(NEAR_FACTOR).saturating_add(NEAR_BYTES);
     if before <= after {

@@ -2,9 +2,9 @@
 //! whatever they have in the source.
 //!
 //! Clauses are separated by commas: octal (`D755`, `F644`) or symbolic (`u=rwX`, `go-w`), each for
-//! directories (`D`), for files (`F`), or both. Where a symbolic one names no users, it changes what
-//! a umask of 022 allows, on every machine. Bits that a push never sets (set-user-id, set-group-id,
-//! sticky, write permission for all) stay off.
+//! directories (`D`), for files (`F`), or both. Where a symbolic one names no users, it changes
+//! what a umask of 022 allows, on every machine. Bits that a push never sets (set-user-id,
+//! set-group-id, sticky, write permission for all) stay off.
 
 use std::str::FromStr;
 

@@ -6,16 +6,16 @@
 //! promises less than an agent does:
 //!
 //! **Promised.**
-//! - Until every file is uploaded with its size, nothing is created but the destination directory and
-//!   the work directory (`.assetsync-NAME` beside it, or `.assetsync` in it). Modes and mtimes are as
-//!   the source's if the server sets them; if not, there is a notice.
+//! - Until every file is uploaded with its size, nothing is created but the destination directory
+//!   and the work directory (`.assetsync-NAME` beside it, or `.assetsync` in it). Modes and mtimes
+//!   are as the source's if the server sets them; if not, there is a notice.
 //! - A server may make changes in any order: what depends on each other is not under way together.
 //! - A file or link is published by one rename: at every moment a path has its old content or its
 //!   new one, never a part, and a file that replaces a file, or a link that replaces a link, is
 //!   never missing. There are three exceptions, in which nothing is at the path for the time of one
 //!   request (or until the next push, if the connection is cut in that moment): a directory that is
-//!   replaced by a file or link, or the other way round, is moved aside first; so is everything that
-//!   is replaced on a server without `posix-rename@openssh.com`, with a notice; and a link is
+//!   replaced by a file or link, or the other way round, is moved aside first; so is everything
+//!   that is replaced on a server without `posix-rename@openssh.com`, with a notice; and a link is
 //!   removed first on a server whose renames may follow links.
 //! - Entry points are published after the files they name, and deletes come last. If anything fails
 //!   before, nothing is deleted.
@@ -32,8 +32,8 @@
 //! - *Content is compared only with the [store](crate::store)*: a file counts as unchanged if this
 //!   machine pushed the same content and its size and mtime, in seconds, are unchanged. Every other
 //!   file is sent again, unless sizes alone decide. So a change by another program that keeps size
-//!   and mtime is not noticed, except with `checksum`, which sends every file. After the upload only
-//!   size, mode and mtime are read back.
+//!   and mtime is not noticed, except with `checksum`, which sends every file. After the upload
+//!   only size, mode and mtime are read back.
 //! - *Few bytes*: files are sent whole and uncompressed; nothing is copied or patched on the
 //!   server, and an interrupted push starts over.
 //! - *Exact times*: whole seconds from 1970 to 2106. The times of links are neither set nor

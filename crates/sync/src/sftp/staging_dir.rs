@@ -20,9 +20,9 @@ pub struct StagingDir {
     closed_root: Option<Change>,
 }
 
-/// The path of the destination without links, or `None` if it does not exist. With a mode for it, it
-/// and its parents are created, whatever the server's umask is: they are to be served. If anything may be deleted, a [protected] directory is refused before
-/// anything is created.
+/// The path of the destination without links, or `None` if it does not exist. With a mode for it,
+/// it and its parents are created, whatever the server's umask is: they are to be served. If
+/// anything may be deleted, a [protected] directory is refused before anything is created.
 pub fn locate(
     remote: &mut SftpHost<'_>,
     server_path: &[u8],
@@ -258,8 +258,8 @@ impl StagingDir {
         }
     }
 
-    /// Removes the staging directory, and the work directory if nothing else is in it; there is if the
-    /// push was marked.
+    /// Removes the staging directory, and the work directory if nothing else is in it; there is if
+    /// the push was marked.
     pub fn close(&self, remote: &mut SftpHost<'_>, is_marked: bool) {
         let removed = match remote.session.rmdir(&self.dir) {
             Err(error) if is_refusal(&error) => remote.remove_tree(&self.dir),

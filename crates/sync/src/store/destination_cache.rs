@@ -109,8 +109,8 @@ impl<'s> DestinationCache<'s> {
         self.remember(CachedState { id, is_fast: self.was_fast, entries });
     }
 
-    /// What paths of a destination without an agent were asked to have, where it has another mode or
-    /// time.
+    /// What paths of a destination without an agent were asked to have, where it has another mode
+    /// or time.
     pub fn asked(&self) -> Vec<RemoteEntry> {
         let cached = self.store.and_then(|store| store.state(&self.key.asked()));
         cached.map(|state| state.entries).unwrap_or_default()

@@ -207,8 +207,8 @@ impl Store {
         self.open_packs_mut().refresh(&self.place)
     }
 
-    /// The state of a destination after the last push to it: the state's id, and all entries in tree
-    /// order.
+    /// The state of a destination after the last push to it: the state's id, and all entries in
+    /// tree order.
     pub(crate) fn state(&self, destination: &DestinationKey) -> Option<CachedState> {
         let bytes = fs::read(self.state_path(destination)).ok()?;
         let file = StateFile::open(&bytes)?;

@@ -162,7 +162,8 @@ fn where_the_file_system_can_not_exchange_nothing_is_changed() {
         assert_eq!(history(), b"old");
         assert!(!reference.at(".assetsync-host/tree").exists());
     }
-    // The exchange itself, after a try, two files of the new tree, and the history: all is as it was.
+    // The exchange itself, after a try, two files of the new tree, and the history: all is as it
+    // was.
     let fault = "-e trace=renameat2 -e inject=renameat2:error=EBUSY:when=5";
     let refused = traced(&reference, &new, fault).unwrap_err().to_string();
     assert!(refused.ends_with("; nothing was published"), "{refused}");
