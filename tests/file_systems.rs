@@ -3,6 +3,8 @@
 
 #[path = "file_systems/faults.rs"]
 mod faults;
+#[path = "file_systems/inherited.rs"]
+mod inherited;
 #[path = "file_systems/situations.rs"]
 pub(crate) mod situations;
 
@@ -40,6 +42,7 @@ const BUILDS: [&[(&str, &str)]; 2] = [
         ("new/c.js", "1"),
         ("packs/deep/d.js", "2"),
         ("packs/link", "-> p.js"),
+        ("packs/new/e/x.js", "1"),
         ("packs/p.js", "2"),
         ("z.js", "2"),
     ],

@@ -112,13 +112,14 @@ impl Drop for Attribute {
     }
 }
 
-/// Mounts an image with a file system that `make` makes.
-fn image(host: &Host, make: &str, package: &str, path: &Path, options: &str) -> Mount {
-    need(make, package);
-    let file = host.at("image");
+/// Mounts an image with a file system, made by a program with options, over the destination's
+/// parent.
+pub fn image(host: &Host, make: &[&str], package: &str, options: &str) -> Mount {
+    need(make[0], package);
+    let (file, path) = (host.at("image"), &host.at("srv"));
     fs::File::create(&file).unwrap().set_len(512 << 20).unwrap();
-    run(make, ["-q".as_ref(), file.as_os_str()]);
-    fs::create_dir_all(path).unwrap();
+    let made_by = make[1..].iter().chain(&["-q"]).map(OsStr::new);
+    run(make[0], made_by.chain([file.as_os_str()]));
     let options = ["-o", options].map(OsStr::new);
     Mount::by("mount", options.into_iter().chain([file.as_os_str(), path.as_os_str()]), path)
 }
@@ -161,7 +162,7 @@ fn bind(host: &Host, below: &str) -> Mount {
 fn btrfs(host: &Host, subvolume: &str) -> Vec<Mount> {
     need("btrfs", "btrfs-progs");
     let srv = host.at("srv");
-    let mount = image(host, "mkfs.btrfs", "btrfs-progs", &srv, "loop");
+    let mount = image(host, &["mkfs.btrfs"], "btrfs-progs", "loop");
     let path = srv.join(subvolume);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     run("btrfs", ["subvolume".as_ref(), "create".as_ref(), path.as_os_str()]);
@@ -171,7 +172,7 @@ fn btrfs(host: &Host, subvolume: &str) -> Vec<Mount> {
 fn xfs(host: &Host, project: &str) -> Vec<Mount> {
     need("chattr", "e2fsprogs");
     let srv = host.at("srv");
-    let mount = image(host, "mkfs.xfs", "xfsprogs", &srv, "loop");
+    let mount = image(host, &["mkfs.xfs"], "xfsprogs", "loop");
     let path = srv.join(project);
     fs::create_dir_all(&path).unwrap();
     run("chattr", ["-p".as_ref(), "42".as_ref(), "+P".as_ref(), path.as_os_str()]);

@@ -1,5 +1,6 @@
 //! The staging areas of a push: that of the work directory, and one more in every part of the
-//! destination that a rename from there does not reach (another mount, file system or project).
+//! destination that a rename from there does not reach (another mount, file system or project), or
+//! where files get another owner, group, access list or label.
 //!
 //! Such an area is a directory with a work directory's name, so it is never scanned or sent. It is
 //! recorded before it is made: the next push removes what a killed one left.
@@ -56,9 +57,19 @@ impl<'w> Areas<'w> {
         Ok(self.trial.clone())
     }
 
-    /// Whether there is any besides the work directory's.
-    pub fn has_others(&self) -> bool {
-        !self.roots.is_empty()
+    /// Number of those besides the work directory's.
+    pub fn count(&self) -> usize {
+        self.roots.len()
+    }
+
+    /// The directories that have an area of their own.
+    pub fn roots(&self) -> impl Iterator<Item = &Option<RelPath>> {
+        self.roots.iter()
+    }
+
+    /// The work directory's area.
+    pub fn stage(&self) -> BorrowedFd<'_> {
+        self.work.stage()
     }
 
     /// The directory whose area is used for the entries of `dir`; `None` for the work directory's.
@@ -97,7 +108,9 @@ impl<'w> Areas<'w> {
     /// Makes an area in `root`, for what is below it.
     pub fn add(&mut self, tree: &mut OpenTree, root: Option<RelPath>) -> io::Result<()> {
         if self.roots.len() >= MOST {
-            return Err(io::Error::other(format!("more than {MOST} mounts and projects")));
+            return Err(io::Error::other(format!(
+                "more than {MOST} mounts, projects, groups and access lists"
+            )));
         }
         self.record(&self.name, root.as_ref())?;
         make_dir(tree.dir(root.as_ref())?, self.name.as_bytes(), 0o700)?;

@@ -3,12 +3,12 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, FileAction};
 use assetsync_tree::{OpenTree, set_mode, set_mtime, set_mtime_at};
-use rustix::fs::{Mode, OFlags, fstat, openat, symlinkat};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, chownat, fstat, openat, symlinkat};
 use rustix::process::geteuid;
 
 use super::areas::Areas;
@@ -44,6 +44,7 @@ fn prepare_one(
         ActionKind::Symlink { target, mtime } => {
             let (area, name) = (areas.of(tree, &action.path)?, link_name(stage, position));
             symlinkat(target.as_slice(), area, &name)?;
+            give_link(area, &name)?;
             match set_mtime_at(area, name.as_bytes(), *mtime) {
                 // Its time is no content, and sshfs sets that of what it leads to.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -57,6 +58,16 @@ fn prepare_one(
         }
         _ => Ok(()),
     }
+}
+
+/// Gives a link that root made to the owner of the area.
+fn give_link(area: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+    let like = fstat(area)?;
+    if !geteuid().is_root() || like.st_uid == 0 {
+        return Ok(());
+    }
+    let (uid, gid) = (Uid::from_raw(like.st_uid), Gid::from_raw(like.st_gid));
+    Ok(chownat(area, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 fn copy(

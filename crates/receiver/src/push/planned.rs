@@ -49,9 +49,9 @@ impl<'p> Planned<'p> {
         let used = plan.used_partials()?;
         context.stage.remove_unused(partials, &used).map_err(AgentError::WorkFiles)?;
         copy_foreign_files(plan, &mut context.tree)?;
-        check_plan(plan, &mut context.tree, &mut context.areas)?;
+        check_plan(plan, &mut context.tree, &mut context.areas, is_whole)?;
         match &context.exchange_path {
-            Some(path) if context.areas.has_others() => Err(exchange::out_of_reach(path).into()),
+            Some(path) if context.areas.count() > 0 => Err(exchange::out_of_reach(path).into()),
             _ => Ok(()),
         }
     }

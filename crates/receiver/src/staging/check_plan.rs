@@ -18,11 +18,13 @@ use crate::survey::agent_statistics::free_bytes;
 const NAMED: usize = 10;
 
 /// Refuses a plan that does not fit on the disk, replaces what the survey lists under another name,
-/// or that can't be published; makes the staging areas that it needs.
+/// or that can't be published; makes the staging areas that it needs. No such area can be made where
+/// the destination is published as a whole (`is_whole`).
 pub fn check_plan(
     plan: &mut PlanStore,
     tree: &mut OpenTree,
     areas: &mut Areas<'_>,
+    is_whole: bool,
 ) -> Result<(), AgentError> {
     check_free_space(plan, tree)?;
     let unreadable = |source| AgentError::Destination { path: "the destination".into(), source };
@@ -30,7 +32,7 @@ pub fn check_plan(
     if !not_new.is_empty() {
         return Err(AgentError::NotNew(not_new));
     }
-    let refused = refusals(plan, tree, areas).map_err(unreadable)?;
+    let refused = refusals(plan, tree, areas, is_whole).map_err(unreadable)?;
     if refused.is_empty() { Ok(()) } else { Err(AgentError::Refused(refused)) }
 }
 

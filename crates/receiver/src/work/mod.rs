@@ -3,6 +3,7 @@
 pub(crate) mod destination;
 pub(crate) mod error;
 mod hidden;
+pub(crate) mod inherited;
 mod lock;
 pub(crate) mod protection;
 pub(crate) mod sharing;

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use assetsync_core::work_names::INSIDE;
 use assetsync_tree::{make_dir, metadata_of_open, open_dir};
 use rustix::fs::{
     self, AtFlags, Gid, Mode, OFlags, RawMode, Stat, Uid, XattrFlags, fchmod, fchown, fgetxattr,
@@ -14,8 +13,7 @@ use rustix::fs::{
 use rustix::process::geteuid;
 
 const ACCESS_LIST: &str = "system.posix_acl_access";
-const DEFAULT_LIST: &str = "system.posix_acl_default";
-const LABEL: &str = "security.selinux";
+pub(super) const DEFAULT_LIST: &str = "system.posix_acl_default";
 
 /// Longest attribute that is compared or copied, in bytes; an access list with 500 users is
 /// shorter.
@@ -164,53 +162,11 @@ pub fn give(made: BorrowedFd<'_>, like: &Stat) -> io::Result<()> {
     Ok(fchown(made, Some(Uid::from_raw(like.st_uid)), Some(Gid::from_raw(like.st_gid)))?)
 }
 
-/// What a directory gives to everything that is made in it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Inherited {
-    group: Option<u32>,
-    default_list: Option<Vec<u8>>,
-    label: Option<Vec<u8>>,
-}
-
-impl Inherited {
-    /// What this directory gives.
-    pub fn of(dir: BorrowedFd<'_>) -> io::Result<Inherited> {
-        let stat = fstat(dir)?;
-        Ok(Inherited {
-            group: (stat.st_mode & 0o2000 != 0).then_some(stat.st_gid),
-            default_list: attribute(dir, DEFAULT_LIST),
-            label: attribute(dir, LABEL),
-        })
-    }
-}
-
-/// Opens the directory `name` in `parent`, made for this user as if it were made in `like`: what is
-/// made in it belongs to where it will be renamed to.
-pub fn make_like(like: BorrowedFd<'_>, parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
-    if Inherited::of(like)? != Inherited::of(parent)? && make_and_move(like, parent, name).is_ok() {
-        return open_dir(parent, name.as_bytes());
-    }
-    match make_dir(parent, name.as_bytes(), 0o700) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => open_dir(parent, name.as_bytes()),
-    }
-}
-
-/// Only the system itself can give a directory everything that it inherits where it is made.
-fn make_and_move(like: BorrowedFd<'_>, parent: BorrowedFd<'_>, name: &str) -> io::Result<()> {
-    let made = format!("{INSIDE}-new");
-    let _ = unlinkat(like, &made, AtFlags::REMOVEDIR);
-    make_dir(like, made.as_bytes(), 0o700)?;
-    let moved = fs::renameat_with(like, &made, parent, name, fs::RenameFlags::NOREPLACE);
-    if moved.is_err() {
-        let _ = unlinkat(like, &made, AtFlags::REMOVEDIR);
-    }
-    Ok(moved?)
-}
-
-fn attribute(dir: BorrowedFd<'_>, name: &str) -> Option<Vec<u8>> {
+/// An extended attribute, if there is one of no more bytes than are compared.
+pub(super) fn attribute(dir: BorrowedFd<'_>, name: &str) -> Option<Vec<u8>> {
     let mut value = vec![0; ATTRIBUTE_BYTES];
     let length = fgetxattr(dir, name, &mut value[..]).ok()?;
     value.truncate(length);
+    value.shrink_to_fit();
     Some(value)
 }

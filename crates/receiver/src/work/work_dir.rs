@@ -19,8 +19,9 @@ use rustix::fs::{self, AtFlags, Mode, OFlags};
 
 use super::error::WorkDirError;
 use super::hidden;
+use super::inherited::{Inherited, make_like};
 use super::lock::{Lock, NO_LOCKS, lock};
-use super::sharing::{Inherited, Sharing, create_file, give, make_like};
+use super::sharing::{Sharing, create_file, give};
 
 /// A work directory that is only read.
 pub struct Existing {

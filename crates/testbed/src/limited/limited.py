@@ -11,6 +11,7 @@ except ImportError:
 
 LIMITS = set(sys.argv[3:])
 SECOND = 10**9
+LABEL = "security.selinux"
 
 
 def refuse(limit, number):
@@ -58,9 +59,11 @@ class Limited(Operations):
 
     def symlink(self, path, target):
         os.symlink(target, self.at(path))
+        self.label(path)
 
     def mkdir(self, path, mode):
         os.mkdir(self.at(path), mode)
+        self.label(path)
 
     def rmdir(self, path):
         os.rmdir(self.at(path))
@@ -89,7 +92,26 @@ class Limited(Operations):
         return os.open(self.at(path), flags)
 
     def create(self, path, mode, fi=None):
-        return os.open(self.at(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        made = os.open(self.at(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        self.label(path)
+        return made
+
+    def label(self, path):
+        """Gives what was made the type of its directory's label; the user is that of whoever made it."""
+        directory = os.path.dirname(self.at(path))
+        if "Labels" in LIMITS and LABEL in os.listxattr(directory):
+            parts = os.getxattr(directory, LABEL).split(b":")
+            os.setxattr(self.at(path), LABEL, b":".join([b"unconfined_u", *parts[1:]]), follow_symlinks=False)
+
+    def getxattr(self, path, name, position=0):
+        if "Labels" not in LIMITS or name != LABEL:
+            raise FuseOSError(errno.ENOTSUP)
+        return os.getxattr(self.at(path), name, follow_symlinks=False)
+
+    def setxattr(self, path, name, value, options, position=0):
+        if "Labels" not in LIMITS or name != LABEL:
+            raise FuseOSError(errno.ENOTSUP)
+        os.setxattr(self.at(path), name, value, follow_symlinks=False)
 
     def read(self, path, size, offset, fh):
         return os.pread(fh, size, offset)

@@ -30,6 +30,8 @@ pub enum Limit {
     NoReplacing,
     /// Sizes and free space are zero.
     NoStatistics,
+    /// No limit: what is made gets the type of its directory's SELinux label.
+    Labels,
 }
 
 /// A mounted file system with limits. Like those with the second version of FUSE's library, it

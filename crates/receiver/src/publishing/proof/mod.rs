@@ -23,30 +23,28 @@ use self::facts::{Facts, Reach, facts, mount_path, must_be_tried};
 use self::refusal::{Reason, Refusal};
 use super::areas::Areas;
 use super::publisher::Actions;
+use crate::work::inherited::Inherited;
 
 /// Most paths that are named.
 const NAMED: usize = 10;
 
-/// Returns what can't be published, at most ten paths; makes the areas that are needed.
+/// Returns what can't be published, at most ten paths; makes the areas that are needed. If
+/// the destination is published as a whole (`is_whole`), what its directories give to files does
+/// not count.
 pub fn refusals(
     plan: &mut dyn Actions,
     tree: &mut OpenTree,
     areas: &mut Areas<'_>,
+    is_whole: bool,
 ) -> io::Result<Vec<Refusal>> {
-    let reach = facts(areas.area(tree, None)?, b"")?.reach;
-    let reaches = BTreeMap::new();
-    let (me, refused) = (geteuid(), Vec::new());
-    let mut proof =
-        Proof { tree, areas, me, reach, reaches, dir: None, replaced: None, going: None, refused };
-    for position in 0..plan.count() {
-        let Some(action) = plan.action(position)? else { break };
-        let existing = action.known.map(|known| plan.existing(known)).transpose()?.flatten();
-        proof.action(&action, existing.map(|entry| entry.kind).as_ref())?;
-        if proof.refused.len() >= NAMED {
-            break;
+    // An area may be above a directory that was looked at before, and is in another region.
+    loop {
+        let count = areas.count();
+        let refused = Proof::new(tree, areas, is_whole)?.run(plan)?;
+        if !refused.is_empty() || areas.count() == count {
+            return Ok(refused);
         }
     }
-    Ok(proof.refused)
 }
 
 /// A directory whose entries the plan changes.
@@ -58,14 +56,29 @@ struct ProvenDir {
     has_area: bool,
 }
 
+/// Directories between which staged files can be renamed, and have what they get in each.
+#[derive(PartialEq, Eq)]
+struct Region {
+    reach: Reach,
+    inherited: Option<Inherited>,
+}
+
+impl Region {
+    fn of(dir: BorrowedFd<'_>, is_whole: bool) -> io::Result<Region> {
+        let inherited = if is_whole { None } else { Some(Inherited::of(dir)?) };
+        Ok(Region { reach: facts(dir, b"")?.reach, inherited })
+    }
+}
+
 struct Proof<'a, 'w> {
     tree: &'a mut OpenTree,
     areas: &'a mut Areas<'w>,
+    is_whole: bool,
     me: Uid,
-    /// What renames from the work directory reach.
-    reach: Reach,
-    /// What renames from the other areas reach, by their roots.
-    reaches: BTreeMap<Option<RelPath>, Reach>,
+    /// That of the work directory's area.
+    region: Region,
+    /// Those of the other areas, by their roots.
+    regions: BTreeMap<Option<RelPath>, Region>,
     /// The directory of the last action.
     dir: Option<ProvenDir>,
     /// The last directory that is replaced by something else.
@@ -75,7 +88,34 @@ struct Proof<'a, 'w> {
     refused: Vec<Refusal>,
 }
 
-impl Proof<'_, '_> {
+impl<'a, 'w> Proof<'a, 'w> {
+    fn new(
+        tree: &'a mut OpenTree,
+        areas: &'a mut Areas<'w>,
+        is_whole: bool,
+    ) -> io::Result<Proof<'a, 'w>> {
+        let mut regions = BTreeMap::new();
+        for root in areas.roots() {
+            regions.insert(root.clone(), Region::of(tree.dir(root.as_ref())?, is_whole)?);
+        }
+        let region = Region::of(areas.stage(), is_whole)?;
+        let (me, refused) = (geteuid(), Vec::new());
+        let (dir, replaced, going) = (None, None, None);
+        Ok(Proof { tree, areas, is_whole, me, region, regions, dir, replaced, going, refused })
+    }
+
+    fn run(mut self, plan: &mut dyn Actions) -> io::Result<Vec<Refusal>> {
+        for position in 0..plan.count() {
+            let Some(action) = plan.action(position)? else { break };
+            let existing = action.known.map(|known| plan.existing(known)).transpose()?.flatten();
+            self.action(&action, existing.map(|entry| entry.kind).as_ref())?;
+            if self.refused.len() >= NAMED {
+                break;
+            }
+        }
+        Ok(self.refused)
+    }
+
     fn action(&mut self, action: &Action, existing: Option<&Kind>) -> io::Result<()> {
         let path = &action.path;
         if is_in_place(action, existing) {
@@ -162,7 +202,7 @@ impl Proof<'_, '_> {
         let found = *found;
         if needs_area
             && !std::mem::replace(has_area, true)
-            && let Err(error) = self.place(dir.as_ref(), &found)
+            && let Err(error) = self.place(dir.as_ref())
         {
             self.refuse(dir.as_ref(), found.reach, Reason::Unreachable(error));
         }
@@ -192,32 +232,34 @@ impl Proof<'_, '_> {
     }
 
     /// Makes sure that there is an area from which entries can be renamed into `dir`.
-    fn place(&mut self, dir: Option<&RelPath>, found: &Facts) -> io::Result<()> {
+    fn place(&mut self, dir: Option<&RelPath>) -> io::Result<()> {
         let root = self.areas.root_of(dir).cloned();
-        let reach = root.and_then(|root| self.reaches.get(&root).copied()).unwrap_or(self.reach);
-        if reach != found.reach {
-            let top = self.top(dir, found.reach)?;
+        let of_area = root.and_then(|root| self.regions.get(&root)).unwrap_or(&self.region);
+        let region = Region::of(self.tree.dir(dir)?, self.is_whole)?;
+        if *of_area != region {
+            let top = self.top(dir, &region)?;
             // The top may not be writable, even if this directory is.
-            return self.add(top.as_ref(), found.reach).or_else(|_| self.add(dir, found.reach));
+            return self.add(top.as_ref()).or_else(|_| self.add(dir));
         }
         if must_be_tried(self.tree.dir(dir)?) && !self.try_rename(dir)? {
-            return self.add(dir, found.reach);
+            return self.add(dir);
         }
         Ok(())
     }
 
-    fn add(&mut self, root: Option<&RelPath>, reach: Reach) -> io::Result<()> {
+    fn add(&mut self, root: Option<&RelPath>) -> io::Result<()> {
         self.areas.add(self.tree, root.cloned())?;
-        self.reaches.insert(root.cloned(), reach);
+        let region = Region::of(self.tree.dir(root)?, self.is_whole)?;
+        self.regions.insert(root.cloned(), region);
         Ok(())
     }
 
-    /// The topmost directory above `dir` that is within the same reach.
-    fn top(&mut self, dir: Option<&RelPath>, reach: Reach) -> io::Result<Option<RelPath>> {
+    /// The topmost directory above `dir` that is in the same region.
+    fn top(&mut self, dir: Option<&RelPath>, region: &Region) -> io::Result<Option<RelPath>> {
         let mut top = dir.cloned();
         while let Some(below) = &top {
             let above = below.parent();
-            if facts(self.tree.dir(above.as_ref())?, b"")?.reach != reach {
+            if Region::of(self.tree.dir(above.as_ref())?, self.is_whole)? != *region {
                 break;
             }
             top = above;
