@@ -10,6 +10,7 @@ use std::path::Path;
 use assetsync_core::delta::{Signature, SignatureSpec, sign};
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::{Entry, Kind, Mtime};
+use assetsync_core::index::Index;
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{ActionKind, ActionPath, FileAction, PublishRank, WireAction};
@@ -284,7 +285,7 @@ fn conversation(destination: &Path, content: &[u8]) -> Vec<u8> {
     }
     outbox.send(&ToAgent::PlanEnd);
     for action in 0..1000 {
-        outbox.send(&ToAgent::FileStart { action });
+        outbox.send(&ToAgent::FileStart { action: Index::new(action) });
         content
             .chunks(limits::LITERAL_BYTES)
             .for_each(|piece| outbox.send(&ToAgent::Literal(piece)));

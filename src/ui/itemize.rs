@@ -48,6 +48,7 @@ fn file_code(file: &FileAction, is_new: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use assetsync_core::entry::Mtime;
+    use assetsync_core::index::Index;
     use assetsync_core::path::RelPath;
     use assetsync_core::plan::PublishRank;
     use assetsync_core::recipe::{Basis, Reference};
@@ -70,9 +71,9 @@ mod tests {
     fn lines_are_as_in_rsync() {
         let link = || ActionKind::Symlink { target: b"to\x1b".to_vec(), mtime: Mtime::default() };
         let (copy, delta) = (
-            Recipe::Copy { from: Basis::Existing(0) },
+            Recipe::Copy { from: Basis::Existing(Index::new(0)) },
             Recipe::Delta {
-                reference: Reference { basis: Basis::Existing(0), rewritten: false },
+                reference: Reference { basis: Basis::Existing(Index::new(0)), rewritten: false },
                 block_bytes: 1024,
             },
         );
@@ -89,6 +90,7 @@ mod tests {
             (Some(1), ActionKind::Delete, "*deleting   a\\nb"),
         ];
         for (known, what, expected) in rows {
+            let known = known.map(Index::new);
             let action = Action { path: RelPath::new(b"a\nb").unwrap(), known, what };
             assert_eq!(line(&action), expected);
             assert_eq!(code(&action).len(), 11);

@@ -7,6 +7,7 @@
 pub mod delta;
 pub mod digest;
 pub mod entry;
+pub mod index;
 pub mod limits;
 pub mod path;
 pub mod plan;

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use crate::digest::Digest;
 use crate::entry::Mtime;
+use crate::index::{ActionList, EntryIndex, Index, Indices, Listed, RenameIndex, RenameList};
 use crate::path::RelPath;
 use crate::recipe::{Basis, Recipe, Reference};
 
@@ -24,6 +25,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The indices of all actions.
+    pub fn indices(&self) -> Indices<ActionList> {
+        Index::range(0..self.actions.len() as u32)
+    }
+
     /// The new spellings of paths that the destination spells differently.
     pub fn respelled(&self) -> HashSet<&RelPath> {
         let to = |action| match action {
@@ -35,13 +41,13 @@ impl Plan {
 
     /// The wire actions.
     pub fn wire_actions(&self) -> impl Iterator<Item = WireAction> {
-        let mut renames = self.renames.iter().enumerate().peekable();
+        let mut renames = Index::enumerate(&self.renames).peekable();
         self.actions.iter().map(move |action| {
             while renames.next_if(|(_, (path, _))| *path < action.path).is_some() {}
             let renamed = renames.next_if(|(_, (path, _))| *path == action.path);
             let place = match (action.known, renamed) {
                 (Some(known), _) => ActionPath::Existing(known),
-                (None, Some((at, _))) => ActionPath::Renamed(at as u32),
+                (None, Some((at, _))) => ActionPath::Renamed(at),
                 (None, None) => ActionPath::New(action.path.clone()),
             };
             WireAction { place, what: action.what.clone() }
@@ -55,9 +61,13 @@ pub struct Action {
     /// The path.
     pub path: RelPath,
     /// Index of the same path in the [`State`](crate::state::State), if the destination has it.
-    pub known: Option<u32>,
+    pub known: Option<EntryIndex>,
     /// The action.
     pub what: ActionKind,
+}
+
+impl Listed for Action {
+    type List = ActionList;
 }
 
 /// An action, without its path.
@@ -143,15 +153,19 @@ pub struct WireAction {
     pub what: ActionKind,
 }
 
+impl Listed for WireAction {
+    type List = ActionList;
+}
+
 /// A path, or the index of one that both sides have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActionPath {
     /// A path that the destination does not have.
     New(RelPath),
     /// The path with this index in the [`State`](crate::state::State).
-    Existing(u32),
+    Existing(EntryIndex),
     /// The new path of the [`Rename`] with this index.
-    Renamed(u32),
+    Renamed(RenameIndex),
 }
 
 /// A range of a reference that a zstd frame has in its prefix.
@@ -169,13 +183,22 @@ pub struct PrefixPart {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rename {
     /// Index of the old path in the [`State`](crate::state::State).
-    pub known: u32,
+    pub known: EntryIndex,
     /// Start of the fingerprint in the old path, in bytes.
     pub start: u16,
     /// Its length there, in bytes.
     pub length: u8,
     /// The new fingerprint.
     pub new: Vec<u8>,
+}
+
+impl Listed for Rename {
+    type List = RenameList;
+}
+
+/// Pairs of a new path and how it comes from an old one.
+impl Listed for (RelPath, Rename) {
+    type List = RenameList;
 }
 
 impl Rename {

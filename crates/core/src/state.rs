@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::digest::{Digest, ShortDigest};
 use crate::entry::Entry;
+use crate::index::{EntryList, Index, Indices, Listed, PartialList, RetainedList};
 
 /// One entry of the destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,10 @@ pub struct RemoteEntry {
     pub entry: Entry,
     /// Its content's digest, if the agent knows it for certain.
     pub digest: Option<ShortDigest>,
+}
+
+impl Listed for RemoteEntry {
+    type List = EntryList;
 }
 
 /// A verified file in the staging area that an interrupted push did not publish.
@@ -23,6 +28,10 @@ pub struct Partial {
     pub size: u64,
 }
 
+impl Listed for Partial {
+    type List = PartialList;
+}
+
 /// A content that is retained in the work directory; files can be copied from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetainedContent {
@@ -32,6 +41,10 @@ pub struct RetainedContent {
     pub size: u64,
 }
 
+impl Listed for RetainedContent {
+    type List = RetainedList;
+}
+
 /// The destination before a push, in tree order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
@@ -39,6 +52,13 @@ pub struct State {
     pub entries: Vec<RemoteEntry>,
     /// The partials; a plan names them by their index here.
     pub partials: Vec<Partial>,
+}
+
+impl State {
+    /// The indices of all entries.
+    pub fn indices(&self) -> Indices<EntryList> {
+        Index::range(0..self.entries.len() as u32)
+    }
 }
 
 /// Hash of a state: the first 16 bytes of the BLAKE3 of all its entries, encoded as on the wire

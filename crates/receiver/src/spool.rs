@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use assetsync_core::index::{Index, Indices, Listed};
 use assetsync_core::protocol::{CodecContext, DecodeError, Fields};
 use tempfile::SpooledTempFile;
 
@@ -23,7 +24,7 @@ const CHUNK: usize = 16 * 1024;
 const KEPT: usize = 16;
 
 /// The coding of an item.
-pub trait Item: Clone {
+pub trait Item: Clone + Listed {
     /// Appends the item; it may depend on the ones before through `codec_context`.
     fn put(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext);
     /// Reads an item.
@@ -87,6 +88,11 @@ impl<T: Item> Spool<T> {
         self.count == 0
     }
 
+    /// The indices of all items.
+    pub fn indices(&self) -> Indices<T::List> {
+        Index::range(0..self.count)
+    }
+
     /// Adds an item. All items are added before the first is read.
     pub fn push(&mut self, item: &T) -> io::Result<()> {
         if self.count.is_multiple_of(STRIDE) {
@@ -107,7 +113,8 @@ impl<T: Item> Spool<T> {
     }
 
     /// The item with this index. Fast near the last ones that were read.
-    pub fn get(&mut self, position: u32) -> io::Result<Option<T>> {
+    pub fn get(&mut self, index: Index<T::List>) -> io::Result<Option<T>> {
+        let position = index.number();
         if position >= self.count {
             return Ok(None);
         }
@@ -162,12 +169,16 @@ mod tests {
             let mut spool = Spool::new(dir.path());
             (0..count).for_each(|number| spool.push(&action(number)).unwrap());
             for number in 0..count {
-                assert_eq!(spool.get(number).unwrap(), Some(action(number)));
+                assert_eq!(spool.get(Index::new(number)).unwrap(), Some(action(number)));
             }
             for number in (0..count).rev().step_by(37).chain((0..count).step_by(91)) {
-                assert_eq!(spool.get(number).unwrap(), Some(action(number)), "{number} of {count}");
+                assert_eq!(
+                    spool.get(Index::new(number)).unwrap(),
+                    Some(action(number)),
+                    "{number} of {count}"
+                );
             }
-            assert_eq!(spool.get(count).unwrap(), None);
+            assert_eq!(spool.get(Index::new(count)).unwrap(), None);
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }

@@ -3,6 +3,7 @@
 
 use super::codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
 use crate::entry::Mtime;
+use crate::index::{EntryIndex, EntryList, Index, List, RenameIndex, RenameList};
 use crate::limits;
 use crate::path::RelPath;
 
@@ -53,33 +54,34 @@ impl CodecContext {
     }
 
     /// An index into the state, as the distance from the last one.
-    pub(super) fn put_known(&mut self, out: &mut Vec<u8>, known: u32) {
-        put_signed(out, i64::from(known) - i64::from(self.known));
-        self.known = known;
+    pub(super) fn put_known(&mut self, out: &mut Vec<u8>, known: EntryIndex) {
+        put_signed(out, i64::from(known.number()) - i64::from(self.known));
+        self.known = known.number();
     }
 
-    pub(super) fn known(&mut self, fields: &mut Fields<'_>) -> Result<u32, DecodeError> {
-        self.known = position_after(self.known, limits::ENTRIES, fields)?;
-        Ok(self.known)
+    pub(super) fn known(&mut self, fields: &mut Fields<'_>) -> Result<EntryIndex, DecodeError> {
+        self.known = position_after(self.known, EntryList::LIMIT, fields)?;
+        Ok(Index::new(self.known))
     }
 
     /// An index into the renames, as the distance from the one after the last.
-    pub(super) fn put_renamed(&mut self, out: &mut Vec<u8>, renamed: u32) {
+    pub(super) fn put_renamed(&mut self, out: &mut Vec<u8>, renamed: RenameIndex) {
+        let renamed = renamed.number();
         put_signed(out, i64::from(renamed) - i64::from(self.renamed));
         self.renamed = renamed.saturating_add(1);
     }
 
-    pub(super) fn renamed(&mut self, fields: &mut Fields<'_>) -> Result<u32, DecodeError> {
-        let renamed = position_after(self.renamed, limits::RENAMES as u64, fields)?;
+    pub(super) fn renamed(&mut self, fields: &mut Fields<'_>) -> Result<RenameIndex, DecodeError> {
+        let renamed = position_after(self.renamed, RenameList::LIMIT, fields)?;
         self.renamed = renamed.saturating_add(1);
-        Ok(renamed)
+        Ok(Index::new(renamed))
     }
 
     /// Reads an index, and returns the context to be used once the whole message has been read.
     pub(super) fn peek_known(
         &self,
         fields: &mut Fields<'_>,
-    ) -> Result<(u32, CodecContext), DecodeError> {
+    ) -> Result<(EntryIndex, CodecContext), DecodeError> {
         let mut codec_context = self.clone();
         Ok((codec_context.known(fields)?, codec_context))
     }

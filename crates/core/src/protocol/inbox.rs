@@ -249,13 +249,15 @@ fn decompressor(prefix: &[u8]) -> std::io::Result<Decoder<'static>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::Index;
     use crate::protocol::{Outbox, ToAgent, put_frame};
 
     fn send_all(outbox: &mut Outbox) {
         outbox.send(&ToAgent::Literal(&[7; 1000]));
         outbox.send(&ToAgent::Stored { length: 70_000 });
         outbox.send_stored(&[5; 70_000]);
-        (0..5000).for_each(|action| outbox.send(&ToAgent::FileStart { action }));
+        (0..5000)
+            .for_each(|action| outbox.send(&ToAgent::FileStart { action: Index::new(action) }));
         (0..40).for_each(|_| outbox.send(&ToAgent::Literal(&[0; limits::LITERAL_BYTES])));
         outbox.tune(9, 22).unwrap();
         outbox.send(&ToAgent::Quit);
@@ -294,7 +296,7 @@ mod tests {
     #[test]
     fn damaged_bytes_never_panic() {
         let mut outbox = Outbox::new(3).unwrap();
-        (0..50).for_each(|action| outbox.send(&ToAgent::FileStart { action }));
+        (0..50).for_each(|action| outbox.send(&ToAgent::FileStart { action: Index::new(action) }));
         outbox.send(&ToAgent::Literal(b"some literal text, some literal text"));
         outbox.flush();
         let bytes = outbox.take();

@@ -248,6 +248,7 @@ pub(super) fn decode_rename(
 mod tests {
     use super::*;
     use crate::entry::Mtime;
+    use crate::index::Index;
     use crate::recipe::{Basis, Reference};
 
     fn path(text: &str) -> RelPath {
@@ -304,34 +305,34 @@ mod tests {
                 rank: PublishRank::ALL[digest as usize],
             })
         };
-        let reference = Reference { basis: Basis::Existing(7), rewritten: true };
+        let reference = Reference { basis: Basis::Existing(Index::new(7)), rewritten: true };
         let delta = Recipe::Delta { reference, block_bytes: 1024 };
         let wire_actions = [
             WireAction { place: ActionPath::New(path("d")), what: ActionKind::Dir { mode: 0o700 } },
             WireAction { place: ActionPath::New(path("d/x")), what: file(Recipe::Whole, 1) },
-            WireAction { place: ActionPath::Existing(70_000), what: file(delta, 1) },
+            WireAction { place: ActionPath::Existing(Index::new(70_000)), what: file(delta, 1) },
             WireAction {
-                place: ActionPath::Renamed(5),
+                place: ActionPath::Renamed(Index::new(5)),
                 what: file(Recipe::Patch { reference }, 1),
             },
             WireAction {
-                place: ActionPath::Renamed(6),
-                what: file(Recipe::Rewrite { basis: Basis::Existing(1) }, 1),
+                place: ActionPath::Renamed(Index::new(6)),
+                what: file(Recipe::Rewrite { basis: Basis::Existing(Index::new(1)) }, 1),
             },
             WireAction {
-                place: ActionPath::Renamed(2),
-                what: file(Recipe::Regzip { plain: Basis::Planned(2) }, 3),
+                place: ActionPath::Renamed(Index::new(2)),
+                what: file(Recipe::Regzip { plain: Basis::Planned(Index::new(2)) }, 3),
             },
-            WireAction { place: ActionPath::Existing(3), what: file(Recipe::Touch, 0) },
+            WireAction { place: ActionPath::Existing(Index::new(3)), what: file(Recipe::Touch, 0) },
             WireAction {
                 place: ActionPath::New(path("e")),
-                what: file(Recipe::Copy { from: Basis::Planned(1) }, 2),
+                what: file(Recipe::Copy { from: Basis::Planned(Index::new(1)) }, 2),
             },
             WireAction {
                 place: ActionPath::New(path("l")),
                 what: ActionKind::Symlink { target: b"x".to_vec(), mtime },
             },
-            WireAction { place: ActionPath::Existing(4), what: ActionKind::Delete },
+            WireAction { place: ActionPath::Existing(Index::new(4)), what: ActionKind::Delete },
         ];
         let (mut out, mut codec_context) = (Vec::new(), CodecContext::default());
         wire_actions.iter().for_each(|action| put_action(&mut out, action, &mut codec_context));

@@ -3,8 +3,9 @@
 
 use std::fmt::Debug;
 
-use super::codec::{DecodeError, Fields};
+use super::codec::{DecodeError, Fields, put_number};
 use super::codec_context::CodecContext;
+use crate::index::{Index, List};
 use crate::limits;
 
 /// Messages of one direction: [`ToAgent`](super::ToAgent) or [`ToSender`](super::ToSender).
@@ -51,9 +52,14 @@ pub(super) fn unknown_tag(tag: u8) -> DecodeError {
     DecodeError::Unknown { what: "message", value: u64::from(tag) }
 }
 
-/// Reads an index into a plan or state.
-pub(super) fn decode_index(fields: &mut Fields<'_>) -> Result<u32, DecodeError> {
-    Ok(fields.bounded("position", limits::ENTRIES)? as u32)
+/// Appends an index.
+pub(super) fn put_index<L>(out: &mut Vec<u8>, index: Index<L>) {
+    put_number(out, u64::from(index.number()));
+}
+
+/// Reads an index within the limit of its list.
+pub(super) fn decode_index<L: List>(fields: &mut Fields<'_>) -> Result<Index<L>, DecodeError> {
+    Ok(Index::new(fields.bounded("position", L::LIMIT)? as u32))
 }
 
 /// Reads a number of entries.

@@ -4,6 +4,7 @@ use super::*;
 use crate::delta::SignatureSpec;
 use crate::digest::{Digest, ShortDigest};
 use crate::entry::{Entry, Kind, Mtime};
+use crate::index::Index;
 use crate::path::RelPath;
 use crate::plan::{
     ActionKind, ActionPath, FileAction, PrefixPart, PublishRank, Rename, WireAction,
@@ -43,15 +44,15 @@ pub(crate) fn to_agent() -> Vec<(ToAgent<'static>, Vec<u8>)> {
     let (short, d32, e16) = (SHORT, D32, E16);
     let eight = ShortDigest([[0xee; 8], [0; 8]].concat().try_into().unwrap());
     let action = |place, what| ToAgent::Action(WireAction { place, what });
-    let reference = Reference { basis: Basis::Partial(2), rewritten: false };
+    let reference = Reference { basis: Basis::Partial(Index::new(2)), rewritten: false };
     let delta = Recipe::Delta { reference, block_bytes: 1024 };
-    let rewritten = Reference { basis: Basis::Existing(2), rewritten: true };
-    let rename = Rename { known: 3, start: 5, length: 2, new: b"xyz".to_vec() };
+    let rewritten = Reference { basis: Basis::Existing(Index::new(2)), rewritten: true };
+    let rename = Rename { known: Index::new(3), start: 5, length: 2, new: b"xyz".to_vec() };
     let part = PrefixPart { reference: rewritten, offset: 300, length: 9 };
     vec![
         (
             ToAgent::Query(Query {
-                known: 3,
+                known: Index::new(3),
                 expected: Some(short),
                 signature: Some(spec),
                 rewritten: false,
@@ -60,7 +61,7 @@ pub(crate) fn to_agent() -> Vec<(ToAgent<'static>, Vec<u8>)> {
         ),
         (
             ToAgent::Query(Query {
-                known: 3,
+                known: Index::new(3),
                 expected: Some(eight),
                 signature: None,
                 rewritten: true,
@@ -74,37 +75,49 @@ pub(crate) fn to_agent() -> Vec<(ToAgent<'static>, Vec<u8>)> {
             vec![3, 1, 0, 1, b'd', 0xc0, 3],
         ),
         (
-            action(ActionPath::Existing(2), file(Recipe::Whole)),
+            action(ActionPath::Existing(Index::new(2)), file(Recipe::Whole)),
             [&[3, 96, 4, 0xa4, 3, 2, 0xac, 2, 4, 5][..], &d32].concat(),
         ),
         (
-            action(ActionPath::Existing(0), file(delta)),
+            action(ActionPath::Existing(Index::new(0)), file(delta)),
             [&[3, 96, 0, 0xa4, 3, 2, 0xac, 2, 3, 1, 2, 0x80, 8, 5][..], &d32].concat(),
         ),
         (
-            action(ActionPath::Renamed(1), file(Recipe::Patch { reference: rewritten })),
+            action(
+                ActionPath::Renamed(Index::new(1)),
+                file(Recipe::Patch { reference: rewritten }),
+            ),
             [&[3, 160, 2, 0xa4, 3, 2, 0xac, 2, 14, 0, 2, 5][..], &d32].concat(),
         ),
         (
-            action(ActionPath::Existing(0), file(Recipe::Rewrite { basis: Basis::Existing(2) })),
+            action(
+                ActionPath::Existing(Index::new(0)),
+                file(Recipe::Rewrite { basis: Basis::Existing(Index::new(2)) }),
+            ),
             [&[3, 96, 0, 0xa4, 3, 2, 0xac, 2, 5, 0, 2, 5][..], &d32].concat(),
         ),
         (
-            action(ActionPath::Existing(0), file(Recipe::Regzip { plain: Basis::Planned(2) })),
+            action(
+                ActionPath::Existing(Index::new(0)),
+                file(Recipe::Regzip { plain: Basis::Planned(Index::new(2)) }),
+            ),
             [&[3, 96, 0, 0xa4, 3, 2, 0xac, 2, 7, 2, 2, 5][..], &d32].concat(),
         ),
-        (action(ActionPath::Existing(1), ActionKind::Delete), vec![3, 67, 2]),
-        (action(ActionPath::Existing(1), ActionKind::Prune), vec![3, 99, 2]),
+        (action(ActionPath::Existing(Index::new(1)), ActionKind::Delete), vec![3, 67, 2]),
+        (action(ActionPath::Existing(Index::new(1)), ActionKind::Prune), vec![3, 99, 2]),
         (
-            action(ActionPath::Existing(1), ActionKind::Respell { to: path("ab") }),
+            action(ActionPath::Existing(Index::new(1)), ActionKind::Respell { to: path("ab") }),
             vec![3, 75, 2, 2, b'a', b'b'],
         ),
         (
-            action(ActionPath::Existing(0), file(Recipe::Copy { from: Basis::Retained(2) })),
+            action(
+                ActionPath::Existing(Index::new(0)),
+                file(Recipe::Copy { from: Basis::Retained(Index::new(2)) }),
+            ),
             [&[3, 96, 0, 0xa4, 3, 2, 0xac, 2, 2, 3, 2, 5][..], &d32].concat(),
         ),
         (ToAgent::PlanEnd, vec![4]),
-        (ToAgent::FileStart { action: 7 }, vec![5, 7]),
+        (ToAgent::FileStart { action: Index::new(7) }, vec![5, 7]),
         (ToAgent::Literal(b"abc"), vec![6, 3, b'a', b'b', b'c']),
         (ToAgent::Copy { offset: 10, length: 3 }, vec![7, 20, 3]),
         (ToAgent::Stored { length: 300 }, vec![8, 0xac, 2]),
@@ -112,7 +125,7 @@ pub(crate) fn to_agent() -> Vec<(ToAgent<'static>, Vec<u8>)> {
         (ToAgent::FileAbort, vec![10]),
         (ToAgent::ContentEnd { publish: true }, vec![11, 1]),
         (
-            ToAgent::Amend { action: 1, size: 5, mtime: MTIME, digest: Digest(d32) },
+            ToAgent::Amend { action: Index::new(1), size: 5, mtime: MTIME, digest: Digest(d32) },
             [&[12, 1, 5, 2, 0xac, 2][..], &d32].concat(),
         ),
         (ToAgent::Publish, vec![13]),
@@ -124,8 +137,11 @@ pub(crate) fn to_agent() -> Vec<(ToAgent<'static>, Vec<u8>)> {
         ),
         (ToAgent::PrefixPart(part), vec![17, 8, 0, 2, 0xac, 2, 9]),
         (ToAgent::Prefix { check: [7; 8] }, [&[18][..], &[7; 8]].concat()),
-        (ToAgent::Retain { known: 300, digest: Digest(d32) }, [&[19, 0xac, 2][..], &d32].concat()),
-        (ToAgent::DropRetained { retained_contents: 3 }, vec![20, 3]),
+        (
+            ToAgent::Retain { known: Index::new(300), digest: Digest(d32) },
+            [&[19, 0xac, 2][..], &d32].concat(),
+        ),
+        (ToAgent::DropRetained { retained_contents: Index::new(3) }, vec![20, 3]),
         (ToAgent::History { keep: 300 }, vec![21, 0xac, 2]),
         (ToAgent::HistoryChunk(b"h"), vec![22, 1, b'h']),
         (ToAgent::Prune, vec![23]),
@@ -165,7 +181,7 @@ pub(crate) fn to_sender() -> Vec<(ToSender<'static>, Vec<u8>)> {
         (ToSender::Blocks(b"x"), vec![37, 1, b'x']),
         (ToSender::Unreadable, vec![38]),
         (ToSender::AnswersEnd, vec![39]),
-        (ToSender::Failed { action: 4 }, vec![40, 4]),
+        (ToSender::Failed { action: Index::new(4) }, vec![40, 4]),
         (ToSender::StagedEnd, vec![41]),
         (ToSender::Notice(b"n"), vec![42, 1, b'n']),
         (ToSender::Published(AgentStatistics::default()), vec![43, 0, 0, 0, 0]),

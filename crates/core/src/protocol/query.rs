@@ -4,12 +4,13 @@ use super::codec::{DecodeError, Fields, put_number};
 use super::codec_context::CodecContext;
 use crate::delta::SignatureSpec;
 use crate::digest::ShortDigest;
+use crate::index::EntryIndex;
 
 /// A question about the file with index `known` in the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query {
     /// Index in the state.
-    pub known: u32,
+    pub known: EntryIndex,
     /// The expected digest; if the file has it, the answer is [`Compared`](super::ToSender). For a
     /// rewritten file only the first eight bytes are sent, the others are zero.
     pub expected: Option<ShortDigest>,

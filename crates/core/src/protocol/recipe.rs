@@ -1,6 +1,7 @@
 //! Recipes, bases and prefix parts on the wire.
 
 use super::codec::{DecodeError, Fields, put_number};
+use super::message::decode_index;
 use crate::limits;
 use crate::plan::PrefixPart;
 use crate::recipe::{Basis, Recipe, Reference};
@@ -94,23 +95,21 @@ pub(super) fn decode_prefix_part(fields: &mut Fields<'_>) -> Result<PrefixPart, 
 
 fn put_basis(out: &mut Vec<u8>, basis: Basis) {
     let (tag, position) = match basis {
-        Basis::Existing(position) => (0, position),
-        Basis::Partial(position) => (1, position),
-        Basis::Planned(position) => (2, position),
-        Basis::Retained(position) => (3, position),
+        Basis::Existing(entry) => (0, entry.number()),
+        Basis::Partial(partial) => (1, partial.number()),
+        Basis::Planned(action) => (2, action.number()),
+        Basis::Retained(content) => (3, content.number()),
     };
     out.push(tag);
     put_number(out, u64::from(position));
 }
 
 fn decode_basis(fields: &mut Fields<'_>) -> Result<Basis, DecodeError> {
-    let tag = fields.byte()?;
-    let position = fields.bounded("position", limits::ENTRIES)? as u32;
-    match tag {
-        0 => Ok(Basis::Existing(position)),
-        1 => Ok(Basis::Partial(position)),
-        2 => Ok(Basis::Planned(position)),
-        3 => Ok(Basis::Retained(position)),
+    match fields.byte()? {
+        0 => Ok(Basis::Existing(decode_index(fields)?)),
+        1 => Ok(Basis::Partial(decode_index(fields)?)),
+        2 => Ok(Basis::Planned(decode_index(fields)?)),
+        3 => Ok(Basis::Retained(decode_index(fields)?)),
         other => Err(DecodeError::Unknown { what: "basis", value: u64::from(other) }),
     }
 }

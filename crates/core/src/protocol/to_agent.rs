@@ -3,11 +3,12 @@
 use super::codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
 use super::codec_context::CodecContext;
 use super::item::{decode_action, decode_rename, put_action, put_rename, whole_path};
-use super::message::{Message, decode_bool, decode_index, decode_piece, unknown_tag};
+use super::message::{Message, decode_bool, decode_index, decode_piece, put_index, unknown_tag};
 use super::query::{Query, decode_query, put_query};
 use super::recipe::{decode_prefix_part, put_prefix_part};
 use crate::digest::Digest;
 use crate::entry::Mtime;
+use crate::index::{ActionIndex, EntryIndex, RetainedIndex};
 use crate::limits;
 use crate::path::RelPath;
 use crate::plan::{PrefixPart, Rename, WireAction};
@@ -51,7 +52,7 @@ pub enum ToAgent<'a> {
     /// Content operations for this action follow.
     FileStart {
         /// Index in the plan.
-        action: u32,
+        action: ActionIndex,
     },
     /// The next bytes of the file.
     Literal(&'a [u8]),
@@ -79,7 +80,7 @@ pub enum ToAgent<'a> {
     /// The source file changed after it was planned; its content will be sent again.
     Amend {
         /// Index in the plan.
-        action: u32,
+        action: ActionIndex,
         /// New size in bytes.
         size: u64,
         /// New modification time.
@@ -90,14 +91,14 @@ pub enum ToAgent<'a> {
     /// Keep the content of a file in the work directory before it is replaced or deleted.
     Retain {
         /// Index in the state.
-        known: u32,
+        known: EntryIndex,
         /// The content's digest; a different content is not kept.
         digest: Digest,
     },
     /// Remove a retained content when pruning.
     DropRetained {
         /// Index in the list of retained contents.
-        retained_contents: u32,
+        retained_contents: RetainedIndex,
     },
     /// A new history begins with the first bytes of the old one.
     History {
@@ -186,7 +187,7 @@ impl Message for ToAgent<'_> {
             }
             ToAgent::Query(query) => put_query(out, query, codec_context),
             ToAgent::Action(action) => put_action(out, action, codec_context),
-            ToAgent::FileStart { action } => put_number(out, u64::from(*action)),
+            ToAgent::FileStart { action } => put_index(out, *action),
             ToAgent::Literal(bytes) => put_bytes(out, bytes),
             ToAgent::Copy { offset, length } => {
                 put_signed(out, offset.wrapping_sub(codec_context.copied_to) as i64);
@@ -195,19 +196,17 @@ impl Message for ToAgent<'_> {
             }
             ToAgent::Stored { length } => put_number(out, *length),
             ToAgent::Amend { action, size, mtime, digest } => {
-                put_number(out, u64::from(*action));
+                put_index(out, *action);
                 put_number(out, *size);
                 put_signed(out, mtime.secs);
                 put_number(out, u64::from(mtime.nanos));
                 out.extend_from_slice(&digest.0);
             }
             ToAgent::Retain { known, digest } => {
-                put_number(out, u64::from(*known));
+                put_index(out, *known);
                 out.extend_from_slice(&digest.0);
             }
-            ToAgent::DropRetained { retained_contents } => {
-                put_number(out, u64::from(*retained_contents))
-            }
+            ToAgent::DropRetained { retained_contents } => put_index(out, *retained_contents),
             ToAgent::History { keep } => put_number(out, *keep),
             ToAgent::HistoryChunk(bytes) => put_bytes(out, bytes),
             ToAgent::ContentEnd { publish } => out.push(u8::from(*publish)),
@@ -266,9 +265,7 @@ fn decode_owned(
         PREFIX_PART => ToAgent::PrefixPart(decode_prefix_part(fields)?),
         PREFIX => ToAgent::Prefix { check: fields.array()? },
         RETAIN => ToAgent::Retain { known: decode_index(fields)?, digest: Digest(fields.array()?) },
-        DROP_RETAINED => ToAgent::DropRetained {
-            retained_contents: fields.bounded("position", limits::RETAINED_CONTENTS as u64)? as u32,
-        },
+        DROP_RETAINED => ToAgent::DropRetained { retained_contents: decode_index(fields)? },
         HISTORY => ToAgent::History { keep: fields.bounded("history", limits::HISTORY_BYTES)? },
         PRUNE => ToAgent::Prune,
         ALIAS => ToAgent::Alias { path: whole_path(fields)?, other: whole_path(fields)? },

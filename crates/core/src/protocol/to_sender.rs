@@ -4,8 +4,11 @@ use super::agent_statistics::{AgentStatistics, decode_statistics, put_statistics
 use super::codec::{DecodeError, Fields, put_bytes, put_number};
 use super::codec_context::CodecContext;
 use super::item::{decode_entry, put_entry};
-use super::message::{Message, decode_bool, decode_count, decode_index, decode_piece, unknown_tag};
+use super::message::{
+    Message, decode_bool, decode_count, decode_index, decode_piece, put_index, unknown_tag,
+};
 use crate::digest::{Digest, ShortDigest};
+use crate::index::ActionIndex;
 use crate::limits;
 use crate::state::{Partial, RemoteEntry, RetainedContent};
 
@@ -51,7 +54,7 @@ pub enum ToSender<'a> {
     /// The file was not staged; it has to be sent again, whole.
     Failed {
         /// Index in the plan.
-        action: u32,
+        action: ActionIndex,
     },
     /// Everything else is staged and verified.
     StagedEnd,
@@ -123,7 +126,7 @@ impl Message for ToSender<'_> {
             ToSender::Compared(same) => out.push(u8::from(*same)),
             ToSender::Signature { basis_bytes } => put_number(out, *basis_bytes),
             ToSender::Blocks(bytes) => put_bytes(out, bytes),
-            ToSender::Failed { action } => put_number(out, u64::from(*action)),
+            ToSender::Failed { action } => put_index(out, *action),
             ToSender::Notice(text) => put_bytes(out, text),
             ToSender::Published(statistics) => put_statistics(out, statistics),
             ToSender::HistoryKnown

@@ -12,6 +12,7 @@ pub use content_index::ContentIndex;
 pub use price::{RecipeInputs, signature_wanted};
 
 use crate::digest::ShortDigest;
+use crate::index::{ActionIndex, EntryIndex, PartialIndex, RetainedIndex};
 
 /// How the content of a regular file gets to its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,13 +59,13 @@ pub enum Recipe {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Basis {
     /// The file with this index in the [`State`](crate::state::State).
-    Existing(u32),
+    Existing(EntryIndex),
     /// The partial with this index in the [`State`](crate::state::State).
-    Partial(u32),
+    Partial(PartialIndex),
     /// The file of the action with this index in the same plan; that action sends content.
-    Planned(u32),
+    Planned(ActionIndex),
     /// The retained content with this index.
-    Retained(u32),
+    Retained(RetainedIndex),
 }
 
 /// Which recipes are allowed; `Keep`, `Touch` and `Whole` always are.

@@ -1,5 +1,6 @@
 //! The passes over a plan when it is published.
 
+use assetsync_core::index::{ActionIndex, Index};
 use assetsync_core::plan::PublishRank;
 
 /// The passes over the plan, in their order.
@@ -38,12 +39,12 @@ impl Pass {
     }
 
     /// The index of the `nth` action of `count` in this pass.
-    pub(super) fn position(self, nth: u32, count: u32) -> u32 {
-        match self {
+    pub(super) fn position(self, nth: u32, count: u32) -> ActionIndex {
+        Index::new(match self {
             // The deepest paths first.
             Pass::Respell | Pass::Deletes | Pass::DirModes => count - 1 - nth,
             _ => nth,
-        }
+        })
     }
 }
 
@@ -53,5 +54,5 @@ pub(super) struct Progress {
     /// Actions that were begun in each pass.
     pub begun: [u32; Pass::ALL.len()],
     /// The action that failed.
-    pub failed: Option<u32>,
+    pub failed: Option<ActionIndex>,
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use assetsync_core::index::ActionIndex;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, FileAction};
 use assetsync_tree::{OpenTree, set_mode, set_mtime, set_mtime_at};
@@ -23,7 +24,7 @@ pub fn prepare(
     stage: &StagingArea<'_>,
     areas: &mut Areas<'_>,
 ) -> Result<(), PublishError> {
-    for position in 0..actions.count() {
+    for position in actions.indices() {
         let action = actions.action(position).map_err(PublishError::whole)?;
         let Some(action) = action else { break };
         let prepared = prepare_one(&action, position, tree, stage, areas);
@@ -35,7 +36,7 @@ pub fn prepare(
 
 fn prepare_one(
     action: &Action,
-    position: u32,
+    position: ActionIndex,
     tree: &mut OpenTree,
     stage: &StagingArea<'_>,
     areas: &mut Areas<'_>,
@@ -72,7 +73,7 @@ fn give_link(area: BorrowedFd<'_>, name: &str) -> io::Result<()> {
 
 fn copy(
     file: &FileAction,
-    (position, path): (u32, &RelPath),
+    (position, path): (ActionIndex, &RelPath),
     tree: &mut OpenTree,
     stage: &StagingArea<'_>,
     areas: &mut Areas<'_>,

@@ -15,6 +15,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::io;
 
 use assetsync_core::entry::{Entry, Kind};
+use assetsync_core::index::{ActionIndex, ActionList, EntryIndex, Index, Indices};
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, FileAction, PublishRank};
 use assetsync_core::recipe::Recipe;
@@ -32,11 +33,16 @@ pub trait Actions {
     /// Number of actions.
     fn count(&self) -> u32;
 
+    /// The indices of all actions.
+    fn indices(&self) -> Indices<ActionList> {
+        Index::range(0..self.count())
+    }
+
     /// The action at this index, with its path.
-    fn action(&mut self, position: u32) -> io::Result<Option<Action>>;
+    fn action(&mut self, position: ActionIndex) -> io::Result<Option<Action>>;
 
     /// The entry with this index in the destination's state.
-    fn existing(&mut self, known: u32) -> io::Result<Option<Entry>>;
+    fn existing(&mut self, known: EntryIndex) -> io::Result<Option<Entry>>;
 }
 
 /// A step that failed.
@@ -147,7 +153,7 @@ impl<'a, 'w> Publisher<'a, 'w> {
 
     /// Runs the deletes that were left for pruning.
     pub fn prune(&mut self, actions: &mut dyn Actions) -> Result<(), PublishError> {
-        for position in (0..actions.count()).rev() {
+        for position in actions.indices().rev() {
             let Some(action) = fetch(actions, position)? else { continue };
             if action.what == ActionKind::Prune {
                 self.remove(&action.path).map_err(|source| failed(&action, source))?;
@@ -244,7 +250,7 @@ impl<'a, 'w> Publisher<'a, 'w> {
         &mut self,
         actions: &mut dyn Actions,
         pass: Pass,
-        position: u32,
+        position: ActionIndex,
         action: &Action,
     ) -> io::Result<()> {
         match (pass, &action.what) {
@@ -307,7 +313,7 @@ impl<'a, 'w> Publisher<'a, 'w> {
     fn publish_file(
         &mut self,
         actions: &mut dyn Actions,
-        position: u32,
+        position: ActionIndex,
         action: &Action,
         file: &FileAction,
     ) -> io::Result<()> {
@@ -346,8 +352,8 @@ impl<'a, 'w> Publisher<'a, 'w> {
 }
 
 /// The name of a staged symlink.
-pub(super) fn link_name(stage: &StagingArea<'_>, position: u32) -> String {
-    stage.temporary_name("link", position)
+pub(super) fn link_name(stage: &StagingArea<'_>, position: ActionIndex) -> String {
+    stage.temporary_name("link", position.number())
 }
 
 /// The kind that an action's path had, if it existed.
@@ -360,7 +366,7 @@ pub(super) fn is_dir(existing: Option<&Entry>) -> bool {
     existing.is_some_and(|entry| entry.kind == Kind::Dir)
 }
 
-fn fetch(actions: &mut dyn Actions, position: u32) -> Result<Option<Action>, PublishError> {
+fn fetch(actions: &mut dyn Actions, position: ActionIndex) -> Result<Option<Action>, PublishError> {
     actions.action(position).map_err(PublishError::whole)
 }
 

@@ -4,6 +4,7 @@
 use std::io;
 
 use assetsync_core::entry::{CARRIED_MODE, Kind};
+use assetsync_core::index::{ActionIndex, ActionList, Index, Indices};
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::Action;
 use assetsync_tree::make_dir;
@@ -16,15 +17,15 @@ use super::publisher::{Actions, Publisher, existing, is_dir};
 
 impl Publisher<'_, '_> {
     /// The name under which what an action replaces or deletes is kept.
-    pub(super) fn old_name(&self, position: u32) -> String {
-        self.stage.temporary_name("old", position)
+    pub(super) fn old_name(&self, position: ActionIndex) -> String {
+        self.stage.temporary_name("old", position.number())
     }
 
     /// Renames the staged entry `name` to an action's path.
     pub(super) fn put(
         &mut self,
         actions: &mut dyn Actions,
-        position: u32,
+        position: ActionIndex,
         name: &str,
         action: &Action,
     ) -> io::Result<()> {
@@ -41,7 +42,7 @@ impl Publisher<'_, '_> {
     }
 
     /// Replaces what is no directory: the path has its old content or its new one at any moment.
-    fn replace(&mut self, position: u32, name: &str, path: &RelPath) -> io::Result<()> {
+    fn replace(&mut self, position: ActionIndex, name: &str, path: &RelPath) -> io::Result<()> {
         match self.exchange(name, path) {
             Err(Errno::NOENT) => self.carry(Way::In, name, path),
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV) => {
@@ -68,14 +69,14 @@ impl Publisher<'_, '_> {
     }
 
     /// Keeps what is at `path` where the file system has no exchange: by a second name, or a copy.
-    fn keep(&mut self, position: u32, path: &RelPath) -> io::Result<()> {
+    fn keep(&mut self, position: ActionIndex, path: &RelPath) -> io::Result<()> {
         let old = self.old_name(position);
         let area = self.areas.of(self.tree, path)?;
         let (parent, name) = (self.tree.parent(path)?, path.file_name());
         if linkat(parent, name, area, &old, AtFlags::empty()).is_ok() {
             return Ok(());
         }
-        let half = self.stage.temporary_name("half", position);
+        let half = self.stage.temporary_name("half", position.number());
         copy_entry(parent, name, area, &half)?;
         Ok(renameat(area, &half, area, &old)?)
     }
@@ -84,7 +85,7 @@ impl Publisher<'_, '_> {
     fn empty(
         &mut self,
         actions: &mut dyn Actions,
-        position: u32,
+        position: ActionIndex,
         path: &RelPath,
     ) -> io::Result<()> {
         for below in below(actions, position, path)?.rev() {
@@ -97,7 +98,7 @@ impl Publisher<'_, '_> {
 
     /// Takes away what is at `path`. What others have put into a directory meanwhile, and what is
     /// mounted, stays.
-    pub(super) fn delete(&mut self, position: u32, path: &RelPath) -> io::Result<()> {
+    pub(super) fn delete(&mut self, position: ActionIndex, path: &RelPath) -> io::Result<()> {
         let taken = self.change(path, |this| this.take(position, path));
         self.or_stays(path, taken)
     }
@@ -137,7 +138,7 @@ impl Publisher<'_, '_> {
 
     /// Moves what is at `path` into a staging area. An empty directory that can't be moved, because
     /// it belongs to another user or to a lower layer of an overlay, is removed.
-    pub(super) fn take(&mut self, position: u32, path: &RelPath) -> io::Result<()> {
+    pub(super) fn take(&mut self, position: ActionIndex, path: &RelPath) -> io::Result<()> {
         let Some(kind) = self.kind(path)? else { return Ok(()) };
         let is_dir = kind == Kind::Dir;
         if is_dir {
@@ -169,7 +170,12 @@ impl Publisher<'_, '_> {
         items.flatten().any(|item| is_entry(item.file_name().to_bytes()))
     }
 
-    pub(super) fn make_dir(&mut self, position: u32, path: &RelPath, mode: u32) -> io::Result<()> {
+    pub(super) fn make_dir(
+        &mut self,
+        position: ActionIndex,
+        path: &RelPath,
+        mode: u32,
+    ) -> io::Result<()> {
         match self.kind(path)? {
             Some(Kind::Dir) => return Ok(()),
             Some(_) => self.take(position, path)?,
@@ -183,12 +189,13 @@ impl Publisher<'_, '_> {
 /// The indices of the actions on what is below `path`, whose own is at `position`.
 pub(super) fn below(
     actions: &mut dyn Actions,
-    position: u32,
+    position: ActionIndex,
     path: &RelPath,
-) -> io::Result<std::ops::Range<u32>> {
-    let mut end = position + 1;
-    while actions.action(end)?.is_some_and(|action| action.path.starts_with(path)) {
+) -> io::Result<Indices<ActionList>> {
+    let first = position.number() + 1;
+    let mut end = first;
+    while actions.action(Index::new(end))?.is_some_and(|action| action.path.starts_with(path)) {
         end += 1;
     }
-    Ok(position + 1..end)
+    Ok(Index::range(first..end))
 }

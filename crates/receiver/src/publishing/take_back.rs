@@ -6,6 +6,7 @@
 use std::io;
 
 use assetsync_core::entry::{Entry, Kind};
+use assetsync_core::index::ActionIndex;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, FileAction};
 use assetsync_core::recipe::Recipe;
@@ -53,7 +54,7 @@ impl Publisher<'_, '_> {
         &mut self,
         actions: &mut dyn Actions,
         pass: Pass,
-        position: u32,
+        position: ActionIndex,
         action: &Action,
     ) -> io::Result<()> {
         let path = &action.path;
@@ -85,7 +86,7 @@ impl Publisher<'_, '_> {
     fn undo_file(
         &mut self,
         actions: &mut dyn Actions,
-        position: u32,
+        position: ActionIndex,
         action: &Action,
         file: &FileAction,
     ) -> io::Result<()> {
@@ -106,7 +107,7 @@ impl Publisher<'_, '_> {
     fn put_back(
         &mut self,
         actions: &mut dyn Actions,
-        position: u32,
+        position: ActionIndex,
         name: &str,
         action: &Action,
     ) -> io::Result<()> {
@@ -134,7 +135,7 @@ impl Publisher<'_, '_> {
     fn refill(
         &mut self,
         actions: &mut dyn Actions,
-        position: u32,
+        position: ActionIndex,
         path: &RelPath,
     ) -> io::Result<()> {
         for position in below(actions, position, path)? {
@@ -145,7 +146,12 @@ impl Publisher<'_, '_> {
         Ok(())
     }
 
-    fn undo_dir(&mut self, position: u32, path: &RelPath, old: Option<&Entry>) -> io::Result<()> {
+    fn undo_dir(
+        &mut self,
+        position: ActionIndex,
+        path: &RelPath,
+        old: Option<&Entry>,
+    ) -> io::Result<()> {
         if self.respelled.contains(path) {
             return Ok(());
         }
@@ -165,7 +171,12 @@ impl Publisher<'_, '_> {
     }
 
     /// Moves what was replaced or deleted back to its path, if it was taken away.
-    fn restore(&mut self, position: u32, path: &RelPath, old: Option<&Entry>) -> io::Result<()> {
+    fn restore(
+        &mut self,
+        position: ActionIndex,
+        path: &RelPath,
+        old: Option<&Entry>,
+    ) -> io::Result<()> {
         let name = self.old_name(position);
         let carried = self.carry(Way::In, &name, path);
         match (carried.as_ref().map_err(io::Error::kind), old) {

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+use assetsync_core::index::{ActionIndex, EntryIndex, Index};
 use assetsync_core::plan::{Action, ActionKind};
 use assetsync_core::recipe::Recipe;
 use assetsync_tree::OpenTree;
@@ -24,12 +25,12 @@ const MOST_CHANGED: usize = 65_536;
 
 /// Files that changed since the survey: their indices in the state, ascending.
 #[derive(Debug, Default)]
-pub struct ChangedFiles(Vec<u32>);
+pub struct ChangedFiles(Vec<EntryIndex>);
 
 impl ChangedFiles {
     /// Whether an index is among them.
-    pub fn has(&self, position: u32) -> bool {
-        self.0.binary_search(&position).is_ok()
+    pub fn has(&self, index: EntryIndex) -> bool {
+        self.0.binary_search(&index).is_ok()
     }
 }
 
@@ -44,7 +45,7 @@ pub struct NewTree {
 
 /// Whether a plan has any action before pruning.
 pub fn is_needed(plan: &mut PlanStore) -> Result<bool, AgentError> {
-    for position in 0..plan.count() {
+    for position in plan.indices() {
         let action = plan.action(position).map_err(AgentError::WorkFiles)?;
         if action.is_some_and(|action| action.what != ActionKind::Prune) {
             return Ok(true);
@@ -127,12 +128,12 @@ pub struct ExchangeResult {
 /// Merges plan and survey with the walk.
 struct PlanMerge<'b> {
     plan: &'b mut PlanStore,
-    /// The index after that of `action`.
-    next_action: u32,
+    /// The index of `action`.
+    at_action: ActionIndex,
     /// The first action that the walk has not passed.
     action: Option<Action>,
-    /// The index after that of `index_entry`.
-    next_record: u32,
+    /// The index of `index_entry`.
+    at_entry: EntryIndex,
     /// The first index entry that the walk has not passed.
     index_entry: Option<IndexEntry>,
     changed: ChangedFiles,
@@ -140,10 +141,10 @@ struct PlanMerge<'b> {
 
 impl<'b> PlanMerge<'b> {
     fn new(plan: &'b mut PlanStore) -> io::Result<PlanMerge<'b>> {
-        let (action, index_entry) = (plan.action(0)?, plan.index_entries.get(0)?);
-        let (next_action, next_record) = (1, 1);
+        let (at_action, at_entry) = (Index::new(0), Index::new(0));
+        let (action, index_entry) = (plan.action(at_action)?, plan.index_entries.get(at_entry)?);
         let changed = ChangedFiles::default();
-        Ok(PlanMerge { plan, next_action, action, next_record, index_entry, changed })
+        Ok(PlanMerge { plan, at_action, action, at_entry, index_entry, changed })
     }
 
     /// Whether the plan changes a file in place. Records files that changed since the survey.
@@ -151,8 +152,8 @@ impl<'b> PlanMerge<'b> {
         self.compare(found)?;
         let path = &found.entry.path;
         while self.action.as_ref().is_some_and(|action| action.path < *path) {
-            self.action = self.plan.action(self.next_action)?;
-            self.next_action += 1;
+            self.at_action = self.at_action.next();
+            self.action = self.plan.action(self.at_action)?;
         }
         let action = self.action.as_ref().filter(|action| action.path == *path);
         let file = action.and_then(Action::file);
@@ -162,13 +163,13 @@ impl<'b> PlanMerge<'b> {
     fn compare(&mut self, found: &ScannedEntry<'_>) -> io::Result<()> {
         let path = &found.entry.path;
         while self.index_entry.as_ref().is_some_and(|index_entry| index_entry.entry.path < *path) {
-            self.index_entry = self.plan.index_entries.get(self.next_record)?;
-            self.next_record += 1;
+            self.at_entry = self.at_entry.next();
+            self.index_entry = self.plan.index_entries.get(self.at_entry)?;
         }
         let index_entry =
             self.index_entry.as_ref().filter(|index_entry| index_entry.entry.path == *path);
         if index_entry.is_some_and(|index_entry| !is_version(index_entry, found)) {
-            self.changed.0.push(self.next_record - 1);
+            self.changed.0.push(self.at_entry);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use assetsync_core::digest::Digest;
+use assetsync_core::index::{EntryIndex, RetainedIndex};
 use assetsync_core::limits;
 use assetsync_core::protocol::{Deploy, ToAgent, ToSender};
 use assetsync_core::state::RetainedContent;
@@ -68,9 +69,9 @@ pub struct RetentionRequests<'w> {
     /// The contents retained by earlier deploys.
     retained_contents: Vec<RetainedContent>,
     /// Indices in the state, ascending, and the expected digests.
-    to_retain: Vec<(u32, Digest)>,
+    to_retain: Vec<(EntryIndex, Digest)>,
     /// Indices in `retained_contents`, ascending.
-    retained_to_drop: Vec<u32>,
+    retained_to_drop: Vec<RetainedIndex>,
     history: Option<HistoryWriter>,
     published: Option<PublishedHistory>,
 }
@@ -112,7 +113,7 @@ impl<'w> RetentionRequests<'w> {
 
     fn retain(
         &mut self,
-        known: u32,
+        known: EntryIndex,
         digest: Digest,
         plan: &mut PlanStore,
     ) -> Result<(), AgentError> {
@@ -130,12 +131,12 @@ impl<'w> RetentionRequests<'w> {
         Ok(())
     }
 
-    fn retained_to_drop(&mut self, retained_contents: u32) -> Result<(), AgentError> {
-        let in_order = self.retained_to_drop.last().is_none_or(|last| *last < retained_contents);
-        if !in_order || retained_contents as usize >= self.retained_contents.len() {
+    fn retained_to_drop(&mut self, dropped: RetainedIndex) -> Result<(), AgentError> {
+        let in_order = self.retained_to_drop.last().is_none_or(|last| *last < dropped);
+        if !in_order || dropped.of(&self.retained_contents).is_none() {
             return Err(AgentError::protocol("dropping a content that is not retained"));
         }
-        self.retained_to_drop.push(retained_contents);
+        self.retained_to_drop.push(dropped);
         Ok(())
     }
 
@@ -216,8 +217,8 @@ impl<'w> RetentionRequests<'w> {
     /// Called when pruning: removes the contents to drop. Returns texts for the user.
     pub fn prune(&mut self) -> Vec<String> {
         let mut notices = Vec::new();
-        for position in std::mem::take(&mut self.retained_to_drop) {
-            let Some(retained_contents) = self.retained_contents.get(position as usize) else {
+        for index in std::mem::take(&mut self.retained_to_drop) {
+            let Some(retained_contents) = index.of(&self.retained_contents) else {
                 continue;
             };
             if let Err(error) = contents::remove(self.work.dir(), &retained_contents.digest) {
@@ -231,9 +232,8 @@ impl<'w> RetentionRequests<'w> {
     }
 
     /// Opens a content retained by an earlier deploy.
-    pub fn open(&self, position: u32) -> io::Result<std::fs::File> {
-        let retained_contents =
-            self.retained_contents.get(position as usize).ok_or(io::ErrorKind::NotFound)?;
+    pub fn open(&self, index: RetainedIndex) -> io::Result<std::fs::File> {
+        let retained_contents = index.of(&self.retained_contents).ok_or(io::ErrorKind::NotFound)?;
         contents::open(self.work.dir(), &retained_contents.digest)
     }
 }

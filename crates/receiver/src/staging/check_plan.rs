@@ -50,13 +50,13 @@ fn check_free_space(plan: &mut PlanStore, tree: &OpenTree) -> Result<(), AgentEr
 /// ones.
 fn not_new(plan: &mut PlanStore, tree: &mut OpenTree) -> io::Result<Vec<String>> {
     let (mut respelled, mut taken) = (HashSet::new(), Vec::new());
-    for position in 0..plan.count() {
+    for position in plan.indices() {
         let Some(action) = plan.action(position)? else { break };
         if let ActionKind::Respell { to } = action.what {
             respelled.insert(to);
         }
     }
-    for position in 0..plan.count() {
+    for position in plan.indices() {
         let Some(Action { path, known: None, .. }) = plan.action(position)? else { continue };
         if taken.len() < NAMED && !respelled.contains(&path) && tree.file_metadata(&path)?.is_some()
         {

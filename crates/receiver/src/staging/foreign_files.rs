@@ -21,7 +21,7 @@ pub fn copy_foreign_files(plan: &mut PlanStore, tree: &mut OpenTree) -> Result<(
     if me.is_root() {
         return Ok(());
     }
-    for position in 0..plan.count() {
+    for position in plan.indices() {
         let action = plan.action(position).map_err(AgentError::WorkFiles)?;
         let Some(action) = action else { break };
         let is_touch =

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::{Entry, Kind, Mtime};
+use assetsync_core::index::{ActionIndex, EntryIndex, Index, PartialIndex};
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, ActionPath, FileAction, WireAction};
@@ -36,7 +37,7 @@ pub struct PlanStore {
     /// Whether each action is a touch that has to be a copy; empty if none is.
     copies: Vec<bool>,
     /// Amended files, by action: they changed at the source after they were planned.
-    amended: HashMap<u32, Amended>,
+    amended: HashMap<ActionIndex, Amended>,
 }
 
 /// How many bases a plan may name besides existing files.
@@ -83,7 +84,7 @@ impl PlanStore {
         let mut next = first;
         while let Some(wire_action) = next {
             let action = self.resolve(wire_action.clone()).map_err(AgentError::protocol)?;
-            check.action(&action, self.wire_actions.len(), self.index_entries.len())?;
+            check.action(&action, Index::new(self.wire_actions.len()), self.index_entries.len())?;
             if u64::from(self.wire_actions.len()) >= limits::ENTRIES {
                 return Err(AgentError::protocol("too many actions"));
             }
@@ -116,15 +117,15 @@ impl PlanStore {
     }
 
     /// The index entry with this index, with the digest that was learned since the survey.
-    pub fn index_entry(&mut self, position: u32) -> io::Result<Option<IndexEntry>> {
-        let mut index_entry = self.index_entries.get(position)?;
+    pub fn index_entry(&mut self, index: EntryIndex) -> io::Result<Option<IndexEntry>> {
+        let mut index_entry = self.index_entries.get(index)?;
         // A version that is not settled may have been replaced unnoticed between survey and
         // reading.
         if let Some(index_entry) = &mut index_entry
             && index_entry.settled
             && index_entry.digest.is_none()
         {
-            index_entry.digest = self.learned.get(&position).copied();
+            index_entry.digest = self.learned.get(&index).copied();
         }
         Ok(index_entry)
     }
@@ -135,7 +136,7 @@ impl PlanStore {
     }
 
     /// Amends a file that could not be staged.
-    pub fn amend(&mut self, action: u32, amended: Amended) -> Result<(), AgentError> {
+    pub fn amend(&mut self, action: ActionIndex, amended: Amended) -> Result<(), AgentError> {
         if self.is_staged(action) || self.file_action(action)?.is_none() {
             return Err(AgentError::protocol("amend of what is not missing"));
         }
@@ -144,15 +145,15 @@ impl PlanStore {
     }
 
     /// Makes a touch a copy: the mode and times of the file can't be set where it is.
-    pub fn copy_instead(&mut self, action: u32) {
+    pub fn copy_instead(&mut self, action: ActionIndex) {
         self.copies.resize(self.wire_actions.len() as usize, false);
-        if let Some(copy) = self.copies.get_mut(action as usize) {
+        if let Some(copy) = self.copies.get_mut(action.position()) {
             *copy = true;
         }
     }
 
     /// The file of a touch that is a copy of itself.
-    fn as_copy(&mut self, file: &mut FileAction, known: u32) -> io::Result<()> {
+    fn as_copy(&mut self, file: &mut FileAction, known: EntryIndex) -> io::Result<()> {
         let index_entry = self.index_entries.get(known)?.ok_or(io::ErrorKind::NotFound)?;
         file.size = index_entry.entry.file_size().unwrap_or(0);
         file.digest = index_entry.digest.or_else(|| self.learned.get(&known).copied());
@@ -161,21 +162,21 @@ impl PlanStore {
     }
 
     /// Records that an action's file is staged.
-    pub fn set_staged(&mut self, action: u32) {
-        if let Some(staged) = self.staged.get_mut(action as usize) {
+    pub fn set_staged(&mut self, action: ActionIndex) {
+        if let Some(staged) = self.staged.get_mut(action.position()) {
             *staged = true;
         }
     }
 
     /// Whether an action's file is staged.
-    pub fn is_staged(&self, action: u32) -> bool {
-        self.staged.get(action as usize).copied().unwrap_or(false)
+    pub fn is_staged(&self, action: ActionIndex) -> bool {
+        self.staged.get(action.position()).copied().unwrap_or(false)
     }
 
     /// The partials that the plan uses.
-    pub fn used_partials(&mut self) -> Result<HashSet<u32>, AgentError> {
+    pub fn used_partials(&mut self) -> Result<HashSet<PartialIndex>, AgentError> {
         let mut used = HashSet::new();
-        for position in 0..self.wire_actions.len() {
+        for position in self.wire_actions.indices() {
             if let Some(Recipe::Copy { from: Basis::Partial(partial) }) =
                 self.file_action(position)?.as_ref().and_then(Action::file).map(|file| file.recipe)
             {
@@ -188,7 +189,7 @@ impl PlanStore {
     /// Bytes that staging everything takes; partials take none.
     pub fn staged_bytes(&mut self) -> Result<u64, AgentError> {
         let mut total = 0_u64;
-        for position in 0..self.wire_actions.len() {
+        for position in self.wire_actions.indices() {
             let action = self.action(position).map_err(AgentError::WorkFiles)?;
             let file = action.as_ref().and_then(Action::file);
             total = total.saturating_add(file.map_or(0, FileAction::staged_bytes));
@@ -197,7 +198,7 @@ impl PlanStore {
     }
 
     /// The action with this index, if it stages a file.
-    pub fn file_action(&mut self, position: u32) -> Result<Option<Action>, AgentError> {
+    pub fn file_action(&mut self, position: ActionIndex) -> Result<Option<Action>, AgentError> {
         let action = self.action(position).map_err(AgentError::WorkFiles)?;
         Ok(action.filter(|action| action.file().is_some_and(|file| file.digest.is_some())))
     }
@@ -208,11 +209,11 @@ impl Actions for PlanStore {
         self.wire_actions.len()
     }
 
-    fn action(&mut self, position: u32) -> io::Result<Option<Action>> {
+    fn action(&mut self, position: ActionIndex) -> io::Result<Option<Action>> {
         let Some(wire_action) = self.wire_actions.get(position)? else { return Ok(None) };
         let mut action = self.resolve(wire_action)?;
         if let (ActionKind::File(file), Some(known), Some(true)) =
-            (&mut action.what, action.known, self.copies.get(position as usize))
+            (&mut action.what, action.known, self.copies.get(position.position()))
         {
             self.as_copy(file, known)?;
         }
@@ -225,7 +226,7 @@ impl Actions for PlanStore {
         Ok(Some(action))
     }
 
-    fn existing(&mut self, known: u32) -> io::Result<Option<Entry>> {
+    fn existing(&mut self, known: EntryIndex) -> io::Result<Option<Entry>> {
         Ok(self.index_entries.get(known)?.map(|index_entry| index_entry.entry))
     }
 }
@@ -241,7 +242,7 @@ impl PlanCheck {
     fn action(
         &mut self,
         action: &Action,
-        position: u32,
+        position: ActionIndex,
         index_entries: u32,
     ) -> Result<(), AgentError> {
         let path = &action.path;
@@ -268,7 +269,12 @@ impl PlanCheck {
         Ok(())
     }
 
-    fn what(&self, action: &Action, position: u32, index_entries: u32) -> Result<(), AgentError> {
+    fn what(
+        &self,
+        action: &Action,
+        position: ActionIndex,
+        index_entries: u32,
+    ) -> Result<(), AgentError> {
         let fits = match &action.what {
             ActionKind::Delete | ActionKind::Prune => action.known.is_some(),
             ActionKind::File(file) => match file.recipe {
@@ -279,11 +285,11 @@ impl PlanCheck {
                 | Recipe::Regzip { plain: basis }
                 | Recipe::Patch { reference: Reference { basis, .. } }
                 | Recipe::Delta { reference: Reference { basis, .. }, .. } => match basis {
-                    Basis::Existing(known) => known < index_entries,
-                    Basis::Partial(partial) => partial < self.bases.partials,
+                    Basis::Existing(known) => known.number() < index_entries,
+                    Basis::Partial(partial) => partial.number() < self.bases.partials,
                     Basis::Planned(planned) => planned < position,
                     Basis::Retained(retained_contents) => {
-                        retained_contents < self.bases.retained_contents
+                        retained_contents.number() < self.bases.retained_contents
                     }
                 },
             },

@@ -1,5 +1,6 @@
 //! The renames of a push, and the rewriter that follows from them.
 
+use assetsync_core::index::RenameIndex;
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::Rename;
@@ -40,10 +41,10 @@ impl RenameTable {
     /// The new path of the rename with this index.
     pub fn path(
         &self,
-        position: u32,
+        index: RenameIndex,
         index_entries: &mut Spool<IndexEntry>,
     ) -> std::io::Result<Option<RelPath>> {
-        let Some(rename) = self.renames.get(position as usize) else { return Ok(None) };
+        let Some(rename) = index.of(&self.renames) else { return Ok(None) };
         let index_entry = index_entries.get(rename.known)?;
         Ok(index_entry.and_then(|index_entry| rename.renamed_path(&index_entry.entry.path)))
     }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use assetsync_core::index::{ActionIndex, PartialIndex};
 use assetsync_core::plan::{Action, FileAction};
 use assetsync_core::protocol::{ToAgent, ToSender};
 use assetsync_core::recipe;
@@ -49,7 +50,7 @@ enum AfterStaging {
     Quit,
     /// Failed files are sent again, this one first.
     Content {
-        action: u32,
+        action: ActionIndex,
     },
 }
 
@@ -107,7 +108,7 @@ impl Stager<'_, '_> {
     }
 
     fn make_each(&mut self, now: impl Fn(Basis) -> bool) -> Result<(), AgentError> {
-        for position in 0..self.plan.wire_actions.len() {
+        for position in self.plan.wire_actions.indices() {
             let Some(action) = self.plan.file_action(position)? else { continue };
             let Some(file) = action.file() else { continue };
             match file.recipe {
@@ -127,7 +128,7 @@ impl Stager<'_, '_> {
     /// file.
     fn copy(
         &mut self,
-        position: u32,
+        position: ActionIndex,
         action: &Action,
         file: &FileAction,
         from: Basis,
@@ -147,7 +148,7 @@ impl Stager<'_, '_> {
     /// A rewritten basis that is not the content is not staged, and so reported as failed.
     fn rewrite(
         &mut self,
-        position: u32,
+        position: ActionIndex,
         action: &Action,
         file: &FileAction,
         basis: Basis,
@@ -173,12 +174,12 @@ impl Stager<'_, '_> {
     /// Moves a partial to the action's name, if it still has the digest in its name.
     fn adopt(
         &mut self,
-        position: u32,
+        position: ActionIndex,
         action: &Action,
-        partial: u32,
+        partial: PartialIndex,
         file: &FileAction,
     ) -> Result<(), AgentError> {
-        let Some(partial) = self.partials.get(partial as usize) else { return Ok(()) };
+        let Some(partial) = partial.of(self.partials) else { return Ok(()) };
         let adopted = self.stage.adopt(partial, position, file);
         if adopted.map_err(|error| stage_error(action, error))? {
             self.plan.set_staged(position);
@@ -235,7 +236,7 @@ impl Stager<'_, '_> {
     /// without waiting.
     fn receive_content(
         &mut self,
-        mut first: Option<u32>,
+        mut first: Option<ActionIndex>,
         may_amend: bool,
         conversation: &mut Conversation,
     ) -> Result<bool, AgentError> {
@@ -261,7 +262,7 @@ impl Stager<'_, '_> {
 
     fn receive_file(
         &mut self,
-        position: u32,
+        position: ActionIndex,
         conversation: &mut Conversation,
     ) -> Result<(), AgentError> {
         let action = self.plan.file_action(position)?;
@@ -328,7 +329,7 @@ impl Stager<'_, '_> {
 
     fn create(
         &mut self,
-        position: u32,
+        position: ActionIndex,
         action: &Action,
         file: &FileAction,
     ) -> Result<StagedFile, AgentError> {
@@ -337,7 +338,7 @@ impl Stager<'_, '_> {
 
     fn finish(
         &mut self,
-        position: u32,
+        position: ActionIndex,
         action: &Action,
         file: &FileAction,
         staged: StagedFile,
@@ -357,7 +358,7 @@ impl Stager<'_, '_> {
     /// prepared for publishing first.
     fn report(&mut self, conversation: &mut Conversation) -> Result<u32, AgentError> {
         let mut failed = 0;
-        for position in 0..self.plan.wire_actions.len() {
+        for position in self.plan.wire_actions.indices() {
             if !self.plan.is_staged(position) && self.plan.file_action(position)?.is_some() {
                 failed += 1;
                 conversation.send(&ToSender::Failed { action: position })?;

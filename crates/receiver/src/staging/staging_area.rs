@@ -10,6 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 
 use assetsync_core::digest::Digest;
+use assetsync_core::index::{ActionIndex, Index, Listed, PartialIndex, PartialList};
 use assetsync_core::plan::FileAction;
 use assetsync_core::state::Partial;
 use assetsync_tree::{open_file, set_mode, set_mtime};
@@ -40,8 +41,12 @@ pub struct StagingArea<'w> {
 pub struct PartialFile {
     digest: Digest,
     push_id: u32,
-    action: u32,
+    action: ActionIndex,
     size: u64,
+}
+
+impl Listed for PartialFile {
+    type List = PartialList;
 }
 
 impl PartialFile {
@@ -55,8 +60,8 @@ impl PartialFile {
     }
 }
 
-fn staged_name(digest: &Digest, push_id: u32, action: u32) -> String {
-    format!("{digest}.{push_id:08x}.{action}")
+fn staged_name(digest: &Digest, push_id: u32, action: ActionIndex) -> String {
+    format!("{digest}.{push_id:08x}.{}", action.number())
 }
 
 fn planned_digest(planned: &FileAction) -> io::Result<Digest> {
@@ -90,7 +95,7 @@ impl<'w> StagingArea<'w> {
         let mut parts = name.split('.');
         let digest = Digest::from_hex(parts.next()?)?;
         let push_id = u32::from_str_radix(parts.next()?, 16).ok()?;
-        let action = parts.next()?.parse().ok()?;
+        let action = Index::new(parts.next()?.parse().ok()?);
         let file = open_file(self.work.stage(), name.as_bytes()).ok()?;
         let size = file.metadata().ok()?.len();
         Some(PartialFile { digest, push_id, action, size })
@@ -101,7 +106,7 @@ impl<'w> StagingArea<'w> {
     pub fn adopt(
         &mut self,
         partial: &PartialFile,
-        action: u32,
+        action: ActionIndex,
         planned: &FileAction,
     ) -> io::Result<bool> {
         let digest = planned_digest(planned)?;
@@ -122,9 +127,13 @@ impl<'w> StagingArea<'w> {
     }
 
     /// Removes partials that the plan does not use, to free their space.
-    pub fn remove_unused(&self, partials: &[PartialFile], used: &HashSet<u32>) -> io::Result<()> {
-        for (position, partial) in partials.iter().enumerate() {
-            if !used.contains(&(position as u32)) {
+    pub fn remove_unused(
+        &self,
+        partials: &[PartialFile],
+        used: &HashSet<PartialIndex>,
+    ) -> io::Result<()> {
+        for (index, partial) in Index::enumerate(partials) {
+            if !used.contains(&index) {
                 remove_staged(self.work, &partial.name())?;
             }
         }
@@ -132,18 +141,18 @@ impl<'w> StagingArea<'w> {
     }
 
     /// Opens a file this push has staged, to copy from it.
-    pub fn open_staged(&self, digest: &Digest, action: u32) -> io::Result<File> {
+    pub fn open_staged(&self, digest: &Digest, action: ActionIndex) -> io::Result<File> {
         open_file(self.work.stage(), self.name(digest, action).as_bytes())
     }
 
     /// The name of the file staged for an action.
-    pub fn name(&self, digest: &Digest, action: u32) -> String {
+    pub fn name(&self, digest: &Digest, action: ActionIndex) -> String {
         staged_name(digest, self.push_id, action)
     }
 
     /// Starts the file of an action.
-    pub fn create(&mut self, action: u32, size: u64) -> io::Result<StagedFile> {
-        let name = format!("new.{:08x}.{action}", self.push_id);
+    pub fn create(&mut self, action: ActionIndex, size: u64) -> io::Result<StagedFile> {
+        let name = format!("new.{:08x}.{}", self.push_id, action.number());
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(self.work.stage(), &name, flags, Mode::RUSR | Mode::WUSR)?;
@@ -217,7 +226,7 @@ impl<'w> StagingArea<'w> {
 pub struct StagedFile {
     file: File,
     name: String,
-    action: u32,
+    action: ActionIndex,
     /// Its declared size in bytes.
     size: u64,
     hasher: blake3::Hasher,

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use assetsync_core::delta::{SignatureSpec, sign};
 use assetsync_core::digest::Digest;
+use assetsync_core::index::EntryIndex;
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
 use assetsync_core::protocol::{Query, ToAgent, ToSender};
@@ -21,7 +22,7 @@ use crate::staging::rename_table::RenameTable;
 use crate::survey::index_entry::IndexEntry;
 
 /// Digests of files that were read to answer, by index in the state.
-pub type Learned = HashMap<u32, Digest>;
+pub type Learned = HashMap<EntryIndex, Digest>;
 
 /// A question of the sender.
 pub enum Question {

@@ -2,6 +2,7 @@
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::{Entry, Mtime};
+use assetsync_core::index::{EntryList, Listed};
 use assetsync_core::protocol::{
     CodecContext, DecodeError, Fields, decode_entry, put_entry, put_number, put_signed,
 };
@@ -22,6 +23,10 @@ pub struct IndexEntry {
     pub digest: Option<Digest>,
     /// The version is old enough that a later one can't have the same [`FileVersion`].
     pub settled: bool,
+}
+
+impl Listed for IndexEntry {
+    type List = EntryList;
 }
 
 /// A mode and mtime as they are.

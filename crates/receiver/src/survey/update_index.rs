@@ -2,6 +2,7 @@
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::{CARRIED_MODE, Entry, Mtime};
+use assetsync_core::index::{EntryIndex, Index};
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind};
 use assetsync_core::state::StateId;
@@ -29,7 +30,7 @@ pub fn save_index(
         if plan.wire_actions.is_empty() { file_system_now(work)? } else { settled_now(work)? };
     let (buffer, index) = (vec![0; 64 * 1024], IndexWriter::create(work.dir())?);
     let mut keeper = IndexUpdate { tree, clock, buffer, index, changed, differing: 0 };
-    let (mut at_record, mut at_action) = (0, 0);
+    let (mut at_record, mut at_action) = (Index::new(0), Index::new(0));
     loop {
         let index_entry = plan.index_entry(at_record)?;
         let action = plan.action(at_action)?;
@@ -37,17 +38,17 @@ pub fn save_index(
             (None, None) => break,
             (Some(index_entry), Some(action)) if index_entry.entry.path == action.path => {
                 keeper.published(&action, Some((at_record, &index_entry)))?;
-                (at_record, at_action) = (at_record + 1, at_action + 1);
+                (at_record, at_action) = (at_record.next(), at_action.next());
             }
             (Some(index_entry), action)
                 if action.as_ref().is_none_or(|action| index_entry.entry.path < action.path) =>
             {
                 keeper.kept(at_record, index_entry)?;
-                at_record += 1;
+                at_record = at_record.next();
             }
             (_, Some(action)) => {
                 keeper.published(&action, None)?;
-                at_action += 1;
+                at_action = at_action.next();
             }
             (Some(_), None) => break,
         }
@@ -83,11 +84,11 @@ pub fn remove_pruned(
 ) -> std::io::Result<Option<StateId>> {
     let Some(mut old) = IndexReader::open(work.dir()) else { return Ok(None) };
     let mut new = IndexWriter::create(work.dir())?;
-    let (mut at_action, mut pruned) = (0, None);
+    let (mut at_action, mut pruned) = (Index::new(0), None);
     while let Some(index_entry) = old.take_next() {
         while pruned.as_ref().is_none_or(|path| *path < index_entry.entry.path) {
             let Some(action) = plan.action(at_action)? else { break };
-            at_action += 1;
+            at_action = at_action.next();
             if action.what == ActionKind::Prune {
                 pruned = Some(action.path);
             }
@@ -114,7 +115,7 @@ struct IndexUpdate<'a> {
 
 impl IndexUpdate<'_> {
     /// Adds an entry that the push did not change.
-    fn kept(&mut self, position: u32, mut index_entry: IndexEntry) -> std::io::Result<()> {
+    fn kept(&mut self, position: EntryIndex, mut index_entry: IndexEntry) -> std::io::Result<()> {
         if let Some(changed) = self.changed.filter(|_| is_file(&index_entry)) {
             let known = index_entry.digest.filter(|_| !changed.has(position));
             let file_metadata = self.tree.file_metadata(&index_entry.entry.path)?;
@@ -145,7 +146,7 @@ impl IndexUpdate<'_> {
     fn published(
         &mut self,
         action: &Action,
-        before: Option<(u32, &IndexEntry)>,
+        before: Option<(EntryIndex, &IndexEntry)>,
     ) -> std::io::Result<()> {
         if matches!(action.what, ActionKind::Respell { .. }) {
             return Ok(());

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use assetsync_core::index::{EntryIndex, Index};
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
 use assetsync_core::state::State;
@@ -38,12 +39,12 @@ pub enum Other {
     /// Position in the source.
     Source(usize),
     /// Position in the state, of a path that the source does not have.
-    Existing(u32),
+    Existing(EntryIndex),
 }
 
 /// The pairs of a source and a state, in tree order of the new paths. `known` has the position in
 /// the state of each source entry. At most [`limits::ALIASES`].
-pub fn pairs(source: &[SourceEntry], state: &State, known: &[Option<u32>]) -> Vec<Pair> {
+pub fn pairs(source: &[SourceEntry], state: &State, known: &[Option<EntryIndex>]) -> Vec<Pair> {
     let mut pairs = Vec::new();
     let mut new: HashMap<Vec<u8>, usize> = HashMap::new();
     for (at, local) in source.iter().enumerate().filter(|(at, _)| known[*at].is_none()) {
@@ -57,9 +58,9 @@ pub fn pairs(source: &[SourceEntry], state: &State, known: &[Option<u32>]) -> Ve
     if new.is_empty() {
         return pairs;
     }
-    let positions: HashMap<u32, usize> =
+    let positions: HashMap<EntryIndex, usize> =
         known.iter().enumerate().filter_map(|(at, known)| Some(((*known)?, at))).collect();
-    for (position, remote) in (0..).zip(&state.entries) {
+    for (position, remote) in Index::enumerate(&state.entries) {
         let Some(&at) = new.get(&folded(remote.entry.path.as_bytes())) else { continue };
         let other = match positions.get(&position) {
             Some(&listed) => Other::Source(listed),
@@ -136,12 +137,14 @@ mod tests {
     fn only_paths_that_are_not_listed_are_suspected() {
         let source = ["App.js", "app.js", "logo.png", "same.css"].map(local);
         let state = state(&["Logo.png", "SAME.css", "app.js", "same.css"]);
-        let known = [None, Some(2), None, Some(3)];
-        let expected =
-            [Pair { new: 2, other: Other::Existing(0) }, Pair { new: 0, other: Other::Source(1) }];
+        let known = [None, Some(2), None, Some(3)].map(|known| known.map(Index::new));
+        let expected = [
+            Pair { new: 2, other: Other::Existing(Index::new(0)) },
+            Pair { new: 0, other: Other::Source(1) },
+        ];
         assert_eq!(pairs(&source, &state, &known), expected);
         assert_eq!(pairs(&source, &State::default(), &[None; 4]).len(), 1);
-        let all = [Some(0), Some(1), Some(2), Some(3)];
+        let all = [0, 1, 2, 3].map(|known| Some(Index::new(known)));
         assert_eq!(pairs(&source, &state, &all), []);
     }
 }

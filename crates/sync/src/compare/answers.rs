@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use assetsync_core::delta::Signature;
+use assetsync_core::index::EntryIndex;
 
 /// The answer to a question about a file at the destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,4 +19,4 @@ pub enum Answer {
 }
 
 /// Answers by position in the state.
-pub type Answers = HashMap<u32, Answer>;
+pub type Answers = HashMap<EntryIndex, Answer>;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use assetsync_core::delta::SignatureSpec;
 use assetsync_core::entry::{Entry, Kind};
+use assetsync_core::index::EntryIndex;
 use assetsync_core::path::RelPath;
 use assetsync_core::protocol::Query;
 use assetsync_core::recipe::{ContentIndex, Recipes, signature_wanted};
@@ -33,10 +34,10 @@ pub struct Comparison<'a> {
     /// Whether contents of the source may exist only at the destination.
     pub(crate) has_contents_elsewhere: bool,
     /// For each source entry, the position of its path in the state.
-    pub(crate) known: Vec<Option<u32>>,
+    pub(crate) known: Vec<Option<EntryIndex>>,
     /// Source entries that exist under another spelling, by position, with the position of that in
     /// the state.
-    pub(crate) aliases: BTreeMap<usize, u32>,
+    pub(crate) aliases: BTreeMap<usize, EntryIndex>,
     pub(crate) same: Vec<ContentMatch>,
     pub(crate) contents: ContentIndex,
     pub(crate) names: BasisIndex<'a>,
@@ -52,7 +53,7 @@ pub struct Comparison<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BasisQuery {
     /// Position in the state.
-    pub(crate) known: u32,
+    pub(crate) known: EntryIndex,
     /// Whether the basis is used as it is after rewriting.
     pub(crate) rewritten: bool,
     /// Whether to ask also if the rewritten basis equals the new content.
@@ -72,7 +73,7 @@ impl<'a> Comparison<'a> {
         let known = positions(source, state);
         let pairs = source.iter().zip(&known);
         let same = pairs
-            .map(|(local, known)| match known.and_then(|known| state.entries.get(known as usize)) {
+            .map(|(local, known)| match known.and_then(|known| known.of(&state.entries)) {
                 Some(remote) => same_content(local, remote, policy.size_only),
                 None => ContentMatch::No,
             })
@@ -142,7 +143,7 @@ impl<'a> Comparison<'a> {
     pub fn spellings(&self, pair: Pair) -> (&'a RelPath, &'a RelPath) {
         let other = match pair.other {
             Other::Source(at) => &self.source[at].entry,
-            Other::Existing(known) => &self.state.entries[known as usize].entry,
+            Other::Existing(known) => &self.state.entries[known].entry,
         };
         (&self.source[pair.new].entry.path, &other.path)
     }
@@ -166,7 +167,7 @@ impl<'a> Comparison<'a> {
             }
         }
         for (&at, &known) in &self.aliases {
-            let remote = &self.state.entries[known as usize];
+            let remote = &self.state.entries[known];
             self.same[at] = match same_content(&self.source[at], remote, self.policy.size_only) {
                 ContentMatch::Yes => ContentMatch::Yes,
                 _ => ContentMatch::No,
@@ -175,8 +176,8 @@ impl<'a> Comparison<'a> {
         if clashes.is_empty() { Ok(self) } else { Err(clashes) }
     }
 
-    fn stands_in(&self, local: &SourceEntry, known: u32) -> bool {
-        let entry = &self.state.entries[known as usize].entry;
+    fn stands_in(&self, local: &SourceEntry, known: EntryIndex) -> bool {
+        let entry = &self.state.entries[known].entry;
         let is_dir = entry.kind == Kind::Dir;
         let is_protected = self.policy.filter.covers(entry.path.as_bytes(), is_dir);
         is_dir == (local.entry.kind == Kind::Dir) && !is_protected
@@ -213,8 +214,8 @@ impl<'a> Comparison<'a> {
     }
 
     /// The path at a position of the state.
-    pub fn known_path(&self, known: u32) -> Option<&'a RelPath> {
-        self.state.entries.get(known as usize).map(|remote| &remote.entry.path)
+    pub fn known_path(&self, known: EntryIndex) -> Option<&'a RelPath> {
+        known.of(&self.state.entries).map(|remote| &remote.entry.path)
     }
 
     /// Positions of the source's files whose content the destination is known to lack.
@@ -232,29 +233,29 @@ impl<'a> Comparison<'a> {
     }
 
     /// The position in the state of the regular file at the path of a source file.
-    pub fn existing_index(&self, at: usize) -> Option<u32> {
+    pub fn existing_index(&self, at: usize) -> Option<EntryIndex> {
         self.existing(at).and(self.known[at])
     }
 
     /// The file of the state with the same logical name as a source file.
-    pub fn same_logical_name(&self, at: usize) -> Option<u32> {
+    pub fn same_logical_name(&self, at: usize) -> Option<EntryIndex> {
         self.names.find(&self.source[at].entry, &self.policy.names)
     }
 
     /// Positions of the state's files that the source does not have.
-    pub fn extraneous(&self) -> impl Iterator<Item = u32> {
+    pub fn extraneous(&self) -> impl Iterator<Item = EntryIndex> {
         let mut known = self.known.iter().flatten().peekable();
-        (0..self.state.entries.len() as u32).filter(move |at| known.next_if_eq(&at).is_none())
+        self.state.indices().filter(move |at| known.next_if_eq(&at).is_none())
     }
 
     fn choose_bases(&self) -> Vec<Option<BasisQuery>> {
         let renames = self.drafts.renames.iter();
-        let renamed: HashMap<&RelPath, u32> =
+        let renamed: HashMap<&RelPath, EntryIndex> =
             renames.map(|(path, rename)| (path, rename.known)).collect();
         // These are queried as they are, so not after rewriting.
         let asked =
             self.known.iter().zip(&self.same).filter(|(_, same)| **same == ContentMatch::Query);
-        let asked: HashSet<u32> = asked.filter_map(|(known, _)| *known).collect();
+        let asked: HashSet<EntryIndex> = asked.filter_map(|(known, _)| *known).collect();
         let mut expected = HashSet::new();
         let mut choose = |at: usize| {
             let local = &self.source[at];
@@ -266,7 +267,7 @@ impl<'a> Comparison<'a> {
                 .existing_index(at)
                 .or_else(|| renamed.get(&local.entry.path).copied())
                 .or_else(|| self.same_logical_name(at))?;
-            let basis_bytes = self.state.entries.get(known as usize)?.entry.file_size()?;
+            let basis_bytes = known.of(&self.state.entries)?.entry.file_size()?;
             let compressed = is_precompressed(local.entry.path.as_bytes());
             let rewritten = self.drafts.rewriter.is_some()
                 && self.recipes.rewrite
@@ -283,7 +284,7 @@ impl<'a> Comparison<'a> {
 
     /// The existing regular file at the path of a source file.
     pub(crate) fn existing(&self, at: usize) -> Option<&'a Entry> {
-        let remote = &self.state.entries.get(self.known[at]? as usize)?.entry;
+        let remote = &self.known[at]?.of(&self.state.entries)?.entry;
         matches!(remote.kind, Kind::File { .. }).then_some(remote)
     }
 
@@ -312,25 +313,25 @@ impl<'a> Comparison<'a> {
     }
 
     /// The size of a file of the state, in bytes.
-    pub fn known_bytes(&self, known: u32) -> u64 {
-        let remote = self.state.entries.get(known as usize);
+    pub fn known_bytes(&self, known: EntryIndex) -> u64 {
+        let remote = known.of(&self.state.entries);
         remote.and_then(|remote| remote.entry.file_size()).unwrap_or(0)
     }
 }
 
-fn ask(asks: &mut BTreeMap<u32, Query>, known: u32) -> &mut Query {
+fn ask(asks: &mut BTreeMap<EntryIndex, Query>, known: EntryIndex) -> &mut Query {
     asks.entry(known).or_insert(Query { known, expected: None, signature: None, rewritten: false })
 }
 
 /// For each source entry, the position of its path in the state: a merge of two sorted lists.
-fn positions(source: &[SourceEntry], state: &State) -> Vec<Option<u32>> {
-    let mut at = 0;
+fn positions(source: &[SourceEntry], state: &State) -> Vec<Option<EntryIndex>> {
+    let mut at = EntryIndex::new(0);
     let position = |local: &SourceEntry| {
-        while state.entries.get(at).is_some_and(|remote| remote.entry.path < local.entry.path) {
-            at += 1;
+        while at.of(&state.entries).is_some_and(|remote| remote.entry.path < local.entry.path) {
+            at = at.next();
         }
-        let found = state.entries.get(at)?.entry.path == local.entry.path;
-        found.then_some(at as u32)
+        let found = at.of(&state.entries)?.entry.path == local.entry.path;
+        found.then_some(at)
     };
     source.iter().map(position).collect()
 }

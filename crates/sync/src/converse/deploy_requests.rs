@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use assetsync_core::digest::Digest;
+use assetsync_core::index::{EntryIndex, Index, RetainedIndex};
 use assetsync_core::limits;
 
 use super::survey::Survey;
@@ -14,11 +15,11 @@ use crate::plan::decision::{Decision, HistoryEdit};
 pub struct DeployRequests {
     /// Files whose contents are to be retained: positions in the state, ascending, and the expected
     /// digests.
-    pub to_retain: Vec<(u32, Digest)>,
+    pub to_retain: Vec<(EntryIndex, Digest)>,
     /// Bytes that retaining these takes.
     pub bytes: u64,
     /// Positions in the list of retained contents, ascending.
-    pub retained_to_drop: Vec<u32>,
+    pub retained_to_drop: Vec<RetainedIndex>,
     /// The change of the history.
     pub history: Option<HistoryEdit>,
 }
@@ -34,7 +35,7 @@ impl DeployRequests {
             let (Some(at), Some(size)) = (found, size) else {
                 return Err(wrong(format!("{path} is to be set aside, but no file stands there")));
             };
-            to_retain.push((at as u32, *digest));
+            to_retain.push((Index::at(at), *digest));
             bytes += size;
         }
         to_retain.sort_unstable();
@@ -56,11 +57,11 @@ impl DeployRequests {
     }
 }
 
-fn positions(digests: &[Digest], survey: &Survey) -> Vec<u32> {
-    let retained_contents = survey.retained_contents.iter().zip(0..);
-    let retained_contents: HashMap<Digest, u32> =
-        retained_contents.map(|(retained_contents, at)| (retained_contents.digest, at)).collect();
-    let mut positions: Vec<u32> =
+fn positions(digests: &[Digest], survey: &Survey) -> Vec<RetainedIndex> {
+    let retained_contents = Index::enumerate(&survey.retained_contents);
+    let retained_contents: HashMap<Digest, RetainedIndex> =
+        retained_contents.map(|(index, content)| (content.digest, index)).collect();
+    let mut positions: Vec<RetainedIndex> =
         digests.iter().filter_map(|digest| retained_contents.get(digest).copied()).collect();
     positions.sort_unstable();
     positions.dedup();

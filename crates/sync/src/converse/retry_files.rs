@@ -1,6 +1,7 @@
 //! Sends files again that did not arrive as they were sent.
 
 use assetsync_core::entry::{Entry, Kind};
+use assetsync_core::index::ActionIndex;
 use assetsync_core::plan::{Action, ActionKind, Plan};
 use assetsync_core::protocol::ToAgent;
 use assetsync_tree::OpenTree;
@@ -18,7 +19,7 @@ impl Session<'_> {
     /// Sends the files of these actions again, once, whole and as they are now.
     pub(super) fn retry(
         &mut self,
-        failed: &[u32],
+        failed: &[ActionIndex],
         plan: &mut Plan,
         source: &Source,
         publish: bool,
@@ -27,7 +28,7 @@ impl Session<'_> {
         let mut tree = source.tree().map_err(PushError::Io)?;
         let answers = Answers::new();
         for &position in failed {
-            let action = plan.actions.get_mut(position as usize);
+            let action = plan.actions.get_mut(position.position());
             let action = action.ok_or_else(|| PushError::Protocol("failure of no file".into()))?;
             let amend = amend(position, action, source, &mut tree)?;
             self.wire.send(&amend)?;
@@ -43,7 +44,7 @@ impl Session<'_> {
         match self.staged(plan)?.first() {
             None => Ok(()),
             Some(&position) => {
-                let action = plan.actions.get(position as usize);
+                let action = position.of(&plan.actions);
                 Err(PushError::Damaged(action.map_or("?".into(), |action| action.path.to_string())))
             }
         }
@@ -53,7 +54,7 @@ impl Session<'_> {
 /// Reads the file of an action again. Updates the action, and returns the message that updates the
 /// agent's.
 fn amend(
-    position: u32,
+    position: ActionIndex,
     action: &mut Action,
     source: &Source,
     tree: &mut OpenTree,

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use assetsync_core::index::ActionIndex;
 use assetsync_core::limits;
 use assetsync_core::plan::{Action, FileAction, Plan};
 use assetsync_core::protocol::{AgentStatistics, Deploy, Hello, ToAgent, ToSender};
@@ -205,10 +206,13 @@ impl<'a> Session<'a> {
     }
 
     /// Receives which files the agent could not stage, as positions in the plan.
-    pub(super) fn staged(&mut self, plan: &Plan) -> Result<Vec<u32>, PushError> {
+    pub(super) fn staged(&mut self, plan: &Plan) -> Result<Vec<ActionIndex>, PushError> {
         let mut failed = Vec::new();
         loop {
             match self.wire.receive()? {
+                ToSender::Failed { action } if action.of(&plan.actions).is_none() => {
+                    return Err(PushError::Protocol("failure of no file".into()));
+                }
                 ToSender::Failed { action } => failed.push(action),
                 ToSender::StagedEnd => return Ok(failed),
                 other => return Err(PushError::unexpected(&other)),
@@ -311,7 +315,7 @@ fn unused_bytes(plan: &Plan, partials: &[Partial]) -> u64 {
     let all: u64 = partials.iter().map(|partial| partial.size).sum();
     let files = plan.actions.iter().filter_map(Action::file);
     let used = files.filter_map(|file| match file.recipe {
-        Recipe::Copy { from: Basis::Partial(position) } => partials.get(position as usize),
+        Recipe::Copy { from: Basis::Partial(position) } => position.of(partials),
         _ => None,
     });
     all.saturating_sub(used.map(|partial| partial.size).sum())

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use assetsync_core::index::EntryIndex;
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::Rename;
@@ -67,7 +68,7 @@ fn rewriter(drafts: &Drafts, state: &State) -> Option<Rewriter> {
     let renames = drafts.renames.iter();
     let fingerprints: Vec<_> = renames
         .filter_map(|(_, rename)| {
-            let path = &state.entries.get(rename.known as usize)?.entry.path;
+            let path = &rename.known.of(&state.entries)?.entry.path;
             Some((rename.old(path)?.to_vec(), rename.new.clone()))
         })
         .collect();
@@ -85,7 +86,7 @@ struct DraftBuilder<'d, 'a> {
 /// A changed file, its new content and the old content it is made from.
 struct ChangedFile {
     at: usize,
-    known: u32,
+    known: EntryIndex,
     /// The old content, rewritten.
     reference: Vec<u8>,
     is_rewritten: bool,
@@ -140,7 +141,12 @@ impl DraftBuilder<'_, '_> {
         drafts.files = compared.collect();
     }
 
-    fn case(&self, at: usize, known: u32, rewriter: Option<&Rewriter>) -> Option<ChangedFile> {
+    fn case(
+        &self,
+        at: usize,
+        known: EntryIndex,
+        rewriter: Option<&Rewriter>,
+    ) -> Option<ChangedFile> {
         let (old, new) = (self.contents.old_content(known)?, self.contents.new_content(at)?);
         let rewritten = rewriter.map(|rewriter| rewriter.rewrite(&old));
         let (reference, is_rewritten) = match rewritten {
@@ -163,7 +169,7 @@ impl DraftBuilder<'_, '_> {
     }
 
     /// Texts that changed in the same way in several files, such as a version number.
-    fn learn(&self, bases: &[(usize, u32)], drafts: &Drafts) -> Vec<(Vec<u8>, Vec<u8>)> {
+    fn learn(&self, bases: &[(usize, EntryIndex)], drafts: &Drafts) -> Vec<(Vec<u8>, Vec<u8>)> {
         let rewriter = drafts.rewriter.as_ref();
         let small = bases.iter().filter(|(at, _)| {
             let size = self.contents.comparison.source()[*at].entry.file_size();

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use assetsync_core::index::EntryIndex;
 use rayon::prelude::*;
 
 use super::compared_contents::ComparedContents;
@@ -22,9 +23,9 @@ pub fn choose(
     contents: ComparedContents<'_, '_>,
     changed: &[usize],
     drafts: &Drafts,
-) -> Vec<(usize, u32)> {
+) -> Vec<(usize, EntryIndex)> {
     let comparison = contents.comparison;
-    let renamed: HashMap<&[u8], u32> =
+    let renamed: HashMap<&[u8], EntryIndex> =
         drafts.renames.iter().map(|(path, rename)| (path.as_bytes(), rename.known)).collect();
     let (mut chosen, mut left) = (Vec::new(), Vec::new());
     for &at in changed {
@@ -47,11 +48,11 @@ pub fn choose(
 }
 
 /// Finds bases by content, among the extraneous files.
-fn most_similar(contents: ComparedContents<'_, '_>, left: &[usize]) -> Vec<(usize, u32)> {
+fn most_similar(contents: ComparedContents<'_, '_>, left: &[usize]) -> Vec<(usize, EntryIndex)> {
     if left.is_empty() {
         return Vec::new();
     }
-    let candidates: Vec<u32> = contents
+    let candidates: Vec<EntryIndex> = contents
         .comparison
         .extraneous()
         .filter(|&known| contents.has_old_content(known))
@@ -78,7 +79,7 @@ fn most_similar(contents: ComparedContents<'_, '_>, left: &[usize]) -> Vec<(usiz
 /// How similar old and new contents are. Sketches are made when they are first needed.
 pub struct SimilarityCache<'d, 'a> {
     contents: ComparedContents<'d, 'a>,
-    old_sketches: Mutex<HashMap<u32, Option<Sketch>>>,
+    old_sketches: Mutex<HashMap<EntryIndex, Option<Sketch>>>,
     new_sketches: Mutex<HashMap<usize, Option<Sketch>>>,
 }
 
@@ -90,7 +91,7 @@ impl<'d, 'a> SimilarityCache<'d, 'a> {
     }
 
     /// The similarity, from 0 to 1, if both contents are available.
-    pub fn of(&self, known: u32, at: usize) -> Option<f64> {
+    pub fn of(&self, known: EntryIndex, at: usize) -> Option<f64> {
         let mut olds = self.old_sketches.lock().ok()?;
         let old = olds.entry(known).or_insert_with(|| {
             self.contents.old_content(known).map(|content| Sketch::of(&content))

@@ -2,6 +2,8 @@
 
 use super::contents;
 use super::old_contents::OldContents;
+use assetsync_core::index::EntryIndex;
+
 use crate::compare::comparison::Comparison;
 use crate::scan::source::Source;
 
@@ -18,14 +20,14 @@ pub struct ComparedContents<'d, 'a> {
 
 impl ComparedContents<'_, '_> {
     /// The old content at a position of the state, if it is available and small enough to compare.
-    pub fn old_content(&self, known: u32) -> Option<Vec<u8>> {
-        let remote = self.comparison.state().entries.get(known as usize)?;
+    pub fn old_content(&self, known: EntryIndex) -> Option<Vec<u8>> {
+        let remote = known.of(&self.comparison.state().entries)?;
         contents::old_content(self.old, remote)
     }
 
     /// Whether [`old_content`](ComparedContents::old_content) is available.
-    pub fn has_old_content(&self, known: u32) -> bool {
-        let remote = self.comparison.state().entries.get(known as usize);
+    pub fn has_old_content(&self, known: EntryIndex) -> bool {
+        let remote = known.of(&self.comparison.state().entries);
         remote.is_some_and(|remote| contents::has_old_content(self.old, remote))
     }
 

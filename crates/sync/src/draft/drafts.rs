@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use assetsync_core::index::EntryIndex;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::Rename;
 use assetsync_core::recipe::Reference;
@@ -35,7 +36,7 @@ pub struct Drafts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Draft {
     /// The file at this position of the state equals the content once it is rewritten.
-    Rewritten(u32),
+    Rewritten(EntryIndex),
     /// The content, compared with a reference.
     Compared {
         /// The reference.

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::{Range, RangeInclusive};
 
 use assetsync_core::entry::Entry;
+use assetsync_core::index::{EntryIndex, Index};
 use assetsync_core::path::RelPath;
 use assetsync_core::state::State;
 
@@ -33,7 +34,7 @@ const PAIRS: usize = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenamePair {
     /// Position of the old path in the state.
-    pub known: u32,
+    pub known: EntryIndex,
     /// Position of the new path in the source.
     pub local: usize,
     /// Where in the old path the fingerprint is.
@@ -51,7 +52,7 @@ pub fn find(
     state: &State,
     source: &[SourceEntry],
     rules: &FingerprintRules,
-    resemblance: &dyn Fn(u32, usize) -> Option<f64>,
+    resemblance: &dyn Fn(EntryIndex, usize) -> Option<f64>,
 ) -> Vec<RenamePair> {
     let families = families(state, source, rules);
     let mut matching = RenameMatcher {
@@ -155,7 +156,7 @@ fn families<'p>(
 struct RenameMatcher<'m, 'p> {
     state: &'p State,
     source: &'p [SourceEntry],
-    resemblance: &'m dyn Fn(u32, usize) -> Option<f64>,
+    resemblance: &'m dyn Fn(EntryIndex, usize) -> Option<f64>,
     /// Pairs of old and new fingerprints that were decided.
     decided_pairs: HashSet<(&'p [u8], &'p [u8])>,
     renames: Vec<RenamePair>,
@@ -200,7 +201,7 @@ impl<'p> RenameMatcher<'_, 'p> {
 
     fn decide(&mut self, old: &NamedFile<'p>, new: &NamedFile<'p>) {
         self.decided_pairs.insert((old.fingerprint(), new.fingerprint()));
-        let (known, local) = (old.position as u32, new.position);
+        let (known, local) = (Index::at(old.position), new.position);
         self.renames.push(RenamePair { known, local, old: old.range(), new: new.range() });
     }
 
@@ -237,7 +238,7 @@ impl<'p> RenameMatcher<'_, 'p> {
         if here.is_some() && here == there {
             return Some(1.0);
         }
-        (self.resemblance)(old.position as u32, new.position)
+        (self.resemblance)(Index::at(old.position), new.position)
     }
 }
 

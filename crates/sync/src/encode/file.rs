@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use assetsync_core::delta::Signature;
+use assetsync_core::index::ActionIndex;
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, FileAction};
@@ -36,7 +37,7 @@ pub struct Encoder<'a> {
 impl Encoder<'_> {
     /// Encodes the file of the action at `position` by its recipe. Returns `false` if it is no
     /// longer as planned.
-    pub fn encode(&mut self, position: u32, action: &Action) -> Result<bool, PushError> {
+    pub fn encode(&mut self, position: ActionIndex, action: &Action) -> Result<bool, PushError> {
         let Some(file) = action.file() else { return Ok(true) };
         match (file.recipe, signature_of(self.answers, file)) {
             (Recipe::Delta { .. }, Some(signature)) => {
@@ -52,7 +53,7 @@ impl Encoder<'_> {
     /// are none.
     pub fn encode_regzip(
         &mut self,
-        position: u32,
+        position: ActionIndex,
         action: &Action,
         corrections: Option<&[u8]>,
     ) -> Result<bool, PushError> {
@@ -65,7 +66,11 @@ impl Encoder<'_> {
     }
 
     /// Encodes the whole file of an action. Returns `false` if it is no longer as planned.
-    pub fn encode_whole(&mut self, position: u32, action: &Action) -> Result<bool, PushError> {
+    pub fn encode_whole(
+        &mut self,
+        position: ActionIndex,
+        action: &Action,
+    ) -> Result<bool, PushError> {
         let Some(file) = action.file() else { return Ok(true) };
         let stored = is_precompressed(action.path.as_bytes());
         self.file(position, &action.path, file, |encoder, source| encoder.whole(source, stored))
@@ -75,7 +80,7 @@ impl Encoder<'_> {
     /// the agent then asks for it again.
     fn file(
         &mut self,
-        position: u32,
+        position: ActionIndex,
         path: &RelPath,
         file: &FileAction,
         content: impl FnOnce(&mut Self, &mut HashingReader) -> Result<io::Result<()>, PushError>,

@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use assetsync_core::index::ActionIndex;
+
 /// While more than this is left that no core has begun, the link does not wait, in bytes.
 const MUCH: u64 = 8 << 20;
 
@@ -15,7 +17,7 @@ const MUCH: u64 = 8 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GzJob {
     /// Position in the plan.
-    pub position: u32,
+    pub position: ActionIndex,
     /// Position in the source.
     pub at: usize,
     /// Bytes of the `.gz`.
@@ -124,11 +126,13 @@ impl GzSplitter {
 
 #[cfg(test)]
 mod tests {
+    use assetsync_core::index::Index;
+
     use super::*;
 
     fn jobs(count: u32, size: u64) -> Vec<GzJob> {
-        let job = |position| GzJob { position, at: position as usize, size };
-        (0..count).map(job).collect()
+        let job = |position: ActionIndex| GzJob { position, at: position.position(), size };
+        Index::range(0..count).map(job).collect()
     }
 
     /// Everything that comes, with `work` done beforehand by nobody.
@@ -141,12 +145,12 @@ mod tests {
     fn what_is_taken_apart_comes_once_and_in_order() {
         let regzips = GzSplitter::new(jobs(3, 100));
         regzips.work(|_| {});
-        assert_eq!(regzips.ready().map(|job| job.position), Some(0));
+        assert_eq!(regzips.ready().map(|job| job.position), Some(Index::new(0)));
         let rest = drain(&regzips).into_iter().map(|outcome| match outcome {
             NextGz::Done(job) => job.position,
             other => panic!("{other:?}"),
         });
-        assert_eq!(rest.collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(rest.collect::<Vec<_>>(), [1, 2].map(Index::new));
     }
 
     #[test]
@@ -159,7 +163,7 @@ mod tests {
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert_eq!(left, [29, 28, 27, 26, 25]);
+        assert_eq!(left, [29, 28, 27, 26, 25].map(Index::new));
         regzips.work(|_| {});
         assert_eq!(drain(&regzips).len(), 25);
     }
@@ -187,6 +191,6 @@ mod tests {
             }
         });
         seen.sort_unstable();
-        assert_eq!(seen, (0..200).collect::<Vec<_>>());
+        assert_eq!(seen, Index::range(0..200).collect::<Vec<_>>());
     }
 }

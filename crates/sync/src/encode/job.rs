@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use assetsync_core::index::ActionIndex;
 use assetsync_core::plan::{Action, Plan};
 use assetsync_core::protocol::ToAgent;
 use assetsync_core::recipe::Recipe;
@@ -33,7 +34,7 @@ pub struct EncodeJob<'m> {
     /// The speed of the link to the destination.
     pub link_speed: LinkSpeed,
     /// Positions of the actions with content, in the order it is sent.
-    order: Vec<u32>,
+    order: Vec<ActionIndex>,
 }
 
 impl<'m> EncodeJob<'m> {
@@ -54,7 +55,7 @@ impl<'m> EncodeJob<'m> {
 
     /// Their bytes of content.
     pub fn bytes(&self) -> u64 {
-        self.order.iter().map(|&at| content_bytes(&self.plan.actions[at as usize])).sum()
+        self.order.iter().map(|&at| content_bytes(&self.plan.actions[at])).sum()
     }
 
     /// Encodes all of it.
@@ -78,7 +79,7 @@ impl<'m> EncodeJob<'m> {
     ) -> Result<(), PushError> {
         let EncodeJob { plan, inputs, order, .. } = self;
         let mut tree = inputs.source.tree().map_err(PushError::Io)?;
-        let patches = order.iter().take_while(|&&at| is_patch(&plan.actions[at as usize])).count();
+        let patches = order.iter().take_while(|&&at| is_patch(&plan.actions[at])).count();
         let (patches, order) = order.split_at(patches);
         let (order, regzips) = regzip_jobs(plan, order, inputs);
         let regzips = GzSplitter::new(regzips);
@@ -104,12 +105,12 @@ impl<'m> EncodeJob<'m> {
     fn send_files(
         &self,
         mut encoder: Encoder<'_>,
-        order: &[u32],
+        order: &[ActionIndex],
         effort: &mut AdaptiveLevel,
         regzips: &GzSplitter,
     ) -> Result<(), PushError> {
         let inputs = self.inputs;
-        let action = |position: u32| &self.plan.actions[position as usize];
+        let action = |position: ActionIndex| &self.plan.actions[position];
         let mut judged = LinkSample::new(encoder.sink);
         for &position in order {
             // The content of their plain siblings has been sent.
@@ -158,11 +159,11 @@ fn corrections<'m>(inputs: &'m EncodeInputs<'_>, job: &GzJob) -> Option<&'m [u8]
 /// Splits off the end of `order`: files that are made from plain siblings.
 fn regzip_jobs<'o>(
     plan: &Plan,
-    order: &'o [u32],
+    order: &'o [ActionIndex],
     inputs: &EncodeInputs<'_>,
-) -> (&'o [u32], Vec<GzJob>) {
-    let job = |&position: &u32| {
-        let action = &plan.actions[position as usize];
+) -> (&'o [ActionIndex], Vec<GzJob>) {
+    let job = |&position: &ActionIndex| {
+        let action = &plan.actions[position];
         let Recipe::Regzip { .. } = action.file()?.recipe else { return None };
         let at = inputs.position_of(&action.path)?;
         Some(GzJob { position, at, size: content_bytes(action) })

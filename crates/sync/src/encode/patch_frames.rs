@@ -97,12 +97,13 @@ impl FramePacker {
 
 #[cfg(test)]
 mod tests {
+    use assetsync_core::index::Index;
     use assetsync_core::recipe::Basis;
 
     use super::*;
 
-    const A: Reference = Reference { basis: Basis::Existing(1), rewritten: false };
-    const B: Reference = Reference { basis: Basis::Existing(2), rewritten: true };
+    const A: Reference = Reference { basis: Basis::Existing(Index::new(1)), rewritten: false };
+    const B: Reference = Reference { basis: Basis::Existing(Index::new(2)), rewritten: true };
 
     fn new(length: usize, nearby: std::ops::Range<usize>) -> PatchOp {
         PatchOp::New { range: 0..length, nearby }

@@ -1,6 +1,7 @@
 //! Sends patches: groups of files in one zstd frame, with the old surroundings of their changes as
 //! its prefix.
 
+use assetsync_core::index::ActionIndex;
 use assetsync_core::plan::{Action, Plan, PrefixPart};
 use assetsync_core::protocol::ToAgent;
 use assetsync_core::recipe::{Basis, Reference};
@@ -34,7 +35,11 @@ pub struct PatchSender<'p, 'e> {
 
 impl PatchSender<'_, '_> {
     /// Sends the patches at `positions` of the plan.
-    pub fn encode(&mut self, positions: &[u32], effort: &AdaptiveLevel) -> Result<(), PushError> {
+    pub fn encode(
+        &mut self,
+        positions: &[ActionIndex],
+        effort: &AdaptiveLevel,
+    ) -> Result<(), PushError> {
         let (plan, inputs) = (self.plan, self.inputs);
         let drafts = positions.iter().filter_map(|&at| draft(plan, inputs, at));
         let drafts: Vec<_> = drafts.collect();
@@ -45,7 +50,7 @@ impl PatchSender<'_, '_> {
                 .into_iter();
         let mut left = 0;
         for (position, _, pieces) in &drafts {
-            let action = &self.plan.actions[*position as usize];
+            let action = &self.plan.actions[*position];
             let content = self.content(action);
             if left == 0 && !pieces.is_empty() {
                 left = self.begin(groups.next(), effort)?;
@@ -111,7 +116,7 @@ impl PatchSender<'_, '_> {
 
     fn reference(&self, reference: Reference) -> Result<Vec<u8>, PushError> {
         let Basis::Existing(known) = reference.basis else { return Err(lost()) };
-        let remote = self.inputs.state.entries.get(known as usize).ok_or_else(lost)?;
+        let remote = known.of(&self.inputs.state.entries).ok_or_else(lost)?;
         let old = old_content(self.inputs.old, remote).ok_or_else(lost)?;
         Ok(match &self.inputs.drafts.rewriter {
             Some(rewriter) if reference.rewritten => rewriter.rewrite(&old),
@@ -146,9 +151,9 @@ fn new_bytes(piece: &PatchOp) -> usize {
 fn draft<'p>(
     plan: &Plan,
     inputs: &'p EncodeInputs<'p>,
-    position: u32,
-) -> Option<(u32, Reference, &'p [PatchOp])> {
-    let action = plan.actions.get(position as usize)?;
+    position: ActionIndex,
+) -> Option<(ActionIndex, Reference, &'p [PatchOp])> {
+    let action = position.of(&plan.actions)?;
     let at = inputs.position_of(&action.path)?;
     match inputs.drafts.files.get(&at)? {
         Draft::Compared { reference, pieces } => Some((position, *reference, pieces)),

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use assetsync_core::entry::{Entry, Kind};
+use assetsync_core::index::EntryIndex;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, Plan};
 use assetsync_core::state::State;
@@ -136,9 +137,9 @@ fn foreign<'p>(
     let wanted: HashSet<Vec<u8>> =
         files.iter().map(|path| lasting(path.as_bytes(), rules)).collect();
     let is_foreign = |action: &&Action| {
-        let at = action.known.map(|known| known as usize);
-        match at.and_then(|at| state.entries.get(at)).map(|remote| &remote.entry.kind) {
-            Some(Kind::Dir) => at.is_some_and(|at| is_empty(at, state)),
+        let entry = |known: EntryIndex| Some(&known.of(&state.entries)?.entry.kind);
+        match action.known.and_then(entry) {
+            Some(Kind::Dir) => action.known.is_some_and(|known| is_empty(known, state)),
             Some(Kind::Special) => true,
             _ => !is_earlier_version(action.path.as_bytes(), &wanted, rules),
         }
@@ -148,10 +149,10 @@ fn foreign<'p>(
     deleted.filter(is_foreign).map(|action| &action.path).collect()
 }
 
-/// Whether nothing is in the directory at a position of the state.
-fn is_empty(at: usize, state: &State) -> bool {
-    let path = &state.entries[at].entry.path;
-    state.entries.get(at + 1).is_none_or(|next| !next.entry.path.starts_with(path))
+/// Whether nothing is in the directory with this index in the state.
+fn is_empty(dir: EntryIndex, state: &State) -> bool {
+    let path = &state.entries[dir].entry.path;
+    dir.next().of(&state.entries).is_none_or(|next| !next.entry.path.starts_with(path))
 }
 
 /// Whether the source has a file where a directory above `path` is: the file is its next version.
@@ -182,6 +183,8 @@ mod tests {
     use assetsync_core::entry::Mtime;
     use assetsync_core::state::RemoteEntry;
 
+    use assetsync_core::index::Index;
+
     use super::*;
     use crate::compare::policy::Policy;
 
@@ -205,10 +208,10 @@ mod tests {
 
     /// A plan that deletes everything but `kept`.
     fn plan(state: &State, kept: &[&str]) -> Plan {
-        let deleted = state.entries.iter().enumerate().filter_map(|(at, remote)| {
+        let deleted = Index::enumerate(&state.entries).filter_map(|(at, remote)| {
             let path = remote.entry.path.clone();
             let stays = kept.iter().any(|kept| path.as_bytes() == kept.as_bytes());
-            let known = Some(at as u32);
+            let known = Some(at);
             (!stays).then_some(Action { path, known, what: ActionKind::Delete })
         });
         Plan { actions: deleted.collect(), ..Plan::default() }

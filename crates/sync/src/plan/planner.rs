@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use assetsync_core::digest::ShortDigest;
 use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
+use assetsync_core::index::{ActionIndex, EntryIndex, Index};
 use assetsync_core::plan::{Action, ActionKind, FileAction, Plan, PublishRank};
 use assetsync_core::recipe::{Basis, ContentIndex, Recipe, RecipeInputs, Reference};
 
@@ -39,10 +40,10 @@ struct PlanBuilder<'c, 'a> {
     answers: &'c Answers,
     contents: ContentIndex,
     /// Positions in the plan of source files, by position in the source.
-    positions: HashMap<usize, u32>,
+    positions: HashMap<usize, ActionIndex>,
     /// Existing entries that the source spells in another way: positions in the source by position
     /// in the state.
-    respelled: HashMap<u32, usize>,
+    respelled: HashMap<EntryIndex, usize>,
     plan: Plan,
     in_the_way: Vec<Obstruction>,
 }
@@ -51,25 +52,26 @@ impl<'a> PlanBuilder<'_, 'a> {
     /// Merges the source with the extraneous entries, in tree order.
     fn run(&mut self) {
         let state = self.comparison.state;
-        let mut remote = 0;
+        let mut remote = EntryIndex::new(0);
         for at in 0..self.comparison.source.len() {
             let path = &self.comparison.source[at].entry.path;
-            while state.entries.get(remote).is_some_and(|there| there.entry.path < *path) {
+            while remote.of(&state.entries).is_some_and(|there| there.entry.path < *path) {
                 self.extraneous(remote);
-                remote += 1;
+                remote = remote.next();
             }
             if self.comparison.known[at].is_some() {
-                remote += 1;
+                remote = remote.next();
             }
             self.wanted(at);
         }
-        (remote..state.entries.len()).for_each(|remote| self.extraneous(remote));
+        let rest = remote.number()..state.entries.len() as u32;
+        Index::range(rest).for_each(|remote| self.extraneous(remote));
     }
 
     /// Plans an extraneous entry.
-    fn extraneous(&mut self, remote: usize) {
+    fn extraneous(&mut self, remote: EntryIndex) {
         let entry = &self.comparison.state.entries[remote].entry;
-        let what = match (self.respelled.get(&(remote as u32)), self.deleted(entry)) {
+        let what = match (self.respelled.get(&remote), self.deleted(entry)) {
             (Some(&at), _) => {
                 ActionKind::Respell { to: self.comparison.source[at].entry.path.clone() }
             }
@@ -78,7 +80,7 @@ impl<'a> PlanBuilder<'_, 'a> {
             (None, None) => return,
         };
         let path = entry.path.clone();
-        self.plan.actions.push(Action { path, known: Some(remote as u32), what });
+        self.plan.actions.push(Action { path, known: Some(remote), what });
     }
 
     /// When an extraneous entry is deleted, if it is.
@@ -112,7 +114,7 @@ impl<'a> PlanBuilder<'_, 'a> {
     fn existing(&self, at: usize) -> Option<&'a Entry> {
         let comparison = self.comparison;
         let known = comparison.known[at].or_else(|| comparison.aliases.get(&at).copied())?;
-        comparison.state.entries.get(known as usize).map(|remote| &remote.entry)
+        known.of(&comparison.state.entries).map(|remote| &remote.entry)
     }
 
     /// Whether a file is up to date except for the spelling of its path.
@@ -163,7 +165,7 @@ impl<'a> PlanBuilder<'_, 'a> {
             self.plan.kept_bytes += size;
             return None;
         }
-        let position = self.plan.actions.len() as u32;
+        let position = Index::at(self.plan.actions.len());
         let inputs = self.recipe_inputs(at, &local.entry, (digest.short(), size));
         let recipe = Recipe::choose(&inputs, comparison.recipes);
         if recipe == Recipe::Keep {
@@ -263,7 +265,7 @@ impl<'a> PlanBuilder<'_, 'a> {
             let kept = self.comparison.known.get(plain).copied().flatten();
             return Some((Basis::Existing(kept?), bytes));
         };
-        let recipe = self.plan.actions.get(position as usize)?.file()?.recipe;
+        let recipe = position.of(&self.plan.actions)?.file()?.recipe;
         let basis = match recipe {
             Recipe::Keep | Recipe::Touch => Basis::Existing(self.comparison.known[plain]?),
             // It is copied only once all content has come.
@@ -291,17 +293,16 @@ fn dir(local: &Entry, existing: Option<&Entry>) -> Option<ActionKind> {
 /// Positions of the actions with content, in the order that compresses best: patches first, then
 /// similar files side by side (by extension, then by name in any directory), then compressed files,
 /// and last those made from other files of the push.
-pub fn content_order(plan: &Plan) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..plan.actions.len() as u32)
-        .filter(|&at| {
-            plan.actions[at as usize].file().is_some_and(|file| file.recipe.has_content())
-        })
+pub fn content_order(plan: &Plan) -> Vec<ActionIndex> {
+    let mut order: Vec<ActionIndex> = plan
+        .indices()
+        .filter(|&at| plan.actions[at].file().is_some_and(|file| file.recipe.has_content()))
         .collect();
     order.sort_by_cached_key(|&at| {
-        let path = &plan.actions[at as usize].path;
+        let path = &plan.actions[at].path;
         let name = path.file_name();
         let dot = name.iter().rposition(|&byte| byte == b'.').unwrap_or(name.len());
-        let recipe = plan.actions[at as usize].file().map(|file| file.recipe);
+        let recipe = plan.actions[at].file().map(|file| file.recipe);
         let rank = match recipe {
             Some(Recipe::Patch { .. }) => 0,
             Some(Recipe::Regzip { .. }) => 3,

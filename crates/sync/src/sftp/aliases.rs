@@ -60,7 +60,7 @@ pub fn check_listed(
     steps: &PublishOrder,
 ) -> Result<(), PushError> {
     let deleted = steps.deletes.iter().flatten();
-    let deleted = deleted.filter_map(|delete| plan.actions.get(delete.at as usize));
+    let deleted = deleted.filter_map(|delete| delete.at.of(&plan.actions));
     let parents: HashSet<Option<RelPath>> = deleted.map(|action| action.path.parent()).collect();
     let mut new: BTreeMap<Option<RelPath>, Vec<&RelPath>> = BTreeMap::new();
     let respelled = plan.respelled();

@@ -1,6 +1,7 @@
 //! Paths and names on the server, as bytes. Pure.
 
 use assetsync_core::entry::Mtime;
+use assetsync_core::index::ActionIndex;
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
 use assetsync_core::work_names::INSIDE;
@@ -99,9 +100,9 @@ pub fn is_open(mode: u32) -> bool {
     [0o300, 0o030, 0o003].into_iter().any(|bits| mode & bits == bits)
 }
 
-/// The staged name of what the action at `position` makes.
-pub fn staged(position: u32) -> Vec<u8> {
-    format!("new-{position:08}").into_bytes()
+/// The staged name of what an action makes.
+pub fn staged(action: ActionIndex) -> Vec<u8> {
+    format!("new-{:08}", action.number()).into_bytes()
 }
 
 /// The name of the `number`th thing moved aside.

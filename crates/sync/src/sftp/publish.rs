@@ -3,6 +3,7 @@
 mod deletes;
 
 use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
+use assetsync_core::index::ActionIndex;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, Plan};
 use assetsync_core::protocol::FailureCode;
@@ -55,7 +56,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
     ) -> std::result::Result<(), PushError> {
         self.stage.check_held(self.remote)?;
         self.open_dirs(steps)?;
-        if (0..self.plan.actions.len() as u32).any(|at| self.standing_link(at).is_some()) {
+        if self.plan.indices().any(|at| self.standing_link(at).is_some()) {
             self.links = links::probe(self.remote, self.stage)?;
         }
         self.each(&steps.respelled, |this, at| this.respell(*at))?;
@@ -119,7 +120,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
     }
 
     fn dir_modes(&self, steps: &PublishOrder, mode: impl Fn(u32) -> u32) -> Vec<Change> {
-        let opened = steps.opened.iter().filter_map(|&at| self.state.entries.get(at as usize));
+        let opened = steps.opened.iter().filter_map(|&at| at.of(&self.state.entries));
         let change = |entry: &Entry| Change::SetAttributes {
             path: self.at(&entry.path),
             mode: Some(mode(entry.mode)),
@@ -144,8 +145,8 @@ impl<'p, 'a> Publisher<'p, 'a> {
         }
     }
 
-    fn action(&self, at: u32) -> Option<&'p Action> {
-        self.plan.actions.get(at as usize)
+    fn action(&self, at: ActionIndex) -> Option<&'p Action> {
+        at.of(&self.plan.actions)
     }
 
     fn at(&self, path: &RelPath) -> Vec<u8> {
@@ -154,7 +155,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
 
     /// Renames an existing path to the source's spelling. It is left as it is if that can't be done
     /// in one step, and if it is a link on a server whose renames may follow links.
-    fn respell(&mut self, at: u32) -> Result<()> {
+    fn respell(&mut self, at: ActionIndex) -> Result<()> {
         let Some(Action { path, what: ActionKind::Respell { to }, .. }) = self.action(at) else {
             return Ok(());
         };
@@ -206,9 +207,10 @@ impl<'p, 'a> Publisher<'p, 'a> {
 
     /// Publishes files and links that do not depend on each other. What can't be renamed into place
     /// is published after what stands there is moved aside.
-    fn place_all(&mut self, which: &[u32]) -> Result<()> {
-        let staged: Vec<u32> = which.iter().copied().filter(|&at| self.is_staged(at)).collect();
-        let (links, others): (Vec<u32>, Vec<u32>) =
+    fn place_all(&mut self, which: &[ActionIndex]) -> Result<()> {
+        let staged: Vec<ActionIndex> =
+            which.iter().copied().filter(|&at| self.is_staged(at)).collect();
+        let (links, others): (Vec<ActionIndex>, Vec<ActionIndex>) =
             staged.into_iter().partition(|&at| self.removed_link(at).is_some());
         let renames: Vec<Change> = others.iter().filter_map(|&at| self.rename_of(at)).collect();
         let mut refused = Vec::new();
@@ -260,20 +262,20 @@ impl<'p, 'a> Publisher<'p, 'a> {
     }
 
     /// Whether an action's content is in the staging area.
-    fn is_staged(&self, at: u32) -> bool {
+    fn is_staged(&self, at: ActionIndex) -> bool {
         self.action(at).is_some_and(|action| match action.file() {
             Some(file) => file.recipe != Recipe::Touch,
             None => true,
         })
     }
 
-    fn rename_of(&self, at: u32) -> Option<Change> {
+    fn rename_of(&self, at: ActionIndex) -> Option<Change> {
         let to = self.at(&self.action(at)?.path);
         Some(rename(&self.stage.path(&names::staged(at)), &to))
     }
 
     /// Sets modes and times of files whose content stays.
-    fn touch(&mut self, which: &[u32], kept: &mut KeptAttributes) -> Result<()> {
+    fn touch(&mut self, which: &[ActionIndex], kept: &mut KeptAttributes) -> Result<()> {
         let touched = which.iter().filter(|&&at| !self.is_staged(at));
         let wanted = touched.filter_map(|&at| {
             let action = self.action(at)?;
@@ -283,7 +285,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
         kept.set(self.remote, &wanted)
     }
 
-    fn place_instead_of_link(&mut self, at: u32) -> Result<()> {
+    fn place_instead_of_link(&mut self, at: ActionIndex) -> Result<()> {
         let Some(action) = self.action(at) else { return Ok(()) };
         let Some(target) = self.removed_link(at) else { return Ok(()) };
         let (path, staged) = (self.at(&action.path), self.stage.path(&names::staged(at)));
@@ -291,8 +293,8 @@ impl<'p, 'a> Publisher<'p, 'a> {
     }
 
     /// The text of the symbolic link at the path of an action.
-    fn standing_link(&self, at: u32) -> Option<&'p [u8]> {
-        match &self.state.entries.get(self.action(at)?.known? as usize)?.entry.kind {
+    fn standing_link(&self, at: ActionIndex) -> Option<&'p [u8]> {
+        match &self.action(at)?.known?.of(&self.state.entries)?.entry.kind {
             Kind::Symlink { target } => Some(target),
             _ => None,
         }
@@ -300,7 +302,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
 
     /// The text of the symbolic link at the path of an action, if this server's renames may follow
     /// links.
-    fn removed_link(&self, at: u32) -> Option<&'p [u8]> {
+    fn removed_link(&self, at: ActionIndex) -> Option<&'p [u8]> {
         self.standing_link(at).filter(|_| self.links == Links::Removed)
     }
 
@@ -351,7 +353,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
     }
 
     fn set_dir_modes(&mut self, steps: &PublishOrder, kept: &mut KeptAttributes) -> Result<()> {
-        let wanted = |&at: &u32| match self.action(at) {
+        let wanted = |&at: &ActionIndex| match self.action(at) {
             Some(Action { path, what: ActionKind::Dir { mode }, .. }) => {
                 let (at, mode) = (self.at(path), mode & CARRIED_MODE);
                 Some(Wanted { path: path.clone(), at, mode, mtime: None })

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use assetsync_core::entry::Kind;
+use assetsync_core::index::{ActionIndex, EntryIndex, Index};
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{ActionKind, FileAction, Plan, PublishRank};
 use assetsync_core::recipe::Recipe;
@@ -10,35 +11,35 @@ use assetsync_core::state::State;
 
 use super::names::is_open;
 
-/// Positions of a plan's actions, in the order in which they are carried out.
+/// Indices of a plan's actions, in the order in which they are carried out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PublishOrder {
     /// Files whose content is uploaded.
-    pub uploads: Vec<u32>,
+    pub uploads: Vec<ActionIndex>,
     /// Links that are created in the staging area.
-    pub links: Vec<u32>,
+    pub links: Vec<ActionIndex>,
     /// Paths that are only renamed to another spelling, deepest first.
-    pub respelled: Vec<u32>,
+    pub respelled: Vec<ActionIndex>,
     /// Directories of the state in which something changes and that are not writable, parents
-    /// first: positions in the state.
-    pub opened: Vec<u32>,
+    /// first.
+    pub opened: Vec<EntryIndex>,
     /// Those of them that get their mode back at the end.
-    pub closed: Vec<u32>,
+    pub closed: Vec<EntryIndex>,
     /// Directories that are created, by depth, parents first.
     pub directories: Vec<Vec<NewDir>>,
     /// Files and links that are published, and files that are touched, by rank.
-    pub files: [Vec<u32>; PublishRank::ALL.len()],
+    pub files: [Vec<ActionIndex>; PublishRank::ALL.len()],
     /// Paths that are deleted, by depth, deepest first.
     pub deletes: Vec<Vec<Delete>>,
     /// Directories whose mode is set, deepest first.
-    pub modes: Vec<u32>,
+    pub modes: Vec<ActionIndex>,
 }
 
 /// A directory to create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewDir {
     /// Position of the action.
-    pub at: u32,
+    pub at: ActionIndex,
     /// Whether something that is not a directory has to be replaced.
     pub replaces: bool,
 }
@@ -47,7 +48,7 @@ pub struct NewDir {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delete {
     /// Position of the action.
-    pub at: u32,
+    pub at: ActionIndex,
     /// Whether it is a directory.
     pub is_dir: bool,
 }
@@ -72,8 +73,8 @@ impl PublishOrder {
         let mut replaced: Option<&RelPath> = None;
         let (mut deletes, mut directories) = (BTreeMap::new(), BTreeMap::new());
         let respelled = plan.respelled();
-        for (at, action) in (0..).zip(&plan.actions) {
-            let existing = action.known.and_then(|known| state.entries.get(known as usize));
+        for (at, action) in Index::enumerate(&plan.actions) {
+            let existing = action.known.and_then(|known| known.of(&state.entries));
             let existing = existing.map(|remote| &remote.entry.kind);
             match &action.what {
                 ActionKind::Delete
@@ -112,7 +113,7 @@ impl PublishOrder {
         steps
     }
 
-    fn file(&mut self, at: u32, file: &FileAction) {
+    fn file(&mut self, at: ActionIndex, file: &FileAction) {
         if file.recipe.has_content() {
             self.uploads.push(at);
         }
@@ -127,14 +128,14 @@ fn of_depth<'m, T>(levels: &'m mut BTreeMap<usize, Vec<T>>, path: &RelPath) -> &
 
 /// Directories that must be made writable, and those of them that get their mode back: a directory
 /// in which a name changes, or which is itself moved.
-fn opened(plan: &Plan, state: &State) -> (Vec<u32>, Vec<u32>) {
+fn opened(plan: &Plan, state: &State) -> (Vec<EntryIndex>, Vec<EntryIndex>) {
     let closed_dir = |path: &RelPath| {
         let at = state.entries.binary_search_by(|remote| remote.entry.path.cmp(path)).ok()?;
         let entry = &state.entries[at].entry;
-        (entry.kind == Kind::Dir && !is_open(entry.mode)).then_some(at as u32)
+        (entry.kind == Kind::Dir && !is_open(entry.mode)).then_some(Index::at(at))
     };
-    let is_dir = |known: Option<u32>| {
-        let existing = known.and_then(|known| state.entries.get(known as usize));
+    let is_dir = |known: Option<EntryIndex>| {
+        let existing = known.and_then(|known| known.of(&state.entries));
         existing.is_some_and(|remote| remote.entry.kind == Kind::Dir)
     };
     let (mut opened, mut planned) = (BTreeSet::new(), BTreeSet::new());
@@ -176,7 +177,7 @@ mod tests {
     }
 
     fn action(text: &str, known: Option<u32>, what: ActionKind) -> Action {
-        Action { path: path(text), known, what }
+        Action { path: path(text), known: known.map(Index::new), what }
     }
 
     fn file(recipe: Recipe, rank: PublishRank) -> ActionKind {
@@ -202,7 +203,7 @@ mod tests {
             partials: Vec::new(),
         };
         let dir = || ActionKind::Dir { mode: 0o755 };
-        let copy = Recipe::Copy { from: Basis::Planned(0) };
+        let copy = Recipe::Copy { from: Basis::Planned(Index::new(0)) };
         let actions = vec![
             action("d", Some(0), dir()),
             action("d/x", Some(1), ActionKind::Delete),
@@ -217,21 +218,26 @@ mod tests {
         let mut plan = Plan { actions, ..Plan::default() };
         only_uploads(&mut plan);
         let expected = PublishOrder {
-            uploads: vec![4, 6],
-            links: vec![7],
+            uploads: [4, 6].map(Index::new).to_vec(),
+            links: vec![Index::new(7)],
             respelled: Vec::new(),
             opened: Vec::new(),
             closed: Vec::new(),
             directories: vec![
-                vec![NewDir { at: 3, replaces: true }],
-                vec![NewDir { at: 5, replaces: false }],
+                vec![NewDir { at: Index::new(3), replaces: true }],
+                vec![NewDir { at: Index::new(5), replaces: false }],
             ],
-            files: [vec![6], vec![7], vec![4], vec![8]],
+            files: [
+                vec![Index::new(6)],
+                vec![Index::new(7)],
+                vec![Index::new(4)],
+                vec![Index::new(8)],
+            ],
             deletes: vec![
-                vec![Delete { at: 2, is_dir: false }],
-                vec![Delete { at: 1, is_dir: true }],
+                vec![Delete { at: Index::new(2), is_dir: false }],
+                vec![Delete { at: Index::new(1), is_dir: true }],
             ],
-            modes: vec![5, 3, 0],
+            modes: [5, 3, 0].map(Index::new).to_vec(),
         };
         assert_eq!(PublishOrder::of(&plan, &state), expected);
     }
@@ -259,7 +265,7 @@ mod tests {
             action("touched/f", Some(6), file(Recipe::Touch, PublishRank::ServiceWorker)),
         ];
         let plan = Plan { actions, ..Plan::default() };
-        assert_eq!(opened(&plan, &state), (vec![0, 2], vec![2]));
+        assert_eq!(opened(&plan, &state), ([0, 2].map(Index::new).to_vec(), vec![Index::new(2)]));
     }
 
     #[test]
@@ -278,7 +284,7 @@ mod tests {
             ];
             let plan = Plan { actions, ..Plan::default() };
             let deletes = PublishOrder::of(&plan, &state).deletes;
-            assert_eq!(deletes, [[Delete { at: 2, is_dir: false }]]);
+            assert_eq!(deletes, [[Delete { at: Index::new(2), is_dir: false }]]);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
+use assetsync_core::index::ActionIndex;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, FileAction, Plan};
 use assetsync_core::protocol::FailureCode;
@@ -106,7 +107,7 @@ impl<'u, 'a> Uploader<'u, 'a> {
             self.remote.monitor.event(Event::Retrying { files: pending.len() as u64 });
             self.refresh(plan, &pending)?;
         }
-        let changed = pending.first().and_then(|&at| plan.actions.get(at as usize));
+        let changed = pending.first().and_then(|&at| at.of(&plan.actions));
         let path = changed.map_or_else(String::new, |action| action.path.to_string());
         let source = io::Error::other("it is not what it was a moment before");
         Err(PushError::Changing { path, source })
@@ -116,7 +117,7 @@ impl<'u, 'a> Uploader<'u, 'a> {
         let (mut links, mut paths) = (Vec::new(), Vec::new());
         for &at in &steps.links {
             if let Some(Action { path, what: ActionKind::Symlink { target, .. }, .. }) =
-                plan.actions.get(at as usize)
+                at.of(&plan.actions)
             {
                 let (target, at) = (target.clone(), self.stage.path(&names::staged(at)));
                 links.push(Change::Symlink { target, path: at });
@@ -142,11 +143,16 @@ impl<'u, 'a> Uploader<'u, 'a> {
     }
 
     /// Uploads these files; returns those that are not as planned any more.
-    fn send(&mut self, plan: &Plan, which: &[u32], exclusive: bool) -> Result<Vec<u32>, PushError> {
+    fn send(
+        &mut self,
+        plan: &Plan,
+        which: &[ActionIndex],
+        exclusive: bool,
+    ) -> Result<Vec<ActionIndex>, PushError> {
         let Self { remote, stage, tree, progress, unsynced, .. } = self;
         let progress = &*progress;
         let files = which.iter().filter_map(|&at| {
-            let action = plan.actions.get(at as usize)?;
+            let action = at.of(&plan.actions)?;
             let file = action.file()?;
             let content = Content::new(at, file, tree.open_file(&action.path).ok(), progress);
             let (path, mtime) = (stage.path(&names::staged(at)), names::seconds(file.mtime));
@@ -173,11 +179,11 @@ impl<'u, 'a> Uploader<'u, 'a> {
     }
 
     /// Plans files as they are now.
-    fn refresh(&mut self, plan: &mut Plan, which: &[u32]) -> Result<(), PushError> {
+    fn refresh(&mut self, plan: &mut Plan, which: &[ActionIndex]) -> Result<(), PushError> {
         let mut buffer = vec![0; READ_BYTES];
         for &at in which {
             let Some(Action { path, what: ActionKind::File(file), .. }) =
-                plan.actions.get_mut(at as usize)
+                plan.actions.get_mut(at.position())
             else {
                 continue;
             };
@@ -199,7 +205,7 @@ impl<'u, 'a> Uploader<'u, 'a> {
         kept: &mut KeptAttributes,
     ) -> Result<(), PushError> {
         let wanted = steps.uploads.iter().filter_map(|&at| {
-            let action = plan.actions.get(at as usize)?;
+            let action = at.of(&plan.actions)?;
             let file = action.file()?;
             let staged = self.stage.path(&names::staged(at));
             Some((file.size, wanted(&action.path, file, staged)))
@@ -231,13 +237,13 @@ pub fn wanted(path: &RelPath, file: &FileAction, at: Vec<u8>) -> Wanted {
 
 /// Bytes of content that a plan uploads.
 pub fn upload_bytes(plan: &Plan, steps: &PublishOrder) -> u64 {
-    let actions = steps.uploads.iter().filter_map(|&at| plan.actions.get(at as usize));
+    let actions = steps.uploads.iter().filter_map(|&at| at.of(&plan.actions));
     actions.filter_map(Action::file).map(|file| file.size).sum()
 }
 
 /// The content of a source file, up to its planned size.
 struct Content<'c, 'a> {
-    at: u32,
+    at: ActionIndex,
     size: u64,
     digest: Option<Digest>,
     /// None once it is read, or if it could not be opened.
@@ -251,7 +257,7 @@ struct Content<'c, 'a> {
 
 impl<'c, 'a> Content<'c, 'a> {
     fn new(
-        at: u32,
+        at: ActionIndex,
         planned: &FileAction,
         file: Option<File>,
         progress: &'c RefCell<Progress<'a>>,

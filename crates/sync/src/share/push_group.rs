@@ -188,7 +188,7 @@ fn put_answers(bytes: &mut Vec<u8>, answers: &Answers) {
     answers.sort_unstable_by_key(|(known, _)| **known);
     put_number(bytes, answers.len() as u64);
     for (known, answer) in answers {
-        put_number(bytes, u64::from(*known));
+        put_number(bytes, u64::from(known.number()));
         bytes.push(match answer {
             Answer::ContentMatch => 0,
             Answer::Different => 1,
@@ -229,6 +229,8 @@ fn put_piece(bytes: &mut Vec<u8>, piece: &PatchOp) {
 
 #[cfg(test)]
 mod tests {
+    use assetsync_core::index::Index;
+
     use std::{fs, thread};
 
     use assetsync_core::delta::{Signature, SignatureSpec};
@@ -262,7 +264,7 @@ mod tests {
 
     fn key_for(source: &Source, given: &Given) -> CacheKey {
         let policy = Policy { delete: given.delete, ..Policy::default() };
-        let reference = Reference { basis: Basis::Existing(0), rewritten: false };
+        let reference = Reference { basis: Basis::Existing(Index::new(0)), rewritten: false };
         let draft = Draft::Compared { reference, pieces: given.pieces.clone() };
         let drafts = Drafts {
             substitutes: given.substitutes.clone(),
@@ -293,7 +295,12 @@ mod tests {
 
     fn memory_after(known: u32) -> CodecContext {
         let mut outbox = Outbox::new(1).unwrap();
-        outbox.send(&ToAgent::Rename(Rename { known, start: 0, length: 8, new: vec![b'a'; 8] }));
+        outbox.send(&ToAgent::Rename(Rename {
+            known: Index::new(known),
+            start: 0,
+            length: 8,
+            new: vec![b'a'; 8],
+        }));
         outbox.end()
     }
 
@@ -311,7 +318,10 @@ mod tests {
             let partials = vec![Partial { digest: ShortDigest([1; 16]), size }];
             Given { state: State { partials, ..State::default() }, ..Given::default() }
         };
-        let answer = |answer| Given { answers: Answers::from([(3, answer)]), ..Given::default() };
+        let answer = |answer| Given {
+            answers: Answers::from([(Index::new(3), answer)]),
+            ..Given::default()
+        };
         let piece = |piece| Given { pieces: vec![piece], ..Given::default() };
         let given = [
             Given::default(),

@@ -8,6 +8,7 @@ use std::{fs, thread};
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::Mtime;
+use assetsync_core::index::Index;
 use assetsync_core::plan::{ActionKind, ActionPath, FileAction, PublishRank, WireAction};
 use assetsync_core::protocol::{
     AgentStatistics, Deploy, Failure, FailureCode, Hello, Inbox, Message, Outbox, Received,
@@ -100,7 +101,7 @@ fn copy(name: &str, from: Basis, content: &[u8]) -> ToAgent<'static> {
 }
 
 fn to_retain(known: u32) -> ToAgent<'static> {
-    ToAgent::Retain { known, digest: Digest::of(b"a") }
+    ToAgent::Retain { known: Index::new(known), digest: Digest::of(b"a") }
 }
 
 /// Messages that break the protocol, and what the agent says of it.
@@ -129,11 +130,19 @@ fn breaches() -> Vec<(&'static str, Vec<ToAgent<'static>>, &'static str)> {
         ("the last position", planned(&[to_retain(10_000_000)]), "no file"),
         ("setting aside twice", planned(&[to_retain(2), to_retain(2)]), "out of order"),
         ("setting aside backwards", planned(&[to_retain(2), to_retain(0)]), "out of order"),
-        ("dropping nothing", planned(&[retained_contents(1)]), "not retained"),
-        ("dropping twice", planned(&[retained_contents(0), retained_contents(0)]), "not retained"),
-        ("the last aside", planned(&[retained_contents(16_384)]), "not retained"),
+        ("dropping nothing", planned(&[retained_contents(Index::new(1))]), "not retained"),
+        (
+            "dropping twice",
+            planned(&[retained_contents(Index::new(0)), retained_contents(Index::new(0))]),
+            "not retained",
+        ),
+        ("the last aside", planned(&[retained_contents(Index::new(16_384))]), "not retained"),
         ("before the plan", vec![to_retain(0)], "instead of a plan"),
-        ("in the plan", vec![copy("x", Basis::Existing(0), b"a"), to_retain(0)], "in a plan"),
+        (
+            "in the plan",
+            vec![copy("x", Basis::Existing(Index::new(0)), b"a"), to_retain(0)],
+            "in a plan",
+        ),
         ("after staging", staged(&[to_retain(0)]), "after staging"),
         ("history after staging", staged(&[History { keep: 0 }]), "after staging"),
         ("pruning what is staged", staged(&[Prune]), "after staging"),
@@ -141,7 +150,11 @@ fn breaches() -> Vec<(&'static str, Vec<ToAgent<'static>>, &'static str)> {
         ("pruning nothing", vec![Prune], "instead of a plan"),
         ("publishing twice", live(&[Publish]), "after publishing"),
         ("a plan after publishing", live(&[PlanEnd]), "after publishing"),
-        ("aside as basis", vec![copy("x", Basis::Retained(1), b"a"), PlanEnd], "not there"),
+        (
+            "aside as basis",
+            vec![copy("x", Basis::Retained(Index::new(1)), b"a"), PlanEnd],
+            "not there",
+        ),
         ("delete of nothing", vec![prune(), PlanEnd], "not there"),
     ]
 }

@@ -1,5 +1,6 @@
 //! What a hostile sender may say of renames, prefixes, patches, rewritten files and `.gz` files.
 
+use assetsync_core::index::Index;
 use assetsync_core::plan::{ActionKind, ActionPath, PrefixPart, Rename, WireAction};
 use assetsync_core::protocol::{FailureCode, ToAgent};
 use assetsync_core::recipe::{Basis, Recipe, Reference};
@@ -12,16 +13,16 @@ const DIR: u32 = 1;
 const B: u32 = 2;
 
 fn rename(known: u32, start: u16, length: u8, new: &[u8]) -> ToAgent<'static> {
-    ToAgent::Rename(Rename { known, start, length, new: new.to_vec() })
+    ToAgent::Rename(Rename { known: Index::new(known), start, length, new: new.to_vec() })
 }
 
 fn renamed(position: u32) -> ToAgent<'static> {
     let what = file(Recipe::Whole, b"content");
-    ToAgent::Action(WireAction { place: ActionPath::Renamed(position), what })
+    ToAgent::Action(WireAction { place: ActionPath::Renamed(Index::new(position)), what })
 }
 
 fn reference(known: u32, rewritten: bool) -> Reference {
-    Reference { basis: Basis::Existing(known), rewritten }
+    Reference { basis: Basis::Existing(Index::new(known)), rewritten }
 }
 
 fn patch(known: u32, rewritten: bool) -> ActionKind {
@@ -33,7 +34,7 @@ fn part(known: u32, offset: u64, length: u64) -> ToAgent<'static> {
 }
 
 fn rewrite(known: u32) -> ActionKind {
-    file(Recipe::Rewrite { basis: Basis::Existing(known) }, b"content")
+    file(Recipe::Rewrite { basis: Basis::Existing(Index::new(known)) }, b"content")
 }
 
 fn regzip(plain: Basis) -> ActionKind {
@@ -45,7 +46,7 @@ fn breaches() -> Vec<(&'static str, Vec<ToAgent<'static>>, &'static str)> {
     use ToAgent::*;
     let begin = |what: ActionKind| vec![new("x", what), PlanEnd];
     let inside = |what: ActionKind, more: &[ToAgent<'static>]| {
-        [&begin(what)[..], &[FileStart { action: 0 }], more].concat()
+        [&begin(what)[..], &[FileStart { action: Index::new(0) }], more].concat()
     };
     let end = || ContentEnd { publish: true };
     vec![
@@ -78,8 +79,16 @@ fn breaches() -> Vec<(&'static str, Vec<ToAgent<'static>>, &'static str)> {
         ),
         ("a patch of nothing that stands", vec![new("x", patch(9, false)), PlanEnd], "not there"),
         ("a rewrite of nothing that stands", vec![new("x", rewrite(9)), PlanEnd], "not there"),
-        ("a .gz of nothing that stands", vec![new("x", regzip(Basis::Existing(9)))], "not there"),
-        ("a .gz of itself", vec![new("x", regzip(Basis::Planned(0))), PlanEnd], "not there"),
+        (
+            "a .gz of nothing that stands",
+            vec![new("x", regzip(Basis::Existing(Index::new(9))))],
+            "not there",
+        ),
+        (
+            "a .gz of itself",
+            vec![new("x", regzip(Basis::Planned(Index::new(0)))), PlanEnd],
+            "not there",
+        ),
         (
             "more than the patch declares",
             inside(patch(B, false), &[Copy { offset: 0, length: 8 }]),
@@ -97,12 +106,16 @@ fn breaches() -> Vec<(&'static str, Vec<ToAgent<'static>>, &'static str)> {
         ),
         (
             "copies among corrections",
-            inside(regzip(Basis::Existing(B)), &[Copy { offset: 0, length: 7 }]),
+            inside(regzip(Basis::Existing(Index::new(B))), &[Copy { offset: 0, length: 7 }]),
             "copy among corrections",
         ),
         (
             "content that never ends",
-            [&begin(regzip(Basis::Existing(B)))[..], &[FileStart { action: 0 }, end()]].concat(),
+            [
+                &begin(regzip(Basis::Existing(Index::new(B))))[..],
+                &[FileStart { action: Index::new(0) }, end()],
+            ]
+            .concat(),
             "inside a file",
         ),
     ]
@@ -162,7 +175,7 @@ fn what_does_not_become_the_planned_content_is_never_published() {
     let host = Host::new();
     let before = host.contents();
     let garbage: Vec<u8> = (0..200_u8).map(|byte| byte.wrapping_mul(73)).collect();
-    let start = || FileStart { action: 0 };
+    let start = || FileStart { action: Index::new(0) };
     let cases: Vec<(&str, ActionKind, Vec<ToAgent<'_>>)> = vec![
         ("a rewrite that is another content", rewrite(B), vec![]),
         ("a rewrite of a directory", rewrite(DIR), vec![]),
@@ -183,20 +196,20 @@ fn what_does_not_become_the_planned_content_is_never_published() {
         ),
         (
             "corrections that are none",
-            regzip(Basis::Existing(B)),
+            regzip(Basis::Existing(Index::new(B))),
             vec![start(), Literal(&garbage), FileEnd],
         ),
         (
             "corrections cut short",
-            regzip(Basis::Existing(B)),
+            regzip(Basis::Existing(Index::new(B))),
             vec![start(), Literal(&[2]), FileEnd],
         ),
         (
             "a .gz of a directory",
-            regzip(Basis::Existing(DIR)),
+            regzip(Basis::Existing(Index::new(DIR))),
             vec![start(), Literal(&garbage), FileEnd],
         ),
-        ("no corrections at all", regzip(Basis::Existing(B)), vec![start(), FileEnd]),
+        ("no corrections at all", regzip(Basis::Existing(Index::new(B))), vec![start(), FileEnd]),
     ];
     for (name, what, content) in cases {
         let plan = [new("x", what), PlanEnd];

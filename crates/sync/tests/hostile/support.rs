@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::Mtime;
+use assetsync_core::index::Index;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{ActionKind, ActionPath, FileAction, PublishRank, WireAction};
 use assetsync_core::protocol::{
@@ -156,7 +157,9 @@ impl Heard {
         while inbox.ready().expect("an agent's words make sense") {
             match inbox.pop().unwrap() {
                 Received::Failure(failure) => heard.failure = Some(failure),
-                Received::Message(ToSender::Failed { action }) => heard.failed.push(action),
+                Received::Message(ToSender::Failed { action }) => {
+                    heard.failed.push(action.number())
+                }
                 Received::Message(ToSender::Published(_)) => heard.published = true,
                 _ => {}
             }
@@ -203,7 +206,7 @@ pub fn new(name: &str, what: ActionKind) -> ToAgent<'static> {
 }
 
 pub fn known(position: u32, what: ActionKind) -> ToAgent<'static> {
-    ToAgent::Action(WireAction { place: ActionPath::Existing(position), what })
+    ToAgent::Action(WireAction { place: ActionPath::Existing(Index::new(position)), what })
 }
 
 pub fn whole(name: &str) -> ToAgent<'static> {
@@ -215,5 +218,5 @@ pub fn copy(name: &str, from: Basis) -> ToAgent<'static> {
 }
 
 pub fn amend(action: u32) -> ToAgent<'static> {
-    ToAgent::Amend { action, size: 3, mtime: MTIME, digest: Digest::of(b"new") }
+    ToAgent::Amend { action: Index::new(action), size: 3, mtime: MTIME, digest: Digest::of(b"new") }
 }

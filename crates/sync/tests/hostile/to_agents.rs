@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::mpsc;
 
 use assetsync_core::digest::Digest;
+use assetsync_core::index::Index;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{ActionKind, FileAction, PublishRank};
 use assetsync_core::protocol::{FrameKind, Hello, ToAgent, put_bytes, put_frame, put_number};
@@ -18,7 +19,7 @@ use crate::support::*;
 /// Messages that break the protocol, and what the agent says of it.
 fn breaches() -> Vec<(&'static str, Vec<ToAgent<'static>>, &'static str)> {
     use ToAgent::*;
-    let start = FileStart { action: 0 };
+    let start = FileStart { action: Index::new(0) };
     let literal = || Literal(b"content");
     let (end, publish) = (PlanEnd, ContentEnd { publish: true });
     let content = |messages: &[ToAgent<'static>]| [&[whole("x"), PlanEnd], messages].concat();
@@ -65,11 +66,31 @@ fn breaches() -> Vec<(&'static str, Vec<ToAgent<'static>>, &'static str)> {
             "names what is not there",
         ),
         ("touch of nothing", vec![new("x", touch()), PlanEnd], "names what is not there"),
-        ("known basis", vec![copy("x", Basis::Existing(4)), PlanEnd], "names what is not there"),
-        ("leftover basis", vec![copy("x", Basis::Partial(0)), PlanEnd], "names what is not there"),
-        ("itself as basis", vec![copy("x", Basis::Planned(0)), PlanEnd], "names what is not there"),
-        ("later basis", vec![copy("x", Basis::Planned(9)), PlanEnd], "names what is not there"),
-        ("content for no action", content(&[FileStart { action: 1 }]), "content for no file"),
+        (
+            "known basis",
+            vec![copy("x", Basis::Existing(Index::new(4))), PlanEnd],
+            "names what is not there",
+        ),
+        (
+            "leftover basis",
+            vec![copy("x", Basis::Partial(Index::new(0))), PlanEnd],
+            "names what is not there",
+        ),
+        (
+            "itself as basis",
+            vec![copy("x", Basis::Planned(Index::new(0))), PlanEnd],
+            "names what is not there",
+        ),
+        (
+            "later basis",
+            vec![copy("x", Basis::Planned(Index::new(9))), PlanEnd],
+            "names what is not there",
+        ),
+        (
+            "content for no action",
+            content(&[FileStart { action: Index::new(1) }]),
+            "content for no file",
+        ),
         (
             "content for a directory",
             vec![new("x", dir()), PlanEnd, start.clone()],
@@ -114,25 +135,33 @@ fn breaches() -> Vec<(&'static str, Vec<ToAgent<'static>>, &'static str)> {
         ("publish before content", content(&[Publish]), "between files"),
         (
             "setting aside in no deploy",
-            content(&[Retain { known: 0, digest: Digest([0; 32]) }]),
+            content(&[Retain { known: Index::new(0), digest: Digest([0; 32]) }]),
             "between files",
         ),
         ("history in no deploy", content(&[History { keep: 0 }]), "between files"),
         (
             "dropping in no deploy",
-            content(&[DropRetained { retained_contents: 0 }]),
+            content(&[DropRetained { retained_contents: Index::new(0) }]),
             "between files",
         ),
-        ("aside as basis in no deploy", vec![copy("x", Basis::Retained(0)), PlanEnd], "not there"),
+        (
+            "aside as basis in no deploy",
+            vec![copy("x", Basis::Retained(Index::new(0))), PlanEnd],
+            "not there",
+        ),
         ("publish of what failed", content(&[publish.clone(), Publish]), "after staging"),
         ("nothing to publish", vec![Publish], "instead of a plan"),
         ("no plan", vec![literal()], "instead of a plan"),
-        ("question in a plan", vec![whole("x"), ask(0, None)], "in a plan"),
-        ("question out of range", vec![ask(4, None), QueriesEnd], "question out of range"),
-        ("plan among questions", vec![ask(0, None), end], "among questions"),
+        ("question in a plan", vec![whole("x"), ask(Index::new(0), None)], "in a plan"),
+        (
+            "question out of range",
+            vec![ask(Index::new(4), None), QueriesEnd],
+            "question out of range",
+        ),
+        ("plan among questions", vec![ask(Index::new(0), None), end], "among questions"),
         (
             "questions twice",
-            vec![ask(0, None), QueriesEnd, ask(0, None), QueriesEnd],
+            vec![ask(Index::new(0), None), QueriesEnd, ask(Index::new(0), None), QueriesEnd],
             "queries after queries",
         ),
         ("amending no action", content(&[amend(1), publish.clone()]), "amend"),
@@ -296,7 +325,7 @@ fn content_that_is_not_what_was_planned_is_never_published() {
     use ToAgent::*;
     let host = Host::new();
     let before = host.contents();
-    let (start, publish) = (FileStart { action: 0 }, ContentEnd { publish: true });
+    let (start, publish) = (FileStart { action: Index::new(0) }, ContentEnd { publish: true });
     let delta = |basis| {
         let reference = Reference { basis, rewritten: false };
         let recipe = Recipe::Delta { reference, block_bytes: 1024 };
@@ -310,16 +339,24 @@ fn content_that_is_not_what_was_planned_is_never_published() {
         ("other", whole("x"), vec![start.clone(), Literal(b"CONTENT"), FileEnd]),
         ("given up", whole("x"), vec![start.clone(), Literal(b"content"), FileAbort]),
         ("copy without a basis", whole("x"), vec![start.clone(), part.clone(), FileEnd]),
-        ("copy beyond the basis", delta(Basis::Existing(0)), vec![start.clone(), far, FileEnd]),
-        ("other copied", delta(Basis::Existing(0)), vec![start.clone(), part.clone(), FileEnd]),
         (
-            "a directory as basis",
-            delta(Basis::Existing(1)),
+            "copy beyond the basis",
+            delta(Basis::Existing(Index::new(0))),
+            vec![start.clone(), far, FileEnd],
+        ),
+        (
+            "other copied",
+            delta(Basis::Existing(Index::new(0))),
             vec![start.clone(), part.clone(), FileEnd],
         ),
-        ("a link as basis", delta(Basis::Existing(3)), vec![start, part, FileEnd]),
-        ("copy of other content", copy("x", Basis::Existing(0)), vec![]),
-        ("copy of a link", copy("x", Basis::Existing(3)), vec![]),
+        (
+            "a directory as basis",
+            delta(Basis::Existing(Index::new(1))),
+            vec![start.clone(), part.clone(), FileEnd],
+        ),
+        ("a link as basis", delta(Basis::Existing(Index::new(3))), vec![start, part, FileEnd]),
+        ("copy of other content", copy("x", Basis::Existing(Index::new(0))), vec![]),
+        ("copy of a link", copy("x", Basis::Existing(Index::new(3))), vec![]),
     ];
     for (name, action, content) in cases {
         let messages = [vec![action, PlanEnd], content, vec![publish.clone()]].concat();
@@ -339,7 +376,7 @@ fn links_at_the_destination_lead_nowhere() {
     let outside = host.outside();
     let content = |name: &'static str| {
         use ToAgent::*;
-        let start = FileStart { action: 0 };
+        let start = FileStart { action: Index::new(0) };
         vec![
             whole(name),
             PlanEnd,
@@ -358,7 +395,7 @@ fn links_at_the_destination_lead_nowhere() {
     // A link that the plan makes a directory of goes away; where it led stays.
     let mut messages = content("link/evil");
     messages.insert(0, known(3, ActionKind::Dir { mode: 0o755 }));
-    messages[3] = ToAgent::FileStart { action: 1 };
+    messages[3] = ToAgent::FileStart { action: Index::new(1) };
     let heard = host.hear_messages(&messages);
     assert!(heard.published, "{heard:?}");
     assert_eq!(fs::read(host.at("dest/link/evil")).unwrap(), b"content");
@@ -377,7 +414,7 @@ fn links_at_the_destination_lead_nowhere() {
 fn links_in_place_of_the_work_directory_lead_nowhere() {
     use ToAgent::*;
     let host = Host::new();
-    let (start, publish) = (FileStart { action: 0 }, ContentEnd { publish: true });
+    let (start, publish) = (FileStart { action: Index::new(0) }, ContentEnd { publish: true });
     let messages = [whole("x"), PlanEnd, start, Literal(b"content"), FileEnd, publish];
     let outside = host.outside();
     for (link, target) in [
@@ -411,7 +448,7 @@ fn no_mode_gives_more_than_a_web_server_needs() {
         new("d", ActionKind::Dir { mode: 0o7777 }),
         new("d/x", wide),
         PlanEnd,
-        FileStart { action: 1 },
+        FileStart { action: Index::new(1) },
         Literal(b"content"),
         FileEnd,
         ContentEnd { publish: true },

@@ -4,6 +4,7 @@ use std::fs::{self};
 
 use assetsync_core::digest::ShortDigest;
 use assetsync_core::entry::{Entry, Kind, Mtime};
+use assetsync_core::index::Index;
 use assetsync_core::protocol::{
     AgentStatistics, Failure, FrameKind, Outbox, ToSender, put_bytes, put_frame,
 };
@@ -53,8 +54,8 @@ fn an_agent_that_breaks_the_protocol_is_refused() {
         ("basis larger than any", surveyed(&[Signature { basis_bytes: 1 << 44 }])),
         ("more answers than questions", surveyed(&[Unreadable, Unreadable])),
         ("the same, unasked", surveyed(&[same, AnswersEnd])),
-        ("failure of no file", empty(&[Failed { action: 9_999_999 }, StagedEnd])),
-        ("failure of a directory", empty(&[Failed { action: 1 }, StagedEnd])),
+        ("failure of no file", empty(&[Failed { action: Index::new(9_999_999) }, StagedEnd])),
+        ("failure of a directory", empty(&[Failed { action: Index::new(1) }, StagedEnd])),
         ("blocks while staging", empty(&[Blocks(&[0; 8])])),
         ("late leftover", empty(&[leftover])),
     ];
@@ -160,8 +161,12 @@ fn what_is_said_by_the_wrong_name_is_never_sent() {
     use ToSender::*;
     // An agent can only ask for positions of the plan, and gets the file the plan has there, whole.
     let client = Client::new();
-    let answers =
-        vec![Failed { action: 0 }, StagedEnd, StagedEnd, Published(AgentStatistics::default())];
+    let answers = vec![
+        Failed { action: Index::new(0) },
+        StagedEnd,
+        StagedEnd,
+        Published(AgentStatistics::default()),
+    ];
     let heard = client.at("heard");
     let after = format!("cat > '{}'", heard.display());
     let pushed = client.hear_messages(&[vec![state_end()], answers].concat(), &after).unwrap();

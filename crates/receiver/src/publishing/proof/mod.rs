@@ -105,7 +105,7 @@ impl<'a, 'w> Proof<'a, 'w> {
     }
 
     fn run(mut self, plan: &mut dyn Actions) -> io::Result<Vec<Refusal>> {
-        for position in 0..plan.count() {
+        for position in plan.indices() {
             let Some(action) = plan.action(position)? else { break };
             let existing = action.known.map(|known| plan.existing(known)).transpose()?.flatten();
             self.action(&action, existing.map(|entry| entry.kind).as_ref())?;

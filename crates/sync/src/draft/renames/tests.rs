@@ -37,9 +37,9 @@ fn words(
         tree(&files.iter().map(|(path, size)| (path.to_string(), *size)).collect::<Vec<_>>())
     };
     let (old, new) = (state(&owned(old)), owned(new));
-    let there = |known: u32| old.entries[known as usize].entry.path.to_string();
+    let there = |known: EntryIndex| old.entries[known].entry.path.to_string();
     let here = |local: usize| new[local].entry.path.to_string();
-    let known = |known, local| resemblance(&there(known), &here(local));
+    let known = |known: EntryIndex, local: usize| resemblance(&there(known), &here(local));
     let renames = find(&old, &new, &FingerprintRules::default(), &known);
     for rename in &renames {
         let mut path = there(rename.known);
@@ -104,7 +104,7 @@ fn the_same_content_needs_no_sketch() {
     let mut new = tree(&[("c-3bbbbbb3.js".into(), 9), ("c-4bbbbbb4.js".into(), 9)]);
     (new[0].digest, new[1].digest) = (old[1].digest, old[0].digest);
     let found = find(&state(&old), &new, &FingerprintRules::default(), &|_, _| None);
-    let pairs: Vec<_> = found.iter().map(|rename| (rename.known, rename.local)).collect();
+    let pairs: Vec<_> = found.iter().map(|rename| (rename.known.number(), rename.local)).collect();
     assert_eq!(pairs, [(1, 0), (0, 1)]);
 }
 
@@ -149,7 +149,7 @@ fn thousands_of_one_name_are_compared_with_those_nearest_in_size() {
         None
     });
     assert_eq!(found.len(), 5000);
-    assert!(found.iter().all(|rename| rename.known as usize == rename.local));
+    assert!(found.iter().all(|rename| rename.known.position() == rename.local));
     assert_eq!(asked.get(), 5000 * COMPARED.end());
 }
 
@@ -162,8 +162,8 @@ proptest! {
     ) {
         let files = |map: BTreeMap<String, u64>| tree(&map.into_iter().collect::<Vec<_>>());
         let (old, new) = (state(&files(old)), files(new));
-        let random = |known: u32, local: usize| {
-            let mixed = (known ^ seed).wrapping_mul(31).wrapping_add(local as u32).wrapping_mul(0x9e37_79b1);
+        let random = |known: EntryIndex, local: usize| {
+            let mixed = (known.number() ^ seed).wrapping_mul(31).wrapping_add(local as u32).wrapping_mul(0x9e37_79b1);
             (mixed >> 30 != 0).then_some(f64::from(mixed >> 24 & 15) / 15.0)
         };
         let found = find(&old, &new, &FingerprintRules::default(), &random);
@@ -172,7 +172,7 @@ proptest! {
         prop_assert_eq!(olds.len(), found.len());
         prop_assert!(found.windows(2).all(|two| two[0].local < two[1].local));
         for rename in found {
-            let there = old.entries[rename.known as usize].entry.path.as_bytes();
+            let there = old.entries[rename.known].entry.path.as_bytes();
             let here = new[rename.local].entry.path.as_bytes();
             let (before, after) = (&there[..rename.old.start], &there[rename.old.end..]);
             prop_assert_eq!([before, &here[rename.new.clone()], after].concat(), here);

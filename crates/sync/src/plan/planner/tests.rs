@@ -114,7 +114,7 @@ fn nothing_is_planned_where_nothing_changed() {
     assert!(words(&tree, &state(&tree, true), &mirror()).is_empty());
     let (unknown, policy) = (state(&tree, false), mirror());
     let comparison = Comparison::new(&tree, &unknown, &policy, Recipes::ALL);
-    let plan = comparison.plan(&Answers::from([(1, Answer::ContentMatch)])).unwrap();
+    let plan = comparison.plan(&Answers::from([(Index::new(1), Answer::ContentMatch)])).unwrap();
     assert!(describe(&plan).is_empty(), "{plan:?}");
     let without_delete = words(&[], &state(&tree, true), &Policy::default());
     assert!(without_delete.is_empty(), "{without_delete:?}");
@@ -140,7 +140,7 @@ fn unknown_files_are_asked_about_once() {
         let asks = comparison.queries();
         assert_eq!(asks.len(), 1);
         assert_eq!(asks[0].expected, Some(Digest::of(b"same").short()));
-        let answers = Answers::from([(0, Answer::ContentMatch)]);
+        let answers = Answers::from([(Index::new(0), Answer::ContentMatch)]);
         assert_eq!(describe(&comparison.plan(&answers).unwrap()), expected);
     }
 }
@@ -214,5 +214,5 @@ fn compressed_content_comes_last_and_without_a_delta() {
     assert_eq!(words(&here, &state, &mirror()), ["a.js.gz whole", "b.js whole", "c.css whole"]);
     let policy = mirror();
     let plan = Comparison::new(&here, &state, &policy, Recipes::ALL).plan(&Answers::new()).unwrap();
-    assert_eq!(content_order(&plan), [2, 1, 0]);
+    assert_eq!(content_order(&plan), [2, 1, 0].map(Index::new));
 }

@@ -1,5 +1,6 @@
 use std::thread;
 
+use assetsync_core::index::Index;
 use assetsync_core::protocol::{Inbox, Received, ToAgent};
 use proptest::prelude::*;
 
@@ -188,15 +189,15 @@ fn messages_continue_across_the_shared_encoding() {
     use assetsync_core::plan::Rename;
     let rename = |known| ToAgent::Rename(Rename { known, start: 1, length: 8, new: vec![b'x'; 8] });
     let mut outbox = Outbox::new(LEVEL).unwrap();
-    outbox.send(&rename(700));
+    outbox.send(&rename(Index::new(700)));
     let context = outbox.end();
     let mut bytes = outbox.take();
 
     let (encoding, mut writer, reader) = SharedEncoding::begin(context).unwrap();
     writer.set_level(1, 20).unwrap();
-    writer.send(&rename(701)).unwrap();
+    writer.send(&rename(Index::new(701))).unwrap();
     writer.set_level(19, 22).unwrap();
-    writer.send(&rename(650)).unwrap();
+    writer.send(&rename(Index::new(650))).unwrap();
     writer.send_stored(b"as it is").unwrap();
     writer.end(Ok(()));
     bytes.extend(hear_all(reader, || {}).unwrap().0);
@@ -205,7 +206,7 @@ fn messages_continue_across_the_shared_encoding() {
     };
 
     let mut outbox = Outbox::after(context, LEVEL).unwrap();
-    outbox.send(&rename(651));
+    outbox.send(&rename(Index::new(651)));
     outbox.flush();
     bytes.extend(outbox.take());
 
@@ -215,12 +216,12 @@ fn messages_continue_across_the_shared_encoding() {
     while inbox.ready().unwrap() {
         consumed.push(match inbox.pop().unwrap() {
             Received::Message(ToAgent::Rename(rename)) => rename.known,
-            Received::Message(ToAgent::Stored { length: 8 }) => 0,
-            Received::Stored(b"as it is") => 1,
+            Received::Message(ToAgent::Stored { length: 8 }) => Index::new(0),
+            Received::Stored(b"as it is") => Index::new(1),
             other => panic!("{other:?}"),
         });
     }
-    assert_eq!(consumed, [700, 701, 650, 0, 1, 651]);
+    assert_eq!(consumed, [700, 701, 650, 0, 1, 651].map(Index::new));
 }
 
 /// One step of a random course of events.
