@@ -8,93 +8,132 @@ mod inherited;
 #[path = "file_systems/situations.rs"]
 pub(crate) mod situations;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use self::situations::{Host, Mount, WORKING, chattr, mount_tmpfs};
 use crate::interruptions::faults::{Outcome, Push, need, run};
 use crate::support::MEANT;
 
-/// What a tree holds: files, links and empty directories, by path.
-type Tree = BTreeMap<String, String>;
+/// What a tree holds, by path; those of directories end with a slash.
+type Tree = BTreeMap<String, Entry>;
+
+/// What a push brings of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    /// The text of a file, or where a link leads.
+    content: String,
+    /// Permission bits; links have none.
+    mode: u32,
+    /// Seconds and nanoseconds; not of directories, because it is when their entries last changed:
+    /// taking a change back changes them too.
+    mtime: (i64, i64),
+}
 
 /// The builds that are pushed: files change, go and come, a directory becomes a file, a file a
-/// directory, a link leads elsewhere.
-const BUILDS: [&[(&str, &str)]; 2] = [
+/// directory, a link leads elsewhere; of some only the mode or the time is another.
+const BUILDS: [&[(&str, &str, u32)]; 2] = [
     &[
-        ("a.js", "1"),
-        ("index.html", "1"),
-        ("link", "-> a.js"),
-        ("m/x/y.js", "1"),
-        ("n", "file"),
-        ("packs/deep/d.js", "1"),
-        ("packs/gone.js", "1"),
-        ("packs/p.js", "1"),
-        ("z.js", "1"),
+        ("a.js", "1", 0o644),
+        ("index.html", "1", 0o644),
+        ("link", "-> a.js", 0),
+        ("m/x/y.js", "1", 0o644),
+        ("n", "file", 0o644),
+        ("packs/", "", 0o755),
+        ("packs/deep/d.js", "1", 0o644),
+        ("packs/gone.js", "1", 0o644),
+        ("packs/old-link", "-> p.js", 0),
+        ("packs/p.js", "1", 0o644),
+        ("packs/same.js", "same", 0o644),
+        ("same-link", "-> z.js", 0),
+        ("z.js", "1", 0o644),
     ],
     &[
-        ("a.js", "2"),
-        ("index.html", "2"),
-        ("link", "-> z.js"),
-        ("m", "file"),
-        ("n/b.js", "1"),
-        ("new/c.js", "1"),
-        ("packs/deep/d.js", "2"),
-        ("packs/link", "-> p.js"),
-        ("packs/new/e/x.js", "1"),
-        ("packs/p.js", "2"),
-        ("z.js", "2"),
+        ("a.js", "2", 0o644),
+        ("index.html", "2", 0o664),
+        ("link", "-> z.js", 0),
+        ("m", "file", 0o644),
+        ("n/b.js", "1", 0o644),
+        ("new/c.js", "1", 0o644),
+        ("packs/", "", 0o775),
+        ("packs/deep/d.js", "2", 0o664),
+        ("packs/link", "-> p.js", 0),
+        ("packs/new/e/x.js", "1", 0o644),
+        ("packs/p.js", "2", 0o644),
+        ("packs/same.js", "same", 0o604),
+        ("same-link", "-> z.js", 0),
+        ("z.js", "2", 0o644),
     ],
 ];
 
-fn tree(build: usize) -> Tree {
-    BUILDS[build].iter().map(|(path, text)| (path.to_string(), text.to_string())).collect()
-}
-
 /// Writes a build, as old as it is: the times are part of what is pushed.
 fn write(dir: &Path, build: usize) {
-    for (path, text) in tree(build) {
+    for (path, text, mode) in BUILDS[build] {
         let path = dir.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         match text.strip_prefix("-> ") {
             Some(target) => std::os::unix::fs::symlink(target, &path).unwrap(),
+            None if text.is_empty() => fs::create_dir_all(&path).unwrap(),
             None => fs::write(&path, text).unwrap(),
         }
-        run(
-            "touch",
-            ["-h", "-d", &format!("2024-01-0{} 12:00 UTC", build + 1)]
-                .map(Path::new)
-                .into_iter()
-                .chain([&*path]),
-        );
+        if *mode != 0 {
+            fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).unwrap();
+        }
+        let time = format!("2024-01-0{} 12:00 UTC", build + 1);
+        run("touch", ["-h", "-d", &time].map(Path::new).into_iter().chain([&*path]));
     }
+}
+
+/// What a host's push of a build leaves.
+fn tree(host: &Host, build: usize) -> Tree {
+    read(&host.source(build))
 }
 
 /// What is in a directory, except what is a push's own.
 fn read(dir: &Path) -> Tree {
     let mut found = Tree::new();
     read_into(dir, "", &mut found);
+    // The destination itself has the mode of the source only if a push makes it.
+    found.remove("/");
     found
 }
 
 fn read_into(dir: &Path, prefix: &str, found: &mut Tree) {
+    found.insert(format!("{prefix}/"), entry(dir));
     for item in fs::read_dir(dir).unwrap() {
         let item = item.unwrap();
-        let path = format!("{prefix}{}", item.file_name().to_string_lossy());
-        let kind = item.file_type().unwrap();
+        let path = format!("{prefix}/{}", item.file_name().to_string_lossy());
         if item.file_name().to_string_lossy().starts_with(".assetsync") {
             continue;
         }
-        if kind.is_dir() {
-            read_into(&item.path(), &format!("{path}/"), found);
-        } else if kind.is_symlink() {
-            let target = fs::read_link(item.path()).unwrap();
-            found.insert(path, format!("-> {}", target.display()));
-        } else {
-            found.insert(path, fs::read_to_string(item.path()).unwrap());
+        match item.file_type().unwrap().is_dir() {
+            true => read_into(&item.path(), &path, found),
+            false => drop(found.insert(path, entry(&item.path()))),
         }
     }
+}
+
+fn entry(path: &Path) -> Entry {
+    let stat = fs::symlink_metadata(path).unwrap();
+    let content = match (stat.is_dir(), stat.is_symlink()) {
+        (true, _) => String::new(),
+        (_, true) => format!("-> {}", fs::read_link(path).unwrap().display()),
+        _ => fs::read_to_string(path).unwrap(),
+    };
+    let mode = if stat.is_symlink() { 0 } else { stat.permissions().mode() & 0o7777 };
+    let mtime = if stat.is_dir() { (0, 0) } else { (stat.mtime(), stat.mtime_nsec()) };
+    Entry { content, mode, mtime }
+}
+
+/// Where two trees differ.
+fn differences(found: &Tree, expected: &Tree) -> Vec<String> {
+    let paths: BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
+    let differ = paths.into_iter().filter(|path| found.get(*path) != expected.get(*path));
+    let line =
+        |path: &String| format!("{path}: {:?}, not {:?}", found.get(path), expected.get(path));
+    differ.map(line).collect()
 }
 
 /// Directories that a push must not leave: its own, anywhere below the destination.
@@ -127,8 +166,29 @@ fn push_as(host: &Host, build: usize, words: &[&str]) -> Outcome {
 }
 
 fn check(host: &Host, build: usize, when: &str) {
-    assert_eq!(read(&host.destination()), tree(build), "{when}");
+    check_but(host, build, when, |_| ());
+}
+
+/// The same but for what `forget` takes away from each entry.
+fn check_but(host: &Host, build: usize, when: &str, forget: impl Fn(&mut Entry)) {
+    let [mut found, mut expected] = [read(&host.destination()), tree(host, build)];
+    found.values_mut().chain(expected.values_mut()).for_each(forget);
+    assert_eq!(differences(&found, &expected), Vec::<String>::new(), "{when}");
     assert_eq!(own_names(&host.destination()), Vec::<String>::new(), "{when}");
+}
+
+/// What only the owner of a directory can set.
+fn dir_mode(entry: &mut Entry) {
+    if entry.content.is_empty() {
+        entry.mode = 0;
+    }
+}
+
+/// Over SFTP, the time that is set is that of what a link leads to.
+fn link_time(entry: &mut Entry) {
+    if entry.content.starts_with("-> ") {
+        entry.mtime = (0, 0);
+    }
 }
 
 /// Pushes one build after the other, back and forth, and the same one twice.
@@ -141,7 +201,10 @@ fn every_situation_is_pushed_to_as_a_plain_directory_is() {
             let when = format!("{name}, build {build}");
             let outcome = push(&host, build);
             assert!(outcome.ok(), "{when}: {outcome:?}");
-            check(&host, build, &when);
+            match *name == "sshfs" {
+                true => check_but(&host, build, &when, link_time),
+                false => check(&host, build, &when),
+            }
         }
     }
 }
@@ -173,7 +236,11 @@ fn a_mount_point_that_the_source_lacks_stays_with_a_notice() {
     let outcome = push(&host, 1);
     outcome.assert_ok();
     assert!(outcome.stdout.contains("up/loads is a mount point and stays"), "{outcome:?}");
-    check(&host, 1, "with a mount point");
+    let mut found = read(&host.destination());
+    for stays in ["/up/", "/up/loads/"] {
+        assert!(found.remove(stays).is_some(), "{stays}");
+    }
+    assert_eq!(differences(&found, &tree(&host, 1)), Vec::<String>::new());
 }
 
 /// Nothing of a push that can't succeed is published, and it says what to do.
@@ -246,7 +313,7 @@ fn files_of_others_in_a_sticky_directory_are_refused() {
     refused(&host, &OTHER, &["packs/gone.js belongs to user 0", "sticky bit", "chmod -t"]);
     run("chmod", ["-t".as_ref(), host.destination().join("packs").as_os_str()]);
     push_as(&host, 1, &OTHER).assert_ok();
-    check(&host, 1, "without the sticky bit");
+    check_but(&host, 1, "without the sticky bit", dir_mode);
 }
 
 #[test]
@@ -257,7 +324,7 @@ fn a_directory_of_others_that_can_not_be_moved_is_emptied() {
     fs::remove_file(foreign.join("y.js")).unwrap();
     run("chmod", ["755".as_ref(), foreign.as_os_str()]);
     push_as(&host, 1, &OTHER).assert_ok();
-    check(&host, 1, "an empty directory of root");
+    check_but(&host, 1, "an empty directory of root", dir_mode);
 
     let host = shared();
     run("chmod", ["755".as_ref(), host.destination().join("m/x").as_os_str()]);

@@ -305,30 +305,35 @@ pub fn set_mode(file: impl AsFd, mode: u32) -> io::Result<()> {
     if before.st_mode & 0o7777 == mode {
         return Ok(());
     }
-    unless_lacking(fs::fchmod(file, Mode::from_raw_mode(mode)), &before)
+    unless_lacking(|| fs::fchmod(&file, Mode::from_raw_mode(mode)), || Ok(before))
 }
 
 /// Sets the time of last modification; that of last access becomes now. A file system that takes
 /// no times keeps its own.
 pub fn set_mtime(file: impl AsFd, mtime: Mtime) -> io::Result<()> {
-    let set = fs::futimens(&file, &timestamps(mtime));
-    if set.is_ok() { Ok(()) } else { unless_lacking(set, &fs::fstat(file)?) }
+    unless_lacking(|| fs::futimens(&file, &timestamps(mtime)), || fs::fstat(&file))
 }
 
 /// Sets the time of last modification of `name` in `parent`, even if it is a symlink.
 pub fn set_mtime_at(parent: BorrowedFd<'_>, name: &[u8], mtime: Mtime) -> io::Result<()> {
-    let set = fs::utimensat(parent, name, &timestamps(mtime), AtFlags::SYMLINK_NOFOLLOW);
-    if set.is_ok() {
-        return Ok(());
-    }
-    unless_lacking(set, &fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?)
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    let set = || fs::utimensat(parent, name, &timestamps(mtime), flags);
+    unless_lacking(set, || fs::statat(parent, name, flags))
 }
 
-/// The owner may set modes and times: if even the owner can't, the file system lacks the call.
-fn unless_lacking(set: Result<(), Errno>, file: &Stat) -> io::Result<()> {
-    match set {
-        Err(error) if is_lacking(error) && is_own(file) => Ok(()),
-        set => Ok(set?),
+/// The owner may set modes and times: if even the owner can't, each time it is tried, the file
+/// system lacks the call.
+fn unless_lacking(
+    set: impl Fn() -> Result<(), Errno>,
+    file: impl FnOnce() -> Result<Stat, Errno>,
+) -> io::Result<()> {
+    match set() {
+        Err(error) if is_lacking(error) && is_own(&file()?) => {}
+        done => return Ok(done?),
+    }
+    match set() {
+        Err(error) if is_lacking(error) => Ok(()),
+        done => Ok(done?),
     }
 }
 

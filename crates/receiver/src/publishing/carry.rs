@@ -6,12 +6,15 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use assetsync_core::path::RelPath;
-use assetsync_tree::{metadata_of_open, open_file, set_mtime};
+use assetsync_tree::{metadata_at, open_file, set_mtime};
 use rustix::fs::{
-    AtFlags, Mode, OFlags, fchmod, fstat, openat, readlinkat, renameat, symlinkat, unlinkat,
+    AtFlags, Gid, Mode, OFlags, Stat, Uid, chownat, fchmod, openat, readlinkat, renameat, statat,
+    symlinkat, unlinkat,
 };
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
+use super::prepare::set_link_mtime;
 use super::publisher::Publisher;
 
 /// Which way an entry is moved.
@@ -61,25 +64,43 @@ impl Publisher<'_, '_> {
     }
 }
 
-/// Copies a file, with its permission bits and time, or a symlink.
+/// Copies a file or a symlink, with its owner if this user is root, its permission bits and time.
 pub(super) fn copy_entry(
     from: BorrowedFd<'_>,
     name: &[u8],
     to: BorrowedFd<'_>,
     copy: &str,
 ) -> io::Result<()> {
+    let (stat, metadata) =
+        (statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?, metadata_at(from, name)?);
     if let Ok(target) = readlinkat(from, name, Vec::new()) {
-        return Ok(symlinkat(target, to, copy)?);
+        symlinkat(target, to, copy)?;
+        give_copy(to, copy, &stat)?;
+        return set_link_mtime(to, copy, metadata.mtime);
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut old = open_file(from, name)?;
     let mut new = File::from(openat(to, copy, flags, Mode::RUSR | Mode::WUSR)?);
     io::copy(&mut old, &mut new)?;
-    match fchmod(&new, Mode::from_raw_mode(fstat(&old)?.st_mode & 0o7777)) {
+    give_copy(to, copy, &stat)?;
+    match fchmod(&new, Mode::from_raw_mode(stat.st_mode & 0o7777)) {
         // A file system without permission bits: all files have the same.
         Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => {}
         done => done?,
     }
-    set_mtime(&new, metadata_of_open(&old)?.mtime)?;
+    set_mtime(&new, metadata.mtime)?;
     assetsync_tree::sync(&new)
+}
+
+/// Only root can give a copy the owner of what was copied.
+fn give_copy(dir: BorrowedFd<'_>, copy: &str, like: &Stat) -> io::Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let (uid, gid) = (Uid::from_raw(like.st_uid), Gid::from_raw(like.st_gid));
+    match chownat(dir, copy, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW) {
+        // A file system without owners, or with those of its mount.
+        Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => Ok(()),
+        given => Ok(given?),
+    }
 }

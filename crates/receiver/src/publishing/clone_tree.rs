@@ -101,7 +101,7 @@ fn copy(parent: BorrowedFd<'_>, name: &[u8], into: BorrowedFd<'_>) -> io::Result
 
 /// Sets owner, extended attributes, permission bits and times to those of `like`, in an order in
 /// which none resets another.
-fn copy_metadata(new: BorrowedFd<'_>, like: BorrowedFd<'_>) -> io::Result<()> {
+pub(super) fn copy_metadata(new: BorrowedFd<'_>, like: BorrowedFd<'_>) -> io::Result<()> {
     let (stat, mine) = (fstat(like)?, fstat(new)?);
     if (stat.st_uid, stat.st_gid) != (mine.st_uid, mine.st_gid) {
         let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use assetsync_core::entry::Mtime;
 use assetsync_core::index::ActionIndex;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, FileAction};
@@ -46,11 +47,7 @@ fn prepare_one(
             let (area, name) = (areas.of(tree, &action.path)?, link_name(stage, position));
             symlinkat(target.as_slice(), area, &name)?;
             give_link(area, &name)?;
-            match set_mtime_at(area, name.as_bytes(), *mtime) {
-                // Its time is no content, and sshfs sets that of what it leads to.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                done => done,
-            }
+            set_link_mtime(area, &name, *mtime)
         }
         ActionKind::File(file)
             if areas.root_of(action.path.parent().as_ref()).is_some() && file.digest.is_some() =>
@@ -58,6 +55,15 @@ fn prepare_one(
             copy(file, (position, &action.path), tree, stage, areas)
         }
         _ => Ok(()),
+    }
+}
+
+/// Sets the time of a link, which is no content.
+pub(super) fn set_link_mtime(dir: BorrowedFd<'_>, name: &str, mtime: Mtime) -> io::Result<()> {
+    match set_mtime_at(dir, name.as_bytes(), mtime) {
+        // sshfs sets that of what it leads to.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 

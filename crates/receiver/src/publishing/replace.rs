@@ -2,16 +2,18 @@
 //! under the name of what replaced it or as `old`, until all is done.
 
 use std::io;
+use std::os::fd::AsFd;
 
 use assetsync_core::entry::{CARRIED_MODE, Kind};
 use assetsync_core::index::{ActionIndex, ActionList, Index, Indices};
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::Action;
-use assetsync_tree::make_dir;
+use assetsync_tree::{make_dir, open_dir};
 use rustix::fs::{AtFlags, Dir, RenameFlags, linkat, renameat, renameat_with, unlinkat};
 use rustix::io::Errno;
 
 use super::carry::{Way, copy_entry};
+use super::clone_tree::copy_metadata;
 use super::proof::is_mount_point_at;
 use super::publisher::{Actions, Publisher, existing, is_dir};
 
@@ -154,10 +156,25 @@ impl Publisher<'_, '_> {
         let moved = self.rename(Way::Out, &old, path);
         match moved.as_ref().map_err(Errno::from_io_error) {
             Err(Some(Errno::XDEV | Errno::ACCESS | Errno::PERM | Errno::INVAL)) => {
+                self.keep_dir(&old, path);
                 let parent = self.tree.parent(path)?;
                 Ok(unlinkat(parent, path.file_name(), AtFlags::REMOVEDIR)?)
             }
             _ => moved,
+        }
+    }
+
+    /// Makes a directory like the one at `path` in the staging area. Without it, one with the same
+    /// permission bits is put back.
+    fn keep_dir(&mut self, old: &str, path: &RelPath) {
+        let like = self.tree.dir(Some(path)).and_then(|dir| dir.try_clone_to_owned());
+        self.tree.forget();
+        let (Ok(like), Ok(area)) = (like, self.areas.of(self.tree, path)) else { return };
+        let made = make_dir(area, old.as_bytes(), 0o700)
+            .and_then(|()| open_dir(area, old.as_bytes()))
+            .and_then(|made| copy_metadata(made.as_fd(), like.as_fd()));
+        if made.is_err() {
+            let _ = unlinkat(area, old, AtFlags::REMOVEDIR);
         }
     }
 
