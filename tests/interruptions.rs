@@ -81,7 +81,7 @@ fn agent_points(site: &Site, agent: &Path) -> Vec<Point> {
     points(&site.dir.join("strace.log"))
 }
 
-fn trace(site: &Site, agent: &Path, fault: &str) -> Outcome {
+pub(crate) fn trace(site: &Site, agent: &Path, fault: &str) -> Outcome {
     let push = site.push_by(agent).env("FAULT", fault);
     push.env("FAULT_LOG", site.dir.join("strace.log")).run()
 }
@@ -119,7 +119,7 @@ fn an_agent_killed_at_any_change_leaves_a_whole_site_that_the_next_push_complete
 
 /// Leaves a site as a sender killed towards the end of a push leaves it: much is staged, nothing
 /// published.
-fn interrupt(site: &Site, total: u64) {
+pub(crate) fn interrupt(site: &Site, total: u64) {
     site.reset();
     let push = site.push_by(&killing_shell(&site.dir));
     push.env("FAULT_BYTES", (total * 19 / 20).to_string()).run();

@@ -140,17 +140,33 @@ impl AgentError {
                 FailureCode::Other => FailureCode::Unsupported,
                 known => known,
             },
+            other => other.io_error().map_or(FailureCode::Other, code_of),
+        };
+        Some(Failure { code, text: self.to_string() })
+    }
+
+    fn io_error(&self) -> Option<&io::Error> {
+        match self {
             AgentError::WorkDir(WorkDirError::Io { source, .. })
             | AgentError::Destination { source, .. }
             | AgentError::Scan(ScanError { source, .. })
+            | AgentError::Clone(ScanError { source, .. })
             | AgentError::Stage { source, .. }
             | AgentError::NewTree(PublishError { source, .. })
             | AgentError::NotBegun(PublishError { source, .. })
             | AgentError::TakenBack(PublishError { source, .. })
+            | AgentError::Mixed { error: PublishError { source, .. }, .. }
             | AgentError::Prune(PublishError { source, .. })
-            | AgentError::WorkFiles(source) => code_of(source),
-        };
-        Some(Failure { code, text: self.to_string() })
+            | AgentError::WorkFiles(source) => Some(source),
+            _ => None,
+        }
+    }
+
+    /// Whether a sync failed: what is staged may not be on disk. The stage is kept where it has what
+    /// could not be put back.
+    pub fn spoils_stage(&self) -> bool {
+        !matches!(self, AgentError::Mixed { .. })
+            && self.io_error().is_some_and(assetsync_tree::is_failed_sync)
     }
 
     /// Whether the disk is full.

@@ -12,6 +12,12 @@ use assetsync_core::path::RelPath;
 use rustix::fs::{self, AtFlags, Mode, OFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 
+mod durability;
+mod remove;
+
+pub use durability::{is_failed_sync, sync, sync_file_system};
+pub use remove::{empty, remove_all};
+
 /// A directory and everything below it.
 ///
 /// The directories on the way to the last path used stay open, so that visiting paths in tree order
@@ -77,11 +83,11 @@ impl OpenTree {
         self.opened_files
     }
 
-    /// Replaces the root by that of `other`.
-    pub fn replace(&mut self, other: OpenTree) {
+    /// Replaces the root by that of `other`; returns the old one.
+    pub fn replace(&mut self, other: OpenTree) -> OwnedFd {
         self.opened_files += other.opened_files;
-        self.root = other.root;
         self.forget();
+        std::mem::replace(&mut self.root, other.root)
     }
 
     /// Closes cached directories. Needed after a directory was moved or replaced.
@@ -175,9 +181,22 @@ pub fn make_dir(parent: BorrowedFd<'_>, name: &[u8], mode: u32) -> io::Result<()
     let stat = fs::fstat(parent)?;
     if rustix::process::geteuid().is_root() && stat.st_uid != 0 {
         let (uid, gid) = (fs::Uid::from_raw(stat.st_uid), fs::Gid::from_raw(stat.st_gid));
-        fs::chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+        let made = open_dir(parent, name)?;
+        // The owner of `parent` may have put another directory there meanwhile.
+        if fs::fstat(&made)?.st_uid == 0 && is_empty(&made)? {
+            fs::fchown(made, Some(uid), Some(gid))?;
+        }
     }
     Ok(())
+}
+
+fn is_empty(dir: &OwnedFd) -> io::Result<bool> {
+    for item in fs::Dir::read_from(dir)? {
+        if !matches!(item?.file_name().to_bytes(), b"." | b"..") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Opens the directory `name` in `parent`, as [`open_dir`]; one of this user's own that its owner
@@ -345,14 +364,6 @@ fn is_own(stat: &Stat) -> bool {
 /// Whether an error says that a file system does not have the call.
 fn is_lacking(error: Errno) -> bool {
     matches!(error, Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL)
-}
-
-/// Makes an open file or directory durable, where the file system can do that.
-pub fn sync(file: impl AsFd) -> io::Result<()> {
-    match fs::fsync(file) {
-        Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => Ok(()),
-        synced => Ok(synced?),
-    }
 }
 
 /// Both times are always set: FUSE file systems with the second version of its library ignore a

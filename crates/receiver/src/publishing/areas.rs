@@ -11,10 +11,10 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use assetsync_core::path::RelPath;
-use assetsync_tree::{OpenTree, is_no_dir, make_dir, open_dir};
+use assetsync_tree::{OpenTree, is_no_dir, make_dir, open_dir, sync_file_system};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, unlinkat};
 
-use crate::staging::staging_area::{StagingArea, sync_file_system};
+use crate::staging::staging_area::StagingArea;
 use crate::work::work_dir::WorkDir;
 
 /// Bytes that are read of the list of areas in the work directory: names and paths, each ended by a

@@ -2,19 +2,18 @@
 //! with the destination.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use assetsync_core::entry::Kind;
 use assetsync_tree::is_mount_point;
 use rustix::fs::{
-    Access, AtFlags, Mode, OFlags, RenameFlags, chmodat, fstat, linkat, mkdirat, open, openat,
-    renameat_with, statat, unlinkat,
+    Access, AtFlags, Mode, OFlags, RenameFlags, fstat, linkat, mkdirat, openat, renameat_with,
+    statat, unlinkat,
 };
 use rustix::process::geteuid;
 
 use super::proof::facts::facts;
-use crate::survey::scan::scan_whole;
 use crate::work::work_dir::WorkDir;
 
 /// Why a destination can't be exchanged as a whole.
@@ -27,20 +26,41 @@ pub struct ExchangeUnsupported {
     pub reason: String,
 }
 
+/// Where a whole directory is exchanged.
+pub struct ExchangePoint {
+    /// The destination's path.
+    pub path: PathBuf,
+    /// The directory it is in, which is held; not that of the root.
+    pub parent: Option<OwnedFd>,
+}
+
+impl ExchangePoint {
+    /// The directory it is in, such that it can be synced.
+    fn parent(&self) -> io::Result<OwnedFd> {
+        let parent = self.parent.as_ref().ok_or(io::ErrorKind::InvalidFilename)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(openat(parent, ".", flags, Mode::empty())?)
+    }
+}
+
 /// Checks, before anything is changed, that the destination open as `root` can be exchanged: it has
 /// a work directory beside it, and their file system supports hard links and exchanging
 /// directories.
-pub fn check(work: &WorkDir, root: BorrowedFd<'_>, path: &Path) -> Result<(), ExchangeUnsupported> {
-    let failed =
-        |reason: String| ExchangeUnsupported { path: assetsync_core::text::path(path), reason };
-    if work.path().starts_with(path) {
+pub fn check(
+    work: &WorkDir,
+    root: BorrowedFd<'_>,
+    point: &ExchangePoint,
+) -> Result<(), ExchangeUnsupported> {
+    let path = assetsync_core::text::path(&point.path);
+    let failed = |reason: String| ExchangeUnsupported { path: path.clone(), reason };
+    if work.path().starts_with(&point.path) {
         let reason = "its parent directory is on another file system or can't be written";
         return Err(failed(reason.into()));
     }
     if is_mount_point(root) {
         return Err(failed("it is a mount point".into()));
     }
-    let parent = parent_of(path).map_err(|error| failed(error.to_string()))?;
+    let parent = point.parent().map_err(|error| failed(error.to_string()))?;
     match cannot_be_moved(work, root, parent.as_fd()) {
         Ok(None) => {}
         Ok(Some(reason)) => return Err(failed(reason.into())),
@@ -101,51 +121,54 @@ fn probe(work: &WorkDir) -> io::Result<()> {
     Ok(tried?)
 }
 
-fn parent_of(path: &Path) -> io::Result<rustix::fd::OwnedFd> {
-    let parent = path.parent().ok_or(io::ErrorKind::InvalidFilename)?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(open(parent, flags, Mode::empty())?)
+/// A new tree that was not exchanged with the destination.
+#[derive(Debug)]
+pub struct ExchangeFailure {
+    /// Why.
+    pub source: io::Error,
+    /// Whether it is live all the same: it could not be exchanged back.
+    pub is_live: bool,
 }
 
-/// Exchanges the new tree with the destination at `path`, which is open as `root`. The new tree
-/// must be durable.
-pub fn exchange(work: &WorkDir, root: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
-    let parent = parent_of(path)?;
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
-    let (held, there) = (fstat(root)?, statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?);
-    if (held.st_dev, held.st_ino) != (there.st_dev, there.st_ino) {
-        return Err(io::Error::other("another process replaced the destination meanwhile"));
+/// Exchanges the new tree with the destination, which is open as `root`. The new tree must be
+/// durable.
+pub fn exchange(
+    work: &WorkDir,
+    root: BorrowedFd<'_>,
+    point: &ExchangePoint,
+) -> Result<(), ExchangeFailure> {
+    let parent = point.parent().map_err(not_live)?;
+    let name = point.path.file_name().unwrap_or_default();
+    is_held(root, parent.as_fd(), name.as_bytes()).map_err(not_live)?;
+    let tree = work.tree_name();
+    let swap = || renameat_with(work.dir(), &tree, &parent, name, RenameFlags::EXCHANGE);
+    swap().map_err(|error| not_live(error.into()))?;
+    let done = is_held(root, work.dir(), tree.as_bytes())
+        .and_then(|()| assetsync_tree::sync(&parent))
+        .and_then(|()| assetsync_tree::sync(work.dir()));
+    done.map_err(|source| ExchangeFailure { source, is_live: swap().is_err() })
+}
+
+fn not_live(source: io::Error) -> ExchangeFailure {
+    ExchangeFailure { source, is_live: false }
+}
+
+/// Checks that `name` in `parent` is the directory open as `root`.
+fn is_held(root: BorrowedFd<'_>, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
+    let (held, there) = (fstat(root)?, statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?);
+    match (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino) {
+        true => Ok(()),
+        false => Err(io::Error::other("another process replaced the destination meanwhile")),
     }
-    renameat_with(work.dir(), work.tree_name(), &parent, name, RenameFlags::EXCHANGE)?;
-    assetsync_tree::sync(&parent)?;
-    assetsync_tree::sync(work.dir())
 }
 
 /// Removes the tree in the work directory, if there is one: an unfinished or an old one.
 pub fn remove(work: &WorkDir) -> io::Result<()> {
-    let path = work.path().join(work.tree_name());
-    // The standard library follows no symlinks, not even those that are swapped in meanwhile.
-    match std::fs::remove_dir_all(&path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            make_writable(work)?;
-            std::fs::remove_dir_all(&path)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
+    assetsync_tree::remove_all(work.dir(), work.tree_name().as_bytes())
 }
 
-/// Makes all directories of the tree accessible to the owner, so that they can be removed.
-fn make_writable(work: &WorkDir) -> io::Result<()> {
-    let name = work.tree_name();
-    chmodat(work.dir(), &name, Mode::RWXU, AtFlags::empty())?;
-    let tree = assetsync_tree::open_dir(work.dir(), name.as_bytes())?;
-    let opened = scan_whole(tree.as_fd(), &mut |found| {
-        if found.entry.kind == Kind::Dir {
-            let name = found.entry.path.file_name();
-            chmodat(found.parent, name, Mode::RWXU, AtFlags::empty())?;
-        }
-        Ok(())
-    });
-    opened.map_err(|error| error.source)
+/// Removes the old tree after the exchange, which is held: whatever has its name is not emptied.
+pub fn remove_old(work: &WorkDir, old: OwnedFd) -> io::Result<()> {
+    assetsync_tree::empty(old)?;
+    Ok(unlinkat(work.dir(), work.tree_name(), AtFlags::REMOVEDIR)?)
 }

@@ -19,13 +19,13 @@ use assetsync_core::index::{ActionIndex, ActionList, EntryIndex, Index, Indices}
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, FileAction, PublishRank};
 use assetsync_core::recipe::Recipe;
-use assetsync_tree::{OpenTree, is_no_dir, metadata_at};
+use assetsync_tree::{OpenTree, is_no_dir, metadata_at, sync_file_system};
 use rustix::fs::{Mode, renameat};
 
 use super::alias::is_one;
 use super::areas::Areas;
 use super::passes::{Pass, Progress};
-use crate::staging::staging_area::{StagingArea, sync_file_system};
+use crate::staging::staging_area::StagingArea;
 use crate::work::work_dir::WorkDir;
 
 /// The actions of a plan.

@@ -2,7 +2,6 @@
 //! the clone, and both are exchanged.
 
 use std::io;
-use std::path::Path;
 
 use assetsync_core::index::{ActionIndex, EntryIndex, Index};
 use assetsync_core::plan::{Action, ActionKind};
@@ -12,7 +11,7 @@ use assetsync_tree::OpenTree;
 use crate::error::AgentError;
 use crate::publishing::areas::Areas;
 use crate::publishing::clone_tree::clone_tree;
-use crate::publishing::exchange;
+use crate::publishing::exchange::{self, ExchangeFailure, ExchangePoint};
 use crate::publishing::publisher::{Actions, PublishError, Publisher};
 use crate::staging::plan_store::PlanStore;
 use crate::staging::staging_area::StagingArea;
@@ -102,15 +101,22 @@ impl NewTree {
         self,
         tree: &mut OpenTree,
         work: &WorkDir,
-        path: &Path,
+        point: &ExchangePoint,
     ) -> Result<ExchangeResult, AgentError> {
         let NewTree { tree: new, mut notices, changed } = self;
-        if let Err(source) = exchange::exchange(work, tree.root(), path) {
+        if let Err(ExchangeFailure { source, is_live }) =
+            exchange::exchange(work, tree.root(), point)
+        {
+            let error = PublishError::whole(source);
+            if is_live {
+                let not_put_back = vec!["the directory as a whole, which is new".into()];
+                return Err(AgentError::Mixed { error, not_put_back });
+            }
             let _ = exchange::remove(work);
-            return Err(AgentError::NewTree(PublishError { path: ".".into(), source }));
+            return Err(AgentError::NewTree(error));
         }
-        tree.replace(new);
-        if let Err(error) = exchange::remove(work) {
+        let old = tree.replace(new);
+        if let Err(error) = exchange::remove_old(work, old) {
             notices.push(format!("Can't remove the old tree, the next push will try: {error}"));
         }
         Ok(ExchangeResult { notices, changed })

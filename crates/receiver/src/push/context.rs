@@ -1,7 +1,5 @@
 //! The directories and the conversation that all steps of a push work with.
 
-use std::path::PathBuf;
-
 use assetsync_core::limits;
 use assetsync_core::protocol::{AgentStatistics, ToSender};
 use assetsync_core::state::StateId;
@@ -10,6 +8,7 @@ use assetsync_tree::OpenTree;
 use crate::conversation::Conversation;
 use crate::error::AgentError;
 use crate::publishing::areas::Areas;
+use crate::publishing::exchange::ExchangePoint;
 use crate::staging::staging_area::StagingArea;
 use crate::survey::agent_statistics;
 use crate::work::work_dir::WorkDir;
@@ -26,8 +25,8 @@ pub struct PushContext<'p> {
     pub stage: StagingArea<'p>,
     /// All staging areas.
     pub areas: Areas<'p>,
-    /// The destination's path, if the whole directory is published at once.
-    pub exchange_path: Option<PathBuf>,
+    /// Where the whole directory is exchanged, if it is published at once.
+    pub exchange_point: Option<ExchangePoint>,
     /// Files that the survey read.
     pub files_read: u64,
 }

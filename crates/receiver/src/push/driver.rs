@@ -1,13 +1,12 @@
 //! Runs a push from the lock to the last message.
 
-use std::os::fd::AsFd;
-
 use assetsync_core::protocol::{AgentStatistics, Hello};
 
 use super::live::send_published;
 use super::locked::Locked;
 use crate::conversation::Conversation;
 use crate::error::AgentError;
+use crate::staging::staging_area::StagingArea;
 use crate::work::destination;
 use crate::work::work_dir::WorkDir;
 
@@ -15,8 +14,13 @@ use crate::work::work_dir::WorkDir;
 pub fn serve(conversation: &mut Conversation, hello: &Hello) -> Result<(), AgentError> {
     let destination = destination::open_destination(hello)?;
     let Some(destination) = destination else { return Err(AgentError::SenderGone) };
-    let work = WorkDir::open(destination.dir.as_fd(), &destination.path)?;
-    let done = run(Locked::new(conversation, hello, destination, &work)?)?;
+    let work = WorkDir::open(&destination)?;
+    let done = run(Locked::new(conversation, hello, destination, &work)?);
+    if done.as_ref().is_err_and(AgentError::spoils_stage) {
+        // If this fails too, the next push still writes anew what it uses of it.
+        let _ = StagingArea::new(&work, 0).clear();
+    }
+    let done = done?;
     // The sender may push again as soon as it has the last message.
     drop(work);
     match done {

@@ -14,9 +14,10 @@ use crate::error::AgentError;
 use crate::staging::rename_table::RenameTable;
 use crate::survey::answer_queries::QueryFiles;
 use crate::survey::walk::{Survey, SurveyOptions};
-use crate::work::destination::{self, Destination};
+use crate::work::destination;
 use crate::work::error::WorkDirError;
-use crate::work::work_dir::{Existing, choose};
+use crate::work::lookup::Found;
+use crate::work::work_dir::{Existing, Location, choose};
 
 /// Serves a dry run.
 pub fn serve(conversation: &mut Conversation, hello: &Hello) -> Result<(), AgentError> {
@@ -39,12 +40,12 @@ pub fn serve(conversation: &mut Conversation, hello: &Hello) -> Result<(), Agent
 fn survey(
     conversation: &mut Conversation,
     hello: &Hello,
-    destination: Option<&Destination>,
+    destination: Option<&Found>,
     spool_dir: &Path,
 ) -> Result<Survey, AgentError> {
-    let work_path = destination.map(|found| choose(found.dir.as_fd(), &found.path));
-    let work = match &work_path {
-        Some(path) => open_work(path, hello.deploy.is_some())?,
+    let location = destination.map(choose);
+    let work = match &location {
+        Some(location) => open_work(location, hello.deploy.is_some())?,
         None => None,
     };
     let free_space_dir = destination::open_nearest(&hello.destination);
@@ -56,7 +57,10 @@ fn survey(
         checksum: hello.checksum,
         clock: None,
         cached: hello.cached,
-        deploy: deploy_survey(hello, work_path.as_deref().unwrap_or(spool_dir)),
+        deploy: deploy_survey(
+            hello,
+            location.as_ref().map_or(spool_dir, |location| &location.path),
+        ),
     };
     let root = destination.map(|destination| destination.dir.as_fd());
     options.survey(root, Vec::new(), conversation)
@@ -64,10 +68,10 @@ fn survey(
 
 /// Opens the work directory, if it can be read. Without it a push is only slower, but a deploy
 /// would conclude that nothing was ever deployed: then it is an error.
-fn open_work(path: &Path, is_needed: bool) -> Result<Option<Existing>, AgentError> {
-    match Existing::open(path) {
+fn open_work(location: &Location<'_>, is_needed: bool) -> Result<Option<Existing>, AgentError> {
+    match Existing::open(location) {
         Err(source) if is_needed => {
-            let path = path.to_path_buf();
+            let path = location.path.clone();
             Err(AgentError::WorkDir(WorkDirError::Io { path, source }))
         }
         opened => Ok(opened.unwrap_or_default()),

@@ -10,10 +10,11 @@ use super::surveyed::Surveyed;
 use crate::conversation::Conversation;
 use crate::error::AgentError;
 use crate::publishing::areas::{self, Areas};
-use crate::publishing::exchange;
+use crate::publishing::exchange::{self, ExchangePoint};
 use crate::staging::staging_area::{PartialFile, StagingArea};
 use crate::survey::walk::{DeploySurvey, SurveyOptions, file_system_now};
-use crate::work::destination::{self, Destination};
+use crate::work::destination;
+use crate::work::lookup::Found;
 use crate::work::work_dir::WorkDir;
 
 /// A destination that is locked and cleaned up. The next step surveys it.
@@ -28,24 +29,25 @@ impl<'p> Locked<'p> {
     pub fn new(
         conversation: &'p mut Conversation,
         hello: &'p Hello,
-        destination: Destination,
+        destination: Found,
         work: &'p WorkDir,
     ) -> Result<Locked<'p>, AgentError> {
         // A new tree that was not finished, or an old one that was not removed.
         exchange::remove(work).map_err(AgentError::WorkFiles)?;
         let stage = StagingArea::new(work, std::process::id() ^ seconds());
         let partials = stage.partials().map_err(AgentError::WorkFiles)?;
-        let mut tree = OpenTree::new(destination.dir);
+        let Found { dir, parent, path } = destination;
+        let mut tree = OpenTree::new(dir);
         // Where this fails, a mount is read-only now; it stays on the list.
         let _ = areas::remove_left(work, &mut tree);
         let areas = Areas::new(work, &stage);
-        let exchange_path = hello.whole_directory.then_some(destination.path);
+        let exchange_point = hello.whole_directory.then_some(ExchangePoint { path, parent });
         // Only now: an interrupted check leaves files that listing the partials removes.
-        if let Some(path) = &exchange_path {
-            exchange::check(work, tree.root(), path)?;
+        if let Some(point) = &exchange_point {
+            exchange::check(work, tree.root(), point)?;
         }
         let context =
-            PushContext { conversation, tree, work, stage, areas, exchange_path, files_read: 0 };
+            PushContext { conversation, tree, work, stage, areas, exchange_point, files_read: 0 };
         Ok(Locked { context, hello, partials })
     }
 

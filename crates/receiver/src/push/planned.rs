@@ -44,14 +44,16 @@ impl<'p> Planned<'p> {
     /// Checks, before anything is staged, that the plan can be published.
     fn check(&mut self) -> Result<(), AgentError> {
         let Planned { context, plan, partials, .. } = self;
-        let is_whole = context.exchange_path.is_some();
+        let is_whole = context.exchange_point.is_some();
         context.stage.sync_each = plan.wire_actions.len() <= FEW_FILES && !is_whole;
         let used = plan.used_partials()?;
         context.stage.remove_unused(partials, &used).map_err(AgentError::WorkFiles)?;
         copy_foreign_files(plan, &mut context.tree)?;
         check_plan(plan, &mut context.tree, &mut context.areas, is_whole)?;
-        match &context.exchange_path {
-            Some(path) if context.areas.count() > 0 => Err(exchange::out_of_reach(path).into()),
+        match &context.exchange_point {
+            Some(point) if context.areas.count() > 0 => {
+                Err(exchange::out_of_reach(&point.path).into())
+            }
             _ => Ok(()),
         }
     }

@@ -5,6 +5,7 @@ use assetsync_core::state::StateId;
 use super::context::PushContext;
 use super::live::Live;
 use crate::error::AgentError;
+use crate::publishing::exchange::ExchangePoint;
 use crate::publishing::publisher::{PublishError, PublishFailure, Publisher};
 use crate::publishing::whole_directory::{ChangedFiles, NewTree, is_needed};
 use crate::retained::requests::RetentionRequests;
@@ -23,13 +24,17 @@ impl<'p> Staged<'p> {
     pub fn publish(mut self) -> Result<Live<'p>, AgentError> {
         let has_requests = self.retention.as_ref().is_some_and(RetentionRequests::has_requests);
         if !self.plan.wire_actions.is_empty() || has_requests {
-            let durable = self.context.stage.make_durable();
+            let PushContext { stage, areas, tree, .. } = &mut self.context;
+            let durable = stage.make_durable().and_then(|()| match stage.sync_each {
+                true => Ok(()),
+                false => areas.sync(tree),
+            });
             durable.map_err(|source| AgentError::NotBegun(PublishError::whole(source)))?;
         }
         let mut notices: Vec<_> = self.context.work.warning().map(Into::into).into_iter().collect();
-        let changed = match self.context.exchange_path.is_some() && is_needed(&mut self.plan)? {
-            true => Some(self.exchange(&mut notices)?),
-            false => {
+        let changed = match self.context.exchange_point.take() {
+            Some(point) if is_needed(&mut self.plan)? => Some(self.exchange(&point, &mut notices)?),
+            _ => {
                 self.publish_files(&mut notices)?;
                 None
             }
@@ -42,12 +47,16 @@ impl<'p> Staged<'p> {
     }
 
     /// Publishes the whole directory at once. Returns the files that changed since the survey.
-    fn exchange(&mut self, notices: &mut Vec<String>) -> Result<ChangedFiles, AgentError> {
+    fn exchange(
+        &mut self,
+        point: &ExchangePoint,
+        notices: &mut Vec<String>,
+    ) -> Result<ChangedFiles, AgentError> {
         let PushContext { tree, stage, work, .. } = &self.context;
         let new = NewTree::build(&mut self.plan, tree, stage, work)?;
         self.retain(notices)?;
-        let PushContext { tree, work, exchange_path, .. } = &mut self.context;
-        let live = new.exchange(tree, work, exchange_path.as_deref().unwrap_or("".as_ref()));
+        let PushContext { tree, work, .. } = &mut self.context;
+        let live = new.exchange(tree, work, point);
         if live.is_err()
             && let Some(retention) = &mut self.retention
             && let Err(error) = retention.take_back()

@@ -186,15 +186,21 @@ impl PlanStore {
         Ok(used)
     }
 
-    /// Bytes that staging everything takes; partials take none.
+    /// Bytes that staging everything takes; partials take none but for the one that is being copied.
     pub fn staged_bytes(&mut self) -> Result<u64, AgentError> {
-        let mut total = 0_u64;
+        let (mut total, mut largest_partial) = (0_u64, 0);
         for position in self.wire_actions.indices() {
             let action = self.action(position).map_err(AgentError::WorkFiles)?;
             let file = action.as_ref().and_then(Action::file);
             total = total.saturating_add(file.map_or(0, FileAction::staged_bytes));
+            if let Some(FileAction {
+                recipe: Recipe::Copy { from: Basis::Partial(_) }, size, ..
+            }) = file
+            {
+                largest_partial = largest_partial.max(*size);
+            }
         }
-        Ok(total)
+        Ok(total.saturating_add(largest_partial))
     }
 
     /// The action with this index, if it stages a file.

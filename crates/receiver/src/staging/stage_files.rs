@@ -133,15 +133,16 @@ impl Stager<'_, '_> {
         file: &FileAction,
         from: Basis,
     ) -> Result<(), AgentError> {
-        if let Basis::Partial(partial) = from {
-            return self.adopt(position, action, partial, file);
-        }
         let Ok(mut basis) = self.open_basis(from) else { return Ok(()) };
         let mut staged = self.create(position, action, file)?;
         let copied = staged.copy(&mut basis, file.size);
         match copied.map_err(|error| stage_error(action, error))? {
-            true => self.finish(position, action, file, staged),
-            false => self.discard(action, staged),
+            true => self.finish(position, action, file, staged)?,
+            false => self.discard(action, staged)?,
+        }
+        match from {
+            Basis::Partial(partial) => self.remove_partial(action, partial),
+            _ => Ok(()),
         }
     }
 
@@ -171,20 +172,10 @@ impl Stager<'_, '_> {
         }
     }
 
-    /// Moves a partial to the action's name, if it still has the digest in its name.
-    fn adopt(
-        &mut self,
-        position: ActionIndex,
-        action: &Action,
-        partial: PartialIndex,
-        file: &FileAction,
-    ) -> Result<(), AgentError> {
+    /// Frees the space of a partial that was copied, or that was not what its name says.
+    fn remove_partial(&self, action: &Action, partial: PartialIndex) -> Result<(), AgentError> {
         let Some(partial) = partial.of(self.partials) else { return Ok(()) };
-        let adopted = self.stage.adopt(partial, position, file);
-        if adopted.map_err(|error| stage_error(action, error))? {
-            self.plan.set_staged(position);
-        }
-        Ok(())
+        self.stage.remove_partial(partial).map_err(|error| stage_error(action, error))
     }
 
     fn open_basis(&mut self, basis: Basis) -> io::Result<File> {
@@ -194,8 +185,10 @@ impl Stager<'_, '_> {
                 let index_entry = self.plan.index_entries.get(known)?.ok_or_else(missing)?;
                 self.tree.open_file(&index_entry.entry.path)
             }
-            // Partials are moved, never copied from.
-            Basis::Partial(_) => Err(missing()),
+            Basis::Partial(partial) => {
+                let partial = partial.of(self.partials).ok_or_else(missing)?;
+                self.stage.open_partial(partial)
+            }
             Basis::Retained(retained_contents) => {
                 self.retention.as_ref().ok_or_else(missing)?.open(retained_contents)
             }

@@ -7,7 +7,6 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 
 use assetsync_core::digest::Digest;
 use assetsync_core::index::{ActionIndex, Index, Listed, PartialIndex, PartialList};
@@ -77,18 +76,25 @@ impl<'w> StagingArea<'w> {
     /// Lists the partials. Incomplete files and others are removed.
     pub fn partials(&self) -> io::Result<Vec<PartialFile>> {
         let mut partials = Vec::new();
+        self.each_name(|name| match self.partial(name) {
+            Some(partial) if partials.len() < MAX_PARTIALS => {
+                partials.push(partial);
+                Ok(())
+            }
+            _ => remove_staged(self.work, name),
+        })?;
+        Ok(partials)
+    }
+
+    fn each_name(&self, mut visit: impl FnMut(&str) -> io::Result<()>) -> io::Result<()> {
         for item in rustix::fs::Dir::read_from(self.work.stage())? {
             let item = item?;
             let name = item.file_name().to_string_lossy();
-            if name == "." || name == ".." {
-                continue;
-            }
-            match self.partial(&name) {
-                Some(partial) if partials.len() < MAX_PARTIALS => partials.push(partial),
-                _ => remove_staged(self.work, &name)?,
+            if name != "." && name != ".." {
+                visit(&name)?;
             }
         }
-        Ok(partials)
+        Ok(())
     }
 
     fn partial(&self, name: &str) -> Option<PartialFile> {
@@ -101,29 +107,15 @@ impl<'w> StagingArea<'w> {
         Some(PartialFile { digest, push_id, action, size })
     }
 
-    /// Makes a partial the staged file of an action; `false` if it is gone or does not have the
-    /// digest.
-    pub fn adopt(
-        &mut self,
-        partial: &PartialFile,
-        action: ActionIndex,
-        planned: &FileAction,
-    ) -> io::Result<bool> {
-        let digest = planned_digest(planned)?;
-        let name = partial.name();
-        let Ok(file) = open_file(self.work.stage(), name.as_bytes()) else { return Ok(false) };
-        self.buffer.resize(BUFFER_BYTES, 0);
-        let (content, _) = Digest::of_reader(&file, &mut self.buffer)?;
-        if content != digest {
-            return Ok(false);
-        }
-        set_mode(&file, planned.mode)?;
-        set_mtime(&file, planned.mtime)?;
-        if self.sync_each {
-            assetsync_tree::sync(&file)?;
-        }
-        renameat(self.work.stage(), &name, self.work.stage(), self.name(&digest, action))?;
-        Ok(true)
+    /// Opens a partial, to copy from it. It is never staged as it is: what it has in memory may not
+    /// be on disk, where a sync of it failed or the host lost power.
+    pub fn open_partial(&self, partial: &PartialFile) -> io::Result<File> {
+        open_file(self.work.stage(), partial.name().as_bytes())
+    }
+
+    /// Removes a partial that was copied, to free its space.
+    pub fn remove_partial(&self, partial: &PartialFile) -> io::Result<()> {
+        remove_staged(self.work, &partial.name())
     }
 
     /// Removes partials that the plan does not use, to free their space.
@@ -134,7 +126,7 @@ impl<'w> StagingArea<'w> {
     ) -> io::Result<()> {
         for (index, partial) in Index::enumerate(partials) {
             if !used.contains(&index) {
-                remove_staged(self.work, &partial.name())?;
+                self.remove_partial(partial)?;
             }
         }
         Ok(())
@@ -205,19 +197,12 @@ impl<'w> StagingArea<'w> {
 
     /// Makes everything that is staged durable, if it is not yet.
     pub fn make_durable(&self) -> io::Result<()> {
-        if self.sync_each { Ok(()) } else { sync_file_system(self.work.dir()) }
+        if self.sync_each { Ok(()) } else { assetsync_tree::sync_file_system(self.work.dir()) }
     }
 
     /// Removes everything that is left in the staging area.
     pub fn clear(&self) -> io::Result<()> {
-        for item in rustix::fs::Dir::read_from(self.work.stage())? {
-            let item = item?;
-            let name = item.file_name().to_string_lossy();
-            if name != "." && name != ".." {
-                remove_staged(self.work, &name)?;
-            }
-        }
-        Ok(())
+        self.each_name(|name| remove_staged(self.work, name))
     }
 }
 
@@ -289,16 +274,4 @@ impl StagedFile {
         self.buffer.clear();
         Ok(())
     }
-}
-
-/// Makes everything written to the file system of `file` durable.
-#[cfg(target_os = "linux")]
-pub fn sync_file_system(file: impl AsFd) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(file)?)
-}
-
-/// Makes the file itself durable: this system has no `syncfs`.
-#[cfg(not(target_os = "linux"))]
-pub fn sync_file_system(file: impl AsFd) -> io::Result<()> {
-    Ok(rustix::fs::fsync(file)?)
 }

@@ -5,6 +5,7 @@ pub(crate) mod error;
 mod hidden;
 pub(crate) mod inherited;
 mod lock;
+pub(crate) mod lookup;
 pub(crate) mod protection;
 pub(crate) mod sharing;
 pub(crate) mod work_dir;

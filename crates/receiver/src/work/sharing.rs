@@ -15,6 +15,9 @@ use rustix::process::geteuid;
 const ACCESS_LIST: &str = "system.posix_acl_access";
 pub(super) const DEFAULT_LIST: &str = "system.posix_acl_default";
 
+/// Bytes of an access list before its entries.
+const ACCESS_LIST_HEADER: usize = 4;
+
 /// Longest attribute that is compared or copied, in bytes; an access list with 500 users is
 /// shorter.
 const ATTRIBUTE_BYTES: usize = 4096;
@@ -44,6 +47,26 @@ impl Sharing {
             && (stat.st_gid == self.destination.st_gid
                 || self.access_list.is_some() && attribute(dir, ACCESS_LIST).is_some());
         Ok(owners.contains(&stat.st_uid) || of_group || self.is_open_to_all())
+    }
+
+    /// Whether a symlink to the destination may be followed: its owner may write what it leads to
+    /// anyway.
+    pub fn trusts_link(&self, link: &Stat) -> bool {
+        let owners = [geteuid().as_raw(), 0, self.destination.st_uid];
+        owners.contains(&link.st_uid)
+            || self.has(0o020)
+                && (link.st_gid == self.destination.st_gid || self.lists(link.st_uid))
+            || self.is_open_to_all()
+    }
+
+    /// Whether the access control list lets a user write.
+    fn lists(&self, user: u32) -> bool {
+        const OF_USER: [u8; 2] = 2_u16.to_le_bytes();
+        const WRITE: u8 = 2;
+        let list = self.access_list.as_deref().unwrap_or_default();
+        list.get(ACCESS_LIST_HEADER..).unwrap_or_default().chunks_exact(8).any(|entry| {
+            entry[..2] == OF_USER && entry[2] & WRITE != 0 && entry[4..] == user.to_le_bytes()
+        })
     }
 
     /// Lets the same users into a work directory that this user made. What this user may not set
@@ -86,9 +109,8 @@ impl Sharing {
 
 /// Lets the users of an access control list into a directory and all that is made in it.
 fn set_list(dir: BorrowedFd<'_>, mut list: Vec<u8>, is_of_group: bool) -> io::Result<()> {
-    const HEADER: usize = 4;
     const OF_GROUP: [u8; 2] = 4_u16.to_le_bytes();
-    for entry in list.get_mut(HEADER..).unwrap_or_default().chunks_exact_mut(8) {
+    for entry in list.get_mut(ACCESS_LIST_HEADER..).unwrap_or_default().chunks_exact_mut(8) {
         if entry[..2] == OF_GROUP && !is_of_group {
             entry[2..4].fill(0);
         }

@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 use assetsync_core::limits;
 use assetsync_core::work_names::{COMPLETED, INSIDE, PUSHED};
 use assetsync_tree::open_dir;
-use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::fs::{self, AtFlags, Mode};
 
 use super::error::WorkDirError;
 use super::hidden;
 use super::inherited::{Inherited, make_like};
 use super::lock::{Lock, NO_LOCKS, lock};
+use super::lookup::Found;
 use super::sharing::{Sharing, create_file, give};
 
 /// A work directory that is only read.
@@ -32,14 +33,14 @@ pub struct Existing {
 }
 
 impl Existing {
-    /// Opens the work directory at `path`, if there is one.
-    pub fn open(path: &Path) -> io::Result<Option<Existing>> {
-        let outer = match fs::open(path, OFlags::RDONLY, Mode::empty()) {
+    /// Opens the work directory at a location, if there is one.
+    pub fn open(location: &Location<'_>) -> io::Result<Option<Existing>> {
+        let outer = match open_dir(location.parent, &location.name) {
             Ok(outer) => outer,
-            Err(rustix::io::Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(error.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
         };
-        let hidden = if is_inside(path) { hidden::find(outer.as_fd())? } else { None };
+        let hidden = if location.is_inside() { hidden::find(outer.as_fd())? } else { None };
         let outer_was_pushed = was_pushed(outer.as_fd());
         let dir = match hidden {
             Some(name) => open_dir(outer.as_fd(), name.as_bytes())?,
@@ -55,8 +56,23 @@ fn was_pushed(work: BorrowedFd<'_>) -> bool {
     COMPLETED.into_iter().any(is_there)
 }
 
-fn is_inside(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == INSIDE)
+/// Where the work directory of a destination is.
+pub struct Location<'d> {
+    /// The directory it is in, which is held.
+    parent: BorrowedFd<'d>,
+    name: Vec<u8>,
+    /// Its path, for messages.
+    pub path: PathBuf,
+}
+
+impl Location<'_> {
+    fn is_inside(&self) -> bool {
+        self.name == INSIDE.as_bytes()
+    }
+
+    fn stat(&self) -> rustix::io::Result<fs::Stat> {
+        fs::statat(self.parent, self.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW)
+    }
 }
 
 /// A locked work directory: no other push can use it until this value is dropped.
@@ -76,16 +92,16 @@ pub struct WorkDir {
 }
 
 impl WorkDir {
-    /// Opens, creates if needed, and locks the work directory of the destination at `path`.
-    pub fn open(destination: BorrowedFd<'_>, path: &Path) -> Result<WorkDir, WorkDirError> {
-        let work = choose(destination, path);
-        let failed = |source: io::Error| WorkDirError::Io { path: work.clone(), source };
-        let sharing = Sharing::of(destination).map_err(failed)?;
-        let outer = open_outer(&work, path, &sharing)?;
-        let lock = lock(outer.as_fd(), &work)?;
-        let opened = open_contents(outer.as_fd(), &work, &sharing);
+    /// Opens, creates if needed, and locks the work directory of a destination.
+    pub fn open(destination: &Found) -> Result<WorkDir, WorkDirError> {
+        let location = choose(destination);
+        let failed = |source: io::Error| WorkDirError::Io { path: location.path.clone(), source };
+        let sharing = Sharing::of(destination.dir.as_fd()).map_err(failed)?;
+        let outer = open_outer(&location, &destination.path, &sharing)?;
+        let lock = lock(outer.as_fd(), &location.path)?;
+        let opened = open_contents(outer.as_fd(), &location, &sharing);
         let (path, dir) = opened.map_err(failed)?;
-        let (suffix, stage) = open_stage(destination, dir.as_fd(), &path).map_err(failed)?;
+        let (suffix, stage) = open_stage(destination.dir.as_fd(), dir.as_fd()).map_err(failed)?;
         let owner = fs::fstat(&stage).map_err(|error| failed(error.into()))?;
         let is_root = rustix::process::geteuid().is_root();
         let owner = Some(owner).filter(|owner| is_root && owner.st_uid != 0);
@@ -141,27 +157,41 @@ impl WorkDir {
     }
 }
 
-/// The work directory's path for a destination; nothing is created.
-pub fn choose(destination: BorrowedFd<'_>, path: &Path) -> PathBuf {
-    let inside = path.join(INSIDE);
-    beside(destination, path).filter(|_| !inside.exists()).unwrap_or(inside)
+/// The work directory's location for a destination; nothing is created.
+pub fn choose(destination: &Found) -> Location<'_> {
+    let inside = Location {
+        parent: destination.dir.as_fd(),
+        name: INSIDE.into(),
+        path: destination.path.join(INSIDE),
+    };
+    beside(destination).filter(|_| inside.stat().is_err()).unwrap_or(inside)
 }
 
-/// The path beside the destination, if the work directory can be there.
-fn beside(destination: BorrowedFd<'_>, path: &Path) -> Option<PathBuf> {
-    let (parent, name) = (path.parent()?, path.file_name()?);
-    let work = [INSIDE.as_bytes(), b"-", name.as_bytes()].concat();
-    let work = parent.join(OsString::from_vec(work));
-    let same_fs = fs::fstat(destination).ok()?.st_dev == fs::stat(parent).ok()?.st_dev;
-    let short = work.file_name()?.len() <= limits::NAME_BYTES;
-    let writable = fs::access(parent, fs::Access::WRITE_OK | fs::Access::EXEC_OK).is_ok();
-    (same_fs && short && (writable || work.is_dir())).then_some(work)
+/// The location beside the destination, if the work directory can be there.
+fn beside(destination: &Found) -> Option<Location<'_>> {
+    let (parent, name) = (destination.parent.as_ref()?, destination.path.file_name()?);
+    let name = [INSIDE.as_bytes(), b"-", name.as_bytes()].concat();
+    let path = destination.path.parent()?.join(OsString::from_vec(name.clone()));
+    let location = Location { parent: parent.as_fd(), name, path };
+    let same_fs = fs::fstat(&destination.dir).ok()?.st_dev == fs::fstat(parent).ok()?.st_dev;
+    let short = location.name.len() <= limits::NAME_BYTES;
+    let access = fs::Access::WRITE_OK | fs::Access::EXEC_OK;
+    let writable = || fs::accessat(parent, ".", access, AtFlags::empty()).is_ok();
+    let is_dir =
+        |stat: fs::Stat| fs::FileType::from_raw_mode(stat.st_mode) == fs::FileType::Directory;
+    let usable = same_fs && short && (writable() || location.stat().is_ok_and(is_dir));
+    usable.then_some(location)
 }
 
 /// Opens what is beside or in the destination; it must be one that this user may share.
-fn open_outer(work: &Path, destination: &Path, sharing: &Sharing) -> Result<OwnedFd, WorkDirError> {
+fn open_outer(
+    location: &Location<'_>,
+    destination: &Path,
+    sharing: &Sharing,
+) -> Result<OwnedFd, WorkDirError> {
+    let work = &location.path;
     let failed = |source: io::Error| WorkDirError::Io { path: work.into(), source };
-    match fs::mkdir(work, Mode::RWXU) {
+    match fs::mkdirat(location.parent, location.name.as_slice(), Mode::RWXU) {
         Ok(()) | Err(rustix::io::Errno::EXIST) => {}
         Err(error) => return Err(failed(error.into())),
     }
@@ -169,11 +199,10 @@ fn open_outer(work: &Path, destination: &Path, sharing: &Sharing) -> Result<Owne
         let (path, destination) = (work.into(), destination.into());
         WorkDirError::OtherOwner { path, destination, owner }
     };
-    let owner = fs::lstat(work).map_err(|error| failed(error.into()))?.st_uid;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let dir = fs::open(work, flags, Mode::empty()).map_err(|error| match error {
-        rustix::io::Errno::ACCESS => other_owner(owner),
-        error => failed(error.into()),
+    let owner = location.stat().map_err(|error| failed(error.into()))?.st_uid;
+    let dir = open_dir(location.parent, &location.name).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => other_owner(owner),
+        _ => failed(error),
     })?;
     if !sharing.trusts(dir.as_fd()).map_err(failed)? {
         return Err(other_owner(owner));
@@ -188,23 +217,19 @@ fn open_outer(work: &Path, destination: &Path, sharing: &Sharing) -> Result<Owne
 
 fn open_contents(
     outer: BorrowedFd<'_>,
-    work: &Path,
+    location: &Location<'_>,
     sharing: &Sharing,
 ) -> io::Result<(PathBuf, OwnedFd)> {
-    if is_inside(work) {
+    if location.is_inside() {
         let (name, dir) = hidden::open(outer, sharing)?;
-        return Ok((work.join(name), dir));
+        return Ok((location.path.join(name), dir));
     }
-    Ok((work.into(), outer.try_clone_to_owned()?))
+    Ok((location.path.clone(), outer.try_clone_to_owned()?))
 }
 
 /// Opens the staging area, which is this user's alone: nobody else can replace what was verified.
 /// Also returns the suffix of its name.
-fn open_stage(
-    destination: BorrowedFd<'_>,
-    work: BorrowedFd<'_>,
-    path: &Path,
-) -> io::Result<(String, OwnedFd)> {
+fn open_stage(destination: BorrowedFd<'_>, work: BorrowedFd<'_>) -> io::Result<(String, OwnedFd)> {
     let me = rustix::process::geteuid();
     let is_mine = |name: &str| match fs::statat(work, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(stat.st_uid == me.as_raw() || me.is_root()),
@@ -218,7 +243,7 @@ fn open_stage(
             return Ok((suffix, old));
         }
         // What is in it does not belong to the destination any more.
-        std::fs::remove_dir_all(path.join(&name))?;
+        assetsync_tree::remove_all(work, name.as_bytes())?;
     }
     let stage = make_like(destination, work, &name)?;
     Ok((suffix, stage))
@@ -226,9 +251,5 @@ fn open_stage(
 
 /// Removes `name` in the staging area, of any kind.
 pub fn remove_staged(work: &WorkDir, name: &str) -> io::Result<()> {
-    match fs::unlinkat(work.stage(), name, AtFlags::empty()) {
-        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
-        // The standard library follows no symlinks, not even those that are swapped in meanwhile.
-        Err(_) => std::fs::remove_dir_all(work.path().join(work.stage_name()).join(name)),
-    }
+    assetsync_tree::remove_all(work.stage(), name.as_bytes())
 }
