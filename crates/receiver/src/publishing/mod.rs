@@ -1,5 +1,6 @@
 //! Publishes staged files: one by one, or the whole directory at once.
 
+pub(crate) mod actions;
 pub(crate) mod alias;
 pub(crate) mod areas;
 mod carry;

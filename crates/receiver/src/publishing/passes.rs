@@ -39,7 +39,7 @@ impl Pass {
     }
 
     /// The index of the `nth` action of `count` in this pass.
-    pub(super) fn position(self, nth: u32, count: u32) -> ActionIndex {
+    pub(super) fn index(self, nth: u32, count: u32) -> ActionIndex {
         Index::new(match self {
             // The deepest paths first.
             Pass::Respell | Pass::Deletes | Pass::DirModes => count - 1 - nth,

@@ -13,8 +13,9 @@ use assetsync_tree::{OpenTree, set_mode, set_mtime, set_mtime_at};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, chownat, fstat, openat, symlinkat};
 use rustix::process::geteuid;
 
+use super::actions::Actions;
 use super::areas::Areas;
-use super::publisher::{Actions, PublishError, link_name};
+use super::publisher::{PublishError, link_name};
 use crate::staging::staging_area::StagingArea;
 use crate::work::sharing::give;
 

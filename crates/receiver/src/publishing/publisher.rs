@@ -14,36 +14,19 @@
 use std::collections::{BTreeSet, HashSet};
 use std::io;
 
-use assetsync_core::entry::{Entry, Kind};
-use assetsync_core::index::{ActionIndex, ActionList, EntryIndex, Index, Indices};
+use assetsync_core::index::ActionIndex;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, FileAction, PublishRank};
 use assetsync_core::recipe::Recipe;
 use assetsync_tree::{OpenTree, is_no_dir, metadata_at, sync_file_system};
 use rustix::fs::{Mode, renameat};
 
+use super::actions::{Actions, Step};
 use super::alias::is_one;
 use super::areas::Areas;
 use super::passes::{Pass, Progress};
 use crate::staging::staging_area::StagingArea;
 use crate::work::work_dir::WorkDir;
-
-/// The actions of a plan.
-pub trait Actions {
-    /// Number of actions.
-    fn count(&self) -> u32;
-
-    /// The indices of all actions.
-    fn indices(&self) -> Indices<ActionList> {
-        Index::range(0..self.count())
-    }
-
-    /// The action at this index, with its path.
-    fn action(&mut self, position: ActionIndex) -> io::Result<Option<Action>>;
-
-    /// The entry with this index in the destination's state.
-    fn existing(&mut self, known: EntryIndex) -> io::Result<Option<Entry>>;
-}
 
 /// A step that failed.
 #[derive(Debug, thiserror::Error)]
@@ -153,8 +136,8 @@ impl<'a, 'w> Publisher<'a, 'w> {
 
     /// Runs the deletes that were left for pruning.
     pub fn prune(&mut self, actions: &mut dyn Actions) -> Result<(), PublishError> {
-        for position in actions.indices().rev() {
-            let Some(action) = fetch(actions, position)? else { continue };
+        for index in actions.indices().rev() {
+            let Some(action) = fetch(actions, index)? else { continue };
             if action.what == ActionKind::Prune {
                 self.remove(&action.path).map_err(|source| failed(&action, source))?;
             }
@@ -234,25 +217,21 @@ impl<'a, 'w> Publisher<'a, 'w> {
         }
         let count = actions.count();
         for nth in 0..count {
-            let position = pass.position(nth, count);
-            let Some(action) = fetch(actions, position)? else { continue };
+            let index = pass.index(nth, count);
+            let Some(action) = fetch(actions, index)? else { continue };
             self.progress.begun[pass as usize] = nth + 1;
-            let done = self.step(actions, pass, position, &action);
+            let step = &mut Step { actions: &mut *actions, index, action: &action };
+            let done = self.step(pass, step);
             done.map_err(|source| {
-                self.progress.failed = Some(position);
+                self.progress.failed = Some(index);
                 failed(&action, source)
             })?;
         }
         Ok(())
     }
 
-    fn step(
-        &mut self,
-        actions: &mut dyn Actions,
-        pass: Pass,
-        position: ActionIndex,
-        action: &Action,
-    ) -> io::Result<()> {
+    fn step(&mut self, pass: Pass, step: &mut Step<'_>) -> io::Result<()> {
+        let (index, action) = (step.index, step.action);
         match (pass, &action.what) {
             (Pass::Respell, what) => {
                 self.note(what);
@@ -262,18 +241,18 @@ impl<'a, 'w> Publisher<'a, 'w> {
                 }
             }
             (_, ActionKind::File(file)) if pass == Pass::of(file.rank) => {
-                self.publish_file(actions, position, action, file)
+                self.publish_file(step, file)
             }
             (Pass::Dirs, ActionKind::Dir { mode }) => {
                 self.check_new(action)?;
-                self.change(&action.path, |this| this.make_dir(position, &action.path, *mode))
+                self.change(&action.path, |this| this.make_dir(index, &action.path, *mode))
             }
             (Pass::Ordinary, ActionKind::Symlink { .. }) => {
                 self.check_new(action)?;
-                let name = link_name(self.stage, position);
-                self.put(actions, position, &name, action)
+                let name = link_name(self.stage, index);
+                self.put(step, &name)
             }
-            (Pass::Deletes, ActionKind::Delete) => self.delete(position, &action.path),
+            (Pass::Deletes, ActionKind::Delete) => self.delete(index, &action.path),
             (Pass::DirModes, ActionKind::Dir { mode }) => self.set_dir_mode(&action.path, *mode),
             _ => Ok(()),
         }
@@ -310,20 +289,15 @@ impl<'a, 'w> Publisher<'a, 'w> {
         Ok(())
     }
 
-    fn publish_file(
-        &mut self,
-        actions: &mut dyn Actions,
-        position: ActionIndex,
-        action: &Action,
-        file: &FileAction,
-    ) -> io::Result<()> {
+    fn publish_file(&mut self, step: &mut Step<'_>, file: &FileAction) -> io::Result<()> {
+        let action = step.action;
         self.check_new(action)?;
         match (&file.recipe, &file.digest) {
             (Recipe::Keep, _) => Ok(()),
             (Recipe::Touch, _) => self.tree.touch(&action.path, file.mode, Some(file.mtime)),
             (_, Some(digest)) => {
-                let name = self.stage.name(digest, position);
-                self.put(actions, position, &name, action)
+                let name = self.stage.name(digest, step.index);
+                self.put(step, &name)
             }
             (_, None) => Err(io::Error::other("file without a digest")),
         }
@@ -352,22 +326,12 @@ impl<'a, 'w> Publisher<'a, 'w> {
 }
 
 /// The name of a staged symlink.
-pub(super) fn link_name(stage: &StagingArea<'_>, position: ActionIndex) -> String {
-    stage.temporary_name("link", position.number())
+pub(super) fn link_name(stage: &StagingArea<'_>, index: ActionIndex) -> String {
+    stage.temporary_name("link", index.number())
 }
 
-/// The kind that an action's path had, if it existed.
-pub(super) fn existing(actions: &mut dyn Actions, action: &Action) -> io::Result<Option<Entry>> {
-    action.known.map_or(Ok(None), |known| actions.existing(known))
-}
-
-/// Whether a kind is a directory.
-pub(super) fn is_dir(existing: Option<&Entry>) -> bool {
-    existing.is_some_and(|entry| entry.kind == Kind::Dir)
-}
-
-fn fetch(actions: &mut dyn Actions, position: ActionIndex) -> Result<Option<Action>, PublishError> {
-    actions.action(position).map_err(PublishError::whole)
+fn fetch(actions: &mut dyn Actions, index: ActionIndex) -> Result<Option<Action>, PublishError> {
+    actions.action(index).map_err(PublishError::whole)
 }
 
 fn failed(action: &Action, source: io::Error) -> PublishError {

@@ -5,50 +5,44 @@ use std::io;
 use std::os::fd::AsFd;
 
 use assetsync_core::entry::{CARRIED_MODE, Kind};
-use assetsync_core::index::{ActionIndex, ActionList, Index, Indices};
+use assetsync_core::index::ActionIndex;
 use assetsync_core::path::RelPath;
-use assetsync_core::plan::Action;
 use assetsync_tree::{make_dir, open_dir};
 use rustix::fs::{AtFlags, Dir, RenameFlags, linkat, renameat, renameat_with, unlinkat};
 use rustix::io::Errno;
 
+use super::actions::{Step, is_dir};
 use super::carry::{Way, copy_entry};
 use super::clone_tree::copy_metadata;
 use super::proof::is_mount_point_at;
-use super::publisher::{Actions, Publisher, existing, is_dir};
+use super::publisher::Publisher;
 
 impl Publisher<'_, '_> {
     /// The name under which what an action replaces or deletes is kept.
-    pub(super) fn old_name(&self, position: ActionIndex) -> String {
-        self.stage.temporary_name("old", position.number())
+    pub(super) fn old_name(&self, index: ActionIndex) -> String {
+        self.stage.temporary_name("old", index.number())
     }
 
     /// Renames the staged entry `name` to an action's path.
-    pub(super) fn put(
-        &mut self,
-        actions: &mut dyn Actions,
-        position: ActionIndex,
-        name: &str,
-        action: &Action,
-    ) -> io::Result<()> {
-        let path = &action.path;
-        let existing = existing(actions, action)?;
+    pub(super) fn put(&mut self, step: &mut Step<'_>, name: &str) -> io::Result<()> {
+        let (index, path) = (step.index, &step.action.path);
+        let existing = step.existing()?;
         if is_dir(existing.as_ref()) {
-            self.empty(actions, position, path)?;
+            self.empty(step)?;
         }
         let is_replaced = existing.is_some_and(|entry| entry.kind != Kind::Dir);
         self.change(path, |this| match is_replaced {
-            true => this.replace(position, name, path),
+            true => this.replace(index, name, path),
             false => this.carry(Way::In, name, path),
         })
     }
 
     /// Replaces what is no directory: the path has its old content or its new one at any moment.
-    fn replace(&mut self, position: ActionIndex, name: &str, path: &RelPath) -> io::Result<()> {
+    fn replace(&mut self, index: ActionIndex, name: &str, path: &RelPath) -> io::Result<()> {
         match self.exchange(name, path) {
             Err(Errno::NOENT) => self.carry(Way::In, name, path),
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV) => {
-                self.keep(position, path)?;
+                self.keep(index, path)?;
                 match self.carry(Way::In, name, path) {
                     // A file system whose renames do not replace.
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -71,37 +65,33 @@ impl Publisher<'_, '_> {
     }
 
     /// Keeps what is at `path` where the file system has no exchange: by a second name, or a copy.
-    fn keep(&mut self, position: ActionIndex, path: &RelPath) -> io::Result<()> {
-        let old = self.old_name(position);
+    fn keep(&mut self, index: ActionIndex, path: &RelPath) -> io::Result<()> {
+        let old = self.old_name(index);
         let area = self.areas.of(self.tree, path)?;
         let (parent, name) = (self.tree.parent(path)?, path.file_name());
         if linkat(parent, name, area, &old, AtFlags::empty()).is_ok() {
             return Ok(());
         }
-        let half = self.stage.temporary_name("half", position.number());
+        let half = self.stage.temporary_name("half", index.number());
         copy_entry(parent, name, area, &half)?;
         Ok(renameat(area, &half, area, &old)?)
     }
 
     /// Takes away a directory that is replaced, after its entries, all of which the plan deletes.
-    fn empty(
-        &mut self,
-        actions: &mut dyn Actions,
-        position: ActionIndex,
-        path: &RelPath,
-    ) -> io::Result<()> {
-        for below in below(actions, position, path)?.rev() {
-            if let Some(action) = actions.action(below)? {
+    fn empty(&mut self, step: &mut Step<'_>) -> io::Result<()> {
+        for below in step.below()?.rev() {
+            if let Some(action) = step.actions.action(below)? {
                 self.delete(below, &action.path)?;
             }
         }
-        self.change(path, |this| this.take(position, path))
+        let (index, path) = (step.index, &step.action.path);
+        self.change(path, |this| this.take(index, path))
     }
 
     /// Takes away what is at `path`. What others have put into a directory meanwhile, and what is
     /// mounted, stays.
-    pub(super) fn delete(&mut self, position: ActionIndex, path: &RelPath) -> io::Result<()> {
-        let taken = self.change(path, |this| this.take(position, path));
+    pub(super) fn delete(&mut self, index: ActionIndex, path: &RelPath) -> io::Result<()> {
+        let taken = self.change(path, |this| this.take(index, path));
         self.or_stays(path, taken)
     }
 
@@ -140,7 +130,7 @@ impl Publisher<'_, '_> {
 
     /// Moves what is at `path` into a staging area. An empty directory that can't be moved, because
     /// it belongs to another user or to a lower layer of an overlay, is removed.
-    pub(super) fn take(&mut self, position: ActionIndex, path: &RelPath) -> io::Result<()> {
+    pub(super) fn take(&mut self, index: ActionIndex, path: &RelPath) -> io::Result<()> {
         let Some(kind) = self.kind(path)? else { return Ok(()) };
         let is_dir = kind == Kind::Dir;
         if is_dir {
@@ -149,7 +139,7 @@ impl Publisher<'_, '_> {
             }
             self.tree.forget();
         }
-        let old = self.old_name(position);
+        let old = self.old_name(index);
         if !is_dir {
             return self.carry(Way::Out, &old, path);
         }
@@ -189,30 +179,16 @@ impl Publisher<'_, '_> {
 
     pub(super) fn make_dir(
         &mut self,
-        position: ActionIndex,
+        index: ActionIndex,
         path: &RelPath,
         mode: u32,
     ) -> io::Result<()> {
         match self.kind(path)? {
             Some(Kind::Dir) => return Ok(()),
-            Some(_) => self.take(position, path)?,
+            Some(_) => self.take(index, path)?,
             None => {}
         }
         // The owner must be able to fill it; the last step sets the final bits.
         make_dir(self.tree.parent(path)?, path.file_name(), (mode & CARRIED_MODE) | 0o700)
     }
-}
-
-/// The indices of the actions on what is below `path`, whose own is at `position`.
-pub(super) fn below(
-    actions: &mut dyn Actions,
-    position: ActionIndex,
-    path: &RelPath,
-) -> io::Result<Indices<ActionList>> {
-    let first = position.number() + 1;
-    let mut end = first;
-    while actions.action(Index::new(end))?.is_some_and(|action| action.path.starts_with(path)) {
-        end += 1;
-    }
-    Ok(Index::range(first..end))
 }

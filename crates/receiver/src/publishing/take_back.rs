@@ -8,16 +8,16 @@ use std::io;
 use assetsync_core::entry::{Entry, Kind};
 use assetsync_core::index::ActionIndex;
 use assetsync_core::path::RelPath;
-use assetsync_core::plan::{Action, ActionKind, FileAction};
+use assetsync_core::plan::{ActionKind, FileAction};
 use assetsync_core::recipe::Recipe;
 use assetsync_tree::is_no_dir;
 use rustix::fs::{AtFlags, Mode, mkdirat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
+use super::actions::{Actions, Step, is_dir};
 use super::carry::Way;
 use super::passes::Pass;
-use super::publisher::{Actions, Publisher, existing, is_dir, link_name};
-use super::replace::below;
+use super::publisher::{Publisher, link_name};
 
 /// Most paths that are named.
 const NAMED: usize = 10;
@@ -30,9 +30,10 @@ impl Publisher<'_, '_> {
         self.tree.forget();
         for pass in Pass::ALL.into_iter().rev() {
             for nth in (0..self.progress.begun[pass as usize]).rev() {
-                let position = pass.position(nth, count);
-                let Ok(Some(action)) = actions.action(position) else { continue };
-                match self.undo(actions, pass, position, &action) {
+                let index = pass.index(nth, count);
+                let Ok(Some(action)) = actions.action(index) else { continue };
+                let step = &mut Step { actions: &mut *actions, index, action: &action };
+                match self.undo(pass, step) {
                     Ok(()) => {}
                     Err(_) if stuck.len() == NAMED => more += 1,
                     Err(error) => stuck.push(format!("{} ({error})", action.path)),
@@ -50,30 +51,25 @@ impl Publisher<'_, '_> {
         stuck
     }
 
-    fn undo(
-        &mut self,
-        actions: &mut dyn Actions,
-        pass: Pass,
-        position: ActionIndex,
-        action: &Action,
-    ) -> io::Result<()> {
+    fn undo(&mut self, pass: Pass, step: &mut Step<'_>) -> io::Result<()> {
+        let (index, action) = (step.index, step.action);
         let path = &action.path;
-        let existing = existing(actions, action)?;
+        let existing = step.existing()?;
         match (pass, &action.what) {
             (Pass::Respell, ActionKind::Respell { to }) => self.spell_back(path, to),
             (_, ActionKind::File(file)) if pass == Pass::of(file.rank) => {
-                self.undo_file(actions, position, action, file)
+                self.undo_file(step, file)
             }
             (Pass::Ordinary, ActionKind::Symlink { .. }) => {
-                let name = link_name(self.stage, position);
-                self.put_back(actions, position, &name, action)
+                let name = link_name(self.stage, index);
+                self.put_back(step, &name)
             }
             (Pass::Dirs, ActionKind::Dir { .. }) => match is_dir(existing.as_ref()) {
                 true => Ok(()),
-                false => self.undo_dir(position, path, existing.as_ref()),
+                false => self.undo_dir(index, path, existing.as_ref()),
             },
             (Pass::Deletes, ActionKind::Delete) => {
-                self.change(path, |this| this.restore(position, path, existing.as_ref()))
+                self.change(path, |this| this.restore(index, path, existing.as_ref()))
             }
             (Pass::DirModes, ActionKind::Dir { .. }) => match existing {
                 Some(Entry { kind: Kind::Dir, mode, .. }) => self.tree.touch(path, mode, None),
@@ -83,41 +79,29 @@ impl Publisher<'_, '_> {
         }
     }
 
-    fn undo_file(
-        &mut self,
-        actions: &mut dyn Actions,
-        position: ActionIndex,
-        action: &Action,
-        file: &FileAction,
-    ) -> io::Result<()> {
+    fn undo_file(&mut self, step: &mut Step<'_>, file: &FileAction) -> io::Result<()> {
         match (&file.recipe, &file.digest) {
-            (Recipe::Touch, _) => match existing(actions, action)? {
-                Some(old) => self.tree.touch(&action.path, old.mode, Some(old.mtime)),
+            (Recipe::Touch, _) => match step.existing()? {
+                Some(old) => self.tree.touch(&step.action.path, old.mode, Some(old.mtime)),
                 None => Ok(()),
             },
             (Recipe::Keep, _) | (_, None) => Ok(()),
             (_, Some(digest)) => {
-                let name = self.stage.name(digest, position);
-                self.put_back(actions, position, &name, action)
+                let name = self.stage.name(digest, step.index);
+                self.put_back(step, &name)
             }
         }
     }
 
     /// Undoes `put`: the staged entry goes back to its name, and what it replaced to its path.
-    fn put_back(
-        &mut self,
-        actions: &mut dyn Actions,
-        position: ActionIndex,
-        name: &str,
-        action: &Action,
-    ) -> io::Result<()> {
-        let path = &action.path;
-        let old = existing(actions, action)?;
-        let is_done = self.progress.failed != Some(position);
+    fn put_back(&mut self, step: &mut Step<'_>, name: &str) -> io::Result<()> {
+        let (index, path) = (step.index, &step.action.path);
+        let old = step.existing()?;
+        let is_done = self.progress.failed != Some(index);
         if old.as_ref().is_some_and(|old| old.kind != Kind::Dir) {
             return self.change(path, |this| match is_done && this.is_staged(name, path)? {
                 true => Ok(this.exchange(name, path)?),
-                false => this.restore(position, path, old.as_ref()),
+                false => this.restore(index, path, old.as_ref()),
             });
         }
         if is_done {
@@ -125,30 +109,25 @@ impl Publisher<'_, '_> {
             self.change(path, |this| this.carry(Way::Out, name, path))?;
         }
         if is_dir(old.as_ref()) {
-            self.change(path, |this| this.restore(position, path, old.as_ref()))?;
-            self.refill(actions, position, path)?;
+            self.change(path, |this| this.restore(index, path, old.as_ref()))?;
+            self.refill(step)?;
         }
         Ok(())
     }
 
     /// Puts the entries of a directory back, in which the plan replaces it by something else.
-    fn refill(
-        &mut self,
-        actions: &mut dyn Actions,
-        position: ActionIndex,
-        path: &RelPath,
-    ) -> io::Result<()> {
-        for position in below(actions, position, path)? {
-            let Some(action) = actions.action(position)? else { continue };
-            let old = existing(actions, &action)?;
-            self.change(&action.path, |this| this.restore(position, &action.path, old.as_ref()))?;
+    fn refill(&mut self, step: &mut Step<'_>) -> io::Result<()> {
+        for index in step.below()? {
+            let Some(action) = step.actions.action(index)? else { continue };
+            let old = Step { actions: step.actions, index, action: &action }.existing()?;
+            self.change(&action.path, |this| this.restore(index, &action.path, old.as_ref()))?;
         }
         Ok(())
     }
 
     fn undo_dir(
         &mut self,
-        position: ActionIndex,
+        index: ActionIndex,
         path: &RelPath,
         old: Option<&Entry>,
     ) -> io::Result<()> {
@@ -159,7 +138,7 @@ impl Publisher<'_, '_> {
         self.change(path, |this| {
             match unlinkat(this.tree.parent(path)?, path.file_name(), AtFlags::REMOVEDIR) {
                 // Another process put something into it, or it was not made.
-                Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => this.restore(position, path, old),
+                Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => this.restore(index, path, old),
                 Err(error) => Err(error.into()),
             }
         })
@@ -173,11 +152,11 @@ impl Publisher<'_, '_> {
     /// Moves what was replaced or deleted back to its path, if it was taken away.
     fn restore(
         &mut self,
-        position: ActionIndex,
+        index: ActionIndex,
         path: &RelPath,
         old: Option<&Entry>,
     ) -> io::Result<()> {
-        let name = self.old_name(position);
+        let name = self.old_name(index);
         let carried = self.carry(Way::In, &name, path);
         match (carried.as_ref().map_err(io::Error::kind), old) {
             // A directory above it is restored later, with all that is in it.

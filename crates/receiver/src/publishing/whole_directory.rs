@@ -9,10 +9,11 @@ use assetsync_core::recipe::Recipe;
 use assetsync_tree::OpenTree;
 
 use crate::error::AgentError;
+use crate::publishing::actions::Actions;
 use crate::publishing::areas::Areas;
 use crate::publishing::clone_tree::clone_tree;
 use crate::publishing::exchange::{self, ExchangeFailure, ExchangePoint};
-use crate::publishing::publisher::{Actions, PublishError, Publisher};
+use crate::publishing::publisher::{PublishError, Publisher};
 use crate::staging::plan_store::PlanStore;
 use crate::staging::staging_area::StagingArea;
 use crate::survey::index_entry::IndexEntry;

@@ -9,9 +9,9 @@ use assetsync_tree::OpenTree;
 
 use super::plan_store::PlanStore;
 use crate::error::AgentError;
+use crate::publishing::actions::Actions;
 use crate::publishing::areas::Areas;
 use crate::publishing::proof::refusals;
-use crate::publishing::publisher::Actions;
 use crate::survey::agent_statistics::free_bytes;
 
 /// Most paths that an error names.

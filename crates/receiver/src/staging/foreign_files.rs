@@ -13,7 +13,7 @@ use rustix::process::{Uid, geteuid};
 
 use super::plan_store::PlanStore;
 use crate::error::AgentError;
-use crate::publishing::publisher::Actions;
+use crate::publishing::actions::Actions;
 
 /// Makes copies of the plan's touches of files that belong to others.
 pub fn copy_foreign_files(plan: &mut PlanStore, tree: &mut OpenTree) -> Result<(), AgentError> {

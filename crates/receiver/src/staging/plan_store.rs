@@ -17,7 +17,7 @@ use assetsync_rewrite::Rewriter;
 use super::rename_table::RenameTable;
 use crate::conversation::Conversation;
 use crate::error::AgentError;
-use crate::publishing::publisher::Actions;
+use crate::publishing::actions::Actions;
 use crate::spool::Spool;
 use crate::survey::answer_queries::Learned;
 use crate::survey::index_entry::IndexEntry;

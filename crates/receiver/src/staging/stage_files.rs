@@ -18,9 +18,10 @@ use super::reference_reader;
 use super::reference_reader::ReferenceReader;
 use crate::conversation::Conversation;
 use crate::error::AgentError;
+use crate::publishing::actions::Actions;
 use crate::publishing::areas::Areas;
 use crate::publishing::prepare::prepare;
-use crate::publishing::publisher::{Actions, PublishError};
+use crate::publishing::publisher::PublishError;
 use crate::retained::requests::RetentionRequests;
 use crate::staging::staging_area::{PartialFile, StagedFile, StagingArea};
 

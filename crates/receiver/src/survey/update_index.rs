@@ -9,7 +9,7 @@ use assetsync_core::state::StateId;
 use assetsync_tree::{FileMetadata, OpenTree, metadata_of_open};
 
 use super::walk::{file_system_now, is_settled, settled_now};
-use crate::publishing::publisher::Actions;
+use crate::publishing::actions::Actions;
 use crate::publishing::whole_directory::ChangedFiles;
 use crate::staging::plan_store::{PlanStore, is_file};
 use crate::survey::index::{IndexReader, IndexWriter};

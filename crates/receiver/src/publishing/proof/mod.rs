@@ -21,8 +21,8 @@ use rustix::process::{Uid, geteuid};
 pub use self::facts::is_mount_point_at;
 use self::facts::{Facts, Reach, facts, mount_path, must_be_tried};
 use self::refusal::{Reason, Refusal};
+use super::actions::Actions;
 use super::areas::Areas;
-use super::publisher::Actions;
 use crate::work::inherited::Inherited;
 
 /// Most paths that are named.
