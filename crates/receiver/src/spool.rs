@@ -1,4 +1,4 @@
-//! Lists that are too long for memory: written once, then read in action or by index.
+//! Lists that are too long for memory: written once, then read in order or by index.
 //!
 //! Small ones stay in memory, longer ones go to an unnamed file, which vanishes with the process.
 
@@ -19,7 +19,7 @@ const STRIDE: u32 = 16;
 /// Bytes that are written at a time.
 const CHUNK: usize = 16 * 1024;
 
-/// Number of decoded strides that are kept: plans are read in action, and the index entries that
+/// Number of decoded strides that are kept: plans are read in order, and the index entries that
 /// they name are close together.
 const KEPT: usize = 16;
 

@@ -4,10 +4,10 @@
 //! Both directions are one trait: the same walk over a file codes corrections on the sender and
 //! decodes them on the agent, so that the two can't drift apart.
 
-/// Shifted out of the range at once, when its top byte is used up.
+/// Bits shifted out of the range when its top byte is used up.
 const TOP: u32 = 1 << 24;
 
-/// How far a probability moves towards what was seen, after so many sights, in 1/65536.
+/// How far a probability moves towards the last bit, by the number of bits so far, in 1/65536.
 const RATES: [u16; 128] = rates();
 
 const fn rates() -> [u16; 128] {
@@ -20,7 +20,7 @@ const fn rates() -> [u16; 128] {
     rates
 }
 
-/// The chance of a 0, learnt from the bits that came before in the same context.
+/// The probability of a 0, learned from the earlier bits in the same context.
 #[derive(Debug, Clone, Copy)]
 pub struct Chance {
     zero: u16,
@@ -28,10 +28,10 @@ pub struct Chance {
 }
 
 impl Chance {
-    /// Nothing known.
+    /// The initial state, before any bit was coded.
     pub const EVEN: Chance = Chance { zero: 1 << 15, seen: 0 };
 
-    /// Never quite certain.
+    /// The probability, never 0 or 1.
     fn zero(self) -> u32 {
         u32::from(self.zero).clamp(16, 65520)
     }
@@ -48,17 +48,16 @@ impl Chance {
 
 /// One direction of the coder.
 pub trait Coder {
-    /// Codes one bit: `actual` when encoding, whatever comes when decoding. Gives the bit that is
-    /// coded.
+    /// Codes one bit: encodes `actual`, or ignores it and decodes. Returns the coded bit.
     fn bit(&mut self, chance: &mut Chance, actual: bool) -> bool;
 
-    /// Whether it is of no use to go on.
+    /// Whether coding has failed, so that the caller should stop.
     fn is_full(&self) -> bool {
         false
     }
 }
 
-/// Numbers in few bits when small: how many bits they have in unary, then these bits.
+/// Exp-Golomb coding, adaptive: the number of bits in unary, then the bits.
 #[derive(Debug, Clone)]
 pub struct Number {
     widths: [Chance; Number::MOST_BITS],
@@ -66,10 +65,10 @@ pub struct Number {
 }
 
 impl Number {
-    /// Numbers are below `1 << MOST_BITS`, less one.
+    /// Numbers are below `(1 << MOST_BITS) - 1`.
     pub const MOST_BITS: usize = 24;
 
-    /// Nothing known.
+    /// The initial state, before any bit was coded.
     pub const fn new() -> Number {
         Number {
             widths: [Chance::EVEN; Number::MOST_BITS],
@@ -94,12 +93,12 @@ impl Number {
     }
 }
 
-/// A value of `BITS` bits, each in the context of those above it. `SIZE` is `1 << BITS`.
+/// A value of `BITS` bits, each coded in the context of the higher ones. `SIZE` is `1 << BITS`.
 #[derive(Debug, Clone, Copy)]
 pub struct Tree<const SIZE: usize>([Chance; SIZE]);
 
 impl<const SIZE: usize> Tree<SIZE> {
-    /// Nothing known.
+    /// The initial state, before any bit was coded.
     pub const NEW: Tree<SIZE> = Tree([Chance::EVEN; SIZE]);
 
     /// Codes `actual`, which is below `SIZE`.
@@ -113,8 +112,7 @@ impl<const SIZE: usize> Tree<SIZE> {
     }
 }
 
-/// Reads what [`Encoder`] wrote. Behind the end come zeros without end: the encoder leaves them
-/// out.
+/// Decodes the output of [`Encoder`]. After the end it reads zeros, which the encoder omits.
 #[derive(Debug)]
 pub struct Decoder<'a> {
     bytes: std::slice::Iter<'a, u8>,
@@ -123,7 +121,7 @@ pub struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Starts to read.
+    /// A decoder of these bytes.
     pub fn new(bytes: &'a [u8]) -> Decoder<'a> {
         let mut decoder = Decoder { bytes: bytes.iter(), range: u32::MAX, code: 0 };
         for _ in 0..4 {
@@ -157,14 +155,14 @@ impl Coder for Decoder<'_> {
     }
 }
 
-/// Writes bits; [`Encoder::finish`] gives the bytes.
+/// Encodes bits; [`Encoder::finish`] returns the bytes.
 #[cfg(feature = "split")]
 #[derive(Debug)]
 pub struct Encoder {
     bytes: Vec<u8>,
     low: u64,
     range: u32,
-    /// The last byte, and how many 0xFF follow it: a carry may still change them.
+    /// The last byte, and the number of 0xFF after it: a carry may still change them.
     cache: u8,
     held: u64,
     most: usize,
@@ -172,17 +170,17 @@ pub struct Encoder {
 
 #[cfg(feature = "split")]
 impl Encoder {
-    /// Starts to write; more than `most` bytes are of no use.
+    /// An encoder that stops after `most` bytes.
     pub fn new(most: usize) -> Encoder {
         Encoder { bytes: Vec::new(), low: 0, range: u32::MAX, cache: 0, held: 1, most }
     }
 
-    /// Everything written, without the zeros at its end; none if it was too much.
+    /// The encoded bytes without trailing zeros; `None` if they exceed the limit.
     pub fn finish(mut self) -> Option<Vec<u8>> {
         for _ in 0..5 {
             self.shift();
         }
-        // The first byte is the cache as it was in the beginning.
+        // The first byte is the initial cache.
         self.bytes.remove(0);
         while self.bytes.last() == Some(&0) {
             self.bytes.pop();
@@ -224,7 +222,7 @@ impl Coder for Encoder {
     }
 
     fn is_full(&self) -> bool {
-        // What finishing adds at most, and takes away.
+        // Finishing adds at most these bytes, and removes trailing zeros.
         self.bytes.len() as u64 + self.held > (self.most as u64).saturating_add(6)
     }
 }
@@ -233,7 +231,7 @@ impl Coder for Encoder {
 mod tests {
     use super::*;
 
-    /// Codes all kinds of values, and gives those that come back.
+    /// Codes values of each kind and returns the decoded ones.
     fn code<C: Coder>(coder: &mut C, values: &[u32]) -> Vec<u32> {
         let (mut chance, mut number, mut tree) = (Chance::EVEN, Number::new(), Tree::<256>::NEW);
         let mut code = |&value: &u32| {
@@ -245,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn decoding_returns_what_was_encoded() {
         let largest = (1 << Number::MOST_BITS) - 2;
         let values: Vec<u32> = (0..24).flat_map(|bit| [0, (1 << bit) - 1, 1 << bit]).collect();
         let values = [&values[..], &[largest, 0, 0, largest]].concat();
@@ -256,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_certain_costs_nothing() {
+    fn predictable_bits_cost_almost_nothing() {
         let mut encoder = Encoder::new(usize::MAX);
         let mut chance = Chance::EVEN;
         for _ in 0..100_000 {

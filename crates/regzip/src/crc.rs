@@ -1,9 +1,9 @@
 //! The checksum in a gzip trailer: CRC-32 (ISO 3309, as in RFC 1952), eight bytes at a time.
 
-/// Bytes taken at once.
+/// Bytes per step.
 const STEP: usize = 8;
 
-/// What a byte does to the sum, by how many bytes of the step are behind it.
+/// The effect of a byte on the checksum, by the number of bytes after it in the step.
 const TABLES: [[u32; 256]; STEP] = tables();
 
 const fn tables() -> [[u32; 256]; STEP] {
@@ -32,7 +32,7 @@ const fn tables() -> [[u32; 256]; STEP] {
     tables
 }
 
-/// A checksum in the making.
+/// A checksum that is being computed.
 #[derive(Debug, Clone, Copy)]
 pub struct Crc(u32);
 
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_do_not_matter() {
+    fn the_checksum_does_not_depend_on_the_pieces() {
         let bytes: Vec<u8> = (0..100u8).map(|byte| byte.wrapping_mul(37)).collect();
         let mut whole = Crc::new();
         whole.update(&bytes);

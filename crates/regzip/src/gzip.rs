@@ -1,6 +1,6 @@
-//! The frame around a deflate stream, as the sender finds it (RFC 1952).
+//! Parsing of the gzip header (RFC 1952); only the sender does it.
 
-/// Bytes of checksum and size at the end.
+/// Bytes of the trailer: checksum and size.
 pub const TRAILER: usize = 8;
 
 const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
@@ -12,7 +12,7 @@ mod flag {
     pub const RESERVED: u8 = 0xe0;
 }
 
-/// Length of the header at the front of `gz`; none if there is no valid one.
+/// Length of the header at the start of `gz`; `None` if it is invalid.
 pub fn header_length(gz: &[u8]) -> Option<usize> {
     if !gz.starts_with(&MAGIC) {
         return None;

@@ -1,5 +1,5 @@
-//! The description of a block's Huffman codes at its front (RFC 1951, 3.2.7): what zlib would write
-//! for these frequencies, and corrections to it.
+//! The header of a block with dynamic Huffman codes (RFC 1951, 3.2.7): as zlib writes it for given
+//! frequencies, and corrections to that.
 
 use super::RegzipError;
 use super::coder::{Chance, Coder, Number, Tree};
@@ -9,12 +9,12 @@ use super::token::{
 };
 use super::writer::Writer;
 
-/// How one or several code lengths are written.
+/// An item of the run-length coding of code lengths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Run {
-    /// One, as it is.
+    /// One length, literally.
     One(u8),
-    /// The one before, 3 to 6 times.
+    /// The previous length, 3 to 6 times.
     Repeat(u8),
     /// 3 to 10 zeros.
     Zeros(u8),
@@ -23,7 +23,7 @@ pub enum Run {
 }
 
 impl Run {
-    /// How many lengths.
+    /// The number of lengths.
     pub fn count(self) -> usize {
         match self {
             Run::One(_) => 1,
@@ -31,7 +31,7 @@ impl Run {
         }
     }
 
-    /// Its symbol in the code for code lengths.
+    /// The symbol in the code for code lengths.
     fn symbol(self) -> usize {
         match self {
             Run::One(length) => usize::from(length),
@@ -41,7 +41,7 @@ impl Run {
         }
     }
 
-    /// Its bits behind the symbol: how many, and the count that 0 stands for.
+    /// The extra bits: their number, and the count that 0 stands for.
     fn extra(symbol: usize) -> (u32, usize) {
         match symbol {
             16 => (2, 3),
@@ -51,8 +51,8 @@ impl Run {
         }
     }
 
-    /// The run that begins `lengths`, written with `symbol` for `count` of them; none if it can't
-    /// be.
+    /// The run of `count` lengths at the start of `lengths`, coded with `symbol`; `None` if that is
+    /// impossible.
     fn new(symbol: usize, count: usize, lengths: &[u8], before: Option<u8>) -> Option<Run> {
         let covered = lengths.get(..count)?;
         let all = |wanted: u8| covered.iter().all(|&length| length == wanted);
@@ -65,7 +65,7 @@ impl Run {
         }
     }
 
-    /// The longest run at the front of `lengths`, as zlib and zopfli take it.
+    /// The longest run at the start of `lengths`, as zlib and zopfli choose it.
     fn longest(lengths: &[u8], before: Option<u8>) -> Run {
         let length = lengths[0];
         let same = lengths.iter().take_while(|&&other| other == length).count();
@@ -78,22 +78,22 @@ impl Run {
     }
 }
 
-/// A block's own codes and how they are written.
+/// The dynamic codes of a block and their coding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// Lengths of literals and lengths, 257 to 286.
+    /// Number of code lengths of literals and lengths, 257 to 286.
     pub literals: usize,
-    /// Lengths of distances, 1 to 30.
+    /// Number of code lengths of distances, 1 to 30.
     pub distances: usize,
-    /// All of them.
+    /// All code lengths.
     pub lengths: Vec<u8>,
     pub runs: Vec<Run>,
-    /// Lengths of the code for code lengths, in their order, 4 to 19.
+    /// Number of lengths of the code for code lengths, in their order, 4 to 19.
     pub code_lengths: Vec<u8>,
 }
 
 impl Header {
-    /// What zlib writes.
+    /// The header that zlib writes.
     pub fn zlib(frequencies: &Frequencies) -> Header {
         let literals = trimmed(&zlib_lengths(&frequencies.literals, MAX_BITS), LITERALS);
         let distances = trimmed(&zlib_lengths(&frequencies.distances, MAX_BITS), DISTANCES);
@@ -146,7 +146,7 @@ fn trimmed(lengths: &[u8], most: usize) -> Vec<u8> {
     lengths[..used].to_vec()
 }
 
-/// What zlib makes the code for code lengths.
+/// The code for code lengths that zlib makes.
 fn zlib_code_lengths(runs: &[Run]) -> Vec<u8> {
     let mut frequencies = [0; CODE_LENGTHS];
     for run in runs {
@@ -160,7 +160,7 @@ fn zlib_code_lengths(runs: &[Run]) -> Vec<u8> {
     ordered
 }
 
-/// What was learnt about corrections of headers.
+/// Adaptive state of the corrections of headers.
 #[derive(Debug, Clone)]
 pub struct HeaderModel {
     is_zlib: Chance,
@@ -174,7 +174,7 @@ pub struct HeaderModel {
 }
 
 impl HeaderModel {
-    /// Nothing known.
+    /// The initial state.
     pub fn new() -> HeaderModel {
         HeaderModel {
             is_zlib: Chance::EVEN,
@@ -224,7 +224,7 @@ impl HeaderModel {
         Ok(count)
     }
 
-    /// The lengths, each in the context of zlib's and of how the one before differed.
+    /// Codes the lengths, each in the context of zlib's and of the previous difference.
     fn lengths<C: Coder>(
         &mut self,
         coder: &mut C,

@@ -1,29 +1,30 @@
-//! Huffman codes: how long zlib makes them (its `trees.c`), and what their bits are (RFC
+//! Huffman codes: their lengths as zlib computes them (`trees.c`), and their bits (RFC
 //! 1951, 3.2.2).
 //!
-//! The lengths must come out as zlib's, bit for bit, or every block would need them corrected. So
-//! the heap and what decides between equal frequencies are zlib's too.
+//! The lengths must equal zlib's, or every block would need corrections. So the heap and the order
+//! of equal frequencies are zlib's too.
 
 use super::token::{DISTANCES, END_OF_BLOCK, LITERALS, MAX_BITS, Token};
 
-/// Most symbols of one code, with those that don't occur (RFC 1951 has 288 literals and lengths).
+/// Most symbols of a code, including those that don't occur (RFC 1951 has 288 literals and
+/// lengths).
 pub const SYMBOLS: usize = 288;
 
 /// Leaves and inner nodes of the largest tree.
 const NODES: usize = 2 * SYMBOLS;
 
-/// A code: how many bits each symbol has, and which.
+/// A code: the length and the bits of each symbol.
 #[derive(Debug, Clone, Copy)]
 pub struct Code {
     /// In bits; 0 for a symbol without a code.
     pub lengths: [u8; SYMBOLS],
-    /// First bit lowest, as they are written.
+    /// In the order of writing, the first bit lowest.
     pub bits: [u16; SYMBOLS],
 }
 
 impl Code {
-    /// The canonical code of these lengths, each at most [`MAX_BITS`]; none if there are more than
-    /// fit.
+    /// The canonical code of these lengths, each at most [`MAX_BITS`]; `None` if it would be
+    /// over-subscribed.
     pub fn new(lengths: &[u8]) -> Option<Code> {
         let mut code = Code { lengths: [0; SYMBOLS], bits: [0; SYMBOLS] };
         code.lengths.get_mut(..lengths.len())?.copy_from_slice(lengths);
@@ -47,7 +48,7 @@ impl Code {
         Some(code)
     }
 
-    /// The code of literals and lengths in a block without one of its own.
+    /// The fixed code of literals and lengths.
     pub fn fixed_literals() -> Option<Code> {
         let mut lengths = [8; SYMBOLS];
         lengths[144..256].fill(9);
@@ -55,13 +56,13 @@ impl Code {
         Code::new(&lengths)
     }
 
-    /// The code of distances in such a block.
+    /// The fixed code of distances.
     pub fn fixed_distances() -> Option<Code> {
         Code::new(&[5; DISTANCES + 2])
     }
 }
 
-/// How often each symbol occurs in a block.
+/// Frequencies of the symbols of a block.
 #[derive(Debug, Clone)]
 pub struct Frequencies {
     pub literals: [u32; LITERALS],
@@ -69,14 +70,14 @@ pub struct Frequencies {
 }
 
 impl Frequencies {
-    /// Of a block without a token: it only ends.
+    /// Of a block without tokens, which has only its end.
     pub fn new() -> Frequencies {
         let mut frequencies = Frequencies { literals: [0; LITERALS], distances: [0; DISTANCES] };
         frequencies.literals[END_OF_BLOCK] = 1;
         frequencies
     }
 
-    /// One more token.
+    /// Counts a token.
     pub fn count(&mut self, token: Token) {
         match token {
             Token::Literal(byte) => self.literals[usize::from(byte)] += 1,
@@ -88,23 +89,23 @@ impl Frequencies {
     }
 }
 
-/// The lengths zlib gives to symbols that occur so often, none longer than `most` bits. There are
-/// always two with a length at least.
+/// zlib's code lengths for these frequencies, at most `most` bits each. At least two symbols have
+/// a length.
 pub fn zlib_lengths(frequencies: &[u32], most: u8) -> [u8; SYMBOLS] {
     let mut tree = Tree::new(frequencies);
     tree.join();
     tree.lengths(most)
 }
 
-/// zlib's tree while it is built: a heap of the nodes without a parent, the rarest on top.
+/// zlib's tree under construction: a heap of the nodes without a parent, the rarest on top.
 struct Tree {
     frequencies: [u32; NODES],
     depths: [u8; NODES],
     parents: [u16; NODES],
     heap: Vec<u16>,
-    /// All nodes in the order they were given a parent, the root last.
+    /// All nodes in the order in which they got a parent, the root last.
     order: Vec<u16>,
-    /// How many nodes are leaves.
+    /// Number of leaves.
     leaves: usize,
 }
 
@@ -147,7 +148,7 @@ impl Tree {
         key(a) <= key(b)
     }
 
-    /// Moves the node at `top` down to where it belongs.
+    /// Sifts the node at `top` down.
     fn sink(&mut self, mut top: usize) {
         let node = self.heap[top];
         loop {
@@ -168,7 +169,7 @@ impl Tree {
         self.heap[top] = node;
     }
 
-    /// Joins the two rarest until one is left.
+    /// Joins the two rarest nodes until one is left.
     fn join(&mut self) {
         let mut node = self.leaves;
         while self.heap.len() > 1 {
@@ -188,7 +189,8 @@ impl Tree {
         self.order.push(self.heap[0]);
     }
 
-    /// Depths as lengths; what is too deep is moved up, and something else down for it.
+    /// Turns depths into lengths; leaves that are too deep are moved up, and others down in
+    /// exchange.
     fn lengths(&self, most: u8) -> [u8; SYMBOLS] {
         let mut depths = [0u8; NODES];
         let mut counts = [0i32; MAX_BITS as usize + 2];
@@ -217,8 +219,7 @@ impl Tree {
     }
 }
 
-/// Changes how many codes there are of each length until `overflow` ones too long have found a
-/// place.
+/// Adjusts the number of codes of each length until `overflow` codes that are too long fit.
 fn shorten(counts: &mut [i32], most: u8, mut overflow: i32) {
     let most = usize::from(most);
     while overflow > 0 {

@@ -1,4 +1,4 @@
-//! Takes a deflate stream apart into its blocks and tokens (RFC 1951).
+//! Parses a deflate stream into blocks and tokens (RFC 1951).
 
 use super::header::{Header, Run};
 use super::huffman::Code;
@@ -26,12 +26,12 @@ pub struct Blocks<'a> {
 }
 
 impl<'a> Blocks<'a> {
-    /// Reads `stream` from its front.
+    /// A reader of `stream`.
     pub fn new(stream: &'a [u8]) -> Blocks<'a> {
         Blocks { bits: Bits { bytes: stream, at: 0, held: 0, count: 0 }, is_done: false }
     }
 
-    /// Whether the last block has been read and nothing is behind it, not even a bit.
+    /// Whether the last block was read and nothing follows, not even a bit that is set.
     pub fn is_at_end(&self) -> bool {
         self.is_done
             && self.bits.at == self.bits.bytes.len()
@@ -39,7 +39,7 @@ impl<'a> Blocks<'a> {
             && self.bits.held == 0
     }
 
-    /// The next block; none where the stream is not what this code understands.
+    /// The next block; `None` if the stream is invalid or not supported.
     pub fn next(&mut self) -> Option<Block> {
         if self.is_done {
             return None;
@@ -137,12 +137,12 @@ impl<'a> Blocks<'a> {
         let base = usize::from(*DISTANCE_BASES.get(self.bits.symbol(distances)?)?);
         let (_, extra, _) = Match::new(MIN_MATCH, base).distance_symbol();
         let found = Match::new(length, base + self.bits.take(extra)? as usize);
-        // 258 can be written in two ways; only one of them can be written again.
+        // A length of 258 has two codings; the writer has only one of them.
         (found.length_symbol().0 == length_symbol + END_OF_BLOCK + 1).then_some(found)
     }
 }
 
-/// For each 15 bits the symbol that begins there, and its length in bits; 0 bits where none does.
+/// For each value of 15 bits its first symbol and the length of that in bits; 0 if there is none.
 struct Table(Vec<(u16, u8)>);
 
 impl Table {
@@ -159,7 +159,7 @@ impl Table {
     }
 }
 
-/// Bits, the lowest of each byte first.
+/// A bit reader, the lowest bit of each byte first.
 struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -196,8 +196,8 @@ impl Bits<'_> {
         (length > 0).then_some(symbol.into())
     }
 
-    /// The next 32 bits from the next byte on, if the bits before them are zero; none are held
-    /// then.
+    /// The next 32 bits at a byte boundary, if the padding before is zero; then no bits are
+    /// buffered.
     fn aligned(&mut self) -> Option<u32> {
         let padding = self.count % 8;
         (self.take(padding)? == 0).then_some(())?;

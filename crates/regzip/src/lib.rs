@@ -1,28 +1,28 @@
 //! Rebuilds a `.gz` from the plain file beside it and small corrections, bit for bit.
 //!
-//! When one byte of a file changes, nearly all of its `.gz` does, though the far side has
-//! everything it says. So the sender takes the `.gz` apart ([`split`]), lets a model of the
-//! compressor guess each token, block and Huffman code from the plain text, and sends only where
-//! the guess is wrong. The agent runs the same model over its own plain text and puts the guesses,
-//! corrected, together again ([`rebuild`]). The idea is preflate's (Dirk Steinke, 2018); this is a
-//! new and smaller form of it, made for an agent with little memory that believes nothing.
+//! When one byte of a file changes, nearly all of its `.gz` changes, though the destination has the
+//! plain text. So the sender splits the `.gz` ([`split`]): a model of the compressor predicts each
+//! token, block and Huffman code from the plain text, and only corrections of wrong predictions are
+//! sent. The agent runs the same model over its own plain text, and rebuilds the file from
+//! corrected predictions ([`rebuild`]). The idea is preflate's (Dirk Steinke, 2018); this is a
+//! smaller design for an agent with little memory that trusts no input.
 //!
 //! ```text
 //! model      the walk over blocks, used by both sides
-//!  ├ predictor   which token comes next      ── window    the text and earlier occurrences
+//!  ├ predictor   the next token              ── window    the text and earlier occurrences
 //!  │                                          └ preset    how zlib, Node and others search
-//!  ├ header      which Huffman codes          ── huffman   as zlib makes them
+//!  ├ header      the Huffman codes            ── huffman   as zlib makes them
 //!  └ coder       corrections as arithmetic code
-//! inflate, split    the sender's half        writer, gzip   bits and the frame
+//! inflate, split    the sender's half        writer, gzip   bits, header and trailer
 //! ```
 //!
-//! What zlib wrote (Ruby, Python, gzip, nginx) or Node costs a few bytes, whatever its size; zopfli
-//! some 9 % of the `.gz`. The agent needs 1 to 2 MiB for this, 4 at most, at any size, and about
-//! the time `gzip -9` would take.
+//! Corrections of files written by zlib (Ruby, Python, gzip, nginx) or Node are a few bytes,
+//! whatever their size; of zopfli's, about 9 % of the `.gz`. The agent needs 1 to 2 MiB of memory
+//! for this, 4 at most, at any size, and about as long as `gzip -9`.
 //!
-//! **Form.** Corrections are a version (1 byte), a preset (1), the length of the gzip header (2, little
-//! endian), that header, and the rest arithmetic code, whose trailing zeros are left out. Checksum
-//! and size in the trailer follow from the plain text.
+//! **Format.** Corrections are a version (1 byte), a preset (1), the length of the gzip header (2,
+//! little endian), that header, and arithmetic code without its trailing zeros. Checksum and size
+//! in the trailer follow from the plain text.
 
 mod coder;
 mod crc;
@@ -55,23 +55,23 @@ pub use split::split;
 use window::Window;
 use writer::{Output, Writer};
 
-/// The form of corrections this code writes and reads.
+/// The version of the format of corrections.
 const VERSION: u8 = 2;
 
-/// Why a file can't be rebuilt. Only the last two are not the sender's fault.
+/// Why a file can't be rebuilt. All but the last two are the sender's fault.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegzipError {
-    /// The corrections are not such as [`split`] makes for this plain text.
+    /// [`split`] makes no such corrections for this plain text.
     #[error("Malformed corrections of a .gz: {0}")]
     Malformed(&'static str),
-    /// They lead to a file of another size than was said, or that is too large.
+    /// The file has another size than declared, or exceeds the limit.
     #[error("Corrections of a .gz that has another size")]
     WrongSize,
-    /// They ask for more searching than is allowed.
+    /// They need more searching than allowed.
     #[error("Corrections of a .gz that take too long")]
     TooMuchWork,
-    /// The plain text can't be read, or is shorter than was said.
+    /// The plain text can't be read, or is shorter than declared.
     #[error("Can't read what a .gz is rebuilt from")]
     Plain(#[source] io::Error),
     /// The result can't be written.
@@ -79,17 +79,16 @@ pub enum RegzipError {
     Output(#[source] io::Error),
 }
 
-/// Makes the `.gz` of `gz_size` bytes that `corrections` describe, from the `plain_size` bytes
-/// that `plain` gives, and hands it to `output` in pieces of at most 16 KiB.
+/// Rebuilds the `.gz` of `gz_size` bytes that `corrections` describe from `plain_size` bytes of
+/// `plain`, and writes it to `output` in pieces of at most 16 KiB.
 ///
-/// `output` gets at most `gz_size` bytes, and exactly so many if all goes well. That they are the
-/// right ones is for the caller to check, by digest: with other plain text than [`split`] had, the
-/// result is some other file or an error.
+/// `output` gets at most `gz_size` bytes, and exactly that many on success. The caller has to check
+/// the digest: with other plain text than [`split`] had, the result is another file or an error.
 ///
 /// # Security
-/// `corrections` may be anything. Whatever they are, this ends, without a panic: after
-/// [`PLAIN_BYTES`] of plain text and [`GZ_BYTES`] of output at most, about a second of work for
-/// each MB of plain text, and with 4 MiB of memory.
+/// `corrections` are not trusted. Whatever they are, this ends without a panic, after at most
+/// [`PLAIN_BYTES`] of plain text, [`GZ_BYTES`] of output, about a second for each MB of plain text,
+/// and with 4 MiB of memory.
 pub fn rebuild(
     plain: &mut dyn Read,
     plain_size: u64,
@@ -106,7 +105,7 @@ pub fn rebuild(
     write_gz(&frame, plain, &mut Decoder::new(front.coded), None, output)
 }
 
-/// What is known of a `.gz` before its stream.
+/// The properties of a `.gz` outside its deflate stream.
 struct Frame<'a> {
     preset: &'a Preset,
     header: &'a [u8],
@@ -114,9 +113,9 @@ struct Frame<'a> {
     gz_size: u64,
 }
 
-/// Writes the `.gz` while its corrections are coded. The sender hands in the `actual` blocks, the
-/// last one of which says so, and encodes; the agent decodes. Both get the same bytes, so the
-/// sender sees here what the agent will make.
+/// Writes the `.gz` while its corrections are coded. The sender passes the `actual` blocks, whose
+/// last one is marked, and encodes; the agent decodes. Both get the same bytes, so the sender can
+/// check the agent's result.
 fn write_gz<C: Coder>(
     frame: &Frame<'_>,
     plain: &mut dyn Read,
@@ -181,7 +180,7 @@ fn trailer(crc: u32, plain_size: u64) -> [u8; 8] {
     (u64::from(plain_size as u32) << 32 | u64::from(crc)).to_le_bytes()
 }
 
-/// What is at the front of corrections: version, preset, length of the header in two bytes, header.
+/// The start of corrections: version, preset, length of the gzip header in two bytes, gzip header.
 struct Front<'a> {
     preset: usize,
     header: &'a [u8],

@@ -1,7 +1,7 @@
-//! The walk over a deflate stream: what is guessed, and what of it is corrected.
+//! The walk over a deflate stream: predictions, and corrections of them.
 //!
-//! The same code runs on both sides. The sender knows the actual blocks and hands them in; the
-//! agent hands in none and gets them.
+//! The same code runs on both sides. The sender passes the actual blocks and encodes; the agent
+//! passes none and decodes them.
 
 use super::RegzipError;
 use super::coder::{Chance, Coder, Number, Tree};
@@ -14,7 +14,7 @@ use super::token::{MAX_DISTANCE, MAX_MATCH, MIN_MATCH, Match, Token};
 /// Longest stored block, in bytes.
 pub const MAX_STORED: usize = 65535;
 
-/// Tokens zlib puts into a block (`lit_bufsize - 1` at its usual `memLevel`).
+/// Tokens in a block of zlib (`lit_bufsize - 1` at the default `memLevel`).
 const ZLIB_TOKENS: usize = 16383;
 
 /// One block of a deflate stream.
@@ -35,16 +35,16 @@ impl Block {
     }
 }
 
-/// What is in a block.
+/// The content of a block.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Bytes of plain text, as they are.
+    /// Stored: bytes of plain text.
     Stored(Vec<u8>),
-    /// Tokens, with codes of their own or the fixed ones.
+    /// Tokens, with dynamic or fixed Huffman codes.
     Tokens { tokens: Vec<Token>, header: Option<Header> },
 }
 
-/// What was learnt about a file's corrections so far.
+/// Adaptive state of all corrections of a file.
 pub struct Model {
     is_last: Chance,
     is_stored: Chance,
@@ -56,7 +56,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Nothing known.
+    /// The initial state.
     pub fn new() -> Model {
         Model {
             is_last: Chance::EVEN,
@@ -142,7 +142,7 @@ impl Model {
     }
 }
 
-/// How many tokens a block has.
+/// Codes the number of tokens in a block.
 struct Counts {
     before: usize,
     is_before: Chance,
@@ -160,7 +160,7 @@ impl Counts {
         }
     }
 
-    /// Gives a number that is too high if the block goes on to the end of the text.
+    /// Returns a number that is too high if the block extends to the end of the text.
     fn code<C: Coder>(
         &mut self,
         coder: &mut C,
@@ -180,7 +180,7 @@ impl Counts {
     }
 }
 
-/// What was learnt about single tokens.
+/// Adaptive state of the corrections of tokens.
 struct TokenModel {
     is_guessed: Vec<Chance>,
     is_literal: [Chance; 8],
@@ -284,8 +284,8 @@ impl TokenModel {
         }
     }
 
-    /// The distance of a match of `length` bytes: which of the earlier strings it is, or 0 and
-    /// itself.
+    /// Codes the distance of a match of `length` bytes: the number of the earlier string in its
+    /// chain, or 0 and the distance.
     fn distance<C: Coder>(
         &mut self,
         coder: &mut C,
@@ -305,7 +305,7 @@ impl TokenModel {
     }
 }
 
-/// Which of the earlier strings `actual` is; 0 if none that is looked at.
+/// The number of `actual` among the earlier strings; 0 if it is none of those that are checked.
 #[cfg(feature = "split")]
 fn hops(predictor: &mut Predictor<'_>, actual: Option<Match>) -> u32 {
     let hops =
@@ -322,7 +322,7 @@ const LENGTH_CLASSES: usize = 12;
 const DISTANCE_CLASSES: usize = 8;
 const NEXT_CLASSES: usize = 4;
 
-/// Contexts in which it is told whether a guess is right.
+/// Number of contexts for whether a prediction is right.
 const CONTEXTS: usize = LENGTH_CLASSES * DISTANCE_CLASSES * NEXT_CLASSES;
 
 fn context(guess: &Guess, is_optimal: bool) -> usize {

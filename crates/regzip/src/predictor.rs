@@ -1,4 +1,4 @@
-//! Guesses which token comes next, by searching for matches as the compressor of a preset does.
+//! Predicts the next token by searching for matches as the compressor of a preset does.
 
 use std::io;
 
@@ -9,23 +9,23 @@ use super::window::Window;
 /// Shorter than any match.
 const NO_MATCH: usize = 2;
 
-/// What may come next.
+/// A prediction.
 #[derive(Debug, Clone, Copy)]
 pub struct Guess {
     pub token: Token,
-    /// The longest match here, even if the guess is not to use it.
+    /// The longest match here, even if the prediction does not use it.
     pub best: Option<Match>,
-    /// The longer match one byte on, because of which this one is not used.
+    /// The longer match at the next byte, because of which this one is not used.
     pub next: Option<Match>,
 }
 
-/// The plain text and where the compressor is in it.
+/// The plain text, and the state of the compressor in it.
 pub struct Predictor<'r> {
     window: Window<'r>,
     preset: Preset,
-    /// The match that was found here when the byte before was looked at.
+    /// The match that was found here by lazy matching at the previous byte.
     pending: Option<Match>,
-    /// Whether the string here is in the chains already.
+    /// Whether the string here is already in the chains.
     is_remembered: bool,
 }
 
@@ -35,7 +35,7 @@ impl<'r> Predictor<'r> {
         Predictor { window, preset, pending: None, is_remembered: false }
     }
 
-    /// The text and the place in it.
+    /// The text and the position in it.
     pub fn window(&mut self) -> &mut Window<'r> {
         &mut self.window
     }
@@ -50,7 +50,7 @@ impl<'r> Predictor<'r> {
         self.window.ahead().first().map(|&byte| Token::Literal(byte))
     }
 
-    /// The token expected next; none at the end of the text.
+    /// The predicted token; `None` at the end of the text.
     pub fn guess(&mut self) -> Option<Guess> {
         let literal = self.literal()?;
         let preset = self.preset;
@@ -64,7 +64,7 @@ impl<'r> Predictor<'r> {
         Some(Guess { token, best, next })
     }
 
-    /// A longer match than `found` one byte on.
+    /// A longer match than `found` at the next byte.
     fn look_ahead(&mut self, found: Match) -> Option<Match> {
         let preset = self.preset;
         if preset.lazy.is_none_or(|lazy| found.length() >= lazy) {
@@ -78,7 +78,8 @@ impl<'r> Predictor<'r> {
         self.window.longest(&preset, 1, found.length(), links)
     }
 
-    /// Goes on behind `token`, which fits into what is left and came where `guess` was made.
+    /// Advances past `token`, which fits into the rest of the text and is at the position of
+    /// `guess`.
     pub fn take(&mut self, token: Token, guess: &Guess) -> io::Result<()> {
         if token != guess.token {
             self.pending = None;
@@ -90,7 +91,7 @@ impl<'r> Predictor<'r> {
         self.window.advance(length, remembered)
     }
 
-    /// Goes on by one byte of a stored block.
+    /// Advances by one byte of a stored block.
     pub fn skip(&mut self) -> io::Result<()> {
         self.pending = None;
         self.is_remembered = false;

@@ -1,13 +1,13 @@
-//! How known compressors look for matches. Corrections name one of these; the sender takes
-//! whichever makes them smallest.
+//! How known compressors search for matches. Corrections name one of these presets; the sender
+//! chooses the one with the smallest corrections.
 
 use super::token::MAX_DISTANCE;
 
-/// The farthest distance zlib uses is so much below its window's size.
+/// zlib's longest distance is this much below the size of its window.
 const ZLIB_MARGIN: usize = 262;
 
-/// How strings are put into chains. A compressor that is to be imitated exactly needs its own hash:
-/// it counts the strings it looks at, collisions too.
+/// How strings are hashed into chains. Imitating a compressor exactly needs its own hash, because
+/// it counts the strings it checks, and collisions count too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hash {
     /// zlib's and gzip's: three bytes, each shifted five bits further, 15 bits of it.
@@ -22,7 +22,7 @@ pub enum Hash {
 }
 
 impl Preset {
-    /// Whether searching so takes much longer than with others.
+    /// Whether searching with it is much slower than with others.
     #[cfg(feature = "split")]
     pub fn is_slow(&self) -> bool {
         self.links > 128
@@ -30,7 +30,7 @@ impl Preset {
 }
 
 impl Hash {
-    /// Bytes that are looked at.
+    /// Number of bytes that are hashed.
     pub fn bytes(self) -> usize {
         match self {
             Hash::Zlib | Hash::LargeZlib => 3,
@@ -39,7 +39,7 @@ impl Hash {
         }
     }
 
-    /// The hash of the string at the front of `text`; 0 if that is too short.
+    /// The hash of the string at the start of `text`; 0 if that is too short.
     #[inline]
     pub fn of(self, text: &[u8]) -> usize {
         let hash = match self {
@@ -61,8 +61,8 @@ fn rotating(text: &[u8], shift: u32) -> u32 {
     byte(0) << (2 * shift) ^ byte(1) << shift ^ byte(2)
 }
 
-/// 16 bits that depend on all of the first `count` bytes, 3 to 5 of them (Fibonacci hashing). Where
-/// the text ends within eight bytes nothing is worth finding: 0.
+/// A 16-bit Fibonacci hash of the first `count` bytes, 3 to 5. It is 0 in the last eight bytes of
+/// the text, where finding matches saves nothing.
 #[inline]
 pub fn spread(text: &[u8], count: usize) -> usize {
     let word = text.first_chunk().map_or(0, |&word| u64::from_le_bytes(word));
@@ -70,29 +70,30 @@ pub fn spread(text: &[u8], count: usize) -> usize {
     (word.wrapping_mul(0x9e37_79b1_85eb_ca87) >> 48) as usize
 }
 
-/// One way to look for matches.
+/// A way to search for matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preset {
     pub hash: Hash,
-    /// Most places looked at for one string; a quarter of them if there is a match of `good` bytes.
+    /// Most candidates that are checked for a string; a quarter of them after a match of `good`
+    /// bytes.
     pub links: u32,
     pub good: usize,
-    /// A match of so many bytes is long enough to stop looking.
+    /// A match of this many bytes ends the search.
     pub nice: usize,
-    /// Whether a better match at the next byte is looked for, when one is shorter than so many
-    /// bytes.
+    /// Matches shorter than this many bytes are dropped for a longer one at the next byte (lazy
+    /// matching).
     pub lazy: Option<usize>,
-    /// Only the first byte of a match longer than this goes into the chains.
+    /// Of a match longer than this, only the first byte is inserted into the chains.
     pub inserted: usize,
-    /// A match of three bytes that is farther away is not used.
+    /// A match of three bytes at a longer distance is not used.
     pub near: usize,
-    /// The farthest distance, of the first place looked at and of all others.
+    /// The longest distance: of the first candidate, and of all others.
     pub first_reach: usize,
     pub reach: usize,
-    /// Whether the text's first byte can't be in a match.
+    /// Whether the first byte of the text can't be part of a match.
     pub is_first_hidden: bool,
-    /// Whether choices follow the cost in bits, so that much about them can be guessed from the
-    /// matches.
+    /// Whether the compressor chooses by cost in bits, so that the matches say much about its
+    /// choices.
     pub is_optimal: bool,
 }
 
@@ -127,9 +128,9 @@ const fn zlib(level: usize, hash: Hash) -> Preset {
     }
 }
 
-/// zopfli, and others that choose by cost: what they do is not imitated, only where matches are.
-/// More links would save 3 % of the corrections and cost more time than these need on an ordinary
-/// link.
+/// zopfli, and others that choose by cost. Their choices are not imitated, only the matches are
+/// found. Following more links would save 3 % of the corrections, and take longer than sending
+/// those on an ordinary link.
 const OPTIMAL: Preset = Preset {
     hash: Hash::Long,
     links: 32,
@@ -144,7 +145,7 @@ const OPTIMAL: Preset = Preset {
     is_optimal: true,
 };
 
-/// All presets; corrections name one by its place. New ones go to the end.
+/// All presets; corrections name one by its index. New ones are added at the end.
 pub const PRESETS: [Preset; 21] = presets();
 
 const fn presets() -> [Preset; 21] {

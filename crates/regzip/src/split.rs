@@ -1,4 +1,4 @@
-//! The sender's half: takes a `.gz` apart and finds the corrections.
+//! The sender's half: splits a `.gz` into plain text and corrections.
 
 use std::cmp::Reverse;
 use std::io;
@@ -16,35 +16,35 @@ use super::token::Token;
 use super::window::Window;
 use super::{Frame, VERSION, write_gz};
 
-/// Plain text on which zlib's presets are compared: all of them on a little, the best of these on
-/// more, in bytes.
+/// Bytes of plain text on which zlib's presets are compared: all of them on the first amount, the
+/// best ones on the next.
 const SAMPLES: [usize; 2] = [4 * 1024, 64 * 1024];
 
-/// So many bytes of corrections more than the best still come into the next comparison.
+/// Presets with this many more bytes of corrections than the best are compared again.
 const NEAR_BEST: usize = 8;
 
-/// Presets for what zlib has not written: that is imitated by none, so that the differences are
-/// small.
+/// Presets for files that zlib has not written. None of them imitates the compressor exactly, so
+/// they differ little.
 const OTHERS: [usize; 3] = [0, 2, 12];
 
 /// Plain text on which these are compared, in bytes.
 const OTHERS_SAMPLE: usize = 8 * 1024;
 
-/// Another one than the first, whose many contexts are learnt later, must save one byte of so many.
+/// Another preset than the first, whose many contexts learn more slowly, must save at least one
+/// byte in this many.
 const OTHERNESS: usize = 4;
 
-/// A slow search is used if it saves one byte of so many.
+/// A slow search is used if it saves at least one byte in this many.
 const SLOWNESS: usize = 16;
 
-/// The corrections with which [`super::rebuild`] makes `gz` from `plain`; what it will make has
-/// been compared.
+/// The corrections with which [`super::rebuild`] makes `gz` from `plain`; the result was compared
+/// with `gz`.
 ///
-/// None if they can't, or are not worth it: `gz` is not one gzip member and nothing else, its
-/// content is not
-/// `plain`, it is larger than the limits, has been written in a way this code does not know
-/// (padding that is not zero, blocks of more than [`super::TOKENS_PER_BLOCK`] tokens), or the
-/// corrections would be more than half of `gz`. It takes a little longer than rebuilding, and more
-/// where zlib's level has to be found out.
+/// `None` if there are none, or they are not worth it: `gz` is not exactly one gzip member, its
+/// content is not `plain`, it exceeds the limits, it was written in a way that this code does not
+/// support (padding that is not zero, blocks of more than [`super::TOKENS_PER_BLOCK`] tokens), or
+/// the corrections would be more than half of `gz`. It takes a little longer than rebuilding, and
+/// more if zlib's level has to be determined.
 pub fn split(gz: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
     if gz.len() as u64 > GZ_BYTES || plain.len() as u64 > PLAIN_BYTES {
         return None;
@@ -64,7 +64,7 @@ pub fn split(gz: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
     (corrections.len() <= CORRECTION_BYTES).then_some(corrections)
 }
 
-/// All blocks of `stream`, whose plain text has the length of `plain`.
+/// All blocks of `stream`, whose plain text is as long as `plain`.
 fn blocks(stream: &[u8], plain: &[u8]) -> Option<Vec<Block>> {
     let mut reader = Blocks::new(stream);
     let mut blocks = Vec::new();
@@ -79,13 +79,13 @@ fn blocks(stream: &[u8], plain: &[u8]) -> Option<Vec<Block>> {
     (reader.is_at_end() && length == plain.len()).then_some(blocks)
 }
 
-/// The preset with the smallest corrections, judged by the first blocks.
+/// The preset with the smallest corrections of the first blocks.
 fn best_preset(blocks: &[Block], plain: &[u8]) -> Option<usize> {
     if has_zlib_codes(blocks) { best_of_zlib(blocks, plain) } else { best_of_others(blocks, plain) }
 }
 
-/// Whether the first block with Huffman codes of its own has those that zlib makes. Others hardly
-/// ever happen to make the same.
+/// Whether the first block with dynamic Huffman codes has the ones that zlib makes. Other
+/// compressors hardly ever make the same ones.
 fn has_zlib_codes(blocks: &[Block]) -> bool {
     let with_codes = blocks.iter().find_map(|block| match &block.content {
         Content::Tokens { tokens, header: Some(header) } => Some((tokens, header)),
@@ -99,8 +99,8 @@ fn has_zlib_codes(blocks: &[Block]) -> bool {
 }
 
 fn best_of_zlib(blocks: &[Block], plain: &[u8]) -> Option<usize> {
-    // The high levels first: they are used most, and where one of them is right the others are soon
-    // given up.
+    // The high levels first: they are the most common, and if one of them is right, the others fail
+    // early.
     let mut left: Vec<usize> = (0..PRESETS.len()).rev().collect();
     for size in SAMPLES {
         if left.len() == 1 {
@@ -116,8 +116,8 @@ fn best_of_zlib(blocks: &[Block], plain: &[u8]) -> Option<usize> {
             sizes.push((size, preset));
         }
         sizes.retain(|&(size, _)| size <= most);
-        // A slow search must be worth it. Of equal ones the last is the highest level: it has
-        // looked farthest.
+        // A slow search must be worth it. Of equal ones the last is the highest level, which
+        // searches most.
         sizes.sort_by_key(|&(size, preset)| {
             let slowness = if PRESETS[preset].is_slow() { size / SLOWNESS } else { 0 };
             (size + slowness, Reverse(preset))
@@ -141,8 +141,8 @@ fn best_of_others(blocks: &[Block], plain: &[u8]) -> Option<usize> {
     Some(best)
 }
 
-/// The tokens of the first `size` bytes of plain text, a few more or all there are, and how many
-/// bytes they are.
+/// The tokens of at least the first `size` bytes of plain text, or all tokens, and their number of
+/// bytes.
 fn sample(blocks: &[Block], size: usize) -> (Vec<Block>, usize) {
     let (mut sample, mut length) = (Vec::new(), 0);
     for block in blocks {
@@ -161,7 +161,7 @@ fn sample(blocks: &[Block], size: usize) -> (Vec<Block>, usize) {
     (sample, length)
 }
 
-/// How many bytes of corrections the blocks of a sample need, if they are at most `most`.
+/// Bytes of corrections that the blocks of a sample need, if at most `most`.
 fn cost(sample: &[Block], plain: &[u8], preset: &Preset, most: usize) -> Option<usize> {
     let mut source = plain;
     let window = Window::new(&mut source, plain.len() as u64, preset).ok()?;
@@ -173,8 +173,8 @@ fn cost(sample: &[Block], plain: &[u8], preset: &Preset, most: usize) -> Option<
     Some(encoder.finish()?.len())
 }
 
-/// The corrections of all of `blocks`, which are those of `gz` behind a header of so many bytes;
-/// none if there are too many of them, or if what the agent will make of them is not `gz`.
+/// The corrections of `blocks`, which are all of `gz` after its header; `None` if they are too
+/// large, or if the agent would not make `gz` from them.
 fn encode(
     blocks: &[Block],
     plain: &[u8],

@@ -1,13 +1,13 @@
-//! What a deflate stream consists of (RFC 1951).
+//! The tokens of a deflate stream (RFC 1951).
 
 /// Shortest and longest match.
 pub const MIN_MATCH: usize = 3;
 pub const MAX_MATCH: usize = 258;
 
-/// Farthest match, in bytes.
+/// Longest distance of a match, in bytes.
 pub const MAX_DISTANCE: usize = 32768;
 
-/// Symbols of the three Huffman codes.
+/// Numbers of symbols of the three Huffman codes.
 pub const LITERALS: usize = 286;
 pub const DISTANCES: usize = 30;
 pub const CODE_LENGTHS: usize = 19;
@@ -45,7 +45,7 @@ impl Match {
         usize::from(self.distance)
     }
 
-    /// The symbol of the length, and its extra bits: how many, and which.
+    /// The symbol of the length, and its extra bits: number and value.
     pub fn length_symbol(self) -> (usize, u32, u32) {
         let value = u32::from(self.length).saturating_sub(3);
         match value {
@@ -59,7 +59,7 @@ impl Match {
         }
     }
 
-    /// The symbol of the distance, and its extra bits: how many, and which.
+    /// The symbol of the distance, and its extra bits: number and value.
     pub fn distance_symbol(self) -> (usize, u32, u32) {
         let value = u32::from(self.distance).saturating_sub(1);
         if value < 4 {

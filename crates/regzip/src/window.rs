@@ -1,5 +1,5 @@
-//! The plain text as it flows by: the last 32 KiB, what lies ahead, and where its strings occurred
-//! before.
+//! A sliding window over the plain text: the last 32 KiB, the bytes ahead, and hash chains of
+//! earlier strings.
 
 use std::io::{self, Read};
 
@@ -9,50 +9,51 @@ use super::limits::{WORK_AT_LEAST, WORK_PER_BYTE};
 use super::preset::{Hash, Preset, spread};
 use super::token::{MAX_DISTANCE, MAX_MATCH, MIN_MATCH, Match};
 
-/// Bytes held, behind and ahead of the position together.
+/// Bytes in the buffer, before and after the position together.
 const BUFFER: usize = 128 * 1024;
 
-/// Bytes always there ahead of the position, except at the end: a lazy match looks one byte further
-/// than a match, and a hash up to four more.
+/// Bytes that are always available after the position, except at the end: a lazy match reads one
+/// byte more than a match, and a hash up to four more.
 const MAX_LEAD: usize = 1024;
 
-/// The position in the chain for each possible hash.
+/// Number of hashes.
 const HEADS: usize = 1 << 16;
 
-/// The same for strings that [`Short`] knows: small enough for a fast cache.
+/// The same for [`Short`]: small enough for a fast cache.
 const SHORT_HEADS: usize = 1 << 15;
 
-/// Places that a chain can name.
+/// Number of positions that a chain can hold.
 const LINKS: usize = MAX_DISTANCE;
 
-/// Plain text with a position in it.
+/// Plain text and a position in it.
 pub struct Window<'r> {
     source: &'r mut dyn Read,
-    /// Bytes of plain text that `source` still has.
+    /// Bytes that are still to be read from `source`.
     unread: u64,
     buffer: Vec<u8>,
-    /// The first byte in the buffer, counted from the start of the text.
+    /// Offset of the buffer in the text.
     base: usize,
     /// The position, in the buffer.
     at: usize,
     chains: Chains,
     crc: Crc,
-    /// Links followed so far, and what counts like them.
+    /// Links followed so far, and other work in the same unit.
     work: u64,
 }
 
-/// For each string the ones before it that have the same hash, from the nearest to the farthest.
+/// Hash chains: for each string the earlier ones with the same hash, the nearest first.
 struct Chains {
     hash: Hash,
-    /// The last place with a hash, counted from the start of the text; one more, so that 0 is none.
+    /// For each hash its last position in the text, plus one; 0 is none.
     heads: Box<[u32; HEADS]>,
-    /// How far back the place before it in the chain is; 0 is none. By place, modulo their number.
+    /// For each position, modulo the number of positions, the distance to the previous one in its
+    /// chain; 0 is none.
     links: Box<[u16; LINKS]>,
-    /// The nearest strings too short for [`Hash::Long`].
+    /// The nearest strings that are too short for [`Hash::Long`].
     short: Option<Short>,
 }
 
-/// A table on the heap, without a detour over the stack.
+/// A table on the heap that is not built on the stack first.
 fn zeros<T: Clone + Default, const SIZE: usize>() -> Box<[T; SIZE]> {
     match vec![T::default(); SIZE].into_boxed_slice().try_into() {
         Ok(table) => table,
@@ -60,12 +61,11 @@ fn zeros<T: Clone + Default, const SIZE: usize>() -> Box<[T; SIZE]> {
     }
 }
 
-/// Where strings of three and of four bytes occurred last.
+/// The last positions of strings of three and of four bytes.
 struct Short {
     /// By hash, as in [`Chains`].
     heads: [Box<[u32; SHORT_HEADS]>; 2],
-    /// What the heads were before the last insertion: a place may be inserted before it is looked
-    /// up.
+    /// The heads before the last insertion: a position may be inserted before it is looked up.
     before: [u32; 2],
 }
 
@@ -81,7 +81,7 @@ impl Short {
         }
     }
 
-    /// How far before `place` the last string is that may share `length` bytes with `text`.
+    /// The distance from `place` to the last string that may share `length` bytes with `text`.
     #[inline]
     fn back(&self, text: &[u8], place: usize, length: usize) -> Option<usize> {
         let which = length - MIN_MATCH;
@@ -111,19 +111,19 @@ impl Chains {
         *head = place as u32 + 1;
     }
 
-    /// How far before `place`, where `text` is, its chain begins.
+    /// The distance from `place`, where `text` is, to the start of its chain.
     #[inline]
     fn first(&self, text: &[u8], place: usize) -> Option<usize> {
         let head = self.heads[self.hash.of(text) % HEADS] as usize;
         match (place + 1).wrapping_sub(head) {
             _ if head == 0 => None,
-            // The place itself, when it was inserted before it was looked up.
+            // The position itself, if it was inserted before it was looked up.
             0 => self.next(place, 0),
             back => Some(back),
         }
     }
 
-    /// What comes after `back` in the chain of `place`.
+    /// The distance after `back` in the chain of `place`.
     #[inline]
     fn next(&self, place: usize, back: usize) -> Option<usize> {
         let link = usize::from(self.links[place.wrapping_sub(back) % LINKS]);
@@ -160,29 +160,29 @@ impl<'r> Window<'r> {
         self.ahead().len() as u64 + self.unread
     }
 
-    /// What lies at and behind the position: everything, or enough for all that is asked there.
+    /// The bytes from the position on: all, or enough for every caller.
     pub fn ahead(&self) -> &[u8] {
         &self.buffer[self.at..]
     }
 
-    /// Counts something else as so many links.
+    /// Counts other work as this many links.
     pub fn count_work(&mut self, links: u64) {
         self.work += links;
     }
 
-    /// Whether the search has cost no more than is allowed for the text so far.
+    /// Whether the search is within its limit for the text so far.
     pub fn check_work(&self) -> Result<(), RegzipError> {
         let allowed = WORK_AT_LEAST + WORK_PER_BYTE * self.position();
         if self.work > allowed { Err(RegzipError::TooMuchWork) } else { Ok(()) }
     }
 
-    /// The checksum of all text that has been read, at the end of all there is.
+    /// The checksum of the text, once all of it was read.
     pub fn crc(&self) -> u32 {
         self.crc.value()
     }
 
-    /// Goes on by `length` bytes, at most [`MAX_MATCH`] and what there is, remembering the strings
-    /// that begin in the first `remembered` bytes from `skip` on.
+    /// Advances by `length` bytes, at most [`MAX_MATCH`] and the rest of the text, and inserts the
+    /// strings that begin in the first `remembered` bytes from `skip` on.
     pub fn advance(&mut self, length: usize, remembered: std::ops::Range<usize>) -> io::Result<()> {
         for offset in remembered {
             self.remember(offset);
@@ -191,7 +191,7 @@ impl<'r> Window<'r> {
         if self.ahead().len() < MAX_LEAD && self.unread > 0 { self.fill() } else { Ok(()) }
     }
 
-    /// Remembers the string that begins `offset` bytes ahead.
+    /// Inserts the string that begins `offset` bytes ahead.
     #[inline]
     pub fn remember(&mut self, offset: usize) {
         let at = self.at + offset;
@@ -214,9 +214,9 @@ impl<'r> Window<'r> {
         Ok(())
     }
 
-    /// The longest string before the one `offset` bytes ahead that begins as it does, as zlib's
-    /// `longest_match` finds it: the nearest among those of that length, longer than `floor` (2 or
-    /// more), and the first one of `nice` bytes; looking at most at `links` places.
+    /// The longest match for the string `offset` bytes ahead, as zlib's `longest_match` finds it:
+    /// the nearest one of its length, longer than `floor` (2 or more), or the first of `nice`
+    /// bytes, among at most `links` candidates.
     pub fn longest(
         &mut self,
         preset: &Preset,
@@ -231,7 +231,7 @@ impl<'r> Window<'r> {
             return None;
         }
         let place = self.base + at;
-        // Places before the text's first byte are not there, and zlib never looks at the first.
+        // Positions before the first byte do not exist, and zlib never checks the first.
         let there = place.saturating_sub(usize::from(preset.is_first_hidden));
         let nice = preset.nice.min(text.len());
         let mut search = Search::new(&self.buffer, at, text, nice, floor);
@@ -260,7 +260,7 @@ impl<'r> Window<'r> {
         found
     }
 
-    /// The distance of the `hops`th string before the position that shares `length` bytes with it.
+    /// The distance to the `hops`th earlier string that shares `length` bytes with the position.
     pub fn distance_of(&mut self, length: usize, hops: u32) -> Option<usize> {
         self.occurrences(length, |seen, _| seen == hops).map(|(_, back)| back)
     }
@@ -271,8 +271,8 @@ impl<'r> Window<'r> {
         self.occurrences(length, |_, back| back == distance).map(|(seen, _)| seen)
     }
 
-    /// The first occurrence of the next `length` bytes that is wanted: which one from 1 on, and
-    /// where.
+    /// The first earlier occurrence of the next `length` bytes that is wanted: its number, from 1
+    /// on, and its distance.
     fn occurrences(
         &mut self,
         length: usize,
@@ -306,23 +306,23 @@ impl<'r> Window<'r> {
 /// The longest match so far.
 struct Search<'t> {
     buffer: &'t [u8],
-    /// Where in it the text is that is matched.
+    /// Where in it the matched text is.
     at: usize,
     text: &'t [u8],
-    /// Long enough to stop.
+    /// The length that ends the search.
     nice: usize,
-    /// Less than the text has, until nothing longer is looked for.
+    /// Its length; less than the text has, while the search goes on.
     length: usize,
-    /// Where it is; 0 while there is none.
+    /// Its distance; 0 if there is none.
     back: usize,
-    /// The last bytes a longer match has at least, three or four, and where they begin.
+    /// The last three or four bytes that a longer match must have, and their offset.
     tail: u32,
     mask: u32,
     tail_at: usize,
 }
 
 impl<'t> Search<'t> {
-    /// For a match of more than `floor` bytes, which are fewer than `text` has.
+    /// A search for a match of more than `floor` bytes, fewer than `text` has.
     fn new(buffer: &'t [u8], at: usize, text: &'t [u8], nice: usize, floor: usize) -> Search<'t> {
         let (length, back, tail, mask, tail_at) = (floor, 0, 0, 0, 0);
         let mut search = Search { buffer, at, text, nice, length, back, tail, mask, tail_at };
@@ -330,7 +330,7 @@ impl<'t> Search<'t> {
         search
     }
 
-    /// Sets what a longer match must have.
+    /// Sets the bytes that a longer match must have.
     fn expect_more(&mut self) {
         let length = self.length + 1;
         self.mask = if length < 4 { 0x00ff_ffff } else { u32::MAX };
@@ -339,11 +339,11 @@ impl<'t> Search<'t> {
         self.tail = tail.iter().rev().fold(0, |tail, &byte| tail << 8 | u32::from(byte));
     }
 
-    /// Compares with the string that is `back` bytes before, which may end behind the text's front
-    /// but not behind what there is; tells whether to stop.
+    /// Compares with the string `back` bytes before, which may overlap the text but not exceed the
+    /// buffer. Returns whether to stop.
     #[inline(always)]
     fn look(&mut self, back: usize) -> bool {
-        // Most strings differ here.
+        // Most candidates already differ here.
         let tail = self.buffer[self.tail_at - back..].first_chunk();
         let tail = tail.map_or(0, |&tail| u32::from_le_bytes(tail));
         (tail ^ self.tail) & self.mask == 0 && self.compare(back)
@@ -363,10 +363,10 @@ impl<'t> Search<'t> {
     }
 }
 
-/// Most places looked at when a distance is named by its place in the chain.
+/// Most candidates that are checked when a distance is named by its number in the chain.
 const MOST_LINKS: u32 = 4096;
 
-/// How many bytes `a` and `b`, of one length, have in common at their front.
+/// Length of the common prefix of `a` and `b`, which are equally long.
 #[inline]
 fn common(a: &[u8], b: &[u8]) -> usize {
     let mut length = 0;

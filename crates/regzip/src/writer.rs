@@ -1,4 +1,4 @@
-//! Deflate's bits into bytes, and no more of them than were agreed on.
+//! A bit writer for deflate, which refuses more bytes than the declared size.
 
 use std::io;
 
@@ -6,10 +6,10 @@ use super::RegzipError;
 use super::huffman::Code;
 use super::token::{END_OF_BLOCK, Token};
 
-/// Bytes collected before they are handed on.
+/// Bytes that are buffered before they are passed on.
 const BUFFER: usize = 16 * 1024;
 
-/// Takes bytes of the file.
+/// Receives bytes of the file.
 pub type Output<'o> = dyn FnMut(&[u8]) -> io::Result<()> + 'o;
 
 /// Writes bits, the lowest first.
@@ -23,12 +23,12 @@ pub struct Writer<'o> {
 }
 
 impl<'o> Writer<'o> {
-    /// At most `size` bytes to `output`.
+    /// A writer of `size` bytes to `output`.
     pub fn new(output: &'o mut Output<'o>, size: u64) -> Writer<'o> {
         Writer { output, left: size, buffer: Vec::with_capacity(BUFFER), held: 0, count: 0 }
     }
 
-    /// The lowest `count` bits of `bits`, at most 32, in which no others are set.
+    /// Writes the lowest `count` bits of `bits`, at most 32; no others are set.
     pub fn bits(&mut self, bits: u32, count: u32) -> Result<(), RegzipError> {
         debug_assert!(count == 32 || bits >> count == 0);
         self.held |= u64::from(bits) << self.count;
@@ -41,7 +41,7 @@ impl<'o> Writer<'o> {
         Ok(())
     }
 
-    /// A symbol that has a code.
+    /// Writes a symbol, which must have a code.
     pub fn symbol(&mut self, code: &Code, symbol: usize) -> Result<(), RegzipError> {
         match code.lengths[symbol] {
             0 => Err(RegzipError::Malformed("symbol without a code")),
@@ -49,7 +49,7 @@ impl<'o> Writer<'o> {
         }
     }
 
-    /// The tokens of a block, and its end.
+    /// Writes the tokens of a block, and its end.
     pub fn tokens(
         &mut self,
         tokens: &[Token],
@@ -72,7 +72,7 @@ impl<'o> Writer<'o> {
         self.symbol(literals, END_OF_BLOCK)
     }
 
-    /// A stored block, behind its first bit.
+    /// Writes a stored block after its first bit.
     pub fn stored(&mut self, bytes: &[u8]) -> Result<(), RegzipError> {
         self.bits(0, 2)?;
         self.align()?;
@@ -82,17 +82,17 @@ impl<'o> Writer<'o> {
         self.bytes(bytes)
     }
 
-    /// Zero bits up to the next byte.
+    /// Pads with zero bits up to the next byte.
     pub fn align(&mut self) -> Result<(), RegzipError> {
         self.bits(0, (8 - self.count) % 8)
     }
 
-    /// Whole bytes, at the border of a byte.
+    /// Writes whole bytes at a byte boundary.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), RegzipError> {
         bytes.iter().try_for_each(|&byte| self.byte(byte))
     }
 
-    /// Hands on what is left; all bytes that were agreed on must have come.
+    /// Passes on the rest; all declared bytes must have been written.
     pub fn finish(mut self) -> Result<(), RegzipError> {
         self.flush()?;
         if self.left == 0 { Ok(()) } else { Err(RegzipError::WrongSize) }

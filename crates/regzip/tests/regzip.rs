@@ -1,5 +1,4 @@
-//! Rebuilding `.gz` files: the law over real compressors, what is refused, and what a hostile
-//! sender may say.
+//! Rebuilding `.gz` files: round trips over real compressors, refusals, and hostile corrections.
 
 use std::io::{self, Read, Write};
 
@@ -22,7 +21,7 @@ impl Random {
     }
 }
 
-/// Text like a compiled script: words from a small set, names of its own, some of it over and over.
+/// Text like a compiled script: words from a small set, unique names, and repetitions.
 fn script(size: usize, seed: u64) -> Vec<u8> {
     let words = [
         "function", "return", "const", "this.", "=>", "(", ")", "{", "}", ";", ",", "=", "null",
@@ -71,7 +70,7 @@ fn libdeflate(plain: &[u8], level: i32) -> Vec<u8> {
     gz
 }
 
-/// A raw deflate stream in the simplest frame.
+/// A raw deflate stream with the simplest header and its trailer.
 fn framed(stream: &[u8], plain: &[u8]) -> Vec<u8> {
     let trailer = zlib(plain, 1).split_off(zlib(plain, 1).len() - 8);
     [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3], stream, &trailer].concat()
@@ -81,7 +80,7 @@ fn miniz(plain: &[u8], level: u8) -> Vec<u8> {
     framed(&miniz_oxide::deflate::compress_to_vec(plain, level), plain)
 }
 
-/// What rebuilding gives.
+/// The result of rebuilding.
 fn rebuilt(plain: &[u8], corrections: &[u8], gz_size: usize) -> Result<Vec<u8>, RegzipError> {
     let mut gz = Vec::new();
     let mut keep = |bytes: &[u8]| {
@@ -94,7 +93,7 @@ fn rebuilt(plain: &[u8], corrections: &[u8], gz_size: usize) -> Result<Vec<u8>, 
     result.map(|()| gz)
 }
 
-/// Holds the law for `gz` and gives the size of its corrections.
+/// Asserts that `gz` is rebuilt, and returns the size of its corrections.
 #[track_caller]
 fn check(gz: &[u8], plain: &[u8]) -> usize {
     let corrections = split(gz, plain).expect("it can be split");
@@ -103,7 +102,7 @@ fn check(gz: &[u8], plain: &[u8]) -> usize {
 }
 
 #[test]
-fn zlib_costs_nothing() {
+fn corrections_of_zlib_are_a_few_bytes() {
     for size in [1, 2, 3, 10, 300, 70_000, 1_000_000] {
         let plain = script(size, 1);
         for level in 1..=9 {
@@ -114,7 +113,7 @@ fn zlib_costs_nothing() {
 }
 
 #[test]
-fn other_compressors_cost_a_part() {
+fn corrections_of_other_compressors_are_a_part_of_the_file() {
     let plain = script(300_000, 2);
     let share = |gz: &[u8]| 100 * check(gz, &plain) / gz.len();
     assert!(share(&zopfli(&plain)) <= 11);
@@ -197,7 +196,7 @@ fn headers_are_kept() {
 }
 
 #[test]
-fn what_is_not_such_a_gz_is_refused() {
+fn invalid_and_unsupported_gz_files_are_refused() {
     let plain = script(20_000, 8);
     let gz = zlib(&plain, 6);
     let refused = |gz: &[u8], plain: &[u8]| assert_eq!(split(gz, plain), None);
@@ -228,7 +227,7 @@ fn what_is_not_such_a_gz_is_refused() {
 }
 
 #[test]
-fn what_is_not_worth_it_is_refused() {
+fn files_with_large_corrections_are_refused() {
     let plain = b"a".repeat(10);
     let long_name = GzBuilder::new().filename("n".repeat(17_000));
     let mut encoder = long_name.write(Vec::new(), Compression::best());
@@ -242,7 +241,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_text_and_level(
+    fn any_text_at_any_level_is_rebuilt(
         pieces in prop::collection::vec((0..4u8, 0..20_000usize, 1..50u64), 0..6),
         level in 0..10u32,
     ) {
@@ -288,7 +287,7 @@ fn samples() -> Vec<(Vec<u8>, Vec<u8>, usize)> {
 }
 
 #[test]
-fn damaged_corrections_end() {
+fn damaged_corrections_end_without_a_panic() {
     let mut random = Random(12);
     for (plain, corrections, size) in samples() {
         for round in 0..2000 {
@@ -309,7 +308,7 @@ fn damaged_corrections_end() {
 }
 
 #[test]
-fn noise_after_the_front_ends() {
+fn noise_after_the_header_ends_without_a_panic() {
     let mut random = Random(13);
     let plain = [script(4000, 14), vec![7; 3000]].concat();
     for round in 0..6000 {
@@ -325,7 +324,7 @@ fn noise_after_the_front_ends() {
 }
 
 #[test]
-fn other_plain_text_ends() {
+fn another_plain_text_ends_without_a_panic() {
     let mut random = Random(15);
     for (plain, corrections, size) in samples() {
         for _ in 0..500 {
@@ -358,7 +357,7 @@ fn sizes_are_kept() {
 }
 
 #[test]
-fn corrections_without_an_end_end() {
+fn endless_corrections_end() {
     // A stream of zeros or ones decodes to blocks as well; empty ones must not go on forever.
     for byte in [0, 0xff, 0xaa] {
         for preset in 0..21 {
@@ -369,7 +368,7 @@ fn corrections_without_an_end_end() {
     }
 }
 
-/// Gives its bytes in small and uneven pieces.
+/// Returns its bytes in small and uneven pieces.
 struct Dribble<'a>(&'a [u8], Random);
 
 impl Read for Dribble<'_> {
@@ -380,7 +379,7 @@ impl Read for Dribble<'_> {
 }
 
 #[test]
-fn plain_text_may_dribble_and_fail() {
+fn plain_text_may_come_in_pieces_and_fail() {
     let plain = script(400_000, 16);
     let gz = zlib(&plain, 9);
     let corrections = split(&gz, &plain).unwrap();

@@ -1,9 +1,9 @@
-//! Passes quickly over content in which no old text can begin.
+//! Skips content in which no old text can begin.
 
-/// Longest stride, in bytes: more would fill the bitmap and gain little.
+/// Longest stride, in bytes: longer ones would fill the bitmap and gain little.
 const MOST_STRIDE: usize = 16;
 
-/// Bits per block that is entered: fewer than one stride in a hundred is looked at in vain.
+/// Bits per block that is inserted: fewer than one stride in a hundred is a false positive.
 const BITS_PER_BLOCK: usize = 32;
 
 /// Size of the bitmap, as powers of two in bits: 4 KiB to 2 MiB.
@@ -12,23 +12,23 @@ const BITS: std::ops::RangeInclusive<u32> = 15..=24;
 /// A bitmap of blocks: those at the first `stride` positions of every old text. Each sets two bits,
 /// of one word so that one load finds them (a "blocked" Bloom filter).
 ///
-/// If an old text begins anywhere within a stride, then the block at the stride's last position is
-/// one of them; if it is none, the whole stride can be passed.
+/// If an old text begins anywhere within a stride, the block at the stride's last position is in
+/// the bitmap; if it is not, the whole stride can be skipped.
 #[derive(Debug)]
 pub(super) struct Filter {
     bitmap: Vec<u64>,
-    /// How far a hash is shifted right to be the position of a word.
+    /// The right shift that turns a hash into the index of a word.
     shift: u32,
-    /// Which of eight bytes belong to a block.
+    /// The mask of the bytes of a block, of eight.
     mask: u64,
     stride: usize,
 }
 
 impl Filter {
-    /// Enters the fronts of `olds`, none of which is shorter than `shortest` bytes, at least 6.
+    /// Inserts the starts of `olds`, none of which is shorter than `shortest` bytes, at least 6.
     pub(super) fn of<'t>(shortest: usize, olds: impl ExactSizeIterator<Item = &'t [u8]>) -> Filter {
-        // Half for the block and half to stride: both longer blocks and longer strides save
-        // look-ups.
+        // Half for the block and half for the stride: longer blocks and longer strides both save
+        // lookups.
         let block = (shortest / 2).clamp(4, 8);
         let stride = (shortest - block + 1).min(MOST_STRIDE);
         let wanted = (olds.len() * stride * BITS_PER_BLOCK).next_power_of_two();
@@ -45,13 +45,13 @@ impl Filter {
         filter
     }
 
-    /// How many positions one look-up decides.
+    /// Number of positions that one lookup decides.
     pub(super) fn stride(&self) -> usize {
         self.stride
     }
 
-    /// How many bytes at the front of `data` can be passed: no old text begins there. Whole
-    /// strides; the last few bytes are never passed.
+    /// Number of bytes at the start of `data` that can be skipped, because no old text begins
+    /// there: whole strides, never the last few bytes.
     pub(super) fn skip(&self, data: &[u8]) -> usize {
         let mut at = 0;
         while let Some(block) = data.get(at + self.stride - 1..at + self.stride + 7) {
@@ -64,7 +64,7 @@ impl Filter {
         at
     }
 
-    /// The word and its two bits for a block.
+    /// The index of the word, and the two bits, of a block.
     #[inline(always)]
     fn slot(&self, block: u64) -> (usize, u64) {
         let hash = hash(block & self.mask);
@@ -72,13 +72,13 @@ impl Filter {
     }
 }
 
-/// Multiplying spreads the blocks (Knuth, 6.4); the high bits are the well mixed ones.
+/// Multiplicative hashing (Knuth, 6.4); the high bits are well mixed.
 #[inline(always)]
 pub(super) fn hash(block: u64) -> u64 {
     block.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// The first eight bytes as a number, the first one lowest; zeros where there are fewer.
+/// The first eight bytes as a little-endian number, padded with zeros.
 #[inline(always)]
 pub(super) fn load(bytes: &[u8]) -> u64 {
     match bytes.first_chunk() {

@@ -1,16 +1,16 @@
 //! Rewriting content: every old text in it becomes the new one.
 //!
 //! A build that changes one file changes its fingerprint, and with it every file that names it.
-//! Both sides know the pairs of old and new fingerprints, so most of those files need not travel.
+//! Both sides know the pairs of old and new fingerprints, so most of those files need not be sent.
 //!
-//! The rule, which both sides must follow to the byte: going from left to right, at each position
-//! the longest old text that begins there is replaced by its new text, and going on after it; where
-//! none begins, one byte is copied. Nothing is looked for in what was written.
+//! The rule, which both sides must follow to the byte: from left to right, at each position the
+//! longest old text that begins there is replaced by its new text, and the search continues after
+//! it; if none begins there, one byte is copied. The output is not searched again.
 //!
-//! How it is found fast: content is passed in strides. Of every stride only one block of a few
-//! bytes is looked up in a bitmap of the blocks near the front of old texts, as Wu and Manber do
-//! ("A fast algorithm for multi-pattern searching", TR 94-17, University of Arizona, 1994), though
-//! with a bit instead of a shift per block: strides that do not depend on each other keep a
+//! Old texts are found fast because content is skipped in strides. Of each stride only one block of
+//! a few bytes is looked up in a bitmap of the blocks near the start of old texts, as Wu and Manber
+//! do ("A fast algorithm for multi-pattern searching", TR 94-17, University of Arizona, 1994),
+//! though with a bit instead of a shift per block: strides that do not depend on each other keep a
 //! processor busier than long ones. Where the bitmap hits, each position of the stride is looked up
 //! exactly, by binary search among the old texts whose first bytes have the same hash. So work per
 //! byte is bounded, whatever the pairs and the content.
@@ -21,10 +21,10 @@ mod texts;
 use filter::Filter;
 use texts::{Found, Texts};
 
-/// How long an old or new text may be, in bytes. Shorter ones would be found by chance.
+/// Allowed lengths of old and new texts, in bytes. Shorter ones would be found by chance.
 pub const TEXT_BYTES: std::ops::RangeInclusive<usize> = 6..=128;
 
-/// Most pairs, repeats counted.
+/// Most pairs, including repetitions.
 pub const PAIRS: usize = 65_536;
 
 /// Most bytes of all old and new texts together (4 MiB: 65,536 pairs of 32 hexadecimal digits
@@ -45,29 +45,29 @@ pub enum RewriteError {
     /// More than [`ALL_TEXT_BYTES`] in all.
     #[error("More than {ALL_TEXT_BYTES} bytes of texts to rewrite")]
     TooLarge,
-    /// The same old text is to become two different ones.
+    /// An old text has two different new texts.
     #[error("The same text is to be rewritten in two ways")]
     Contradiction,
 }
 
-/// Pairs of texts, ready to be searched for. Built once, shared by all files.
+/// Pairs of texts, indexed for searching. Built once, shared by all files.
 #[derive(Debug)]
 pub struct Rewriter {
     texts: Texts,
     filter: Filter,
 }
 
-/// One content on its way through a [`Rewriter`].
+/// A content that is being rewritten by a [`Rewriter`].
 #[derive(Debug)]
 pub struct Rewriting<'r> {
     rewriter: &'r Rewriter,
-    /// What came last and may be the front of a longer old text: less than the longest.
+    /// The last bytes, which may be the start of an old text: fewer than the longest has.
     pending: Vec<u8>,
     replaced: u64,
 }
 
 impl Rewriter {
-    /// Takes pairs of old and new texts. The same pair may come again.
+    /// A rewriter of these pairs of old and new texts. Pairs may be repeated.
     pub fn new<'p>(
         pairs: impl IntoIterator<Item = (&'p [u8], &'p [u8])>,
     ) -> Result<Rewriter, RewriteError> {
@@ -76,20 +76,20 @@ impl Rewriter {
         Ok(Rewriter { texts, filter })
     }
 
-    /// Begins a content that comes in pieces.
+    /// Starts a content that comes in pieces.
     pub fn start(&self) -> Rewriting<'_> {
         Rewriting { rewriter: self, pending: Vec::new(), replaced: 0 }
     }
 
-    /// Rewrites a content that is there whole.
+    /// Rewrites a whole content.
     pub fn rewrite(&self, content: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(content.len());
         self.scan(content, content.len(), &mut out);
         out
     }
 
-    /// Rewrites `data` up to `end`, or beyond it if an old text lies across it. Gives how far it
-    /// came and how many texts it replaced.
+    /// Rewrites `data` up to `end`, or beyond if an old text extends across it. Returns where it
+    /// stopped, and the number of replaced texts.
     fn scan(&self, data: &[u8], end: usize, out: &mut Vec<u8>) -> (usize, u64) {
         let (mut at, mut copied, mut replaced) = (0, 0, 0);
         while let Some((start, found)) = self.find(data, at, end) {
@@ -104,7 +104,7 @@ impl Rewriter {
         (at, replaced)
     }
 
-    /// The first old text that begins in `data` from `at` on and before `end`.
+    /// The first old text that begins in `data` at `at` or later, before `end`.
     fn find(&self, data: &[u8], mut at: usize, end: usize) -> Option<(usize, Found<'_>)> {
         while at < end {
             at += self.filter.skip(&data[at..]);
@@ -121,9 +121,9 @@ impl Rewriter {
 }
 
 impl Rewriting<'_> {
-    /// Takes the next piece of the content, of any size, and appends to `out` what is certain: all
-    /// but less than the longest old text. Texts can grow from 6 bytes to 128, so at most 22 times
-    /// of what came is written.
+    /// Rewrites the next piece of the content, of any size, and appends to `out` all that is
+    /// decided: less than the longest old text stays pending. Texts can grow from 6 bytes to 128,
+    /// so the output is at most 22 times the input.
     pub fn feed(&mut self, mut piece: &[u8], out: &mut Vec<u8>) {
         if !self.pending.is_empty() {
             let Some(taken) = self.feed_pending(piece, out) else { return };
@@ -135,8 +135,8 @@ impl Rewriting<'_> {
         self.replaced += replaced;
     }
 
-    /// Joins what is pending with the front of `piece`. Gives how much of `piece` is done with once
-    /// nothing is pending any more; `None` if all of `piece` is pending now.
+    /// Joins the pending bytes with the start of `piece`. Returns how much of `piece` is consumed
+    /// once nothing is pending any more; `None` if all of `piece` is pending now.
     fn feed_pending(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         let before = self.pending.len();
         let joined = piece.len().min(self.rewriter.texts.longest() - 1);
@@ -152,12 +152,12 @@ impl Rewriting<'_> {
         Some(at - before)
     }
 
-    /// Of `length` bytes, how many positions see enough after them to be decided.
+    /// Of `length` bytes, the number of positions that can be decided without further bytes.
     fn certain(&self, length: usize) -> usize {
         length.saturating_sub(self.rewriter.texts.longest() - 1)
     }
 
-    /// Ends the content; gives how many texts were replaced in it.
+    /// Ends the content; returns the number of replaced texts.
     pub fn finish(self, out: &mut Vec<u8>) -> u64 {
         let (_, replaced) = self.rewriter.scan(&self.pending, self.pending.len(), out);
         self.replaced + replaced
@@ -175,7 +175,7 @@ mod tests {
         Rewriter::new(pairs.iter().map(|(old, new)| (&old[..], &new[..]))).unwrap()
     }
 
-    /// The rule, word for word.
+    /// The rule, implemented literally.
     fn by_the_rule(pairs: &[(Vec<u8>, Vec<u8>)], content: &[u8]) -> (Vec<u8>, u64) {
         let (mut out, mut at, mut replaced) = (Vec::new(), 0, 0);
         while at < content.len() {
@@ -210,7 +210,8 @@ mod tests {
         (out, replaced)
     }
 
-    /// Pairs over an alphabet of two letters, so that texts begin, end and lie in each other.
+    /// Pairs over an alphabet of two letters, so that texts are prefixes, suffixes and parts of
+    /// each other.
     fn pairs(
         bytes: std::ops::RangeInclusive<usize>,
     ) -> impl Strategy<Value = Vec<(Vec<u8>, Vec<u8>)>> {
@@ -219,7 +220,7 @@ mod tests {
         prop::collection::btree_map(old, new, 0..40).prop_map(|pairs| pairs.into_iter().collect())
     }
 
-    /// Content made of old texts, parts of them, and letters between.
+    /// Content of old texts, parts of them, and letters between.
     fn content(pairs: &[(Vec<u8>, Vec<u8>)]) -> BoxedStrategy<Vec<u8>> {
         let letters = prop::collection::vec(select(&b"abc"[..]), 0..40);
         if pairs.is_empty() {
@@ -234,7 +235,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_rule_holds_in_pieces_of_any_size(
+        fn pieces_of_any_size_are_rewritten_by_the_rule(
             (pairs, content) in prop_oneof![pairs(6..=9), pairs(6..=128), pairs(16..=40), pairs(100..=128)]
                 .prop_flat_map(|pairs| { let content = content(&pairs); (Just(pairs), content) }),
             sizes in prop::collection::vec(1..300_usize, 1..5),
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_rewrite_copies() {
+    fn content_without_old_texts_is_copied() {
         let rewriter = rewriter(&[]);
         let content: Vec<u8> = (0..10_000_u32).map(|i| (i * i / 7) as u8).collect();
         assert_eq!(rewriter.rewrite(&content), content);
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_user_reads_of_refused_pairs() {
+    fn refused_pairs_have_readable_errors() {
         let rows = [
             (RewriteError::TextBytes(5), "Text to rewrite of 5 bytes, 6 to 128 are allowed"),
             (RewriteError::TooMany, "More than 65536 texts to rewrite"),
@@ -327,10 +328,10 @@ mod tests {
         }
     }
 
-    /// Texts that all begin alike and content that begins like all of them: a list walked at every
+    /// Texts with a common prefix, and content with the same one: searching a list at every
     /// position would take minutes.
     #[test]
-    fn hostile_pairs_do_not_make_it_quadratic() {
+    fn hostile_pairs_do_not_take_quadratic_time() {
         let same_front = |i: usize| {
             let mut old = vec![b'a'; 128];
             old[80 + i % 40] = b'b' + (i / 40 % 24) as u8;
@@ -347,10 +348,10 @@ mod tests {
         }
     }
 
-    /// Of alternatives a regular expression takes the first that fits; sorted by length that is the
+    /// A regular expression takes the first alternative that matches; sorted by length that is the
     /// longest.
     #[test]
-    fn a_regular_expression_does_the_same() {
+    fn a_regular_expression_gives_the_same_result() {
         let mut random = 88_172_645_463_325_252_u64;
         let mut next = |bound: usize| {
             random ^= random << 13;

@@ -1,4 +1,4 @@
-//! The pairs, stored so that the longest old text at the front of some bytes is found quickly.
+//! The pairs, stored so that the longest old text that some bytes begin with is found quickly.
 
 use std::cmp::Ordering;
 
@@ -11,17 +11,17 @@ type TextPair<'p> = (&'p [u8], &'p [u8]);
 /// No pair.
 const NONE: u32 = u32::MAX;
 
-/// The pairs, in buckets by a hash of the first bytes of the old text, and by old text in a bucket.
+/// The pairs, in buckets by a hash of the first bytes of the old text, sorted within a bucket.
 #[derive(Debug)]
 pub(super) struct Texts {
-    /// Each old text, followed by its new one.
+    /// Each old text, followed by its new text.
     bytes: Vec<u8>,
     pairs: Vec<Pair>,
-    /// Where each bucket of `pairs` starts; one more at the end.
+    /// The start of each bucket in `pairs`, and the end of the last.
     starts: Vec<u32>,
-    /// How far a hash is shifted right to be the number of a bucket.
+    /// The right shift that turns a hash into the number of a bucket.
     shift: u32,
-    /// Which of eight bytes are hashed: those that every old text has.
+    /// The mask of the bytes that are hashed, of eight: those that every old text has.
     mask: u64,
     shortest: usize,
     longest: usize,
@@ -52,7 +52,7 @@ impl Texts {
         let olds = || given.iter().map(|(old, _)| old.len());
         let shortest = olds().min().unwrap_or(*TEXT_BYTES.start());
         let longest = olds().max().unwrap_or(*TEXT_BYTES.start());
-        // Two to four buckets for a pair.
+        // Two to four buckets per pair.
         let buckets_log = (given.len().max(1) * 2).next_power_of_two().ilog2();
         let mut texts = Texts {
             bytes: Vec::new(),
@@ -68,7 +68,7 @@ impl Texts {
     }
 
     fn fill(&mut self, mut given: Vec<TextPair<'_>>) {
-        // Stable: in a bucket they stay in order of the old texts.
+        // Stable, so that a bucket stays sorted by old text.
         given.sort_by_key(|(old, _)| self.bucket(old));
         for bucket in 0..1 << (64 - self.shift) {
             self.starts.push(self.pairs.len() as u32);
@@ -90,7 +90,7 @@ impl Texts {
     }
 
     /// The longest old text so far that `old` begins with. They come in order, so it is the last
-    /// one or one that the last one begins with.
+    /// one, or one that the last one begins with.
     fn shorter(&self, old: &[u8]) -> u32 {
         let mut at = (self.pairs.len() as u32).wrapping_sub(1);
         while at != NONE && !old.starts_with(self.old(at)) {
@@ -138,9 +138,9 @@ impl Texts {
         if first == last { None } else { self.search(first, last, data) }
     }
 
-    /// Whatever `data` begins with is not after it in order, and what lies between the two begins
-    /// with it as well. So the last text that is not after `data` is the longest one or begins with
-    /// it.
+    /// A text that `data` begins with is not after `data` in order, and all texts between the two
+    /// begin with it as well. So the last text that is not after `data` is the longest one, or
+    /// begins with it.
     fn search(&self, first: u32, last: u32, data: &[u8]) -> Option<Found<'_>> {
         let bucket = &self.pairs[first as usize..last as usize];
         let old = |pair: &Pair| &self.bytes[pair.at as usize..][..usize::from(pair.old_bytes)];

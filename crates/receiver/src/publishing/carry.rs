@@ -30,8 +30,8 @@ impl Publisher<'_, '_> {
     /// Moves an entry between `path` and `name` in its staging area.
     pub(super) fn carry(&mut self, way: Way, name: &str, path: &RelPath) -> io::Result<()> {
         match self.rename(way, name, path) {
-            // A surprise: renames into every directory were tried, but not into those that the plan
-            // makes (mergerfs puts them anywhere).
+            // The proof can't see this: it tried renames into every directory, but not into those
+            // that the plan creates (mergerfs puts them anywhere).
             Err(error) if Errno::from_io_error(&error) == Some(Errno::XDEV) => {
                 self.copy_over(way, name, path)
             }

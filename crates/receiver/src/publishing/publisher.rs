@@ -303,7 +303,7 @@ impl<'a, 'w> Publisher<'a, 'w> {
         }
     }
 
-    /// Only its owner can set a directory's permission bits, and they decide about no content: so
+    /// Only the owner can set a directory's permission bits, and no content depends on them:
     /// another user's directory keeps its own, with a notice.
     fn set_dir_mode(&mut self, path: &RelPath, mode: u32) -> io::Result<()> {
         match self.tree.touch(path, mode, None) {

@@ -37,7 +37,8 @@ impl Publisher<'_, '_> {
         })
     }
 
-    /// Replaces what is no directory: the path has its old content or its new one at any moment.
+    /// Replaces an entry that is not a directory: the path has its old content or its new one at
+    /// any moment.
     fn replace(&mut self, index: ActionIndex, name: &str, path: &RelPath) -> io::Result<()> {
         match self.exchange(name, path) {
             Err(Errno::NOENT) => self.carry(Way::In, name, path),
@@ -64,7 +65,7 @@ impl Publisher<'_, '_> {
         renameat_with(area, name, parent, path.file_name(), RenameFlags::EXCHANGE)
     }
 
-    /// Keeps what is at `path` where the file system has no exchange: by a second name, or a copy.
+    /// Keeps what is at `path` if the file system has no exchange: as a hard link or a copy.
     fn keep(&mut self, index: ActionIndex, path: &RelPath) -> io::Result<()> {
         let old = self.old_name(index);
         let area = self.areas.of(self.tree, path)?;
@@ -95,7 +96,7 @@ impl Publisher<'_, '_> {
         self.or_stays(path, taken)
     }
 
-    /// Deletes what is at `path`, for good.
+    /// Deletes what is at `path` permanently.
     pub(super) fn remove(&mut self, path: &RelPath) -> io::Result<()> {
         let removed = self.change(path, |this| {
             let Some(kind) = this.kind(path)? else { return Ok(()) };

@@ -1,7 +1,7 @@
 //! Takes a publishing back that has failed: undoes every step, the last one first.
 //!
-//! Nothing is remembered of each step: how far each pass came, the plan and what lies in the
-//! staging areas tell what was done.
+//! No log of steps is kept: the progress of each pass, the plan and the content of the staging
+//! areas show what was done.
 
 use std::io;
 

@@ -11,7 +11,7 @@ use crate::survey::walk::Survey;
 
 /// The next request of the sender.
 pub enum Request {
-    /// An answer.
+    /// To answer this question and those after it.
     Query(Question),
     /// To push a plan that begins with this action.
     Plan(Option<WireAction>),

@@ -82,18 +82,18 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// A history that was put in the old one's place.
+/// A history that replaced the old one.
 #[derive(Debug)]
 pub struct PublishedHistory(OldHistory);
 
-/// What became of the old history.
+/// Where the old history is.
 #[derive(Debug)]
 enum OldHistory {
     /// It is in the staging area.
     Kept,
     /// There was none.
     Absent,
-    /// The file system has neither exchange nor second names.
+    /// It is lost: the file system has neither exchange nor hard links.
     Lost,
 }
 
@@ -153,7 +153,7 @@ impl HistoryWriter {
         Ok(true)
     }
 
-    /// Makes it durable and puts it in the old one's place.
+    /// Makes it durable and replaces the old one.
     pub fn publish(self, work: &WorkDir) -> io::Result<PublishedHistory> {
         assetsync_tree::sync(&self.file)?;
         let (dir, stage) = (work.dir(), work.stage());

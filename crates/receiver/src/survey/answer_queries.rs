@@ -81,8 +81,8 @@ pub struct QueryFiles<'t> {
     pub spool_dir: &'t Path,
 }
 
-/// All questions are read before the first is answered, so that the two sides never both write and
-/// wait. Aliases are looked up while reading, so that their paths need not be kept.
+/// All questions are read before the first is answered, so that the two sides can't deadlock by
+/// both writing. Aliases are looked up while reading, so that their paths need not be kept.
 fn read_queries(
     first: Question,
     count: u32,

@@ -22,7 +22,8 @@ use crate::work::sharing::{create_file, replace};
 
 const MAGIC: &[u8; 16] = b"assetsync-index3";
 
-/// The format before, whose entries are the same but for what a file system keeps instead.
+/// The magic of the previous format. Its entries lack the attributes that a file system keeps
+/// instead of the requested ones.
 const OLD_MAGIC: &[u8; 16] = b"assetsync-index2";
 const NEW_NAME: &str = "index.new";
 const STATE_BYTES: u64 = 16;
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_keeps_what_was_asked_for_and_what_the_file_system_made_of_it() {
+    fn an_index_keeps_the_requested_attributes_and_the_actual_ones() {
         let dir = tempfile::tempdir().unwrap();
         let work = File::open(dir.path()).unwrap();
         let mut entries = index_entries();

@@ -78,13 +78,13 @@ impl Location<'_> {
 /// A locked work directory: no other push can use it until this value is dropped.
 #[derive(Debug)]
 pub struct WorkDir {
-    /// What is beside or in the destination; it has the lock.
+    /// The directory beside or in the destination, which has the lock.
     outer: OwnedFd,
-    /// What has everything else: the same, unless it is hidden in that.
+    /// The directory with everything else: the same one, or a hidden one in it.
     dir: OwnedFd,
     stage: OwnedFd,
     path: PathBuf,
-    /// Ends the names of what belongs to one user.
+    /// Suffix of the names of what belongs to one user.
     suffix: String,
     /// The owner of the staging area, if this user is root and it is another.
     owner: Option<fs::Stat>,
@@ -151,7 +151,7 @@ impl WorkDir {
         Ok(())
     }
 
-    /// What the user has to know of it.
+    /// What the user has to know about it.
     pub fn warning(&self) -> Option<&'static str> {
         self.lock.lease.as_ref().map(|_| NO_LOCKS)
     }

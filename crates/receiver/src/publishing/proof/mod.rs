@@ -138,8 +138,8 @@ impl<'a, 'w> Proof<'a, 'w> {
         self.refused.push(Refusal { path, mount: mount_path(reach), reason });
     }
 
-    /// Checks a file or directory whose permission bits or time are set. That bits of another
-    /// user's directory can't be set stops no push.
+    /// Checks a file or directory whose permission bits or time are set. A push is not
+    /// refused because the bits of another user's directory can't be set.
     fn in_place(&mut self, path: &RelPath, is_dir: bool) -> io::Result<()> {
         let parent = match self.tree.parent(path) {
             Ok(parent) => parent,

@@ -1,4 +1,4 @@
-//! Why a path can't be published, and the way out.
+//! Why a path can't be published, and what to do.
 
 use std::fmt;
 use std::io;
