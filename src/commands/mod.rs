@@ -3,7 +3,6 @@
 mod bench;
 mod completions;
 mod config;
-mod engine;
 mod init;
 mod man;
 mod project;

@@ -1,13 +1,14 @@
 //! `assetsync deploy`, `rollback`, `status`, `prune` and `push STAGE`.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use assetsync_deploy::{
     Cancel, Deployment, Engine, Outcome, RollbackTo, Rollout, RolloutError, RolloutSelection,
 };
+use assetsync_sync::Store;
 
-use super::engine::open_store;
 use super::project::Project;
 use crate::cli::args::PushArguments;
 use crate::cli::cache::CacheArguments;
@@ -216,4 +217,17 @@ impl PreparedRollout {
             monitor: RolloutMonitor::on(&self.console),
         }
     }
+}
+
+/// Opens the store. Without one a push only sends more bytes, so a failure is a warning. A dry run
+/// creates none.
+fn open_store(path: &Path, dry_run: bool, console: &Console) -> Option<Store> {
+    let opened = match dry_run {
+        true => Store::open_existing(path),
+        false => Store::open(path).map(Some),
+    };
+    opened.unwrap_or_else(|error| {
+        console.warn(&error.to_string());
+        None
+    })
 }

@@ -61,5 +61,5 @@ pub use run_as::{InvalidUser, RunAs};
 pub use ssh_options::{AddressFamily, NoPrompt, Prompt, SshOptions, TransportKind};
 pub use ssh2_session::ResponseTimes;
 pub use target::{RemoteTarget, Target};
-pub use timeout_io::{TimedReader, TimedWriter};
+pub use timeout_io::{Reading, Timed, TimedReader, TimedWriter, Writing};
 pub use transport_choice::{Choice, Facts, choose};

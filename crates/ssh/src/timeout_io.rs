@@ -1,31 +1,41 @@
 //! Readers and writers that time out when the other side stays idle.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-/// Reads a descriptor; a wait longer than the idle limit is [`ErrorKind::TimedOut`].
+/// A descriptor to read from or to write to; a wait longer than the idle limit is
+/// [`ErrorKind::TimedOut`].
 #[derive(Debug)]
-pub struct TimedReader {
+pub struct Timed<D> {
     fd: OwnedFd,
     idle: Duration,
+    direction: PhantomData<D>,
 }
 
-/// Writes a descriptor; a wait longer than the idle limit is [`ErrorKind::TimedOut`].
+/// The direction of a [`TimedReader`].
 #[derive(Debug)]
-pub struct TimedWriter {
-    fd: OwnedFd,
-    idle: Duration,
-}
+pub enum Reading {}
 
-impl TimedReader {
+/// The direction of a [`TimedWriter`].
+#[derive(Debug)]
+pub enum Writing {}
+
+/// Reads a descriptor with an idle limit.
+pub type TimedReader = Timed<Reading>;
+
+/// Writes a descriptor with an idle limit.
+pub type TimedWriter = Timed<Writing>;
+
+impl<D> Timed<D> {
     /// Takes a pollable descriptor and makes it non-blocking.
     pub fn new(fd: OwnedFd, idle: Duration) -> io::Result<Self> {
         set_nonblocking(fd.as_fd())?;
-        Ok(Self { fd, idle })
+        Ok(Self { fd, idle, direction: PhantomData })
     }
 
     /// Changes the idle limit.
@@ -35,30 +45,10 @@ impl TimedReader {
 
     /// Whether the other side has closed its end.
     pub fn is_hung_up(&self) -> io::Result<bool> {
-        is_hung_up(self.fd.as_fd())
-    }
-
-    /// Returns the descriptor, still non-blocking.
-    pub fn into_inner(self) -> OwnedFd {
-        self.fd
-    }
-}
-
-impl TimedWriter {
-    /// Takes a pollable descriptor and makes it non-blocking.
-    pub fn new(fd: OwnedFd, idle: Duration) -> io::Result<Self> {
-        set_nonblocking(fd.as_fd())?;
-        Ok(Self { fd, idle })
-    }
-
-    /// Changes the idle limit.
-    pub fn set_idle(&mut self, idle: Duration) {
-        self.idle = idle;
-    }
-
-    /// Whether the other side has closed its end.
-    pub fn is_hung_up(&self) -> io::Result<bool> {
-        is_hung_up(self.fd.as_fd())
+        // `poll` reports a closed peer even if no event is requested.
+        let mut fds = [PollFd::from_borrowed_fd(self.fd.as_fd(), PollFlags::empty())];
+        wait(&mut fds, Some(Duration::ZERO))?;
+        Ok(fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR))
     }
 
     /// Returns the descriptor, still non-blocking.
@@ -85,13 +75,7 @@ impl Write for TimedWriter {
     }
 }
 
-impl AsFd for TimedReader {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
-
-impl AsFd for TimedWriter {
+impl<D> AsFd for Timed<D> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
@@ -115,13 +99,6 @@ fn retry(
             done => return done,
         }
     }
-}
-
-fn is_hung_up(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    // `poll` reports a closed peer even if no event is requested.
-    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
-    wait(&mut fds, Some(Duration::ZERO))?;
-    Ok(fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR))
 }
 
 /// Polls until an event or the end of `limit`; false means the limit passed.
