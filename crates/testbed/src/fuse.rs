@@ -12,6 +12,9 @@ use crate::error::{ErrorContext, Result};
 /// Debian's own Python, for which the package is.
 const PYTHON: &str = "/usr/bin/python3";
 
+/// The class that all file systems derive from.
+const MIRROR: &str = include_str!("mirror.py");
+
 /// A directory that a program shows in its own way at another place. Unmounted when dropped.
 #[derive(Debug)]
 pub(crate) struct Fuse {
@@ -20,14 +23,14 @@ pub(crate) struct Fuse {
 }
 
 impl Fuse {
-    /// Runs a program with the two directories, both empty, and `options`.
+    /// Runs a program, which may use `MIRROR`, with the two directories, both empty, and `options`.
     pub(crate) fn mount(program: &str, options: &[&str]) -> Result<Fuse> {
         let dir = TempDir::new().doing("make", "a directory")?;
         for name in ["stored", "mounted"] {
             std::fs::create_dir(dir.path().join(name)).doing("make", name)?;
         }
         let script = dir.path().join("program.py");
-        std::fs::write(&script, program).doing("write", &script)?;
+        std::fs::write(&script, [MIRROR, program].join("\n")).doing("write", &script)?;
         let mut command = Command::new(PYTHON);
         command.arg(script).args(["stored", "mounted"].map(|name| dir.path().join(name)));
         command.args(options).stdin(Stdio::null()).stdout(Stdio::null());

@@ -1,14 +1,4 @@
-"""A FUSE file system over a directory, with the limits that are named. limited.py ROOT MOUNTPOINT LIMIT..."""
-import errno
-import os
-import stat
-import sys
-
-try:
-    from fusepy import FUSE, FuseOSError, Operations
-except ImportError:
-    from fuse import FUSE, FuseOSError, Operations
-
+# A mirror with the limits that are named. PROGRAM ROOT MOUNTPOINT LIMIT...
 LIMITS = set(sys.argv[3:])
 SECOND = 10**9
 LABEL = "security.selinux"
@@ -26,50 +16,20 @@ def kept(nanoseconds):
     return nanoseconds // grain * grain
 
 
-class Limited(Operations):
-    use_ns = True
-
-    def __init__(self, root):
-        self.root = root
-
-    def __call__(self, operation, *arguments):
-        try:
-            return super().__call__(operation, *arguments)
-        except FuseOSError:
-            raise
-        except OSError as error:
-            raise FuseOSError(error.errno)
-
-    def at(self, path):
-        return self.root + path
-
+class Limited(Mirror):
     def getattr(self, path, fh=None):
-        told = os.lstat(self.at(path))
-        names = ("st_gid", "st_ino", "st_mode", "st_nlink", "st_size", "st_uid")
-        found = {name: getattr(told, name) for name in names}
+        found = super().getattr(path)
         if LIMITS & {"ModesRefused", "ModesIgnored"}:
-            found["st_mode"] = stat.S_IFMT(told.st_mode) | 0o777
-        return found | {f"st_{t}": kept(getattr(told, f"st_{t}_ns")) for t in ("atime", "ctime", "mtime")}
-
-    def readdir(self, path, fh):
-        return [".", "..", *os.listdir(self.at(path))]
-
-    def readlink(self, path):
-        return os.readlink(self.at(path))
+            found["st_mode"] = stat.S_IFMT(found["st_mode"]) | 0o777
+        return found | {name: kept(found[name]) for name in ("st_atime", "st_ctime", "st_mtime")}
 
     def symlink(self, path, target):
-        os.symlink(target, self.at(path))
+        super().symlink(path, target)
         self.label(path)
 
     def mkdir(self, path, mode):
-        os.mkdir(self.at(path), mode)
+        super().mkdir(path, mode)
         self.label(path)
-
-    def rmdir(self, path):
-        os.rmdir(self.at(path))
-
-    def unlink(self, path):
-        os.unlink(self.at(path))
 
     def rename(self, old, new):
         if os.path.lexists(self.at(new)):
@@ -79,17 +39,11 @@ class Limited(Operations):
     def chmod(self, path, mode):
         refuse("ModesRefused", errno.EPERM)
         if "ModesIgnored" not in LIMITS:
-            os.chmod(self.at(path), mode)
-
-    def chown(self, path, uid, gid):
-        os.chown(self.at(path), uid, gid, follow_symlinks=False)
+            super().chmod(path, mode)
 
     def utimens(self, path, times=None):
         refuse("TimesRefused", errno.EPERM)
         os.utime(self.at(path), ns=times, follow_symlinks=False)
-
-    def open(self, path, flags):
-        return os.open(self.at(path), flags)
 
     def create(self, path, mode, fi=None):
         made = os.open(self.at(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
@@ -97,7 +51,7 @@ class Limited(Operations):
         return made
 
     def label(self, path):
-        """Gives what was made the type of its directory's label; the user is that of whoever made it."""
+        """Gives a new entry the type of its directory's label; the user is that of its creator."""
         directory = os.path.dirname(self.at(path))
         if "Labels" in LIMITS and LABEL in os.listxattr(directory):
             parts = os.getxattr(directory, LABEL).split(b":")
@@ -113,18 +67,6 @@ class Limited(Operations):
             raise FuseOSError(errno.ENOTSUP)
         os.setxattr(self.at(path), name, value, follow_symlinks=False)
 
-    def read(self, path, size, offset, fh):
-        return os.pread(fh, size, offset)
-
-    def write(self, path, data, offset, fh):
-        return os.pwrite(fh, data, offset)
-
-    def truncate(self, path, length, fh=None):
-        os.truncate(self.at(path), length)
-
-    def release(self, path, fh):
-        os.close(fh)
-
     def fsync(self, path, datasync, fh):
         refuse("NoFileSync", errno.EINVAL)
 
@@ -132,9 +74,7 @@ class Limited(Operations):
         refuse("NoDirectorySync", errno.EINVAL)
 
     def statfs(self, path):
-        found = os.statvfs(self.root)
-        names = ("f_bavail", "f_bfree", "f_blocks", "f_bsize", "f_favail", "f_ffree", "f_files", "f_frsize", "f_namemax")
-        return {} if "NoStatistics" in LIMITS else {name: getattr(found, name) for name in names}
+        return {} if "NoStatistics" in LIMITS else super().statfs(path)
 
 
-FUSE(Limited(os.path.realpath(sys.argv[1])), sys.argv[2], foreground=True, nothreads=True, use_ino=True)
+serve(Limited(os.path.realpath(sys.argv[1])), use_ino=True)
