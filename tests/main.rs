@@ -31,6 +31,7 @@ mod publish_order;
 mod rails;
 mod referee;
 mod rsync_options;
+mod same_directory;
 mod sftp;
 mod sharing;
 mod store;

@@ -154,6 +154,7 @@ impl Host {
             checksum: how.checksum,
             store: (!how.forgetful).then_some(&self.store),
             group: None,
+            run: None,
         };
         let mut target = Route::ALIAS.as_bytes().to_vec();
         target.push(b':');

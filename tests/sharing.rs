@@ -126,6 +126,7 @@ impl Fleet {
             checksum: false,
             store: None,
             group: Some(&self.sharing),
+            run: None,
         };
         fs::create_dir_all(self.destination(number).parent().unwrap()).or_fail();
         let target = format!("host:{}", text(&self.destination(number)));

@@ -144,7 +144,6 @@ impl Interaction for Terminal<'_> {
     }
 
     fn finished(&self, pushed: &Pushed) {
-        let Pushed { destination, result } = pushed;
-        self.reporter.result(destination, self.source, result);
+        self.reporter.result(pushed, self.source, &self.options.destinations);
     }
 }

@@ -1,10 +1,11 @@
 //! The results of a push: printed as text or JSON, and as an exit code.
 
-use assetsync_sync::{Destination, Foreign, PushError, Refusal, Report, Source};
+use assetsync_sync::{Destination, Foreign, PushError, Pushed, Refusal, Report, Source};
 
 use super::change_format::ChangeFormat;
 use super::console::Console;
 use super::log_file::LogFile;
+use super::push_json_schema::Done;
 use super::{push_json, summary};
 use crate::cli::args::OutputArguments;
 use crate::cli::push_paths::push_command;
@@ -39,16 +40,16 @@ impl<'a> Reporter<'a> {
     }
 
     /// Reports the result for one destination.
-    pub fn result(
-        &self,
-        destination: &Destination,
-        source: &Source,
-        result: &Result<Report, PushError>,
-    ) {
+    pub fn result(&self, pushed: &Pushed, source: &Source, destinations: &[Destination]) {
+        let Pushed { destination, result } = pushed;
         let label = &destination.label;
         match result {
             Ok(report) => {
-                self.success(destination, source, report);
+                let same_as = report.same_as.and_then(|at| destinations.get(at));
+                match same_as {
+                    Some(other) => self.same_directory(label, &other.label, report),
+                    None => self.success(destination, source, report),
+                }
                 if let Some(refusal) = &report.refused {
                     let mut error = refused(&refusal.clone().into(), label, source);
                     error.message.insert_str(0, "a push would be refused: ");
@@ -64,10 +65,14 @@ impl<'a> Reporter<'a> {
         let summary = summary::summary(destination, report, self.dry_run);
         self.log(label, report, &summary);
         if output.json {
-            return match report.refused {
-                Some(_) => push_json::plan(self.console, label, report),
-                None => push_json::done(self.console, label, report, self.dry_run),
-            };
+            if self.dry_run || report.refused.is_some() {
+                push_json::plan(self.console, label, report);
+            }
+            if report.refused.is_none() {
+                let done = Done::success(report, self.dry_run);
+                push_json::done(self.console, label, done);
+            }
+            return;
         }
         if output.quiet {
             return;
@@ -84,6 +89,19 @@ impl<'a> Reporter<'a> {
             text.push_str(&summary::stats(report, source));
         }
         self.console.print_stdout(&text);
+    }
+
+    /// Reports the success of the push to another destination that is the same directory.
+    fn same_directory(&self, label: &str, other: &str, report: &Report) {
+        let text = summary::same_directory(label, other);
+        self.log(label, report, &text);
+        let output = self.console.output;
+        if output.json {
+            let done = Done::success(report, self.dry_run);
+            push_json::done(self.console, label, Done { same_as: Some(other), ..done });
+        } else if !output.quiet {
+            self.console.print_stdout(&format!("{text}\n"));
+        }
     }
 
     /// Reports the failure of one destination.

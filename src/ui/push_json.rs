@@ -11,12 +11,9 @@ use super::push_json_schema::{Body, Done, Line, PlannedAction};
 /// Minimum time between two `progress` lines of one destination.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
-/// Prints the `done` line of a success, in a dry run after its plan.
-pub fn done(console: &Console, destination: &str, report: &Report, dry_run: bool) {
-    if dry_run {
-        plan(console, destination, report);
-    }
-    print(console, destination, Body::Done(Done::success(report, dry_run)));
+/// Prints the `done` line of a success.
+pub fn done(console: &Console, destination: &str, done: Done<'_>) {
+    print(console, destination, Body::Done(done));
 }
 
 /// Prints a line for each action of a plan.

@@ -149,6 +149,10 @@ pub struct Done<'a> {
     pub encodings: u32,
     /// Files that arrived damaged and were sent again.
     pub retried: u64,
+    /// Another destination that is the same directory, and to which the push went; omitted
+    /// otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<&'a str>,
     /// Files and bytes of content by recipe.
     pub recipes: BTreeMap<&'a str, Sum>,
     /// The error; omitted after success.
@@ -224,6 +228,7 @@ impl<'a> Done<'a> {
             round_trips: report.round_trips,
             encodings: report.encodings,
             retried: report.retried,
+            same_as: None,
             recipes: report.recipes.iter().map(|(name, count)| (*name, count.into())).collect(),
             error: None,
         }

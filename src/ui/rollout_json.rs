@@ -28,6 +28,8 @@ enum Line<'a> {
     Ran { host: Option<&'a str>, command: &'a str, seconds: f64 },
     /// A target has all files staged; what it serves is unchanged.
     Staged { destination: &'a str, files_sent: u64, bytes_sent: u64 },
+    /// A target is the same directory as another one, where it is staged and published.
+    SameDirectory { destination: &'a str, same_as: &'a str },
     /// Old files were deleted.
     Pruned { destination: &'a str, paths: u64, bytes: u64 },
     /// A target or a host failed.
@@ -106,6 +108,9 @@ impl Monitor for JsonLines {
                 files_sent: report.files_sent,
                 bytes_sent: report.bytes_sent,
             },
+            Event::SameDirectory { target, same_as } => {
+                Line::SameDirectory { destination: target, same_as }
+            }
             Event::Pruned { target, paths, removed } => {
                 Line::Pruned { destination: target, paths, bytes: removed.bytes }
             }
@@ -136,7 +141,7 @@ pub fn end(console: &Console, about: RunInfo<'_>, outcome: &Outcome, exit: Exit)
             (None, None) => Done::failure("not tried", about.dry_run),
         };
         let ok = done.ok && (about.dry_run || target.served_version == ServedVersion::New);
-        let done = Done { ok, ..done };
+        let done = Done { ok, same_as: target.same_as.as_deref(), ..done };
         let stands = stands(target.served_version);
         print(console, &Line::Done(TargetDone { destination: &target.label, stands, done }));
     }

@@ -27,7 +27,7 @@ use super::progress::ProgressLine;
 use super::rollout_json::JsonLines;
 use super::run_info::{RunInfo, Verb};
 use super::step_lines::StepLines;
-use super::summary::installed;
+use super::summary::{self, installed};
 use crate::error::{CommandError, Exit};
 
 /// At most this many lines of a failed build are shown.
@@ -152,6 +152,11 @@ impl Monitor for RolloutMonitor {
             Event::Notice { target, text } => {
                 let target = target.map(|target| format!("{target}: ")).unwrap_or_default();
                 self.console.warn(&format!("{target}{text}"));
+            }
+            Event::SameDirectory { target, same_as } => {
+                let mut printed = self.printed();
+                printed.progress.remove(target);
+                self.line(&printed, &summary::same_directory(target, same_as));
             }
             Event::Published { .. } | Event::Ran { .. } => {}
             _ => {}

@@ -34,6 +34,11 @@ pub fn summary(destination: &Destination, report: &Report, dry_run: bool) -> Str
     text
 }
 
+/// The line about a destination that is the same directory as another one.
+pub fn same_directory(label: &str, same_as: &str) -> String {
+    format!("{label}: same directory as {same_as}; published once")
+}
+
 /// Whether a dry run installed the agent.
 fn dry_run_result(destination: &Destination, report: &Report) -> String {
     let Some(agent) = &report.agent_installed else {

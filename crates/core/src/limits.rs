@@ -4,10 +4,13 @@
 //! over its limit is refused before anything is allocated, indexed or looped over.
 
 /// Version of the wire format. Both sides must have the same one.
-pub const PROTOCOL_VERSION: u16 = 6;
+pub const PROTOCOL_VERSION: u16 = 7;
 
 /// Longest first line (the hexadecimal *Hello*), in bytes, with its newline.
 pub const HELLO_LINE_BYTES: usize = 16 * 1024;
+
+/// Highest number of a push among those of one run.
+pub const RUN_MEMBERS: u64 = 1 << 20;
 
 /// Longest frame payload, in bytes.
 pub const FRAME_BYTES: usize = 64 * 1024;

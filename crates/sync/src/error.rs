@@ -79,6 +79,18 @@ pub enum PushError {
     /// The plan deletes paths that it may not.
     #[error("{0}; nothing was changed")]
     Refused(#[from] Refusal),
+    /// Another destination of the run, at this position, is the same directory. Its push does the
+    /// work for both.
+    #[error("Another destination of this run is the same directory")]
+    SameDirectory(usize),
+    /// The destination is the same directory as another one of the run, whose push failed.
+    #[error("Same directory as {label}, where the push failed: {reason}")]
+    FailedFor {
+        /// The other destination.
+        label: String,
+        /// Why its push failed.
+        reason: String,
+    },
     /// The destination lacks the room.
     #[error("Disk full: the push needs {needed} bytes at the destination, {free} are free")]
     NoRoom {

@@ -4,6 +4,7 @@
 //! does not find the agent can read the line and ignore it.
 
 use super::codec::{DecodeError, Fields, put_bytes, put_number};
+use super::run_member::RunMember;
 use crate::limits;
 use crate::state::{HistoryId, StateId};
 
@@ -29,6 +30,9 @@ pub struct Hello {
     pub root_mode: u32,
     /// Set if the push is part of a deploy.
     pub deploy: Option<Deploy>,
+    /// Set if the run pushes to other destinations, too: the agent then reports the
+    /// [lock](super::LockReport) first.
+    pub member: Option<RunMember>,
 }
 
 /// A deploy: the agent also reports the history and the retained contents, and waits for another
@@ -57,35 +61,44 @@ pub enum HelloError {
 }
 
 const WORD: &[u8] = b"assetsync ";
-const DRY_RUN: u8 = 1;
-const CHECKSUM: u8 = 2;
-const REMEMBERED: u8 = 4;
-const DEPLOY: u8 = 8;
-const HISTORY: u8 = 16;
-const WHOLE_DIRECTORY: u8 = 32;
-const DELETES: u8 = 64;
-const FLAGS: u8 = DRY_RUN | CHECKSUM | REMEMBERED | DEPLOY | HISTORY | WHOLE_DIRECTORY | DELETES;
+const DRY_RUN: u64 = 1;
+const CHECKSUM: u64 = 2;
+const REMEMBERED: u64 = 4;
+const DEPLOY: u64 = 8;
+const HISTORY: u64 = 16;
+const WHOLE_DIRECTORY: u64 = 32;
+const DELETES: u64 = 64;
+const MEMBER: u64 = 128;
+const FLAGS: u64 = 255;
 
 impl Hello {
     /// The line, with its newline.
     pub fn line(&self) -> Vec<u8> {
         let mut body = Vec::new();
         put_bytes(&mut body, &self.destination);
-        let dry_run = if self.dry_run { DRY_RUN } else { 0 };
-        let checksum = if self.checksum { CHECKSUM } else { 0 };
-        let cached = if self.cached.is_some() { REMEMBERED } else { 0 };
-        let deploy = if self.deploy.is_some() { DEPLOY } else { 0 };
-        let history = self.deploy.and_then(|deploy| deploy.history);
-        let has_history = if history.is_some() { HISTORY } else { 0 };
-        let whole = if self.whole_directory { WHOLE_DIRECTORY } else { 0 };
-        let deletes = if self.deletes { DELETES } else { 0 };
-        body.push(dry_run | checksum | cached | deploy | has_history | whole | deletes);
+        put_number(&mut body, self.flags());
         put_number(&mut body, u64::from(self.timeout_ms));
         put_number(&mut body, u64::from(self.root_mode));
         body.extend(self.cached.iter().flat_map(|state| state.0));
+        let history = self.deploy.and_then(|deploy| deploy.history);
         body.extend(history.iter().flat_map(|history| history.0));
+        body.extend(self.member.iter().flat_map(|member| member.bytes()));
         let digits = body.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         format!("assetsync {} {digits}\n", limits::PROTOCOL_VERSION).into_bytes()
+    }
+
+    fn flags(&self) -> u64 {
+        let flags = [
+            (DRY_RUN, self.dry_run),
+            (CHECKSUM, self.checksum),
+            (REMEMBERED, self.cached.is_some()),
+            (DEPLOY, self.deploy.is_some()),
+            (HISTORY, self.deploy.is_some_and(|deploy| deploy.history.is_some())),
+            (WHOLE_DIRECTORY, self.whole_directory),
+            (DELETES, self.deletes),
+            (MEMBER, self.member.is_some()),
+        ];
+        flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag).sum()
     }
 
     /// Reads the line, with or without its newline.
@@ -104,10 +117,10 @@ impl Hello {
 
     fn decode(fields: &mut Fields<'_>) -> Result<Hello, DecodeError> {
         let destination = fields.bytes("destination length", limits::PATH_BYTES)?.to_vec();
-        let flags = fields.byte()?;
+        let flags = fields.bounded("hello flags", FLAGS)?;
         let history_alone = flags & (DEPLOY | HISTORY) == HISTORY;
-        if flags & !FLAGS != 0 || history_alone || destination.contains(&0) {
-            return Err(DecodeError::Unknown { what: "hello flags", value: u64::from(flags) });
+        if history_alone || destination.contains(&0) {
+            return Err(DecodeError::Unknown { what: "hello flags", value: flags });
         }
         let timeout_ms = fields.bounded("timeout", u64::from(u32::MAX))? as u32;
         let root_mode = fields.bounded("mode", 0o7777)? as u32;
@@ -118,6 +131,10 @@ impl Hello {
         let history = match flags & HISTORY {
             0 => None,
             _ => Some(HistoryId(fields.array()?)),
+        };
+        let member = match flags & MEMBER {
+            0 => None,
+            _ => Some(RunMember::from_bytes(fields.array()?)),
         };
         fields.end()?;
         let deploy = (flags & DEPLOY != 0).then_some(Deploy { history });
@@ -133,6 +150,7 @@ impl Hello {
             deletes: flags & DELETES != 0,
             root_mode,
             deploy,
+            member,
         })
     }
 }
@@ -167,6 +185,7 @@ mod tests {
                 deletes: deploy.is_none(),
                 root_mode: 0o755,
                 deploy,
+                member: deploy.map(|_| RunMember { run: [0x82; 12], number: 7 }),
             };
             let line = hello.line();
             assert!(line.is_ascii() && line.ends_with(b"\n"));
@@ -178,12 +197,12 @@ mod tests {
     #[test]
     fn other_lines_are_refused() {
         assert_eq!(Hello::parse(b"GET / HTTP/1.1"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 6 0g"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 6 +1+2"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 6 000"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 7 0g"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 7 +1+2"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 7 000"), Err(HelloError::NotHello));
         assert_eq!(Hello::parse(b"assetsync 1 00"), Err(HelloError::Version { theirs: 1 }));
-        assert!(matches!(Hello::parse(b"assetsync 6 0000"), Err(HelloError::Decode(_))));
-        let history_without_deploy = [b"assetsync 6 001000".as_slice(), &[b'0'; 32]].concat();
+        assert!(matches!(Hello::parse(b"assetsync 7 0000"), Err(HelloError::Decode(_))));
+        let history_without_deploy = [b"assetsync 7 001000".as_slice(), &[b'0'; 32]].concat();
         assert!(matches!(Hello::parse(&history_without_deploy), Err(HelloError::Decode(_))));
     }
 }

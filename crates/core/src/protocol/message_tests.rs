@@ -165,6 +165,7 @@ pub(crate) fn to_sender() -> Vec<(ToSender<'static>, Vec<u8>)> {
         pushed_before: true,
         ..AgentStatistics::default()
     };
+    let own = LockReport::Own { directory: e16, is_busy: true, before: Some(300) };
     vec![
         (
             ToSender::Entry(entry(Kind::File { size: 9 })),
@@ -193,6 +194,8 @@ pub(crate) fn to_sender() -> Vec<(ToSender<'static>, Vec<u8>)> {
             [&[47, 9][..], &d32].concat(),
         ),
         (ToSender::StateEnd(at_a_deploy), vec![34, 0, 0, 0, 28, 0xd8, 4]),
+        (ToSender::Lock(LockReport::HeldBy { member: 300 }), vec![48, 0, 0xac, 2]),
+        (ToSender::Lock(own), [&[48, 7][..], &e16, &[0xac, 2]].concat()),
     ]
 }
 
@@ -271,12 +274,15 @@ fn numbers_over_their_limits_are_refused() {
         &[21, 0x81, 0x80, 0x80, 0x20],                              // history over 64 MiB
         &[22, 0x81, 0x80, 2],                                       // chunk over 32,768 bytes
     ];
-    let to_sender: [&[u8]; 5] = [
+    let to_sender: [&[u8]; 8] = [
         &[0],
         &[99],
-        &[22, 0x81, 0x80, 2], // chunk over 32,768 bytes
-        &[37, 0x81, 0x80, 2], // blocks over 32,768 bytes
-        &[34, 0, 0, 0, 32],   // unknown flags of the statistics
+        &[22, 0x81, 0x80, 2],       // chunk over 32,768 bytes
+        &[37, 0x81, 0x80, 2],       // blocks over 32,768 bytes
+        &[34, 0, 0, 0, 32],         // unknown flags of the statistics
+        &[48, 0, 0x81, 0x80, 0x40], // member over 1,048,576
+        &[48, 2],                   // busy, without the lock
+        &[48, 9],                   // unknown flags of a lock
     ];
     to_agent.into_iter().for_each(assert_refused::<ToAgent<'_>>);
     to_sender.into_iter().for_each(assert_refused::<ToSender<'_>>);
@@ -314,11 +320,13 @@ fn streams_of_version_4_are_still_read() {
     let stored =
         ["Message(Stored { length: 5 })", "Stored([98, 121, 116, 101, 115])", "Message(FileEnd)"];
     assert_stream(OLD_TO_AGENT, &to_agent(), &stored);
-    assert_stream(OLD_TO_SENDER, &to_sender(), &[]);
+    let is_old = |message: &ToSender<'_>| !matches!(message, ToSender::Lock(_));
+    let to_sender: Vec<_> = to_sender().into_iter().filter(|(it, _)| is_old(it)).collect();
+    assert_stream(OLD_TO_SENDER, &to_sender, &[]);
 }
 
 #[test]
-fn the_hello_line_of_version_6_is_still_read_and_written() {
+fn the_hello_line_of_version_7_is_still_read_and_written() {
     let line = include_bytes!("../../tests/fixtures/hello");
     let hello = Hello {
         destination: b"~/shared/public/assets".to_vec(),
@@ -330,6 +338,7 @@ fn the_hello_line_of_version_6_is_still_read_and_written() {
         deletes: true,
         root_mode: 0o775,
         deploy: Some(Deploy { history: Some(HistoryId([0xbb; 16])) }),
+        member: Some(RunMember { run: [0xcc; 12], number: 0x0d0d_0d0d }),
     };
     assert_eq!(Hello::parse(line), Ok(hello.clone()));
     assert_eq!(hello.line(), line);

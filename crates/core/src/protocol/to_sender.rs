@@ -7,6 +7,7 @@ use super::item::{decode_entry, put_entry};
 use super::message::{
     Message, decode_bool, decode_count, decode_index, decode_piece, put_index, unknown_tag,
 };
+use super::run_member::{LockReport, decode_lock_report, put_lock_report};
 use crate::digest::{Digest, ShortDigest};
 use crate::index::ActionIndex;
 use crate::limits;
@@ -15,6 +16,8 @@ use crate::state::{Partial, RemoteEntry, RetainedContent};
 /// A message from the agent to the sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToSender<'a> {
+    /// Whether the agent got the lock; the first message to a member of a run.
+    Lock(LockReport),
     /// The next entry of the destination.
     Entry(RemoteEntry),
     /// The next entries are as in the state that *Hello* named.
@@ -82,12 +85,14 @@ const UNCHANGED: u8 = 44;
 const REMOVED: u8 = 45;
 const HISTORY_KNOWN: u8 = 46;
 const RETAINED: u8 = 47;
+const LOCK: u8 = 48;
 
 impl Message for ToSender<'_> {
     type Of<'a> = ToSender<'a>;
 
     fn tag_and_name(&self) -> (u8, &'static str) {
         match self {
+            ToSender::Lock(_) => (LOCK, "lock"),
             ToSender::Entry(_) => (ENTRY, "entry"),
             ToSender::Unchanged { .. } => (UNCHANGED, "unchanged"),
             ToSender::Removed { .. } => (REMOVED, "removed"),
@@ -110,6 +115,7 @@ impl Message for ToSender<'_> {
 
     fn put_fields(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext) {
         match self {
+            ToSender::Lock(report) => put_lock_report(out, report),
             ToSender::Entry(entry) => put_entry(out, entry, codec_context),
             ToSender::Unchanged { count } => put_number(out, u64::from(*count)),
             ToSender::Removed { count } => put_number(out, u64::from(*count)),
@@ -165,6 +171,7 @@ fn decode_owned(
     codec_context: &mut CodecContext,
 ) -> Result<ToSender<'static>, DecodeError> {
     Ok(match tag {
+        LOCK => ToSender::Lock(decode_lock_report(fields)?),
         ENTRY => ToSender::Entry(decode_entry(fields, codec_context)?),
         PARTIAL => {
             let size = fields.bounded("partial size", limits::FILE_BYTES)?;

@@ -52,6 +52,13 @@ pub enum Event<'a> {
         /// The report of the push so far.
         report: &'a sender::Report,
     },
+    /// A target is the same directory as another one: it is staged and published there, once.
+    SameDirectory {
+        /// The target's label.
+        target: &'a str,
+        /// The other target's label.
+        same_as: &'a str,
+    },
     /// A target is published.
     Published {
         /// The target's label.

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use assetsync_sync::{PushError, Report};
+
 use super::cancel::Cancel;
 use super::error::TargetError;
 use super::event::{Event, Monitor};
@@ -39,6 +41,8 @@ enum WorkerState {
     Publishing,
     Published,
     Ending,
+    /// Its directory is that of the worker at this position, which does the work.
+    Follows(usize),
     /// Ended; the outcome has the error, if any.
     Over,
 }
@@ -98,14 +102,28 @@ impl Fleet {
         self.wait_while(|state| state == WorkerState::Ending, false);
     }
 
-    /// Excludes all targets of hosts that have a failed one.
+    /// Excludes all targets of hosts that have a failed one, and so those with the same directory.
     pub fn exclude_failed_hosts(&mut self) {
-        let failed: Vec<usize> = self.failed().map(|worker| worker.target.host).collect();
-        for worker in &mut self.workers {
-            if failed.contains(&worker.target.host) {
-                worker.commands = None;
+        let mut before = 0;
+        while before != self.failed().count() {
+            before = self.failed().count();
+            let failed: Vec<usize> = self.failed().map(|worker| worker.target.host).collect();
+            for at in 0..self.workers.len() {
+                if failed.contains(&self.workers[at].target.host) {
+                    self.exclude(at);
+                }
             }
         }
+    }
+
+    fn exclude(&mut self, at: usize) {
+        self.workers[at].commands = None;
+        let monitor = Arc::clone(&self.monitor);
+        self.each_follower(at, |worker, other| {
+            let reason = "another target of its host failed".to_owned();
+            let label = other.target.label.clone();
+            worker.fail(&*monitor, PushError::FailedFor { label, reason }.into());
+        });
     }
 
     fn failed(&self) -> impl Iterator<Item = &Worker> {
@@ -157,8 +175,8 @@ impl Fleet {
                 _ => {}
             }
         }
-        while let Ok((at, events)) = self.events.try_recv() {
-            self.note(at, events);
+        while let Ok((at, event)) = self.events.try_recv() {
+            self.note(at, event);
         }
         for at in gone {
             if self.workers[at].state != WorkerState::Over {
@@ -178,45 +196,116 @@ impl Fleet {
         }
     }
 
-    fn note(&mut self, at: usize, events: WorkerEvent) {
-        let monitor = Arc::clone(&self.monitor);
-        let Some(worker) = self.workers.get_mut(at) else { return };
-        let target = worker.target.label.as_str();
-        match events {
-            WorkerEvent::Staged(report) => {
-                worker.state = WorkerState::Staged;
-                monitor.event(&Event::Staged { target, report: &report });
-                worker.outcome.report = Some(*report);
-            }
-            WorkerEvent::StillThere => worker.state = WorkerState::Staged,
-            WorkerEvent::Published => {
-                (worker.state, worker.outcome.served_version) =
-                    (WorkerState::Published, ServedVersion::New);
-                monitor.event(&Event::Published { target });
-            }
-            WorkerEvent::Done(report) => {
-                let (paths, removed) = (report.pruned, report.removed);
-                if paths > 0 {
-                    monitor.event(&Event::Pruned { target, paths, removed });
-                }
-                (worker.state, worker.outcome.report) = (WorkerState::Over, Some(*report));
-            }
-            WorkerEvent::Failed(error) => {
-                monitor.event(&Event::Failed { target, reason: &error });
-                // An agent that says what failed has put everything back, or says that it could
-                // not.
-                if worker.state == WorkerState::Publishing && !error.is_taken_back() {
-                    worker.outcome.served_version = ServedVersion::Unknown;
-                }
-                (worker.state, worker.outcome.error) = (WorkerState::Over, Some(error));
-            }
+    fn note(&mut self, at: usize, event: WorkerEvent) {
+        let Some(worker) = self.workers.get(at) else { return };
+        match event {
             // A regular end: it was reported before, or it was a dry run, or the channel of
-            // commands is closed.
+            // commands is closed, or another worker goes on for it.
             WorkerEvent::Ended
-                if worker.state == WorkerState::Over || worker.commands.is_none() => {}
+                if matches!(worker.state, WorkerState::Over | WorkerState::Follows(_))
+                    || worker.commands.is_none() => {}
             WorkerEvent::Ended if self.dry_run && worker.state == WorkerState::Staged => {}
-            WorkerEvent::Ended => self.note(at, WorkerEvent::Failed(TargetError::Ended)),
+            WorkerEvent::Ended => self.failed_at(at, TargetError::Ended),
+            WorkerEvent::Failed(error) => self.failed_at(at, error),
+            WorkerEvent::Follows(other) => self.follow(at, other),
             WorkerEvent::Cancelled => {}
+            WorkerEvent::Staged(report) => {
+                self.workers[at].staged(&*self.monitor, *report);
+                self.each_follower(at, Worker::staged_by_other);
+            }
+            WorkerEvent::StillThere => self.workers[at].state = WorkerState::Staged,
+            WorkerEvent::Published => {
+                self.workers[at].state = WorkerState::Published;
+                self.workers[at].published(&*self.monitor);
+                self.each_follower(at, |worker, _| {
+                    worker.outcome.served_version = ServedVersion::New
+                });
+            }
+            WorkerEvent::Done(report) => self.workers[at].done(&*self.monitor, *report),
         }
+    }
+
+    fn failed_at(&mut self, at: usize, error: TargetError) {
+        self.workers[at].fail(&*self.monitor, error);
+        let monitor = Arc::clone(&self.monitor);
+        self.each_follower(at, |worker, other| worker.fail_with(&*monitor, other));
+    }
+
+    /// The directory of `at` is also that of `other`, which does the work for both.
+    fn follow(&mut self, at: usize, other: usize) {
+        let mut other = other;
+        while let Some(WorkerState::Follows(next)) = self.workers.get(other).map(|it| it.state) {
+            other = next;
+        }
+        let Some(same_as) = self.workers.get(other).map(|it| it.target.label.clone()) else {
+            return self.failed_at(at, TargetError::Ended);
+        };
+        // Those that followed it follow the other one, too.
+        self.each_follower(at, |worker, _| worker.state = WorkerState::Follows(other));
+        let monitor = Arc::clone(&self.monitor);
+        let target = self.workers[at].target.label.as_str();
+        monitor.event(&Event::SameDirectory { target, same_as: &same_as });
+        self.workers[at].state = WorkerState::Follows(other);
+        self.workers[at].outcome.same_as = Some(same_as);
+        self.each_follower(other, |worker, other| {
+            worker.staged_by_other(other);
+            worker.outcome.served_version = other.outcome.served_version;
+            worker.fail_with(&*monitor, other);
+        });
+    }
+
+    /// Changes all workers whose directory is that of the worker at `at`.
+    fn each_follower(&mut self, at: usize, change: impl Fn(&mut Worker, &Worker)) {
+        for follower in 0..self.workers.len() {
+            if self.workers[follower].state == WorkerState::Follows(at)
+                && let Ok([worker, other]) = self.workers.get_disjoint_mut([follower, at])
+            {
+                change(worker, other);
+            }
+        }
+    }
+}
+
+impl Worker {
+    fn staged(&mut self, monitor: &dyn Monitor, report: Report) {
+        let target = self.target.label.as_str();
+        monitor.event(&Event::Staged { target, report: &report });
+        (self.state, self.outcome.report) = (WorkerState::Staged, Some(report));
+    }
+
+    /// Nothing was sent to it.
+    fn staged_by_other(&mut self, other: &Worker) {
+        let total = other.outcome.report.as_ref().map(|report| report.total);
+        self.outcome.report = total.map(|total| Report { total, ..Report::default() });
+    }
+
+    fn published(&mut self, monitor: &dyn Monitor) {
+        self.outcome.served_version = ServedVersion::New;
+        monitor.event(&Event::Published { target: &self.target.label });
+    }
+
+    fn done(&mut self, monitor: &dyn Monitor, report: Report) {
+        let (paths, removed) = (report.pruned, report.removed);
+        if paths > 0 {
+            monitor.event(&Event::Pruned { target: &self.target.label, paths, removed });
+        }
+        (self.state, self.outcome.report) = (WorkerState::Over, Some(report));
+    }
+
+    fn fail(&mut self, monitor: &dyn Monitor, error: TargetError) {
+        monitor.event(&Event::Failed { target: &self.target.label, reason: &error });
+        // An agent that says what failed has put everything back, or says that it could not.
+        if self.state == WorkerState::Publishing && !error.is_taken_back() {
+            self.outcome.served_version = ServedVersion::Unknown;
+        }
+        (self.state, self.outcome.error) = (WorkerState::Over, Some(error));
+    }
+
+    /// Fails if the worker has that does its work.
+    fn fail_with(&mut self, monitor: &dyn Monitor, other: &Worker) {
+        let Some(error) = &other.outcome.error else { return };
+        let (label, reason) = (other.target.label.clone(), error.to_string());
+        self.fail(monitor, PushError::FailedFor { label, reason }.into());
+        self.outcome.served_version = other.outcome.served_version;
     }
 }

@@ -32,6 +32,8 @@ pub struct TargetOutcome {
     pub set: usize,
     /// The version it serves.
     pub served_version: ServedVersion,
+    /// The label of another target that is the same directory, and to which the push went.
+    pub same_as: Option<String>,
     /// The report of the push, once it is staged.
     pub report: Option<Report>,
     /// Why it failed.
@@ -57,6 +59,7 @@ impl TargetOutcome {
             host: target.host,
             set: target.set,
             served_version: ServedVersion::Old,
+            same_as: None,
             report: None,
             error: None,
         }

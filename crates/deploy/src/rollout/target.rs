@@ -73,6 +73,7 @@ impl DeployTarget {
             checksum: false,
             store: engine.store.as_deref(),
             group: None,
+            run: None,
         }
     }
 }

@@ -44,6 +44,8 @@ pub(super) enum WorkerCommand {
 pub(super) enum WorkerEvent {
     Staged(Box<Report>),
     StillThere,
+    /// The directory is that of the worker at this position.
+    Follows(usize),
     Published,
     Done(Box<Report>),
     Failed(TargetError),
@@ -108,10 +110,11 @@ impl WorkerThread {
         let watch = PushEvents { target: &self.target.label, monitor: &*context.monitor };
         let connection = ConnectOptions {
             group: Some(&self.work.group),
+            run: Some((&self.work.group, self.events.worker)),
             dry_run: context.dry_run,
             ..self.target.connect_options(&context.engine, context.timeout)
         };
-        let mut staged = {
+        let staged = {
             let _permit = context.permits.take();
             let Payload { source, options, decide, .. } = &self.work.payload;
             sender::stage(&sender::PushContext {
@@ -121,7 +124,14 @@ impl WorkerThread {
                 options,
                 decide: Some(&**decide),
                 monitor: &watch,
-            })?
+            })
+        };
+        let mut staged = match staged {
+            Err(PushError::SameDirectory(other)) => {
+                self.events.send(WorkerEvent::Follows(other));
+                return Ok(());
+            }
+            staged => staged?,
         };
         self.events.send(WorkerEvent::Staged(Box::new(staged.report().clone())));
         if context.dry_run || !self.may_publish(&mut staged)? {

@@ -4,17 +4,17 @@ use assetsync_core::protocol::{AgentStatistics, Hello};
 
 use super::live::send_published;
 use super::locked::Locked;
+use super::run_member::open_work;
 use crate::conversation::Conversation;
 use crate::error::AgentError;
 use crate::staging::staging_area::StagingArea;
 use crate::work::destination;
-use crate::work::work_dir::WorkDir;
 
 /// Serves a push that is no dry run.
 pub fn serve(conversation: &mut Conversation, hello: &Hello) -> Result<(), AgentError> {
     let destination = destination::open_destination(hello)?;
     let Some(destination) = destination else { return Err(AgentError::SenderGone) };
-    let work = WorkDir::open(&destination)?;
+    let work = open_work(conversation, hello, &destination)?;
     let done = run(Locked::new(conversation, hello, destination, &work)?);
     if done.as_ref().is_err_and(AgentError::spoils_stage) {
         // If this fails too, the next push still writes anew what it uses of it.

@@ -9,5 +9,6 @@ pub mod live;
 pub mod locked;
 pub mod planned;
 pub mod request;
+pub mod run_member;
 pub mod staged;
 pub mod surveyed;

@@ -13,6 +13,8 @@ pub enum WorkDirError {
     Locked {
         /// The other push's process and age.
         holder: String,
+        /// The other push, if it is of the same run.
+        member: Option<u32>,
     },
     /// It belongs to another user.
     #[error(

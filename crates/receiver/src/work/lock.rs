@@ -12,6 +12,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use assetsync_core::protocol::RunMember;
 use assetsync_core::text;
 use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
@@ -38,26 +39,60 @@ pub struct Lock {
     _file: File,
     /// In place of a lock of the system.
     pub lease: Option<Lease>,
+    /// The push of the same run that had it before.
+    pub before: Option<u32>,
 }
 
+/// How often a push of a run looks for another one of the run that has the lock, but has not
+/// written its number yet, and how long it waits in between.
+const LOOKS: u32 = 40;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
 /// Takes the lock of the work directory open as `dir`.
-pub fn lock(dir: BorrowedFd<'_>, path: &Path) -> Result<Lock, WorkDirError> {
+pub fn lock(
+    dir: BorrowedFd<'_>,
+    path: &Path,
+    member: Option<RunMember>,
+) -> Result<Lock, WorkDirError> {
     let failed = |source: io::Error| WorkDirError::Io { path: path.into(), source };
     let mut file = open(dir).map_err(failed)?;
-    let lease = match fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => None,
-        Err(Errno::WOULDBLOCK) => {
-            return Err(WorkDirError::Locked { holder: holder(&file) });
+    let mut looks = if member.is_some() { LOOKS } else { 0 };
+    let lease = loop {
+        match try_lock(&file, dir).map_err(failed)? {
+            Attempt::Locked(lease) => break lease,
+            Attempt::Held => {}
         }
-        Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-            let lease = Lease::take(dir).map_err(failed)?;
-            Some(lease.ok_or_else(|| WorkDirError::Locked { holder: holder(&file) })?)
+        let other = member_in(&file, member);
+        if other.is_some() || looks == 0 {
+            return Err(WorkDirError::Locked { holder: holder(&file), member: other });
         }
-        Err(error) => return Err(failed(error.into())),
+        looks -= 1;
+        std::thread::sleep(BETWEEN_LOOKS);
     };
+    let before = member_in(&file, member);
+    let text = member.map(|member| format!("\nrun {member}")).unwrap_or_default();
+    let text = format!("process {}{text}", std::process::id());
     // Only information; another user's lock may not be writable.
-    let _ = file.set_len(0).and_then(|()| write!(file, "process {}", std::process::id()));
-    Ok(Lock { _file: file, lease })
+    let _ = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
+    Ok(Lock { _file: file, lease, before })
+}
+
+/// The result of trying to lock.
+enum Attempt {
+    /// With a lease, if the file system has no locks.
+    Locked(Option<Lease>),
+    Held,
+}
+
+fn try_lock(file: &File, dir: BorrowedFd<'_>) -> io::Result<Attempt> {
+    match fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Attempt::Locked(None)),
+        Err(Errno::WOULDBLOCK) => Ok(Attempt::Held),
+        Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+            Ok(Lease::take(dir)?.map_or(Attempt::Held, |lease| Attempt::Locked(Some(lease))))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Opens the lock file. Whoever else may use the directory may have put anything there.
@@ -81,13 +116,28 @@ fn open(dir: BorrowedFd<'_>) -> io::Result<File> {
 }
 
 fn holder(file: &File) -> String {
-    use std::os::unix::fs::FileExt;
-    let mut bytes = [0; 64];
-    let count = file.read_at(&mut bytes, 0).unwrap_or(0);
+    let text = read(file);
+    let process = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let since = file.metadata().map(|meta| meta.mtime()).unwrap_or_default();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let age = now.map_or(0, |now| now.as_secs() as i64 - since).max(0);
-    format!("{}, started {age} s ago", text::line(&bytes[..count]))
+    format!("{}, started {age} s ago", text::line(process))
+}
+
+/// The number in a lock file of a push of the same run as `member`.
+fn member_in(file: &File, member: Option<RunMember>) -> Option<u32> {
+    let text = read(file);
+    let mut lines = text.split(|&byte| byte == b'\n');
+    let written = lines.find_map(|line| RunMember::parse(line.strip_prefix(b"run ")?))?;
+    (Some(written.run) == member.map(|member| member.run)).then_some(written.number)
+}
+
+fn read(file: &File) -> Vec<u8> {
+    use std::os::unix::fs::FileExt;
+    let mut bytes = vec![0; 64];
+    let count = file.read_at(&mut bytes, 0).unwrap_or(0);
+    bytes.truncate(count);
+    bytes
 }
 
 /// An exclusive file that is touched while its holder lives.

@@ -13,6 +13,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use assetsync_core::limits;
+use assetsync_core::protocol::RunMember;
 use assetsync_core::work_names::{COMPLETED, INSIDE, PUSHED};
 use assetsync_tree::open_dir;
 use rustix::fs::{self, AtFlags, Mode};
@@ -93,12 +94,12 @@ pub struct WorkDir {
 
 impl WorkDir {
     /// Opens, creates if needed, and locks the work directory of a destination.
-    pub fn open(destination: &Found) -> Result<WorkDir, WorkDirError> {
+    pub fn open(destination: &Found, member: Option<RunMember>) -> Result<WorkDir, WorkDirError> {
         let location = choose(destination);
         let failed = |source: io::Error| WorkDirError::Io { path: location.path.clone(), source };
         let sharing = Sharing::of(destination.dir.as_fd()).map_err(failed)?;
         let outer = open_outer(&location, &destination.path, &sharing)?;
-        let lock = lock(outer.as_fd(), &location.path)?;
+        let lock = lock(outer.as_fd(), &location.path, member)?;
         let opened = open_contents(outer.as_fd(), &location, &sharing);
         let (path, dir) = opened.map_err(failed)?;
         let (suffix, stage) = open_stage(destination.dir.as_fd(), dir.as_fd()).map_err(failed)?;
@@ -149,6 +150,11 @@ impl WorkDir {
             create_file(self.outer.as_fd(), PUSHED)?;
         }
         Ok(())
+    }
+
+    /// The push of the same run that had the lock before.
+    pub fn locked_before(&self) -> Option<u32> {
+        self.lock.before
     }
 
     /// What the user has to know about it.

@@ -1,5 +1,6 @@
 //! The way in: a [`Push`] is put together, prepared, and run.
 
+mod followers;
 mod interaction;
 mod prepared;
 mod pushed;

@@ -5,6 +5,7 @@ use std::thread::{self, ScopedJoinHandle};
 
 use assetsync_ssh::{Target, TransportError, TransportKind};
 
+use super::followers;
 use super::interaction::Interaction;
 use super::pushed::Pushed;
 use super::settings::PushSettings;
@@ -47,11 +48,11 @@ impl<'p> PreparedPush<'p> {
         let destinations = &self.settings.destinations;
         let group = &PushGroup::for_destinations(destinations.len());
         let results = thread::scope(|scope| {
-            let start = |destination| {
-                let push = move || self.push_to(destination, group, interaction);
+            let start = |(position, destination)| {
+                let push = move || self.push_to((position, destination), group, interaction);
                 (destination, thread::Builder::new().spawn_scoped(scope, push))
             };
-            let threads: Vec<_> = destinations.iter().map(start).collect();
+            let threads: Vec<_> = destinations.iter().enumerate().map(start).collect();
             threads
                 .into_iter()
                 .map(|(destination, thread)| match thread.map(ScopedJoinHandle::join) {
@@ -65,6 +66,7 @@ impl<'p> PreparedPush<'p> {
                 })
                 .collect()
         });
+        let results = followers::conclude(results, interaction);
         if let Some(store) = self.store().filter(|_| !self.settings.dry_run) {
             // What can't be pruned now is pruned next time.
             let _ = store.prune_if_due();
@@ -75,7 +77,7 @@ impl<'p> PreparedPush<'p> {
     /// Pushes to one destination and tells that it ended.
     fn push_to(
         &self,
-        destination: &Destination,
+        (position, destination): (usize, &Destination),
         group: &PushGroup,
         interaction: &dyn Interaction,
     ) -> Pushed {
@@ -95,13 +97,20 @@ impl<'p> PreparedPush<'p> {
                 checksum: settings.checksum,
                 store: self.store(),
                 group: (settings.destinations.len() > 1).then_some(group),
+                run: Some((group, position)),
             };
             self.by_agent_or_sftp(&destination.target, &connection, &*monitor)
         };
         // Nothing that a panic leaves half changed is used again: the rest is shared by reference
         // only, and its locks are taken whether poisoned or not.
         let result = catch_unwind(AssertUnwindSafe(attempt));
-        finish(destination, result.unwrap_or(Err(PushError::Panicked)), interaction)
+        match result.unwrap_or(Err(PushError::Panicked)) {
+            // It ends with that of the destination that is the same directory.
+            result @ Err(PushError::SameDirectory(_)) => {
+                Pushed { destination: destination.clone(), result }
+            }
+            result => finish(destination, result, interaction),
+        }
     }
 
     /// Pushes by an agent; over SFTP if that is asked for, or if the host can't run one.

@@ -7,9 +7,11 @@ use assetsync_ssh::bootstrap::Started;
 use assetsync_ssh::{Agents, Prompt, SshOptions, Target, TransportError, bootstrap, connect};
 
 use super::link_speed::{LinkSpeed, is_fast};
+use super::nonce::nonce;
 use crate::error::PushError;
 use crate::event::{Event, Monitor};
 use crate::share::push_group::PushGroup;
+use crate::share::run_members::Membership;
 use crate::store::Store;
 
 /// How to connect to a destination and talk to its agent.
@@ -33,6 +35,9 @@ pub struct ConnectOptions<'a> {
     pub store: Option<&'a Store>,
     /// Pushes of the same source to other destinations, which share work.
     pub group: Option<&'a PushGroup>,
+    /// The run that the push is one of several of, and the position of its destination there. If
+    /// that is the same directory as another one's, only one of them does the work.
+    pub run: Option<(&'a PushGroup, usize)>,
 }
 
 /// A started agent.
@@ -81,7 +86,13 @@ impl StartedAgent {
     }
 }
 
-impl ConnectOptions<'_> {
+impl<'a> ConnectOptions<'a> {
+    /// Joins the run. A dry run locks nothing, so it finds nothing out.
+    pub(crate) fn join(&self) -> Result<Option<Membership<'a>>, PushError> {
+        let run = self.run.filter(|(group, _)| group.has_several() && !self.dry_run);
+        run.map(|(group, position)| group.members.join(position)).transpose()
+    }
+
     /// The link counts as slow if the rate is limited, and if several destinations share the work
     /// of finding out what need not be sent.
     fn link_speed(&self, is_fast: bool) -> LinkSpeed {
@@ -101,14 +112,4 @@ pub fn destination_bytes(target: &Target) -> Result<Vec<u8>, PushError> {
         }
         Target::Remote(remote) => Ok(remote.path.as_bytes().to_vec()),
     }
-}
-
-/// 32 random hexadecimal digits, which no other output can contain by chance.
-pub(crate) fn nonce() -> Result<String, PushError> {
-    use std::io::Read;
-    let mut random = [0; 16];
-    let read =
-        std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random));
-    read.map_err(PushError::Io)?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use assetsync_core::index::ActionIndex;
 use assetsync_core::limits;
 use assetsync_core::plan::{Action, FileAction, Plan};
-use assetsync_core::protocol::{AgentStatistics, Deploy, Hello, ToAgent, ToSender};
+use assetsync_core::protocol::{AgentStatistics, Deploy, Hello, RunMember, ToAgent, ToSender};
 use assetsync_core::recipe::{Basis, Recipe};
 use assetsync_core::state::{Partial, StateId};
 use assetsync_ssh::{Target, bootstrap};
@@ -24,6 +24,7 @@ use crate::event::{Event, Monitor};
 use crate::push::report::Report;
 use crate::scan::source::Source;
 use crate::share::push_group::PushGroup;
+use crate::share::run_members::{Membership, Role};
 
 /// A conversation with a started agent.
 pub struct Session<'a> {
@@ -41,6 +42,8 @@ pub struct Session<'a> {
     installed: Option<bootstrap::Installed>,
     /// Other pushes of the same source, which share encodings.
     group: Option<&'a PushGroup>,
+    /// The position of the destination of the run whose push had the lock before.
+    locked_before: Option<usize>,
 }
 
 /// The values of the first message to the agent.
@@ -56,6 +59,8 @@ pub struct SessionOptions {
     pub root_mode: u32,
     /// The deploy that the push is part of.
     pub deploy: Option<Deploy>,
+    /// The push, if the run has others.
+    pub member: Option<RunMember>,
 }
 
 impl SessionOptions {
@@ -70,6 +75,7 @@ impl SessionOptions {
             deletes: self.deletes,
             root_mode: self.root_mode,
             deploy: self.deploy,
+            member: self.member,
         })
     }
 }
@@ -82,6 +88,9 @@ impl<'a> Session<'a> {
         opening: SessionOptions,
         monitor: &'a dyn Monitor,
     ) -> Result<Session<'a>, PushError> {
+        let membership = connection.join()?;
+        let member = membership.as_ref().map(Membership::member);
+        let opening = SessionOptions { member, ..opening };
         let line = opening.hello(target, connection)?.line();
         let patience = connection.timeout;
         let StartedAgent { agent, link_speed, since } =
@@ -93,7 +102,7 @@ impl<'a> Session<'a> {
         if let Some(installed) = &installed {
             monitor.event(Event::AgentInstalled(installed));
         }
-        Ok(Session {
+        let mut session = Session {
             wire: Wire::new(agent, line.len(), patience, connection.bytes_per_second)?,
             monitor,
             statistics: AgentStatistics::default(),
@@ -105,7 +114,28 @@ impl<'a> Session<'a> {
             since,
             installed,
             group: connection.group,
-        })
+            locked_before: None,
+        };
+        if let Some(membership) = membership {
+            session.settle(membership)?;
+        }
+        Ok(session)
+    }
+
+    /// Receives whether the agent got the lock. If the directory is also that of another push of
+    /// the run, which does the work, this one ends.
+    fn settle(&mut self, membership: Membership<'_>) -> Result<(), PushError> {
+        let report = match self.wire.receive()? {
+            ToSender::Lock(report) => report,
+            other => return Err(PushError::unexpected(&other)),
+        };
+        match membership.settle(report, || self.wire.keep_alive())? {
+            Role::Follows(position) => Err(PushError::SameDirectory(position)),
+            Role::Works(before) => {
+                self.locked_before = before;
+                Ok(())
+            }
+        }
     }
 
     /// The speed of the link to the destination.
@@ -288,6 +318,7 @@ impl<'a> Session<'a> {
         report.agent_peak_rss_bytes = self.statistics.peak_rss_bytes;
         report.agent_files_read = self.statistics.files_read;
         report.agent_installed.clone_from(&self.installed);
+        report.same_as = self.locked_before.filter(|_| report.plan.actions.is_empty());
     }
 
     /// Checks the free space. Old and new files exist at the same time until the deletes at the

@@ -75,6 +75,9 @@ pub struct Report {
     pub agent_installed: Option<Installed>,
     /// Files by recipe name.
     pub recipes: BTreeMap<&'static str, Count>,
+    /// The position of another destination of the run that is the same directory, if the push
+    /// there did the work for both.
+    pub same_as: Option<usize>,
     /// Files that did not arrive as they were sent and were sent again.
     pub retried: u64,
     /// The plan.

@@ -41,7 +41,8 @@
 //! - *A lock*: SFTP has none that ends with its holder. A push removes the staging directories of
 //!   all other pushes to this destination, so an older one that still runs fails, at the latest
 //!   before it deletes. Two pushes in the same moment can still mix their files, each whole; and a
-//!   push by an agent is not noticed.
+//!   push by an agent is not noticed. Pushes of one run to one directory notice each other: one
+//!   works.
 //! - *Durability*: files are synced before they are renamed if the server has
 //!   `fsync@openssh.com` (if not, there is a notice); directories can't be synced, so after a power
 //!   cut some paths may have their old content again.
@@ -53,6 +54,7 @@ mod cache;
 mod host;
 mod kept_attributes;
 mod links;
+mod locate;
 mod names;
 mod publish;
 mod publish_order;
@@ -140,14 +142,14 @@ impl Push<'_> {
         let dry_run = self.connection.dry_run;
         let server_path = std::os::unix::ffi::OsStrExt::as_bytes(target.path.as_os_str());
         let create = (!dry_run).then(|| self.source.root_mode());
-        let root =
-            staging_dir::locate(&mut self.remote, server_path, create, options.policy.delete)?;
+        let root = locate::locate(&mut self.remote, server_path, create, options.policy.delete)?;
         let (entries, looked) = match &root {
             Some(root) => staging_dir::look(&mut self.remote, root)?,
             None => Default::default(),
         };
         if !dry_run {
-            staging_dir::remove_stale(&mut self.remote, &looked)?;
+            let run = self.connection.run.map(|(group, _)| &group.members);
+            staging_dir::remove_stale(&mut self.remote, &looked, run)?;
         }
         let survey = self.survey(root.as_deref(), entries)?;
         let (mut plan, untried) = self.plan(root.as_deref(), &survey.state, &options.policy)?;
@@ -176,10 +178,15 @@ impl Push<'_> {
     /// Records that a push without changes has completed. Failing means that nothing can be
     /// written, or deleted, there.
     fn mark(&mut self, root: &[u8]) {
-        if let Ok(stage) = StagingDir::open(&mut self.remote, root) {
+        if let Ok(stage) = self.staging_dir(root) {
             stage.mark(&mut self.remote);
             stage.close(&mut self.remote, true);
         }
+    }
+
+    fn staging_dir(&mut self, root: &[u8]) -> Result<StagingDir, PushError> {
+        let membership = self.connection.join()?;
+        StagingDir::open(&mut self.remote, root, membership.as_ref())
     }
 
     fn survey(
@@ -235,7 +242,7 @@ impl Push<'_> {
         }
         let files = steps.uploads.len() as u64;
         self.remote.monitor.event(Event::Planned { files, bytes: needed });
-        let stage = StagingDir::open(&mut self.remote, root)?;
+        let stage = self.staging_dir(root)?;
         let done = match aliases::in_stage(&mut self.remote, &stage, untried) {
             Ok(()) => {
                 self.cached.begin(state, plan);

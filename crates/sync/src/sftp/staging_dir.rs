@@ -1,7 +1,6 @@
-//! The destination's root and the staging directory of a run.
+//! The staging directory of a run.
 
 use assetsync_core::path::RelPath;
-use assetsync_core::protected::{Place, protected};
 use assetsync_core::protocol::FailureCode;
 use assetsync_core::work_names::{COMPLETED, PUSHED};
 use assetsync_ssh::sftp::{Attributes, Change, DirectoryEntry, SftpErrorKind};
@@ -9,6 +8,7 @@ use assetsync_ssh::sftp::{Attributes, Change, DirectoryEntry, SftpErrorKind};
 use super::host::{SftpHost, ignore_missing, is_refusal, optional};
 use super::names;
 use crate::error::PushError;
+use crate::share::run_members::{Membership, Role, RunMembers};
 
 /// The staging directory of this run: its own, so that no other run's files are in it.
 #[derive(Debug)]
@@ -18,109 +18,6 @@ pub struct StagingDir {
     /// The mode of the destination, which is writable only as long as the staging directory is
     /// there.
     closed_root: Option<Change>,
-}
-
-/// The path of the destination without links, or `None` if it does not exist. With a mode for it,
-/// it and its parents are created, whatever the server's umask is: they are to be served. If
-/// anything may be deleted, a [protected] directory is refused before anything is created.
-pub fn locate(
-    remote: &mut SftpHost<'_>,
-    server_path: &[u8],
-    create: Option<u32>,
-    deletes: bool,
-) -> Result<Option<Vec<u8>>, PushError> {
-    let server_path = names::server_path(server_path);
-    let Ancestors { missing, existing } = ancestors(remote, &server_path)?;
-    if deletes && !missing.is_empty() {
-        let root: &[u8] = if server_path.starts_with(b"/") { b"/" } else { b"." };
-        let base = remote.session.realpath(existing.unwrap_or(root));
-        let base = base.map_err(|error| remote.refused(&error))?;
-        let rest = &server_path[existing.map_or(0, <[u8]>::len)..];
-        refuse_protected(remote, &names::settled(&base, rest))?;
-    }
-    match create {
-        Some(mode) => make_dirs(remote, &missing, mode)?,
-        None if missing.is_empty() => {}
-        None => return Ok(None),
-    }
-    let root = remote.session.realpath(&server_path).map_err(|error| remote.refused(&error))?;
-    if !root.starts_with(b"/") || root.contains(&0) {
-        return Err(remote.fail(FailureCode::Protocol, &root, "the server says this is absolute"));
-    }
-    if deletes {
-        refuse_protected(remote, &names::settled(&root, b""))?;
-    }
-    Ok(Some(root))
-}
-
-/// Makes a directory of this mode, the first one, and its parents, the innermost first.
-fn make_dirs(remote: &mut SftpHost<'_>, missing: &[&[u8]], mode: u32) -> Result<(), PushError> {
-    let mode = |at| if at == 0 { mode | 0o700 } else { 0o755 };
-    for (at, path) in missing.iter().enumerate().rev() {
-        remote.session.mkdir(path, mode(at)).map_err(|error| remote.refused(&error))?;
-    }
-    let looked = remote.session.lstat_all(missing).map_err(|error| remote.refused(&error))?;
-    let mut changes = Vec::new();
-    for ((at, path), there) in missing.iter().enumerate().zip(looked) {
-        let there = there.ok().and_then(|there| there.mode).unwrap_or(0o777);
-        // Another group's bit, which the directory above gives, stays.
-        let wanted = mode(at) | (there & 0o2000);
-        if there & 0o777 != mode(at) {
-            let path = path.to_vec();
-            changes.push(Change::SetAttributes { path, mode: Some(wanted), mtime: None });
-        }
-    }
-    // On a server that refuses, they are as it makes them.
-    remote.session.change_all(&changes).map_err(|error| remote.refused(&error)).map(drop)
-}
-
-/// A path and its parents.
-struct Ancestors<'p> {
-    /// Those that do not exist, innermost first.
-    missing: Vec<&'p [u8]>,
-    /// The innermost one that does.
-    existing: Option<&'p [u8]>,
-}
-
-/// Finds which of a path and its parents exist; they must be directories.
-fn ancestors<'p>(
-    remote: &mut SftpHost<'_>,
-    server_path: &'p [u8],
-) -> Result<Ancestors<'p>, PushError> {
-    let mut missing = Vec::new();
-    let paths = names::upwards(server_path);
-    let looked = remote.session.stat_all(&paths).map_err(|error| remote.refused(&error))?;
-    for (path, existing) in paths.into_iter().zip(looked) {
-        match optional(existing).map_err(|error| remote.refused(&error))? {
-            Some(attributes) if attributes.is_dir() => {
-                return Ok(Ancestors { missing, existing: Some(path) });
-            }
-            Some(_) => {
-                return Err(remote.fail(FailureCode::NotADirectory, path, "not a directory"));
-            }
-            None => missing.push(path),
-        }
-    }
-    Ok(Ancestors { missing, existing: None })
-}
-
-/// Refuses a directory in which nothing may be deleted; a session begins in the user's home
-/// directory.
-fn refuse_protected(remote: &mut SftpHost<'_>, path: &[u8]) -> Result<(), PushError> {
-    let home = remote.session.realpath(b".").map_err(|error| remote.refused(&error))?;
-    let home = place(&names::settled(&home, b""));
-    let reason = protected(&place(path), &[home], |system| Some(system.as_bytes().to_vec()));
-    reason.map_or(Ok(()), |reason| {
-        let text = format!("refused, nothing may be deleted in it: {reason}; nothing was changed");
-        Err(remote.fail(FailureCode::Protected, path, &text))
-    })
-}
-
-/// A directory by its settled path.
-fn place(path: &[u8]) -> Place<Vec<u8>> {
-    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-    let above = slashes.map(|(at, _)| path[..at.max(1)].to_vec());
-    Place { itself: Some(path.to_vec()), above: above.filter(|above| above != path).collect() }
 }
 
 /// What is in a destination, and its work directories and what is in them.
@@ -156,9 +53,17 @@ pub fn was_pushed(looked: &[ContentIndex]) -> bool {
 
 /// Removes what interrupted runs left in the work directories of the destination. A run that is
 /// still alive loses its staging directory in one step, and so can't publish.
-pub fn remove_stale(remote: &mut SftpHost<'_>, looked: &[ContentIndex]) -> Result<(), PushError> {
+/// Those of other pushes of this run stay.
+pub fn remove_stale(
+    remote: &mut SftpHost<'_>,
+    looked: &[ContentIndex],
+    run: Option<&RunMembers>,
+) -> Result<(), PushError> {
+    let is_stale = |name: &[u8]| {
+        names::is_push_dir_name(name) && !run.is_some_and(|run| run.has_staging(name))
+    };
     for (work, entries) in looked {
-        for entry in entries.iter().filter(|entry| names::is_push_dir_name(&entry.name)) {
+        for entry in entries.iter().filter(|entry| is_stale(&entry.name)) {
             let taken = names::join(work, &new_run()?);
             let left = names::join(work, &entry.name);
             let removed =
@@ -174,14 +79,48 @@ pub fn remove_stale(remote: &mut SftpHost<'_>, looked: &[ContentIndex]) -> Resul
     Ok(())
 }
 
+/// A name for the staging directory of a run.
 fn new_run() -> Result<Vec<u8>, PushError> {
-    Ok(names::push_dir_name(&crate::connect::start_agent::nonce()?))
+    Ok(names::push_dir_name(&crate::connect::nonce::nonce()?))
 }
 
 impl StagingDir {
+    /// Creates the staging directory, unless another push of the run has one for the same
+    /// destination: then that does the work.
+    pub fn open(
+        remote: &mut SftpHost<'_>,
+        root: &[u8],
+        membership: Option<&Membership<'_>>,
+    ) -> Result<StagingDir, PushError> {
+        let run = new_run()?;
+        let Some(membership) = membership else { return StagingDir::create(remote, root, &run) };
+        membership.stages(&run);
+        let stage = StagingDir::create(remote, root, &run)?;
+        match stage.role(remote, membership) {
+            Ok(Role::Works(_)) => Ok(stage),
+            Ok(Role::Follows(other)) => {
+                stage.close(remote, true);
+                Err(PushError::SameDirectory(other))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn role(
+        &self,
+        remote: &mut SftpHost<'_>,
+        membership: &Membership<'_>,
+    ) -> Result<Role, PushError> {
+        let mut listed = remote.session.read_dirs(std::slice::from_ref(&self.work));
+        let listed = listed.as_mut().map(Vec::pop).map_err(|error| remote.refused(error))?;
+        let names = listed.and_then(Result::ok).unwrap_or_default();
+        let names: Vec<_> = names.into_iter().map(|entry| entry.name).collect();
+        Ok(membership.settle_staging(&names))
+    }
+
     /// Creates the run's staging directory: beside the destination if it can be created there and
     /// renaming from there into the destination works, else inside.
-    pub fn open(remote: &mut SftpHost<'_>, root: &[u8]) -> Result<StagingDir, PushError> {
+    fn create(remote: &mut SftpHost<'_>, root: &[u8], run: &[u8]) -> Result<StagingDir, PushError> {
         let (inside, beside) = (names::inside(root), names::beside(root));
         let paths = [root, &inside, beside.as_deref().unwrap_or(&inside)];
         let looked = remote.session.lstat_all(&paths).map_err(|error| remote.refused(&error))?;
@@ -192,7 +131,7 @@ impl StagingDir {
         };
         let closed_root = remote.open_root(root, of_root.and_then(|there| there.mode))?;
         let beside = beside.filter(|_| in_root.is_none()).map(|work| (work, in_parent));
-        match StagingDir::open_in(remote, root, beside, (inside, in_root)) {
+        match StagingDir::open_in(remote, root, run, (beside, (inside, in_root))) {
             Ok(stage) => Ok(StagingDir { closed_root, ..stage }),
             Err(error) => {
                 // Nothing else was changed, and the first error is the one to report.
@@ -205,12 +144,11 @@ impl StagingDir {
     fn open_in(
         remote: &mut SftpHost<'_>,
         root: &[u8],
-        beside: Option<WorkDir>,
-        inside: WorkDir,
+        run: &[u8],
+        (beside, inside): (Option<WorkDir>, WorkDir),
     ) -> Result<StagingDir, PushError> {
-        let run = new_run()?;
         let stage =
-            |work: Vec<u8>| StagingDir { dir: names::join(&work, &run), work, closed_root: None };
+            |work: Vec<u8>| StagingDir { dir: names::join(&work, run), work, closed_root: None };
         if let Some((work, existing)) = beside {
             let stage = stage(work);
             match stage.make(remote, root, existing) {

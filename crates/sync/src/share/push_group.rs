@@ -12,6 +12,7 @@ use assetsync_core::protocol::{
 use assetsync_core::recipe::Recipes;
 use assetsync_core::state::{Partial, RetainedContent, State, StateId};
 
+use super::run_members::RunMembers;
 use super::shared_encoding::{SharedEncoding, SharedEncodingReader, SharedEncodingWriter};
 use crate::compare::answers::{Answer, Answers};
 use crate::draft::drafts::{Draft, Drafts};
@@ -27,6 +28,8 @@ use crate::error::PushError;
 pub struct PushGroup {
     /// How many destinations there are.
     destinations: usize,
+    /// Which of them are one directory.
+    pub(crate) members: RunMembers,
     drafts: Mutex<HashMap<CacheKey, Arc<OnceLock<Arc<Drafts>>>>>,
     shared: Mutex<HashMap<CacheKey, Arc<SharedEncoding>>>,
     encodings: AtomicU64,

@@ -42,6 +42,7 @@ fn hear<M: Message>(reference: &TestHost, messages: &[M]) -> Heard {
         deletes: true,
         root_mode: 0o755,
         deploy: Some(Deploy::default()),
+        member: None,
     };
     let script = [hello.line(), packed(messages)].concat();
     let (input, mut to_agent) = io::pipe().unwrap();

@@ -90,6 +90,7 @@ impl TestHost {
             checksum: false,
             store,
             group: None,
+            run: None,
         }
     }
 

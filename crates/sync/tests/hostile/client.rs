@@ -69,6 +69,7 @@ impl Client {
                 checksum: false,
                 store: None,
                 group: None,
+                run: None,
             };
             let target = Target::parse("fake:/dest".as_ref()).unwrap();
             let mut options = Options::default();

@@ -45,6 +45,7 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
         checksum: false,
         store: None,
         group: None,
+        run: None,
     };
     let mut options = Options::default();
     options.policy.delete = true;

@@ -71,6 +71,7 @@ impl Host {
             deletes: true,
             root_mode: 0o755,
             deploy: None,
+            member: None,
         }
     }
 
