@@ -49,7 +49,7 @@ fn h_with_a_lone_word_is_no_help() {
 #[test]
 fn help_is_for_a_lone_h_and_for_help_anywhere() {
     let machine = Machine::new();
-    let short = "See 'assetsync push --help' for details and examples.";
+    let short = "More options and examples: assetsync push --help";
     let long = "3 some destinations failed";
     let rows: [(&[&str], &str); 8] = [
         (&["push", "-h"], short),

@@ -83,7 +83,9 @@ pub enum Command {
     disable_help_flag = true,
 )]
 pub struct PushArguments {
-    /// The directory to push, with or without a trailing slash; without DEST, a stage
+    /// The directory to push; without DEST, a stage of assetsync.toml
+    ///
+    /// With or without a trailing slash: its content is pushed.
     // A lone -h prints help; super::parse refuses any other command line without a source.
     #[arg(
         value_name = "SRC",
@@ -92,7 +94,9 @@ pub struct PushArguments {
         required_unless_present = "human_readable",
     )]
     pub source: PathBuf,
-    /// [user@]host:path, ssh://[user@]host[:port]/path, or a local path; may be several hosts
+    /// [user@]host:path, or a local path; may be several hosts
+    ///
+    /// Also ssh://[user@]host[:port]/path.
     #[arg(value_name = "DEST", value_hint = ValueHint::Other)]
     pub destinations: Vec<OsString>,
     #[command(flatten)]
@@ -119,10 +123,12 @@ pub struct PushArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selection")]
 pub struct SelectionArguments {
-    /// Only show what would be done; installs a missing agent, except with --transport sftp
+    /// Only show what would be done
+    ///
+    /// Installs a missing agent, except with --transport sftp.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Delete extraneous files at the destination, after everything else
+    /// Delete extraneous files at DEST, after all else
     #[arg(
         long,
         aliases = ["del", "delete-before", "delete-during", "delete-delay", "delete-after"],
@@ -131,13 +137,17 @@ pub struct SelectionArguments {
     /// Delete excluded files at the destination, too; implies --delete
     #[arg(long)]
     pub delete_excluded: bool,
-    /// Refuse to delete more than N paths; lets a first push delete up to N unrelated files
+    /// Refuse to delete more than N paths
+    ///
+    /// Lets a first push delete up to N unrelated files, which is refused without it.
     #[arg(long, value_name = "N")]
     pub max_delete: Option<u64>,
     /// Allow --delete with a source that has no files: deletes everything at the destination
     #[arg(long)]
     pub allow_empty: bool,
-    /// Exclude matching files; the first matching pattern decides, as in rsync
+    /// Exclude matching files, as in rsync
+    ///
+    /// The first matching pattern of --exclude, --include and their files decides.
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append, allow_hyphen_values = true)]
     pub exclude: Vec<OsString>,
     /// Don't exclude matching files
@@ -173,10 +183,10 @@ pub struct SelectionArguments {
     /// Publish matching files late, like pages and manifests
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append, allow_hyphen_values = true)]
     pub entry_point: Vec<OsString>,
-    /// Give files and directories these permissions, as in rsync: D755,F644 or u=rwX,go=rX
+    /// Set permissions, as in rsync: D755,F644 or u=rwX
     #[arg(long, value_name = "CHMOD", action = ArgAction::Append, allow_hyphen_values = true)]
     pub chmod: Vec<String>,
-    /// Read and compare every file at the destination
+    /// Read and compare every file at DEST
     #[arg(short = 'c', long)]
     pub checksum: bool,
     /// Compare files even if size and time are equal
@@ -217,7 +227,7 @@ pub struct SshArguments {
     /// Read FILE instead of ~/.ssh/config
     #[arg(short = 'F', long = "ssh-config", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config_file: Option<PathBuf>,
-    /// Connect with this command, as in rsync: -e "ssh -i KEY"
+    /// Connect with CMD, as in rsync: -e "ssh -i KEY"
     #[arg(short = 'e', long, value_name = "CMD", value_hint = ValueHint::CommandString)]
     pub rsh: Option<String>,
     /// Publish as USER, by sudo on the host [default USER: root]
@@ -275,7 +285,7 @@ pub enum TransportArgument {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArguments {
-    /// Print each step and each changed path; -vv adds timings
+    /// Print steps and changed paths; -vv adds timings
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
     /// Print nothing but errors
@@ -302,7 +312,7 @@ pub struct OutputArguments {
     /// Sizes are always human-readable
     #[arg(short = 'h', long, hide = true, action = ArgAction::Count)]
     pub human_readable: u8,
-    /// Print this help; a lone -h prints a summary
+    /// Print all options; -h alone prints these
     #[arg(long, action = ArgAction::Help)]
     help: Option<bool>,
 }

@@ -14,7 +14,9 @@ pub struct SettingsArguments {
     /// The project's directory, where the build runs [default: the directory of assetsync.toml]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub project: Option<PathBuf>,
-    /// Override a setting, e.g. assets.retention.keep=5; may be repeated
+    /// Override a setting, e.g. assets.retention.keep=5
+    ///
+    /// May be repeated.
     #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append, value_hint = ValueHint::Other)]
     pub set: Vec<String>,
 }

@@ -1,4 +1,58 @@
-//! The longer help texts.
+//! The longer help texts, and which options `-h` shows: it fits on a screen of 80 columns and 24
+//! lines.
+
+use clap::Command;
+
+/// The options of `push` that `-h` shows.
+const COMMON_OF_PUSH: [&str; 12] = [
+    "dry_run",
+    "delete",
+    "max_delete",
+    "exclude",
+    "chmod",
+    "checksum",
+    "identities",
+    "port",
+    "rsh",
+    "verbose",
+    "json",
+    "help",
+];
+
+/// Commands with many options, and the options that their `-h` leaves out.
+const RARE: [(&str, &[&str]); 5] = [
+    ("deploy", RARE_ON_STAGES),
+    ("rollback", RARE_ON_STAGES),
+    ("status", RARE_ON_STAGES),
+    ("prune", RARE_ON_STAGES),
+    ("bench", &["config_file", "port", "svg", "markdown", "from_json"]),
+];
+
+const RARE_ON_STAGES: &[&str] =
+    &["roles", "file", "project", "set", "store", "no_store", "recipes", "quiet"];
+
+/// Leaves options that are rarely needed to `--help`.
+pub fn shorten(mut command: Command) -> Command {
+    command = command.mut_subcommand("push", |push| {
+        push.mut_args(|arg| {
+            let is_common = arg.is_positional() || COMMON_OF_PUSH.contains(&arg.get_id().as_str());
+            arg.hide_short_help(!is_common)
+        })
+    });
+    RARE.iter().fold(command, |command, (name, rare)| {
+        command.mut_subcommand(name, |subcommand| {
+            subcommand.mut_args(|arg| {
+                let is_rare = rare.contains(&arg.get_id().as_str());
+                arg.hide_short_help(is_rare)
+            })
+        })
+    })
+}
+
+/// The few options of the short help of `push` need no headings.
+pub fn without_headings(push: Command) -> Command {
+    push.mut_args(|arg| if arg.is_positional() { arg } else { arg.help_heading("Options") })
+}
 
 /// The description of `push`.
 pub const PUSH: &str = "\
@@ -17,7 +71,7 @@ assetsync push [OPTIONS] SRC DEST...
        assetsync push [OPTIONS] STAGE";
 
 /// The end of the short help.
-pub const SHORT: &str = "See 'assetsync push --help' for details and examples.";
+pub const SHORT: &str = "More options and examples: assetsync push --help";
 
 /// Examples of `push`.
 pub const EXAMPLES: &str = "  Show what a push would change:
@@ -44,4 +98,42 @@ pub fn end() -> String {
 /// The end of the long help.
 pub fn long_end() -> String {
     format!("Examples:\n{EXAMPLES}\n\n{}", end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command;
+    use super::*;
+
+    const LINES: usize = 24;
+
+    #[test]
+    fn the_short_help_of_each_command_fits_on_a_screen() {
+        let mut whole = command().term_width(80);
+        whole.build();
+        for subcommand in whole.get_subcommands().filter(|one| !one.is_hide_set()) {
+            let short = match subcommand.get_name() {
+                "push" => without_headings(subcommand.clone()),
+                _ => subcommand.clone(),
+            };
+            let help = short.term_width(80).render_help().to_string();
+            let lines = help.lines().count();
+            assert!(lines <= LINES, "{lines} lines: {help}");
+        }
+    }
+
+    #[test]
+    fn the_options_named_here_exist() {
+        let whole = command();
+        let ids = |name: &str| -> Vec<String> {
+            let arguments = whole.find_subcommand(name).map(Command::get_arguments);
+            arguments.into_iter().flatten().map(|arg| arg.get_id().to_string()).collect()
+        };
+        let of_push = ids("push");
+        assert!(COMMON_OF_PUSH.iter().all(|id| of_push.contains(&(*id).to_owned())));
+        for (name, rare) in RARE {
+            let known = ids(name);
+            assert!(rare.iter().all(|id| known.contains(&(*id).to_owned())), "{name}: {known:?}");
+        }
+    }
 }

@@ -49,7 +49,7 @@ pub fn parse() -> (ArgMatches, Arguments) {
 
 /// The command line's definition.
 pub fn command() -> Command {
-    Arguments::command().mut_subcommand("push", rsync_options::register)
+    help::shorten(Arguments::command()).mut_subcommand("push", rsync_options::register)
 }
 
 /// A lone `-h` prints help. Together with other arguments it is rsync's `-h`, and the source is
@@ -60,6 +60,6 @@ fn push_without_source(push: &mut Command, given: &ArgMatches) -> ! {
         push.error(ErrorKind::MissingRequiredArgument, "SRC is missing").exit();
     }
     // If standard output fails, there is nowhere to report that.
-    let _ = push.print_help();
+    let _ = help::without_headings(push.clone()).print_help();
     std::process::exit(0)
 }

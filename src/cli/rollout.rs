@@ -57,7 +57,9 @@ pub struct StageArguments {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES, after_long_help = DEPLOY_EXAMPLES)]
 pub struct DeployArguments {
-    /// Only show what would be done with the existing build; don't build, and change no assets
+    /// Only show what would be done with the existing build
+    ///
+    /// Does not build, and changes no assets.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     /// Deploy the existing build
@@ -81,7 +83,7 @@ pub struct RollbackArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub stage: StageArguments,
-    /// How many deploys to go back, or the start of a deploy's id
+    /// How many deploys to go back, or a deploy's id
     #[arg(value_name = "N|ID", default_value = "1", help_heading = None::<&'static str>)]
     pub target: String,
 }
@@ -139,8 +141,7 @@ Delete files that retention no longer keeps, on every host
 
 Deploys do this automatically. Files that are not from a deploy are never deleted.";
 
-const EXIT_CODES: &str =
-    "Exit status: 0 done, 1 failed, 2 bad usage or configuration, 3 some hosts failed.";
+const EXIT_CODES: &str = "Exit status: 0 done, 1 failed, 2 bad usage, 3 some hosts failed.";
 
 const DEPLOY_EXAMPLES: &str = "\
 Examples:
@@ -153,4 +154,4 @@ Examples:
   To one host only:
     assetsync deploy production --hosts web1.example.com
 
-Exit status: 0 done, 1 failed, 2 bad usage or configuration, 3 some hosts failed.";
+Exit status: 0 done, 1 failed, 2 bad usage, 3 some hosts failed.";
