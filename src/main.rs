@@ -8,6 +8,7 @@ mod ui;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    commands::answer_completion();
     let (matches, arguments) = cli::parse();
     commands::run(&matches, arguments).into()
 }

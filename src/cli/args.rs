@@ -12,6 +12,7 @@ use super::cache::CacheArguments;
 use super::config::{self, ConfigArguments, SettingsArguments};
 use super::help;
 use super::init::{self, InitArguments};
+use super::man;
 use super::rate::Rate;
 use super::rollout::{
     self, DeployArguments, HostsArguments, PruneArguments, RollbackArguments, StatusArguments,
@@ -70,8 +71,12 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page for man(1)
-    Man,
+    /// Print a manual page: assetsync man > assetsync.1
+    Man {
+        /// The page
+        #[arg(value_enum, default_value = "assetsync")]
+        page: man::Page,
+    },
 }
 
 /// The arguments of `assetsync push`.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, ValueHint};
 
 /// Where settings come from, for every command that reads `assetsync.toml`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Settings")]
 pub struct SettingsArguments {
     /// Read settings from FILE [default: assetsync.toml in this directory or its nearest parent]

@@ -32,19 +32,16 @@ const RARE_ON_STAGES: &[&str] =
     &["roles", "file", "project", "set", "store", "no_store", "recipes", "quiet"];
 
 /// Leaves options that are rarely needed to `--help`.
-pub fn shorten(mut command: Command) -> Command {
-    command = command.mut_subcommand("push", |push| {
-        push.mut_args(|arg| {
-            let is_common = arg.is_positional() || COMMON_OF_PUSH.contains(&arg.get_id().as_str());
-            arg.hide_short_help(!is_common)
-        })
-    });
-    RARE.iter().fold(command, |command, (name, rare)| {
-        command.mut_subcommand(name, |subcommand| {
-            subcommand.mut_args(|arg| {
-                let is_rare = rare.contains(&arg.get_id().as_str());
-                arg.hide_short_help(is_rare)
-            })
+pub fn shorten(command: Command) -> Command {
+    command.mut_subcommands(|subcommand| {
+        let name = subcommand.get_name().to_owned();
+        subcommand.mut_args(|arg| {
+            let id = arg.get_id().as_str();
+            let is_shown = match name.as_str() {
+                "push" => arg.is_positional() || COMMON_OF_PUSH.contains(&id),
+                name => !RARE.iter().any(|(of, rare)| *of == name && rare.contains(&id)),
+            };
+            arg.hide_short_help(!is_shown)
         })
     })
 }
@@ -85,6 +82,43 @@ pub const EXAMPLES: &str = "  Show what a push would change:
 
   Without source maps, and with boot.js published last:
     assetsync push --exclude '*.map' --entry-point boot.js dist web1:/srv/www";
+
+/// The files that are read or written, for the manual page.
+pub const FILES: &[(&str, &str)] = &[
+    ("assetsync.toml", "The settings of a project: assetsync.toml(5)."),
+    (
+        "~/.cache/assetsync/store",
+        "The store: contents and states of destinations. If it is lost, the next push sends more.",
+    ),
+    ("~/.ssh/config, ~/.ssh/known_hosts", "Read, and never written."),
+    (
+        "DEST/.assetsync, or .assetsync-* beside DEST",
+        "On a host, the work directory of a destination: staged files and the index.",
+    ),
+    (
+        "~/.cache/assetsync, or a directory that programs may be run from",
+        "On a host, the agent: one program of about 1 MB, installed by the first push.",
+    ),
+];
+
+/// The environment variables that are read, for the manual page.
+pub const ENVIRONMENT: &[(&str, &str)] = &[
+    ("ASSETSYNC_STORE", "The directory of the store."),
+    ("ASSETSYNC_AGENTS", "Directories with agents for other platforms, separated by colons."),
+    ("ASSETSYNC_<KEY>", "A setting of a stage: ASSETSYNC_DEPLOY_TO is deploy_to."),
+    ("RSYNC_RSH", "The command that connects, if -e is not given, as for rsync."),
+    ("SSH_AUTH_SOCK", "The socket of ssh-agent."),
+    ("SSH_ASKPASS", "The program that asks for a password or passphrase, as for ssh."),
+    ("XDG_CACHE_HOME", "Where caches are, in place of ~/.cache; here and on hosts."),
+];
+
+/// The description of the settings' file, for its manual page.
+pub const SETTINGS: &str = "\
+assetsync.toml is in the project's directory. Later layers override earlier ones: built-in \
+defaults, the file, its stage ([stages.NAME]), the host ([[stages.NAME.hosts]]), environment \
+variables (ASSETSYNC_DEPLOY_TO for deploy_to), --set. KEY.append adds items to a list and \
+KEY.remove removes them. assetsync init writes a commented file, assetsync config STAGE --origin \
+shows every value and where it comes from. Defaults are in brackets.";
 
 /// The exit codes.
 pub const EXIT_CODES: &str =

@@ -12,6 +12,7 @@ pub mod config;
 mod given;
 pub mod help;
 pub mod init;
+pub mod man;
 pub mod options;
 pub mod push_paths;
 pub mod rate;
@@ -49,7 +50,10 @@ pub fn parse() -> (ArgMatches, Arguments) {
 
 /// The command line's definition.
 pub fn command() -> Command {
-    help::shorten(Arguments::command()).mut_subcommand("push", rsync_options::register)
+    help::shorten(Arguments::command()).mut_subcommands(|subcommand| match subcommand.get_name() {
+        "push" => rsync_options::register(subcommand),
+        _ => subcommand,
+    })
 }
 
 /// A lone `-h` prints help. Together with other arguments it is rsync's `-h`, and the source is

@@ -12,6 +12,7 @@ mod store;
 
 use clap::ArgMatches;
 
+pub use self::completions::answer as answer_completion;
 use crate::cli::args::{Arguments, Command};
 use crate::error::Exit;
 
@@ -33,6 +34,6 @@ pub fn run(matches: &ArgMatches, arguments: Arguments) -> Exit {
         Command::BenchSession { log } => bench::session(&log),
         Command::Store(arguments) => store::run(&arguments),
         Command::Completions { shell } => completions::run(shell),
-        Command::Man => man::run(),
+        Command::Man { page } => man::run(page),
     }
 }
