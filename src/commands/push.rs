@@ -127,7 +127,7 @@ fn warn_of(console: &Console, notice: &ScanNotice) {
 
 /// Shows pushes on the terminal, or as JSON, and asks there for passphrases.
 struct Terminal<'a> {
-    console: &'a Console,
+    console: &'a Arc<Console>,
     options: &'a PushOptions,
     source: &'a Source,
     reporter: &'a Reporter<'a>,

@@ -1,5 +1,7 @@
 //! Passes the events of a push to everything that prints them.
 
+use std::sync::Arc;
+
 use assetsync_sync::{Event, Monitor};
 
 use super::console::Console;
@@ -14,7 +16,7 @@ pub struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// JSON lines, or step lines and a progress line.
-    pub fn new(console: &'a Console, label: &'a str) -> Watch<'a> {
+    pub fn new(console: &'a Arc<Console>, label: &'a str) -> Watch<'a> {
         if console.output.json {
             return Watch { listeners: vec![Box::new(JsonLines::new(console, label))] };
         }

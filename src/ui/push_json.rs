@@ -91,9 +91,10 @@ pub fn print_event(
         }
         Event::Surveyed { paths, partials } => Body::Surveyed { paths, partials },
         Event::Planned { files, bytes } => Body::Planned { files, bytes },
-        Event::Progress { done, total, sent } if throttle.is_due() => {
-            Body::Progress { done, total, sent }
+        Event::Progress { done, total, sent, acknowledged, expected } if throttle.is_due() => {
+            Body::Progress { done, total, sent, acknowledged, expected }
         }
+        Event::Verified => Body::Verified,
         Event::Retrying { files } => Body::Retrying { files },
         Event::Sent => Body::Sent,
         Event::Published => Body::Published,

@@ -63,14 +63,20 @@ pub enum Body<'a> {
         total: u64,
         /// Bytes sent so far.
         sent: u64,
+        /// Of these, bytes that the destination has received.
+        acknowledged: u64,
+        /// Estimated number of bytes that will be sent in all.
+        expected: u64,
     },
     /// Files that arrived damaged are sent again.
     Retrying {
         /// Their number.
         files: u64,
     },
-    /// Everything is sent; the agent verifies and publishes it.
+    /// Everything is sent.
     Sent,
+    /// Everything has arrived and is verified.
+    Verified,
     /// The plan is applied.
     Published,
     /// A warning or notice.

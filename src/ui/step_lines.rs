@@ -72,7 +72,8 @@ impl Monitor for StepLines<'_> {
             Event::Retrying { files } => {
                 self.warn(&format!("sending {} again: damaged on arrival", plural(files, "file")));
             }
-            Event::Sent => self.step("everything is sent; the agent verifies and publishes it"),
+            Event::Sent => self.step("everything is sent; the agent verifies it"),
+            Event::Verified => self.step("verified"),
             Event::Published => self.step("published"),
             Event::Notice(text) => self.warn(text),
             _ => {}

@@ -29,6 +29,12 @@ const LEVEL: i32 = 3;
 /// zstd window of the agent's stream: 512 KiB, to save the agent's memory.
 const WINDOW_LOG: u32 = 19;
 
+/// Least time between receipts, which let the sender show how much has arrived.
+const RECEIPT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Receipts are for transfers that take a while: what arrives within one interval gets none.
+const RECEIPT_BYTES: u64 = 16 * 1024;
+
 /// Longest time between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
@@ -41,6 +47,28 @@ pub struct Conversation {
     done: Arc<AtomicBool>,
     timeout: Duration,
     piece: Vec<u8>,
+    received: ReceivedBytes,
+}
+
+/// How much was received, and what the sender knows of it.
+struct ReceivedBytes {
+    count: u64,
+    acknowledged: u64,
+    /// When the last receipt was sent, or the first would have been.
+    last: Instant,
+}
+
+impl ReceivedBytes {
+    /// Adds bytes; returns the number for a receipt if one is due.
+    fn add(&mut self, count: usize) -> Option<u64> {
+        self.count += count as u64;
+        let is_due = self.count - self.acknowledged >= RECEIPT_BYTES
+            && self.last.elapsed() >= RECEIPT_INTERVAL;
+        is_due.then(|| {
+            (self.acknowledged, self.last) = (self.count, Instant::now());
+            self.count
+        })
+    }
 }
 
 /// The output and when it was last used; shared with the heartbeat thread.
@@ -93,6 +121,7 @@ impl Conversation {
             done: Arc::default(),
             timeout,
             piece: vec![0; READ_BYTES],
+            received: ReceivedBytes { count: 0, acknowledged: 0, last: Instant::now() },
         })
     }
 
@@ -106,6 +135,7 @@ impl Conversation {
         let mut line = Vec::new();
         while line.len() <= limits::HELLO_LINE_BYTES {
             let count = self.read_some()?;
+            self.received.count += count as u64;
             line.extend_from_slice(&self.piece[..count]);
             if let Some(end) = line.iter().position(|&byte| byte == b'\n') {
                 self.inbox.receive(&line[end + 1..]);
@@ -132,8 +162,17 @@ impl Conversation {
             self.flush()?;
             let count = self.read_some()?;
             self.inbox.receive(&self.piece[..count]);
+            self.acknowledge(count)?;
         }
         Ok(self.inbox.pop()?)
+    }
+
+    /// Sends a receipt if one is due. The bytes of the first line count, too.
+    fn acknowledge(&mut self, count: usize) -> Result<(), AgentError> {
+        let Some(received) = self.received.add(count) else { return Ok(()) };
+        let mut frame = Vec::new();
+        put_frame(&mut frame, FrameKind::Receipt, &received.to_le_bytes());
+        self.write(&frame)
     }
 
     /// Sets the prefix of the next zstd frame.

@@ -41,14 +41,28 @@ pub enum Event<'a> {
         total: u64,
         /// Bytes sent so far.
         sent: u64,
+        /// Of these, bytes that the destination has received, as far as it is known: the rest may
+        /// be in buffers on the way.
+        acknowledged: u64,
+        /// Bytes that will be sent in all, estimated from what was sent so far.
+        expected: u64,
     },
     /// Files that did not arrive as they were sent are sent again.
     Retrying {
         /// How many.
         files: u64,
     },
-    /// Everything is sent; the agent verifies and publishes.
+    /// Everything is sent; what is still on the way arrives, and the agent verifies it.
     Sent,
+    /// After [`Event::Sent`], more has arrived.
+    Arrived {
+        /// Bytes that the destination has received.
+        acknowledged: u64,
+        /// Bytes sent in all.
+        sent: u64,
+    },
+    /// Everything has arrived and is verified. In a push to one destination, publishing begins.
+    Verified,
     /// Everything is staged and verified; nothing is published yet.
     Staged,
     /// The destination is as planned, except for what is left for pruning.

@@ -1,4 +1,4 @@
-//! Frames: how messages, stored content, heartbeats and failures share one byte stream.
+//! Frames: how messages, stored content, heartbeats, receipts and failures share one byte stream.
 //!
 //! A frame is one byte of kind, three bytes of length (little endian), and the payload.
 
@@ -18,7 +18,13 @@ pub enum FrameKind {
     Heartbeat,
     /// The side that sends this frame gives up; the payload has the reason. Nothing follows.
     Failure,
+    /// How many bytes the side that sends this frame has received, in frames; the payload is the
+    /// number, little endian.
+    Receipt,
 }
+
+/// Bytes of the payload of a [`FrameKind::Receipt`].
+pub const RECEIPT_BYTES: usize = size_of::<u64>();
 
 /// Why bytes are not a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +44,7 @@ impl FrameKind {
             2 => Ok(FrameKind::Stored),
             3 => Ok(FrameKind::Heartbeat),
             4 => Ok(FrameKind::Failure),
+            5 => Ok(FrameKind::Receipt),
             other => Err(FrameError::Kind(other)),
         }
     }
@@ -48,6 +55,7 @@ impl FrameKind {
             FrameKind::Stored => 2,
             FrameKind::Heartbeat => 3,
             FrameKind::Failure => 4,
+            FrameKind::Receipt => 5,
         }
     }
 
@@ -56,6 +64,7 @@ impl FrameKind {
             FrameKind::Packed | FrameKind::Stored => limits::FRAME_BYTES,
             FrameKind::Heartbeat => 0,
             FrameKind::Failure => limits::ERROR_BYTES,
+            FrameKind::Receipt => RECEIPT_BYTES,
         }
     }
 }

@@ -79,6 +79,8 @@ pub struct Inbox<M: Message> {
     needs_plain: bool,
     codec_context: CodecContext,
     front: Option<PendingItem<M::Of<'static>>>,
+    /// Bytes that the other side has received, as far as it has said so.
+    acknowledged: u64,
 }
 
 impl<M: Message> Inbox<M> {
@@ -98,6 +100,7 @@ impl<M: Message> Inbox<M> {
             needs_plain: true,
             codec_context: CodecContext::default(),
             front: None,
+            acknowledged: 0,
         })
     }
 
@@ -118,6 +121,16 @@ impl<M: Message> Inbox<M> {
             self.raw_at = 0;
         }
         self.raw.extend_from_slice(bytes);
+    }
+
+    /// Received bytes that are not yet consumed.
+    pub fn waiting(&self) -> usize {
+        self.raw.len() - self.raw_at
+    }
+
+    /// Bytes that the other side has received, according to its receipts so far.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged
     }
 
     /// Whether [`pop`](Inbox::pop) has something to return; if not, more bytes are needed.
@@ -165,9 +178,17 @@ impl<M: Message> Inbox<M> {
             }
             FrameKind::Stored => self.front = Some(PendingItem::Stored(payload)),
             FrameKind::Failure => self.front = Some(PendingItem::Failure(payload)),
+            FrameKind::Receipt => self.acknowledge(payload)?,
             FrameKind::Packed | FrameKind::Heartbeat => {}
         }
         Ok(true)
+    }
+
+    fn acknowledge(&mut self, payload: Range<usize>) -> Result<(), InboxError> {
+        let length = payload.len();
+        let number = self.raw[payload].try_into().map_err(|_| FrameError::Length(length))?;
+        self.acknowledged = self.acknowledged.max(u64::from_le_bytes(number));
+        Ok(())
     }
 
     /// Consumes the frame at the front and returns its payload, once all of it has arrived.
@@ -305,6 +326,20 @@ mod tests {
             damaged[at / 8] ^= 1 << (at % 8);
             let _ = deliver(&damaged, 64);
         }
+    }
+
+    #[test]
+    fn receipts_are_numbers_that_only_grow() {
+        let mut inbox = Inbox::<ToAgent<'_>>::new().unwrap();
+        let mut receive = |payload: &[u8]| {
+            let mut bytes = Vec::new();
+            put_frame(&mut bytes, FrameKind::Receipt, payload);
+            inbox.receive(&bytes);
+            inbox.ready().map(|ready| (ready, inbox.acknowledged()))
+        };
+        assert!(matches!(receive(&700_u64.to_le_bytes()), Ok((false, 700))));
+        assert!(matches!(receive(&3_u64.to_le_bytes()), Ok((false, 700))));
+        assert!(matches!(receive(&[1; 4]), Err(InboxError::Frame(FrameError::Length(4)))));
     }
 
     #[test]

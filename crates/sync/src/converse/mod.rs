@@ -9,3 +9,4 @@ pub mod send_shared;
 pub mod session;
 pub mod survey;
 pub mod wire;
+pub mod wire_estimate;

@@ -1,26 +1,56 @@
-//! Reports how much of the content has been sent, while it is sent.
+//! Reports how much of the content has been sent and has arrived, while it is sent.
 
 use std::time::Duration;
 
 use assetsync_core::protocol::Outbox;
 
 use super::wire::Wire;
+use super::wire_estimate::WireEstimate;
+use crate::encode::job::EncodeJob;
 use crate::encode::sink::MessageSink;
 use crate::error::PushError;
 use crate::event::{Event, Monitor};
 
-/// A wire that reports progress.
-pub struct ProgressSink<'w> {
-    wire: &'w mut Wire,
+/// Reports the progress of one destination.
+pub struct ProgressReporter<'w> {
     monitor: &'w dyn Monitor,
     done: u64,
     total: u64,
+    estimate: WireEstimate,
+}
+
+impl<'w> ProgressReporter<'w> {
+    /// Reports the progress of sending the content of `work`.
+    pub fn new(monitor: &'w dyn Monitor, work: &EncodeJob<'_>) -> ProgressReporter<'w> {
+        let estimate = WireEstimate::new(work.actions());
+        ProgressReporter { monitor, done: 0, total: work.bytes(), estimate }
+    }
+
+    /// Reports that `done` bytes of content are sent, or need not be.
+    pub fn report(&mut self, done: u64, wire: &mut Wire) -> Result<(), PushError> {
+        self.done = done;
+        let (sent, acknowledged) = (wire.sent(), wire.read_receipts()?);
+        let expected = self.estimate.note(done, sent);
+        let total = self.total;
+        self.monitor.event(Event::Progress { done, total, sent, acknowledged, expected });
+        Ok(())
+    }
+}
+
+/// A wire that reports progress.
+pub struct ProgressSink<'w> {
+    wire: &'w mut Wire,
+    reporter: ProgressReporter<'w>,
 }
 
 impl<'w> ProgressSink<'w> {
-    /// Reports the progress of sending `total` bytes of content.
-    pub fn new(wire: &'w mut Wire, monitor: &'w dyn Monitor, total: u64) -> ProgressSink<'w> {
-        ProgressSink { wire, monitor, done: 0, total }
+    /// Reports the progress of sending the content of `work`.
+    pub fn new(
+        wire: &'w mut Wire,
+        monitor: &'w dyn Monitor,
+        work: &EncodeJob<'_>,
+    ) -> ProgressSink<'w> {
+        ProgressSink { wire, reporter: ProgressReporter::new(monitor, work) }
     }
 }
 
@@ -45,9 +75,7 @@ impl MessageSink for ProgressSink<'_> {
         self.wire.sent()
     }
 
-    fn progress(&mut self, bytes: u64) {
-        self.done += bytes;
-        let (done, total, sent) = (self.done, self.total, self.sent());
-        self.monitor.event(Event::Progress { done, total, sent });
+    fn progress(&mut self, bytes: u64) -> Result<(), PushError> {
+        self.reporter.report(self.reporter.done + bytes, self.wire)
     }
 }

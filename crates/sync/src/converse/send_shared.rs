@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use assetsync_core::protocol::CodecContext;
 
+use super::progress_sink::ProgressReporter;
 use super::wire::Wire;
 use crate::encode::job::EncodeJob;
 use crate::encode::sink::MessageSink;
 use crate::error::PushError;
-use crate::event::{Event, Monitor};
+use crate::event::Monitor;
 use crate::share::push_group::PushGroup;
 use crate::share::shared_encoding::{NextBytes, SharedEncodingReader};
 
@@ -34,7 +35,7 @@ pub fn send_shared(
                 group.count(writer.end(encoded));
             });
         }
-        let replayed = replay(reader, wire, monitor, work.bytes());
+        let replayed = replay(reader, wire, ProgressReporter::new(monitor, work));
         if replayed.is_err() {
             wire.disconnect();
         }
@@ -48,8 +49,7 @@ pub fn send_shared(
 fn replay(
     mut reader: SharedEncodingReader,
     wire: &mut Wire,
-    monitor: &dyn Monitor,
-    total: u64,
+    mut reporter: ProgressReporter<'_>,
 ) -> Result<CodecContext, PushError> {
     let mut told = 0;
     loop {
@@ -57,7 +57,7 @@ fn replay(
             NextBytes::Bytes { bytes, done } => {
                 wire.write(bytes)?;
                 if std::mem::replace(&mut told, done) != done {
-                    monitor.event(Event::Progress { done, total, sent: wire.sent() });
+                    reporter.report(done, wire)?;
                 }
             }
             NextBytes::Nothing => {

@@ -211,7 +211,7 @@ impl<'a> Session<'a> {
         let encoded = match self.group {
             Some(group) => send_shared(group, work, &mut self.wire, self.monitor)?,
             None => {
-                let mut sink = ProgressSink::new(&mut self.wire, self.monitor, work.bytes());
+                let mut sink = ProgressSink::new(&mut self.wire, self.monitor, work);
                 work.encode(&mut sink)?;
                 true
             }
@@ -232,6 +232,7 @@ impl<'a> Session<'a> {
         if !failed.is_empty() {
             self.retry(&failed, plan, source, publish)?;
         }
+        self.monitor.event(Event::Verified);
         Ok(failed.len() as u64)
     }
 
@@ -239,7 +240,9 @@ impl<'a> Session<'a> {
     pub(super) fn staged(&mut self, plan: &Plan) -> Result<Vec<ActionIndex>, PushError> {
         let mut failed = Vec::new();
         loop {
-            match self.wire.receive()? {
+            let (monitor, sent) = (self.monitor, self.wire.sent());
+            let mut arrived = |acknowledged| monitor.event(Event::Arrived { acknowledged, sent });
+            match self.wire.receive_while(&mut arrived)? {
                 ToSender::Failed { action } if action.of(&plan.actions).is_none() => {
                     return Err(PushError::Protocol("failure of no file".into()));
                 }

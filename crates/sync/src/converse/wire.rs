@@ -17,6 +17,9 @@ use crate::error::PushError;
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 128 * 1024;
 
+/// Most that an agent may send while content is sent to it, in bytes.
+const WAITING_BYTES: usize = 1024 * 1024;
+
 /// The zstd level of the conversation.
 const LEVEL: i32 = 3;
 
@@ -80,6 +83,27 @@ impl Wire {
         while !self.inbox.ready()? {
             self.read_some()?;
         }
+        self.pop()
+    }
+
+    /// Receives the next message, and calls `acknowledged` whenever more bytes have arrived.
+    pub fn receive_while(
+        &mut self,
+        acknowledged: &mut dyn FnMut(u64),
+    ) -> Result<ToSender<'_>, PushError> {
+        self.round_trips += u32::from(std::mem::take(&mut self.sent_since_read));
+        let mut known = self.acknowledged();
+        while !self.inbox.ready()? {
+            self.read_some()?;
+            let now = self.acknowledged();
+            if std::mem::replace(&mut known, now) != now {
+                acknowledged(now);
+            }
+        }
+        self.pop()
+    }
+
+    fn pop(&mut self) -> Result<ToSender<'_>, PushError> {
         match self.inbox.pop()? {
             Received::Message(message) => Ok(message),
             Received::Failure(failure) => Err(PushError::Agent(failure)),
@@ -95,6 +119,28 @@ impl Wire {
                 Ok(())
             }
             Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    /// Bytes that have arrived, as far as the agent has said so.
+    pub fn acknowledged(&self) -> u64 {
+        self.inbox.acknowledged().min(self.sent)
+    }
+
+    /// Reads what has come from the agent, without waiting: it sends receipts while content is sent
+    /// to it. A failure of the connection shows when it is used next.
+    pub fn read_receipts(&mut self) -> Result<u64, PushError> {
+        self.reader.set_idle(Duration::ZERO);
+        let read = self.reader.read(&mut self.piece);
+        self.reader.set_idle(self.timeout);
+        if let Ok(count @ 1..) = read {
+            self.take(count);
+        }
+        // A message may be complete; what comes after it waits until it is received.
+        self.inbox.ready()?;
+        match self.inbox.waiting() > WAITING_BYTES {
+            true => Err(PushError::Protocol("too many messages while content is sent".into())),
+            false => Ok(self.acknowledged()),
         }
     }
 

@@ -61,7 +61,7 @@ impl Encoder<'_> {
         self.sink.send(&ToAgent::FileStart { action: position })?;
         send_literals(self.sink, corrections)?;
         self.sink.send(&ToAgent::FileEnd)?;
-        self.sink.progress(action.file().map_or(0, |file| file.size));
+        self.sink.progress(action.file().map_or(0, |file| file.size))?;
         Ok(true)
     }
 
@@ -112,7 +112,7 @@ impl Encoder<'_> {
             } else {
                 send_literals(self.sink, &buffer[..count])?;
             }
-            self.sink.progress(count as u64);
+            self.sink.progress(count as u64)?;
         }
     }
 
@@ -140,7 +140,7 @@ impl Encoder<'_> {
             said?;
             buffer.drain(..covered);
             self.sink.keep_alive()?;
-            self.sink.progress(covered as u64);
+            self.sink.progress(covered as u64)?;
             if last {
                 return Ok(Ok(()));
             }

@@ -55,7 +55,12 @@ impl<'m> EncodeJob<'m> {
 
     /// Their bytes of content.
     pub fn bytes(&self) -> u64 {
-        self.order.iter().map(|&at| content_bytes(&self.plan.actions[at])).sum()
+        self.actions().map(content_bytes).sum()
+    }
+
+    /// The actions with content, in the order it is sent.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.order.iter().map(|&at| &self.plan.actions[at])
     }
 
     /// Encodes all of it.

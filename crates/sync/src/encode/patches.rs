@@ -68,7 +68,7 @@ impl PatchSender<'_, '_> {
             let end = if content.is_some() { ToAgent::FileEnd } else { ToAgent::FileAbort };
             self.encoder.sink.send(&end)?;
             let size = action.file().map_or(0, |file| file.size);
-            self.encoder.sink.progress(size);
+            self.encoder.sink.progress(size)?;
         }
         if drafts.is_empty() {
             return Ok(());

@@ -27,7 +27,9 @@ pub trait MessageSink {
     fn sent(&self) -> u64;
 
     /// Reports that this many more bytes of content are sent or need not be.
-    fn progress(&mut self, _bytes: u64) {}
+    fn progress(&mut self, _bytes: u64) -> Result<(), PushError> {
+        Ok(())
+    }
 
     /// Sets the zstd level for the messages that follow.
     fn set_level(&mut self, level: i32, window_log: u32) -> Result<(), PushError> {

@@ -61,7 +61,9 @@ impl Progress<'_> {
         self.done += count as u64;
         self.written += count as u64;
         let Progress { done, total, written: sent, .. } = *self;
-        self.monitor.event(Event::Progress { done, total, sent });
+        // A request under way counts as arrived: at most a window of them is.
+        let (acknowledged, expected) = (sent, sent + total.saturating_sub(done));
+        self.monitor.event(Event::Progress { done, total, sent, acknowledged, expected });
     }
 }
 

@@ -248,8 +248,9 @@ impl MessageSink for SharedEncodingWriter {
         self.sent
     }
 
-    fn progress(&mut self, bytes: u64) {
+    fn progress(&mut self, bytes: u64) -> Result<(), PushError> {
         self.done += bytes;
+        Ok(())
     }
 }
 

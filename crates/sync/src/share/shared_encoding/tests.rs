@@ -67,7 +67,7 @@ fn players_of_all_speeds_hear_the_same_in_memory_and_beyond() {
         let first = scope.spawn(|| hear_all(first, || {}));
         let others = others.map(|reader| scope.spawn(move || hear_all(reader, slow)));
         for piece in &pieces {
-            writer.progress(10);
+            writer.progress(10).unwrap();
             writer.write(piece).unwrap();
         }
         let late = encoding.join().unwrap();

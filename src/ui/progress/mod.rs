@@ -1,0 +1,323 @@
+//! One line of progress for each destination, and one for all of several. On a terminal they are
+//! drawn in place; elsewhere a line is printed every few seconds, so that a CI system does not take
+//! a long push for a hung one.
+
+mod arrivals;
+mod line;
+
+use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use assetsync_sync::{Event, Monitor};
+use indicatif::style::ProgressTracker;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use self::arrivals::{Arrivals, Sum};
+use self::line::Shown;
+use super::console::Console;
+
+/// How often lines on a terminal are drawn again.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often a line is printed where there is no terminal.
+const PRINT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Used where the terminal does not tell its width.
+const COLUMNS: usize = 80;
+
+/// The name of the line of all destinations.
+const TOTAL: &str = "total";
+
+/// What happens at one destination.
+#[derive(Debug, Clone)]
+struct Destination {
+    label: String,
+    phase: &'static str,
+    since: Instant,
+    /// Whether content is being sent.
+    sends: bool,
+    arrivals: Arrivals,
+    is_done: bool,
+}
+
+impl Destination {
+    fn shown(&self) -> Shown<'_> {
+        let amounts = self.sends.then(|| arrivals::total([&self.arrivals].into_iter()));
+        Shown { phase: self.phase, elapsed: self.since.elapsed(), amounts }
+    }
+}
+
+/// All destinations of a run, in the order in which they were reached.
+#[derive(Debug, Default)]
+struct Destinations(Mutex<Vec<Destination>>);
+
+impl Destinations {
+    fn lock(&self) -> MutexGuard<'_, Vec<Destination>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The line of one destination, or of all of them.
+    fn line(&self, at: Option<usize>, columns: usize) -> String {
+        let all = self.lock();
+        let lengths = all.iter().map(|one| one.label.chars().count());
+        let label_columns = line::label_columns(lengths.max().unwrap_or(0), columns);
+        match at.and_then(|at| all.get(at)) {
+            Some(one) => line::line(&one.label, label_columns, one.shown(), columns),
+            None => {
+                let phase = total_phase(&all);
+                let amounts = Some(arrivals::total(all.iter().map(|one| &one.arrivals)));
+                let amounts = amounts.filter(|amounts| *amounts != Sum::default());
+                let shown = Shown { phase: &phase, elapsed: Duration::ZERO, amounts };
+                line::line(TOTAL, label_columns, shown, columns)
+            }
+        }
+    }
+}
+
+/// `3 of 8 done`.
+fn total_phase(all: &[Destination]) -> String {
+    let done = all.iter().filter(|one| one.is_done).count();
+    format!("{done} of {} done", all.len())
+}
+
+/// The progress lines of a run.
+#[derive(Debug)]
+pub struct ProgressLines {
+    bars: MultiProgress,
+    destinations: Arc<Destinations>,
+    total: Mutex<Option<ProgressBar>>,
+    mode: Mode,
+}
+
+/// Where progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// In place, on a terminal.
+    Terminal,
+    /// As a line every few seconds.
+    Plain,
+    /// Not at all.
+    Hidden,
+}
+
+impl ProgressLines {
+    /// No lines yet.
+    pub fn new(mode: Mode) -> ProgressLines {
+        let target = match mode {
+            Mode::Terminal => ProgressDrawTarget::stderr(),
+            Mode::Plain | Mode::Hidden => ProgressDrawTarget::hidden(),
+        };
+        ProgressLines {
+            bars: MultiProgress::with_draw_target(target),
+            destinations: Arc::default(),
+            total: Mutex::new(None),
+            mode,
+        }
+    }
+
+    /// The lines drawn in place, which other output must not overwrite.
+    pub fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    /// Adds a destination; from the second one on there is a line of all of them.
+    fn add(&self, label: &str) -> (usize, ProgressBar) {
+        let mut all = self.destinations.lock();
+        let at = all.len();
+        all.push(Destination {
+            label: label.to_owned(),
+            phase: "connecting",
+            since: Instant::now(),
+            sends: false,
+            arrivals: Arrivals::default(),
+            is_done: false,
+        });
+        drop(all);
+        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = match &*total {
+            Some(total) => self.bars.insert_before(total, ProgressBar::no_length()),
+            None => self.bars.add(ProgressBar::no_length()),
+        };
+        self.draw(&bar, Some(at));
+        if at == 1 {
+            let bar = self.bars.add(ProgressBar::no_length());
+            self.draw(&bar, None);
+            *total = Some(bar);
+        }
+        (at, bar)
+    }
+
+    fn draw(&self, bar: &ProgressBar, at: Option<usize>) {
+        bar.set_style(style(Drawn { destinations: Arc::clone(&self.destinations), at }));
+        if self.mode == Mode::Terminal {
+            bar.enable_steady_tick(TICK);
+        }
+    }
+
+    /// Removes the line of all destinations after the last one.
+    fn end(&self) {
+        if self.destinations.lock().iter().all(|one| one.is_done)
+            && let Some(total) = self.total.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            total.finish_and_clear();
+        }
+    }
+}
+
+/// Writes a line's text whenever it is drawn.
+#[derive(Clone)]
+struct Drawn {
+    destinations: Arc<Destinations>,
+    at: Option<usize>,
+}
+
+impl ProgressTracker for Drawn {
+    fn clone_box(&self) -> Box<dyn ProgressTracker> {
+        Box::new(self.clone())
+    }
+
+    fn tick(&mut self, _: &ProgressState, _: Instant) {}
+
+    fn reset(&mut self, _: &ProgressState, _: Instant) {}
+
+    fn write(&self, _: &ProgressState, out: &mut dyn std::fmt::Write) {
+        // The last column stays free: some terminals break the line there.
+        let columns = columns().saturating_sub(1);
+        let _ = out.write_str(&self.destinations.line(self.at, columns));
+    }
+}
+
+fn style(drawn: Drawn) -> ProgressStyle {
+    // The template is a constant, and a test parses it.
+    let style = ProgressStyle::with_template(TEMPLATE);
+    style.unwrap_or_else(|_| ProgressStyle::default_spinner()).with_key("line", drawn)
+}
+
+const TEMPLATE: &str = "{line}";
+
+fn columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stderr());
+    size.map(|size| usize::from(size.ws_col)).ok().filter(|&columns| columns > 0).unwrap_or(COLUMNS)
+}
+
+/// The progress of one destination; its line is removed when the push ends.
+pub struct ProgressLine {
+    console: Arc<Console>,
+    at: usize,
+    bar: ProgressBar,
+    started: Instant,
+    /// Ends the printing of lines when it is dropped.
+    _printing: Option<Sender<()>>,
+}
+
+impl ProgressLine {
+    /// A line that says `connecting`.
+    pub fn new(console: &Arc<Console>, label: &str) -> ProgressLine {
+        let lines = console.progress();
+        let (at, bar) = lines.add(label);
+        let printing = (lines.mode == Mode::Plain).then(|| {
+            let console = Arc::clone(console);
+            every(PRINT_INTERVAL, move || {
+                let all = console.progress().destinations.lock();
+                let text = all.get(at).map(|one| line::plain(&one.label, one.shown()));
+                drop(all);
+                text.into_iter().for_each(|text| console.print_stderr(&text));
+            })
+        });
+        let console = Arc::clone(console);
+        ProgressLine { console, at, bar, started: Instant::now(), _printing: printing }
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Destination)) {
+        if let Some(one) = self.console.progress().destinations.lock().get_mut(self.at) {
+            change(one);
+        }
+        self.bar.tick();
+    }
+
+    fn begin(&self, phase: &'static str, sends: bool) {
+        self.update(|one| {
+            (one.phase, one.since, one.sends) = (phase, Instant::now(), sends);
+        });
+    }
+
+    fn arrived(&self, arrived: u64, expected: u64) {
+        let now = self.started.elapsed();
+        self.update(|one| one.arrivals.note(now, arrived, expected));
+    }
+}
+
+impl Monitor for ProgressLine {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Connected { .. } => self.begin("surveying", false),
+            Event::Surveyed { .. } => self.begin("comparing", false),
+            Event::Planned { .. } => self.begin("sending", true),
+            Event::Progress { acknowledged, expected, .. } => self.arrived(acknowledged, expected),
+            Event::Arrived { acknowledged, sent } => self.arrived(acknowledged, sent),
+            Event::Sent => self.begin("verifying", true),
+            Event::Verified => self.begin("publishing", false),
+            Event::Staged => self.begin("staged", false),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        self.update(|one| one.is_done = true);
+        self.bar.finish_and_clear();
+        self.console.progress().end();
+    }
+}
+
+/// Calls `action` at every interval until the sender is dropped.
+fn every(interval: Duration, mut action: impl FnMut() + Send + 'static) -> Sender<()> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        while receiver.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+            action();
+        }
+    });
+    sender
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_well_formed() {
+        assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
+    }
+
+    #[test]
+    fn an_action_is_repeated_until_it_is_no_longer_wanted() {
+        let (told, heard) = mpsc::channel();
+        let stop = every(Duration::from_millis(1), move || drop(told.send(())));
+        assert!(heard.recv().is_ok() && heard.recv().is_ok());
+        drop(stop);
+        // The thread ends, and with it the sender.
+        while heard.recv().is_ok() {}
+    }
+
+    #[test]
+    fn all_destinations_have_a_total() {
+        let lines = ProgressLines::new(Mode::Hidden);
+        lines.add("web1:/srv");
+        assert!(lines.total.lock().is_ok_and(|total| total.is_none()));
+        lines.add("web2:/srv");
+        assert!(lines.total.lock().is_ok_and(|total| total.is_some()));
+        let started = Duration::ZERO;
+        for (at, arrived) in [(0, 1_000_000), (1, 500_000)] {
+            let one = &mut lines.destinations.lock()[at];
+            (one.phase, one.sends, one.is_done) = ("sending", true, at == 0);
+            one.arrivals.note(started, arrived, 1_000_000);
+        }
+        let text = |at| lines.destinations.line(at, 60);
+        assert_eq!(text(Some(1)), "web2:/srv  sending [==========>         ]  500 kB of ~1.0 MB");
+        assert_eq!(text(None), "total      1 of 2 done [============>   ]  1.5 MB of ~2.0 MB");
+    }
+}
