@@ -122,7 +122,7 @@ fn quiet_prints_nothing_but_errors() {
     let ran = bench.done("-q @src @dest");
     assert_eq!((ran.stdout(), ran.stderr()), (String::new(), String::new()));
     let ran = bench.push("-q @missing @dest");
-    assert!(ran.stdout().is_empty() && ran.stderr().starts_with("assetsync: "), "{}", ran.stderr());
+    assert!(ran.stdout().is_empty() && ran.stderr().starts_with("error: "), "{}", ran.stderr());
 }
 
 /// One change of each kind, for [`Bench::new`]'s source after a push.
@@ -235,7 +235,10 @@ fn json_ends_each_destination_with_one_line() {
     let events: Vec<Value> =
         lines(&ran.stdout()).iter().map(|line| line["event"].clone()).collect();
     // A file of the source is private, which is worth a notice.
-    assert_eq!(events, ["notice", "surveyed", "planned", "progress", "sent", "published", "done"]);
+    assert_eq!(
+        events,
+        ["notice", "surveyed", "planned", "progress", "sent", "verified", "published", "done"]
+    );
 }
 
 #[test]
@@ -349,7 +352,7 @@ fn failures_end_with_1() {
         let ran = bench.push(words);
         assert_eq!(ran.code(), Some(1), "{words}: {}", ran.stderr());
         let destination = bench.words(words).pop().expect("a destination");
-        let start = format!("assetsync: {destination}: ");
+        let start = format!("error: {destination}: ");
         let said = ran.stderr();
         assert!(said.starts_with(&start) && said.contains(message), "{words}: {said}");
         assert!(said.contains(hint), "{words}: {said}");
@@ -466,19 +469,60 @@ fn own_entry_points_are_added() {
 }
 
 #[test]
-fn completions_and_the_manual_page_render() {
-    let machine = Machine::new();
+fn completions_know_stages_hosts_and_directories() {
+    let (machine, dir) = (Machine::new(), scratch());
+    let host = |stage: &str, address: &str| {
+        format!("[[stages.{stage}.hosts]]\naddress = \"{address}\"\nroles = [\"web\"]\n")
+    };
+    let settings = [
+        "application = \"shop\"\ndeploy_to = \"/srv/shop\"\n".to_owned(),
+        host("production", "web1.example.com"),
+        host("staging", "web9.example.com"),
+    ];
+    fs::write(dir.path().join("assetsync.toml"), settings.concat()).or_fail();
+    fs::create_dir(dir.path().join("dist")).or_fail();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = machine.run(["completions", shell]);
-        assert!(ran.code() == Some(0) && ran.stdout().contains("max-delete"), "{shell}");
+        assert!(ran.code() == Some(0) && ran.stdout().contains("assetsync"), "{shell}");
     }
-    let page = machine.run(["man"]).stdout();
-    for part in
-        [".TH assetsync", "--bwlimit", ".SH EXAMPLES", ".SH \"EXIT STATUS\"", "public/assets"]
-    {
-        assert!(page.replace("\\-", "-").contains(part), "{part}: {page}");
+    let complete = |words: &[&str]| {
+        let mut command = machine.command(["--"].iter().chain(words));
+        command.env("_ASSETSYNC_COMPLETE", "bash").current_dir(dir.path());
+        command.env("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string());
+        command.env("_CLAP_COMPLETE_COMP_TYPE", "9").env("_CLAP_COMPLETE_SPACE", "true");
+        let output = command.output().or_fail();
+        // Candidates end with vertical tabs or line feeds, as the shell asks.
+        let found = String::from_utf8(output.stdout).or_fail();
+        found.split(['\u{b}', '\n']).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let commands = complete(&["assetsync", ""]);
+    assert!(commands.contains(&"deploy".into()) && !commands.contains(&"bench-session".into()));
+    assert_eq!(complete(&["assetsync", "deploy", "pro"]), ["production"]);
+    assert_eq!(complete(&["assetsync", "push", "st"]), ["staging"]);
+    assert_eq!(complete(&["assetsync", "push", "di"]), ["dist/"]);
+    let hosts = ["web1.example.com", "web9.example.com"];
+    assert_eq!(complete(&["assetsync", "deploy", "production", "--hosts", "web"]), hosts);
+    let options = complete(&["assetsync", "push", "--"]);
+    assert!(options.contains(&"--max-delete".into()) && !options.contains(&"--archive".into()));
+}
+
+#[test]
+fn manual_pages_have_every_command_and_setting() {
+    let machine = Machine::new();
+    let page = machine.run(["man"]).stdout().replace("\\-", "-");
+    let sections =
+        ["ASSETSYNC PUSH", "ASSETSYNC DEPLOY", "ASSETSYNC STORE", "FILES", "ENVIRONMENT"];
+    for section in sections.iter().chain(&["EXAMPLES", "EXIT STATUS", "SEE ALSO"]) {
+        let heading = [format!(".SH \"{section}\"\n"), format!(".SH {section}\n")];
+        assert!(heading.iter().any(|heading| page.contains(heading)), "{section}: {page}");
+    }
+    for part in [".TH assetsync", "--bwlimit", "--keep-going", "ASSETSYNC_STORE", "public/assets"] {
+        assert!(page.contains(part), "{part}: {page}");
     }
     assert!(!page.contains("archive"), "hidden options are not in the page");
+    let settings = machine.run(["man", "assetsync.toml"]).stdout();
+    assert!(settings.contains(".TH assetsync.toml 5"), "{settings}");
+    assert!(settings.contains("assets.retention.max_age"), "{settings}");
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn a_rails_application_is_known_though_it_has_packages() {
 fn an_existing_file_is_kept() {
     let project = Project::with("# mine\n");
     let ran = project.run("init");
-    let expected = "assetsync: assetsync.toml already exists\nhint: --force replaces it\n";
+    let expected = "error: assetsync.toml already exists\nhint: --force replaces it\n";
     assert_eq!((ran.code(), ran.stderr().as_str()), (Some(2), expected));
     assert_eq!(project.read(), "# mine\n");
     said(&project.run("init --force"));
@@ -241,7 +241,7 @@ error: No host of 'staging' has the role 'cdn' of 'assets.roles'
    |
    = hint: the roles of its hosts are app and web
 
-assetsync: assetsync.toml: 1 error
+error: assetsync.toml has 1 error
 ";
     assert_eq!((ran.code(), ran.stdout().as_str()), (Some(2), ""));
     assert_eq!(ran.stderr(), expected);
@@ -304,7 +304,7 @@ error: 'assets.retention.keep' is -1; it goes from 0 to 10000
   |
   = hint: write it without the minus
 
-assetsync: assetsync.toml: 2 errors
+error: assetsync.toml has 2 errors
 ";
     assert_eq!((ran.code(), ran.stderr().as_str()), (Some(2), expected));
     let object: Value = serde_json::from_str(&ran.stdout()).or_fail();
@@ -331,17 +331,17 @@ fn no_file_or_a_bad_one() {
     let ran = project.run("config");
     let folder = text(&project.folder().canonicalize().or_fail());
     let expected = format!(
-        "assetsync: There is no assetsync.toml in {folder} nor in any folder above it\nhint: assetsync init creates one\n"
+        "error: There is no assetsync.toml in {folder} nor in any folder above it\nhint: assetsync init creates one\n"
     );
     assert_eq!((ran.code(), ran.stderr()), (Some(2), expected));
 
     let ran = project.run("config --config other.toml");
-    let expected = "assetsync: Can't read other.toml: No such file or directory (os error 2)\n";
+    let expected = "error: Can't read other.toml: No such file or directory (os error 2)\n";
     assert_eq!((ran.code(), ran.stderr().as_str()), (Some(2), expected));
 
     fs::write(project.folder().join("other.toml"), b"a = \"\xff\"").or_fail();
     let ran = project.run("config --config other.toml");
-    let expected = "assetsync: other.toml is not UTF-8: byte 5 belongs to no character\n";
+    let expected = "error: other.toml is not UTF-8: byte 5 belongs to no character\n";
     assert_eq!((ran.code(), ran.stderr().as_str()), (Some(2), expected));
 
     project.write("other.toml", SETTINGS);

@@ -319,7 +319,7 @@ fn a_hook_that_fails_says_precisely_what_is_live() {
     let fleet = Fleet::of(2);
     version(&fleet, 1);
     let cases = [
-        ("before_publish", "so nothing", "all hosts serve what they served before", "before"),
+        ("before_publish", "so nothing", "every host serves what it served before", "before"),
         ("after_publish", "after_publish failed on", "is live on web1, web2", "live"),
     ];
     for (moment, _, said, stands) in cases {

@@ -273,8 +273,8 @@ fn a_host_lost_between_staging_and_publishing_stops_all() {
     let output = child.wait_with_output().or_fail();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("assetsync: web2: "), "{stderr}");
-    assert!(stderr.contains("all hosts serve what they served before"), "{stderr}");
+    assert!(stderr.contains("error: web2: "), "{stderr}");
+    assert!(stderr.contains("every host serves what it served before"), "{stderr}");
     for host in &fleet.hosts {
         assert_eq!(SMALL.live(&host.assets()), Ok(1), "{}", host.name);
     }
@@ -294,7 +294,7 @@ fn a_host_that_can_not_publish_stops_all_before_anything_is_published() {
     let ran = fleet.run("deploy production");
     assert_eq!(ran.code(), Some(1), "{}", ran.stderr());
     assert!(ran.stderr().contains("manifest.json is immutable; chattr -i it"), "{}", ran.stderr());
-    assert!(ran.stderr().contains("all hosts serve what they served"), "{}", ran.stderr());
+    assert!(ran.stderr().contains("every host serves what it served"), "{}", ran.stderr());
     for host in &fleet.hosts {
         assert_eq!(SMALL.live(&host.assets()), Ok(1), "{}", host.name);
         assert!(!host.assets().join(name(2, 0)).exists(), "{}", host.name);
@@ -368,7 +368,7 @@ fn ctrl_c_before_publishing_leaves_all_as_it_was() {
     let output = child.wait_with_output().or_fail();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("all hosts serve what they served before"), "{stderr}");
+    assert!(stderr.contains("every host serves what it served before"), "{stderr}");
     for host in &fleet.hosts {
         assert_eq!(SMALL.live(&host.assets()), Ok(1), "{}", host.name);
     }

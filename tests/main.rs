@@ -39,5 +39,6 @@ mod story;
 mod sudo;
 mod support;
 mod transports;
+mod walk;
 mod work_dirs;
 mod workspace;

@@ -203,7 +203,7 @@ fn what_is_no_store_is_left_alone() {
     assert!(path.join("thesis.txt").exists());
     let ran = machine.run(["store", "status", "--store", &text(&path.join("thesis.txt"))]);
     assert_eq!(ran.code(), Some(1));
-    assert!(ran.stderr().starts_with("assetsync: Can't look into "), "{}", ran.stderr());
+    assert!(ran.stderr().starts_with("error: Can't look into "), "{}", ran.stderr());
     assert!(ran.stderr().ends_with("hint: --store DIR uses another directory\n"));
 }
 

@@ -91,7 +91,7 @@ impl Project {
             1 => "1 error".to_owned(),
             count => format!("{count} errors"),
         };
-        let error = CommandError::usage(format!("{}: {count}", self.name));
+        let error = CommandError::usage(format!("{} has {count}", self.name));
         console.error(None, &error);
         error.exit
     }

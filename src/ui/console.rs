@@ -10,27 +10,36 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
 use assetsync_core::text;
-use indicatif::{MultiProgress, ProgressDrawTarget};
+use indicatif::MultiProgress;
 
+use super::label::{self, Label, can_redraw};
 use super::output::Output;
+use super::progress::{Mode, ProgressLines};
 use crate::error::{CommandError, Exit};
 
 /// Both streams, and the progress lines that output must not overwrite.
 pub struct Console {
     /// The chosen output.
     pub output: Output,
-    bars: MultiProgress,
+    progress: ProgressLines,
     /// The first failure to write to standard output that matters.
     lost: Mutex<Option<io::Error>>,
 }
 
 impl Console {
-    /// Progress is shown only on a terminal, and neither with `--quiet` nor with `--json`.
+    /// Progress is shown neither with `--quiet` nor with `--json`.
     pub fn new(output: Output) -> Console {
-        let shown = io::stderr().is_terminal() && !output.quiet && !output.json;
-        let target =
-            if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Console { output, bars: MultiProgress::with_draw_target(target), lost: Mutex::new(None) }
+        let mode = match (output.quiet || output.json, can_redraw()) {
+            (true, _) => Mode::Hidden,
+            (false, true) => Mode::Terminal,
+            (false, false) => Mode::Plain,
+        };
+        Console { output, progress: ProgressLines::new(mode), lost: Mutex::new(None) }
+    }
+
+    /// The progress lines.
+    pub fn progress(&self) -> &ProgressLines {
+        &self.progress
     }
 
     /// Whether questions can be asked.
@@ -38,16 +47,16 @@ impl Console {
         io::stdin().is_terminal() && !self.output.quiet && !self.output.json
     }
 
-    /// The progress lines; hidden unless progress is shown.
+    /// The lines drawn in place; hidden unless progress is shown on a terminal.
     pub fn bars(&self) -> &MultiProgress {
-        &self.bars
+        self.progress.bars()
     }
 
     /// Writes `text`, which ends in a newline, to standard output at once. With `--json` it is
     /// JSON.
     pub fn print_stdout(&self, text: &str) {
         let safe = if self.output.json { safe_json(text) } else { text::lines(text) };
-        let written = self.bars.suspend(|| write_out(safe.as_bytes()));
+        let written = self.bars().suspend(|| write_out(safe.as_bytes()));
         if let Err(error) = written {
             self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
@@ -55,19 +64,24 @@ impl Console {
 
     /// Writes a line to standard error.
     pub fn print_stderr(&self, line: &str) {
-        self.bars.suspend(|| write_err(line));
+        self.bars().suspend(|| write_err(line));
     }
 
     /// Writes a warning to standard error, except with `--quiet`.
     pub fn warn(&self, text: &str) {
         if !self.output.quiet {
-            self.print_stderr(&format!("warning: {text}"));
+            self.print_labelled(Label::Warning, text);
         }
+    }
+
+    /// Writes a line with its label to standard error.
+    pub fn print_labelled(&self, label: Label, text: &str) {
+        self.bars().suspend(|| write_labelled(label, text));
     }
 
     /// Writes an error and its hints to standard error.
     pub fn error(&self, about: Option<&str>, error: &CommandError) {
-        self.print_stderr(&error_text(about, error));
+        self.bars().suspend(|| write_error(about, error));
     }
 
     /// The exit code, considering output that could not be written.
@@ -93,26 +107,22 @@ pub fn print(bytes: &[u8]) -> Exit {
     }
 }
 
-/// Writes a line to standard error without suspending progress lines: for callers that have done
-/// so.
-pub fn print_stderr_raw(line: &str) {
-    write_err(line);
+/// Writes a line with its label to standard error without suspending progress lines: for callers
+/// that have done so.
+pub fn write_labelled(label: Label, text: &str) {
+    write_err_raw(&label.line(text, label::is_colored()));
 }
 
 /// Writes an error to standard error and returns its exit code.
 pub fn report(error: &CommandError) -> Exit {
-    write_err(&error_text(None, error));
+    write_error(None, error);
     error.exit
 }
 
-fn error_text(about: Option<&str>, error: &CommandError) -> String {
+fn write_error(about: Option<&str>, error: &CommandError) {
     let about = about.map(|about| format!("{about}: ")).unwrap_or_default();
-    let mut text = format!("assetsync: {about}{}", error.message);
-    for hint in &error.hints {
-        text.push_str("\nhint: ");
-        text.push_str(hint);
-    }
-    text
+    write_labelled(Label::Error, &format!("{about}{}", error.message));
+    error.hints.iter().for_each(|hint| write_labelled(Label::Hint, hint));
 }
 
 fn write_out(bytes: &[u8]) -> io::Result<()> {
@@ -121,9 +131,13 @@ fn write_out(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// If standard error fails, there is nowhere to report that.
 fn write_err(lines: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", text::lines(lines));
+    write_err_raw(&text::lines(lines));
+}
+
+/// If standard error fails, there is nowhere to report that.
+fn write_err_raw(safe: &str) {
+    let _ = writeln!(io::stderr().lock(), "{safe}");
 }
 
 /// Escapes unsafe characters in JSON; they can only occur inside of its strings.

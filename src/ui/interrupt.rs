@@ -12,7 +12,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use super::console::{Console, print_stderr_raw};
+use super::console::{Console, write_labelled};
+use super::label::Label;
 
 /// Starts to handle signals. If that fails, signals keep their default effect.
 pub fn watch(console: &Arc<Console>) {
@@ -39,7 +40,8 @@ pub fn cancel(console: &Arc<Console>, cancel: &Cancel) {
                 console.bars().suspend(|| end(&console, terminal.as_ref(), signal));
             }
             if !console.output.quiet {
-                console.print_stderr("assetsync: stopping; press Ctrl-C again to quit immediately");
+                let text = "stopping; press Ctrl-C again to quit immediately";
+                console.print_labelled(Label::Note, text);
             }
         }
     });
@@ -50,9 +52,8 @@ fn end(console: &Console, terminal: Option<&Termios>, signal: i32) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, terminal);
     }
     if !console.output.quiet {
-        print_stderr_raw(
-            "assetsync: interrupted; no file is half written; run the push again to complete it",
-        );
+        let text = "interrupted; no file is half written; run the push again to complete it";
+        write_labelled(Label::Error, text);
     }
     let _ = emulate_default_handler(signal);
 }

@@ -4,6 +4,7 @@ use assetsync_sync::{Destination, Foreign, PushError, Pushed, Refusal, Report, S
 
 use super::change_format::ChangeFormat;
 use super::console::Console;
+use super::label::Label;
 use super::log_file::LogFile;
 use super::push_json_schema::Done;
 use super::{push_json, summary};
@@ -176,6 +177,7 @@ pub fn all(console: &Console, destinations: &[Destination], exits: &[Exit]) {
     if destinations.len() > 1 && !failed.is_empty() {
         let (count, all) = (failed.len(), destinations.len());
         let names = failed.join(", ");
-        console.print_stderr(&format!("assetsync: {count} of {all} destinations failed: {names}"));
+        let text = format!("{count} of {all} destinations failed: {names}");
+        console.print_labelled(Label::Error, &text);
     }
 }

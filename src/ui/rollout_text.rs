@@ -23,6 +23,7 @@ use assetsync_units::{bytes, number, plural, seconds};
 
 use super::console::Console;
 use super::itemize;
+use super::label::Label;
 use super::progress::ProgressLine;
 use super::rollout_json::JsonLines;
 use super::run_info::{RunInfo, Verb};
@@ -141,7 +142,7 @@ impl Monitor for RolloutMonitor {
             Event::Failed { target, reason } => {
                 let mut printed = self.printed();
                 printed.progress.remove(target);
-                self.console.print_stderr(&format!("assetsync: {target}: {reason}"));
+                self.console.print_labelled(Label::Error, &format!("{target}: {reason}"));
             }
             Event::CleanedUp { path } => {
                 self.line(
@@ -186,7 +187,8 @@ pub fn end(console: &Console, about: RunInfo<'_>, started: Instant, outcome: &Ou
         console.print_stdout(&success(about, started, outcome));
     }
     if exit != Exit::Done && !about.dry_run {
-        console.print_stderr(&served_where(outcome));
+        let lines = served_where(outcome);
+        lines.iter().for_each(|line| console.print_labelled(Label::Note, line));
     }
     exit
 }
@@ -251,7 +253,7 @@ fn removals(text: &mut String, about: RunInfo<'_>, targets: &[&TargetOutcome]) {
 }
 
 /// Which version each target serves.
-fn served_where(outcome: &Outcome) -> String {
+fn served_where(outcome: &Outcome) -> Vec<String> {
     let of = |stands: ServedVersion| -> Vec<&str> {
         let targets = outcome.targets.iter().filter(|target| target.served_version == stands);
         targets.map(|target| target.label.as_str()).collect()
@@ -260,7 +262,7 @@ fn served_where(outcome: &Outcome) -> String {
     let (new, old, unknown) =
         (of(ServedVersion::New), of(ServedVersion::Old), of(ServedVersion::Unknown));
     if new.is_empty() && unknown.is_empty() {
-        return "assetsync: all hosts serve what they served before".to_owned();
+        return vec!["every host serves what it served before".to_owned()];
     }
     for (what, targets) in [
         (format!("deploy {} is live on", outcome.id), new),
@@ -268,10 +270,10 @@ fn served_where(outcome: &Outcome) -> String {
         ("state unknown, check with assetsync status:".to_owned(), unknown),
     ] {
         if !targets.is_empty() {
-            lines.push(format!("assetsync: {what} {}", targets.join(", ")));
+            lines.push(format!("{what} {}", targets.join(", ")));
         }
     }
-    lines.join("\n")
+    lines
 }
 
 /// The exit code of an outcome.

@@ -22,7 +22,7 @@ fn one_bad_host_of_four_and_nothing_is_published_anywhere() {
     version(&fleet, 2);
     let ran = fleet.run("deploy production");
     assert_eq!(ran.code(), Some(1), "{}", ran.stderr());
-    assert!(ran.stderr().contains("assetsync: web3: "), "{}", ran.stderr());
+    assert!(ran.stderr().contains("error: web3: "), "{}", ran.stderr());
     assert!(ran.stderr().contains("1 of 4 failed, so nothing is published"), "{}", ran.stderr());
     assert!(fleet.built().join("app-00000002.js").exists());
     let after: Vec<_> = fleet.hosts.iter().map(|host| names(&host.assets())).collect();
