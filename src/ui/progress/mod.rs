@@ -296,7 +296,9 @@ mod tests {
     #[test]
     fn an_action_is_repeated_until_it_is_no_longer_wanted() {
         let (told, heard) = mpsc::channel();
-        let stop = every(Duration::from_millis(1), move || drop(told.send(())));
+        let stop = every(Duration::from_millis(1), move || {
+            let _ = told.send(());
+        });
         assert!(heard.recv().is_ok() && heard.recv().is_ok());
         drop(stop);
         // The thread ends, and with it the sender.
