@@ -97,6 +97,23 @@ fn a_build_that_fails_or_leaves_nothing_touches_no_host() {
     }
 }
 
+/// What is shown of a build that fails: standard error first, at most thirty lines.
+#[test]
+fn a_build_that_fails_shows_why() {
+    let fleet = Fleet::of(1);
+    let build = "for n in $(seq 100); do echo made $n; done; \
+                 for n in $(seq 5); do echo wrong $n >&2; done; exit 7";
+    fleet.configure(&format!("build.command = '{build}'\n"));
+    let ran = fleet.run("deploy production");
+    let stderr = ran.stderr();
+    let shown: Vec<&str> =
+        stderr.lines().filter_map(|line| line.split_once("| ")).map(|it| it.1).collect();
+    let errors = (1..=5).map(|n| format!("wrong {n}"));
+    let expected: Vec<String> = errors.chain((76..=100).map(|n| format!("made {n}"))).collect();
+    assert_eq!(shown, expected, "{stderr}");
+    assert!(stderr.contains("error: The build failed: exit status 7"), "{stderr}");
+}
+
 #[test]
 fn old_files_stay_for_visitors_until_retention_lets_them_go() {
     let fleet = Fleet::of(1);

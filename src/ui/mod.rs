@@ -2,6 +2,7 @@
 //! them.
 
 pub mod change_format;
+mod command_tail;
 pub mod config_text;
 pub mod console;
 pub mod interrupt;

@@ -98,7 +98,7 @@ impl Monitor for JsonLines {
             Event::Push { target, event } => return self.push(target, event),
             Event::Phase(phase) => Line::Phase { phase: phase.to_string() },
             Event::Running { host, command } => Line::Running { host, command: command.as_ref() },
-            Event::Output { host, line } => Line::Output { host, line: line.as_ref() },
+            Event::Output { host, line, .. } => Line::Output { host, line: line.as_ref() },
             Event::Ran { host, command, elapsed } => {
                 let command = command.as_ref();
                 Line::Ran { host, command, seconds: elapsed.as_secs_f64() }

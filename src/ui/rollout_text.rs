@@ -7,7 +7,7 @@
 //! restart  web1: | Command phased-restart sent success
 //! ```
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -21,6 +21,7 @@ use assetsync_sync as sender;
 use assetsync_sync::{Monitor as _, PushError, Refusal};
 use assetsync_units::{bytes, number, plural, seconds};
 
+use super::command_tail::CommandTail;
 use super::console::Console;
 use super::itemize;
 use super::label::Label;
@@ -31,9 +32,6 @@ use super::step_lines::StepLines;
 use super::summary::{self, installed};
 use crate::error::{CommandError, Exit};
 
-/// At most this many lines of a failed build are shown.
-const TAIL: usize = 30;
-
 /// Prints the progress of a rollout.
 pub struct RolloutMonitor {
     console: Arc<Console>,
@@ -43,11 +41,13 @@ pub struct RolloutMonitor {
 
 /// The lines printed so far.
 struct RolloutProgress {
-    phase: String,
-    /// By target, on a terminal.
+    phase: Option<Phase>,
+    /// By target.
     progress: HashMap<String, ProgressLine>,
-    /// The last output lines of the local command that were not shown.
-    tail: VecDeque<Shown>,
+    /// The command that runs on this machine.
+    command: Option<ProgressLine>,
+    /// The last lines that it printed and that were not shown.
+    tail: CommandTail<Shown>,
 }
 
 impl RolloutMonitor {
@@ -57,9 +57,10 @@ impl RolloutMonitor {
             return Arc::new(JsonLines::new(console));
         }
         let printed = RolloutProgress {
-            phase: String::new(),
+            phase: None,
             progress: HashMap::new(),
-            tail: VecDeque::new(),
+            command: None,
+            tail: CommandTail::new(),
         };
         let (console, started) = (Arc::clone(console), Instant::now());
         Arc::new(RolloutMonitor { console, started, printed: Mutex::new(printed) })
@@ -78,7 +79,8 @@ impl RolloutMonitor {
             true => format!("{:8.3} s  ", self.started.elapsed().as_secs_f64()),
             false => String::new(),
         };
-        self.console.print_stderr(&format!("{clock}{:<8} {text}", printed.phase));
+        let phase = printed.phase.map(|phase| phase.to_string()).unwrap_or_default();
+        self.console.print_stderr(&format!("{clock}{phase:<8} {text}"));
     }
 
     fn push(&self, target: &str, event: sender::Event<'_>) {
@@ -94,18 +96,33 @@ impl RolloutMonitor {
     }
 
     /// The output of a build is long: shown with `-v`, else only its end if it fails.
-    fn output(&self, host: Option<&str>, line: &Shown) {
+    fn output(&self, host: Option<&str>, line: &Shown, is_error: bool) {
         let mut printed = self.printed();
         match host {
             Some(host) => self.line(&printed, &format!("{host}: | {line}")),
             None if self.console.output.steps => self.line(&printed, &format!("| {line}")),
-            None => {
-                printed.tail.push_back(line.clone());
-                if printed.tail.len() > TAIL {
-                    printed.tail.pop_front();
-                }
-            }
+            None => printed.tail.add(line, is_error),
         }
+    }
+
+    fn running(&self, host: Option<&str>, command: &Shown) {
+        let mut printed = self.printed();
+        let Some(host) = host else {
+            self.line(&printed, command.as_ref());
+            let doing = if printed.phase == Some(Phase::Build) { "building" } else { "running" };
+            printed.tail = CommandTail::new();
+            printed.command = Some(ProgressLine::of_command(&self.console, doing));
+            return;
+        };
+        self.line(&printed, &format!("{host}: {command}"));
+    }
+
+    /// Shows the end of what the command printed, if `failed`.
+    fn ended(&self, failed: bool) {
+        let mut printed = self.printed();
+        printed.command = None;
+        let lines: Vec<Shown> = printed.tail.take().filter(|_| failed).collect();
+        lines.iter().for_each(|line| self.line(&printed, &format!("| {line}")));
     }
 }
 
@@ -114,18 +131,15 @@ impl Monitor for RolloutMonitor {
         match *event {
             Event::Phase(phase) => {
                 let mut printed = self.printed();
-                printed.phase = phase.to_string();
+                printed.phase = Some(phase);
                 if matches!(phase, Phase::Publish | Phase::Check) {
                     self.line(&printed, "all hosts");
                 }
             }
-            Event::Running { host, command } => {
-                let mut printed = self.printed();
-                printed.tail.clear();
-                let host = host.map(|host| format!("{host}: ")).unwrap_or_default();
-                self.line(&printed, &format!("{host}{command}"));
-            }
-            Event::Output { host, line } => self.output(host, line),
+            Event::Running { host, command } => self.running(host, command),
+            Event::Output { host, line, is_error } => self.output(host, line, is_error),
+            Event::Ran { host: None, .. } => self.ended(false),
+            Event::CommandFailed { host: None, .. } => self.ended(true),
             Event::Push { target, event } => self.push(target, event),
             Event::Staged { target, report } => {
                 let mut printed = self.printed();
@@ -159,7 +173,6 @@ impl Monitor for RolloutMonitor {
                 printed.progress.remove(target);
                 self.line(&printed, &summary::same_directory(target, same_as));
             }
-            Event::Published { .. } | Event::Ran { .. } => {}
             _ => {}
         }
     }
@@ -167,7 +180,9 @@ impl Monitor for RolloutMonitor {
 
 impl Drop for RolloutMonitor {
     fn drop(&mut self) {
-        self.printed().progress.clear();
+        let mut printed = self.printed();
+        printed.progress.clear();
+        printed.command = None;
     }
 }
 

@@ -123,12 +123,12 @@ impl ProgressLines {
     }
 
     /// Adds a destination; from the second one on there is a line of all of them.
-    fn add(&self, label: &str) -> (usize, ProgressBar) {
+    fn add(&self, label: &str, phase: &'static str) -> (usize, ProgressBar) {
         let mut all = self.destinations.lock();
         let at = all.len();
         all.push(Destination {
             label: label.to_owned(),
-            phase: "connecting",
+            phase,
             since: Instant::now(),
             sends: false,
             arrivals: Arrivals::default(),
@@ -156,12 +156,14 @@ impl ProgressLines {
         }
     }
 
-    /// Removes the line of all destinations after the last one.
+    /// After the last destination, removes the line of all of them.
     fn end(&self) {
-        if self.destinations.lock().iter().all(|one| one.is_done)
-            && let Some(total) = self.total.lock().unwrap_or_else(PoisonError::into_inner).take()
-        {
-            total.finish_and_clear();
+        let mut all = self.destinations.lock();
+        if all.iter().all(|one| one.is_done) {
+            all.clear();
+            drop(all);
+            let total = self.total.lock().unwrap_or_else(PoisonError::into_inner).take();
+            total.inspect(ProgressBar::finish_and_clear);
         }
     }
 }
@@ -215,8 +217,17 @@ pub struct ProgressLine {
 impl ProgressLine {
     /// A line that says `connecting`.
     pub fn new(console: &Arc<Console>, label: &str) -> ProgressLine {
+        ProgressLine::begin_with(console, label, "connecting")
+    }
+
+    /// The line of a command on this machine.
+    pub fn of_command(console: &Arc<Console>, doing: &'static str) -> ProgressLine {
+        ProgressLine::begin_with(console, "this machine", doing)
+    }
+
+    fn begin_with(console: &Arc<Console>, label: &str, phase: &'static str) -> ProgressLine {
         let lines = console.progress();
-        let (at, bar) = lines.add(label);
+        let (at, bar) = lines.add(label, phase);
         let printing = (lines.mode == Mode::Plain).then(|| {
             let console = Arc::clone(console);
             every(PRINT_INTERVAL, move || {
@@ -308,9 +319,9 @@ mod tests {
     #[test]
     fn all_destinations_have_a_total() {
         let lines = ProgressLines::new(Mode::Hidden);
-        lines.add("web1:/srv");
+        lines.add("web1:/srv", "connecting");
         assert!(lines.total.lock().is_ok_and(|total| total.is_none()));
-        lines.add("web2:/srv");
+        lines.add("web2:/srv", "connecting");
         assert!(lines.total.lock().is_ok_and(|total| total.is_some()));
         let started = Duration::ZERO;
         for (at, arrived) in [(0, 1_000_000), (1, 500_000)] {

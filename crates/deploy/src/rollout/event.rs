@@ -28,6 +28,8 @@ pub enum Event<'a> {
         host: Option<&'a str>,
         /// The line without its end; control characters are escaped.
         line: &'a Shown,
+        /// Whether it was written to standard error. On a host both outputs are one.
+        is_error: bool,
     },
     /// A command succeeded.
     Ran {
@@ -37,6 +39,13 @@ pub enum Event<'a> {
         command: &'a Shown,
         /// How long it took.
         elapsed: Duration,
+    },
+    /// A command failed, or was ended.
+    CommandFailed {
+        /// The host; none for this machine.
+        host: Option<&'a str>,
+        /// The command as in [`Event::Running`].
+        command: &'a Shown,
     },
     /// An event of the push to one target.
     Push {

@@ -47,24 +47,37 @@ impl LocalCommand<'_> {
     /// Runs `line` to its end, and reports its output line by line.
     pub fn run(&self, line: &str) -> Result<(), CommandFailure> {
         let made = version_managers::find(self.project).command(line)?;
+        let (started, command) = (Instant::now(), self.secrets.redact(&made.join(" ")));
+        let (host, command) = (None, &command);
+        self.monitor.event(&Event::Running { host, command });
+        let ran = self.run_to_end(&made, started);
+        self.monitor.event(&match ran {
+            Ok(()) => Event::Ran { host, command, elapsed: started.elapsed() },
+            Err(_) => Event::CommandFailed { host, command },
+        });
+        ran
+    }
+
+    fn run_to_end(&self, made: &[String], started: Instant) -> Result<(), CommandFailure> {
         let secrets = self.secrets;
-        let (started, display_line) = (Instant::now(), secrets.redact(&made.join(" ")));
-        self.monitor.event(&Event::Running { host: None, command: &display_line });
-        let mut child = self.spawn(&made)?;
+        let mut child = self.spawn(made)?;
         let (sender, events) = channel();
         forward(child.stdout.take(), Stream::Output, &sender);
         forward(child.stderr.take(), Stream::Error, &sender);
         self.cancel.on_cancel(move || drop(sender.send(CommandEvent::Cancelled)));
         let mut lines = [LineSplitter::without(secrets), LineSplitter::without(secrets)];
         let mut last_line = Shown::default();
-        let mut tell = |line: Shown| {
-            self.monitor.event(&Event::Output { host: None, line: &line });
+        let mut tell = |stream: Stream, line: Shown| {
+            let is_error = matches!(stream, Stream::Error);
+            self.monitor.event(&Event::Output { host: None, line: &line, is_error });
             if !line.as_ref().trim().is_empty() {
                 last_line = line;
             }
         };
         let heard = read_output(&events, started + self.timeout, &mut lines, &mut tell);
-        lines.iter_mut().for_each(|lines| lines.finish(&mut tell));
+        for (stream, lines) in [Stream::Output, Stream::Error].into_iter().zip(&mut lines) {
+            lines.finish(&mut |line| tell(stream, line));
+        }
         if let Err(end) = heard {
             stop(&mut child);
             return Err(match end {
@@ -74,10 +87,7 @@ impl LocalCommand<'_> {
         }
         let status = child.wait().map_err(CommandFailure::Output)?;
         let signal = status.signal().map(|signal| secrets.redact(&signal.to_string()));
-        CommandFailure::of_exit(status.code(), signal, last_line)?;
-        let elapsed = started.elapsed();
-        self.monitor.event(&Event::Ran { host: None, command: &display_line, elapsed });
-        Ok(())
+        CommandFailure::of_exit(status.code(), signal, last_line)
     }
 
     fn spawn(&self, argv: &[String]) -> Result<Child, CommandFailure> {
@@ -117,12 +127,14 @@ fn read_output(
     events: &Receiver<CommandEvent>,
     deadline: Instant,
     lines: &mut [LineSplitter<'_>; 2],
-    tell: &mut impl FnMut(Shown),
+    tell: &mut impl FnMut(Stream, Shown),
 ) -> Result<(), StopReason> {
     let mut open = 2;
     while open > 0 {
         match events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(CommandEvent::Output(stream, bytes)) => lines[stream as usize].take(&bytes, tell),
+            Ok(CommandEvent::Output(stream, bytes)) => {
+                lines[stream as usize].take(&bytes, &mut |line| tell(stream, line));
+            }
             Ok(CommandEvent::Closed) => open -= 1,
             Ok(CommandEvent::Cancelled) => return Err(StopReason::Cancelled),
             Err(RecvTimeoutError::Timeout) => return Err(StopReason::Timeout),

@@ -59,7 +59,7 @@ impl RemoteCommand<'_> {
         })?;
         let (mut lines, mut last_line) = (LineSplitter::without(&secrets), Shown::default());
         let exit = running.end(timeout, &mut lines, &mut |line| {
-            self.monitor.event(&Event::Output { host, line: &line });
+            self.monitor.event(&Event::Output { host, line: &line, is_error: false });
             if !line.as_ref().trim().is_empty() {
                 last_line = line;
             }
