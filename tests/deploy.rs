@@ -405,7 +405,10 @@ fn bad_usage_is_told_before_anything_is_done() {
     for (words, said) in [
         ("deploy staging", "staging"),
         ("deploy production --roles db", "No host of stage 'production' has the role 'db'"),
-        ("deploy production --hosts web9", "Stage 'production' has no host 'web9'"),
+        (
+            "deploy production --hosts web9",
+            "Stage 'production' has no host 'web9'; did you mean 'web1'?",
+        ),
         ("push production --delete", "--delete can't be used with a stage"),
         ("deploy production --project nowhere", "--project nowhere: no such directory"),
         (

@@ -306,8 +306,8 @@ pub fn exit_of(outcome: &Outcome) -> Exit {
 fn exit_of_error(error: &RolloutError) -> Exit {
     match error {
         RolloutError::NoTargets(_)
-        | RolloutError::UnknownRole(..)
-        | RolloutError::UnknownHost(..)
+        | RolloutError::UnknownRole { .. }
+        | RolloutError::UnknownHost { .. }
         | RolloutError::OnlySftp(_)
         | RolloutError::Setting { .. } => Exit::Usage,
         _ => Exit::Failed,

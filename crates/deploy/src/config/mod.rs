@@ -30,7 +30,7 @@ mod resolve;
 pub(crate) mod schema;
 pub(crate) mod secrets;
 mod settings;
-mod suggest;
+pub(crate) mod suggest;
 pub(crate) mod template;
 #[cfg(test)]
 mod tests;

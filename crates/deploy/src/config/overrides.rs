@@ -1,8 +1,9 @@
 //! The layers of the environment and the command line, above those of the file.
 //!
 //! A setting `assets.retention.keep` is `ASSETSYNC_ASSETS_RETENTION_KEEP` in the environment and
-//! `--set assets.retention.keep=5` on the command line. Items of a list are separated by commas;
-//! the name with `append` or `remove` behind it changes the list.
+//! `--set assets.retention.keep=5` on the command line. Items of a list are separated by commas, or
+//! written as in TOML: `["*.map", "a"]`; the name with `append` or `remove` behind it changes the
+//! list.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,6 +15,7 @@ use super::problem::{Diagnostic, Problem};
 use super::schema::{Key, Kind, SETTINGS, names};
 use super::secrets::REDACTION;
 use super::suggest::nearest;
+use super::toml_tree;
 
 /// The prefix of all variables.
 const PREFIX: &str = "ASSETSYNC_";
@@ -170,6 +172,9 @@ fn unknown_key(name: &str) -> Problem {
 /// Checks what is given and adds it to the layer.
 fn read(raw: RawSetting, layer: &mut Layer, problems: &mut Vec<Diagnostic>) {
     let kind = raw.key.setting.kind;
+    if raw.key.setting.is_list && raw.source.text[raw.value.clone()].trim().starts_with('[') {
+        return read_list(raw, layer, problems);
+    }
     let spans = if raw.key.setting.is_list && kind != Kind::Hook {
         split(&raw.source.text, raw.value.clone())
     } else {
@@ -184,14 +189,40 @@ fn read(raw: RawSetting, layer: &mut Layer, problems: &mut Vec<Diagnostic>) {
             Err(problem) => return problems.push(Diagnostic::at(problem, span)),
         }
     }
+    layer.0.push(changed(raw, items));
+}
+
+/// Reads a list as it is written in the file.
+fn read_list(raw: RawSetting, layer: &mut Layer, problems: &mut Vec<Diagnostic>) {
+    let span = ConfigSpan::new(&raw.source, raw.value.clone());
+    let kind = raw.key.setting.kind;
+    let parsed = toml_tree::list(&raw.source.text[raw.value.clone()]);
+    let given = match parsed.map_err(Problem::Syntax) {
+        Ok(given) => given,
+        Err(problem) => return problems.push(Diagnostic::at(problem, span)),
+    };
+    let mut items = Vec::new();
+    for node in given {
+        match kind.check(&raw.key.to_string(), node.scalar()) {
+            Ok(setting_value) => {
+                items.push(Item { setting_value, origin: Origin::Given(span.clone()) });
+            }
+            Err(problem) => return problems.push(Diagnostic::at(problem, span)),
+        }
+    }
+    layer.0.push(changed(raw, items));
+}
+
+/// The change by what was given. Of two arguments for one key the last counts, as in a layer the
+/// last change does.
+fn changed(raw: RawSetting, items: Vec<Item>) -> SettingChange {
     let change = match raw.manner {
         ListOperation::Assign => Change::Assign(items),
         ListOperation::Append => Change::Amend { append: items, remove: Vec::new() },
         ListOperation::Remove => Change::Amend { append: Vec::new(), remove: items },
     };
     let span = ConfigSpan::new(&raw.source, raw.value);
-    // Of two arguments for one key the last counts, as in a layer the last change does.
-    layer.0.push(SettingChange { key: raw.key, change, span });
+    SettingChange { key: raw.key, change, span }
 }
 
 /// The parts of `text[range]` between commas, without spaces around them; empty ones are left out.

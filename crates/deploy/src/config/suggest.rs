@@ -11,9 +11,9 @@ pub(crate) fn nearest(given: &str, candidates: &[impl AsRef<str>]) -> Option<Str
         let candidate = candidate.as_ref();
         (damerau_levenshtein(&given, &letters(candidate)), candidate)
     });
-    let (link_speed, best) = distances.min_by_key(|(link_speed, _)| *link_speed)?;
+    let (distance, best) = distances.min_by_key(|(distance, _)| *distance)?;
     let allowed = letters(best).chars().count().max(given.chars().count()) / 3;
-    (link_speed <= allowed).then(|| best.to_owned())
+    (distance <= allowed).then(|| best.to_owned())
 }
 
 /// The name's letters and digits, which are what people remember. Long names are no typing errors

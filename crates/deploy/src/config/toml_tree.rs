@@ -63,6 +63,17 @@ impl TomlNode {
     }
 }
 
+/// Parses a list alone; the spans of its items are of no use.
+pub(crate) fn list(text: &str) -> Result<Vec<TomlNode>, String> {
+    let document = format!("list = {text}");
+    let table = DeTable::parse(&document).map_err(|error| error.message().to_owned())?;
+    let mut entries = entries(table.get_ref());
+    match (entries.pop().map(|entry| entry.node.content), entries.as_slice()) {
+        (Some(TomlValue::List(items)), []) => Ok(items),
+        _ => Err("it is not a list".to_owned()),
+    }
+}
+
 /// Parses a file, and returns all syntax errors.
 pub(crate) fn parse(source: &Arc<ConfigText>) -> Result<Vec<TomlEntry>, Vec<Diagnostic>> {
     if source.text.len() > MAX_FILE {

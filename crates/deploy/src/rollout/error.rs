@@ -20,11 +20,25 @@ pub enum RolloutError {
     #[error("No host of stage '{0}' gets assets: no role of a host is one of assets.roles")]
     NoTargets(String),
     /// No host has the role.
-    #[error("No host of stage '{1}' has the role '{0}'")]
-    UnknownRole(String, String),
+    #[error("No host of stage '{stage}' has the role '{role}'{}", meant(.nearest))]
+    UnknownRole {
+        /// The role.
+        role: String,
+        /// The stage.
+        stage: String,
+        /// The role that was probably meant.
+        nearest: Option<String>,
+    },
     /// There is no such host.
-    #[error("Stage '{1}' has no host '{0}'")]
-    UnknownHost(String, String),
+    #[error("Stage '{stage}' has no host '{host}'{}", meant(.nearest))]
+    UnknownHost {
+        /// The host.
+        host: String,
+        /// The stage.
+        stage: String,
+        /// The host that was probably meant.
+        nearest: Option<String>,
+    },
     /// SFTP alone can't stage now and publish later; that takes an agent.
     #[error("{0} is to be reached by SFTP alone, but a deploy runs an agent there")]
     OnlySftp(String),
@@ -140,6 +154,10 @@ pub enum RolloutError {
     /// The rollout was cancelled.
     #[error("Cancelled")]
     Cancelled,
+}
+
+fn meant(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean '{name}'?"))
 }
 
 impl From<CommandError> for CommandFailure {

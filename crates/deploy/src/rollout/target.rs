@@ -12,6 +12,7 @@ use assetsync_sync::{ConnectOptions, PushError};
 
 use super::error::{RolloutError, TargetError};
 use super::options::{Engine, RolloutSelection};
+use crate::config::suggest::nearest;
 use crate::config::{Deployment, Host, Timeouts, Transport};
 
 /// One asset set on one host.
@@ -116,13 +117,18 @@ pub(super) fn chosen_hosts(
     deployment: &Deployment,
     selection: &RolloutSelection,
 ) -> Result<Vec<usize>, RolloutError> {
+    let stage = deployment.stage.clone();
     let known_role = |role: &&String| deployment.hosts.iter().any(|host| host.roles.contains(role));
     if let Some(role) = selection.roles.iter().find(|role| !known_role(role)) {
-        return Err(RolloutError::UnknownRole(role.clone(), deployment.stage.clone()));
+        let roles: Vec<&String> = deployment.hosts.iter().flat_map(|host| &host.roles).collect();
+        let nearest = nearest(role, &roles);
+        return Err(RolloutError::UnknownRole { role: role.clone(), stage, nearest });
     }
     let known_host = |name: &&String| deployment.hosts.iter().any(|host| is_named(host, name));
     if let Some(name) = selection.hosts.iter().find(|name| !known_host(name)) {
-        return Err(RolloutError::UnknownHost(name.clone(), deployment.stage.clone()));
+        let names: Vec<&String> = deployment.hosts.iter().map(|host| &host.address).collect();
+        let nearest = nearest(name, &names);
+        return Err(RolloutError::UnknownHost { host: name.clone(), stage, nearest });
     }
     let is_chosen = |host: &Host| {
         (selection.roles.is_empty() || has_role(host, &selection.roles))

@@ -46,6 +46,20 @@ fn each_layer_goes_over_those_before() {
     assert_eq!(explained(file, &[], &[], "ssh.user"), "\"file\" < assetsync.toml:2:12");
 }
 
+/// As in the file, or separated by commas.
+#[test]
+fn an_argument_may_be_a_list_as_in_toml() {
+    let text = with("");
+    let excluded = |given: &str| explained(&text, &[], &[given], "assets.exclude");
+    let by_commas = excluded("assets.exclude=*.map, a");
+    let expected = "\"*.map\" < --set assets.exclude, \"a\" < --set assets.exclude";
+    assert_eq!(by_commas, expected);
+    assert_eq!(excluded("assets.exclude=[\"*.map\", 'a']"), by_commas);
+    let variable = ("ASSETSYNC_ASSETS_EXCLUDE", "['a,b']");
+    let of_variable = explained(&text, &[variable], &[], "assets.exclude");
+    assert_eq!(of_variable, "\"a,b\" < ASSETSYNC_ASSETS_EXCLUDE");
+}
+
 #[test]
 fn an_empty_variable_is_not_set() {
     let text = with("");
