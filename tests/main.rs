@@ -32,6 +32,7 @@ mod rails;
 mod referee;
 mod rsync_options;
 mod same_directory;
+mod screens;
 mod sftp;
 mod sharing;
 mod store;
