@@ -65,7 +65,7 @@ pub(crate) fn points(log: &Path) -> Vec<Point> {
 }
 
 /// At most `count` of `all`, evenly spread.
-fn spread<T: Clone>(all: &[T], count: usize) -> Vec<T> {
+pub(crate) fn spread<T: Clone>(all: &[T], count: usize) -> Vec<T> {
     let count = count.min(all.len());
     (0..count).map(|index| all[index * all.len() / count].clone()).collect()
 }

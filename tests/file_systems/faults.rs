@@ -1,12 +1,11 @@
 //! Calls of the agent that fail while it publishes, each of them: what was published is taken back.
 
-use std::collections::BTreeMap;
 use std::fs;
 
-use super::situations::{Host, Mount, mount_tmpfs};
-use super::{check, differences, own_names, push, read, tree};
+use super::situations::{Host, Mount, WORKING, forgotten, mount_tmpfs};
+use super::{Entry, check_but, own_names, push, wrong};
 use crate::interruptions::faults::{Outcome, Push, need};
-use crate::interruptions::{Point, points, traced_agent};
+use crate::interruptions::{Point, points, spread, traced_agent};
 use crate::support::MEANT;
 
 /// The agent's calls that change a tree.
@@ -19,17 +18,19 @@ struct Traced {
     mounts: Vec<Mount>,
     host: Host,
     agent: std::path::PathBuf,
+    /// What the file system does not keep.
+    forget: fn(&mut Entry),
 }
 
 impl Traced {
-    fn new(mounts: impl FnOnce(&Host) -> Vec<Mount>) -> Traced {
+    fn new(mounts: impl FnOnce(&Host) -> Vec<Mount>, forget: fn(&mut Entry)) -> Traced {
         need("strace", "strace");
         let host = Host::new();
         let agent = traced_agent(host.dir());
         let mounts = mounts(&host);
         // Installs the agent.
         push(&host, 0).assert_ok();
-        Traced { mounts, host, agent }
+        Traced { mounts, host, agent, forget }
     }
 
     fn push(&self, fault: &str) -> Outcome {
@@ -43,35 +44,55 @@ impl Traced {
     /// Every call of a push without faults.
     fn points(&self) -> Vec<Point> {
         self.push(&format!("-e trace={MUTATING}")).assert_ok();
-        check(&self.host, 1, "without a fault");
+        check_but(&self.host, 1, "without a fault", self.forget);
         points(&self.host.dir().join("strace.log"))
     }
 
     /// Lets each call fail once; what was neither wholly old nor wholly new afterwards.
     fn fail_each(&self, errno: &str) -> Vec<String> {
-        let mut wrong = Vec::new();
-        let mut outcomes = BTreeMap::new();
         let all = self.points();
         assert!(all.len() > 30, "only {} calls", all.len());
-        for Point { call, nth } in &all {
+        let (wrong, failed) = self.fail(errno, &all);
+        assert!(failed > 10, "only {failed} failed");
+        wrong
+    }
+
+    /// The same for these calls; also how many pushes failed.
+    fn fail(&self, errno: &str, points: &[Point]) -> (Vec<String>, usize) {
+        let (mut all_wrong, mut failed) = (Vec::new(), 0);
+        for Point { call, nth } in points {
             // From whatever the last fault left.
             push(&self.host, 0).assert_ok();
-            check(&self.host, 0, &format!("before {call} number {nth}"));
+            check_but(&self.host, 0, &format!("before {call} number {nth}"), self.forget);
             let fault = format!("-e trace={call} -e inject={call}:error={errno}:when={nth}");
             let outcome = self.push(&fault);
             outcome.assert_no_panic();
-            *outcomes.entry(outcome.ok()).or_insert(0) += 1;
-            let when = format!("{errno} at {call} number {nth}: {}", outcome.stderr);
-            let expected = usize::from(outcome.ok());
-            let found = differences(&read(&self.host.destination()), &tree(&self.host, expected));
+            failed += usize::from(!outcome.ok());
+            let found =
+                wrong(&self.host.destination(), &self.host, outcome.ok().into(), self.forget);
             if !found.is_empty() {
-                wrong.push(format!("{when}: neither: {found:?}"));
+                let when = format!("{errno} at {call} number {nth}: {}", outcome.stderr);
+                all_wrong.push(format!("{when}: neither: {found:?}"));
             }
         }
         push(&self.host, 0).assert_ok();
-        check(&self.host, 0, "after the last fault");
-        assert!(outcomes.get(&false).is_some_and(|failed| *failed > 10), "{outcomes:?}");
-        wrong
+        check_but(&self.host, 0, "after the last fault", self.forget);
+        (all_wrong, failed)
+    }
+}
+
+/// In every situation, a few of the calls that change the tree.
+#[test]
+fn a_push_that_fails_is_taken_back_in_every_situation() {
+    const OF_NAMES: [&str; 6] =
+        ["renameat", "renameat2", "mkdirat", "unlinkat", "symlinkat", "linkat"];
+    for (name, prepare) in WORKING {
+        let traced = Traced::new(prepare, forgotten(name));
+        let mut points = traced.points();
+        points.retain(|point| OF_NAMES.contains(&point.call.as_str()));
+        let (wrong, failed) = traced.fail("EIO", &spread(&points, 8));
+        assert_eq!(wrong, Vec::<String>::new(), "{name}");
+        assert!(failed > 0, "{name}: no push failed");
     }
 }
 
@@ -80,7 +101,7 @@ fn a_call_fails(errno: &str) {
     for mounts in
         [|_: &Host| Vec::new(), |host: &Host| vec![mount_tmpfs(&host.destination().join("packs"))]]
     {
-        let traced = Traced::new(mounts);
+        let traced = Traced::new(mounts, |_| ());
         let wrong = traced.fail_each(errno);
         assert_eq!(wrong, Vec::<String>::new(), "{} mounts", traced.mounts.len());
         assert_eq!(own_names(&traced.host.destination()), Vec::<String>::new());

@@ -5,16 +5,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::Entry;
 use crate::interruptions::faults::{Dir, need, run};
 
-/// A directory with two builds, and a destination for them.
+/// Two builds, and a destination for them.
 pub struct Host {
     dir: Dir,
+    /// The destination's parent.
+    srv: PathBuf,
 }
 
 impl Host {
     pub fn new() -> Host {
-        let host = Host { dir: Dir::new() };
+        let dir = Dir::new();
+        let srv = dir.join("srv");
+        Host::serving(dir, srv)
+    }
+
+    /// The same with the destination in `srv`, which may be elsewhere.
+    pub fn serving(dir: Dir, srv: PathBuf) -> Host {
+        let host = Host { dir, srv };
         for build in [0, 1] {
             super::write(&host.source(build), build);
         }
@@ -28,12 +38,12 @@ impl Host {
     }
 
     pub fn destination(&self) -> PathBuf {
-        self.dir.join("srv/assets")
+        self.srv.join("assets")
     }
 
     /// The work directory beside it.
     pub fn work(&self) -> PathBuf {
-        self.dir.join("srv/.assetsync-assets")
+        self.srv.join(".assetsync-assets")
     }
 
     pub fn cache(&self) -> PathBuf {
@@ -48,7 +58,7 @@ impl Host {
     /// other.
     fn emptied(&self) -> PathBuf {
         fs::remove_dir(self.destination()).unwrap();
-        self.at("srv")
+        self.srv.clone()
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -57,8 +67,8 @@ impl Host {
 
     /// Gives the destination's directories to a group that may write, and the cache.
     pub fn share(&self) {
-        run("chgrp", ["-R".as_ref(), "61234".as_ref(), self.dir.join("srv").as_os_str()]);
-        run("chmod", ["-R".as_ref(), "g+w".as_ref(), self.dir.join("srv").as_os_str()]);
+        run("chgrp", ["-R".as_ref(), "61234".as_ref(), self.srv.as_os_str()]);
+        run("chmod", ["-R".as_ref(), "g+w".as_ref(), self.srv.as_os_str()]);
         run("chown", ["61234".as_ref(), self.cache().as_os_str()]);
     }
 }
@@ -82,6 +92,13 @@ impl Mount {
 
     pub fn bind(from: &Path, path: &Path) -> Mount {
         Mount::by("mount", ["--bind".as_ref(), from.as_os_str(), path.as_os_str()], path)
+    }
+}
+
+impl Mount {
+    /// What something else has mounted.
+    pub fn over(path: &Path) -> Mount {
+        Mount(path.into())
     }
 }
 
@@ -116,7 +133,7 @@ impl Drop for Attribute {
 /// parent.
 pub fn image(host: &Host, make: &[&str], package: &str, options: &str) -> Mount {
     need(make[0], package);
-    let (file, path) = (host.at("image"), &host.at("srv"));
+    let (file, path) = (host.at("image"), &host.srv);
     fs::File::create(&file).unwrap().set_len(512 << 20).unwrap();
     let made_by = make[1..].iter().chain(&["-q"]).map(OsStr::new);
     run(make[0], made_by.chain([file.as_os_str()]));
@@ -125,6 +142,17 @@ pub fn image(host: &Host, make: &[&str], package: &str, options: &str) -> Mount 
 }
 
 type Prepare = fn(&Host) -> Vec<Mount>;
+
+/// What a situation does not keep.
+pub fn forgotten(situation: &str) -> fn(&mut Entry) {
+    // Over SFTP, the time that is set is that of what a link leads to.
+    let link_time = |entry: &mut Entry| {
+        if entry.content.starts_with("-> ") {
+            entry.mtime = (0, 0);
+        }
+    };
+    if situation == "sshfs" { link_time } else { |_| () }
+}
 
 /// Where a push works as it does in a plain directory.
 pub const WORKING: &[(&str, Prepare)] = &[
@@ -161,7 +189,7 @@ fn bind(host: &Host, below: &str) -> Mount {
 
 fn btrfs(host: &Host, subvolume: &str) -> Vec<Mount> {
     need("btrfs", "btrfs-progs");
-    let srv = host.at("srv");
+    let srv = host.srv.clone();
     let mount = image(host, &["mkfs.btrfs"], "btrfs-progs", "loop");
     let path = srv.join(subvolume);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -171,7 +199,7 @@ fn btrfs(host: &Host, subvolume: &str) -> Vec<Mount> {
 
 fn xfs(host: &Host, project: &str) -> Vec<Mount> {
     need("chattr", "e2fsprogs");
-    let srv = host.at("srv");
+    let srv = host.srv.clone();
     let mount = image(host, &["mkfs.xfs"], "xfsprogs", "loop");
     let path = srv.join(project);
     fs::create_dir_all(&path).unwrap();
@@ -186,7 +214,7 @@ fn overlay(host: &Host) -> Vec<Mount> {
     [&upper, &work].into_iter().for_each(|dir| fs::create_dir(dir).unwrap());
     let (lower, upper, work) = (lower.display(), upper.display(), work.display());
     let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
-    let srv = host.at("srv");
+    let srv = host.srv.clone();
     let arguments = ["-t", "overlay", "-o", &options, "overlay"].map(OsStr::new);
     vec![Mount::by("mount", arguments.into_iter().chain([srv.as_os_str()]), &srv)]
 }

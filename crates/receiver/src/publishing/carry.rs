@@ -60,7 +60,11 @@ impl Publisher<'_, '_> {
         let _ = unlinkat(to, &temporary, AtFlags::empty());
         copy_entry(from, old, to, &temporary)?;
         renameat(to, &temporary, to, new)?;
-        Ok(unlinkat(from, old, AtFlags::empty())?)
+        match (way, unlinkat(from, old, AtFlags::empty())) {
+            // What is left in the staging area is removed with it.
+            (Way::In, _) => Ok(()),
+            (Way::Out, removed) => Ok(removed?),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use rustix::fs::{
 };
 use rustix::process::geteuid;
 
-use super::proof::facts::facts;
+use super::proof::facts::{facts, gives_project};
 use crate::work::work_dir::WorkDir;
 
 /// Why a destination can't be exchanged as a whole.
@@ -86,6 +86,8 @@ fn cannot_be_moved(
         Some("it is immutable or append-only")
     } else if it.reach != facts(work.dir(), b"")?.reach {
         Some("a rename from its parent directory does not reach it")
+    } else if gives_project(root) != gives_project(work.dir()) {
+        Some("its files belong to a project, to which those of its parent directory do not")
     } else if is_sticky && !mine(above.owner) && !mine(it.owner) {
         Some("it belongs to another user, and its parent directory has the sticky bit")
     } else if !mine(it.owner) && !is_writable() {

@@ -59,7 +59,7 @@ fn prepare_one(
     }
 }
 
-/// Sets the time of a link, which is no content.
+/// Sets the time of a file or of a link, of which it is no content.
 pub(super) fn set_link_mtime(dir: BorrowedFd<'_>, name: &str, mtime: Mtime) -> io::Result<()> {
     match set_mtime_at(dir, name.as_bytes(), mtime) {
         // sshfs sets that of what it leads to.

@@ -2,18 +2,19 @@
 //! under the name of what replaced it or as `old`, until all is done.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use assetsync_core::entry::{CARRIED_MODE, Kind};
+use assetsync_core::entry::{CARRIED_MODE, Kind, Mtime};
 use assetsync_core::index::ActionIndex;
 use assetsync_core::path::RelPath;
-use assetsync_tree::{make_dir, open_dir};
+use assetsync_tree::{make_dir, metadata_at, open_dir};
 use rustix::fs::{AtFlags, Dir, RenameFlags, linkat, renameat, renameat_with, unlinkat};
 use rustix::io::Errno;
 
 use super::actions::{Step, is_dir};
 use super::carry::{Way, copy_entry};
 use super::clone_tree::copy_metadata;
+use super::prepare::set_link_mtime;
 use super::proof::is_mount_point_at;
 use super::publisher::Publisher;
 
@@ -70,8 +71,9 @@ impl Publisher<'_, '_> {
         let old = self.old_name(index);
         let area = self.areas.of(self.tree, path)?;
         let (parent, name) = (self.tree.parent(path)?, path.file_name());
+        let mtime = metadata_at(parent, name)?.mtime;
         if linkat(parent, name, area, &old, AtFlags::empty()).is_ok() {
-            return Ok(());
+            return restore_mtime(area, &old, mtime);
         }
         let half = self.stage.temporary_name("half", index.number());
         copy_entry(parent, name, area, &half)?;
@@ -132,8 +134,8 @@ impl Publisher<'_, '_> {
     /// Moves what is at `path` into a staging area. An empty directory that can't be moved, because
     /// it belongs to another user or to a lower layer of an overlay, is removed.
     pub(super) fn take(&mut self, index: ActionIndex, path: &RelPath) -> io::Result<()> {
-        let Some(kind) = self.kind(path)? else { return Ok(()) };
-        let is_dir = kind == Kind::Dir;
+        let Some(metadata) = self.tree.file_metadata(path)? else { return Ok(()) };
+        let is_dir = metadata.kind == Kind::Dir;
         if is_dir {
             if self.is_filled(path) {
                 return Err(io::ErrorKind::DirectoryNotEmpty.into());
@@ -142,7 +144,8 @@ impl Publisher<'_, '_> {
         }
         let old = self.old_name(index);
         if !is_dir {
-            return self.carry(Way::Out, &old, path);
+            self.carry(Way::Out, &old, path)?;
+            return restore_mtime(self.areas.of(self.tree, path)?, &old, metadata.mtime);
         }
         let moved = self.rename(Way::Out, &old, path);
         match moved.as_ref().map_err(Errno::from_io_error) {
@@ -191,5 +194,13 @@ impl Publisher<'_, '_> {
         }
         // The owner must be able to fill it; the last step sets the final bits.
         make_dir(self.tree.parent(path)?, path.file_name(), (mode & CARRIED_MODE) | 0o700)
+    }
+}
+
+/// A file system of layers copies what it moves out of a lower one, and may forget times.
+fn restore_mtime(area: BorrowedFd<'_>, name: &str, mtime: Mtime) -> io::Result<()> {
+    match metadata_at(area, name.as_bytes())?.mtime == mtime {
+        true => Ok(()),
+        false => set_link_mtime(area, name, mtime),
     }
 }

@@ -39,6 +39,9 @@ impl<'p> Staged<'p> {
                 None
             }
         };
+        if let Some(Err(error)) = self.retention.as_mut().map(RetentionRequests::confirm) {
+            notices.push(format!("Can't remove the old history of deploys: {error}"));
+        }
         self.context.tree.forget();
         let state = self.save_index(changed.as_ref(), &mut notices);
         self.context.send_notices(&notices)?;

@@ -22,7 +22,7 @@ pub const NAME: &str = "history";
 /// Its name while it is written.
 const NEW_NAME: &str = "history.new";
 
-/// The old one's name in the staging area while it may have to be put back.
+/// The old one's name while it may have to be put back, where the two can't be exchanged.
 const OLD_NAME: &str = "history.old";
 
 /// How much is read at a time, in bytes.
@@ -89,8 +89,8 @@ pub struct PublishedHistory(OldHistory);
 /// Where the old history is.
 #[derive(Debug)]
 enum OldHistory {
-    /// It is in the staging area.
-    Kept,
+    /// It has this name in the work directory.
+    Kept(&'static str),
     /// There was none.
     Absent,
     /// It is lost: the file system has neither exchange nor hard links.
@@ -100,12 +100,20 @@ enum OldHistory {
 impl PublishedHistory {
     /// Puts the old one back.
     pub fn take_back(self, work: &WorkDir) -> io::Result<()> {
-        match &self.0 {
-            OldHistory::Kept => renameat(work.stage(), OLD_NAME, work.dir(), NAME)?,
+        match self.0 {
+            OldHistory::Kept(name) => renameat(work.dir(), name, work.dir(), NAME)?,
             OldHistory::Absent => unlinkat(work.dir(), NAME, AtFlags::empty())?,
             OldHistory::Lost => return Err(io::ErrorKind::Unsupported.into()),
         }
         assetsync_tree::sync(work.dir())
+    }
+
+    /// Removes the old one: the deploy is live.
+    pub fn confirm(self, work: &WorkDir) -> io::Result<()> {
+        match self.0 {
+            OldHistory::Kept(name) => Ok(unlinkat(work.dir(), name, AtFlags::empty())?),
+            OldHistory::Absent | OldHistory::Lost => Ok(()),
+        }
     }
 }
 
@@ -153,23 +161,30 @@ impl HistoryWriter {
         Ok(true)
     }
 
-    /// Makes it durable and replaces the old one.
+    /// Makes it durable and replaces the old one. If that fails, the old one stays.
     pub fn publish(self, work: &WorkDir) -> io::Result<PublishedHistory> {
         assetsync_tree::sync(&self.file)?;
-        let (dir, stage) = (work.dir(), work.stage());
+        let dir = work.dir();
         let old = match renameat_with(dir, NEW_NAME, dir, NAME, RenameFlags::EXCHANGE) {
-            Ok(()) => renameat(dir, NEW_NAME, stage, OLD_NAME).map(|()| OldHistory::Kept)?,
+            Ok(()) => OldHistory::Kept(NEW_NAME),
             Err(error) => {
-                let kept = linkat(dir, NAME, stage, OLD_NAME, AtFlags::empty());
+                let _ = unlinkat(dir, OLD_NAME, AtFlags::empty());
+                let kept = linkat(dir, NAME, dir, OLD_NAME, AtFlags::empty());
                 replace(dir, NEW_NAME, NAME)?;
                 match kept {
-                    Ok(()) => OldHistory::Kept,
+                    Ok(()) => OldHistory::Kept(OLD_NAME),
                     Err(_) if error == rustix::io::Errno::NOENT => OldHistory::Absent,
                     Err(_) => OldHistory::Lost,
                 }
             }
         };
-        assetsync_tree::sync(dir)?;
-        Ok(PublishedHistory(old))
+        let published = PublishedHistory(old);
+        match assetsync_tree::sync(dir) {
+            Ok(()) => Ok(published),
+            Err(error) => {
+                let _ = published.take_back(work);
+                Err(error)
+            }
+        }
     }
 }

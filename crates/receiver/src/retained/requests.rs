@@ -193,6 +193,11 @@ impl<'w> RetentionRequests<'w> {
         self.published.take().map_or(Ok(()), |published| published.take_back(self.work))
     }
 
+    /// Called once the deploy is live: its history stays.
+    pub fn confirm(&mut self) -> io::Result<()> {
+        self.published.take().map_or(Ok(()), |published| published.confirm(self.work))
+    }
+
     fn keep_contents(
         &mut self,
         plan: &mut PlanStore,

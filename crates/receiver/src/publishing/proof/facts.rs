@@ -89,16 +89,28 @@ pub fn is_mount_point_at(parent: BorrowedFd<'_>, name: &[u8]) -> bool {
 /// belong to a project, or a FUSE file system joins several others.
 #[cfg(target_os = "linux")]
 pub fn must_be_tried(dir: BorrowedFd<'_>) -> bool {
-    use rustix::fs::{IFlags, fstatfs, ioctl_getflags};
     const FUSE_SUPER_MAGIC: i64 = 0x6573_5546;
     #[allow(clippy::unnecessary_cast)]
-    let is_fuse = fstatfs(dir).is_ok_and(|stat| stat.f_type as i64 == FUSE_SUPER_MAGIC);
-    is_fuse || ioctl_getflags(dir).is_ok_and(|flags| flags.contains(IFlags::PROJECT_INHERIT))
+    let is_fuse = rustix::fs::fstatfs(dir).is_ok_and(|stat| stat.f_type as i64 == FUSE_SUPER_MAGIC);
+    is_fuse || gives_project(dir)
+}
+
+/// Whether what is made in a directory belongs to its project.
+#[cfg(target_os = "linux")]
+pub fn gives_project(dir: BorrowedFd<'_>) -> bool {
+    use rustix::fs::{IFlags, ioctl_getflags};
+    ioctl_getflags(dir).is_ok_and(|flags| flags.contains(IFlags::PROJECT_INHERIT))
 }
 
 /// Other systems have neither.
 #[cfg(not(target_os = "linux"))]
 pub fn must_be_tried(_dir: BorrowedFd<'_>) -> bool {
+    false
+}
+
+/// Other systems have no projects.
+#[cfg(not(target_os = "linux"))]
+pub fn gives_project(_dir: BorrowedFd<'_>) -> bool {
     false
 }
 
