@@ -8,6 +8,13 @@ use std::ops::Range;
 use crate::limits;
 
 /// The index of an item in the list `L`.
+///
+/// ```compile_fail
+/// # use assetsync_core::{index::ActionIndex, state::State};
+/// fn entry(state: &State, action: ActionIndex) {
+///     let _ = &state.entries[action];
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Index<L>(u32, PhantomData<L>);
 

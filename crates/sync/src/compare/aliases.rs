@@ -14,6 +14,7 @@ use assetsync_core::state::State;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::compare::content_match::SourceEntry;
+use crate::compare::source_index::{PerSource, SourceIndex};
 
 /// Two paths that are the same to the destination's file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub struct OneName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pair {
     /// Position in the source of a path that the destination does not list.
-    pub new: usize,
+    pub new: SourceIndex,
     /// The other path.
     pub other: Other,
 }
@@ -37,17 +38,21 @@ pub struct Pair {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Other {
     /// Position in the source.
-    Source(usize),
+    Source(SourceIndex),
     /// Position in the state, of a path that the source does not have.
     Existing(EntryIndex),
 }
 
 /// The pairs of a source and a state, in tree order of the new paths. `known` has the position in
 /// the state of each source entry. At most [`limits::ALIASES`].
-pub fn pairs(source: &[SourceEntry], state: &State, known: &[Option<EntryIndex>]) -> Vec<Pair> {
+pub fn pairs(
+    source: &[SourceEntry],
+    state: &State,
+    known: &PerSource<Option<EntryIndex>>,
+) -> Vec<Pair> {
     let mut pairs = Vec::new();
-    let mut new: HashMap<Vec<u8>, usize> = HashMap::new();
-    for (at, local) in source.iter().enumerate().filter(|(at, _)| known[*at].is_none()) {
+    let mut new: HashMap<Vec<u8>, SourceIndex> = HashMap::new();
+    for (at, local) in Index::enumerate(source).filter(|(at, _)| known[*at].is_none()) {
         match new.entry(folded(local.entry.path.as_bytes())) {
             Entry::Vacant(vacant) => drop(vacant.insert(at)),
             Entry::Occupied(first) => {
@@ -58,8 +63,8 @@ pub fn pairs(source: &[SourceEntry], state: &State, known: &[Option<EntryIndex>]
     if new.is_empty() {
         return pairs;
     }
-    let positions: HashMap<EntryIndex, usize> =
-        known.iter().enumerate().filter_map(|(at, known)| Some(((*known)?, at))).collect();
+    let positions: HashMap<EntryIndex, SourceIndex> =
+        known.indices().filter_map(|at| Some((known[at]?, at))).collect();
     for (position, remote) in Index::enumerate(&state.entries) {
         let Some(&at) = new.get(&folded(remote.entry.path.as_bytes())) else { continue };
         let other = match positions.get(&position) {
@@ -137,14 +142,15 @@ mod tests {
     fn only_paths_that_are_not_listed_are_suspected() {
         let source = ["App.js", "app.js", "logo.png", "same.css"].map(local);
         let state = state(&["Logo.png", "SAME.css", "app.js", "same.css"]);
-        let known = [None, Some(2), None, Some(3)].map(|known| known.map(Index::new));
+        let known =
+            [None, Some(2), None, Some(3)].into_iter().map(|known| known.map(Index::new)).collect();
         let expected = [
-            Pair { new: 2, other: Other::Existing(Index::new(0)) },
-            Pair { new: 0, other: Other::Source(1) },
+            Pair { new: Index::new(2), other: Other::Existing(Index::new(0)) },
+            Pair { new: Index::new(0), other: Other::Source(Index::new(1)) },
         ];
         assert_eq!(pairs(&source, &state, &known), expected);
-        assert_eq!(pairs(&source, &State::default(), &[None; 4]).len(), 1);
-        let all = [0, 1, 2, 3].map(|known| Some(Index::new(known)));
+        assert_eq!(pairs(&source, &State::default(), &PerSource::from_iter([None; 4])).len(), 1);
+        let all = [0, 1, 2, 3].into_iter().map(|known| Some(Index::new(known))).collect();
         assert_eq!(pairs(&source, &state, &all), []);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use assetsync_core::delta::SignatureSpec;
 use assetsync_core::entry::{Entry, Kind};
-use assetsync_core::index::EntryIndex;
+use assetsync_core::index::{EntryIndex, Index};
 use assetsync_core::path::RelPath;
 use assetsync_core::protocol::Query;
 use assetsync_core::recipe::{ContentIndex, Recipes, signature_wanted};
@@ -15,6 +15,7 @@ use super::aliases::{OneName, Other, Pair, pairs};
 use super::basis_index::BasisIndex;
 use super::policy::Policy;
 use crate::compare::content_match::{ContentMatch, SourceEntry, same_content};
+use crate::compare::source_index::{PerSource, SourceIndex};
 use crate::draft::drafts::{Drafts, GzDraft};
 use crate::plan::decision::Deletes;
 use crate::scan::compressed_names::is_precompressed;
@@ -34,19 +35,19 @@ pub struct Comparison<'a> {
     /// Whether contents of the source may exist only at the destination.
     pub(crate) has_contents_elsewhere: bool,
     /// For each source entry, the position of its path in the state.
-    pub(crate) known: Vec<Option<EntryIndex>>,
+    pub(crate) known: PerSource<Option<EntryIndex>>,
     /// Source entries that exist under another spelling, by position, with the position of that in
     /// the state.
-    pub(crate) aliases: BTreeMap<usize, EntryIndex>,
-    pub(crate) same: Vec<ContentMatch>,
+    pub(crate) aliases: BTreeMap<SourceIndex, EntryIndex>,
+    pub(crate) same: PerSource<ContentMatch>,
     pub(crate) contents: ContentIndex,
     pub(crate) names: BasisIndex<'a>,
     /// Drafts of changed files.
     pub(crate) drafts: Arc<Drafts>,
     /// `.gz` files that may be made from their plain siblings, by position in the source.
-    pub(crate) regzips: Arc<HashMap<usize, GzDraft>>,
+    pub(crate) regzips: Arc<HashMap<SourceIndex, GzDraft>>,
     /// For each source entry, the basis to ask about.
-    pub(crate) bases: Vec<Option<BasisQuery>>,
+    pub(crate) bases: PerSource<Option<BasisQuery>>,
 }
 
 /// A basis that the destination is asked about.
@@ -71,7 +72,7 @@ impl<'a> Comparison<'a> {
         recipes: Recipes,
     ) -> Comparison<'a> {
         let known = positions(source, state);
-        let pairs = source.iter().zip(&known);
+        let pairs = source.iter().zip(known.iter());
         let same = pairs
             .map(|(local, known)| match known.and_then(|known| known.of(&state.entries)) {
                 Some(remote) => same_content(local, remote, policy.size_only),
@@ -93,7 +94,7 @@ impl<'a> Comparison<'a> {
             names: BasisIndex::of(state, &policy.names),
             drafts: Arc::default(),
             regzips: Arc::default(),
-            bases: Vec::new(),
+            bases: PerSource::from_iter([]),
         };
         comparison.bases = comparison.choose_bases();
         comparison
@@ -189,7 +190,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// `.gz` files that may be made from their plain siblings, by position in the source.
-    pub fn regzips(&self) -> &HashMap<usize, GzDraft> {
+    pub fn regzips(&self) -> &HashMap<SourceIndex, GzDraft> {
         &self.regzips
     }
 
@@ -219,26 +220,27 @@ impl<'a> Comparison<'a> {
     }
 
     /// Positions of the source's files whose content the destination is known to lack.
-    pub fn changed(&self) -> Vec<usize> {
-        (0..self.source.len())
+    pub fn changed(&self) -> Vec<SourceIndex> {
+        self.same
+            .indices()
             .filter(|&at| self.same[at] == ContentMatch::No && self.is_new(at))
             .collect()
     }
 
     /// Whether a source entry is a file whose content the destination is not known to have.
-    fn is_new(&self, at: usize) -> bool {
+    fn is_new(&self, at: SourceIndex) -> bool {
         let local = &self.source[at];
         let key = local.digest.map(|digest| digest.short()).zip(local.entry.file_size());
         key.is_some_and(|key| !self.recipes.copy || self.contents.find(key).is_none())
     }
 
     /// The position in the state of the regular file at the path of a source file.
-    pub fn existing_index(&self, at: usize) -> Option<EntryIndex> {
+    pub fn existing_index(&self, at: SourceIndex) -> Option<EntryIndex> {
         self.existing(at).and(self.known[at])
     }
 
     /// The file of the state with the same logical name as a source file.
-    pub fn same_logical_name(&self, at: usize) -> Option<EntryIndex> {
+    pub fn same_logical_name(&self, at: SourceIndex) -> Option<EntryIndex> {
         self.names.find(&self.source[at].entry, &self.policy.names)
     }
 
@@ -248,16 +250,19 @@ impl<'a> Comparison<'a> {
         self.state.indices().filter(move |at| known.next_if_eq(&at).is_none())
     }
 
-    fn choose_bases(&self) -> Vec<Option<BasisQuery>> {
+    fn choose_bases(&self) -> PerSource<Option<BasisQuery>> {
         let renames = self.drafts.renames.iter();
         let renamed: HashMap<&RelPath, EntryIndex> =
             renames.map(|(path, rename)| (path, rename.known)).collect();
         // These are queried as they are, so not after rewriting.
-        let asked =
-            self.known.iter().zip(&self.same).filter(|(_, same)| **same == ContentMatch::Query);
+        let asked = self
+            .known
+            .iter()
+            .zip(self.same.iter())
+            .filter(|(_, same)| **same == ContentMatch::Query);
         let asked: HashSet<EntryIndex> = asked.filter_map(|(known, _)| *known).collect();
         let mut expected = HashSet::new();
-        let mut choose = |at: usize| {
+        let mut choose = |at: SourceIndex| {
             let local = &self.source[at];
             let drafted = self.drafts.files.contains_key(&at) || self.regzips.contains_key(&at);
             if self.same[at] == ContentMatch::Yes || drafted || !self.is_new(at) {
@@ -279,11 +284,11 @@ impl<'a> Comparison<'a> {
             let expects = rewritten && expected.insert(known);
             (expects || spec.is_some()).then_some(BasisQuery { known, rewritten, expects, spec })
         };
-        (0..self.source.len()).map(&mut choose).collect()
+        self.same.indices().map(&mut choose).collect()
     }
 
     /// The existing regular file at the path of a source file.
-    pub(crate) fn existing(&self, at: usize) -> Option<&'a Entry> {
+    pub(crate) fn existing(&self, at: SourceIndex) -> Option<&'a Entry> {
         let remote = &self.known[at]?.of(&self.state.entries)?.entry;
         matches!(remote.kind, Kind::File { .. }).then_some(remote)
     }
@@ -291,7 +296,7 @@ impl<'a> Comparison<'a> {
     /// The queries, one for each file, in order of the state.
     pub fn queries(&self) -> Vec<Query> {
         let mut asks = BTreeMap::new();
-        for (at, local) in self.source.iter().enumerate() {
+        for (at, local) in Index::enumerate(self.source) {
             if let Some(BasisQuery { known, rewritten, expects, spec }) = self.bases[at] {
                 let ask = ask(&mut asks, known);
                 ask.signature = spec.or(ask.signature);
@@ -308,8 +313,8 @@ impl<'a> Comparison<'a> {
     }
 
     /// The position in the source of a path.
-    pub fn position_of(&self, path: &RelPath) -> Option<usize> {
-        self.source.binary_search_by(|local| local.entry.path.cmp(path)).ok()
+    pub fn position_of(&self, path: &RelPath) -> Option<SourceIndex> {
+        self.source.binary_search_by(|local| local.entry.path.cmp(path)).ok().map(Index::at)
     }
 
     /// The size of a file of the state, in bytes.
@@ -324,7 +329,7 @@ fn ask(asks: &mut BTreeMap<EntryIndex, Query>, known: EntryIndex) -> &mut Query 
 }
 
 /// For each source entry, the position of its path in the state: a merge of two sorted lists.
-fn positions(source: &[SourceEntry], state: &State) -> Vec<Option<EntryIndex>> {
+fn positions(source: &[SourceEntry], state: &State) -> PerSource<Option<EntryIndex>> {
     let mut at = EntryIndex::new(0);
     let position = |local: &SourceEntry| {
         while at.of(&state.entries).is_some_and(|remote| remote.entry.path < local.entry.path) {

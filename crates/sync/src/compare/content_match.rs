@@ -2,7 +2,10 @@
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::{Entry, Mtime};
+use assetsync_core::index::Listed;
 use assetsync_core::state::RemoteEntry;
+
+use super::source_index::SourceList;
 
 /// One path of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +14,10 @@ pub struct SourceEntry {
     pub entry: Entry,
     /// The content's digest; every regular file has one.
     pub digest: Option<Digest>,
+}
+
+impl Listed for SourceEntry {
+    type List = SourceList;
 }
 
 /// Whether the contents of two files are the same.

@@ -6,3 +6,4 @@ pub mod basis_index;
 pub mod comparison;
 pub mod content_match;
 pub mod policy;
+pub mod source_index;

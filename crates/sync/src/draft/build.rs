@@ -25,6 +25,7 @@ use super::exact_diff::compare;
 use super::old_contents::OldContents;
 use super::renames;
 use crate::compare::comparison::Comparison;
+use crate::compare::source_index::SourceIndex;
 use crate::scan::source::Source;
 
 /// Copies shorter than this are left to the compressor, in bytes.
@@ -80,12 +81,12 @@ fn rewriter(drafts: &Drafts, state: &State) -> Option<Rewriter> {
 struct DraftBuilder<'d, 'a> {
     contents: ComparedContents<'d, 'a>,
     /// Positions of source files whose content the destination lacks.
-    changed: &'d [usize],
+    changed: &'d [SourceIndex],
 }
 
 /// A changed file, its new content and the old content it is made from.
 struct ChangedFile {
-    at: usize,
+    at: SourceIndex,
     known: EntryIndex,
     /// The old content, rewritten.
     reference: Vec<u8>,
@@ -112,7 +113,7 @@ impl DraftBuilder<'_, '_> {
     /// A rename in the form of the protocol, if it can be written so.
     fn to_wire(&self, found: &renames::RenamePair) -> Option<(RelPath, Rename)> {
         let comparison = self.contents.comparison;
-        let path = &comparison.source().get(found.local)?.entry.path;
+        let path = &found.local.of(comparison.source())?.entry.path;
         let rename = Rename {
             known: found.known,
             start: u16::try_from(found.old.start).ok()?,
@@ -143,7 +144,7 @@ impl DraftBuilder<'_, '_> {
 
     fn case(
         &self,
-        at: usize,
+        at: SourceIndex,
         known: EntryIndex,
         rewriter: Option<&Rewriter>,
     ) -> Option<ChangedFile> {
@@ -169,7 +170,11 @@ impl DraftBuilder<'_, '_> {
     }
 
     /// Texts that changed in the same way in several files, such as a version number.
-    fn learn(&self, bases: &[(usize, EntryIndex)], drafts: &Drafts) -> Vec<(Vec<u8>, Vec<u8>)> {
+    fn learn(
+        &self,
+        bases: &[(SourceIndex, EntryIndex)],
+        drafts: &Drafts,
+    ) -> Vec<(Vec<u8>, Vec<u8>)> {
         let rewriter = drafts.rewriter.as_ref();
         let small = bases.iter().filter(|(at, _)| {
             let size = self.contents.comparison.source()[*at].entry.file_size();
@@ -190,7 +195,7 @@ impl DraftBuilder<'_, '_> {
 }
 
 /// The position of `app.js`, if `at` is `app.js.gz` and worth splitting.
-fn plain_sibling(comparison: &Comparison<'_>, at: usize) -> Option<usize> {
+fn plain_sibling(comparison: &Comparison<'_>, at: SourceIndex) -> Option<SourceIndex> {
     let entry = &comparison.source()[at].entry;
     let plain = RelPath::new(entry.path.as_bytes().strip_suffix(b".gz")?).ok()?;
     let found = comparison.position_of(&plain)?;

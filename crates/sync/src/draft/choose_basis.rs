@@ -12,6 +12,8 @@ use super::contents::is_comparable;
 use super::drafts::Drafts;
 use super::sketch::{Sketch, Sketches, similarity};
 
+use crate::compare::source_index::SourceIndex;
+
 /// Contents less similar than this are no basis for each other.
 const ALIKE: f64 = 0.1;
 
@@ -21,9 +23,9 @@ const SKETCHED: usize = 20_000;
 /// For each changed file, the position of its basis in the state.
 pub fn choose(
     contents: ComparedContents<'_, '_>,
-    changed: &[usize],
+    changed: &[SourceIndex],
     drafts: &Drafts,
-) -> Vec<(usize, EntryIndex)> {
+) -> Vec<(SourceIndex, EntryIndex)> {
     let comparison = contents.comparison;
     let renamed: HashMap<&[u8], EntryIndex> =
         drafts.renames.iter().map(|(path, rename)| (path.as_bytes(), rename.known)).collect();
@@ -48,7 +50,10 @@ pub fn choose(
 }
 
 /// Finds bases by content, among the extraneous files.
-fn most_similar(contents: ComparedContents<'_, '_>, left: &[usize]) -> Vec<(usize, EntryIndex)> {
+fn most_similar(
+    contents: ComparedContents<'_, '_>,
+    left: &[SourceIndex],
+) -> Vec<(SourceIndex, EntryIndex)> {
     if left.is_empty() {
         return Vec::new();
     }
@@ -80,7 +85,7 @@ fn most_similar(contents: ComparedContents<'_, '_>, left: &[usize]) -> Vec<(usiz
 pub struct SimilarityCache<'d, 'a> {
     contents: ComparedContents<'d, 'a>,
     old_sketches: Mutex<HashMap<EntryIndex, Option<Sketch>>>,
-    new_sketches: Mutex<HashMap<usize, Option<Sketch>>>,
+    new_sketches: Mutex<HashMap<SourceIndex, Option<Sketch>>>,
 }
 
 impl<'d, 'a> SimilarityCache<'d, 'a> {
@@ -91,7 +96,7 @@ impl<'d, 'a> SimilarityCache<'d, 'a> {
     }
 
     /// The similarity, from 0 to 1, if both contents are available.
-    pub fn of(&self, known: EntryIndex, at: usize) -> Option<f64> {
+    pub fn of(&self, known: EntryIndex, at: SourceIndex) -> Option<f64> {
         let mut olds = self.old_sketches.lock().ok()?;
         let old = olds.entry(known).or_insert_with(|| {
             self.contents.old_content(known).map(|content| Sketch::of(&content))

@@ -5,6 +5,7 @@ use super::old_contents::OldContents;
 use assetsync_core::index::EntryIndex;
 
 use crate::compare::comparison::Comparison;
+use crate::compare::source_index::SourceIndex;
 use crate::scan::source::Source;
 
 /// A comparison, and where the contents of both its sides come from.
@@ -32,7 +33,7 @@ impl ComparedContents<'_, '_> {
     }
 
     /// The new content of a source file, if it is small enough to compare and unchanged.
-    pub fn new_content(&self, at: usize) -> Option<Vec<u8>> {
-        contents::new_content(self.source, self.comparison.source().get(at)?)
+    pub fn new_content(&self, at: SourceIndex) -> Option<Vec<u8>> {
+        contents::new_content(self.source, at.of(self.comparison.source())?)
     }
 }

@@ -12,6 +12,7 @@ use assetsync_rewrite::Rewriter;
 
 use super::contents::read_listed;
 use super::exact_diff::PatchOp;
+use crate::compare::source_index::SourceIndex;
 use crate::scan::source::Source;
 
 /// Approximate size of a copy operation on the wire, in bytes.
@@ -27,9 +28,9 @@ pub struct Drafts {
     /// Rewrites old contents; `None` if there is nothing to rewrite.
     pub rewriter: Option<Rewriter>,
     /// Drafts of source files, by position.
-    pub files: HashMap<usize, Draft>,
+    pub files: HashMap<SourceIndex, Draft>,
     /// `.gz` files that may be made from their plain siblings, by position in the source.
-    pub regzips: Arc<HashMap<usize, GzDraft>>,
+    pub regzips: Arc<HashMap<SourceIndex, GzDraft>>,
 }
 
 /// How the content of one file can be made from an old one.
@@ -63,26 +64,26 @@ impl Draft {
 #[derive(Debug)]
 pub struct GzDraft {
     /// Position of the plain sibling in the source.
-    pub plain: usize,
+    pub plain: SourceIndex,
     corrections: OnceLock<Option<Vec<u8>>>,
 }
 
 impl GzDraft {
     /// A draft that is made from the plain sibling at a position of the source. Nothing is computed
     /// yet.
-    pub fn from_plain(plain: usize) -> GzDraft {
+    pub fn from_plain(plain: SourceIndex) -> GzDraft {
         GzDraft { plain, corrections: OnceLock::new() }
     }
 
     /// The corrections that turn the plain sibling into the source file `at`, if there are any. The
     /// first call computes them.
-    pub fn corrections(&self, source: &Source, at: usize) -> Option<&[u8]> {
+    pub fn corrections(&self, source: &Source, at: SourceIndex) -> Option<&[u8]> {
         self.corrections.get_or_init(|| split_gz(source, at, self.plain)).as_deref()
     }
 }
 
-fn split_gz(source: &Source, at: usize, plain: usize) -> Option<Vec<u8>> {
+fn split_gz(source: &Source, at: SourceIndex, plain: SourceIndex) -> Option<Vec<u8>> {
     let entries = source.hashed().ok()?;
-    let content = |at: usize| read_listed(source, entries.get(at)?);
+    let content = |at: SourceIndex| read_listed(source, at.of(entries)?);
     regzip::split(&content(at)?, &content(plain)?)
 }

@@ -12,11 +12,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::{Range, RangeInclusive};
 
 use assetsync_core::entry::Entry;
-use assetsync_core::index::{EntryIndex, Index};
+use assetsync_core::index::{EntryIndex, EntryList, Index};
 use assetsync_core::path::RelPath;
 use assetsync_core::state::State;
 
 use crate::compare::content_match::SourceEntry;
+use crate::compare::source_index::{SourceIndex, SourceList};
 pub use crate::draft::substitutes::learn;
 use crate::scan::logical_name::{FingerprintRules, LogicalName};
 
@@ -36,7 +37,7 @@ pub struct RenamePair {
     /// Position of the old path in the state.
     pub known: EntryIndex,
     /// Position of the new path in the source.
-    pub local: usize,
+    pub local: SourceIndex,
     /// Where in the old path the fingerprint is.
     pub old: Range<usize>,
     /// Where in the new path the fingerprint is; it starts where the old one does.
@@ -52,7 +53,7 @@ pub fn find(
     state: &State,
     source: &[SourceEntry],
     rules: &FingerprintRules,
-    resemblance: &dyn Fn(EntryIndex, usize) -> Option<f64>,
+    resemblance: &dyn Fn(EntryIndex, SourceIndex) -> Option<f64>,
 ) -> Vec<RenamePair> {
     let families = families(state, source, rules);
     let mut matching = RenameMatcher {
@@ -84,30 +85,30 @@ struct NamePattern<'p> {
 /// The files of one frame that are only on one side.
 #[derive(Default)]
 struct NameGroup<'p> {
-    olds: Vec<NamedFile<'p>>,
-    news: Vec<NamedFile<'p>>,
+    olds: Vec<NamedFile<'p, EntryList>>,
+    news: Vec<NamedFile<'p, SourceList>>,
 }
 
-struct NamedFile<'p> {
-    /// Position in the state or the source.
-    position: usize,
+/// A file of the state or of the source.
+struct NamedFile<'p, L> {
+    index: Index<L>,
     size: u64,
     path: &'p [u8],
     before_bytes: usize,
     after_bytes: usize,
 }
 
-impl<'p> NamedFile<'p> {
+impl<'p, L> NamedFile<'p, L> {
     fn new(
-        position: usize,
+        index: Index<L>,
         entry: &'p Entry,
         rules: &FingerprintRules,
-    ) -> Option<(NamePattern<'p>, NamedFile<'p>)> {
+    ) -> Option<(NamePattern<'p>, NamedFile<'p, L>)> {
         let (path, size) = (entry.path.as_bytes(), entry.file_size()?);
         let Range { start, end } = LogicalName::of(path, rules)?.fingerprint;
         let (before, after) = (&path[..start], &path[end..]);
         let (before_bytes, after_bytes) = (before.len(), after.len());
-        let member = NamedFile { position, size, path, before_bytes, after_bytes };
+        let member = NamedFile { index, size, path, before_bytes, after_bytes };
         Some((NamePattern { after_bytes, after, before }, member))
     }
 
@@ -134,17 +135,17 @@ fn families<'p>(
     let mut families: BTreeMap<NamePattern<'p>, NameGroup<'p>> = BTreeMap::new();
     let here: HashSet<&RelPath> = source.iter().map(|local| &local.entry.path).collect();
     let mut both = HashSet::new();
-    for (position, remote) in state.entries.iter().enumerate() {
+    for (index, remote) in Index::enumerate(&state.entries) {
         if here.contains(&remote.entry.path) {
             both.insert(&remote.entry.path);
-        } else if let Some((frame, member)) = NamedFile::new(position, &remote.entry, rules) {
+        } else if let Some((frame, member)) = NamedFile::new(index, &remote.entry, rules) {
             families.entry(frame).or_default().olds.push(member);
         }
     }
     // A frame that no old path has can't be renamed from.
-    for (position, local) in source.iter().enumerate() {
+    for (index, local) in Index::enumerate(source) {
         if !both.contains(&local.entry.path)
-            && let Some((frame, member)) = NamedFile::new(position, &local.entry, rules)
+            && let Some((frame, member)) = NamedFile::new(index, &local.entry, rules)
             && let Some(family) = families.get_mut(&frame)
         {
             family.news.push(member);
@@ -156,7 +157,7 @@ fn families<'p>(
 struct RenameMatcher<'m, 'p> {
     state: &'p State,
     source: &'p [SourceEntry],
-    resemblance: &'m dyn Fn(EntryIndex, usize) -> Option<f64>,
+    resemblance: &'m dyn Fn(EntryIndex, SourceIndex) -> Option<f64>,
     /// Pairs of old and new fingerprints that were decided.
     decided_pairs: HashSet<(&'p [u8], &'p [u8])>,
     renames: Vec<RenamePair>,
@@ -164,8 +165,8 @@ struct RenameMatcher<'m, 'p> {
 
 /// A pair with evidence for it.
 struct Candidate<'f, 'p> {
-    old: &'f NamedFile<'p>,
-    new: &'f NamedFile<'p>,
+    old: &'f NamedFile<'p, EntryList>,
+    new: &'f NamedFile<'p, SourceList>,
     /// The same fingerprints are a pair already.
     is_decided: bool,
     /// 0.0 if it is not known.
@@ -185,23 +186,23 @@ impl<'p> RenameMatcher<'_, 'p> {
         candidates.sort_by(|a, b| {
             let link_speed = |pair: &Candidate<'_, '_>| pair.old.size.abs_diff(pair.new.size);
             let order =
-                |pair: &Candidate<'_, '_>| (link_speed(pair), pair.new.position, pair.old.position);
+                |pair: &Candidate<'_, '_>| (link_speed(pair), pair.new.index, pair.old.index);
             let decided = b.is_decided.cmp(&a.is_decided);
             let alike = decided.then(b.resemblance.total_cmp(&a.resemblance));
             alike.then_with(|| order(a).cmp(&order(b)))
         });
         let (mut olds, mut news) = (HashSet::new(), HashSet::new());
         for Candidate { old, new, .. } in candidates {
-            if !olds.contains(&old.position) && news.insert(new.position) {
-                olds.insert(old.position);
+            if !olds.contains(&old.index) && news.insert(new.index) {
+                olds.insert(old.index);
                 self.decide(old, new);
             }
         }
     }
 
-    fn decide(&mut self, old: &NamedFile<'p>, new: &NamedFile<'p>) {
+    fn decide(&mut self, old: &NamedFile<'p, EntryList>, new: &NamedFile<'p, SourceList>) {
         self.decided_pairs.insert((old.fingerprint(), new.fingerprint()));
-        let (known, local) = (Index::at(old.position), new.position);
+        let (known, local) = (old.index, new.index);
         self.renames.push(RenamePair { known, local, old: old.range(), new: new.range() });
     }
 
@@ -218,8 +219,8 @@ impl<'p> RenameMatcher<'_, 'p> {
 
     fn candidate<'f>(
         &self,
-        old: &'f NamedFile<'p>,
-        new: &'f NamedFile<'p>,
+        old: &'f NamedFile<'p, EntryList>,
+        new: &'f NamedFile<'p, SourceList>,
     ) -> Option<Candidate<'f, 'p>> {
         let is_decided = self.decided_pairs.contains(&(old.fingerprint(), new.fingerprint()));
         let resemblance = self.resemblance(old, new);
@@ -232,18 +233,26 @@ impl<'p> RenameMatcher<'_, 'p> {
         speaks_for_it.then_some(Candidate { old, new, is_decided, resemblance })
     }
 
-    fn resemblance(&self, old: &NamedFile<'_>, new: &NamedFile<'_>) -> Option<f64> {
-        let there = self.state.entries[old.position].digest;
-        let here = self.source[new.position].digest.map(|digest| digest.short());
+    fn resemblance(
+        &self,
+        old: &NamedFile<'_, EntryList>,
+        new: &NamedFile<'_, SourceList>,
+    ) -> Option<f64> {
+        let there = self.state.entries[old.index].digest;
+        let here = self.source[new.index].digest.map(|digest| digest.short());
         if here.is_some() && here == there {
             return Some(1.0);
         }
-        (self.resemblance)(Index::at(old.position), new.position)
+        (self.resemblance)(old.index, new.index)
     }
 }
 
 /// Of members in order of their sizes, the `count` nearest to `size`.
-fn nearest<'f, 'p>(members: &'f [NamedFile<'p>], size: u64, count: usize) -> &'f [NamedFile<'p>] {
+fn nearest<'f, 'p>(
+    members: &'f [NamedFile<'p, EntryList>],
+    size: u64,
+    count: usize,
+) -> &'f [NamedFile<'p, EntryList>] {
     let middle = members.partition_point(|member| member.size < size);
     let mut first = middle.saturating_sub(count);
     let mut last = members.len().min(middle + count);

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use assetsync_core::index::ActionIndex;
 
+use crate::compare::source_index::SourceIndex;
+
 /// While more than this is left that no core has begun, the link does not wait, in bytes.
 const MUCH: u64 = 8 << 20;
 
@@ -19,7 +21,7 @@ pub struct GzJob {
     /// Position in the plan.
     pub position: ActionIndex,
     /// Position in the source.
-    pub at: usize,
+    pub at: SourceIndex,
     /// Bytes of the `.gz`.
     pub size: u64,
 }
@@ -131,7 +133,8 @@ mod tests {
     use super::*;
 
     fn jobs(count: u32, size: u64) -> Vec<GzJob> {
-        let job = |position: ActionIndex| GzJob { position, at: position.position(), size };
+        let job =
+            |position: ActionIndex| GzJob { position, at: Index::at(position.position()), size };
         Index::range(0..count).map(job).collect()
     }
 

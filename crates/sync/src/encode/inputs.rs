@@ -1,10 +1,12 @@
 //! The inputs of an encoding.
 
+use assetsync_core::index::Index;
 use assetsync_core::path::RelPath;
 use assetsync_core::state::State;
 
 use crate::compare::answers::Answers;
 use crate::compare::content_match::SourceEntry;
+use crate::compare::source_index::SourceIndex;
 use crate::draft::drafts::Drafts;
 use crate::draft::old_contents::OldContents;
 use crate::scan::source::Source;
@@ -28,8 +30,8 @@ pub struct EncodeInputs<'m> {
 
 impl<'m> EncodeInputs<'m> {
     /// The position of a path in the source.
-    pub fn position_of(&self, path: &RelPath) -> Option<usize> {
-        self.entries.binary_search_by(|local| local.entry.path.cmp(path)).ok()
+    pub fn position_of(&self, path: &RelPath) -> Option<SourceIndex> {
+        self.entries.binary_search_by(|local| local.entry.path.cmp(path)).ok().map(Index::at)
     }
 
     /// The source entry of a path.

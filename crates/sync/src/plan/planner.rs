@@ -14,6 +14,7 @@ use super::guards::Obstruction;
 use crate::compare::answers::{Answer, Answers};
 use crate::compare::comparison::Comparison;
 use crate::compare::content_match::ContentMatch;
+use crate::compare::source_index::SourceIndex;
 use crate::draft::drafts::Draft;
 use crate::scan::compressed_names::is_precompressed;
 use crate::scan::publish_rank;
@@ -40,10 +41,10 @@ struct PlanBuilder<'c, 'a> {
     answers: &'c Answers,
     contents: ContentIndex,
     /// Positions in the plan of source files, by position in the source.
-    positions: HashMap<usize, ActionIndex>,
+    positions: HashMap<SourceIndex, ActionIndex>,
     /// Existing entries that the source spells in another way: positions in the source by position
     /// in the state.
-    respelled: HashMap<EntryIndex, usize>,
+    respelled: HashMap<EntryIndex, SourceIndex>,
     plan: Plan,
     in_the_way: Vec<Obstruction>,
 }
@@ -53,8 +54,8 @@ impl<'a> PlanBuilder<'_, 'a> {
     fn run(&mut self) {
         let state = self.comparison.state;
         let mut remote = EntryIndex::new(0);
-        for at in 0..self.comparison.source.len() {
-            let path = &self.comparison.source[at].entry.path;
+        for (at, local) in Index::enumerate(self.comparison.source) {
+            let path = &local.entry.path;
             while remote.of(&state.entries).is_some_and(|there| there.entry.path < *path) {
                 self.extraneous(remote);
                 remote = remote.next();
@@ -94,7 +95,7 @@ impl<'a> PlanBuilder<'_, 'a> {
     }
 
     /// Plans an entry of the source.
-    fn wanted(&mut self, at: usize) {
+    fn wanted(&mut self, at: SourceIndex) {
         let local = &self.comparison.source[at];
         let existing = self.existing(at);
         self.check_way(&local.entry, existing);
@@ -111,14 +112,14 @@ impl<'a> PlanBuilder<'_, 'a> {
     }
 
     /// The existing entry at the path of a source entry, or at another spelling of it.
-    fn existing(&self, at: usize) -> Option<&'a Entry> {
+    fn existing(&self, at: SourceIndex) -> Option<&'a Entry> {
         let comparison = self.comparison;
         let known = comparison.known[at].or_else(|| comparison.aliases.get(&at).copied())?;
         known.of(&comparison.state.entries).map(|remote| &remote.entry)
     }
 
     /// Whether a file is up to date except for the spelling of its path.
-    fn is_only_respelled(&self, at: usize, local: &Entry) -> bool {
+    fn is_only_respelled(&self, at: SourceIndex, local: &Entry) -> bool {
         let clock = self.comparison.policy.clock;
         self.comparison.aliases.contains_key(&at)
             && self.comparison.same[at] == ContentMatch::Yes
@@ -156,7 +157,7 @@ impl<'a> PlanBuilder<'_, 'a> {
         (!same).then(|| ActionKind::Symlink { target: target.to_vec(), mtime: local.mtime })
     }
 
-    fn file(&mut self, at: usize, size: u64) -> Option<ActionKind> {
+    fn file(&mut self, at: SourceIndex, size: u64) -> Option<ActionKind> {
         let comparison = self.comparison;
         let local = &comparison.source[at];
         let digest = local.digest?;
@@ -190,7 +191,7 @@ impl<'a> PlanBuilder<'_, 'a> {
 
     fn recipe_inputs<'l>(
         &self,
-        at: usize,
+        at: SourceIndex,
         local: &'l Entry,
         content: (ShortDigest, u64),
     ) -> RecipeInputs<'l>
@@ -212,7 +213,7 @@ impl<'a> PlanBuilder<'_, 'a> {
         }
     }
 
-    fn is_same(&self, at: usize) -> bool {
+    fn is_same(&self, at: SourceIndex) -> bool {
         match self.comparison.same[at] {
             ContentMatch::Yes => true,
             ContentMatch::No => false,
@@ -223,13 +224,13 @@ impl<'a> PlanBuilder<'_, 'a> {
         }
     }
 
-    fn is_same_time(&self, at: usize) -> bool {
+    fn is_same_time(&self, at: SourceIndex) -> bool {
         let local = &self.comparison.source[at].entry;
         let clock = self.comparison.policy.clock;
         self.comparison.existing(at).is_some_and(|there| clock.same(there.mtime, local.mtime))
     }
 
-    fn signed(&self, at: usize) -> Option<(Reference, u32)> {
+    fn signed(&self, at: SourceIndex) -> Option<(Reference, u32)> {
         let asked = self.comparison.bases[at]?;
         let reference =
             Reference { basis: Basis::Existing(asked.known), rewritten: asked.rewritten };
@@ -240,7 +241,7 @@ impl<'a> PlanBuilder<'_, 'a> {
     }
 
     /// A basis that equals the content once it is rewritten, by its draft or by an answer.
-    fn rewritten(&self, at: usize) -> Option<Basis> {
+    fn rewritten(&self, at: SourceIndex) -> Option<Basis> {
         if let Some(Draft::Rewritten(known)) = self.comparison.drafts.files.get(&at) {
             return Some(Basis::Existing(*known));
         }
@@ -249,7 +250,7 @@ impl<'a> PlanBuilder<'_, 'a> {
         is_same.then_some(Basis::Existing(asked.known))
     }
 
-    fn patched(&self, at: usize) -> Option<(Reference, u64)> {
+    fn patched(&self, at: SourceIndex) -> Option<(Reference, u64)> {
         match self.comparison.drafts.files.get(&at)? {
             draft @ Draft::Compared { reference, .. } => Some((*reference, draft.bytes())),
             Draft::Rewritten(_) => None,
@@ -257,7 +258,7 @@ impl<'a> PlanBuilder<'_, 'a> {
     }
 
     /// The basis that holds the plain sibling, and the number of bytes to send.
-    fn regzipped(&self, at: usize, size: u64) -> Option<(Basis, u64)> {
+    fn regzipped(&self, at: SourceIndex, size: u64) -> Option<(Basis, u64)> {
         // An estimate before splitting: zopfli's corrections are a tenth of the file, zlib's a
         // hundredth.
         let (plain, bytes) = (self.comparison.regzips.get(&at)?.plain, size / 10);

@@ -214,7 +214,7 @@ fn put_drafts(bytes: &mut Vec<u8>, drafts: &Drafts) {
     files.sort_unstable_by_key(|(at, _)| **at);
     for (at, draft) in files {
         let Draft::Compared { pieces, .. } = draft else { continue };
-        put_number(bytes, *at as u64);
+        put_number(bytes, u64::from(at.number()));
         put_number(bytes, pieces.len() as u64);
         for piece in pieces {
             put_piece(bytes, piece);
@@ -271,7 +271,7 @@ mod tests {
         let draft = Draft::Compared { reference, pieces: given.pieces.clone() };
         let drafts = Drafts {
             substitutes: given.substitutes.clone(),
-            files: HashMap::from([(0, draft)]),
+            files: HashMap::from([(Index::new(0), draft)]),
             ..Drafts::default()
         };
         let entries = source.hashed().unwrap();

@@ -38,8 +38,8 @@ fn words(
     };
     let (old, new) = (state(&owned(old)), owned(new));
     let there = |known: EntryIndex| old.entries[known].entry.path.to_string();
-    let here = |local: usize| new[local].entry.path.to_string();
-    let known = |known: EntryIndex, local: usize| resemblance(&there(known), &here(local));
+    let here = |local: SourceIndex| new[local].entry.path.to_string();
+    let known = |known: EntryIndex, local: SourceIndex| resemblance(&there(known), &here(local));
     let renames = find(&old, &new, &FingerprintRules::default(), &known);
     for rename in &renames {
         let mut path = there(rename.known);
@@ -104,7 +104,8 @@ fn the_same_content_needs_no_sketch() {
     let mut new = tree(&[("c-3bbbbbb3.js".into(), 9), ("c-4bbbbbb4.js".into(), 9)]);
     (new[0].digest, new[1].digest) = (old[1].digest, old[0].digest);
     let found = find(&state(&old), &new, &FingerprintRules::default(), &|_, _| None);
-    let pairs: Vec<_> = found.iter().map(|rename| (rename.known.number(), rename.local)).collect();
+    let pairs: Vec<_> =
+        found.iter().map(|rename| (rename.known.number(), rename.local.number())).collect();
     assert_eq!(pairs, [(1, 0), (0, 1)]);
 }
 
@@ -149,7 +150,7 @@ fn thousands_of_one_name_are_compared_with_those_nearest_in_size() {
         None
     });
     assert_eq!(found.len(), 5000);
-    assert!(found.iter().all(|rename| rename.known.position() == rename.local));
+    assert!(found.iter().all(|rename| rename.known.position() == rename.local.position()));
     assert_eq!(asked.get(), 5000 * COMPARED.end());
 }
 
@@ -162,8 +163,8 @@ proptest! {
     ) {
         let files = |map: BTreeMap<String, u64>| tree(&map.into_iter().collect::<Vec<_>>());
         let (old, new) = (state(&files(old)), files(new));
-        let random = |known: EntryIndex, local: usize| {
-            let mixed = (known.number() ^ seed).wrapping_mul(31).wrapping_add(local as u32).wrapping_mul(0x9e37_79b1);
+        let random = |known: EntryIndex, local: SourceIndex| {
+            let mixed = (known.number() ^ seed).wrapping_mul(31).wrapping_add(local.number()).wrapping_mul(0x9e37_79b1);
             (mixed >> 30 != 0).then_some(f64::from(mixed >> 24 & 15) / 15.0)
         };
         let found = find(&old, &new, &FingerprintRules::default(), &random);
