@@ -23,6 +23,9 @@ pub struct AgentStatistics {
     pub writable: bool,
     /// Whether a push has completed here before. Only set with the state.
     pub pushed_before: bool,
+    /// Whether the deploy that wrote the history did not hear that it was published. Only set with
+    /// the state, in deploys.
+    pub unfinished: bool,
 }
 
 const STALE: u8 = 1;
@@ -30,7 +33,8 @@ const STATE: u8 = 2;
 const CLOCK: u8 = 4;
 const WRITABLE: u8 = 8;
 const PUSHED: u8 = 16;
-const FLAGS: u8 = STALE | STATE | CLOCK | WRITABLE | PUSHED;
+const UNFINISHED: u8 = 32;
+const FLAGS: u8 = STALE | STATE | CLOCK | WRITABLE | PUSHED | UNFINISHED;
 
 /// Appends agent statistics.
 pub(super) fn put_statistics(out: &mut Vec<u8>, statistics: &AgentStatistics) {
@@ -42,7 +46,8 @@ pub(super) fn put_statistics(out: &mut Vec<u8>, statistics: &AgentStatistics) {
     let writable = if statistics.writable { WRITABLE } else { 0 };
     let state = if statistics.state.is_some() { STATE } else { 0 };
     let pushed = if statistics.pushed_before { PUSHED } else { 0 };
-    out.push(stale | state | clock | writable | pushed);
+    let unfinished = if statistics.unfinished { UNFINISHED } else { 0 };
+    out.push(stale | state | clock | writable | pushed | unfinished);
     out.extend(statistics.state.iter().flat_map(|state| state.0));
     if statistics.clock_secs != 0 {
         put_signed(out, statistics.clock_secs);
@@ -73,5 +78,6 @@ pub(super) fn decode_statistics(fields: &mut Fields<'_>) -> Result<AgentStatisti
         clock_secs,
         writable,
         pushed_before: flags & PUSHED != 0,
+        unfinished: flags & UNFINISHED != 0,
     })
 }

@@ -165,6 +165,7 @@ pub(crate) fn to_sender() -> Vec<(ToSender<'static>, Vec<u8>)> {
         pushed_before: true,
         ..AgentStatistics::default()
     };
+    let unfinished = AgentStatistics { unfinished: true, ..AgentStatistics::default() };
     let own = LockReport::Own { directory: e16, is_busy: true, before: Some(300) };
     vec![
         (
@@ -194,6 +195,8 @@ pub(crate) fn to_sender() -> Vec<(ToSender<'static>, Vec<u8>)> {
             [&[47, 9][..], &d32].concat(),
         ),
         (ToSender::StateEnd(at_a_deploy), vec![34, 0, 0, 0, 28, 0xd8, 4]),
+        (ToSender::StateEnd(unfinished), vec![34, 0, 0, 0, 32]),
+        (ToSender::HistoryPath(b"/h"), vec![49, 2, b'/', b'h']),
         (ToSender::Lock(LockReport::HeldBy { member: 300 }), vec![48, 0, 0xac, 2]),
         (ToSender::Lock(own), [&[48, 7][..], &e16, &[0xac, 2]].concat()),
     ]
@@ -279,7 +282,7 @@ fn numbers_over_their_limits_are_refused() {
         &[99],
         &[22, 0x81, 0x80, 2],       // chunk over 32,768 bytes
         &[37, 0x81, 0x80, 2],       // blocks over 32,768 bytes
-        &[34, 0, 0, 0, 32],         // unknown flags of the statistics
+        &[34, 0, 0, 0, 64],         // unknown flags of the statistics
         &[48, 0, 0x81, 0x80, 0x40], // member over 1,048,576
         &[48, 2],                   // busy, without the lock
         &[48, 9],                   // unknown flags of a lock
@@ -320,8 +323,12 @@ fn streams_of_version_4_are_still_read() {
     let stored =
         ["Message(Stored { length: 5 })", "Stored([98, 121, 116, 101, 115])", "Message(FileEnd)"];
     assert_stream(OLD_TO_AGENT, &to_agent(), &stored);
-    let is_old = |message: &ToSender<'_>| !matches!(message, ToSender::Lock(_));
-    let to_sender: Vec<_> = to_sender().into_iter().filter(|(it, _)| is_old(it)).collect();
+    let is_new = |message: &ToSender<'_>| match message {
+        ToSender::Lock(_) | ToSender::HistoryPath(_) => true,
+        ToSender::StateEnd(statistics) => statistics.unfinished,
+        _ => false,
+    };
+    let to_sender: Vec<_> = to_sender().into_iter().filter(|(it, _)| !is_new(it)).collect();
     assert_stream(OLD_TO_SENDER, &to_sender, &[]);
 }
 

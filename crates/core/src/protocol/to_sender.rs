@@ -33,6 +33,8 @@ pub enum ToSender<'a> {
     },
     /// A verified file of an interrupted push.
     Partial(Partial),
+    /// Where the history is: it follows.
+    HistoryPath(&'a [u8]),
     /// The history is the one that *Hello* named.
     HistoryKnown,
     /// The next bytes of the history.
@@ -86,6 +88,7 @@ const REMOVED: u8 = 45;
 const HISTORY_KNOWN: u8 = 46;
 const RETAINED: u8 = 47;
 const LOCK: u8 = 48;
+const HISTORY_PATH: u8 = 49;
 
 impl Message for ToSender<'_> {
     type Of<'a> = ToSender<'a>;
@@ -97,6 +100,7 @@ impl Message for ToSender<'_> {
             ToSender::Unchanged { .. } => (UNCHANGED, "unchanged"),
             ToSender::Removed { .. } => (REMOVED, "removed"),
             ToSender::Partial(_) => (PARTIAL, "partial"),
+            ToSender::HistoryPath(_) => (HISTORY_PATH, "history path"),
             ToSender::HistoryKnown => (HISTORY_KNOWN, "history known"),
             ToSender::HistoryChunk(_) => (HISTORY_CHUNK, "history chunk"),
             ToSender::Retained(_) => (RETAINED, "retained"),
@@ -123,7 +127,7 @@ impl Message for ToSender<'_> {
                 put_number(out, partial.size);
                 out.extend_from_slice(&partial.digest.0);
             }
-            ToSender::HistoryChunk(bytes) => put_bytes(out, bytes),
+            ToSender::HistoryPath(bytes) | ToSender::HistoryChunk(bytes) => put_bytes(out, bytes),
             ToSender::Retained(retained_content) => {
                 put_number(out, retained_content.size);
                 out.extend_from_slice(&retained_content.digest.0);
@@ -149,6 +153,9 @@ impl Message for ToSender<'_> {
         Ok(match fields.byte()? {
             HISTORY_CHUNK => (ToSender::HistoryChunk(&[]), decode_piece(fields, "history chunk")?),
             BLOCKS => (ToSender::Blocks(&[]), decode_piece(fields, "signature chunk")?),
+            HISTORY_PATH => {
+                (ToSender::HistoryPath(&[]), fields.bytes("path length", limits::PATH_BYTES)?)
+            }
             NOTICE => (ToSender::Notice(&[]), fields.bytes("notice length", limits::ERROR_BYTES)?),
             tag => (decode_owned(tag, fields, codec_context)?, &[]),
         })
@@ -156,6 +163,7 @@ impl Message for ToSender<'_> {
 
     fn with_bytes<'a>(message: ToSender<'static>, bytes: &'a [u8]) -> ToSender<'a> {
         match message {
+            ToSender::HistoryPath(_) => ToSender::HistoryPath(bytes),
             ToSender::HistoryChunk(_) => ToSender::HistoryChunk(bytes),
             ToSender::Blocks(_) => ToSender::Blocks(bytes),
             ToSender::Notice(_) => ToSender::Notice(bytes),

@@ -6,7 +6,7 @@ use assetsync_core::digest::{Digest, ShortDigest};
 use assetsync_core::path::RelPath;
 use assetsync_core::state::RemoteEntry;
 
-use super::deploys::History;
+use super::deploys::{Deploy, History};
 use super::tree::{Content, HistoryFile, Tree};
 use super::{RollbackError, destination_state};
 
@@ -82,10 +82,18 @@ fn find_id(history: &History, beginning: &str) -> Result<usize, RollbackError> {
     let matches = ids.filter(|(_, deploy)| deploy.id.to_string().starts_with(beginning));
     let found: Vec<usize> = matches.map(|(at, _)| at).collect();
     match found[..] {
-        [] => Err(RollbackError::Unknown(beginning.to_owned())),
+        [] => restoring(history, beginning)
+            .ok_or_else(|| RollbackError::Unknown(beginning.to_owned())),
         [one] => Ok(one),
         _ => Err(RollbackError::Ambiguous { id: beginning.to_owned(), count: found.len() }),
     }
+}
+
+/// The newest deploy that restored the one with this id, which was forgotten since.
+fn restoring(history: &History, id: &str) -> Option<usize> {
+    let is_it =
+        |deploy: &Deploy| deploy.restores.is_some_and(|restored| restored.to_string() == id);
+    history.deploys().iter().rposition(is_it)
 }
 
 fn go_back(history: &History, steps: u32) -> Result<usize, RollbackError> {
@@ -100,6 +108,10 @@ fn go_back(history: &History, steps: u32) -> Result<usize, RollbackError> {
 
 /// The newest deploy before `from` with other content; of a rollback, the deploy it restored.
 fn one_back(history: &History, from: usize) -> Option<usize> {
+    // What it restored was forgotten, and all that are known here came after that.
+    if history.deploys()[from].restores.is_some() {
+        return None;
+    }
     let differs = history.differs_from_previous();
     let same_since = (1..=from).rev().find(|&deploy| differs[deploy])?;
     Some(original(history, same_since - 1))

@@ -49,7 +49,7 @@ impl DeployRetention {
     }
 
     fn decision(&self, survey: &Survey, wanted: &[SourceEntry]) -> Result<Decision, DecideError> {
-        let known = known(&survey.history)?;
+        let known = known(survey)?;
         match &self.rollout_kind {
             RolloutKind::Deploy { id, origin, restores } => {
                 let wanted = tree(wanted, &self.entry_points)?;
@@ -102,10 +102,13 @@ impl DeployRetention {
 
 /// The history in a survey. Damage at its end loses deploys, whose files then stay. A history that
 /// can't be read at all must not be overwritten.
-pub(super) fn known(history: &[u8]) -> Result<Decoded, String> {
-    history::decode(history).map_err(|error| match error {
-        HistoryError::Format(_) => format!("{error}; deploy with a newer assetsync"),
-        error => error.to_string(),
+pub(super) fn known(survey: &Survey) -> Result<Decoded, String> {
+    history::decode(&survey.history).map_err(|error| {
+        let help = match error {
+            HistoryError::Format(_) => "deploy with a newer assetsync",
+            _ => "move it away to begin a new history",
+        };
+        format!("{}: {error}; {help}", survey.history_path)
     })
 }
 

@@ -23,7 +23,7 @@ use super::retention::known;
 use super::started::RolloutSteps;
 use super::target::DeployTarget;
 use crate::history;
-use crate::history::{Content, DeployId, History, HistoryFile, RollbackTo, Tree};
+use crate::history::{Content, Deploy, DeployId, History, HistoryFile, RollbackTo, Tree};
 
 /// The permission bits of a new directory.
 const NEW_DIR: u32 = 0o755;
@@ -55,15 +55,20 @@ impl Pipeline<'_> {
         let surveyed = self.surveyed()?;
         let mut targets = Vec::new();
         for (target, survey) in surveyed {
-            match known(&survey.history) {
-                Ok(known) => {
-                    targets.push(SurveyedTarget { target, survey, history: known.history })
-                }
+            match readable(&survey, to) {
+                Ok(history) => targets.push(SurveyedTarget { target, survey, history }),
                 Err(reason) => self.exclude(&target, TargetError::History(reason)),
             }
         }
         self.go_on_without_failed()?;
-        let id = common_deploy(&targets, to)?;
+        let unfinished = unfinished(&targets).filter(|_| matches!(to, RollbackTo::Back(_)));
+        let id = match unfinished {
+            None => common_deploy(&targets, to)?,
+            Some(id) => {
+                self.notice(&format!("The rollback to {id} was interrupted; completing it"));
+                id
+            }
+        };
         self.payloads(&targets, id, contents.path())
     }
 
@@ -152,10 +157,39 @@ impl SurveyedTarget {
         RolloutError::Rollback { target: self.target.label.clone(), reason: reason.to_string() }
     }
 
+    fn live(&self) -> Option<&Deploy> {
+        self.history.deploys().last()
+    }
+
     fn find(&self, to: RollbackTo<'_>) -> Result<DeployId, RolloutError> {
         let found = history::find(&self.history, to).map_err(|reason| self.refuses(reason))?;
         Ok(self.history.deploys()[found].id)
     }
+}
+
+/// The history of a target. Of a damaged one the live deploy is unknown, so that nothing can be
+/// counted from there.
+fn readable(survey: &Survey, to: RollbackTo<'_>) -> Result<History, String> {
+    let known = known(survey)?;
+    match (known.damage, to) {
+        (Some(damage), RollbackTo::Back(_)) => Err(format!(
+            "{}: {damage}, so it is unknown which deploy is live; name the deploy to bring back by \
+             its id",
+            survey.history_path
+        )),
+        _ => Ok(known.history),
+    }
+}
+
+/// The deploy that an interrupted rollback restores: the newest deploy of all targets, if it is a
+/// rollback and not every target has heard that it is published there.
+fn unfinished(targets: &[SurveyedTarget]) -> Option<DeployId> {
+    let newest = targets.iter().filter_map(SurveyedTarget::live).max_by_key(|live| live.id)?;
+    let is_unfinished = |known: &SurveyedTarget| {
+        let is_live = known.live().is_some_and(|live| live.id == newest.id);
+        !is_live || known.survey.statistics.unfinished
+    };
+    newest.restores.filter(|_| targets.iter().any(is_unfinished))
 }
 
 /// The deploy that `to` means on all targets. For an asset set that did not change since, it may be

@@ -70,7 +70,7 @@ impl Rollout<'_> {
 }
 
 fn state(set: &AssetSet, survey: &Survey) -> Result<TargetState, TargetError> {
-    let known = known(&survey.history).map_err(TargetError::History)?;
+    let known = known(survey).map_err(TargetError::History)?;
     let retained_contents: Vec<Digest> =
         survey.retained_contents.iter().map(|retained_contents| retained_contents.digest).collect();
     let entries = &survey.state.entries;
@@ -96,6 +96,6 @@ fn state(set: &AssetSet, survey: &Survey) -> Result<TargetState, TargetError> {
         stale_manifests: status.stale_manifests,
         free_bytes: survey.statistics.free_bytes,
         clock: survey.statistics.clock_secs,
-        damage: known.damage.map(|damage| damage.to_string()),
+        damage: known.damage.map(|damage| format!("{}: {damage}", survey.history_path)),
     })
 }

@@ -66,6 +66,8 @@ pub struct Publisher<'a, 'w> {
     pub work: &'w WorkDir,
     /// Texts for the user.
     pub notices: Vec<String>,
+    /// Whether what is replaced is kept until all is done. A clone is thrown away instead.
+    pub keeps_replaced: bool,
     /// The passes after the first for which the plan has actions.
     later: [bool; Pass::ALL.len()],
     pub(super) progress: Progress,
@@ -88,17 +90,30 @@ impl<'a, 'w> Publisher<'a, 'w> {
         let (notices, later) = (Vec::new(), [false; Pass::ALL.len()]);
         let (progress, respelled) = (Progress::default(), HashSet::new());
         let (changed, opened) = (BTreeSet::new(), Vec::new());
-        Publisher { tree, stage, areas, work, notices, later, progress, respelled, changed, opened }
+        Publisher {
+            tree,
+            stage,
+            areas,
+            work,
+            notices,
+            keeps_replaced: true,
+            later,
+            progress,
+            respelled,
+            changed,
+            opened,
+        }
     }
 
     /// Carries out all of the plan except what is left for pruning. Staged files must be durable.
-    /// If that fails, everything is put back.
+    /// If that fails, everything is put back, if it was kept.
     pub fn publish(&mut self, actions: &mut dyn Actions) -> Result<(), PublishFailure> {
         if actions.count() == 0 {
             return Ok(());
         }
         self.run(actions).map_err(|error| {
-            let not_put_back = self.take_back(actions);
+            let keeps = self.keeps_replaced;
+            let not_put_back = if keeps { self.take_back(actions) } else { Vec::new() };
             PublishFailure { error, not_put_back }
         })
     }

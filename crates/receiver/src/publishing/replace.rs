@@ -41,6 +41,10 @@ impl Publisher<'_, '_> {
     /// Replaces an entry that is not a directory: the path has its old content or its new one at
     /// any moment.
     fn replace(&mut self, index: ActionIndex, name: &str, path: &RelPath) -> io::Result<()> {
+        if !self.keeps_replaced {
+            // Exchanged, it would be taken for a partial with the new content.
+            return self.carry(Way::In, name, path);
+        }
         match self.exchange(name, path) {
             Err(Errno::NOENT) => self.carry(Way::In, name, path),
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV) => {

@@ -91,6 +91,7 @@ impl NewTree {
         let mut tree = OpenTree::new(root);
         let mut areas = Areas::new(work, stage);
         let mut publisher = Publisher::new(&mut tree, stage, &mut areas, work);
+        publisher.keeps_replaced = false;
         publisher.publish(plan).map_err(|failure| AgentError::NewTree(failure.error))?;
         let notices = publisher.notices;
         Ok(NewTree { tree, notices, changed })

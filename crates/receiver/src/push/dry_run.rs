@@ -57,10 +57,7 @@ fn survey(
         checksum: hello.checksum,
         clock: None,
         cached: hello.cached,
-        deploy: deploy_survey(
-            hello,
-            location.as_ref().map_or(spool_dir, |location| &location.path),
-        ),
+        deploy: deploy_survey(hello, work.as_ref().map_or(spool_dir, |work| &work.path)),
     };
     let root = destination.map(|destination| destination.dir.as_fd());
     options.survey(root, Vec::new(), conversation)

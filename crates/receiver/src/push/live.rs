@@ -27,11 +27,16 @@ impl<'p> Live<'p> {
         if let Some(retention) = self.retention.take() {
             let statistics = self.context.statistics(self.state);
             send_published(self.context.conversation, statistics)?;
-            match self.context.conversation.message()? {
-                ToAgent::Quit => return Ok(None),
-                ToAgent::Prune => self.delete(retention)?,
+            let prunes = match self.context.conversation.message()? {
+                ToAgent::Quit => false,
+                ToAgent::Prune => true,
                 other => return Err(AgentError::unexpected(&other, "after publishing")),
+            };
+            retention.finish();
+            if !prunes {
+                return Ok(None);
             }
+            self.delete(retention)?;
         }
         Ok(Some(self.context.statistics(self.state)))
     }

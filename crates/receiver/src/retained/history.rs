@@ -25,6 +25,13 @@ const NEW_NAME: &str = "history.new";
 /// The old one's name while it may have to be put back, where the two can't be exchanged.
 const OLD_NAME: &str = "history.old";
 
+/// Says, while it has the id of the history, that the deploy that wrote it has not heard yet that
+/// it was published.
+const UNFINISHED: &str = "history.unfinished";
+
+/// Names what is kept of a damaged history, with its id.
+const DAMAGED: &str = "history.damaged";
+
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -65,6 +72,19 @@ impl HistoryReader {
     }
 }
 
+/// Whether the deploy that wrote the history in a work directory did not hear that it was
+/// published.
+pub fn is_unfinished(work: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut marked = Vec::new();
+    match open_file(work, UNFINISHED.as_bytes()) {
+        Ok(file) => file.take(READ_BYTES as u64).read_to_end(&mut marked)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let history = HistoryReader::open(work)?;
+    Ok(history.map(|history| history.id()).transpose()?.is_some_and(|id| marked == id.0))
+}
+
 /// Reads a file without moving its position.
 struct Pieces<'f> {
     file: &'f File,
@@ -84,7 +104,11 @@ impl Read for Pieces<'_> {
 
 /// A history that replaced the old one.
 #[derive(Debug)]
-pub struct PublishedHistory(OldHistory);
+pub struct PublishedHistory {
+    old: OldHistory,
+    /// A text for the user.
+    pub notice: Option<String>,
+}
 
 /// Where the old history is.
 #[derive(Debug)]
@@ -100,17 +124,18 @@ enum OldHistory {
 impl PublishedHistory {
     /// Puts the old one back.
     pub fn take_back(self, work: &WorkDir) -> io::Result<()> {
-        match self.0 {
+        match self.old {
             OldHistory::Kept(name) => renameat(work.dir(), name, work.dir(), NAME)?,
             OldHistory::Absent => unlinkat(work.dir(), NAME, AtFlags::empty())?,
             OldHistory::Lost => return Err(io::ErrorKind::Unsupported.into()),
         }
+        finish(work);
         assetsync_tree::sync(work.dir())
     }
 
     /// Removes the old one: the deploy is live.
     pub fn confirm(self, work: &WorkDir) -> io::Result<()> {
-        match self.0 {
+        match self.old {
             OldHistory::Kept(name) => Ok(unlinkat(work.dir(), name, AtFlags::empty())?),
             OldHistory::Absent | OldHistory::Lost => Ok(()),
         }
@@ -122,6 +147,8 @@ impl PublishedHistory {
 pub struct HistoryWriter {
     file: File,
     bytes: u64,
+    /// The old one, if the end of it is not kept: it is damaged.
+    damaged: Option<HistoryReader>,
 }
 
 impl HistoryWriter {
@@ -132,7 +159,8 @@ impl HistoryWriter {
         if keep > old.as_ref().map_or(0, |old| old.bytes) {
             return Ok(None);
         }
-        let mut new = HistoryWriter { file: create_file(work.dir(), NEW_NAME)?, bytes: keep };
+        let file = create_file(work.dir(), NEW_NAME)?;
+        let mut new = HistoryWriter { file, bytes: keep, damaged: None };
         let mut left = keep;
         let mut buffer = vec![0; READ_BYTES];
         let mut pieces = old.as_ref().map(HistoryReader::pieces);
@@ -148,6 +176,8 @@ impl HistoryWriter {
                 Err(error) => return Err(error),
             }
         }
+        drop(pieces);
+        new.damaged = old.filter(|old| keep < old.bytes);
         Ok(Some(new))
     }
 
@@ -164,6 +194,8 @@ impl HistoryWriter {
     /// Makes it durable and replaces the old one. If that fails, the old one stays.
     pub fn publish(self, work: &WorkDir) -> io::Result<PublishedHistory> {
         assetsync_tree::sync(&self.file)?;
+        let notice = self.damaged.as_ref().map(|old| keep_damaged(work, old)).transpose()?;
+        mark(work)?;
         let dir = work.dir();
         let old = match renameat_with(dir, NEW_NAME, dir, NAME, RenameFlags::EXCHANGE) {
             Ok(()) => OldHistory::Kept(NEW_NAME),
@@ -178,7 +210,7 @@ impl HistoryWriter {
                 }
             }
         };
-        let published = PublishedHistory(old);
+        let published = PublishedHistory { old, notice };
         match assetsync_tree::sync(dir) {
             Ok(()) => Ok(published),
             Err(error) => {
@@ -187,4 +219,34 @@ impl HistoryWriter {
             }
         }
     }
+}
+
+/// The deploy has heard that it is published, or taken back. If this fails, a rollback would complete
+/// it once more.
+pub fn finish(work: &WorkDir) {
+    let _ = unlinkat(work.dir(), UNFINISHED, AtFlags::empty());
+}
+
+/// Marks the new history as that of a deploy that is not finished.
+fn mark(work: &WorkDir) -> io::Result<()> {
+    let file = open_file(work.dir(), NEW_NAME.as_bytes())?;
+    let bytes = file.metadata()?.len();
+    let id = HistoryReader { file, bytes }.id()?;
+    let mut marker = create_file(work.dir(), UNFINISHED)?;
+    marker.write_all(&id.0)?;
+    assetsync_tree::sync(&marker)
+}
+
+/// Keeps a damaged history under another name. Returns a text for the user.
+fn keep_damaged(work: &WorkDir, old: &HistoryReader) -> io::Result<String> {
+    let id: String = old.id()?.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = format!("{DAMAGED}-{id}");
+    let mut kept = create_file(work.dir(), &name)?;
+    io::copy(&mut old.pieces(), &mut kept)?;
+    assetsync_tree::sync(&kept)?;
+    let path = |name: &str| assetsync_core::text::path(&work.path().join(name));
+    let (history, kept) = (path(NAME), path(&name));
+    Ok(format!(
+        "The history of deploys {history} is damaged: its last deploys are unknown, and their files stay; the damaged file is kept as {kept}"
+    ))
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use assetsync_core::digest::Digest;
@@ -44,6 +45,9 @@ fn send_history(
     path: &Path,
 ) -> Result<(), AgentError> {
     let failed = unusable(path, history::NAME);
+    let at = path.join(history::NAME);
+    let at = at.as_os_str().as_bytes();
+    conversation.send(&ToSender::HistoryPath(&at[..at.len().min(limits::PATH_BYTES)]))?;
     if deploy.history.is_some() && deploy.history == Some(old.id().map_err(&failed)?) {
         return conversation.send(&ToSender::HistoryKnown);
     }
@@ -63,6 +67,12 @@ fn unusable(work: &Path, name: &str) -> impl Fn(io::Error) -> AgentError {
     move |source| AgentError::WorkDir(WorkDirError::Io { path: path.clone(), source })
 }
 
+/// Whether the deploy that wrote the history did not hear that it was published.
+pub fn is_unfinished(work: Option<(BorrowedFd<'_>, &Path)>) -> Result<bool, AgentError> {
+    let Some((work, path)) = work else { return Ok(false) };
+    history::is_unfinished(work).map_err(unusable(path, history::NAME))
+}
+
 /// The retention requests of one push.
 pub struct RetentionRequests<'w> {
     work: &'w WorkDir,
@@ -74,6 +84,8 @@ pub struct RetentionRequests<'w> {
     retained_to_drop: Vec<RetainedIndex>,
     history: Option<HistoryWriter>,
     published: Option<PublishedHistory>,
+    /// Whether a history was published, and the sender has not heard of it yet.
+    is_unfinished: bool,
 }
 
 impl<'w> RetentionRequests<'w> {
@@ -91,6 +103,7 @@ impl<'w> RetentionRequests<'w> {
             retained_to_drop,
             history,
             published,
+            is_unfinished: false,
         }
     }
 
@@ -182,7 +195,10 @@ impl<'w> RetentionRequests<'w> {
         }
         if let Some(new) = self.history.take() {
             let published = new.publish(self.work);
-            self.published = Some(published.map_err(unusable(self.work.path(), history::NAME))?);
+            let mut published = published.map_err(unusable(self.work.path(), history::NAME))?;
+            notices.extend(published.notice.take());
+            self.published = Some(published);
+            self.is_unfinished = true;
         }
         Ok(notices)
     }
@@ -196,6 +212,13 @@ impl<'w> RetentionRequests<'w> {
     /// Called once the deploy is live: its history stays.
     pub fn confirm(&mut self) -> io::Result<()> {
         self.published.take().map_or(Ok(()), |published| published.confirm(self.work))
+    }
+
+    /// Called when the sender has heard that everything is published.
+    pub fn finish(&self) {
+        if self.is_unfinished {
+            history::finish(self.work);
+        }
     }
 
     fn keep_contents(

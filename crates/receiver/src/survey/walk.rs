@@ -104,6 +104,7 @@ impl SurveyOptions<'_> {
             survey.retained_contents = requests::send_retained(deploy.deploy, work, conversation)?;
             (statistics.clock_secs, statistics.writable) =
                 (agent_statistics::clock_secs(), deploy.writable);
+            statistics.unfinished = requests::is_unfinished(work)?;
         }
         statistics.index_is_stale = survey.index_is_stale;
         statistics.state = survey.state;

@@ -29,6 +29,8 @@ use super::sharing::{Sharing, create_file, give};
 pub struct Existing {
     /// The directory itself.
     pub dir: OwnedFd,
+    /// Its path.
+    pub path: PathBuf,
     /// Whether a push has completed to its destination.
     pub was_pushed: bool,
 }
@@ -43,12 +45,12 @@ impl Existing {
         };
         let hidden = if location.is_inside() { hidden::find(outer.as_fd())? } else { None };
         let outer_was_pushed = was_pushed(outer.as_fd());
-        let dir = match hidden {
-            Some(name) => open_dir(outer.as_fd(), name.as_bytes())?,
-            None => outer,
+        let (dir, path) = match hidden {
+            Some(name) => (open_dir(outer.as_fd(), name.as_bytes())?, location.path.join(name)),
+            None => (outer, location.path.clone()),
         };
         let was_pushed = outer_was_pushed || was_pushed(dir.as_fd());
-        Ok(Some(Existing { dir, was_pushed }))
+        Ok(Some(Existing { dir, path, was_pushed }))
     }
 }
 

@@ -61,6 +61,9 @@ impl SurveyReceiver {
                 self.survey.statistics = statistics;
                 return Ok(true);
             }
+            ToSender::HistoryPath(path) if self.is_deploy => {
+                self.survey.history_path = assetsync_core::text::name(path);
+            }
             ToSender::HistoryKnown if self.is_deploy => self.history_known()?,
             ToSender::HistoryChunk(piece) if self.is_deploy => self.history_piece(piece)?,
             ToSender::Retained(retained_contents) if self.is_deploy => {

@@ -10,6 +10,8 @@ pub struct Survey {
     pub state: State,
     /// The history of deploys, byte for byte as it was written; empty if there is none.
     pub history: Vec<u8>,
+    /// Where it is, to be shown.
+    pub history_path: String,
     /// The retained contents.
     pub retained_contents: Vec<RetainedContent>,
     /// The agent's report about itself, its clock and its permissions.

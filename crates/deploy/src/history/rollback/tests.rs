@@ -45,8 +45,18 @@ fn restored_deploys_that_are_not_there() {
     for restored in [77, 1, 2] {
         let odd = history(&[("a", None), ("b", Some(restored)), ("c", None)]);
         assert_eq!(find(&odd, RollbackTo::Back(1)), Ok(1));
-        assert_eq!(find(&odd, RollbackTo::Back(2)), Ok(0));
+        // Deploy 0 came after the one that is forgotten.
+        let too_few = RollbackError::TooFew { asked: 2, available: 1 };
+        assert_eq!(find(&odd, RollbackTo::Back(2)), Err(too_few));
     }
+}
+
+#[test]
+fn a_forgotten_deploy_is_found_in_what_restored_it() {
+    let restored = deploy(77, 77).id.to_string();
+    let odd = history(&[("a", None), ("b", Some(77)), ("c", None), ("b", Some(77))]);
+    assert_eq!(find(&odd, RollbackTo::Id(&restored)), Ok(3));
+    assert!(find(&odd, RollbackTo::Id(&restored[..8])).is_err(), "only by its whole id");
 }
 
 #[test]

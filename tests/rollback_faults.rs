@@ -1,0 +1,205 @@
+//! Rollbacks that are interrupted: run again, they restore the same deploy.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::fleet::{Fleet, events};
+use crate::interruptions::faults::{Dir, need};
+use crate::interruptions::{Point, points, traced_agent};
+use crate::support::{OrFail, Ran, local_shell, text};
+
+/// The agent's calls that change something in the destination or the work directory.
+const MUTATING: &str = "renameat,renameat2,mkdirat,unlinkat,linkat,fsync,syncfs";
+
+/// A host with three deploys, which is reached by a local shell.
+struct Site {
+    fleet: Fleet,
+    dir: Dir,
+    /// The remote shell whose agent is traced.
+    traced: PathBuf,
+    plain: PathBuf,
+    settings: &'static str,
+}
+
+impl Site {
+    fn new(settings: &'static str) -> Site {
+        need("strace", "strace");
+        let (fleet, dir) = (Fleet::of(1), Dir::new());
+        let (traced, plain) = (traced_agent(&dir), local_shell(dir.path()));
+        let site = Site { fleet, dir, traced, plain, settings };
+        for version in 1..=3 {
+            site.build(version);
+            let deployed = site.run(&site.plain.clone(), "deploy production", "");
+            assert_eq!(deployed.code(), Some(0), "{}", deployed.stderr());
+        }
+        site.copy(&site.fleet.hosts[0].deploy_to(), &site.saved());
+        site
+    }
+
+    fn build(&self, version: u32) {
+        let script = format!("app-{version:08x}.js");
+        let page = format!("<script src={script}>");
+        let manifest = format!("{{\"app.js\": \"{script}\"}}");
+        let content = format!("version {version}");
+        let files: [(&str, &str); 4] = [
+            (&script, &content),
+            ("index.html", &page),
+            ("manifest.json", &manifest),
+            ("same.css", "{}"),
+        ];
+        self.fleet.build(&files);
+    }
+
+    fn saved(&self) -> PathBuf {
+        self.dir.path().join("saved")
+    }
+
+    fn copy(&self, from: &std::path::Path, to: &std::path::Path) {
+        let _ = fs::remove_dir_all(to);
+        let copied = Command::new("cp").arg("-a").args([from, to]).status().or_fail();
+        assert!(copied.success());
+    }
+
+    fn reset(&self) {
+        self.copy(&self.saved(), &self.fleet.hosts[0].deploy_to());
+    }
+
+    /// Runs a command by this remote shell.
+    fn run(&self, shell: &std::path::Path, words: &str, fault: &str) -> Ran {
+        let (shell, settings) = (text(shell), self.settings);
+        self.fleet.configure(&format!(
+            "ssh.rsh = \"/bin/sh {shell}\"\nbuild.command = \"true\"\nbuild.cleanup = false\n{settings}"
+        ));
+        let mut command = self.fleet.command(words);
+        command.env("XDG_CACHE_HOME", self.dir.path().join("cache")).env("FAULT", fault);
+        command.env("FAULT_LOG", self.dir.path().join("strace.log"));
+        Ran(command.output().or_fail())
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("strace.log")
+    }
+
+    /// The version that is live, once all of it is found.
+    #[track_caller]
+    fn assert_serves(&self, version: u32, when: &str) {
+        let assets = self.fleet.hosts[0].assets();
+        let script = format!("app-{version:08x}.js");
+        let read = |name: &str| fs::read_to_string(assets.join(name)).unwrap_or_default();
+        assert!(read("index.html").contains(&script), "{when}: {}", read("index.html"));
+        assert!(read("manifest.json").contains(&script), "{when}: {}", read("manifest.json"));
+        assert_eq!(read(&script), format!("version {version}"), "{when}");
+    }
+}
+
+/// Kills the agent at each of its changes during a rollback, which is then run again.
+fn kill_at_each(settings: &'static str) {
+    let site = Site::new(settings);
+    let trace = format!("-e trace={MUTATING}");
+    let clean = site.run(&site.traced, "rollback production", &trace);
+    assert_eq!(clean.code(), Some(0), "{}", clean.stderr());
+    site.assert_serves(2, "without a fault");
+    let all = points(&site.log());
+    assert!(all.len() > 15, "only {} calls", all.len());
+    let mut completed = 0;
+    for Point { call, nth } in &all {
+        site.reset();
+        let when = format!("killed at {call} number {nth}");
+        let fault = format!("-e trace={call} -e inject={call}:signal=SIGKILL:when={nth}");
+        let killed = site.run(&site.traced, "rollback production", &fault);
+        if killed.code() == Some(0) {
+            // It was published, and the sender knew.
+            site.assert_serves(2, &when);
+            continue;
+        }
+        let again = site.run(&site.plain, "rollback production", "");
+        assert_eq!(again.code(), Some(0), "{when}: {}", again.stderr());
+        completed += usize::from(again.stderr().contains("was interrupted; completing it"));
+        site.assert_serves(2, &format!("{when}: {}", again.stderr()));
+    }
+    assert!(completed > 5, "{completed} of {}", all.len());
+}
+
+#[test]
+fn a_rollback_killed_at_any_change_restores_the_same_deploy_when_it_is_run_again() {
+    kill_at_each("");
+}
+
+#[test]
+fn a_rollback_of_whole_directories_killed_at_any_change_restores_the_same_deploy() {
+    kill_at_each("assets.publish = \"directory\"");
+}
+
+#[test]
+fn a_rollback_that_completed_goes_further_back_when_it_is_run_again() {
+    let site = Site::new("");
+    for version in [2, 1] {
+        let ran = site.run(&site.plain, "rollback production", "");
+        assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+        assert!(!ran.stderr().contains("interrupted"), "{}", ran.stderr());
+        site.assert_serves(version, "completed");
+    }
+    let ran = site.run(&site.plain, "rollback production", "");
+    assert_eq!(ran.code(), Some(1), "{}", ran.stderr());
+    site.assert_serves(1, "nothing is older");
+}
+
+#[test]
+fn a_rollback_that_reached_only_some_hosts_is_completed_on_the_others() {
+    let fleet = Fleet::of(2);
+    fleet.configure("build.command = \"true\"\nbuild.cleanup = false\n");
+    for version in 1..=3 {
+        fleet.build(&[("index.html", &format!("version {version}"))]);
+        fleet.json("deploy production");
+    }
+    fleet.json("rollback production --hosts web1");
+    let lines = fleet.json("rollback production");
+    assert!(lines.iter().any(|line| line["event"] == "notice"), "{lines:?}");
+    for host in &fleet.hosts {
+        let page = fs::read_to_string(host.assets().join("index.html")).or_fail();
+        assert_eq!(page, "version 2", "{}", host.name);
+    }
+}
+
+#[test]
+fn a_damaged_history_is_named_kept_and_never_counted_from() {
+    let fleet = Fleet::of(1);
+    fleet.configure("build.command = \"true\"\nbuild.cleanup = false\n");
+    for version in 1..=3 {
+        fleet.build(&[("index.html", &format!("version {version}"))]);
+        fleet.json("deploy production");
+    }
+    let work = fleet.hosts[0].assets().with_file_name(".assetsync-assets");
+    let path = work.join("history");
+    let mut damaged = fs::read(&path).or_fail();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    fs::write(&path, &damaged).or_fail();
+    let refused = fleet.run("rollback production");
+    assert_eq!(refused.code(), Some(1), "{}", refused.stderr());
+    assert!(refused.stderr().contains(&text(&path)), "{}", refused.stderr());
+    assert_eq!(fs::read(&path).or_fail(), damaged);
+    let status = fleet.run("status production");
+    assert!(status.stdout().contains(&text(&path)), "{}", status.stdout());
+    fleet.build(&[("index.html", "version 4")]);
+    let ran = fleet.run("deploy production --json");
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    let notices: String = events(&ran).iter().filter_map(|line| line["message"].as_str()).collect();
+    assert!(notices.contains(&text(&path)), "{notices}");
+    let kept: Vec<Vec<u8>> = fs::read_dir(&work)
+        .or_fail()
+        .map(|entry| entry.or_fail().path())
+        .filter(|path| text(path).contains("history.damaged-"))
+        .map(|path| fs::read(path).or_fail())
+        .collect();
+    assert_eq!(kept, [damaged]);
+    // Nothing of it is a history.
+    fs::write(&path, "something else entirely").or_fail();
+    for words in ["deploy production", "rollback production", "status production"] {
+        let refused = fleet.run(words);
+        let said = refused.stdout() + &refused.stderr();
+        assert!(said.contains(&text(&path)), "{words}: {said}");
+        assert_eq!(fs::read(&path).or_fail(), b"something else entirely");
+    }
+}
