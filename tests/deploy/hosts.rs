@@ -7,6 +7,7 @@ use assetsync_testbed::Sshd;
 
 use super::{done, names, version};
 use crate::fleet::{Fleet, events, rollout};
+use crate::interruptions::faults::until;
 use crate::support::{OrFail, assert_equal};
 
 #[test]
@@ -94,14 +95,10 @@ fn a_place_that_is_lost_during_a_hook_fails_the_deploy_even_if_it_is_the_only_on
     version(&fleet, 2);
     let mut command = fleet.command("deploy production --json");
     let child = command.stdout(std::process::Stdio::piped()).spawn().or_fail();
-    crate::interruptions::faults::until("all is staged", || {
-        fleet.project().join("staged").exists().then_some(())
-    });
+    until("all is staged", || fleet.project().join("staged").exists().then_some(()));
     let sshd = &fleet.hosts[0].sshd;
     sshd.kill_sessions();
-    crate::interruptions::faults::until("the session ends", || {
-        sshd.session_pids().is_empty().then_some(())
-    });
+    until("the session ends", || sshd.session_pids().is_empty().then_some(()));
     fs::write(fleet.project().join("lost"), "").or_fail();
     let ran = crate::support::Ran(child.wait_with_output().or_fail());
     assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
@@ -124,4 +121,29 @@ fn a_user_who_cannot_read_the_history_is_told_so() {
     assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
     assert!(ran.stdout().contains(".assetsync-assets"), "{}", ran.stdout());
     assert!(!ran.stdout().contains("no deploy yet"), "{}", ran.stdout());
+}
+
+#[test]
+fn a_second_deploy_from_the_same_checkout_is_told_of_the_first() {
+    let fleet = Fleet::of(1);
+    version(&fleet, 1);
+    fleet.configure(
+        "build.command = \"touch started; while ! test -e go; do sleep 0.05; done\"\n\
+         build.cleanup = false\n",
+    );
+    let mut first = fleet.command("deploy production").spawn().or_fail();
+    until("the build", || fleet.project().join("started").exists().then_some(()));
+    for words in ["deploy production", "push production"] {
+        let second = fleet.run(words);
+        assert_eq!(second.code(), Some(1), "{}", second.stderr());
+        let process = format!("process {}, since ", first.id());
+        for text in ["Another deploy from this checkout is running", "user ", &process] {
+            assert!(second.stderr().contains(text), "{words}: {}", second.stderr());
+        }
+    }
+    assert_eq!(fleet.run("deploy production --dry-run").code(), Some(0));
+    fs::write(fleet.project().join("go"), "").or_fail();
+    assert!(first.wait().or_fail().success());
+    assert!(!fleet.project().join(".assetsync-lock").exists());
+    fleet.json("push production");
 }

@@ -112,8 +112,11 @@ pub enum PushError {
     /// Something that files are compared with was in the store, and then was not.
     #[error("A content was removed from the store during the push")]
     Vanished,
-    /// A source file kept changing.
-    #[error("{path} keeps changing: {source}")]
+    /// A source file changed after the source was read.
+    #[error(
+        "{path} changes while the source is pushed: {source}; nothing was published, push when \
+         whatever writes to it has ended"
+    )]
     Changing {
         /// The file, relative to the source.
         path: String,

@@ -50,6 +50,18 @@ pub enum RolloutError {
         /// The error.
         reason: String,
     },
+    /// Another deploy uses the same checkout.
+    #[error(
+        "Another deploy from this checkout is running ({holder}); deploy again when it has ended \
+         (its lock is {})",
+        assetsync_core::text::path(.path)
+    )]
+    CheckoutLocked {
+        /// The lock.
+        path: PathBuf,
+        /// Its user and process, and since when it runs.
+        holder: String,
+    },
     /// Some targets failed before anything was published.
     #[error("{failed} of {all} failed, so nothing is published")]
     NotStaged {

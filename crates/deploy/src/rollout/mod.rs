@@ -14,6 +14,7 @@
 
 mod build;
 mod cancel;
+mod checkout_lock;
 mod command_phase;
 mod each;
 mod error;

@@ -199,7 +199,7 @@ impl<'a> Pipeline<'a> {
 }
 
 /// The user, host and program of this deploy.
-fn origin() -> Origin {
+pub(super) fn origin() -> Origin {
     let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
     let number = || format!("user {}", rustix::process::getuid().as_raw());
     let system = rustix::system::uname();

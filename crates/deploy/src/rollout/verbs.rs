@@ -2,6 +2,7 @@
 
 use assetsync_sync::{Options, Source};
 
+use super::checkout_lock::CheckoutLock;
 use super::error::RolloutError;
 use super::options::Rollout;
 use super::outcome::Outcome;
@@ -16,6 +17,7 @@ impl Rollout<'_> {
         let (build, selection) = (&self.deployment.build, self.selection);
         let command = build.command.as_deref();
         let command = command.filter(|_| !selection.skip_build && !selection.dry_run);
+        let _lock = self.lock_checkout()?;
         let cleans_up = command.is_some() && build.cleanup;
         let steps = RolloutSteps { runs_commands: true, prunes: true, cleans_up };
         self.roll_out(steps, |pipeline| {
@@ -29,8 +31,17 @@ impl Rollout<'_> {
 
     /// Publishes the existing output of the build on every host, or on none; runs no commands.
     pub fn push(&self) -> Result<Outcome, RolloutError> {
+        let _lock = self.lock_checkout()?;
         let steps = RolloutSteps { runs_commands: false, prunes: true, cleans_up: false };
         self.roll_out(steps, |pipeline| pipeline.built())
+    }
+
+    /// A dry run changes nothing, and reads what is there.
+    fn lock_checkout(&self) -> Result<Option<CheckoutLock>, RolloutError> {
+        match self.selection.dry_run {
+            true => Ok(None),
+            false => CheckoutLock::take(self.project),
+        }
     }
 
     /// Deletes files that retention no longer keeps, on every host.

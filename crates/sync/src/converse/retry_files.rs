@@ -16,11 +16,12 @@ use crate::event::Event;
 use crate::scan::source::{Source, read_again};
 
 impl Session<'_> {
-    /// Sends the files of these actions again, once, whole and as they are now.
+    /// Sends the files of these actions again, once and whole, if they are still as they were read:
+    /// all destinations get one source.
     pub(super) fn retry(
         &mut self,
         failed: &[ActionIndex],
-        plan: &mut Plan,
+        plan: &Plan,
         source: &Source,
         publish: bool,
     ) -> Result<(), PushError> {
@@ -28,7 +29,7 @@ impl Session<'_> {
         let mut tree = source.tree().map_err(PushError::Io)?;
         let answers = Answers::new();
         for &position in failed {
-            let action = plan.actions.get_mut(position.position());
+            let action = position.of(&plan.actions);
             let action = action.ok_or_else(|| PushError::Protocol("failure of no file".into()))?;
             let amend = amend(position, action, source, &mut tree)?;
             self.wire.send(&amend)?;
@@ -51,15 +52,14 @@ impl Session<'_> {
     }
 }
 
-/// Reads the file of an action again. Updates the action, and returns the message that updates the
-/// agent's.
+/// Reads the file of an action again. Returns the message that announces it to the agent.
 fn amend(
     position: ActionIndex,
-    action: &mut Action,
+    action: &Action,
     source: &Source,
     tree: &mut OpenTree,
 ) -> Result<ToAgent<'static>, PushError> {
-    let ActionKind::File(file) = &mut action.what else {
+    let ActionKind::File(file) = &action.what else {
         return Err(PushError::Protocol("failure of no file".into()));
     };
     let (kind, mode, mtime) = (Kind::File { size: file.size }, file.mode, file.mtime);
@@ -75,11 +75,17 @@ fn amend(
         let source = std::io::ErrorKind::InvalidInput.into();
         return Err(PushError::Changing { path: path(), source });
     };
-    if is_given && (size, Some(digest)) != (file.size, file.digest) {
-        // The content of a given source can't change, so this is not it.
-        return Err(PushError::Missing { path: path() });
+    if (size, Some(digest)) != (file.size, file.digest) {
+        return Err(match is_given {
+            // The content of a given source can't change, so this is not it.
+            true => PushError::Missing { path: path() },
+            false => PushError::Changing { path: path(), source: changed() },
+        });
     }
-    let mtime = if is_given { file.mtime } else { now.entry.mtime };
-    (file.size, file.mtime, file.digest) = (size, mtime, Some(digest));
-    Ok(ToAgent::Amend { action: position, size, mtime, digest })
+    Ok(ToAgent::Amend { action: position, size, mtime: file.mtime, digest })
+}
+
+/// A file that is not as it was read.
+fn changed() -> std::io::Error {
+    std::io::Error::other("it is not as it was when the source was read")
 }

@@ -224,7 +224,7 @@ impl<'a> Session<'a> {
     /// number.
     pub fn wait_staged(
         &mut self,
-        plan: &mut Plan,
+        plan: &Plan,
         source: &Source,
         publish: bool,
     ) -> Result<u64, PushError> {

@@ -61,7 +61,7 @@ impl<'a> Planned<'_, 'a> {
         session.send(&self.plan, &inputs, &self.requests, publish)?;
         thread::scope(|scope| {
             scope.spawn(|| cache.keep_contents(source, entries));
-            session.wait_staged(&mut self.plan, source, publish)
+            session.wait_staged(&self.plan, source, publish)
         })
     }
 

@@ -8,7 +8,7 @@ use std::{fs, io};
 use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
 use assetsync_core::path::RelPath;
 use assetsync_core::work_names::is_work_dir_name;
-use assetsync_tree::{FileMetadata, OpenTree, metadata_at, metadata_behind_link};
+use assetsync_tree::{FileMetadata, FileVersion, OpenTree, metadata_at, metadata_behind_link};
 use walkdir::{DirEntry, WalkDir};
 
 use super::filter::{Filter, Verdict};
@@ -23,6 +23,8 @@ type Id = (u64, u64);
 pub struct Listing {
     /// The entries to push, in tree order.
     pub entries: Vec<Entry>,
+    /// Their versions.
+    pub versions: Vec<FileVersion>,
     /// What the user should know.
     pub notices: Vec<ScanNotice>,
     /// What could not be listed.
@@ -48,8 +50,30 @@ pub fn list_tree(root: &Path, tree: OpenTree, filter: &Filter, links: LinkRules)
     let Lister { mut found, outside, .. } = lister;
     found.notices.extend(outside);
     // A sorted walk is in tree order already; this makes sure of it.
-    found.entries.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut both: Vec<_> = found.entries.into_iter().zip(found.versions).collect();
+    both.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+    (found.entries, found.versions) = both.into_iter().unzip();
     found
+}
+
+impl Listing {
+    /// The first path that is not the same in a later listing. What is in a directory is listed
+    /// itself, so directories are the same if their modes are.
+    pub fn difference(&self, later: &Listing) -> Option<RelPath> {
+        let same = |at: usize| {
+            let is_dir = self.entries[at].kind == Kind::Dir;
+            self.entries[at] == later.entries[at]
+                && (is_dir || self.versions[at] == later.versions[at])
+        };
+        let both = self.entries.len().min(later.entries.len());
+        let at = (0..both).find(|&at| !same(at)).unwrap_or(both);
+        let path = |listing: &Listing| listing.entries.get(at).map(|entry| entry.path.clone());
+        // Of two paths, the smaller one is in one of the listings alone.
+        match (path(self), path(later)) {
+            (Some(before), Some(after)) => Some(before.min(after)),
+            (before, after) => before.or(after),
+        }
+    }
 }
 
 struct Lister<'a> {
@@ -65,6 +89,7 @@ struct Lister<'a> {
 /// One listed path: its entry, and whether it is a link that is replaced by its directory.
 struct Listed {
     entry: Entry,
+    version: FileVersion,
     enter: bool,
 }
 
@@ -103,13 +128,13 @@ impl Lister<'_> {
             self.found.notices.push(ScanNotice { path, about: About::Reserved });
             return Ok(None);
         }
-        let entry = entry(&mut self.tree, path)?;
-        match &entry.kind {
+        let listed = listed(&mut self.tree, path)?;
+        match &listed.entry.kind {
             Kind::Symlink { target } => {
                 let target = target.clone();
-                self.link(entry, &target, item.path())
+                self.link(listed, &target, item.path())
             }
-            _ => Ok(Some(Listed { entry, enter: false })),
+            _ => Ok(Some(listed)),
         }
     }
 
@@ -117,7 +142,8 @@ impl Lister<'_> {
         self.filter.verdict(path, is_dir) == Verdict::Included
     }
 
-    fn link(&mut self, link: Entry, target: &[u8], full: &Path) -> io::Result<Option<Listed>> {
+    fn link(&mut self, listed: Listed, target: &[u8], full: &Path) -> io::Result<Option<Listed>> {
+        let link = &listed.entry;
         let to_dir = self.links.follows() && fs::metadata(full).is_ok_and(|meta| meta.is_dir());
         let action = self.links.action(&link.path, target, to_dir);
         let is_dir = action == LinkAction::Copy && to_dir;
@@ -127,19 +153,21 @@ impl Lister<'_> {
         match action {
             LinkAction::Keep => {
                 self.note_outside(&link.path, target);
-                Ok(Some(Listed { entry: link, enter: false }))
+                Ok(Some(listed))
             }
             LinkAction::Skip => {
-                self.found.notices.push(ScanNotice { path: link.path, about: About::UnsafeLink });
+                let path = listed.entry.path;
+                self.found.notices.push(ScanNotice { path, about: About::UnsafeLink });
                 Ok(None)
             }
             LinkAction::Copy => {
                 let metadata =
                     metadata_behind_link(self.tree.parent(&link.path)?, link.path.file_name());
-                let FileMetadata { kind, mode, mtime, .. } =
+                let FileMetadata { kind, mode, mtime, version } =
                     metadata.map_err(|error| at(full, error))?;
-                let entry = Entry { path: link.path, kind, mode: mode & CARRIED_MODE, mtime };
-                Ok(Some(Listed { entry, enter: is_dir }))
+                let path = listed.entry.path;
+                let entry = Entry { path, kind, mode: mode & CARRIED_MODE, mtime };
+                Ok(Some(Listed { entry, version, enter: is_dir }))
             }
         }
     }
@@ -166,9 +194,10 @@ impl Lister<'_> {
                 self.found.notices.push(ScanNotice { path, about: About::Special });
                 false
             }
-            Some(Listed { entry, enter }) => {
+            Some(Listed { entry, version, enter }) => {
                 let dir = enter.then(|| self.full(&entry.path));
                 self.found.entries.push(entry);
+                self.found.versions.push(version);
                 dir.into_iter().for_each(|dir| self.enter(&dir, ids));
                 true
             }
@@ -201,13 +230,14 @@ fn id(meta: &fs::Metadata) -> Id {
     (meta.dev(), meta.ino())
 }
 
-fn entry(tree: &mut OpenTree, path: RelPath) -> io::Result<Entry> {
+fn listed(tree: &mut OpenTree, path: RelPath) -> io::Result<Listed> {
     let parent = tree.parent(&path)?;
-    let FileMetadata { mut kind, mode, mtime, .. } = metadata_at(parent, path.file_name())?;
+    let FileMetadata { mut kind, mode, mtime, version } = metadata_at(parent, path.file_name())?;
     if let Kind::Symlink { target } = &mut kind {
         *target = rustix::fs::readlinkat(parent, path.file_name(), Vec::new())?.into_bytes();
     }
-    Ok(Entry { path, kind, mode: mode & CARRIED_MODE, mtime })
+    let entry = Entry { path, kind, mode: mode & CARRIED_MODE, mtime };
+    Ok(Listed { entry, version, enter: false })
 }
 
 /// The error of a link that leads nowhere, with its path.

@@ -15,6 +15,7 @@ use rayon::prelude::*;
 
 use super::chmod::Chmod;
 use super::filter::Filter;
+use super::links::LinkRules;
 use super::list::{Listing, Unreadable, list_tree};
 use super::notice::ScanNotice;
 use crate::compare::content_match::SourceEntry;
@@ -22,6 +23,9 @@ use crate::compare::policy::Policy;
 
 /// How often a file that changes while it is read is tried.
 const READS: usize = 3;
+
+/// How often a source that changes while it is read is listed and read.
+const SCANS: usize = 3;
 
 /// Permission bits of the root of a given source.
 const GIVEN_ROOT_MODE: u32 = 0o755;
@@ -42,7 +46,8 @@ pub struct Source {
     /// What the user should know of its paths.
     pub notices: Vec<ScanNotice>,
     symlinks: Symlinks,
-    has_contents_elsewhere: bool,
+    /// How it is listed, and what was found at first; `None` for a given source.
+    listed: Option<(Filter, LinkRules, Listing)>,
     hashed: OnceLock<Result<Vec<SourceEntry>, Arc<SourceError>>>,
 }
 
@@ -61,6 +66,18 @@ pub enum SourceError {
     /// Files that can't be read; nothing is pushed without them.
     #[error("Can't read {} of the source's files: {}", .0.len(), list(.0))]
     Unreadable(Vec<Unreadable>),
+    /// Its files do not stay as they are while they are read.
+    #[error(
+        "Source {} changes while it is read, {path} for one; push when whatever writes to it has \
+         ended",
+        assetsync_core::text::path(.root)
+    )]
+    Changing {
+        /// The source.
+        root: PathBuf,
+        /// A path that changed last.
+        path: String,
+    },
 }
 
 fn list(unreadable: &[Unreadable]) -> String {
@@ -85,24 +102,24 @@ impl Source {
         }
         let symlinks = if links.follows() { Symlinks::Follow } else { Symlinks::Refuse };
         let tree = || io::Result::Ok(OpenTree::new(root.try_clone()?).with_symlinks(symlinks));
-        let listing = list_tree(path, tree().map_err(failed)?, filter, *links);
-        let Listing { mut entries, mut notices, mut unreadable } = listing;
-        unreadable.extend(missing(filter, &mut tree().map_err(failed)?));
-        if !unreadable.is_empty() {
-            return Err(SourceError::Unreadable(unreadable));
+        let mut listing = list_tree(path, tree().map_err(failed)?, filter, *links);
+        listing.unreadable.extend(missing(filter, &mut tree().map_err(failed)?));
+        if !listing.unreadable.is_empty() {
+            return Err(SourceError::Unreadable(listing.unreadable));
         }
-        entries.iter_mut().for_each(|entry| change_mode(entry, chmod));
-        notices.extend(ScanNotice::of_private(&entries));
+        let mut notices = std::mem::take(&mut listing.notices);
+        listing.entries.iter_mut().for_each(|entry| change_mode(entry, chmod));
+        notices.extend(ScanNotice::of_private(&listing.entries));
         let (path, hashed) = (path.into(), OnceLock::new());
         Ok(Source {
             root,
             path,
             root_mode: chmod.apply(metadata.mode & CARRIED_MODE, true),
             chmod: chmod.clone(),
-            entries,
+            entries: listing.entries.clone(),
             notices,
             symlinks,
-            has_contents_elsewhere: false,
+            listed: Some((filter.clone(), *links, listing)),
             hashed,
         })
     }
@@ -136,7 +153,7 @@ impl Source {
             entries: listed,
             notices: Vec::new(),
             symlinks: Symlinks::Refuse,
-            has_contents_elsewhere: true,
+            listed: None,
             hashed,
         })
     }
@@ -144,7 +161,7 @@ impl Source {
     /// Whether the source was [given](Source::of): its contents may not be on this machine, but
     /// can't change.
     pub(crate) fn has_contents_elsewhere(&self) -> bool {
-        self.has_contents_elsewhere
+        self.listed.is_none()
     }
 
     /// Whether there is a file or link to push. Names that begin with a dot, such as `.keep` or
@@ -152,12 +169,15 @@ impl Source {
     pub fn has_files(&self) -> bool {
         let counts =
             |entry: &Entry| entry.kind != Kind::Dir && !entry.path.file_name().starts_with(b".");
-        self.entries.iter().any(counts)
+        match self.hashed.get() {
+            Some(Ok(hashed)) => hashed.iter().any(|local| counts(&local.entry)),
+            _ => self.entries.iter().any(counts),
+        }
     }
 
-    /// The entries with the digests of all files. The first call reads all files, on all cores;
-    /// concurrent calls wait for it. A file that changed since it was listed is taken as it is when
-    /// it is read.
+    /// The entries with the digests of all files, as they all were at one moment: after reading,
+    /// the source is listed again, and if it is not the same, read again. The first call reads all
+    /// files, on all cores; concurrent calls wait for it.
     pub fn hashed(&self) -> Result<&[SourceEntry], Arc<SourceError>> {
         let hashed = self.hashed.get_or_init(|| self.hash().map_err(Arc::new));
         hashed.as_deref().map_err(Arc::clone)
@@ -169,8 +189,40 @@ impl Source {
     }
 
     fn hash(&self) -> Result<Vec<SourceEntry>, SourceError> {
-        let listed =
-            self.entries.iter().map(|entry| SourceEntry { entry: entry.clone(), digest: None });
+        let Some((filter, links, first)) = &self.listed else { return Ok(Vec::new()) };
+        let (mut newest, mut changed) = (None, None);
+        for _ in 0..SCANS {
+            let listing = newest.as_ref().unwrap_or(first);
+            let read = self.read(&listing.entries);
+            let later = self.list(filter, *links)?;
+            match listing.difference(&later) {
+                None if !self.is_replaced() => return read,
+                path => changed = path.or(changed),
+            }
+            newest = Some(later);
+        }
+        let path = changed.map_or_else(|| ".".into(), |path| path.to_string());
+        Err(SourceError::Changing { root: self.path.clone(), path })
+    }
+
+    /// Lists it again. What can't be listed is gone, or not yet there.
+    fn list(&self, filter: &Filter, links: LinkRules) -> Result<Listing, SourceError> {
+        let failed = |source: io::Error| SourceError::Root { path: self.path.clone(), source };
+        let mut listing = list_tree(&self.path, self.tree().map_err(failed)?, filter, links);
+        listing.entries.iter_mut().for_each(|entry| change_mode(entry, &self.chmod));
+        Ok(listing)
+    }
+
+    /// Whether another directory is at its path now.
+    fn is_replaced(&self) -> bool {
+        let held = metadata_of_open(&self.root).map(|metadata| metadata.version.ino);
+        let there = File::open(&self.path).and_then(metadata_of_open);
+        held.ok() != there.ok().map(|metadata| metadata.version.ino)
+    }
+
+    /// Reads all files.
+    fn read(&self, listed: &[Entry]) -> Result<Vec<SourceEntry>, SourceError> {
+        let listed = listed.iter().map(|entry| SourceEntry { entry: entry.clone(), digest: None });
         let mut entries: Vec<_> = listed.collect();
         let files = entries.par_iter_mut().filter(|local| local.entry.file_size().is_some());
         let read = files.map_init(
@@ -239,3 +291,6 @@ pub fn read_again(
     }
     Err(io::Error::other("it changes while it is read"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,8 +86,7 @@ impl<'u, 'a> Uploader<'u, 'a> {
         self.progress.borrow().written
     }
 
-    /// Creates links and uploads files. Files that have changed since they were planned are planned
-    /// again. Nothing outside the staging directory changes. Modes and times that the server does
+    /// Creates links and uploads files, which must be as they were read. Nothing outside the staging directory changes. Modes and times that the server does
     /// not set as it is asked to are added to `kept`.
     pub fn run(
         &mut self,
@@ -107,7 +106,7 @@ impl<'u, 'a> Uploader<'u, 'a> {
                 self.retried = pending.len() as u64;
             }
             self.remote.monitor.event(Event::Retrying { files: pending.len() as u64 });
-            self.refresh(plan, &pending)?;
+            self.check_unchanged(plan, &pending)?;
         }
         let changed = pending.first().and_then(|&at| at.of(&plan.actions));
         let path = changed.map_or_else(String::new, |action| action.path.to_string());
@@ -180,20 +179,16 @@ impl<'u, 'a> Uploader<'u, 'a> {
         }
     }
 
-    /// Plans files as they are now.
-    fn refresh(&mut self, plan: &mut Plan, which: &[ActionIndex]) -> Result<(), PushError> {
+    /// Fails unless files are as they were read: all destinations get one source.
+    fn check_unchanged(&mut self, plan: &Plan, which: &[ActionIndex]) -> Result<(), PushError> {
         let mut buffer = vec![0; READ_BYTES];
         for &at in which {
-            let Some(Action { path, what: ActionKind::File(file), .. }) =
-                plan.actions.get_mut(at.position())
+            let Some(Action { path, what: ActionKind::File(file), .. }) = at.of(&plan.actions)
             else {
                 continue;
             };
-            let planned = file.size;
-            refresh(&mut self.tree, path, file, &mut buffer)
+            check_unchanged(&mut self.tree, path, file, &mut buffer)
                 .map_err(|source| PushError::Changing { path: path.to_string(), source })?;
-            let progress = self.progress.get_mut();
-            progress.total = progress.total - planned + file.size;
         }
         Ok(())
     }
@@ -292,21 +287,21 @@ impl Read for Content<'_, '_> {
     }
 }
 
-/// Plans a file as it is now.
-fn refresh(
+/// Fails unless a file is as it was read.
+fn check_unchanged(
     tree: &mut OpenTree,
     path: &RelPath,
-    file: &mut FileAction,
+    file: &FileAction,
     buffer: &mut [u8],
 ) -> io::Result<()> {
     let (kind, mode, mtime) = (Kind::File { size: file.size }, file.mode, file.mtime);
     let entry = Entry { path: path.clone(), kind, mode, mtime };
     let mut now = SourceEntry { entry, digest: None };
     read_again(tree, &mut now, buffer)?;
-    file.size = now.entry.file_size().ok_or(io::ErrorKind::InvalidInput)?;
-    (file.mode, file.mtime) = (now.entry.mode, names::carried(now.entry.mtime));
-    file.digest = now.digest;
-    Ok(())
+    match (now.entry.file_size(), now.digest) == (Some(file.size), file.digest) {
+        true => Ok(()),
+        false => Err(io::Error::other("it is not as it was when the source was read")),
+    }
 }
 
 #[cfg(test)]
@@ -318,16 +313,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_changed_file_is_planned_again() {
+    fn a_changed_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a"), "abcd").unwrap();
         let mut tree = OpenTree::new(File::open(dir.path()).unwrap().into());
         let (mtime, recipe) = (Mtime::default(), Recipe::Whole);
         let rank = PublishRank::Naming;
-        let mut file = FileAction { size: 3, mode: 0o600, mtime, digest: None, recipe, rank };
+        let digest = Some(Digest::of(b"abcd"));
+        let file = FileAction { size: 4, mode: 0o600, mtime, digest, recipe, rank };
         let path = RelPath::new(b"a").unwrap();
-        refresh(&mut tree, &path, &mut file, &mut [0; 16]).unwrap();
-        assert_eq!((file.size, file.digest), (4, Some(Digest::of(b"abcd"))));
-        assert!(file.mtime.secs > 0 && file.mtime.nanos == 0);
+        check_unchanged(&mut tree, &path, &file, &mut [0; 16]).unwrap();
+        std::fs::write(dir.path().join("a"), "abce").unwrap();
+        assert!(check_unchanged(&mut tree, &path, &file, &mut [0; 16]).is_err());
     }
 }
