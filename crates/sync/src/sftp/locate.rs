@@ -45,7 +45,13 @@ pub fn locate(
 fn make_dirs(remote: &mut SftpHost<'_>, missing: &[&[u8]], mode: u32) -> Result<(), PushError> {
     let mode = |at| if at == 0 { mode | 0o700 } else { 0o755 };
     for (at, path) in missing.iter().enumerate().rev() {
-        remote.session.mkdir(path, mode(at)).map_err(|error| remote.refused(&error))?;
+        if let Err(error) = remote.session.mkdir(path, mode(at)) {
+            // Another push may have made it meanwhile.
+            let there = remote.session.lstat(path);
+            if !there.is_ok_and(|there| there.is_dir()) {
+                return Err(remote.refused(&error));
+            }
+        }
     }
     let looked = remote.session.lstat_all(missing).map_err(|error| remote.refused(&error))?;
     let mut changes = Vec::new();
