@@ -24,7 +24,7 @@ type Tree = BTreeMap<String, Entry>;
 
 /// What a push brings of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Entry {
+pub(crate) struct Entry {
     /// The text of a file, or where a link leads.
     content: String,
     /// Permission bits; links have none.
