@@ -32,6 +32,7 @@ class ReportTest < AssetsyncTest
       event("phase", phase: "build"), event("running", host: nil, command: BUILD),
       event("output", host: nil, line: "Writing app.js"), event("ran", host: nil, command: BUILD, seconds: 1.5),
       event("staged", destination: "web1", files_sent: 1, bytes_sent: 1_234), event("progress", done: 1),
+      event("same_directory", destination: "web2", same_as: "web1"),
       event("notice", destination: "web1", message: "by SFTP"), event("pruned", destination: "web1", paths: 2),
       event("cleaned_up", path: "public/assets"), event("done", destination: "web1", ok: true),
       event("rollout", ok: true, deploy: "20261122T051233Z-5f3a9c01")
@@ -42,7 +43,7 @@ class ReportTest < AssetsyncTest
     text, report = shown(good)
     lines = [
       "Running assetsync deploy production", "Running #{BUILD}", "Writing app.js", "web1: 1 file sent, 1.2 kB",
-      "WARN web1: by SFTP", "web1: 2 old paths deleted", "deleted public/assets on this machine",
+      "web2: same directory as web1; published once", "WARN web1: by SFTP", "web1: 2 old paths deleted", "deleted public/assets on this machine",
       "deploy 20261122T051233Z-5f3a9c01 is live"
     ]
     places = lines.map { |line| text.index(line) or flunk("#{line} is not in:\n#{text}") }

@@ -74,6 +74,10 @@ module Capistrano
         say "#{event['destination']}: #{sent} sent, #{size(event['bytes_sent'])}"
       end
 
+      def note_same_directory(event)
+        say "#{event['destination']}: same directory as #{event['same_as']}; published once"
+      end
+
       def note_pruned(event)
         say "#{event['destination']}: #{counted(event['paths'], 'old path')} deleted"
       end
