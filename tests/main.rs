@@ -30,6 +30,7 @@ mod planted_links;
 mod publish_order;
 mod rails;
 mod referee;
+mod release;
 mod rollback_faults;
 mod rsync_options;
 mod same_directory;
