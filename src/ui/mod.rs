@@ -13,6 +13,7 @@ pub mod monitor;
 pub mod outcome;
 pub mod output;
 mod progress;
+mod progress_line;
 pub mod prompt;
 mod push_json;
 mod push_json_schema;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use assetsync_sync::{Event, Monitor};
 
 use super::console::Console;
-use super::progress::ProgressLine;
+use super::progress_line::ProgressLine;
 use super::push_json::JsonLines;
 use super::step_lines::StepLines;
 

@@ -25,7 +25,7 @@ use super::command_tail::CommandTail;
 use super::console::Console;
 use super::itemize;
 use super::label::Label;
-use super::progress::ProgressLine;
+use super::progress_line::ProgressLine;
 use super::rollout_json::JsonLines;
 use super::run_info::{RunInfo, Verb};
 use super::step_lines::StepLines;

@@ -6,23 +6,17 @@ mod arrivals;
 mod line;
 
 use std::io;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use assetsync_sync::{Event, Monitor};
 use indicatif::style::ProgressTracker;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use self::arrivals::{Arrivals, Sum};
 use self::line::Shown;
-use super::console::Console;
 
 /// How often lines on a terminal are drawn again.
 const TICK: Duration = Duration::from_millis(250);
-
-/// How often a line is printed where there is no terminal.
-const PRINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Used where the terminal does not tell its width.
 const COLUMNS: usize = 80;
@@ -122,8 +116,14 @@ impl ProgressLines {
         &self.bars
     }
 
-    /// Adds a destination; from the second one on there is a line of all of them.
-    fn add(&self, label: &str, phase: &'static str) -> (usize, ProgressBar) {
+    /// Whether lines are printed every few seconds, and not drawn in place.
+    pub fn are_plain(&self) -> bool {
+        self.mode == Mode::Plain
+    }
+
+    /// Adds a destination; from the second one on there is a line of all of them. Returns its
+    /// number and its bar.
+    pub fn add(&self, label: &str, phase: &'static str) -> (usize, ProgressBar) {
         let mut all = self.destinations.lock();
         let at = all.len();
         all.push(Destination {
@@ -156,9 +156,33 @@ impl ProgressLines {
         }
     }
 
-    /// After the last destination, removes the line of all of them.
-    fn end(&self) {
+    /// Begins a phase of a destination; in some, content is sent.
+    pub fn begin(&self, at: usize, phase: &'static str, sends: bool) {
+        if let Some(one) = self.destinations.lock().get_mut(at) {
+            (one.phase, one.since, one.sends) = (phase, Instant::now(), sends);
+        }
+    }
+
+    /// Notes how many bytes have arrived at a destination, and are expected, at a time since it
+    /// was added.
+    pub fn arrived(&self, at: usize, now: Duration, (arrived, expected): (u64, u64)) {
+        if let Some(one) = self.destinations.lock().get_mut(at) {
+            one.arrivals.note(now, arrived, expected);
+        }
+    }
+
+    /// The line to print of a destination.
+    pub fn plain_line(&self, at: usize) -> Option<String> {
+        let all = self.destinations.lock();
+        all.get(at).map(|one| line::plain(&one.label, one.shown()))
+    }
+
+    /// Ends a destination. After the last one, removes the line of all of them.
+    pub fn end(&self, at: usize) {
         let mut all = self.destinations.lock();
+        if let Some(one) = all.get_mut(at) {
+            one.is_done = true;
+        }
         if all.iter().all(|one| one.is_done) {
             all.clear();
             drop(all);
@@ -204,97 +228,6 @@ fn columns() -> usize {
     size.map(|size| usize::from(size.ws_col)).ok().filter(|&columns| columns > 0).unwrap_or(COLUMNS)
 }
 
-/// The progress of one destination; its line is removed when the push ends.
-pub struct ProgressLine {
-    console: Arc<Console>,
-    at: usize,
-    bar: ProgressBar,
-    started: Instant,
-    /// Ends the printing of lines when it is dropped.
-    _printing: Option<Sender<()>>,
-}
-
-impl ProgressLine {
-    /// A line that says `connecting`.
-    pub fn new(console: &Arc<Console>, label: &str) -> ProgressLine {
-        ProgressLine::begin_with(console, label, "connecting")
-    }
-
-    /// The line of a command on this machine.
-    pub fn of_command(console: &Arc<Console>, doing: &'static str) -> ProgressLine {
-        ProgressLine::begin_with(console, "this machine", doing)
-    }
-
-    fn begin_with(console: &Arc<Console>, label: &str, phase: &'static str) -> ProgressLine {
-        let lines = console.progress();
-        let (at, bar) = lines.add(label, phase);
-        let printing = (lines.mode == Mode::Plain).then(|| {
-            let console = Arc::clone(console);
-            every(PRINT_INTERVAL, move || {
-                let all = console.progress().destinations.lock();
-                let text = all.get(at).map(|one| line::plain(&one.label, one.shown()));
-                drop(all);
-                text.into_iter().for_each(|text| console.print_stderr(&text));
-            })
-        });
-        let console = Arc::clone(console);
-        ProgressLine { console, at, bar, started: Instant::now(), _printing: printing }
-    }
-
-    fn update(&self, change: impl FnOnce(&mut Destination)) {
-        if let Some(one) = self.console.progress().destinations.lock().get_mut(self.at) {
-            change(one);
-        }
-        self.bar.tick();
-    }
-
-    fn begin(&self, phase: &'static str, sends: bool) {
-        self.update(|one| {
-            (one.phase, one.since, one.sends) = (phase, Instant::now(), sends);
-        });
-    }
-
-    fn arrived(&self, arrived: u64, expected: u64) {
-        let now = self.started.elapsed();
-        self.update(|one| one.arrivals.note(now, arrived, expected));
-    }
-}
-
-impl Monitor for ProgressLine {
-    fn event(&self, event: Event<'_>) {
-        match event {
-            Event::Connected { .. } => self.begin("surveying", false),
-            Event::Surveyed { .. } => self.begin("comparing", false),
-            Event::Planned { .. } => self.begin("sending", true),
-            Event::Progress { acknowledged, expected, .. } => self.arrived(acknowledged, expected),
-            Event::Arrived { acknowledged, sent } => self.arrived(acknowledged, sent),
-            Event::Sent => self.begin("verifying", true),
-            Event::Verified => self.begin("publishing", false),
-            Event::Staged => self.begin("staged", false),
-            _ => {}
-        }
-    }
-}
-
-impl Drop for ProgressLine {
-    fn drop(&mut self) {
-        self.update(|one| one.is_done = true);
-        self.bar.finish_and_clear();
-        self.console.progress().end();
-    }
-}
-
-/// Calls `action` at every interval until the sender is dropped.
-fn every(interval: Duration, mut action: impl FnMut() + Send + 'static) -> Sender<()> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        while receiver.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-            action();
-        }
-    });
-    sender
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,18 +235,6 @@ mod tests {
     #[test]
     fn the_template_is_well_formed() {
         assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
-    }
-
-    #[test]
-    fn an_action_is_repeated_until_it_is_no_longer_wanted() {
-        let (told, heard) = mpsc::channel();
-        let stop = every(Duration::from_millis(1), move || {
-            let _ = told.send(());
-        });
-        assert!(heard.recv().is_ok() && heard.recv().is_ok());
-        drop(stop);
-        // The thread ends, and with it the sender.
-        while heard.recv().is_ok() {}
     }
 
     #[test]
