@@ -269,6 +269,7 @@ fn conversation(destination: &Path, content: &[u8]) -> Vec<u8> {
         root_mode: 0o755,
         deploy: None,
         member: None,
+        files: Vec::new(),
     };
     let mut outbox = Outbox::with_window(3, Some(23)).unwrap();
     let size = content.len() as u64;

@@ -71,12 +71,22 @@ fn a_missing_source() {
 }
 
 #[test]
-fn a_source_that_is_a_file() {
+fn a_source_that_is_no_file_and_no_directory() {
     let site = Site::new();
-    let outcome = Push::new(&site.source().join("style.css"), site.destination()).run();
+    let outcome = Push::new(&site.source().join("style.css/"), site.destination()).run();
     outcome.assert_failed(&["style.css", "ot a directory"]);
     code(&outcome, 2);
-    site.check_untouched("a file as source");
+    let fifo = site.dir.join("fifo");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &fifo,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    Push::new(&fifo, site.destination()).run().assert_failed(&["Nothing to push"]);
+    site.check_untouched("a source that can't be pushed");
 }
 
 #[test]

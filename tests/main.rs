@@ -15,6 +15,7 @@ mod dry_runs;
 mod failed_syncs;
 mod figures;
 mod file_systems;
+mod files;
 mod fleet;
 mod guards;
 mod guides;

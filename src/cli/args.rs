@@ -88,13 +88,14 @@ pub enum Command {
     disable_help_flag = true,
 )]
 pub struct PushArguments {
-    /// The directory to push; without DEST, a stage of assetsync.toml
+    /// The directory to push, or files; without DEST, a stage of assetsync.toml
     ///
-    /// With or without a trailing slash: its content is pushed.
+    /// The content of a directory is pushed, with or without a trailing slash. As with rsync, a file
+    /// goes into the directory DEST, or if there is none, is called that; several go into DEST.
     // A lone -h prints help; super::parse refuses any other command line without a source.
     #[arg(
         value_name = "SRC",
-        value_hint = ValueHint::DirPath,
+        value_hint = ValueHint::AnyPath,
         required = false,
         required_unless_present = "human_readable",
     )]
@@ -104,6 +105,9 @@ pub struct PushArguments {
     /// Also ssh://[user@]host[:port]/path.
     #[arg(value_name = "DEST", value_hint = ValueHint::Other)]
     pub destinations: Vec<OsString>,
+    /// More files to push, if SRC is one: taken from the destinations.
+    #[arg(skip)]
+    pub files: Vec<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub choice: SelectionArguments,

@@ -9,6 +9,7 @@ use assetsync_core::text;
 use assetsync_ssh::Target;
 use assetsync_sync::{Destination, PlacementError};
 use clap::ArgMatches;
+use clap::parser::ValueSource;
 
 use super::args::SshArguments;
 use super::push_paths::{PushPaths, push_command};
@@ -24,6 +25,7 @@ impl PushPaths<'_> {
     pub fn check(&self, matches: &ArgMatches) -> Result<(), CommandError> {
         self.refuse_remote_source()?;
         self.destinations.iter().try_for_each(refuse_drive)?;
+        self.refuse_directory_options(matches)?;
         check_several::refuse(self)?;
         // Several destinations are all remote: checked above.
         if let [Destination { label, target: Target::Local(path) }] = self.destinations {
@@ -39,7 +41,7 @@ impl PushPaths<'_> {
             let name = path.to_str().filter(|name| !name.contains('/') && !path.exists());
             name.filter(|name| is_stage(name)).map(str::to_owned)
         };
-        if let Some(stage) = stage_of(self.source) {
+        if let Some(stage) = stage_of(self.source()) {
             let text = format!(
                 "{stage} is a stage of assetsync.toml, not a directory; a stage's settings name its \
                  hosts, so DEST can't be given"
@@ -60,20 +62,20 @@ impl PushPaths<'_> {
         }
     }
 
-    /// Refuses to pull. A source with a colon is accepted if it is an existing local directory.
+    /// Refuses to pull. A source with a colon is accepted if it exists here.
     fn refuse_remote_source(&self) -> Result<(), CommandError> {
-        let Ok(Target::Remote(remote)) = Target::parse(self.source.as_os_str()) else {
+        let Ok(Target::Remote(remote)) = Target::parse(self.source().as_os_str()) else {
             return Ok(());
         };
-        if self.source.is_dir() {
+        if self.source().exists() {
             return Ok(());
         }
-        let source = text::path(self.source);
+        let source = text::path(self.source());
         let mut error = CommandError::usage(format!(
             "SRC {source} is on the host {}; assetsync pushes from this machine and never pulls",
             remote.host
         ));
-        if has_drive(self.source.as_os_str().as_bytes()) {
+        if has_drive(self.source().as_os_str().as_bytes()) {
             error = error.hint(DRIVES);
         } else if let [Destination { label, target: Target::Local(_) }] = self.destinations {
             error = error
@@ -83,9 +85,31 @@ impl PushPaths<'_> {
         Err(error)
     }
 
+    /// Refuses options that only make sense for a directory.
+    fn refuse_directory_options(&self, matches: &ArgMatches) -> Result<(), CommandError> {
+        if !self.are_files() {
+            return Ok(());
+        }
+        let source = text::path(self.source());
+        let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        if self.delete {
+            let text = format!(
+                "--delete is for directories, and {source} is a file: nothing beside a file that \
+                 is pushed is extraneous"
+            );
+            return Err(CommandError::usage(text).hint("to push the file, omit --delete"));
+        }
+        if given("files_from") {
+            let text = format!("--files-from lists files of a directory, and {source} is a file");
+            let hint = "to push several files, name them before DEST";
+            return Err(CommandError::usage(text).hint(hint));
+        }
+        Ok(())
+    }
+
     /// A refused destination in terms of the command line.
     pub fn misplaced(&self, error: &PlacementError) -> CommandError {
-        let source = text::path(self.source);
+        let source = text::path(self.source());
         match error {
             PlacementError::Twice(label) => {
                 CommandError::usage(format!("Destination {label} is given twice"))

@@ -1,6 +1,6 @@
-//! Refuses several sources. rsync reads the last argument as the destination; here the first one is
-//! SRC and all others are destinations, so directories meant as sources would be overwritten and,
-//! with `--delete`, emptied.
+//! Refuses several directories as sources. rsync reads the last argument as the destination; here
+//! the first one is SRC and all others are destinations, so directories meant as sources would be
+//! overwritten and, with `--delete`, emptied.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -22,9 +22,12 @@ pub fn refuse(paths: &PushPaths<'_>) -> Result<(), CommandError> {
     if local.is_empty() || paths.destinations.len() == 1 {
         return Ok(());
     }
+    if paths.are_files() {
+        return Err(beside_files(paths, local[0]));
+    }
     let error = CommandError::usage(format!(
         "Only one SRC is allowed, here {}; {} read as DEST, and a local DEST must be the only one",
-        shown(paths.source),
+        shown(paths.source()),
         match local.as_slice() {
             [one] => format!("{} is", one.label),
             several => format!("{} are", list(several)),
@@ -41,6 +44,22 @@ pub fn refuse(paths: &PushPaths<'_>) -> Result<(), CommandError> {
     })
 }
 
+/// `push a.js dir web1:/srv` and `push a.js typo.js web1:/srv`.
+fn beside_files(paths: &PushPaths<'_>, local: &Destination) -> CommandError {
+    let Destination { label, .. } = local;
+    match local_path(local) {
+        Some(path) if path.is_dir() => CommandError::usage(format!(
+            "{} is a file and {label} a directory; they can't be pushed together, and a local DEST \
+             must be the only one",
+            shown(paths.source())
+        ))
+        .hint("push the files and the directory one after the other"),
+        _ => CommandError::usage(format!(
+            "{label} does not exist, so it is read as DEST, and a local DEST must be the only one"
+        )),
+    }
+}
+
 /// `push public/* web1:/srv`: hosts at the end.
 fn for_sources(
     error: CommandError,
@@ -48,7 +67,7 @@ fn for_sources(
     sources: &[&Path],
     host: &str,
 ) -> CommandError {
-    let error = match common_parent(paths.source, sources) {
+    let error = match common_parent(paths.source(), sources) {
         Some(parent) => {
             let options = if paths.delete { "-n --delete" } else { "-n" };
             let all = push_command(&[&shown(parent), host]);
@@ -57,23 +76,23 @@ fn for_sources(
         }
         None => error,
     };
-    each(error, paths.source, host)
+    each(error, paths.source(), host)
 }
 
 /// `push a b c`: either the last one was meant as DEST, or all but the first.
 fn for_directories(error: CommandError, paths: &PushPaths<'_>, given: &[&Path]) -> CommandError {
-    let (source, first) = (shown(paths.source), shown(given[0]));
+    let (source, first) = (shown(paths.source()), shown(given[0]));
     let last = shown(given[given.len() - 1]);
     let error = error.hint(format!(
         "to push {source} to several directories: {}, and so on",
         push_command(&[&source, &first])
     ));
-    each(error, paths.source, &last)
+    each(error, paths.source(), &last)
 }
 
 /// `push a web1:/srv b`: a host and a local directory as destinations.
 fn for_mixed(error: CommandError, paths: &PushPaths<'_>, local: &[&Destination]) -> CommandError {
-    let source = shown(paths.source);
+    let source = shown(paths.source());
     error.hint(format!(
         "to push to hosts and to a local directory, run one after the other: {}",
         push_command(&[&source, &local[0].label])

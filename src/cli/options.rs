@@ -20,8 +20,8 @@ use crate::error::CommandError;
 
 /// A checked `assetsync push`.
 pub struct PushOptions {
-    /// The directory to push.
-    pub source: PathBuf,
+    /// The directory to push, or the files.
+    pub sources: Vec<PathBuf>,
     /// The destinations; at least one.
     pub destinations: Vec<Destination>,
     /// The push.
@@ -39,7 +39,7 @@ impl PushOptions {
         arguments: PushArguments,
         interactive: bool,
     ) -> Result<PushOptions, CommandError> {
-        let PushArguments { source, destinations, choice, memory, ssh, .. } = arguments;
+        let PushArguments { source, destinations, files, choice, memory, ssh, .. } = arguments;
         rsync_options::refuse(matches)?;
         let given = destinations;
         let destinations = self::destinations(&given)?;
@@ -53,17 +53,19 @@ impl PushOptions {
             .timeout(seconds(ssh.timeout))
             .bytes_per_second(ssh.bwlimit.and_then(|rate| rate.bytes_per_second()))
             .ssh(ssh_options(ssh, interactive));
-        let push = given.iter().try_fold(push, Push::to).map_err(CommandError::usage)?;
+        let mut push = given.iter().try_fold(push, Push::to).map_err(CommandError::usage)?;
+        push.extend(files.iter().cloned());
         let delete = choice.deletes();
-        let options = PushOptions { source, destinations, push, delete, interactive };
+        let sources = [vec![source], files].concat();
+        let options = PushOptions { sources, destinations, push, delete, interactive };
         options.paths().check(matches)?;
         Ok(options)
     }
 
     /// SRC and every DEST, with what decides whether they are safe to use.
     pub fn paths(&self) -> PushPaths<'_> {
-        let PushOptions { source, destinations, delete, .. } = self;
-        PushPaths { source, destinations, delete: *delete }
+        let PushOptions { sources, destinations, delete, .. } = self;
+        PushPaths { sources, destinations, delete: *delete }
     }
 }
 

@@ -26,6 +26,7 @@ pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
     if arguments.destinations.is_empty() {
         return push_stage(matches, &arguments);
     }
+    let arguments = arguments.with_files();
     let console = Arc::new(Console::new(output(&arguments.output)));
     let (labels, dry_run) = (labels(&arguments.destinations), arguments.choice.dry_run);
     interrupt::watch(&console);

@@ -4,10 +4,14 @@
 //! over its limit is refused before anything is allocated, indexed or looped over.
 
 /// Version of the wire format. Both sides must have the same one.
-pub const PROTOCOL_VERSION: u16 = 7;
+pub const PROTOCOL_VERSION: u16 = 8;
 
-/// Longest first line (the hexadecimal *Hello*), in bytes, with its newline.
-pub const HELLO_LINE_BYTES: usize = 16 * 1024;
+/// Longest first line (the hexadecimal *Hello*), in bytes, with its newline. It fits into a pipe, so
+/// that writing it never waits for a shell that is still starting.
+pub const HELLO_LINE_BYTES: usize = 48 * 1024;
+
+/// Most names in a first line; each takes at least two of its bytes.
+pub const NAMED_FILES: u64 = 10_000;
 
 /// Highest number of a push among those of one run.
 pub const RUN_MEMBERS: u64 = 1 << 20;

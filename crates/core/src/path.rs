@@ -85,6 +85,12 @@ impl RelPath {
     }
 }
 
+/// Whether the path of a destination, as it was written, can only be that of a directory.
+pub fn is_of_directory(path: &[u8]) -> bool {
+    let last = path.rsplit(|&byte| byte == b'/').next();
+    matches!(last, Some(b"" | b"." | b".."))
+}
+
 fn check_name(name: &[u8], whole: &[u8]) -> Result<(), PathError> {
     if name.len() > limits::NAME_BYTES {
         return Err(PathError::TooLong(name.len()));

@@ -10,6 +10,9 @@ pub const INDEX: &str = "index";
 /// An empty file that a push over SFTP leaves in the work directory when it has completed.
 pub const PUSHED: &str = "pushed";
 
+/// A file that is touched to read the file system's clock.
+pub const CLOCK: &str = "clock";
+
 /// If a push has completed, the work directory has one of these; a damaged index counts, too.
 pub const COMPLETED: [&str; 2] = [INDEX, PUSHED];
 

@@ -109,13 +109,19 @@ fn scp_form(authority: &[u8], path: &[u8]) -> Parsed<RemoteTarget> {
     remote(user, unbracketed(host)?, None, path)
 }
 
-/// As git reads them: `/path` is absolute, `/~/path` starts at the login directory.
+/// As git reads them: `/path` is absolute, `/~/path` starts at the login directory, `/~USER/path` at
+/// that of a user.
 fn url(rest: &[u8]) -> Parsed<RemoteTarget> {
     let slash = rest.iter().position(|&b| b == b'/').ok_or("it has no path")?;
     let (authority, path) = rest.split_at(slash);
     let (user, host) = user_and_host(authority)?;
     let (host, port) = split_port(host)?;
-    remote(user, unbracketed(host)?, port, path.strip_prefix(b"/~/").unwrap_or(path))
+    let path = match path {
+        [b'/', b'~', b'/', rest @ ..] => rest,
+        [b'/', b'~', ..] => &path[1..],
+        _ => path,
+    };
+    remote(user, unbracketed(host)?, port, path)
 }
 
 fn user_and_host(authority: &[u8]) -> Parsed<(Option<&str>, &str)> {
@@ -191,6 +197,7 @@ mod tests {
             ("ssh://me@host:2222/srv", Some("me"), "host", Some(2222), "/srv"),
             ("ssh://[::1]:22/x", None, "::1", Some(22), "/x"),
             ("ssh://host/~/x", None, "host", None, "x"),
+            ("ssh://host/~me/x", None, "host", None, "~me/x"),
         ];
         for (given, user, host, port, path) in cases {
             let Target::Remote(target) = parsed(given).unwrap() else { panic!("{given}: local") };

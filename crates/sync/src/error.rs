@@ -25,6 +25,14 @@ pub enum PushError {
          destination would be deleted"
     )]
     EmptySource(String),
+    /// Files are pushed, so there is nothing that could be extraneous.
+    #[error("Deleting is for directories: nothing beside a file that is pushed is extraneous")]
+    DeleteWithFiles,
+    /// The names of the files do not fit into the first message.
+    #[error(
+        "These are too many files for one push; push their directory, with a list of them, or fewer"
+    )]
+    TooManyFiles,
     /// The host can't be reached, or no agent started on it.
     #[error(transparent)]
     Transport(#[from] TransportError),

@@ -6,7 +6,9 @@
 use super::codec::{DecodeError, Fields, put_bytes, put_number};
 use super::run_member::RunMember;
 use crate::limits;
+use crate::path::RelPath;
 use crate::state::{HistoryId, StateId};
+use crate::work_names::is_work_dir_name;
 
 /// The first line: what the sender wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,11 @@ pub struct Hello {
     /// Set if the run pushes to other destinations, too: the agent then reports the
     /// [lock](super::LockReport) first.
     pub member: Option<RunMember>,
+    /// The names of the files to push, in tree order, if files are pushed and not a directory. Then
+    /// nothing else at the destination is looked at. Several go into the directory `destination`.
+    /// One does, too, if that is a directory or ends with a slash; else `destination` is its new
+    /// path.
+    pub files: Vec<RelPath>,
 }
 
 /// A deploy: the agent also reports the history and the retained contents, and waits for another
@@ -69,7 +76,10 @@ const HISTORY: u64 = 16;
 const WHOLE_DIRECTORY: u64 = 32;
 const DELETES: u64 = 64;
 const MEMBER: u64 = 128;
-const FLAGS: u64 = 255;
+const FILES: u64 = 256;
+const FLAGS: u64 = 511;
+/// What a push of files can't have.
+const NOT_WITH_FILES: u64 = REMEMBERED | DEPLOY | WHOLE_DIRECTORY | DELETES;
 
 impl Hello {
     /// The line, with its newline.
@@ -83,6 +93,10 @@ impl Hello {
         let history = self.deploy.and_then(|deploy| deploy.history);
         body.extend(history.iter().flat_map(|history| history.0));
         body.extend(self.member.iter().flat_map(|member| member.bytes()));
+        if !self.files.is_empty() {
+            put_number(&mut body, self.files.len() as u64);
+            self.files.iter().for_each(|name| put_bytes(&mut body, name.as_bytes()));
+        }
         let digits = body.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         format!("assetsync {} {digits}\n", limits::PROTOCOL_VERSION).into_bytes()
     }
@@ -97,6 +111,7 @@ impl Hello {
             (WHOLE_DIRECTORY, self.whole_directory),
             (DELETES, self.deletes),
             (MEMBER, self.member.is_some()),
+            (FILES, !self.files.is_empty()),
         ];
         flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag).sum()
     }
@@ -119,7 +134,8 @@ impl Hello {
         let destination = fields.bytes("destination length", limits::PATH_BYTES)?.to_vec();
         let flags = fields.bounded("hello flags", FLAGS)?;
         let history_alone = flags & (DEPLOY | HISTORY) == HISTORY;
-        if history_alone || destination.contains(&0) {
+        let files_with_others = flags & FILES != 0 && flags & NOT_WITH_FILES != 0;
+        if history_alone || files_with_others || destination.contains(&0) {
             return Err(DecodeError::Unknown { what: "hello flags", value: flags });
         }
         let timeout_ms = fields.bounded("timeout", u64::from(u32::MAX))? as u32;
@@ -136,6 +152,7 @@ impl Hello {
             0 => None,
             _ => Some(RunMember::from_bytes(fields.array()?)),
         };
+        let files = if flags & FILES == 0 { Vec::new() } else { file_names(fields)? };
         fields.end()?;
         let deploy = (flags & DEPLOY != 0).then_some(Deploy { history });
         let (dry_run, checksum) = (flags & DRY_RUN != 0, flags & CHECKSUM != 0);
@@ -151,7 +168,26 @@ impl Hello {
             root_mode,
             deploy,
             member,
+            files,
         })
+    }
+}
+
+/// At least one name, none twice.
+fn file_names(fields: &mut Fields<'_>) -> Result<Vec<RelPath>, DecodeError> {
+    let count = fields.bounded("number of files", limits::NAMED_FILES)?;
+    let mut names: Vec<RelPath> = Vec::new();
+    for _ in 0..count {
+        let path = RelPath::new(fields.bytes("length of a name", limits::NAME_BYTES)?)?;
+        let is_name = path.parent().is_none() && !is_work_dir_name(path.file_name());
+        if !is_name || names.last().is_some_and(|last| *last >= path) {
+            return Err(DecodeError::Unknown { what: "name", value: names.len() as u64 });
+        }
+        names.push(path);
+    }
+    match names.is_empty() {
+        true => Err(DecodeError::Unknown { what: "number of files", value: 0 }),
+        false => Ok(names),
     }
 }
 
@@ -186,6 +222,7 @@ mod tests {
                 root_mode: 0o755,
                 deploy,
                 member: deploy.map(|_| RunMember { run: [0x82; 12], number: 7 }),
+                files: Vec::new(),
             };
             let line = hello.line();
             assert!(line.is_ascii() && line.ends_with(b"\n"));
@@ -194,15 +231,51 @@ mod tests {
         }
     }
 
+    fn files(names: &[&str]) -> Hello {
+        Hello {
+            destination: b"~/app".to_vec(),
+            dry_run: false,
+            checksum: false,
+            timeout_ms: 1,
+            cached: None,
+            whole_directory: false,
+            deletes: false,
+            root_mode: 0o755,
+            deploy: None,
+            member: None,
+            files: names.iter().map(|name| RelPath::new(name.as_bytes()).unwrap()).collect(),
+        }
+    }
+
+    #[test]
+    fn names_of_files_survive() {
+        for names in [&["a.js"][..], &["a b\n.js", "z"]] {
+            assert_eq!(Hello::parse(&files(names).line()), Ok(files(names)));
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_names_are_refused() {
+        for names in [&["b", "a"][..], &["a", "a"], &["a/b"], &[".assetsync"], &[".assetsync-x"]] {
+            let parsed = Hello::parse(&files(names).line());
+            assert!(matches!(parsed, Err(HelloError::Decode(_))), "{names:?}");
+        }
+        let with_deletes = Hello { deletes: true, ..files(&["a"]) };
+        assert!(matches!(Hello::parse(&with_deletes.line()), Err(HelloError::Decode(_))));
+        let none = files(&["a"]).line();
+        let none = String::from_utf8(none).unwrap().replace("010161", "00");
+        assert!(matches!(Hello::parse(none.as_bytes()), Err(HelloError::Decode(_))));
+    }
+
     #[test]
     fn other_lines_are_refused() {
         assert_eq!(Hello::parse(b"GET / HTTP/1.1"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 7 0g"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 7 +1+2"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 7 000"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 8 0g"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 8 +1+2"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 8 000"), Err(HelloError::NotHello));
         assert_eq!(Hello::parse(b"assetsync 1 00"), Err(HelloError::Version { theirs: 1 }));
-        assert!(matches!(Hello::parse(b"assetsync 7 0000"), Err(HelloError::Decode(_))));
-        let history_without_deploy = [b"assetsync 7 001000".as_slice(), &[b'0'; 32]].concat();
+        assert!(matches!(Hello::parse(b"assetsync 8 0000"), Err(HelloError::Decode(_))));
+        let history_without_deploy = [b"assetsync 8 001000".as_slice(), &[b'0'; 32]].concat();
         assert!(matches!(Hello::parse(&history_without_deploy), Err(HelloError::Decode(_))));
     }
 }

@@ -333,7 +333,7 @@ fn streams_of_version_4_are_still_read() {
 }
 
 #[test]
-fn the_hello_line_of_version_7_is_still_read_and_written() {
+fn the_hello_lines_of_version_8_are_still_read_and_written() {
     let line = include_bytes!("../../tests/fixtures/hello");
     let hello = Hello {
         destination: b"~/shared/public/assets".to_vec(),
@@ -346,7 +346,14 @@ fn the_hello_line_of_version_7_is_still_read_and_written() {
         root_mode: 0o775,
         deploy: Some(Deploy { history: Some(HistoryId([0xbb; 16])) }),
         member: Some(RunMember { run: [0xcc; 12], number: 0x0d0d_0d0d }),
+        files: Vec::new(),
     };
     assert_eq!(Hello::parse(line), Ok(hello.clone()));
     assert_eq!(hello.line(), line);
+    let line = include_bytes!("../../tests/fixtures/hello-files");
+    let files = ["app.js", "app.js.gz"].map(|name| RelPath::new(name.as_bytes()).unwrap()).into();
+    let (cached, deploy) = (None, None);
+    let files = Hello { cached, whole_directory: false, deletes: false, deploy, files, ..hello };
+    assert_eq!(Hello::parse(line), Ok(files.clone()));
+    assert_eq!(files.line(), line);
 }

@@ -11,6 +11,7 @@ use crate::publishing::areas::Areas;
 use crate::publishing::exchange::ExchangePoint;
 use crate::staging::staging_area::StagingArea;
 use crate::survey::agent_statistics;
+use crate::work::file_names::FileNames;
 use crate::work::work_dir::WorkDir;
 
 /// The conversation and directories of a push.
@@ -27,6 +28,9 @@ pub struct PushContext<'p> {
     pub areas: Areas<'p>,
     /// Where the whole directory is exchanged, if it is published at once.
     pub exchange_point: Option<ExchangePoint>,
+    /// If files are pushed and not a directory: their names. Then the index, and what interrupted
+    /// pushes of the directory left, stay as they are.
+    pub names: Option<FileNames>,
     /// Files that the survey read.
     pub files_read: u64,
 }
@@ -36,6 +40,11 @@ impl PushContext<'_> {
     pub fn statistics(&self, state: Option<StateId>) -> AgentStatistics {
         let files_read = self.files_read + self.tree.opened_files();
         AgentStatistics { state, ..agent_statistics::read(Some(self.tree.root()), files_read) }
+    }
+
+    /// Whether what is in the staging area belongs to pushes of the whole directory.
+    pub fn keeps_staged(&self) -> bool {
+        self.names.is_some() && self.work.was_pushed()
     }
 
     /// Sends texts for the user.

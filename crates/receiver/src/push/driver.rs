@@ -14,16 +14,19 @@ use crate::work::destination;
 pub fn serve(conversation: &mut Conversation, hello: &Hello) -> Result<(), AgentError> {
     let destination = destination::open_destination(hello)?;
     let Some(destination) = destination else { return Err(AgentError::SenderGone) };
-    let work = open_work(conversation, hello, &destination)?;
-    let done = run(Locked::new(conversation, hello, destination, &work)?);
+    let work = open_work(conversation, hello, &destination.found)?;
+    let locked = Locked::new(conversation, hello, destination, &work);
+    let done = locked.and_then(|locked| run(locked));
     if done.as_ref().is_err_and(AgentError::spoils_stage) {
         // If this fails too, the next push still writes anew what it uses of it.
         let _ = StagingArea::new(&work, 0).clear();
     }
-    let done = done?;
     // The sender may push again as soon as it has the last message.
-    drop(work);
-    match done {
+    match hello.files.is_empty() {
+        true => drop(work),
+        false => work.remove_if_unused(),
+    }
+    match done? {
         Some(statistics) => send_published(conversation, statistics),
         None => Ok(()),
     }

@@ -14,9 +14,8 @@ use crate::error::AgentError;
 use crate::staging::rename_table::RenameTable;
 use crate::survey::answer_queries::QueryFiles;
 use crate::survey::walk::{Survey, SurveyOptions};
-use crate::work::destination;
+use crate::work::destination::{self, Destination};
 use crate::work::error::WorkDirError;
-use crate::work::lookup::Found;
 use crate::work::work_dir::{Existing, Location, choose};
 
 /// Serves a dry run.
@@ -25,7 +24,7 @@ pub fn serve(conversation: &mut Conversation, hello: &Hello) -> Result<(), Agent
     let spool_dir = std::env::temp_dir();
     let mut survey = survey(conversation, hello, destination.as_ref(), &spool_dir)?;
     let dir = match destination {
-        Some(destination) => destination.dir,
+        Some(destination) => destination.found.dir,
         // There are no files to ask about, so any directory will do.
         None => File::open(&spool_dir).map_err(AgentError::WorkFiles)?.into(),
     };
@@ -40,10 +39,10 @@ pub fn serve(conversation: &mut Conversation, hello: &Hello) -> Result<(), Agent
 fn survey(
     conversation: &mut Conversation,
     hello: &Hello,
-    destination: Option<&Found>,
+    destination: Option<&Destination>,
     spool_dir: &Path,
 ) -> Result<Survey, AgentError> {
-    let location = destination.map(choose);
+    let location = destination.map(|destination| choose(&destination.found));
     let work = match &location {
         Some(location) => open_work(location, hello.deploy.is_some())?,
         None => None,
@@ -58,8 +57,9 @@ fn survey(
         clock: None,
         cached: hello.cached,
         deploy: deploy_survey(hello, work.as_ref().map_or(spool_dir, |work| &work.path)),
+        names: destination.and_then(|destination| destination.names.as_ref()),
     };
-    let root = destination.map(|destination| destination.dir.as_fd());
+    let root = destination.map(|destination| destination.found.dir.as_fd());
     options.survey(root, Vec::new(), conversation)
 }
 

@@ -13,7 +13,7 @@ use crate::publishing::areas::{self, Areas};
 use crate::publishing::exchange::{self, ExchangePoint};
 use crate::staging::staging_area::{PartialFile, StagingArea};
 use crate::survey::walk::{DeploySurvey, SurveyOptions, file_system_now};
-use crate::work::destination;
+use crate::work::destination::{self, Destination};
 use crate::work::lookup::Found;
 use crate::work::work_dir::WorkDir;
 
@@ -29,14 +29,14 @@ impl<'p> Locked<'p> {
     pub fn new(
         conversation: &'p mut Conversation,
         hello: &'p Hello,
-        destination: Found,
+        destination: Destination,
         work: &'p WorkDir,
     ) -> Result<Locked<'p>, AgentError> {
         // A new tree that was not finished, or an old one that was not removed.
         exchange::remove(work).map_err(AgentError::WorkFiles)?;
         let stage = StagingArea::new(work, std::process::id() ^ seconds());
         let partials = stage.partials().map_err(AgentError::WorkFiles)?;
-        let Found { dir, parent, path } = destination;
+        let Destination { found: Found { dir, parent, path }, names } = destination;
         let mut tree = OpenTree::new(dir);
         // Where this fails, a mount is read-only now; it stays on the list.
         let _ = areas::remove_left(work, &mut tree);
@@ -46,8 +46,16 @@ impl<'p> Locked<'p> {
         if let Some(point) = &exchange_point {
             exchange::check(work, tree.root(), point)?;
         }
-        let context =
-            PushContext { conversation, tree, work, stage, areas, exchange_point, files_read: 0 };
+        let context = PushContext {
+            conversation,
+            tree,
+            work,
+            stage,
+            areas,
+            exchange_point,
+            names,
+            files_read: 0,
+        };
         Ok(Locked { context, hello, partials })
     }
 
@@ -64,6 +72,7 @@ impl<'p> Locked<'p> {
             clock: Some(file_system_now(work).map_err(AgentError::WorkFiles)?),
             cached: hello.cached,
             deploy: deploy_survey(hello, work.path()),
+            names: context.names.as_ref(),
         };
         let survey = options.survey(Some(context.tree.root()), partials, context.conversation)?;
         context.files_read = survey.files_read;

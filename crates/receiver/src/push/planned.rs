@@ -46,8 +46,10 @@ impl<'p> Planned<'p> {
         let Planned { context, plan, partials, .. } = self;
         let is_whole = context.exchange_point.is_some();
         context.stage.sync_each = plan.wire_actions.len() <= FEW_FILES && !is_whole;
-        let used = plan.used_partials()?;
-        context.stage.remove_unused(partials, &used).map_err(AgentError::WorkFiles)?;
+        if !context.keeps_staged() {
+            let used = plan.used_partials()?;
+            context.stage.remove_unused(partials, &used).map_err(AgentError::WorkFiles)?;
+        }
         copy_foreign_files(plan, &mut context.tree)?;
         check_plan(plan, &mut context.tree, &mut context.areas, is_whole)?;
         match &context.exchange_point {

@@ -24,7 +24,7 @@ pub fn open_work(
     destination: &Found,
 ) -> Result<WorkDir, AgentError> {
     let dir = destination.dir.as_fd();
-    let work = WorkDir::open(destination, hello.member);
+    let work = WorkDir::open(destination, hello);
     if hello.member.is_none() {
         return Ok(work?);
     }

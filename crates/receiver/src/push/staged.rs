@@ -43,7 +43,17 @@ impl<'p> Staged<'p> {
             notices.push(format!("Can't remove the old history of deploys: {error}"));
         }
         self.context.tree.forget();
-        let state = self.save_index(changed.as_ref(), &mut notices);
+        let state = match self.context.names {
+            Some(_) => {
+                // The index notices what was pushed, as it does any other change.
+                let stage = &self.context.stage;
+                let keeps = self.context.keeps_staged();
+                // What can't be removed now is removed by the next push.
+                let _ = if keeps { stage.clear_own() } else { stage.clear() };
+                None
+            }
+            None => self.save_index(changed.as_ref(), &mut notices),
+        };
         self.context.send_notices(&notices)?;
         let Staged { context, plan, retention } = self;
         Ok(Live { context, plan, retention, state })

@@ -41,6 +41,7 @@ impl<'p> Surveyed<'p> {
         };
         let retention = is_deploy.then(|| RetentionRequests::new(work, retained_contents));
         let plan = PlanStore::new(work.path(), index_entries, renames, learned);
+        let plan = plan.named(context.names.clone());
         let plan = plan.receive(first, bases, context.conversation)?;
         Ok(Some(Planned { context, plan, partials, retention }))
     }

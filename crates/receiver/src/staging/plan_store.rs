@@ -21,6 +21,7 @@ use crate::publishing::actions::Actions;
 use crate::spool::Spool;
 use crate::survey::answer_queries::Learned;
 use crate::survey::index_entry::IndexEntry;
+use crate::work::file_names::FileNames;
 
 /// The received plan and its progress.
 pub struct PlanStore {
@@ -32,6 +33,8 @@ pub struct PlanStore {
     pub learned: Learned,
     /// The renames.
     renames: RenameTable,
+    /// The names of a push of files.
+    names: Option<FileNames>,
     /// Whether each action's file is staged.
     staged: Vec<bool>,
     /// Whether each action is a touch that has to be a copy; empty if none is.
@@ -70,7 +73,13 @@ impl PlanStore {
     ) -> PlanStore {
         let (wire_actions, amended) = (Spool::new(spool_dir), HashMap::new());
         let (staged, copies) = (Vec::new(), Vec::new());
-        PlanStore { wire_actions, index_entries, learned, renames, staged, copies, amended }
+        let names = None;
+        PlanStore { wire_actions, index_entries, learned, renames, names, staged, copies, amended }
+    }
+
+    /// A plan store of a push of files with these names.
+    pub fn named(self, names: Option<FileNames>) -> PlanStore {
+        PlanStore { names, ..self }
     }
 
     /// Receives a plan that begins with `first`, and checks each action before any is carried out.
@@ -101,7 +110,10 @@ impl PlanStore {
 
     fn resolve(&mut self, wire_action: WireAction) -> io::Result<Action> {
         let (path, known) = match wire_action.place {
-            ActionPath::New(path) => (path, None),
+            ActionPath::New(path) => match &self.names {
+                Some(names) => (names.to_here(path), None),
+                None => (path, None),
+            },
             ActionPath::Existing(known) => {
                 let index_entry = self.index_entries.get(known)?;
                 let index_entry =

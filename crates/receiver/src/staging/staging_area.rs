@@ -204,6 +204,19 @@ impl<'w> StagingArea<'w> {
     pub fn clear(&self) -> io::Result<()> {
         self.each_name(|name| remove_staged(self.work, name))
     }
+
+    /// Removes everything but what other pushes left.
+    pub fn clear_own(&self) -> io::Result<()> {
+        for item in rustix::fs::Dir::read_from(self.work.stage())? {
+            let item = item?;
+            let name = item.file_name().to_string_lossy();
+            let is_others = self.partial(&name).is_some_and(|it| it.push_id != self.push_id);
+            if name != "." && name != ".." && !is_others {
+                remove_staged(self.work, &name)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A file that is being built.

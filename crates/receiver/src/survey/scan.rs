@@ -133,24 +133,9 @@ impl Level {
         visit: &mut impl FnMut(ScannedEntry<'_>) -> io::Result<()>,
     ) -> Result<Option<Level>, ScanError> {
         let name = path.file_name();
-        let mut file_metadata = match metadata_at(self.dir.as_fd(), name) {
-            Ok(file_metadata) => file_metadata,
-            // Deleted since the directory was read.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(Some(&path), error)),
-        };
-        if let Kind::Symlink { target } = &mut file_metadata.kind {
-            let read = fs::readlinkat(&self.dir, name, Vec::new());
-            *target = read.map_err(|error| failed(Some(&path), error.into()))?.into_bytes();
-        }
-        let entry = Entry {
-            path: path.clone(),
-            kind: file_metadata.kind.clone(),
-            mode: file_metadata.mode,
-            mtime: file_metadata.mtime,
-        };
-        let is_dir = file_metadata.kind == Kind::Dir;
-        let found = ScannedEntry { entry, file_metadata, parent: self.dir.as_fd() };
+        // It may have been deleted since the directory was read.
+        let Some(found) = look(self.dir.as_fd(), &path)? else { return Ok(None) };
+        let is_dir = found.file_metadata.kind == Kind::Dir;
         visit(found).map_err(|error| failed(Some(&path), error))?;
         if !is_dir {
             return Ok(None);
@@ -159,6 +144,29 @@ impl Level {
         let below = open(self.dir.as_fd(), name).map_err(|error| failed(Some(&path), error))?;
         Level::read(below, Some(path)).map(Some)
     }
+}
+
+/// What is at `path`, whose directory is `parent`, if it exists.
+pub fn look<'p>(
+    parent: BorrowedFd<'p>,
+    path: &RelPath,
+) -> Result<Option<ScannedEntry<'p>>, ScanError> {
+    let mut file_metadata = match metadata_at(parent, path.file_name()) {
+        Ok(file_metadata) => file_metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(Some(path), error)),
+    };
+    if let Kind::Symlink { target } = &mut file_metadata.kind {
+        let read = fs::readlinkat(parent, path.file_name(), Vec::new());
+        *target = read.map_err(|error| failed(Some(path), error.into()))?.into_bytes();
+    }
+    let entry = Entry {
+        path: path.clone(),
+        kind: file_metadata.kind.clone(),
+        mode: file_metadata.mode,
+        mtime: file_metadata.mtime,
+    };
+    Ok(Some(ScannedEntry { entry, file_metadata, parent }))
 }
 
 fn name_at(names: &[u8], start: u32) -> &[u8] {

@@ -9,6 +9,7 @@ use assetsync_core::entry::Mtime;
 use assetsync_core::limits;
 use assetsync_core::protocol::{Deploy, ToSender};
 use assetsync_core::state::{RetainedContent, StateId};
+use assetsync_core::work_names::CLOCK;
 use assetsync_tree::open_file;
 
 use super::agent_statistics;
@@ -21,7 +22,8 @@ use crate::spool::Spool;
 use crate::staging::staging_area::PartialFile;
 use crate::survey::index::IndexReader;
 use crate::survey::index_entry::IndexEntry;
-use crate::survey::scan::{ScannedEntry, scan};
+use crate::survey::scan::{ScannedEntry, look, scan};
+use crate::work::file_names::FileNames;
 use crate::work::sharing::create_file;
 use crate::work::work_dir::WorkDir;
 
@@ -62,6 +64,8 @@ pub struct SurveyOptions<'a> {
     pub cached: Option<StateId>,
     /// The additions of a deploy.
     pub deploy: Option<DeploySurvey<'a>>,
+    /// If files are pushed and not a directory: their names. Nothing else is looked at.
+    pub names: Option<&'a FileNames>,
 }
 
 /// The additions of a deploy to the survey.
@@ -92,8 +96,10 @@ impl SurveyOptions<'_> {
             retained_contents: Vec::new(),
             learned: Learned::new(),
         };
-        if let Some(root) = root {
-            self.scan(root, &mut survey, conversation)?;
+        match (root, self.names) {
+            (Some(root), Some(names)) => self.look_at(root, names, &mut survey, conversation)?,
+            (Some(root), None) => self.scan(root, &mut survey, conversation)?,
+            (None, _) => {}
         }
         for partial in &survey.partials {
             conversation.send(&ToSender::Partial(partial.partial()))?;
@@ -123,13 +129,7 @@ impl SurveyOptions<'_> {
         let mut index = self.work.and_then(IndexReader::open);
         let state = index.as_ref().map(|index| index.state);
         let mut report = StateReport::new(conversation, state.is_some() && state == self.cached);
-        let mut reader = ContentReader {
-            options: self,
-            has_index: state.is_some(),
-            buffer: vec![0; 64 * 1024],
-            files_read: 0,
-            index_is_stale: false,
-        };
+        let mut reader = self.content_reader(state.is_some());
         let mut broken = None;
         let scanned = scan(root, self.clock.is_some(), &mut |found| {
             let (passed, indexed) = match &mut index {
@@ -156,6 +156,34 @@ impl SurveyOptions<'_> {
         report.flush_pending()?;
         survey.state = state.filter(|_| report.as_indexed);
         Ok(())
+    }
+}
+
+impl<'a> SurveyOptions<'a> {
+    /// Looks at the named files alone, and reports those that exist. The index has no part in it.
+    fn look_at(
+        &self,
+        root: BorrowedFd<'_>,
+        names: &FileNames,
+        survey: &mut Survey,
+        conversation: &mut Conversation,
+    ) -> Result<(), AgentError> {
+        let mut reader = self.content_reader(false);
+        for name in names.here() {
+            let Some(found) = look(root, name)? else { continue };
+            let index_entry = reader.index_entry(found, None);
+            survey.index_entries.push(&index_entry).map_err(AgentError::WorkFiles)?;
+            let mut remote = index_entry.remote();
+            remote.entry.path = names.to_sender(name);
+            conversation.send(&ToSender::Entry(remote))?;
+        }
+        survey.files_read = reader.files_read;
+        Ok(())
+    }
+
+    fn content_reader(&'a self, has_index: bool) -> ContentReader<'a> {
+        let buffer = vec![0; 64 * 1024];
+        ContentReader { options: self, has_index, buffer, files_read: 0, index_is_stale: false }
     }
 }
 
@@ -230,7 +258,7 @@ pub fn settled_now(work: &WorkDir) -> std::io::Result<Mtime> {
 
 /// The file system's clock: the ctime of a file written now.
 pub fn file_system_now(work: &WorkDir) -> std::io::Result<Mtime> {
-    let mut file = create_file(work.dir(), "clock")?;
+    let mut file = create_file(work.dir(), CLOCK)?;
     std::io::Write::write_all(&mut file, b"now")?;
     Ok(assetsync_tree::metadata_of_open(file.as_fd())?.version.ctime)
 }

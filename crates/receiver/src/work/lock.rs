@@ -12,16 +12,20 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use assetsync_core::protocol::RunMember;
+use assetsync_core::protocol::{Hello, RunMember};
 use assetsync_core::text;
+use assetsync_core::work_names::CLOCK;
 use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use super::error::WorkDirError;
 use super::sharing::{create_file, give};
 
-const NAME: &str = "lock";
-const LEASE: &str = "lock.held";
+/// The lock's name in the work directory.
+pub const NAME: &str = "lock";
+
+/// The name of what takes its place where there are no locks.
+pub const LEASE: &str = "lock.held";
 
 /// A lease that was not renewed for this long is over.
 const LEASE_SECS: i64 = 120;
@@ -46,17 +50,21 @@ pub struct Lock {
 /// How often a push of a run looks for another one of the run that has the lock, but has not
 /// written its number yet, and how long it waits in between.
 const LOOKS: u32 = 40;
+const LOOKS_FOR_FILES: u32 = 400;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// Takes the lock of the work directory open as `dir`.
-pub fn lock(
-    dir: BorrowedFd<'_>,
-    path: &Path,
-    member: Option<RunMember>,
-) -> Result<Lock, WorkDirError> {
+///
+/// Pushes of files to one directory wait for each other for a while: each may be about another file.
+pub fn lock(dir: BorrowedFd<'_>, path: &Path, hello: &Hello) -> Result<Lock, WorkDirError> {
+    let member = hello.member;
     let failed = |source: io::Error| WorkDirError::Io { path: path.into(), source };
     let mut file = open(dir).map_err(failed)?;
-    let mut looks = if member.is_some() { LOOKS } else { 0 };
+    let mut looks = match member {
+        _ if !hello.files.is_empty() => LOOKS_FOR_FILES,
+        Some(_) => LOOKS,
+        None => 0,
+    };
     let lease = loop {
         match try_lock(&file, dir).map_err(failed)? {
             Attempt::Locked(lease) => break lease,
@@ -69,6 +77,9 @@ pub fn lock(
         looks -= 1;
         std::thread::sleep(BETWEEN_LOOKS);
     };
+    if file.metadata().map_err(failed)?.nlink() == 0 {
+        return Err(failed(io::ErrorKind::NotFound.into()));
+    }
     let before = member_in(&file, member);
     let text = member.map(|member| format!("\nrun {member}")).unwrap_or_default();
     let text = format!("process {}{text}", std::process::id());
@@ -192,7 +203,7 @@ fn renew(file: OwnedFd) -> (Sender<()>, JoinHandle<()>) {
 /// Removes a lease that is over, by the file system's own clock; `false` if it is not over.
 fn remove_ended(dir: BorrowedFd<'_>) -> io::Result<bool> {
     let age = |at: &fs::Stat, now: i64| now - at.st_mtime;
-    let now = create_file(dir, "clock")?.metadata()?.mtime();
+    let now = create_file(dir, CLOCK)?.metadata()?.mtime();
     let found = fs::statat(dir, LEASE, AtFlags::SYMLINK_NOFOLLOW)?;
     if age(&found, now) < LEASE_SECS {
         return Ok(false);

@@ -2,6 +2,7 @@
 
 pub(crate) mod destination;
 pub(crate) mod error;
+pub(crate) mod file_names;
 mod hidden;
 pub(crate) mod inherited;
 mod lock;

@@ -63,12 +63,23 @@ fn homes() -> Vec<PathBuf> {
     let sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
     let users = [Some(real.as_raw()), Some(effective.as_raw()), sudo];
     let mut homes: Vec<PathBuf> = std::env::var_os("HOME").map(PathBuf::from).into_iter().collect();
-    if let Ok(list) = File::open("/etc/passwd") {
-        let lines = BufReader::new(list.take(USERS_BYTES)).split(b'\n').map_while(Result::ok);
-        homes.extend(lines.filter_map(|line| home_of(&line, &users)));
-    }
+    homes.extend(user_lines().filter_map(|line| home_of(&line, &users)));
     homes.retain(|home| home.is_absolute());
     homes
+}
+
+/// The home directory of the user called `name`, if the list of users has it.
+pub fn home_of_user(name: &[u8]) -> Option<PathBuf> {
+    let is_user = |line: &Vec<u8>| line.split(|&byte| byte == b':').next() == Some(name);
+    let line = user_lines().find(is_user)?;
+    let home = line.split(|&byte| byte == b':').nth(5)?;
+    Some(PathBuf::from(OsString::from_vec(home.to_vec()))).filter(|home| home.is_absolute())
+}
+
+/// The lines of the list of users.
+fn user_lines() -> impl Iterator<Item = Vec<u8>> {
+    let list = File::open("/etc/passwd").into_iter();
+    list.flat_map(|list| BufReader::new(list.take(USERS_BYTES)).split(b'\n').map_while(Result::ok))
 }
 
 /// The home directory in a line of the list of users, if it is about one of `users`.

@@ -13,17 +13,20 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use assetsync_core::limits;
-use assetsync_core::protocol::RunMember;
-use assetsync_core::work_names::{COMPLETED, INSIDE, PUSHED};
+use assetsync_core::protocol::Hello;
+use assetsync_core::work_names::{CLOCK, COMPLETED, INSIDE, PUSHED};
 use assetsync_tree::open_dir;
 use rustix::fs::{self, AtFlags, Mode};
 
 use super::error::WorkDirError;
 use super::hidden;
 use super::inherited::{Inherited, make_like};
-use super::lock::{Lock, NO_LOCKS, lock};
+use super::lock::{LEASE, Lock, NAME as LOCK, NO_LOCKS, lock};
 use super::lookup::Found;
 use super::sharing::{Sharing, create_file, give};
+
+/// How often a work directory is made that others remove.
+const TRIES: u32 = 5;
 
 /// A work directory that is only read.
 pub struct Existing {
@@ -83,6 +86,9 @@ impl Location<'_> {
 pub struct WorkDir {
     /// The directory beside or in the destination, which has the lock.
     outer: OwnedFd,
+    /// Where that is.
+    parent: OwnedFd,
+    name: Vec<u8>,
     /// The directory with everything else: the same one, or a hidden one in it.
     dir: OwnedFd,
     stage: OwnedFd,
@@ -96,19 +102,35 @@ pub struct WorkDir {
 
 impl WorkDir {
     /// Opens, creates if needed, and locks the work directory of a destination.
-    pub fn open(destination: &Found, member: Option<RunMember>) -> Result<WorkDir, WorkDirError> {
+    pub fn open(destination: &Found, hello: &Hello) -> Result<WorkDir, WorkDirError> {
+        for _ in 1..TRIES {
+            match WorkDir::try_open(destination, hello) {
+                // Another push has just removed it.
+                Err(WorkDirError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound => {}
+                opened => return opened,
+            }
+        }
+        WorkDir::try_open(destination, hello)
+    }
+
+    fn try_open(destination: &Found, hello: &Hello) -> Result<WorkDir, WorkDirError> {
         let location = choose(destination);
         let failed = |source: io::Error| WorkDirError::Io { path: location.path.clone(), source };
         let sharing = Sharing::of(destination.dir.as_fd()).map_err(failed)?;
         let outer = open_outer(&location, &destination.path, &sharing)?;
-        let lock = lock(outer.as_fd(), &location.path, member)?;
+        let lock = lock(outer.as_fd(), &location.path, hello)?;
         let opened = open_contents(outer.as_fd(), &location, &sharing);
         let (path, dir) = opened.map_err(failed)?;
         let (suffix, stage) = open_stage(destination.dir.as_fd(), dir.as_fd()).map_err(failed)?;
         let owner = fs::fstat(&stage).map_err(|error| failed(error.into()))?;
         let is_root = rustix::process::geteuid().is_root();
         let owner = Some(owner).filter(|owner| is_root && owner.st_uid != 0);
-        Ok(WorkDir { outer, dir, stage, path, suffix, owner, lock })
+        let Location { parent, name, .. } = location;
+        let parent = parent
+            .try_clone_to_owned()
+            .map_err(|source| WorkDirError::Io { path: path.clone(), source })?;
+        Ok(WorkDir { outer, parent, name, dir, stage, path, suffix, owner, lock })
     }
 
     /// The directory itself.
@@ -157,6 +179,51 @@ impl WorkDir {
     /// The push of the same run that had the lock before.
     pub fn locked_before(&self) -> Option<u32> {
         self.lock.before
+    }
+
+    /// Removes the directory, if no push of the whole destination left anything in it, and none of
+    /// files was interrupted. If that fails, it stays, and the next push uses it.
+    pub fn remove_if_unused(self) {
+        if !self.was_pushed() && self.is_unused().unwrap_or(false) {
+            let _ = self.remove();
+        }
+    }
+
+    /// The name of a hidden directory in the outer one.
+    fn hidden_name(&self) -> Option<&[u8]> {
+        let is_hidden = self.name == INSIDE.as_bytes();
+        self.path.file_name().filter(|_| is_hidden).map(OsStrExt::as_bytes)
+    }
+
+    fn is_unused(&self) -> io::Result<bool> {
+        let stage = self.stage_name();
+        let hidden = self.hidden_name().unwrap_or_default();
+        let ours = [stage.as_bytes(), CLOCK.as_bytes(), LOCK.as_bytes(), LEASE.as_bytes(), hidden];
+        let has_only = |dir: BorrowedFd<'_>, ours: &[&[u8]]| -> io::Result<bool> {
+            for item in fs::Dir::read_from(dir)? {
+                let item = item?;
+                let name = item.file_name().to_bytes();
+                if name != b"." && name != b".." && !ours.contains(&name) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        let is_ours = has_only(self.outer.as_fd(), &ours)? && has_only(self.dir(), &ours)?;
+        Ok(is_ours && has_only(self.stage(), &[])?)
+    }
+
+    /// Whoever opened the lock meanwhile notices that it is gone; whoever has made a new one keeps
+    /// the directory.
+    fn remove(self) -> io::Result<()> {
+        fs::unlinkat(&self.dir, self.stage_name(), AtFlags::REMOVEDIR)?;
+        let _ = fs::unlinkat(&self.dir, CLOCK, AtFlags::empty());
+        if let Some(hidden) = self.hidden_name() {
+            fs::unlinkat(&self.outer, hidden, AtFlags::REMOVEDIR)?;
+        }
+        fs::unlinkat(&self.outer, LOCK, AtFlags::empty())?;
+        drop(self.lock);
+        Ok(fs::unlinkat(&self.parent, self.name.as_slice(), AtFlags::REMOVEDIR)?)
     }
 
     /// What the user has to know about it.

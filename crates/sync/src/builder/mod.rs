@@ -47,7 +47,7 @@ pub struct Push {
 }
 
 impl Push {
-    /// A push of the directory `source`, to no destination yet.
+    /// A push of `source`, a directory or a file, to no destination yet. [`Extend`] adds files.
     pub fn new(source: impl Into<PathBuf>) -> Push {
         Push { settings: PushSettings::new(source.into()) }
     }
@@ -125,5 +125,12 @@ impl Push {
     /// added.
     pub fn run(&self) -> Result<Vec<Pushed>, PushError> {
         Ok(self.prepare()?.run(&Unattended))
+    }
+}
+
+/// More files to push, if the source is a file.
+impl Extend<PathBuf> for Push {
+    fn extend<T: IntoIterator<Item = PathBuf>>(&mut self, files: T) {
+        self.settings.sources.extend(files);
     }
 }

@@ -33,9 +33,10 @@ pub struct PreparedPush<'p> {
 impl<'p> PreparedPush<'p> {
     pub(super) fn new(settings: &'p PushSettings) -> Result<PreparedPush<'p>, PushError> {
         settings.check_placement()?;
-        let policy = &settings.options.policy;
-        let source = Source::scan(&settings.source, policy)?;
-        Ok(PreparedPush { settings, source, store: settings.open_store() })
+        let source = settings.scan()?;
+        // What is known of a destination is about the whole directory.
+        let store = if source.is_files() { Ok(None) } else { settings.open_store() };
+        Ok(PreparedPush { settings, source, store })
     }
 
     fn store(&self) -> Option<&Store> {

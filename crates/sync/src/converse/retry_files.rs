@@ -4,7 +4,6 @@ use assetsync_core::entry::{Entry, Kind};
 use assetsync_core::index::ActionIndex;
 use assetsync_core::plan::{Action, ActionKind, Plan};
 use assetsync_core::protocol::ToAgent;
-use assetsync_tree::OpenTree;
 
 use super::session::Session;
 use crate::compare::answers::Answers;
@@ -14,6 +13,7 @@ use crate::encode::sink::MessageSink;
 use crate::error::PushError;
 use crate::event::Event;
 use crate::scan::source::{Source, read_again};
+use crate::scan::source_tree::SourceTree;
 
 impl Session<'_> {
     /// Sends the files of these actions again, once and whole, if they are still as they were read:
@@ -57,7 +57,7 @@ fn amend(
     position: ActionIndex,
     action: &Action,
     source: &Source,
-    tree: &mut OpenTree,
+    tree: &mut SourceTree,
 ) -> Result<ToAgent<'static>, PushError> {
     let ActionKind::File(file) = &action.what else {
         return Err(PushError::Protocol("failure of no file".into()));

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use assetsync_core::index::ActionIndex;
 use assetsync_core::limits;
+use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, FileAction, Plan};
 use assetsync_core::protocol::{AgentStatistics, Deploy, Hello, RunMember, ToAgent, ToSender};
 use assetsync_core::recipe::{Basis, Recipe};
@@ -47,7 +48,7 @@ pub struct Session<'a> {
 }
 
 /// The values of the first message to the agent.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SessionOptions {
     /// The id of the cached state.
     pub cached: Option<StateId>,
@@ -61,10 +62,12 @@ pub struct SessionOptions {
     pub deploy: Option<Deploy>,
     /// The push, if the run has others.
     pub member: Option<RunMember>,
+    /// The names of the files, if single files are pushed.
+    pub files: Vec<RelPath>,
 }
 
 impl SessionOptions {
-    fn hello(&self, target: &Target, connection: &ConnectOptions<'_>) -> Result<Hello, PushError> {
+    fn hello(self, target: &Target, connection: &ConnectOptions<'_>) -> Result<Hello, PushError> {
         Ok(Hello {
             destination: destination_bytes(target)?,
             dry_run: connection.dry_run,
@@ -76,6 +79,7 @@ impl SessionOptions {
             root_mode: self.root_mode,
             deploy: self.deploy,
             member: self.member,
+            files: self.files,
         })
     }
 }
@@ -88,10 +92,15 @@ impl<'a> Session<'a> {
         opening: SessionOptions,
         monitor: &'a dyn Monitor,
     ) -> Result<Session<'a>, PushError> {
-        let membership = connection.join()?;
+        // Files may go to other names in the same directory.
+        let membership = if opening.files.is_empty() { connection.join()? } else { None };
         let member = membership.as_ref().map(Membership::member);
         let opening = SessionOptions { member, ..opening };
+        let is_deploy = opening.deploy.is_some();
         let line = opening.hello(target, connection)?.line();
+        if line.len() > limits::HELLO_LINE_BYTES {
+            return Err(PushError::TooManyFiles);
+        }
         let patience = connection.timeout;
         let StartedAgent { agent, link_speed, since } =
             StartedAgent::start_agent(target, connection, &line, monitor)?;
@@ -109,7 +118,7 @@ impl<'a> Session<'a> {
             partials: Vec::new(),
             renames_sent: false,
             link_speed,
-            is_deploy: opening.deploy.is_some(),
+            is_deploy,
             encodings: 0,
             since,
             installed,

@@ -10,13 +10,13 @@ use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, FileAction};
 use assetsync_core::protocol::ToAgent;
 use assetsync_core::recipe::{Basis, Recipe};
-use assetsync_tree::OpenTree;
 
 use super::sink::MessageSink;
 use crate::compare::answers::{Answer, Answers};
 use crate::encode::delta::{Matcher, Op};
 use crate::error::PushError;
 use crate::scan::compressed_names::is_precompressed;
+use crate::scan::source_tree::SourceTree;
 
 /// How much of a file is read at a time, in bytes.
 const READ_BYTES: usize = 256 * 1024;
@@ -27,7 +27,7 @@ const MATCH_BYTES: usize = 4 << 20;
 /// Reads source files and sends their contents.
 pub struct Encoder<'a> {
     /// The source.
-    pub tree: &'a mut OpenTree,
+    pub tree: &'a mut SourceTree,
     /// Where messages are written.
     pub sink: &'a mut dyn MessageSink,
     /// Signatures of bases.

@@ -41,7 +41,11 @@ impl<'a> Planned<'_, 'a> {
         let OpenPush { context, session, .. } = &mut self.open;
         let dry_run = context.connection.dry_run;
         if dry_run || !session.has_work(&self.plan, &self.requests) {
-            session.quit()?;
+            match context.source.is_files() && !dry_run {
+                // Wait until the agent has removed its work directory.
+                true => session.end()?,
+                false => session.quit()?,
+            }
             return Ok(self.ended(dry_run));
         }
         check_contents(&self.plan, context.source)?;

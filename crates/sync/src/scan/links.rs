@@ -1,6 +1,7 @@
 //! What is done with the symlinks of the source, as rsync does it.
 
 use assetsync_core::path::RelPath;
+use assetsync_tree::Symlinks;
 
 /// Which symlinks of the source are replaced by what they lead to. By default none is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +31,11 @@ impl LinkRules {
     /// Whether any symlink is followed.
     pub(crate) fn follows(self) -> bool {
         self.copy_all || self.copy_unsafe || self.copy_dirs
+    }
+
+    /// Whether files are read through symlinks.
+    pub(crate) fn symlinks(self) -> Symlinks {
+        if self.follows() { Symlinks::Follow } else { Symlinks::Refuse }
     }
 
     /// What is done with the symlink at `path` that leads to `target`.

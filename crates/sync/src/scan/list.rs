@@ -43,17 +43,29 @@ pub struct Unreadable {
 
 /// Lists the tree at `root`, which `tree` has open.
 pub fn list_tree(root: &Path, tree: OpenTree, filter: &Filter, links: LinkRules) -> Listing {
-    let (found, outside) = (Listing::default(), None);
-    let mut lister = Lister { root, tree, filter, links, found, outside };
+    let mut lister = Lister { root, tree, filter, links, found: Listing::default(), outside: None };
     let ids = fs::metadata(root).map(|meta| vec![id(&meta)]).unwrap_or_default();
-    lister.walk(root, &ids);
-    let Lister { mut found, outside, .. } = lister;
-    found.notices.extend(outside);
+    lister.walk(WalkDir::new(root).min_depth(1), &ids);
+    let mut found = lister.listing();
     // A sorted walk is in tree order already; this makes sure of it.
     let mut both: Vec<_> = found.entries.into_iter().zip(found.versions).collect();
     both.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
     (found.entries, found.versions) = both.into_iter().unzip();
     found
+}
+
+/// Lists the file `name` in the directory `dir`, which `tree` has open.
+pub fn list_file(
+    dir: &Path,
+    name: &Path,
+    tree: OpenTree,
+    filter: &Filter,
+    links: LinkRules,
+) -> Listing {
+    let (root, found, outside) = (dir, Listing::default(), None);
+    let mut lister = Lister { root, tree, filter, links, found, outside };
+    lister.walk(WalkDir::new(dir.join(name)).max_depth(0).follow_root_links(false), &[]);
+    lister.listing()
 }
 
 impl Listing {
@@ -94,10 +106,16 @@ struct Listed {
 }
 
 impl Lister<'_> {
-    /// Lists what is below `dir`. `ids` are the directories whose content is being listed because
+    fn listing(self) -> Listing {
+        let Lister { mut found, outside, .. } = self;
+        found.notices.extend(outside);
+        found
+    }
+
+    /// Lists what `walk` visits. `ids` are the directories whose content is being listed because
     /// links lead to them: entering one again would never end.
-    fn walk(&mut self, dir: &Path, ids: &[Id]) {
-        let mut walk = WalkDir::new(dir).min_depth(1).sort_by_file_name().into_iter();
+    fn walk(&mut self, walk: WalkDir, ids: &[Id]) {
+        let mut walk = walk.sort_by_file_name().into_iter();
         while let Some(item) = walk.next() {
             let is_dir = item.as_ref().is_ok_and(|item| item.file_type().is_dir());
             let kept = match item.map_err(io::Error::from).and_then(|item| self.item(&item)) {
@@ -212,7 +230,9 @@ impl Lister<'_> {
     fn enter(&mut self, dir: &Path, ids: &[Id]) {
         let entered = fs::metadata(dir).map(|meta| id(&meta));
         match entered {
-            Ok(id) if !ids.contains(&id) => self.walk(dir, &[ids, &[id]].concat()),
+            Ok(id) if !ids.contains(&id) => {
+                self.walk(WalkDir::new(dir).min_depth(1), &[ids, &[id]].concat());
+            }
             Ok(_) => {
                 let source = io::Error::other("a link to a directory that it is in");
                 let path = assetsync_core::text::path(dir);

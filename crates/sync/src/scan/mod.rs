@@ -3,6 +3,7 @@
 pub mod chmod;
 pub mod compressed_names;
 pub mod entry_points;
+pub(crate) mod files;
 pub mod filter;
 pub mod links;
 pub(crate) mod list;
@@ -10,3 +11,4 @@ pub mod logical_name;
 pub mod notice;
 pub mod publish_rank;
 pub mod source;
+pub(crate) mod source_tree;

@@ -18,6 +18,7 @@ use super::filter::Filter;
 use super::links::LinkRules;
 use super::list::{Listing, Unreadable, list_tree};
 use super::notice::ScanNotice;
+use super::source_tree::{SourceRoot, SourceTree};
 use crate::compare::content_match::SourceEntry;
 use crate::compare::policy::Policy;
 
@@ -28,7 +29,7 @@ const READS: usize = 3;
 const SCANS: usize = 3;
 
 /// Permission bits of the root of a given source.
-const GIVEN_ROOT_MODE: u32 = 0o755;
+pub(super) const GIVEN_ROOT_MODE: u32 = 0o755;
 
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 256 * 1024;
@@ -36,19 +37,20 @@ const READ_BYTES: usize = 256 * 1024;
 /// A scanned source.
 #[derive(Debug)]
 pub struct Source {
-    root: OwnedFd,
-    /// The source, as it was given.
+    pub(super) root: SourceRoot,
+    /// The source, as it was given; of several files the first one.
     pub path: PathBuf,
-    root_mode: u32,
-    chmod: Chmod,
+    pub(super) root_mode: u32,
+    pub(super) chmod: Chmod,
     /// The entries that are pushed, in tree order, as they were listed.
     pub entries: Vec<Entry>,
     /// What the user should know of its paths.
     pub notices: Vec<ScanNotice>,
-    symlinks: Symlinks,
-    /// How it is listed, and what was found at first; `None` for a given source.
-    listed: Option<(Filter, LinkRules, Listing)>,
-    hashed: OnceLock<Result<Vec<SourceEntry>, Arc<SourceError>>>,
+    pub(super) symlinks: Symlinks,
+    /// How a directory is listed, and what was found at first; `None` for a given source, and for
+    /// files.
+    pub(super) listed: Option<(Filter, LinkRules, Listing)>,
+    pub(super) hashed: OnceLock<Result<Vec<SourceEntry>, Arc<SourceError>>>,
 }
 
 /// Why a source can't be pushed.
@@ -78,6 +80,14 @@ pub enum SourceError {
         /// A path that changed last.
         path: String,
     },
+    /// Single files that would be pushed to the same path.
+    #[error("Two of the files are called {0}; push them one after the other")]
+    Twice(String),
+    /// Single files that all are left out.
+    #[error(
+        "Nothing to push: no file that was given is a regular file or symlink, and not excluded"
+    )]
+    NoFiles,
 }
 
 fn list(unreadable: &[Unreadable]) -> String {
@@ -100,7 +110,7 @@ impl Source {
         if metadata.kind != Kind::Dir {
             return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
-        let symlinks = if links.follows() { Symlinks::Follow } else { Symlinks::Refuse };
+        let symlinks = links.symlinks();
         let tree = || io::Result::Ok(OpenTree::new(root.try_clone()?).with_symlinks(symlinks));
         let mut listing = list_tree(path, tree().map_err(failed)?, filter, *links);
         listing.unreadable.extend(missing(filter, &mut tree().map_err(failed)?));
@@ -112,7 +122,7 @@ impl Source {
         notices.extend(ScanNotice::of_private(&listing.entries));
         let (path, hashed) = (path.into(), OnceLock::new());
         Ok(Source {
-            root,
+            root: SourceRoot::Dir(root),
             path,
             root_mode: chmod.apply(metadata.mode & CARRIED_MODE, true),
             chmod: chmod.clone(),
@@ -146,7 +156,7 @@ impl Source {
         let listed = entries.iter().map(|local| local.entry.clone()).collect();
         let (path, hashed) = (contents.into(), OnceLock::from(Ok(entries)));
         Ok(Source {
-            root,
+            root: SourceRoot::Dir(root),
             path,
             root_mode: GIVEN_ROOT_MODE,
             chmod: Chmod::default(),
@@ -161,7 +171,7 @@ impl Source {
     /// Whether the source was [given](Source::of): its contents may not be on this machine, but
     /// can't change.
     pub(crate) fn has_contents_elsewhere(&self) -> bool {
-        self.listed.is_none()
+        self.listed.is_none() && matches!(self.root, SourceRoot::Dir(_))
     }
 
     /// Whether there is a file or link to push. Names that begin with a dot, such as `.keep` or
@@ -189,7 +199,7 @@ impl Source {
     }
 
     fn hash(&self) -> Result<Vec<SourceEntry>, SourceError> {
-        let Some((filter, links, first)) = &self.listed else { return Ok(Vec::new()) };
+        let Some((filter, links, first)) = &self.listed else { return self.read(&self.entries) };
         let (mut newest, mut changed) = (None, None);
         for _ in 0..SCANS {
             let listing = newest.as_ref().unwrap_or(first);
@@ -208,14 +218,17 @@ impl Source {
     /// Lists it again. What can't be listed is gone, or not yet there.
     fn list(&self, filter: &Filter, links: LinkRules) -> Result<Listing, SourceError> {
         let failed = |source: io::Error| SourceError::Root { path: self.path.clone(), source };
-        let mut listing = list_tree(&self.path, self.tree().map_err(failed)?, filter, links);
+        let SourceRoot::Dir(root) = &self.root else { return Ok(Listing::default()) };
+        let tree = OpenTree::new(root.try_clone().map_err(failed)?).with_symlinks(self.symlinks);
+        let mut listing = list_tree(&self.path, tree, filter, links);
         listing.entries.iter_mut().for_each(|entry| change_mode(entry, &self.chmod));
         Ok(listing)
     }
 
     /// Whether another directory is at its path now.
     fn is_replaced(&self) -> bool {
-        let held = metadata_of_open(&self.root).map(|metadata| metadata.version.ino);
+        let SourceRoot::Dir(root) = &self.root else { return false };
+        let held = metadata_of_open(root).map(|metadata| metadata.version.ino);
         let there = File::open(&self.path).and_then(metadata_of_open);
         held.ok() != there.ok().map(|metadata| metadata.version.ino)
     }
@@ -244,12 +257,12 @@ impl Source {
     }
 
     /// A view of the tree for one reader.
-    pub(crate) fn tree(&self) -> io::Result<OpenTree> {
-        Ok(OpenTree::new(self.root.try_clone()?).with_symlinks(self.symlinks))
+    pub(crate) fn tree(&self) -> io::Result<SourceTree> {
+        SourceTree::of(&self.root, self.symlinks)
     }
 }
 
-fn change_mode(entry: &mut Entry, chmod: &Chmod) {
+pub(super) fn change_mode(entry: &mut Entry, chmod: &Chmod) {
     if !matches!(entry.kind, Kind::Symlink { .. }) {
         entry.mode = chmod.apply(entry.mode, entry.kind == Kind::Dir);
     }
@@ -272,7 +285,7 @@ fn missing(filter: &Filter, tree: &mut OpenTree) -> Vec<Unreadable> {
 
 /// Reads a file's metadata and content again, until both belong together.
 pub fn read_again(
-    tree: &mut OpenTree,
+    tree: &mut SourceTree,
     local: &mut SourceEntry,
     buffer: &mut [u8],
 ) -> io::Result<()> {

@@ -1,14 +1,67 @@
-//! Finds the destination's root, or makes it.
+//! Finds the destination on the server.
 
+use assetsync_core::path::{RelPath, is_of_directory};
 use assetsync_core::protected::{Place, protected};
 use assetsync_core::protocol::FailureCode;
+use assetsync_core::work_names::is_work_dir_name;
 use assetsync_ssh::sftp::Change;
 
 use super::host::{SftpHost, optional};
 use super::names;
 use crate::error::PushError;
 
-/// The path of the destination without links, or `None` if it does not exist. With a mode for it,
+/// Where the destination is.
+#[derive(Debug, Default)]
+pub struct Located {
+    /// Its path without links, or `None` if it does not exist.
+    pub root: Option<Vec<u8>>,
+    /// What the only file of a push of files is called there, if it gets another name.
+    pub renamed: Option<RelPath>,
+}
+
+/// The directory that files go into, as [`locate`]. As for `cp`, it is `server_path`, unless there
+/// is one file and no directory there: then that is the file's path.
+pub fn locate_files(
+    remote: &mut SftpHost<'_>,
+    server_path: &[u8],
+    create: Option<u32>,
+    names: &[RelPath],
+) -> Result<Located, PushError> {
+    refuse_user(remote, server_path)?;
+    let path = names::server_path(server_path);
+    if names.len() != 1 || is_of_directory(server_path) || is_dir(remote, &path)? {
+        return locate(remote, server_path, create, false);
+    }
+    let slash = path.iter().rposition(|&byte| byte == b'/');
+    let (dir, name) = path.split_at(slash.map_or(0, |slash| slash + 1));
+    if is_work_dir_name(name) {
+        let text = ".assetsync and .assetsync-* are names of assetsync's work directories";
+        return Err(remote.fail(FailureCode::Other, &path, text));
+    }
+    let name = RelPath::new(name)
+        .map_err(|error| remote.fail(FailureCode::Other, &path, &error.to_string()))?;
+    let located = locate(remote, if dir.is_empty() { b"." } else { dir }, create, false)?;
+    Ok(Located { renamed: Some(name), ..located })
+}
+
+fn is_dir(remote: &mut SftpHost<'_>, path: &[u8]) -> Result<bool, PushError> {
+    let looked = remote.session.stat_all(&[path]).map_err(|error| remote.refused(&error))?;
+    Ok(looked.into_iter().flatten().any(|attributes| attributes.is_dir()))
+}
+
+/// SFTP has no home directories of other users; a directory called `~USER` is hardly meant.
+fn refuse_user(remote: &SftpHost<'_>, path: &[u8]) -> Result<(), PushError> {
+    match path {
+        [b'~', byte, ..] if *byte != b'/' => {
+            let text = "over SFTP, the home directory of another user can't be found; write the \
+                        path in full, or ./~... for a directory of that name";
+            Err(remote.fail(FailureCode::Other, path, text))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The path of the destination without links, or none if it does not exist. With a mode for it,
 /// it and its parents are created, whatever the server's umask is: they are to be served. If
 /// anything may be deleted, a [protected] directory is refused before anything is created.
 pub fn locate(
@@ -16,7 +69,8 @@ pub fn locate(
     server_path: &[u8],
     create: Option<u32>,
     deletes: bool,
-) -> Result<Option<Vec<u8>>, PushError> {
+) -> Result<Located, PushError> {
+    refuse_user(remote, server_path)?;
     let server_path = names::server_path(server_path);
     let Ancestors { missing, existing } = ancestors(remote, &server_path)?;
     if deletes && !missing.is_empty() {
@@ -29,7 +83,7 @@ pub fn locate(
     match create {
         Some(mode) => make_dirs(remote, &missing, mode)?,
         None if missing.is_empty() => {}
-        None => return Ok(None),
+        None => return Ok(Located::default()),
     }
     let root = remote.session.realpath(&server_path).map_err(|error| remote.refused(&error))?;
     if !root.starts_with(b"/") || root.contains(&0) {
@@ -38,7 +92,7 @@ pub fn locate(
     if deletes {
         refuse_protected(remote, &names::settled(&root, b""))?;
     }
-    Ok(Some(root))
+    Ok(Located { root: Some(root), renamed: None })
 }
 
 /// Makes a directory of this mode, the first one, and its parents, the innermost first.

@@ -68,8 +68,8 @@ use assetsync_core::entry::{Kind, Mtime};
 use assetsync_core::plan::Plan;
 use assetsync_core::recipe::Recipes;
 use assetsync_core::state::State;
+use assetsync_ssh::Target;
 use assetsync_ssh::sftp::DirectoryEntry;
-use assetsync_ssh::{RemoteTarget, Target};
 
 use self::cache::Remembered;
 use self::host::SftpHost;
@@ -109,10 +109,24 @@ pub fn push(
     let Target::Remote(host) = target else { return Err(host::no_host()) };
     let started = Instant::now();
     let cached = Remembered::of(target, connection)?;
-    let remote = SftpHost::connect(host, connection, monitor)?;
+    let mut remote = SftpHost::connect(host, connection, monitor)?;
+    let server_path = std::os::unix::ffi::OsStrExt::as_bytes(host.path.as_os_str());
+    let create = (!connection.dry_run).then(|| source.root_mode());
+    let located = match source.file_names().as_slice() {
+        [] => locate::locate(&mut remote, server_path, create, options.policy.delete)?,
+        names => locate::locate_files(&mut remote, server_path, create, names)?,
+    };
+    let renamed = located.renamed.as_ref().map(|name| source.renamed(name)).transpose()?;
+    let pushed = renamed.as_ref().unwrap_or(source);
     let kept = KeptAttributes::default();
-    let mut push = Push { remote, source, connection, cached, kept };
-    let mut report = push.run(host, options)?;
+    let mut push = Push { remote, source: pushed, connection, cached, kept };
+    let mut report = push.run(located.root, options)?;
+    if renamed.is_some() {
+        // What is reported has the names of the source.
+        let own = source.entries.iter().map(|entry| &entry.path).cycle();
+        let actions = report.plan.actions.iter_mut().zip(own);
+        actions.for_each(|(action, path)| action.path.clone_from(path));
+    }
     report.elapsed = started.elapsed();
     report.round_trips = u32::try_from(push.remote.session.round_trips()).unwrap_or(u32::MAX);
     // Everything is done and answered, so errors of closing the session do not matter.
@@ -138,13 +152,10 @@ struct UploadTotals {
 }
 
 impl Push<'_> {
-    fn run(&mut self, target: &RemoteTarget, options: &Options) -> Result<Report, PushError> {
+    fn run(&mut self, root: Option<Vec<u8>>, options: &Options) -> Result<Report, PushError> {
         let dry_run = self.connection.dry_run;
-        let server_path = std::os::unix::ffi::OsStrExt::as_bytes(target.path.as_os_str());
-        let create = (!dry_run).then(|| self.source.root_mode());
-        let root = locate::locate(&mut self.remote, server_path, create, options.policy.delete)?;
         let (entries, looked) = match &root {
-            Some(root) => staging_dir::look(&mut self.remote, root)?,
+            Some(root) => staging_dir::look(&mut self.remote, root, self.source.is_files())?,
             None => Default::default(),
         };
         if !dry_run {
@@ -163,7 +174,7 @@ impl Push<'_> {
         if let Some(root) = root.filter(|_| !dry_run) {
             if !plan.actions.is_empty() {
                 uploaded = self.execute(&root, &mut plan, &survey.state, &untried)?;
-            } else if !pushed_before {
+            } else if !pushed_before && !self.source.is_files() {
                 self.mark(&root);
             }
             self.cached.keep(&survey.state, &plan, &self.kept);
@@ -195,6 +206,9 @@ impl Push<'_> {
         entries: Vec<DirectoryEntry>,
     ) -> Result<Survey, PushError> {
         let mut survey = match root {
+            Some(root) if self.source.is_files() => {
+                survey::look_at(&mut self.remote, root, &self.source.file_names())?
+            }
             Some(root) => survey::survey(&mut self.remote, root, entries)?,
             None => Survey::default(),
         };
@@ -250,11 +264,12 @@ impl Push<'_> {
             }
             Err(error) => Err(error),
         };
-        if done.is_ok() {
+        let marks = done.is_ok() && !self.source.is_files();
+        if marks {
             stage.mark(&mut self.remote);
         }
         if !matches!(done, Err(PushError::Closed(_))) {
-            stage.close(&mut self.remote, done.is_ok());
+            stage.close(&mut self.remote, marks);
         }
         let uploaded = done?;
         self.remote.monitor.event(Event::Published);

@@ -20,17 +20,21 @@ pub struct StagingDir {
     closed_root: Option<Change>,
 }
 
-/// What is in a destination, and its work directories and what is in them.
+/// What is in a destination, unless only its work directories matter; and those, and what is in them.
 pub fn look(
     remote: &mut SftpHost<'_>,
     root: &[u8],
+    work_only: bool,
 ) -> Result<(Vec<DirectoryEntry>, Vec<ContentIndex>), PushError> {
     let mut looked = Vec::new();
     let mut dirs: Vec<_> = names::beside(root).into_iter().chain([names::inside(root)]).collect();
-    dirs.insert(0, root.to_vec());
+    if !work_only {
+        dirs.insert(0, root.to_vec());
+    }
     let listed = remote.session.read_dirs(&dirs).map_err(|error| remote.refused(&error))?;
     let mut listed = dirs.into_iter().zip(listed);
-    let entries = listed.next().map_or_else(|| Ok(Vec::new()), |(_, entries)| entries);
+    let in_root = listed.by_ref().take(usize::from(!work_only)).next();
+    let entries = in_root.map_or_else(|| Ok(Vec::new()), |(_, entries)| entries);
     let entries = entries.map_err(|error| remote.refused(&error))?;
     for (dir, listed) in listed {
         let listed = optional(listed).map_err(|error| remote.refused(&error))?;

@@ -58,6 +58,25 @@ pub fn survey(
     Ok(survey)
 }
 
+/// Looks at these names in `root` alone.
+pub fn look_at(
+    remote: &mut SftpHost<'_>,
+    root: &[u8],
+    names: &[RelPath],
+) -> Result<Survey, PushError> {
+    let paths: Vec<Vec<u8>> = names.iter().map(|name| names::below(root, name)).collect();
+    let looked = remote.session.lstat_all(&paths).map_err(|error| remote.refused(&error))?;
+    let mut found = Vec::new();
+    for (name, attributes) in names.iter().zip(looked) {
+        let attributes = host::optional(attributes).map_err(|error| remote.refused(&error))?;
+        found.extend(attributes.map(|attributes| (name.clone(), attributes)));
+    }
+    let bytes = found.len() as u64 * LISTED_BYTES;
+    let entries = entries(remote, root, found)?.into_iter();
+    let entries = entries.map(|entry| RemoteEntry { entry, digest: None }).collect();
+    Ok(Survey { state: State { entries, partials: Vec::new() }, bytes })
+}
+
 /// Where a directory of the destination, or the destination itself, is on the server.
 fn at(root: &[u8], dir: &Option<RelPath>) -> Vec<u8> {
     dir.as_ref().map_or_else(|| root.to_vec(), |dir| names::below(root, dir))

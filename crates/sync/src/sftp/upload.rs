@@ -11,7 +11,6 @@ use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, FileAction, Plan};
 use assetsync_core::protocol::FailureCode;
 use assetsync_ssh::sftp::{Change, Upload};
-use assetsync_tree::OpenTree;
 
 use super::host::{self, SftpHost};
 use super::kept_attributes::{KeptAttributes, Wanted};
@@ -23,6 +22,7 @@ use crate::converse::wire::Rate;
 use crate::error::PushError;
 use crate::event::{Event, Monitor};
 use crate::scan::source::read_again;
+use crate::scan::source_tree::SourceTree;
 
 /// How much of a file is read at a time to hash it again, in bytes.
 const READ_BYTES: usize = 256 * 1024;
@@ -34,7 +34,7 @@ const TRIES: usize = 3;
 pub struct Uploader<'u, 'a> {
     remote: &'u mut SftpHost<'a>,
     stage: &'u StagingDir,
-    tree: OpenTree,
+    tree: SourceTree,
     progress: RefCell<Progress<'a>>,
     /// Files that had to be sent again.
     pub retried: u64,
@@ -72,7 +72,7 @@ impl<'u, 'a> Uploader<'u, 'a> {
     pub fn new(
         remote: &'u mut SftpHost<'a>,
         stage: &'u StagingDir,
-        tree: OpenTree,
+        tree: SourceTree,
         bytes_per_second: Option<u64>,
     ) -> Uploader<'u, 'a> {
         let (monitor, rate) = (remote.monitor, bytes_per_second.map(Rate::new));
@@ -289,7 +289,7 @@ impl Read for Content<'_, '_> {
 
 /// Fails unless a file is as it was read.
 fn check_unchanged(
-    tree: &mut OpenTree,
+    tree: &mut SourceTree,
     path: &RelPath,
     file: &FileAction,
     buffer: &mut [u8],
@@ -309,14 +309,17 @@ mod tests {
     use assetsync_core::entry::Mtime;
     use assetsync_core::plan::PublishRank;
     use assetsync_core::recipe::Recipe;
+    use assetsync_tree::Symlinks;
 
     use super::*;
+    use crate::scan::source_tree::SourceRoot;
 
     #[test]
     fn a_changed_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a"), "abcd").unwrap();
-        let mut tree = OpenTree::new(File::open(dir.path()).unwrap().into());
+        let root = SourceRoot::Dir(File::open(dir.path()).unwrap().into());
+        let mut tree = SourceTree::of(&root, Symlinks::Refuse).unwrap();
         let (mtime, recipe) = (Mtime::default(), Recipe::Whole);
         let rank = PublishRank::Naming;
         let digest = Some(Digest::of(b"abcd"));

@@ -43,6 +43,7 @@ fn hear<M: Message>(reference: &TestHost, messages: &[M]) -> Heard {
         root_mode: 0o755,
         deploy: Some(Deploy::default()),
         member: None,
+        files: Vec::new(),
     };
     let script = [hello.line(), packed(messages)].concat();
     let (input, mut to_agent) = io::pipe().unwrap();

@@ -72,6 +72,7 @@ impl Host {
             root_mode: 0o755,
             deploy: None,
             member: None,
+            files: Vec::new(),
         }
     }
 
