@@ -6,12 +6,13 @@ mod secrets;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
+use std::process::Command;
 
 use assetsync_testbed::tree::{DiffOptions, diff_trees, snapshot};
 use serde_json::Value;
 
 use crate::fleet::{Fleet, events, rollout};
-use crate::support::{OrFail, fresh_corpus, scratch, text};
+use crate::support::{OrFail, Ran, fresh_corpus, scratch, text};
 
 /// What a build of version `n` leaves, as Sprockets names it.
 fn version(fleet: &Fleet, n: u32) {
@@ -211,7 +212,7 @@ fn inode(path: &Path) -> u64 {
 
 /// Puts a copy of a tree to `copy`, times included.
 fn copy_exactly(from: &Path, copy: &Path) {
-    let mut cp = std::process::Command::new("cp");
+    let mut cp = Command::new("cp");
     assert!(cp.arg("-a").arg(from).arg(copy).status().or_fail().success());
 }
 
@@ -367,7 +368,12 @@ fn a_second_deploy_meanwhile_is_refused_and_says_why() {
     while !lock.exists() {
         std::thread::yield_now();
     }
-    let second = fleet.run("deploy production");
+    // From another checkout: two deploys from one are kept apart before that.
+    let other = fleet.project().with_file_name("other");
+    let copied = Command::new("cp").arg("-a").args([&fleet.project(), &other]).status().or_fail();
+    assert!(copied.success());
+    let second = fleet.command("deploy production").current_dir(&other).output().or_fail();
+    let second = Ran(second);
     fs::write(fleet.project().join("second"), "").or_fail();
     assert_eq!(second.code(), Some(1), "{}", second.stderr());
     assert!(second.stderr().contains("Another push to this destination"), "{}", second.stderr());
@@ -451,7 +457,7 @@ fn the_example_of_a_deploy_tool_deploys() {
         .expect("tests are in a folder of the target directory")
         .join("examples/deploy");
     assert!(tool.exists(), "{} is missing: cargo build --example deploy", tool.display());
-    let mut tool = std::process::Command::new(tool);
+    let mut tool = Command::new(tool);
     tool.arg("production").current_dir(fleet.project()).env("HOME", fleet.machine.home());
     let ran = tool.output().or_fail();
     let said = String::from_utf8_lossy(&ran.stdout);

@@ -137,7 +137,7 @@ fn a_second_deploy_from_the_same_checkout_is_told_of_the_first() {
         let second = fleet.run(words);
         assert_eq!(second.code(), Some(1), "{}", second.stderr());
         let process = format!("process {}, since ", first.id());
-        for text in ["Another deploy from this checkout is running", "user ", &process] {
+        for text in ["Another deploy from this checkout is running", "(by ", &process] {
             assert!(second.stderr().contains(text), "{words}: {}", second.stderr());
         }
     }

@@ -48,7 +48,7 @@ impl CheckoutLock {
                 let since = DeployId::new(unix_time(), 0).to_string();
                 let since = since.split('-').next().unwrap_or_default();
                 let (user, process) = (origin().user, std::process::id());
-                let text = format!("user {user}, process {process}, since {since}");
+                let text = format!("by {user}, process {process}, since {since}");
                 // Only information; the file may be another user's.
                 let _ = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
                 return Ok(Some(CheckoutLock { path, _file: file }));
@@ -84,7 +84,7 @@ mod tests {
         let first = CheckoutLock::take(dir.path()).unwrap().expect("a lock");
         let refused = CheckoutLock::take(dir.path()).map(drop).unwrap_err().to_string();
         let process = format!("process {}, since 2", std::process::id());
-        assert!(refused.contains("user ") && refused.contains(&process), "{refused}");
+        assert!(refused.contains("(by ") && refused.contains(&process), "{refused}");
         drop(first);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         // Left by one that was killed.
