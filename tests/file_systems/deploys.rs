@@ -1,10 +1,12 @@
 //! Deploys to two hosts, one of which is as a situation has it: each is wholly old or wholly new,
 //! in modes and times too.
 
-use super::situations::{Host, Mount, WORKING, chattr, forgotten};
+use std::ffi::OsStr;
+
+use super::situations::{Attribute, Host, Mount, WORKING, chattr, forgotten};
 use super::{Entry, own_names, write, wrong};
 use crate::fleet::Fleet;
-use crate::interruptions::faults::{Dir, until};
+use crate::interruptions::faults::{Dir, run, until};
 use crate::support::Ran;
 
 /// The second build before what it lacks is deleted: a rollout that failed on a host deletes nothing.
@@ -111,4 +113,52 @@ fn hosts_with_mounts_are_wholly_old_or_wholly_new() {
 #[test]
 fn hosts_with_projects_and_layers_are_wholly_old_or_wholly_new() {
     each_host_is_wholly_old_or_wholly_new(&WORKING[9..]);
+}
+
+/// What makes a host unable to publish as long as this is there, and what the deploy says.
+type Obstacle = (fn(&Host) -> (Option<Attribute>, Option<Mount>), &'static str);
+
+const OBSTACLES: &[Obstacle] = &[
+    (|host| attribute(host, "z.js", "i"), "z.js is immutable; chattr -i it"),
+    (|host| attribute(host, "packs", "i"), "packs is immutable; chattr -i it"),
+    (|host| attribute(host, "packs/p.js", "a"), "packs/p.js is append-only; chattr -a it"),
+    (|host| attribute(host, "", "i"), "the destination itself is immutable"),
+    (
+        |host| {
+            let packs = host.destination().join("packs");
+            let mount = Mount::bind(&packs, &packs);
+            run(
+                "mount",
+                ["-o", "remount,bind,ro"].map(OsStr::new).into_iter().chain([packs.as_os_str()]),
+            );
+            (None, Some(mount))
+        },
+        "packs is on a read-only file system; remount it writable",
+    ),
+    (
+        |host| {
+            let file = host.destination().join("z.js");
+            (None, Some(Mount::bind(&file, &file)))
+        },
+        "z.js is a mount point and can't be replaced",
+    ),
+];
+
+fn attribute(host: &Host, path: &str, flag: &str) -> (Option<Attribute>, Option<Mount>) {
+    (Some(chattr(&host.destination().join(path), flag)), None)
+}
+
+#[test]
+fn a_host_with_an_obstacle_stops_all_before_anything_is_published() {
+    let pair = Pair::new("plain directory", |_| Vec::new());
+    for (obstacle, said) in OBSTACLES {
+        pair.build(1);
+        let there = obstacle(&pair.odd);
+        let ran = pair.run("deploy", 1);
+        drop(there);
+        assert!(ran.stderr().contains(said), "{said}: {}", ran.stderr());
+        pair.check(said, BOTH_OLD);
+    }
+    pair.run("deploy", 0);
+    pair.check("without obstacles", BOTH_NEW);
 }

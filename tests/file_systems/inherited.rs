@@ -9,8 +9,9 @@ use std::process::Command;
 use assetsync_testbed::{Limit, Limited};
 
 use super::situations::{Host, Mount, image};
-use super::{check, check_but, push, push_as};
-use crate::interruptions::faults::{Outcome, Push, need, run};
+use super::{check, check_but, own_names, push, push_as, write};
+use crate::fleet::Fleet;
+use crate::interruptions::faults::{Dir, Outcome, Push, need, run};
 use crate::support::MEANT;
 
 /// A user of two groups, the second one the destination's.
@@ -197,6 +198,25 @@ fn files_of_a_user_get_what_their_directories_give() {
         check_but(&host, 1, name, |entry| entry.mode &= 0o5777);
         check_inherited(&host, &USER, name);
     }
+}
+
+/// A directory that is published as a whole is made anew, with all that it gives.
+#[test]
+fn files_in_a_directory_that_is_published_as_a_whole_get_what_their_directories_give() {
+    let fleet = Fleet::of(1);
+    let host = Host::serving(Dir::new(), fleet.hosts[0].deploy_to().join("shared/public"));
+    let deploy = |build: usize| {
+        let _ = fs::remove_dir_all(fleet.built());
+        write(&fleet.built(), build);
+        fleet.json("deploy production --set assets.publish=directory");
+    };
+    deploy(0);
+    let packs = host.destination().join("packs");
+    default_list(&packs, "u:61236:rwx,g:61237:r-x,o::-");
+    chgrp(&packs.join("deep"), "61234", "g+ws");
+    deploy(1);
+    check_inherited(&host, &["env"], "as a whole");
+    assert_eq!(own_names(&host.destination()), Vec::<String>::new());
 }
 
 /// What root makes belongs to whoever owns the directory.

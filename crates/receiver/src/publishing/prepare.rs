@@ -11,6 +11,7 @@ use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, FileAction};
 use assetsync_tree::{OpenTree, set_mode, set_mtime, set_mtime_at};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, chownat, fstat, openat, symlinkat};
+use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::actions::Actions;
@@ -46,7 +47,11 @@ fn prepare_one(
     match &action.what {
         ActionKind::Symlink { target, mtime } => {
             let (area, name) = (areas.of(tree, &action.path)?, link_name(stage, position));
-            symlinkat(target.as_slice(), area, &name)?;
+            match symlinkat(target.as_slice(), area, &name) {
+                // Prepared before, for the old tree of a directory that is published as a whole.
+                Err(Errno::EXIST) => return Ok(()),
+                made => made?,
+            }
             give_link(area, &name)?;
             set_link_mtime(area, &name, *mtime)
         }

@@ -13,6 +13,8 @@ use crate::publishing::actions::Actions;
 use crate::publishing::areas::Areas;
 use crate::publishing::clone_tree::clone_tree;
 use crate::publishing::exchange::{self, ExchangeFailure, ExchangePoint};
+use crate::publishing::prepare::prepare;
+use crate::publishing::proof::refusals;
 use crate::publishing::publisher::{PublishError, Publisher};
 use crate::staging::plan_store::PlanStore;
 use crate::staging::staging_area::StagingArea;
@@ -89,11 +91,7 @@ impl NewTree {
             Err(error) => return Err(AgentError::Clone(error)),
         };
         let mut tree = OpenTree::new(root);
-        let mut areas = Areas::new(work, stage);
-        let mut publisher = Publisher::new(&mut tree, stage, &mut areas, work);
-        publisher.keeps_replaced = false;
-        publisher.publish(plan).map_err(|failure| AgentError::NewTree(failure.error))?;
-        let notices = publisher.notices;
+        let notices = publish(plan, &mut tree, stage, work)?;
         Ok(NewTree { tree, notices, changed })
     }
 
@@ -123,6 +121,30 @@ impl NewTree {
         }
         Ok(ExchangeResult { notices, changed })
     }
+}
+
+/// Carries out a plan on a new tree. Returns texts for the user.
+fn publish(
+    plan: &mut PlanStore,
+    tree: &mut OpenTree,
+    stage: &StagingArea<'_>,
+    work: &WorkDir,
+) -> Result<Vec<String>, AgentError> {
+    let mut areas = Areas::new(work, stage);
+    let failed = AgentError::NewTree;
+    // What is made in its directories gets what those give, as in the old tree.
+    let refused = refusals(plan, tree, &mut areas, false);
+    let refused = refused.map_err(PublishError::whole).map_err(failed)?;
+    if !refused.is_empty() {
+        return Err(AgentError::Refused(refused));
+    }
+    prepare(plan, tree, stage, &mut areas).map_err(failed)?;
+    let mut publisher = Publisher::new(tree, stage, &mut areas, work);
+    publisher.keeps_replaced = false;
+    publisher.publish(plan).map_err(|failure| failed(failure.error))?;
+    let notices = publisher.notices;
+    areas.remove(tree).map_err(PublishError::whole).map_err(failed)?;
+    Ok(notices)
 }
 
 /// The result of an exchange.
