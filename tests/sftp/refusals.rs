@@ -190,6 +190,50 @@ fn a_read_only_directory_that_stays_so_is_refused_before_anything_changes() {
     assert_untouched(&before, &assets);
 }
 
+/// Pushes to a destination with a directory that is somebody else's.
+fn refused_for_its_owner(mode: u32, parts: &[&str]) {
+    let account = Account::new("");
+    let (host, assets) = (&account.host, account.host.assets());
+    tree_of(&["a", "sub/x.js", "sub/gone"], "old").write_to(&assets).or_fail();
+    account.give(host.place.path());
+    for path in ["sub", "sub/x.js", "sub/gone"] {
+        std::os::unix::fs::chown(assets.join(path), Some(0), Some(0)).or_fail();
+    }
+    fs::set_permissions(assets.join("sub"), Permissions::from_mode(mode)).or_fail();
+    let before = snapshot(&assets).or_fail();
+    let source = written(&tree_of(&["a", "sub/x.js"], "new"));
+    let (code, text) = code(host.push(source.path()));
+    assert_eq!(code, FailureCode::Permission);
+    for part in parts {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    // Times of directories change: something was made in them.
+    let after = snapshot(&assets).or_fail();
+    assert_eq!(diff_trees(&before, &after, &DiffOptions::default()), Vec::<String>::new());
+    assert_eq!(fs::read_dir(assets.join("sub")).or_fail().count(), 2);
+}
+
+#[test]
+fn a_directory_of_somebody_else_is_refused_before_anything_changes() {
+    refused_for_its_owner(0o755, &["/sub: it belongs to user 0", "nothing was changed"]);
+}
+
+#[test]
+fn files_of_others_in_a_sticky_directory_are_refused_before_anything_changes() {
+    refused_for_its_owner(0o1777, &["it belongs to user 0", "sticky bit", "nothing was changed"]);
+}
+
+/// What a push that was cut left of its trial.
+#[test]
+fn a_probe_that_was_left_is_removed() {
+    let host = Host::new("");
+    tree_of(&["sub/x.js"], "old").write_to(&host.assets()).or_fail();
+    fs::create_dir(host.assets().join("sub/.assetsync-probe")).or_fail();
+    let source = written(&tree_of(&["sub/x.js"], "new"));
+    host.push(source.path()).or_fail();
+    assert_same(source.path(), &host.assets());
+}
+
 #[test]
 fn links_that_a_server_cannot_make_are_named_before_anything_changes() {
     let host = Host::new("-P symlink,readlink");

@@ -19,6 +19,9 @@
 //!   removed first on a server whose renames may follow links.
 //! - Entry points are published after the files they name, and deletes come last. If anything fails
 //!   before, nothing is deleted.
+//! - Before anything is uploaded, a directory is made and removed in every directory in which names
+//!   change: where that is refused, or a file belongs to somebody else in a directory with the sticky
+//!   bit, nothing is changed.
 //! - Directories that are read-only are made writable before anything is published, and get their
 //!   modes back at the end; where the server refuses that, nothing is published.
 //! - Names and numbers from the server can't lead a push out of the destination: names are checked,
@@ -56,6 +59,7 @@ mod kept_attributes;
 mod links;
 mod locate;
 mod names;
+mod proof;
 mod publish;
 mod publish_order;
 mod staging_dir;
@@ -257,7 +261,9 @@ impl Push<'_> {
         let files = steps.uploads.len() as u64;
         self.remote.monitor.event(Event::Planned { files, bytes: needed });
         let stage = self.staging_dir(root)?;
-        let done = match aliases::in_stage(&mut self.remote, &stage, untried) {
+        let proven = aliases::in_stage(&mut self.remote, &stage, untried)
+            .and_then(|()| proof::prove(&mut self.remote, &stage, root, plan, state));
+        let done = match proven {
             Ok(()) => {
                 self.cached.begin(state, plan);
                 self.upload_and_publish(&stage, root, plan, state)

@@ -15,6 +15,8 @@ use crate::share::run_members::{Membership, Role, RunMembers};
 pub struct StagingDir {
     work: Vec<u8>,
     dir: Vec<u8>,
+    /// The permission bits of the destination, if the server tells.
+    pub root_mode: u32,
     /// The mode of the destination, which is writable only as long as the staging directory is
     /// there.
     closed_root: Option<Change>,
@@ -133,10 +135,13 @@ impl StagingDir {
         let [of_root, in_root, in_parent] = looked[..] else {
             return Err(remote.fail(FailureCode::Protocol, root, "the server left out a reply"));
         };
-        let closed_root = remote.open_root(root, of_root.and_then(|there| there.mode))?;
+        let root_mode = of_root.and_then(|there| there.mode);
+        let closed_root = remote.open_root(root, root_mode)?;
         let beside = beside.filter(|_| in_root.is_none()).map(|work| (work, in_parent));
         match StagingDir::open_in(remote, root, run, (beside, (inside, in_root))) {
-            Ok(stage) => Ok(StagingDir { closed_root, ..stage }),
+            Ok(stage) => {
+                Ok(StagingDir { closed_root, root_mode: root_mode.unwrap_or_default(), ..stage })
+            }
             Err(error) => {
                 // Nothing else was changed, and the first error is the one to report.
                 drop(closed_root.map(|change| remote.session.change(change)));
@@ -151,8 +156,10 @@ impl StagingDir {
         run: &[u8],
         (beside, inside): (Option<WorkDir>, WorkDir),
     ) -> Result<StagingDir, PushError> {
-        let stage =
-            |work: Vec<u8>| StagingDir { dir: names::join(&work, run), work, closed_root: None };
+        let stage = |work: Vec<u8>| {
+            let dir = names::join(&work, run);
+            StagingDir { dir, work, root_mode: 0, closed_root: None }
+        };
         if let Some((work, existing)) = beside {
             let stage = stage(work);
             match stage.make(remote, root, existing) {
