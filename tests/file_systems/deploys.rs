@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 
-use super::situations::{Attribute, Host, Mount, WORKING, chattr, forgotten};
+use super::situations::{Attribute, Host, Mount, Prepare, WORKING, chattr, forgotten};
 use super::{Entry, own_names, write, wrong};
 use crate::fleet::Fleet;
 use crate::interruptions::faults::{Dir, run, until};
@@ -30,7 +30,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(name: &'static str, prepare: fn(&Host) -> Vec<Mount>) -> Pair {
+    fn new(name: &'static str, prepare: Prepare) -> Pair {
         let fleet = Fleet::of(2);
         let odd = Host::serving(Dir::new(), fleet.hosts[0].deploy_to().join("shared/public"));
         let mounts = prepare(&odd);
@@ -77,7 +77,7 @@ impl Pair {
     }
 }
 
-fn each_host_is_wholly_old_or_wholly_new(situations: &[(&'static str, fn(&Host) -> Vec<Mount>)]) {
+fn each_host_is_wholly_old_or_wholly_new(situations: &[(&'static str, Prepare)]) {
     for (name, prepare) in situations {
         let pair = Pair::new(name, *prepare);
         pair.build(1);

@@ -141,7 +141,8 @@ pub fn image(host: &Host, make: &[&str], package: &str, options: &str) -> Mount 
     Mount::by("mount", options.into_iter().chain([file.as_os_str(), path.as_os_str()]), path)
 }
 
-type Prepare = fn(&Host) -> Vec<Mount>;
+/// Mounts what a situation has.
+pub type Prepare = fn(&Host) -> Vec<Mount>;
 
 /// What a situation does not keep.
 pub fn forgotten(situation: &str) -> fn(&mut Entry) {
