@@ -33,6 +33,7 @@ mod rails;
 mod referee;
 mod release;
 mod rollback_faults;
+mod room;
 mod rsync_options;
 mod same_directory;
 mod screens;

@@ -1,10 +1,11 @@
 //! Calls of the agent that fail while it publishes, each of them: what was published is taken back.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use super::situations::{Host, Mount, WORKING, forgotten, mount_tmpfs};
 use super::{Entry, check_but, own_names, push, wrong};
-use crate::interruptions::faults::{Outcome, Push, need};
+use crate::interruptions::faults::{Outcome, Push, need, script};
 use crate::interruptions::{Point, points, spread, traced_agent};
 use crate::support::MEANT;
 
@@ -34,9 +35,22 @@ impl Traced {
     }
 
     fn push(&self, fault: &str) -> Outcome {
+        self.push_by(&format!("/bin/sh {}", self.agent.display()), fault)
+    }
+
+    /// As a host pushes on which new files are closed to others.
+    fn push_with_umask(&self, fault: &str) -> Outcome {
+        let shell = self.host.dir().join("umask");
+        script(
+            &shell,
+            &format!("#!/bin/sh\numask 077\nexec /bin/sh {} \"$@\"\n", self.agent.display()),
+        );
+        self.push_by(&shell.display().to_string(), fault)
+    }
+
+    fn push_by(&self, shell: &str, fault: &str) -> Outcome {
         let destination = format!("somewhere:{}", self.host.destination().display());
-        let shell = format!("/bin/sh {}", self.agent.display());
-        let push = Push::new(&self.host.source(1), destination).with(MEANT).with(["-e", &shell]);
+        let push = Push::new(&self.host.source(1), destination).with(MEANT).with(["-e", shell]);
         let push = push.env("XDG_CACHE_HOME", self.host.cache()).env("FAULT", fault);
         push.env("FAULT_LOG", self.host.dir().join("strace.log")).run()
     }
@@ -143,4 +157,36 @@ fn a_call_that_fails_with_eio_is_taken_back() {
 #[test]
 fn a_call_that_fails_with_enospc_is_taken_back() {
     a_call_fails("ENOSPC");
+}
+
+#[test]
+fn a_path_that_changes_its_kind_is_there_at_any_moment() {
+    let traced = Traced::new(|_| Vec::new(), |_| {});
+    for Point { call, nth } in &traced.points() {
+        push(&traced.host, 0).assert_ok();
+        let fault = format!("-e trace={call} -e inject={call}:signal=SIGKILL:when={nth}");
+        traced.push(&fault);
+        // A directory becomes a file, and a file a directory.
+        for path in ["m", "n"] {
+            let there = fs::symlink_metadata(traced.host.destination().join(path));
+            assert!(there.is_ok(), "{path} after a kill at {call} number {nth}");
+        }
+    }
+}
+
+#[test]
+fn directories_have_their_permission_bits_before_anything_in_them_is_published() {
+    let traced = Traced::new(|_| Vec::new(), |_| {});
+    for Point { call, nth } in &traced.points() {
+        push(&traced.host, 0).assert_ok();
+        let fault = format!("-e trace={call} -e inject={call}:signal=SIGKILL:when={nth}");
+        traced.push_with_umask(&fault);
+        for (dir, file) in [("n", "b.js"), ("new", "c.js"), ("packs/new/e", "x.js")] {
+            let dir = traced.host.destination().join(dir);
+            if dir.join(file).exists() {
+                let mode = fs::metadata(&dir).unwrap().permissions().mode() & 0o777;
+                assert_eq!(mode, 0o755, "{} at {call} number {nth}", dir.display());
+            }
+        }
+    }
 }

@@ -110,8 +110,13 @@ impl Drop for Mount {
 
 /// Mounts a small tmpfs.
 pub fn mount_tmpfs(path: &Path) -> Mount {
+    mount_tmpfs_with(path, "size=2m")
+}
+
+/// Mounts a tmpfs with these options.
+pub fn mount_tmpfs_with(path: &Path, options: &str) -> Mount {
     fs::create_dir_all(path).unwrap();
-    let options = ["-t", "tmpfs", "-o", "size=2m", "none"].map(OsStr::new);
+    let options = ["-t", "tmpfs", "-o", options, "none"].map(OsStr::new);
     Mount::by("mount", options.into_iter().chain([path.as_os_str()]), path)
 }
 

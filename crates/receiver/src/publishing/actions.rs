@@ -53,6 +53,6 @@ impl Step<'_> {
 }
 
 /// Whether what existed is a directory.
-pub(super) fn is_dir(existing: Option<&Entry>) -> bool {
+pub fn is_dir(existing: Option<&Entry>) -> bool {
     existing.is_some_and(|entry| entry.kind == Kind::Dir)
 }

@@ -6,6 +6,7 @@ pub(crate) mod areas;
 mod carry;
 pub(crate) mod clone_tree;
 pub(crate) mod exchange;
+mod kinds;
 mod passes;
 pub(crate) mod prepare;
 pub(crate) mod proof;

@@ -331,7 +331,7 @@ impl<'a, 'w> Publisher<'a, 'w> {
         }
     }
 
-    fn is_others(&mut self, path: &RelPath, error: &io::Error) -> bool {
+    pub(super) fn is_others(&mut self, path: &RelPath, error: &io::Error) -> bool {
         let me = rustix::process::geteuid();
         let owner = self.tree.dir(Some(path)).and_then(|dir| Ok(rustix::fs::fstat(dir)?.st_uid));
         error.kind() == io::ErrorKind::PermissionDenied

@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use assetsync_core::entry::{CARRIED_MODE, Kind, Mtime};
+use assetsync_core::entry::{Kind, Mtime};
 use assetsync_core::index::ActionIndex;
 use assetsync_core::path::RelPath;
 use assetsync_tree::{make_dir, metadata_at, open_dir};
@@ -30,6 +30,10 @@ impl Publisher<'_, '_> {
         let existing = step.existing()?;
         if is_dir(existing.as_ref()) {
             self.empty(step)?;
+            if self.swap_for_dir(index, name, path)? {
+                return Ok(());
+            }
+            self.change(path, |this| this.take(index, path))?;
         }
         let is_replaced = existing.is_some_and(|entry| entry.kind != Kind::Dir);
         self.change(path, |this| match is_replaced {
@@ -84,15 +88,14 @@ impl Publisher<'_, '_> {
         Ok(renameat(area, &half, area, &old)?)
     }
 
-    /// Takes away a directory that is replaced, after its entries, all of which the plan deletes.
+    /// Takes away the entries of a directory that is replaced, all of which the plan deletes.
     fn empty(&mut self, step: &mut Step<'_>) -> io::Result<()> {
         for below in step.below()?.rev() {
             if let Some(action) = step.actions.action(below)? {
                 self.delete(below, &action.path)?;
             }
         }
-        let (index, path) = (step.index, &step.action.path);
-        self.change(path, |this| this.take(index, path))
+        Ok(())
     }
 
     /// Takes away what is at `path`. What others have put into a directory meanwhile, and what is
@@ -131,7 +134,7 @@ impl Publisher<'_, '_> {
         Ok(())
     }
 
-    fn kind(&mut self, path: &RelPath) -> io::Result<Option<Kind>> {
+    pub(super) fn kind(&mut self, path: &RelPath) -> io::Result<Option<Kind>> {
         Ok(self.tree.file_metadata(path)?.map(|file_metadata| file_metadata.kind))
     }
 
@@ -177,27 +180,12 @@ impl Publisher<'_, '_> {
     }
 
     /// Whether a directory has entries besides an area of this push, if it can be read.
-    fn is_filled(&mut self, path: &RelPath) -> bool {
+    pub(super) fn is_filled(&mut self, path: &RelPath) -> bool {
         let Ok(dir) = self.tree.dir(Some(path)) else { return false };
         let Ok(items) = Dir::read_from(dir) else { return false };
         let own = self.areas.name().as_bytes();
         let is_entry = |name: &[u8]| name != b"." && name != b".." && name != own;
         items.flatten().any(|item| is_entry(item.file_name().to_bytes()))
-    }
-
-    pub(super) fn make_dir(
-        &mut self,
-        index: ActionIndex,
-        path: &RelPath,
-        mode: u32,
-    ) -> io::Result<()> {
-        match self.kind(path)? {
-            Some(Kind::Dir) => return Ok(()),
-            Some(_) => self.take(index, path)?,
-            None => {}
-        }
-        // The owner must be able to fill it; the last step sets the final bits.
-        make_dir(self.tree.parent(path)?, path.file_name(), (mode & CARRIED_MODE) | 0o700)
     }
 }
 

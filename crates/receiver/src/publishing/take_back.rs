@@ -64,14 +64,13 @@ impl Publisher<'_, '_> {
                 let name = link_name(self.stage, index);
                 self.put_back(step, &name)
             }
-            (Pass::Dirs, ActionKind::Dir { .. }) => match is_dir(existing.as_ref()) {
-                true => Ok(()),
-                false => self.undo_dir(index, path, existing.as_ref()),
-            },
+            (Pass::Dirs, ActionKind::Dir { .. }) if !is_dir(existing.as_ref()) => {
+                self.undo_dir(index, path, existing.as_ref())
+            }
             (Pass::Deletes, ActionKind::Delete) => {
                 self.change(path, |this| this.restore(index, path, existing.as_ref()))
             }
-            (Pass::DirModes, ActionKind::Dir { .. }) => match existing {
+            (Pass::Dirs | Pass::DirModes, ActionKind::Dir { .. }) => match existing {
                 Some(Entry { kind: Kind::Dir, mode, .. }) => self.tree.touch(path, mode, None),
                 _ => Ok(()),
             },
@@ -104,6 +103,9 @@ impl Publisher<'_, '_> {
                 false => this.restore(index, path, old.as_ref()),
             });
         }
+        if is_done && is_dir(old.as_ref()) && self.swap_dir_back(index, name, path)? {
+            return self.refill(step);
+        }
         if is_done {
             // Back in the staging area, the next push finds it.
             self.change(path, |this| this.carry(Way::Out, name, path))?;
@@ -135,6 +137,9 @@ impl Publisher<'_, '_> {
             return Ok(());
         }
         self.tree.forget();
+        if old.is_some() && self.swap_file_back(index, path)? {
+            return Ok(());
+        }
         self.change(path, |this| {
             match unlinkat(this.tree.parent(path)?, path.file_name(), AtFlags::REMOVEDIR) {
                 // Another process put something into it, or it was not made.

@@ -2,11 +2,13 @@
 //! the clone, and both are exchanged.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
+use assetsync_core::entry::Kind;
 use assetsync_core::index::{ActionIndex, EntryIndex, Index};
 use assetsync_core::plan::{Action, ActionKind};
 use assetsync_core::recipe::Recipe;
-use assetsync_tree::OpenTree;
+use assetsync_tree::{FileMetadata, OpenTree};
 
 use crate::error::AgentError;
 use crate::publishing::actions::Actions;
@@ -19,7 +21,7 @@ use crate::publishing::publisher::{PublishError, Publisher};
 use crate::staging::plan_store::PlanStore;
 use crate::staging::staging_area::StagingArea;
 use crate::survey::index_entry::IndexEntry;
-use crate::survey::scan::ScannedEntry;
+use crate::survey::scan::{ScanError, ScannedEntry, scan_whole};
 use crate::work::work_dir::WorkDir;
 
 /// Above this many files changed since the survey, give up and start over.
@@ -56,40 +58,106 @@ pub fn is_needed(plan: &mut PlanStore) -> Result<bool, AgentError> {
     Ok(false)
 }
 
-impl NewTree {
-    /// Builds the new tree. An unfinished one is removed.
-    pub fn build(
+/// A clone of the destination, on which the plan will be carried out.
+pub struct TreeClone {
+    root: OwnedFd,
+    changed: ChangedFiles,
+    /// The destination before and after it was cloned, if it was the same.
+    cloned: Option<blake3::Hash>,
+}
+
+impl TreeClone {
+    /// Clones the destination. An unfinished clone is removed.
+    pub fn make(
         plan: &mut PlanStore,
         old: &OpenTree,
-        stage: &StagingArea<'_>,
         work: &WorkDir,
-    ) -> Result<NewTree, AgentError> {
-        let built = NewTree::try_build(plan, old, stage, work);
-        if built.is_err() {
+    ) -> Result<TreeClone, AgentError> {
+        let made = TreeClone::try_make(plan, old, work);
+        if made.is_err() {
             // If this fails too, the next push removes it.
             let _ = exchange::remove(work);
         }
-        built
+        made
     }
 
-    fn try_build(
+    /// Whether the destination is as it was when it was cloned.
+    fn is_current(&self, old: &OpenTree) -> bool {
+        self.cloned.is_some() && state_of(old).ok() == self.cloned
+    }
+
+    fn try_make(
         plan: &mut PlanStore,
         old: &OpenTree,
-        stage: &StagingArea<'_>,
         work: &WorkDir,
-    ) -> Result<NewTree, AgentError> {
+    ) -> Result<TreeClone, AgentError> {
+        let before = state_of(old).map_err(AgentError::Clone)?;
         let mut merge = PlanMerge::new(plan).map_err(AgentError::WorkFiles)?;
         let mut too_many = false;
         let root = clone_tree(old.root(), work.dir(), &work.tree_name(), &mut |found| {
             too_many = merge.changed.0.len() > MOST_CHANGED;
             if too_many { Err(io::ErrorKind::Other.into()) } else { merge.is_copied(found) }
         });
-        let PlanMerge { plan, changed, .. } = merge;
+        let PlanMerge { changed, .. } = merge;
         let root = match root {
             Ok(root) => root,
             Err(_) if too_many => return Err(AgentError::Basis),
             Err(error) => return Err(AgentError::Clone(error)),
         };
+        let after = state_of(old).map_err(AgentError::Clone)?;
+        Ok(TreeClone { root, changed, cloned: Some(after).filter(|after| *after == before) })
+    }
+}
+
+/// A hash of what a clone does not share with its tree: names, what they stand for, and metadata of
+/// directories and of files that are copied. What is written into a linked file is in both.
+fn state_of(tree: &OpenTree) -> Result<blake3::Hash, ScanError> {
+    let mut hasher = blake3::Hasher::new();
+    scan_whole(tree.root(), &mut |found| {
+        let FileMetadata { kind, mode, mtime, version } = found.file_metadata;
+        let (time, size) = match kind {
+            Kind::Dir => (version.ctime, 0),
+            Kind::File { size } => (mtime, size),
+            _ => (mtime, 0),
+        };
+        hasher.update(found.entry.path.as_bytes());
+        hasher.update(&[0]);
+        hasher.update(&[version.ino, size, time.secs as u64].map(u64::to_le_bytes).concat());
+        hasher.update(&[mode, time.nanos].map(u32::to_le_bytes).concat());
+        Ok(())
+    })?;
+    Ok(hasher.finalize())
+}
+
+impl NewTree {
+    /// Carries out the plan on the clone; on a new one, if the destination has changed since. An
+    /// unfinished tree is removed.
+    pub fn build(
+        clone: Option<TreeClone>,
+        plan: &mut PlanStore,
+        old: &OpenTree,
+        (stage, work): (&StagingArea<'_>, &WorkDir),
+    ) -> Result<NewTree, AgentError> {
+        let clone = match clone.filter(|clone| clone.is_current(old)) {
+            Some(clone) => clone,
+            None => {
+                exchange::remove(work).map_err(AgentError::WorkFiles)?;
+                TreeClone::make(plan, old, work)?
+            }
+        };
+        let built = NewTree::of(clone, plan, stage, work);
+        if built.is_err() {
+            let _ = exchange::remove(work);
+        }
+        built
+    }
+
+    fn of(
+        TreeClone { root, changed, .. }: TreeClone,
+        plan: &mut PlanStore,
+        stage: &StagingArea<'_>,
+        work: &WorkDir,
+    ) -> Result<NewTree, AgentError> {
         let mut tree = OpenTree::new(root);
         let notices = publish(plan, &mut tree, stage, work)?;
         Ok(NewTree { tree, notices, changed })

@@ -4,6 +4,7 @@ use super::context::PushContext;
 use super::staged::Staged;
 use crate::error::AgentError;
 use crate::publishing::exchange;
+use crate::publishing::whole_directory::TreeClone;
 use crate::retained::requests::RetentionRequests;
 use crate::staging::check_plan::check_plan;
 use crate::staging::foreign_files::copy_foreign_files;
@@ -22,6 +23,8 @@ pub struct Planned<'p> {
     pub(super) partials: Vec<PartialFile>,
     /// Set if the push is part of a deploy.
     pub(super) retention: Option<RetentionRequests<'p>>,
+    /// The clone of the destination, once it is made.
+    pub(super) clone: Option<TreeClone>,
 }
 
 impl<'p> Planned<'p> {
@@ -37,8 +40,12 @@ impl<'p> Planned<'p> {
             // Staged files would keep the disk full for everything else on the server.
             self.context.stage.clear().map_err(AgentError::WorkFiles)?;
         }
-        let Planned { context, plan, retention, .. } = self;
-        Ok(is_wanted?.then_some(Staged { context, plan, retention }))
+        let Planned { context, plan, retention, clone, .. } = self;
+        if clone.is_some() && !matches!(is_wanted, Ok(true)) {
+            // If this fails, the next push removes it.
+            let _ = exchange::remove(context.work);
+        }
+        Ok(is_wanted?.then_some(Staged { context, plan, retention, clone }))
     }
 
     /// Checks, before anything is staged, that the plan can be published.
@@ -61,7 +68,7 @@ impl<'p> Planned<'p> {
     }
 
     fn stage_files(&mut self) -> Result<bool, AgentError> {
-        let Planned { context, plan, partials, retention } = self;
+        let Planned { context, plan, partials, retention, clone } = self;
         let mut stager = Stager {
             plan,
             stage: &mut context.stage,
@@ -70,6 +77,8 @@ impl<'p> Planned<'p> {
             partials,
             spool_dir: context.work.path(),
             prefix: Prefix::default(),
+            work: context.work,
+            clone: context.exchange_point.is_some().then_some(clone),
             retention: retention.as_mut(),
         };
         stager.run(context.conversation)

@@ -7,7 +7,7 @@ use super::live::Live;
 use crate::error::AgentError;
 use crate::publishing::exchange::ExchangePoint;
 use crate::publishing::publisher::{PublishError, PublishFailure, Publisher};
-use crate::publishing::whole_directory::{ChangedFiles, NewTree, is_needed};
+use crate::publishing::whole_directory::{ChangedFiles, NewTree, TreeClone, is_needed};
 use crate::retained::requests::RetentionRequests;
 use crate::staging::plan_store::PlanStore;
 use crate::survey::update_index::save_index;
@@ -17,6 +17,8 @@ pub struct Staged<'p> {
     pub(super) context: PushContext<'p>,
     pub(super) plan: PlanStore,
     pub(super) retention: Option<RetentionRequests<'p>>,
+    /// The clone of the destination, if it is published as a whole.
+    pub(super) clone: Option<TreeClone>,
 }
 
 impl<'p> Staged<'p> {
@@ -31,6 +33,7 @@ impl<'p> Staged<'p> {
             });
             durable.map_err(|source| AgentError::NotBegun(PublishError::whole(source)))?;
         }
+        self.context.stage.give_names().map_err(AgentError::WorkFiles)?;
         let mut notices: Vec<_> = self.context.work.warning().map(Into::into).into_iter().collect();
         let changed = match self.context.exchange_point.take() {
             Some(point) if is_needed(&mut self.plan)? => Some(self.exchange(&point, &mut notices)?),
@@ -55,7 +58,7 @@ impl<'p> Staged<'p> {
             None => self.save_index(changed.as_ref(), &mut notices),
         };
         self.context.send_notices(&notices)?;
-        let Staged { context, plan, retention } = self;
+        let Staged { context, plan, retention, .. } = self;
         Ok(Live { context, plan, retention, state })
     }
 
@@ -66,7 +69,7 @@ impl<'p> Staged<'p> {
         notices: &mut Vec<String>,
     ) -> Result<ChangedFiles, AgentError> {
         let PushContext { tree, stage, work, .. } = &self.context;
-        let new = NewTree::build(&mut self.plan, tree, stage, work)?;
+        let new = NewTree::build(self.clone.take(), &mut self.plan, tree, (stage, work))?;
         self.retain(notices)?;
         let PushContext { tree, work, .. } = &mut self.context;
         let live = new.exchange(tree, work, point);
@@ -109,8 +112,7 @@ impl<'p> Staged<'p> {
 
     fn retain(&mut self, notices: &mut Vec<String>) -> Result<(), AgentError> {
         let Some(retention) = &mut self.retention else { return Ok(()) };
-        let tree = &mut self.context.tree;
-        notices.append(&mut retention.keep(&mut self.plan, tree)?);
+        notices.append(&mut retention.publish()?);
         Ok(())
     }
 

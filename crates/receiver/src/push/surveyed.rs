@@ -43,6 +43,6 @@ impl<'p> Surveyed<'p> {
         let plan = PlanStore::new(work.path(), index_entries, renames, learned);
         let plan = plan.named(context.names.clone());
         let plan = plan.receive(first, bases, context.conversation)?;
-        Ok(Some(Planned { context, plan, partials, retention }))
+        Ok(Some(Planned { context, plan, partials, retention, clone: None }))
     }
 }

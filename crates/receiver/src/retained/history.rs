@@ -104,11 +104,7 @@ impl Read for Pieces<'_> {
 
 /// A history that replaced the old one.
 #[derive(Debug)]
-pub struct PublishedHistory {
-    old: OldHistory,
-    /// A text for the user.
-    pub notice: Option<String>,
-}
+pub struct PublishedHistory(OldHistory);
 
 /// Where the old history is.
 #[derive(Debug)]
@@ -124,7 +120,7 @@ enum OldHistory {
 impl PublishedHistory {
     /// Puts the old one back.
     pub fn take_back(self, work: &WorkDir) -> io::Result<()> {
-        match self.old {
+        match self.0 {
             OldHistory::Kept(name) => renameat(work.dir(), name, work.dir(), NAME)?,
             OldHistory::Absent => unlinkat(work.dir(), NAME, AtFlags::empty())?,
             OldHistory::Lost => return Err(io::ErrorKind::Unsupported.into()),
@@ -135,7 +131,7 @@ impl PublishedHistory {
 
     /// Removes the old one: the deploy is live.
     pub fn confirm(self, work: &WorkDir) -> io::Result<()> {
-        match self.old {
+        match self.0 {
             OldHistory::Kept(name) => Ok(unlinkat(work.dir(), name, AtFlags::empty())?),
             OldHistory::Absent | OldHistory::Lost => Ok(()),
         }
@@ -191,11 +187,15 @@ impl HistoryWriter {
         Ok(true)
     }
 
-    /// Makes it durable and replaces the old one. If that fails, the old one stays.
-    pub fn publish(self, work: &WorkDir) -> io::Result<PublishedHistory> {
+    /// Makes it durable, and all that goes with it. Returns a text for the user.
+    pub fn prepare(&self, work: &WorkDir) -> io::Result<Option<String>> {
         assetsync_tree::sync(&self.file)?;
-        let notice = self.damaged.as_ref().map(|old| keep_damaged(work, old)).transpose()?;
         mark(work)?;
+        self.damaged.as_ref().map(|old| keep_damaged(work, old)).transpose()
+    }
+
+    /// Replaces the old one. If that fails, the old one stays.
+    pub fn publish(self, work: &WorkDir) -> io::Result<PublishedHistory> {
         let dir = work.dir();
         let old = match renameat_with(dir, NEW_NAME, dir, NAME, RenameFlags::EXCHANGE) {
             Ok(()) => OldHistory::Kept(NEW_NAME),
@@ -210,7 +210,7 @@ impl HistoryWriter {
                 }
             }
         };
-        let published = PublishedHistory { old, notice };
+        let published = PublishedHistory(old);
         match assetsync_tree::sync(dir) {
             Ok(()) => Ok(published),
             Err(error) => {

@@ -86,6 +86,8 @@ pub struct RetentionRequests<'w> {
     published: Option<PublishedHistory>,
     /// Whether a history was published, and the sender has not heard of it yet.
     is_unfinished: bool,
+    /// Texts for the user.
+    notices: Vec<String>,
 }
 
 impl<'w> RetentionRequests<'w> {
@@ -95,7 +97,7 @@ impl<'w> RetentionRequests<'w> {
         retained_contents: Vec<RetainedContent>,
     ) -> RetentionRequests<'w> {
         let (to_retain, retained_to_drop) = (Vec::new(), Vec::new());
-        let (history, published) = (None, None);
+        let (history, published, notices) = (None, None, Vec::new());
         RetentionRequests {
             work,
             retained_contents,
@@ -104,6 +106,7 @@ impl<'w> RetentionRequests<'w> {
             history,
             published,
             is_unfinished: false,
+            notices,
         }
     }
 
@@ -181,26 +184,32 @@ impl<'w> RetentionRequests<'w> {
         !self.to_retain.is_empty() || self.history.is_some()
     }
 
-    /// Called before anything is published: retains contents, then saves the history that may name
-    /// them; the contents are durable first. Returns texts for the user.
-    pub fn keep(
-        &mut self,
-        plan: &mut PlanStore,
-        tree: &mut OpenTree,
-    ) -> Result<Vec<String>, AgentError> {
-        let mut notices = Vec::new();
+    /// Called when everything is staged: retains contents, and makes the new history ready, so that
+    /// publishing it takes no room. What is retained and not named by a history is dropped by the
+    /// next deploy.
+    pub fn prepare(&mut self, plan: &mut PlanStore, tree: &mut OpenTree) -> Result<(), AgentError> {
         if !self.to_retain.is_empty() {
-            let kept = self.keep_contents(plan, tree, &mut notices);
+            let kept = self.keep_contents(plan, tree);
             kept.map_err(unusable(self.work.path(), contents::NAME))?;
         }
+        if let Some(new) = &self.history {
+            let prepared = new.prepare(self.work);
+            let notice = prepared.map_err(unusable(self.work.path(), history::NAME))?;
+            self.notices.extend(notice);
+        }
+        Ok(())
+    }
+
+    /// Called before anything is published: saves the history that may name retained contents, which
+    /// are durable. Returns texts for the user.
+    pub fn publish(&mut self) -> Result<Vec<String>, AgentError> {
         if let Some(new) = self.history.take() {
             let published = new.publish(self.work);
-            let mut published = published.map_err(unusable(self.work.path(), history::NAME))?;
-            notices.extend(published.notice.take());
+            let published = published.map_err(unusable(self.work.path(), history::NAME))?;
             self.published = Some(published);
             self.is_unfinished = true;
         }
-        Ok(notices)
+        Ok(std::mem::take(&mut self.notices))
     }
 
     /// Puts the old history back, after publishing was taken back. Retained contents stay: the next
@@ -221,12 +230,7 @@ impl<'w> RetentionRequests<'w> {
         }
     }
 
-    fn keep_contents(
-        &mut self,
-        plan: &mut PlanStore,
-        tree: &mut OpenTree,
-        notices: &mut Vec<String>,
-    ) -> io::Result<()> {
+    fn keep_contents(&mut self, plan: &mut PlanStore, tree: &mut OpenTree) -> io::Result<()> {
         let mut keeper = contents::RetainedWriter::begin(self.work)?;
         for (known, digest) in std::mem::take(&mut self.to_retain) {
             let Some(index_entry) = plan.index_entries.get(known)? else { continue };
@@ -236,7 +240,8 @@ impl<'w> RetentionRequests<'w> {
                 Err(_) => false,
             };
             if !kept {
-                notices.push(format!("{path} was changed by others; a rollback can't restore it"));
+                self.notices
+                    .push(format!("{path} was changed by others; a rollback can't restore it"));
             }
         }
         keeper.finish()

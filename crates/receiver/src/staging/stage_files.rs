@@ -20,10 +20,10 @@ use crate::conversation::Conversation;
 use crate::error::AgentError;
 use crate::publishing::actions::Actions;
 use crate::publishing::areas::Areas;
-use crate::publishing::prepare::prepare;
-use crate::publishing::publisher::PublishError;
+use crate::publishing::whole_directory::TreeClone;
 use crate::retained::requests::RetentionRequests;
 use crate::staging::staging_area::{PartialFile, StagedFile, StagingArea};
+use crate::work::work_dir::WorkDir;
 
 /// Stages the files of a plan.
 pub struct Stager<'a, 'w> {
@@ -41,6 +41,10 @@ pub struct Stager<'a, 'w> {
     pub prefix: Prefix,
     /// All staging areas.
     pub areas: &'a mut Areas<'w>,
+    /// The work directory.
+    pub work: &'w WorkDir,
+    /// The clone of the destination, if it is published as a whole.
+    pub clone: Option<&'a mut Option<TreeClone>>,
     /// Retention requests, if the push is part of a deploy.
     pub retention: Option<&'a mut RetentionRequests<'w>>,
 }
@@ -359,8 +363,7 @@ impl Stager<'_, '_> {
             }
         }
         if failed == 0 {
-            let prepared = prepare(self.plan, self.tree, self.stage, self.areas);
-            prepared.map_err(|PublishError { path, source }| AgentError::Stage { path, source })?;
+            self.prepare()?;
         }
         conversation.send(&ToSender::StagedEnd)?;
         conversation.flush()?;

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
 
 use assetsync_core::digest::Digest;
 use assetsync_core::index::{ActionIndex, Index, Listed, PartialIndex, PartialList};
@@ -188,6 +189,11 @@ impl<'w> StagingArea<'w> {
     pub fn discard(&mut self, staged: StagedFile) -> io::Result<()> {
         self.buffer = staged.buffer;
         remove_staged(self.work, &staged.name)
+    }
+
+    /// The directory itself.
+    pub fn dir(&self) -> BorrowedFd<'_> {
+        self.work.stage()
     }
 
     /// A name in the staging area for something else, such as a replaced directory.
