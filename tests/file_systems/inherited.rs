@@ -163,21 +163,22 @@ const SITUATIONS: &[Situation] = &[
 ];
 
 /// The first build, and its directories as the situation has them.
-fn prepared(situation: &Situation) -> (Vec<Mount>, Host) {
+fn prepared(situation: &Situation) -> (Host, Vec<Mount>) {
     let (_, mount, mark) = situation;
     let host = Host::new();
     let mounts = mount(&host);
     fs::create_dir_all(host.destination()).unwrap();
     push(&host, 0).assert_ok();
     mark(&host.destination());
-    (mounts, host)
+    (host, mounts)
 }
 
 #[test]
 fn files_get_what_their_directories_give() {
     for situation in SITUATIONS {
         let (name, ..) = situation;
-        let (_mounts, host) = prepared(situation);
+        // The mounts end first.
+        let (host, _mounts) = prepared(situation);
         push(&host, 1).assert_ok();
         // Directories have set-group-id where the one above has.
         check_but(&host, 1, name, |entry| entry.mode &= 0o5777);
@@ -190,7 +191,8 @@ fn files_of_a_user_get_what_their_directories_give() {
     need("setpriv", "util-linux");
     for situation in SITUATIONS {
         let (name, ..) = situation;
-        let (_mounts, host) = prepared(situation);
+        // The mounts end first.
+        let (host, _mounts) = prepared(situation);
         run("chown", ["-R".as_ref(), "61234".as_ref(), host.dir().join("srv").as_os_str()]);
         run("chown", ["61234".as_ref(), host.cache().as_os_str()]);
         push_as(&host, 1, &USER).assert_ok();
