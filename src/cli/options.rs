@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use assetsync_core::recipe::Recipes;
 use assetsync_core::text;
-use assetsync_ssh::{AddressFamily, SshOptions, TransportKind};
+use assetsync_ssh::{AddressFamily, CONNECT_TIMEOUT, SshOptions, TransportKind};
 use assetsync_sync::{Chmod, DEFAULT_PATTERNS, Destination, EntryPoints, Options, Policy, Push};
 use clap::ArgMatches;
 
@@ -139,7 +139,7 @@ pub fn store_path(memory: &CacheArguments) -> Option<PathBuf> {
 }
 
 fn ssh_options(given: SshArguments, interactive: bool) -> SshOptions {
-    let defaults = SshOptions::default();
+    let timeout = seconds(given.timeout);
     SshOptions {
         identities: given.identities,
         port: given.port,
@@ -148,7 +148,7 @@ fn ssh_options(given: SshArguments, interactive: bool) -> SshOptions {
         rsh: given.rsh.or_else(remote_shell),
         address_family: address_family(given.ipv4, given.ipv6),
         transport: given.transport.map(TransportKind::from),
-        connect_timeout: defaults.connect_timeout.min(seconds(given.timeout)),
+        connect_timeout: (timeout < CONNECT_TIMEOUT).then_some(timeout),
         interactive,
         ssh_may_ask: ssh_may_ask(),
     }

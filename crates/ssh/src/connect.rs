@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use assetsync_core::text;
 
@@ -9,10 +10,10 @@ use crate::channel::Channel;
 use crate::child_process::spawn;
 use crate::error::TransportError;
 use crate::host_config::{HostConfig, host_config};
-use crate::known_hosts::KnownKeys;
+use crate::known_hosts::KnownHost;
 use crate::login_limit::{LoginKey, connecting};
 use crate::ssh_command::{self, Start, WordForm};
-use crate::ssh_options::{Prompt, SshOptions, TransportKind};
+use crate::ssh_options::{CONNECT_TIMEOUT, Prompt, SshOptions, TransportKind};
 use crate::ssh2_command;
 use crate::ssh2_io::Request;
 use crate::ssh2_session::{self, ResponseTimes};
@@ -74,9 +75,9 @@ enum By<'a> {
     /// The command given with `-e`, and how it gets what it runs.
     RemoteShell(&'a str, WordForm),
     /// The `ssh` program, and the reason.
-    OpenSsh(String),
+    OpenSsh { why: String, connect_timeout: Option<Duration> },
     /// In-process libssh2.
-    Libssh2(Box<HostConfig>, KnownKeys),
+    Libssh2(Box<HostConfig>, KnownHost),
 }
 
 impl<'a> Way<'a> {
@@ -112,7 +113,11 @@ impl<'a> Way<'a> {
     fn next_way(&self, error: &TransportError) -> Option<Way<'a>> {
         let by = match (&self.by, error) {
             (By::Libssh2(..), _) if self.options.transport == Some(TransportKind::Ssh2) => None,
-            (By::Libssh2(..), error) => hand_over(error, self.options.ssh_may_ask).map(By::OpenSsh),
+            (By::Libssh2(config, _), error) => {
+                let connect_timeout = config.connect_timeout;
+                let why = hand_over(error, self.options.ssh_may_ask);
+                why.map(|why| By::OpenSsh { why, connect_timeout })
+            }
             // It may have found no program of such a long name.
             (By::RemoteShell(rsh, WordForm::Line), error)
                 if is_not_found(error) && !ssh_command::is_ssh(rsh) =>
@@ -136,8 +141,9 @@ impl<'a> Way<'a> {
                 let program = text::path(Path::new(command.get_program()));
                 (command, format!("remote shell {program}, as -e says"))
             }
-            By::OpenSsh(why) => {
-                let command = ssh_command::openssh(target, options, start);
+            By::OpenSsh { why, connect_timeout } => {
+                let limit = options.connect_timeout.or(*connect_timeout).unwrap_or(CONNECT_TIMEOUT);
+                let command = ssh_command::openssh(target, options, limit, start);
                 (command, format!("the ssh program, because {why}"))
             }
         };
@@ -154,14 +160,17 @@ impl<'a> By<'a> {
             }
             return Ok(By::RemoteShell(rsh, WordForm::of(rsh)));
         }
+        let config = host_config(target, options);
         if options.transport == Some(TransportKind::OpenSsh) {
-            return Ok(By::OpenSsh("--transport says so".into()));
+            let connect_timeout = config.ok().and_then(|config| config.connect_timeout);
+            return Ok(By::OpenSsh { why: "--transport says so".into(), connect_timeout });
         }
-        let config = host_config(target, options)?;
-        let known = KnownKeys::read(&config.known_hosts, &config.lookup_name())?;
-        Ok(match choose(&config, &Facts::gather(&config, &known)) {
+        let config = config?;
+        let known = KnownHost::read(&config)?;
+        let facts = Facts::gather(&config, &known.with_port, &known.without_port);
+        Ok(match choose(&config, &facts) {
             Choice::OpenSsh { why } if options.transport != Some(TransportKind::Ssh2) => {
-                By::OpenSsh(why)
+                By::OpenSsh { why, connect_timeout: config.connect_timeout }
             }
             _ => By::Libssh2(Box::new(config), known),
         })
@@ -170,7 +179,7 @@ impl<'a> By<'a> {
     fn login_key(&self) -> LoginKey {
         match self {
             By::RemoteShell(rsh, _) => LoginKey::Program { why: (*rsh).to_owned() },
-            By::OpenSsh(why) => LoginKey::Program { why: why.clone() },
+            By::OpenSsh { why, .. } => LoginKey::Program { why: why.clone() },
             By::Libssh2(config, _) => {
                 LoginKey::Server { host: config.hostname.clone(), port: config.port }
             }
@@ -208,7 +217,7 @@ fn is_not_found(error: &TransportError) -> bool {
 
 fn in_process(
     config: &HostConfig,
-    known: &KnownKeys,
+    known: &KnownHost,
     options: &SshOptions,
     prompt: &dyn Prompt,
     start: Start<'_>,
@@ -220,7 +229,6 @@ fn in_process(
     };
     let host = &config.hostname;
     let how = format!("libssh2 to {host} port {} as {}", config.port, config.user);
-    let (channel, response_times) =
-        ssh2_command::start(logged_in, host, options.connect_timeout, request)?;
+    let (channel, response_times) = ssh2_command::start(logged_in, host, request)?;
     Ok(Connected { channel, how, response_times: Some(response_times) })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use assetsync_core::text;
 
 use crate::connect_phase::{LOGIN_ATTEMPTS, Phase};
+use crate::ending::ending;
 use crate::run_as::RunAs;
 
 /// The ways to log in without a key of one's own that a host offers.
@@ -221,12 +222,17 @@ pub enum TransportError {
         others: LoginMethods,
     },
     /// The connection or the command ended before the work was done.
-    #[error("{host} closed the connection ({}){}", exit_text(.exit), quoted(.stderr))]
+    #[error(
+        "{host} closed the connection ({}){}",
+        ending(*.exit, .signal.as_deref()), quoted(.stderr)
+    )]
     Closed {
         /// The host name.
         host: String,
         /// The command's exit status, if it had one.
         exit: Option<i32>,
+        /// The signal that ended it, if one did, without `SIG`.
+        signal: Option<String>,
         /// Its standard error, safe to show.
         stderr: String,
     },
@@ -322,7 +328,7 @@ impl TransportError {
     /// refused that.
     pub fn with_run_as(self, run_as: Option<&RunAs>) -> TransportError {
         match (self, run_as) {
-            (Self::Closed { host, exit: Some(1), stderr }, Some(user)) => {
+            (Self::Closed { host, exit: Some(1), stderr, .. }, Some(user)) => {
                 Self::RunAs { host, user: user.clone(), said: stderr }
             }
             (error, _) => error,
@@ -364,10 +370,6 @@ fn tried_text(tried: &[String]) -> String {
         [] => "nothing: there is no key in ssh-agent and no key file".to_owned(),
         tried => tried.join("; "),
     }
-}
-
-fn exit_text(exit: &Option<i32>) -> String {
-    exit.map_or("no exit status".to_owned(), |status| format!("exit status {status}"))
 }
 
 fn quoted(stderr: &str) -> String {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use std::{env, io};
 
 use crate::error::{TransportError, excerpt};
@@ -31,8 +32,27 @@ pub struct HostConfig {
     pub address_family: Option<AddressFamily>,
     /// The control socket's path.
     pub control_path: Option<PathBuf>,
+    /// How long connecting may take.
+    pub connect_timeout: Option<Duration>,
+    /// The algorithms that may be used.
+    pub algorithms: AllowedAlgorithms,
     /// Settings that only the `ssh` program can follow, as `name value`.
     pub beyond_libssh2: Vec<String>,
+}
+
+/// Names of algorithms in order of preference, separated by commas; those of the library if none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowedAlgorithms {
+    /// `KexAlgorithms`.
+    pub kex: Option<String>,
+    /// `Ciphers`.
+    pub ciphers: Option<String>,
+    /// `MACs`.
+    pub macs: Option<String>,
+    /// `HostKeyAlgorithms`.
+    pub host_keys: Option<String>,
+    /// `PubkeyAcceptedAlgorithms`.
+    pub user_keys: Option<String>,
 }
 
 /// Settings whose other values libssh2 does not support.
@@ -50,7 +70,12 @@ const BEYOND: &[(&str, &[&str])] = &[
     ("verifyhostkeydns", &["false", "no"]),
     ("pubkeyauthentication", &["true", "yes", "unbound", "host-bound"]),
     ("batchmode", &["no", "yes", "false", "true"]),
+    ("hostbasedauthentication", &["no", "false"]),
+    ("requiredrsasize", &["1024"]),
 ];
+
+/// Ways to log in that come to nothing without a ticket, or without a setting of their own.
+const WITHOUT_KEYS: [&str; 4] = ["gssapi-with-mic", "gssapi-keyex", "hostbased", "none"];
 
 /// Reads the host's settings from the user's ssh configuration; OpenSSH's defaults if there is no
 /// `ssh` program.
@@ -140,6 +165,11 @@ pub(crate) fn plain(
     config
 }
 
+/// Whether a key is to be tried before anything that somebody is asked for.
+fn prefers_keys(methods: &str) -> bool {
+    methods.split(',').find(|method| !WITHOUT_KEYS.contains(method)) == Some("publickey")
+}
+
 /// The value of `AddressFamily`.
 fn address_family(value: &str) -> Option<AddressFamily> {
     match value {
@@ -170,6 +200,20 @@ impl HostConfig {
             "hostkeyalias" => self.host_key_alias = Some(value.to_owned()),
             "addressfamily" => self.address_family = address_family(value),
             "controlpath" if value != "none" => self.control_path = Some(value.into()),
+            "connecttimeout" => {
+                self.connect_timeout = value.parse().ok().map(Duration::from_secs);
+            }
+            "kexalgorithms" => self.algorithms.kex = Some(value.to_owned()),
+            "ciphers" => self.algorithms.ciphers = Some(value.to_owned()),
+            "macs" => self.algorithms.macs = Some(value.to_owned()),
+            "hostkeyalgorithms" => self.algorithms.host_keys = Some(value.to_owned()),
+            // The second name is that of old versions.
+            "pubkeyacceptedalgorithms" | "pubkeyacceptedkeytypes" => {
+                self.algorithms.user_keys = Some(value.to_owned());
+            }
+            "preferredauthentications" if !prefers_keys(value) => {
+                self.beyond_libssh2.push(format!("{name} {value}"));
+            }
             _ => self.note_if_beyond(name, value),
         }
     }

@@ -12,6 +12,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::error::TransportError;
+use crate::host_config::HostConfig;
 
 /// The meaning of a line's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +91,9 @@ impl KnownKeys {
         self.0.iter().any(|entry| entry.marker != Marker::Trusted)
     }
 
-    /// Host key algorithms to ask for, those of known keys first: another key of the same host
-    /// would look like a changed one.
-    pub fn algorithms(&self) -> Vec<&'static str> {
+    /// Host key algorithms to ask for, of the allowed ones, those of known keys first: another key of
+    /// the same host would look like a changed one.
+    pub fn algorithms(&self, allowed: Option<&str>) -> Vec<&'static str> {
         const ALL: &[(&str, &[&str])] = &[
             ("ssh-ed25519", &["ssh-ed25519"]),
             ("ecdsa-sha2-nistp256", &["ecdsa-sha2-nistp256"]),
@@ -104,7 +105,35 @@ impl KnownKeys {
             self.0.iter().any(|e| e.marker == Marker::Trusted && e.key_type == key_type)
         };
         let (known, other): (Vec<_>, Vec<_>) = ALL.iter().partition(|(name, _)| is_known(name));
-        known.into_iter().chain(other).flat_map(|(_, names)| names.iter().copied()).collect()
+        let all = known.into_iter().chain(other).flat_map(|(_, names)| names.iter().copied());
+        let is_allowed =
+            |name: &str| allowed.is_none_or(|allowed| allowed.split(',').any(|one| one == name));
+        all.filter(|name| is_allowed(name)).collect()
+    }
+}
+
+/// The keys that a host is known by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownHost {
+    /// The lines for its name, with the port if that is not 22.
+    pub with_port: KnownKeys,
+    /// The lines for its name alone, which count on any port if no other do; none if that is the
+    /// same name.
+    pub without_port: KnownKeys,
+}
+
+impl KnownHost {
+    /// Reads the lines of a host.
+    pub fn read(config: &HostConfig) -> Result<KnownHost, TransportError> {
+        let read = |name: &str| KnownKeys::read(&config.known_hosts, name);
+        let is_same = config.port == 22 || config.host_key_alias.is_some();
+        Ok(KnownHost {
+            with_port: read(&config.lookup_name())?,
+            without_port: match is_same {
+                true => KnownKeys::default(),
+                false => read(&config.hostname.to_lowercase())?,
+            },
+        })
     }
 }
 
@@ -244,8 +273,10 @@ mod tests {
     #[test]
     fn known_algorithms_are_asked_for_first() {
         let keys = known(&format!("host ssh-rsa {KEY}\n"), "host");
-        assert_eq!(keys.algorithms()[..3], ["rsa-sha2-512", "rsa-sha2-256", "ssh-ed25519"]);
-        assert_eq!(KnownKeys::default().algorithms()[0], "ssh-ed25519");
+        assert_eq!(keys.algorithms(None)[..3], ["rsa-sha2-512", "rsa-sha2-256", "ssh-ed25519"]);
+        assert_eq!(KnownKeys::default().algorithms(None)[0], "ssh-ed25519");
+        let allowed = Some("ssh-ed25519,rsa-sha2-256,sk-ssh-ed25519@openssh.com");
+        assert_eq!(keys.algorithms(allowed), ["rsa-sha2-256", "ssh-ed25519"]);
     }
 
     #[test]

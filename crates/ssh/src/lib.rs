@@ -25,11 +25,14 @@
 //! - dropping a channel kills its command and leaves neither zombie nor thread.
 
 mod agents;
+mod algorithms;
+mod banner;
 pub mod bootstrap;
 mod channel;
 mod child_process;
 mod connect;
 mod connect_phase;
+mod ending;
 mod error;
 mod host_config;
 mod key_file;
@@ -47,6 +50,7 @@ mod stderr_tail;
 mod target;
 mod timeout_io;
 mod transport_choice;
+mod watchdog;
 mod xz_checksum;
 
 pub use agents::{Agent, Agents};
@@ -55,10 +59,12 @@ pub use child_process::spawn;
 pub use connect::{Connected, connect};
 pub use connect_phase::Phase;
 pub use error::{LoginMethods, TransportError};
-pub use host_config::{HostConfig, host_config};
-pub use known_hosts::{Entry, KnownKeys, Marker, Verdict, fingerprint, key_type};
+pub use host_config::{AllowedAlgorithms, HostConfig, host_config};
+pub use known_hosts::{Entry, KnownHost, KnownKeys, Marker, Verdict, fingerprint, key_type};
 pub use run_as::{InvalidUser, RunAs};
-pub use ssh_options::{AddressFamily, NoPrompt, Prompt, SshOptions, TransportKind};
+pub use ssh_options::{
+    AddressFamily, CONNECT_TIMEOUT, NoPrompt, Prompt, SshOptions, TransportKind,
+};
 pub use ssh2_session::ResponseTimes;
 pub use target::{RemoteTarget, Target};
 pub use timeout_io::{Reading, Timed, TimedReader, TimedWriter, Writing};

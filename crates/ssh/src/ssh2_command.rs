@@ -12,7 +12,7 @@ use crate::child_process::widen;
 use crate::connect_phase::Phase;
 use crate::error::TransportError;
 use crate::ssh2_io::{Pump, PumpError, Request, State};
-use crate::ssh2_session::{LoggedIn, ResponseTimes, Step};
+use crate::ssh2_session::{LoggedIn, ResponseTimes};
 use crate::stderr_tail::StderrTail;
 use crate::timeout_io::set_nonblocking;
 
@@ -32,10 +32,9 @@ struct RemoteCommand {
 pub(crate) fn start(
     logged_in: LoggedIn,
     host: &str,
-    limit: Duration,
     request: Request,
 ) -> Result<(Channel, ResponseTimes), TransportError> {
-    let (channel, response_times) = logged_in.open_channel(&Step { host, limit })?;
+    let (channel, response_times) = logged_in.open_channel(host)?;
     let LoggedIn { session, tcp, .. } = logged_in;
     let failed = |source| TransportError::Io { host: host.to_owned(), source };
     let (output_reader, output) = pipe(false, true).map_err(failed)?;
@@ -82,7 +81,7 @@ impl RemoteCommand {
             "" => cause.to_string(),
             said => format!("{said} ({cause})"),
         };
-        TransportError::Closed { host: self.host.clone(), exit: None, stderr }
+        TransportError::Closed { host: self.host.clone(), exit: None, signal: None, stderr }
     }
 }
 

@@ -4,13 +4,15 @@ use std::env;
 use std::path::PathBuf;
 
 use assetsync_core::text;
-use ssh2::{ErrorCode, Session};
+use ssh2::{ErrorCode, MethodType, Session};
 
+use crate::algorithms::{may_offer, rsa_signatures};
 use crate::error::{LoginMethods, TransportError};
 use crate::host_config::HostConfig;
 use crate::key_file::{KeyFile, Kind};
-use crate::known_hosts::fingerprint;
+use crate::known_hosts::{fingerprint, key_type};
 use crate::ssh_options::{Prompt, SshOptions};
+use crate::watchdog::Watchdog;
 
 /// Servers disconnect after `MaxAuthTries` (6) keys, and penalise the address.
 const MAX_ATTEMPTS: usize = 5;
@@ -25,6 +27,7 @@ pub(crate) struct Login<'a> {
     pub(crate) config: &'a HostConfig,
     pub(crate) options: &'a SshOptions,
     pub(crate) prompt: &'a dyn Prompt,
+    watchdog: &'a Watchdog,
     pub(crate) tried: Vec<String>,
     offered: Vec<Vec<u8>>,
     locked: Option<PathBuf>,
@@ -36,14 +39,19 @@ impl<'a> Login<'a> {
         config: &'a HostConfig,
         options: &'a SshOptions,
         prompt: &'a dyn Prompt,
+        watchdog: &'a Watchdog,
     ) -> Self {
         let (tried, offered, locked) = (Vec::new(), Vec::new(), None);
-        Self { session, config, options, prompt, tried, offered, locked }
+        Self { session, config, options, prompt, watchdog, tried, offered, locked }
     }
 
     /// Tries every key that may be used; the error lists them.
     pub(crate) fn run(mut self) -> Result<(), TransportError> {
         let files = self.key_files()?;
+        let allowed = self.config.algorithms.user_keys.as_deref();
+        if let Some(signatures) = rsa_signatures(allowed).filter(|names| !names.is_empty()) {
+            let _ = self.session.method_pref(MethodType::SignAlgo, &signatures);
+        }
         if self.with_agent(&files) || self.with_files(&files) {
             return Ok(());
         }
@@ -61,6 +69,7 @@ impl<'a> Login<'a> {
     /// What else the host offers, after what was tried. A host that has closed the connection
     /// offers nothing more.
     fn other_methods(&self) -> LoginMethods {
+        self.watchdog.restart();
         let offered = self.session.auth_methods(&self.config.user);
         offered.map(LoginMethods::parse).unwrap_or_default()
     }
@@ -109,10 +118,15 @@ impl<'a> Login<'a> {
             if self.offered.len() >= MAX_ATTEMPTS {
                 break;
             }
+            let shown = format!("agent key {}", fingerprint(key.blob()));
+            if !self.may_offer(&shown, Some(key.blob())) {
+                continue;
+            }
             self.offered.push(key.blob().to_vec());
+            self.watchdog.restart();
             match agent.userauth(&self.config.user, key) {
                 Ok(()) => return Ok(true),
-                Err(e) => self.note(&format!("agent key {}", fingerprint(key.blob())), &e),
+                Err(e) => self.note(&shown, &e),
             }
         }
         Ok(false)
@@ -125,6 +139,9 @@ impl<'a> Login<'a> {
     fn with_file(&mut self, file: &KeyFile) -> bool {
         let offered = file.public.as_ref().is_some_and(|key| self.offered.contains(key));
         if offered || self.offered.len() >= MAX_ATTEMPTS {
+            return false;
+        }
+        if !self.may_offer(&text::path(&file.path), file.public.as_deref()) {
             return false;
         }
         match file.kind {
@@ -143,6 +160,7 @@ impl<'a> Login<'a> {
             return false;
         }
         for _ in 0..PASSPHRASE_TRIES {
+            self.watchdog.pause();
             let Some(passphrase) = self.prompt.passphrase(&file.path) else { break };
             match self.offer(file, Some(&passphrase)) {
                 Ok(()) => return true,
@@ -155,6 +173,7 @@ impl<'a> Login<'a> {
 
     fn offer(&mut self, file: &KeyFile, passphrase: Option<&str>) -> Result<(), ssh2::Error> {
         let user = &self.config.user;
+        self.watchdog.restart();
         let result = self.session.userauth_pubkey_file(user, None, &file.path, passphrase);
         if let Err(error) = &result {
             if error.code() != KEY_FILE_ERROR {
@@ -163,6 +182,21 @@ impl<'a> Login<'a> {
             self.note(&text::path(&file.path), error);
         }
         result
+    }
+
+    /// Whether PubkeyAcceptedAlgorithms allows a key. One of a type that can't be told is offered
+    /// if keys of any common type may be.
+    fn may_offer(&mut self, shown: &str, public: Option<&[u8]>) -> bool {
+        const COMMON: [&str; 3] = ["ssh-rsa", "ssh-ed25519", "ecdsa-sha2-nistp256"];
+        let allowed = self.config.algorithms.user_keys.as_deref();
+        let is_allowed = match public {
+            Some(key) => may_offer(key_type(key), allowed),
+            None => COMMON.iter().all(|common| may_offer(common, allowed)),
+        };
+        if !is_allowed {
+            self.tried.push(format!("{shown} (PubkeyAcceptedAlgorithms does not allow it)"));
+        }
+        is_allowed
     }
 
     fn note(&mut self, key: &str, error: &ssh2::Error) {

@@ -7,15 +7,18 @@ use std::time::{Duration, Instant};
 
 use assetsync_core::text;
 use rustix::event::{PollFd, PollFlags};
-use ssh2::{BlockDirections, ErrorCode, MethodType, Session};
+use ssh2::{BlockDirections, ErrorCode, Session};
 
+use crate::algorithms::Algorithms;
+use crate::banner::{NoBanner, Socket, forward, skip_lines};
 use crate::connect_phase::Phase;
 use crate::error::{TransportError, excerpt};
 use crate::host_config::HostConfig;
-use crate::known_hosts::{KnownKeys, Verdict, fingerprint, key_type};
-use crate::ssh_options::{AddressFamily, Prompt, SshOptions};
+use crate::known_hosts::{KnownHost, Verdict, fingerprint, key_type};
+use crate::ssh_options::{AddressFamily, CONNECT_TIMEOUT, Prompt, SshOptions};
 use crate::ssh2_login::Login;
 use crate::timeout_io::wait;
+use crate::watchdog::Watchdog;
 
 /// libssh2's code for a step that took longer than the session's limit.
 const TIMED_OUT: ErrorCode = ErrorCode::Session(-9);
@@ -29,32 +32,39 @@ const WINDOW: u32 = 4 << 20;
 /// The packet size that every SSH implementation accepts.
 const PACKET: u32 = 32 * 1024;
 
-/// The ciphers that OpenSSH offers by default, the fastest in libssh2 first.
-const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr,\
-    aes128-gcm@openssh.com,aes256-gcm@openssh.com";
-
 /// A logged-in session and its socket for polling.
 pub(crate) struct LoggedIn {
     pub(crate) session: Session,
     pub(crate) tcp: TcpStream,
     /// Duration of the TCP handshake.
     pub(crate) tcp_response: Duration,
+    watchdog: Watchdog,
+    limit: Duration,
 }
 
 pub(crate) fn log_in(
     config: &HostConfig,
-    known: &KnownKeys,
+    known: &KnownHost,
     options: &SshOptions,
     prompt: &dyn Prompt,
 ) -> Result<LoggedIn, TransportError> {
-    let step = Step { host: &config.hostname, limit: options.connect_timeout };
-    let (tcp, tcp_response) = connect(config, options.connect_timeout)?;
-    let session = handshake(&step, &tcp, known)?;
+    let limit = options.connect_timeout.or(config.connect_timeout).unwrap_or(CONNECT_TIMEOUT);
+    let step = Step { host: &config.hostname, limit };
+    let begun = Instant::now();
+    let (tcp, tcp_response) = connect(config, limit)?;
+    let watchdog = Watchdog::start(&tcp, begun, limit).map_err(|source| step.io(source))?;
+    let algorithms = Algorithms::of(config, &known.with_port);
+    let session = algorithms
+        .map_err(|detail| TransportError::Negotiation { host: config.hostname.clone(), detail })
+        .and_then(|algorithms| handshake(&step, &tcp, &algorithms, begun + limit))
+        .map_err(|error| step.unless_late(error, &watchdog, Phase::Handshake))?;
     verify(config, known, &session)?;
-    Login::new(&session, config, options, prompt)
+    watchdog.restart();
+    Login::new(&session, config, options, prompt, &watchdog)
         .run()
-        .map_err(|e| step.or_timeout(e, &session))?;
-    Ok(LoggedIn { session, tcp, tcp_response })
+        .map_err(|error| step.or_timeout(error, &session))
+        .map_err(|error| step.unless_late(error, &watchdog, Phase::Login))?;
+    Ok(LoggedIn { session, tcp, tcp_response, watchdog, limit })
 }
 
 /// A host and the time allowed for each step, for errors.
@@ -81,14 +91,19 @@ impl LoggedIn {
     /// without `TCP_QUICKACK`.
     pub(crate) fn open_channel(
         &self,
-        step: &Step<'_>,
+        host: &str,
     ) -> Result<(ssh2::Channel, ResponseTimes), TransportError> {
+        let step = &Step { host, limit: self.limit };
         self.session.set_blocking(false);
+        self.watchdog.restart();
         let begun = Instant::now();
         loop {
             match self.session.channel_open("session", WINDOW, PACKET, None) {
                 Err(error) if error.code() == EAGAIN => {}
-                Err(error) => return Err(step.failed(Phase::Channel)(error)),
+                Err(error) => {
+                    let error = step.failed(Phase::Channel)(error);
+                    return Err(step.unless_late(error, &self.watchdog, Phase::Channel));
+                }
                 Ok(channel) => {
                     return Ok((
                         channel,
@@ -99,8 +114,7 @@ impl LoggedIn {
             acknowledge_quickly(&self.tcp);
             let mut fds = [PollFd::from_borrowed_fd(self.tcp.as_fd(), directions(&self.session))];
             let left = step.limit.saturating_sub(begun.elapsed());
-            let failed = |source| TransportError::Io { host: step.host.to_owned(), source };
-            if !wait(&mut fds, Some(left)).map_err(failed)? {
+            if !wait(&mut fds, Some(left)).map_err(|source| step.io(source))? {
                 return Err(step.timeout(Phase::Channel));
             }
         }
@@ -139,6 +153,20 @@ impl Step<'_> {
                 detail: text::line(error.message()),
             },
         }
+    }
+
+    fn io(&self, source: io::Error) -> TransportError {
+        TransportError::Io { host: self.host.to_owned(), source }
+    }
+
+    /// What fails after the deadline fails because the connection was shut down then.
+    fn unless_late(
+        &self,
+        error: TransportError,
+        watchdog: &Watchdog,
+        phase: Phase,
+    ) -> TransportError {
+        if watchdog.has_fired() { self.timeout(phase) } else { error }
     }
 
     /// A timeout during the login is not a refused key.
@@ -187,26 +215,48 @@ fn addresses(config: &HostConfig) -> io::Result<Vec<SocketAddr>> {
 fn handshake(
     step: &Step<'_>,
     tcp: &TcpStream,
-    known: &KnownKeys,
+    algorithms: &Algorithms,
+    deadline: Instant,
 ) -> Result<Session, TransportError> {
     let failed = step.failed(Phase::Handshake);
-    let io_failed =
-        |source| TransportError::Connect { host: step.host.to_owned(), port: 0, source };
+    let io_failed = |source| step.io(source);
     // Every write is a whole message; waiting to fill packets costs round trips.
     tcp.set_nodelay(true).map_err(io_failed)?;
+    tcp.set_nonblocking(true).map_err(io_failed)?;
     let mut session = Session::new().map_err(&failed)?;
     session.set_timeout(u32::try_from(step.limit.as_millis()).unwrap_or(u32::MAX));
-    session.set_tcp_stream(tcp.try_clone().map_err(io_failed)?);
-    let algorithms = known.algorithms().join(",");
-    session.method_pref(MethodType::HostKey, &algorithms).map_err(&failed)?;
-    for direction in [MethodType::CryptCs, MethodType::CryptSc] {
-        session.method_pref(direction, CIPHERS).map_err(&failed)?;
+    algorithms.apply(&session).map_err(&failed)?;
+    let (socket, written) = Socket::pair().map_err(io_failed)?;
+    session.set_tcp_stream(socket.clone());
+    session.set_blocking(false);
+    // It writes its banner, and finds none of the host.
+    match session.handshake() {
+        Err(error) if error.code() == EAGAIN => {}
+        ended => ended.map_err(&failed)?,
     }
-    session.handshake().map_err(|error| {
-        dropped(step, &session, &error).unwrap_or_else(|| not_agreed(step, error))
-    })?;
+    forward(&written, tcp).map_err(io_failed)?;
+    skip_lines(tcp, deadline).map_err(|error| no_banner(step, error))?;
+    socket.become_connection(tcp).map_err(io_failed)?;
+    session.set_blocking(true);
+    session.handshake().map_err(|error| not_agreed(step, error))?;
     session.set_keepalive(false, 0);
     Ok(session)
+}
+
+/// The error of a host that sends no SSH banner. A busy host closes the connection before, and may
+/// send the reason as plain text.
+fn no_banner(step: &Step<'_>, error: NoBanner) -> TransportError {
+    let host = step.host.to_owned();
+    match error {
+        NoBanner::Closed(said) => TransportError::Busy { host, said: excerpt(&said) },
+        NoBanner::TimedOut => step.timeout(Phase::Handshake),
+        NoBanner::Io(source) => step.io(source),
+        NoBanner::TooLong(said) => TransportError::Ssh {
+            host,
+            phase: Phase::Handshake,
+            detail: format!("it sends no SSH banner, but: {}", excerpt(&said)),
+        },
+    }
 }
 
 /// The error of a handshake that failed after the banners: there are no common algorithms, or the
@@ -221,17 +271,7 @@ fn not_agreed(step: &Step<'_>, error: ssh2::Error) -> TransportError {
     }
 }
 
-/// The error of a busy host: it closes the connection before its SSH banner. It may send the
-/// reason as plain text.
-fn dropped(step: &Step<'_>, session: &Session, error: &ssh2::Error) -> Option<TransportError> {
-    let banner = session.banner_bytes().unwrap_or_default();
-    if error.code() == TIMED_OUT || banner.starts_with(b"SSH-") {
-        return None;
-    }
-    Some(TransportError::Busy { host: step.host.to_owned(), said: excerpt(banner) })
-}
-
-fn verify(config: &HostConfig, known: &KnownKeys, session: &Session) -> Result<(), TransportError> {
+fn verify(config: &HostConfig, known: &KnownHost, session: &Session) -> Result<(), TransportError> {
     let name = config.lookup_name();
     let (key, _) = session.host_key().ok_or_else(|| TransportError::Ssh {
         host: config.hostname.clone(),
@@ -243,13 +283,13 @@ fn verify(config: &HostConfig, known: &KnownKeys, session: &Session) -> Result<(
 
 fn judge(
     config: &HostConfig,
-    known: &KnownKeys,
+    known: &KnownHost,
     name: &str,
     key: &[u8],
 ) -> Result<(), TransportError> {
     let (host, fingerprint) = (name.to_owned(), fingerprint(key));
     let shown = format!("{} {fingerprint}", key_type(key));
-    match known.judge(key) {
+    match known.with_port.judge(key) {
         Verdict::Known => Ok(()),
         Verdict::Revoked(entry) => {
             Err(TransportError::RevokedHostKey { host, fingerprint, entry: entry.place() })
@@ -260,7 +300,8 @@ fn judge(
             entry: entry.place(),
             file: text::path(&entry.file),
         }),
-        Verdict::Unknown if known_without_port(config, key)? => Ok(()),
+        // Like OpenSSH, accepts on any port the key that is known for the name without a port.
+        Verdict::Unknown if known.without_port.judge(key) == Verdict::Known => Ok(()),
         Verdict::Unknown => Err(TransportError::UnknownHostKey {
             host,
             scan_host: config.hostname.clone(),
@@ -269,13 +310,4 @@ fn judge(
             file: config.known_hosts.first().map(|file| text::path(file)).unwrap_or_default(),
         }),
     }
-}
-
-/// Like OpenSSH, accepts on any port the key that is known for the host name without a port.
-fn known_without_port(config: &HostConfig, key: &[u8]) -> Result<bool, TransportError> {
-    if config.port == 22 || config.host_key_alias.is_some() {
-        return Ok(false);
-    }
-    let plain = KnownKeys::read(&config.known_hosts, &config.hostname.to_lowercase())?;
-    Ok(plain.judge(key) == Verdict::Known)
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::error::TransportError;
 use crate::ssh_options::SshOptions;
@@ -48,12 +49,17 @@ fn is_ssh_program(program: &str) -> bool {
 }
 
 /// The command for an automatic choice of the `ssh` program.
-pub(crate) fn openssh(target: &RemoteTarget, options: &SshOptions, start: Start<'_>) -> Command {
+pub(crate) fn openssh(
+    target: &RemoteTarget,
+    options: &SshOptions,
+    connect_timeout: Duration,
+    start: Start<'_>,
+) -> Command {
     let mut command = Command::new("ssh");
     command.args(["-T", "-x", "-a"]);
     command.args(["-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none"]);
     command.args(["-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3"]);
-    command.arg("-o").arg(format!("ConnectTimeout={}", options.connect_timeout.as_secs().max(1)));
+    command.arg("-o").arg(format!("ConnectTimeout={}", connect_timeout.as_secs().max(1)));
     if !options.interactive && !options.ssh_may_ask {
         command.args(["-o", "BatchMode=yes"]);
     }
@@ -156,12 +162,13 @@ mod tests {
 
     #[test]
     fn the_automatic_ssh_never_asks_without_a_person() {
-        let command = openssh(&target(), &SshOptions::default(), Start::Command("exec x"));
+        let command =
+            openssh(&target(), &SshOptions::default(), Duration::ZERO, Start::Command("exec x"));
         let text = line(&command);
         assert!(text.starts_with("ssh -T -x -a "), "{text}");
         assert!(text.contains("-o BatchMode=yes -p 2222 -l me -- web exec x"), "{text}");
         let options = SshOptions { interactive: true, ..SshOptions::default() };
-        let text = line(&openssh(&target(), &options, Start::Sftp));
+        let text = line(&openssh(&target(), &options, Duration::ZERO, Start::Sftp));
         assert!(!text.contains("BatchMode"), "{text}");
         assert!(text.ends_with("-s -- web sftp"), "{text}");
     }

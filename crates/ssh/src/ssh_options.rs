@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::run_as::RunAs;
 
 /// How to connect to hosts. The defaults come from the user's ssh configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SshOptions {
     /// The only private keys to use (`-i`).
     pub identities: Vec<PathBuf>,
@@ -22,13 +22,17 @@ pub struct SshOptions {
     pub address_family: Option<AddressFamily>,
     /// The transport to use; by default libssh2, or `ssh` if the host's settings need it.
     pub transport: Option<TransportKind>,
-    /// How long connecting and logging in may take.
-    pub connect_timeout: Duration,
+    /// How long connecting may take, up to the keys of the session, and then each attempt to log in;
+    /// by default as long as ssh_config says.
+    pub connect_timeout: Option<Duration>,
     /// Whether questions can be asked on a terminal.
     pub interactive: bool,
     /// Whether the `ssh` program may ask: on a terminal, or by `SSH_ASKPASS`.
     pub ssh_may_ask: bool,
 }
+
+/// How long connecting may take if nobody says otherwise.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A kind of IP address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,22 +77,5 @@ pub struct NoPrompt;
 impl Prompt for NoPrompt {
     fn passphrase(&self, _key: &Path) -> Option<String> {
         None
-    }
-}
-
-impl Default for SshOptions {
-    fn default() -> Self {
-        Self {
-            identities: Vec::new(),
-            port: None,
-            config_file: None,
-            run_as: None,
-            rsh: None,
-            address_family: None,
-            transport: None,
-            connect_timeout: Duration::from_secs(15),
-            interactive: false,
-            ssh_may_ask: false,
-        }
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use assetsync_core::text;
 
+use crate::algorithms::Algorithms;
 use crate::host_config::HostConfig;
 use crate::known_hosts::KnownKeys;
 
@@ -31,6 +32,8 @@ pub struct Facts {
     pub hardware_keys: Vec<PathBuf>,
     /// Whether known_hosts has `@revoked` or `@cert-authority` lines for the host.
     pub marked_host_keys: bool,
+    /// A setting of which libssh2 has nothing.
+    pub lacking: Option<String>,
     /// Whether a master connection listens on the control path.
     pub master: bool,
 }
@@ -47,6 +50,9 @@ fn reason(config: &HostConfig, facts: &Facts) -> Option<String> {
     if let Some(setting) = config.beyond_libssh2.first() {
         return Some(format!("ssh_config has {setting}"));
     }
+    if let Some(why) = &facts.lacking {
+        return Some(why.clone());
+    }
     if facts.master {
         return Some("a master connection is open".into());
     }
@@ -61,8 +67,9 @@ fn reason(config: &HostConfig, facts: &Facts) -> Option<String> {
 }
 
 impl Facts {
-    /// Examines key files, known hosts and the control socket.
-    pub(crate) fn gather(config: &HostConfig, known: &KnownKeys) -> Self {
+    /// Examines key files, known hosts and the control socket. `plain` are the lines for the host's
+    /// name without its port.
+    pub(crate) fn gather(config: &HostConfig, known: &KnownKeys, plain: &KnownKeys) -> Self {
         let keys = config.identity_files.iter().filter(|path| path.exists());
         let beside = |path: &Path, suffix: &str| {
             let mut name = path.as_os_str().to_owned();
@@ -80,7 +87,8 @@ impl Facts {
         Self {
             certificates,
             hardware_keys,
-            marked_host_keys: known.has_markers(),
+            marked_host_keys: known.has_markers() || plain.has_markers(),
+            lacking: Algorithms::of(config, known).err(),
             master: config.control_path.as_deref().is_some_and(is_socket),
         }
     }
@@ -104,6 +112,11 @@ mod tests {
             (jump, Facts::default(), "proxyjump b"),
             (plain.clone(), Facts { master: true, ..Facts::default() }, "master"),
             (plain.clone(), Facts { marked_host_keys: true, ..Facts::default() }, "@revoked"),
+            (
+                plain.clone(),
+                Facts { lacking: Some("no MACs".into()), ..Facts::default() },
+                "no MACs",
+            ),
             (plain.clone(), Facts { certificates: some(), ..Facts::default() }, "certificate /k"),
             (plain, Facts { hardware_keys: some(), ..Facts::default() }, "/k is a hardware key"),
         ];

@@ -194,7 +194,8 @@ fn a_refused_connection_and_a_silent_host_are_different_errors() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut target = sshd.target();
     target.port = Some(silent.local_addr().unwrap().port());
-    let options = SshOptions { connect_timeout: Duration::from_millis(600), ..sshd.options() };
+    let options =
+        SshOptions { connect_timeout: Some(Duration::from_millis(600)), ..sshd.options() };
     let error = connect(&target, &options, &NoPrompt, "true", Ok).unwrap_err();
     assert!(matches!(error, TransportError::Timeout { .. }), "{error}");
     // The port of a connection is nobody else's, and nobody listens there.

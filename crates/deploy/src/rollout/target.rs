@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use assetsync_core::protocol::FailureCode;
 use assetsync_core::text;
-use assetsync_ssh::{RemoteTarget, SshOptions, Target, TransportKind};
+use assetsync_ssh::{CONNECT_TIMEOUT, RemoteTarget, SshOptions, Target, TransportKind};
 use assetsync_sync::{ConnectOptions, PushError};
 
 use super::error::{RolloutError, TargetError};
@@ -186,7 +186,8 @@ pub(super) fn ssh_options(host: &Host, timeouts: &Timeouts, interactive: bool) -
             Transport::Sftp => TransportKind::Sftp,
         }),
         address_family: None,
-        connect_timeout: timeouts.connect,
+        // The built-in value leaves it to ssh_config.
+        connect_timeout: Some(timeouts.connect).filter(|limit| *limit != CONNECT_TIMEOUT),
         interactive,
         ssh_may_ask: interactive,
     }

@@ -97,7 +97,7 @@ impl Sshd {
     pub fn options(&self) -> SshOptions {
         SshOptions {
             config_file: Some(self.at("ssh_config")),
-            connect_timeout: Duration::from_secs(120),
+            connect_timeout: Some(Duration::from_secs(120)),
             ..SshOptions::default()
         }
     }
