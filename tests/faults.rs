@@ -205,6 +205,11 @@ impl Push {
 pub struct Running(std::process::Child);
 
 impl Running {
+    /// Kills it.
+    pub fn kill(&mut self) {
+        self.0.kill().expect("it runs");
+    }
+
     pub fn wait(self) -> Outcome {
         outcome(self.0.wait_with_output().expect("the command ends"))
     }

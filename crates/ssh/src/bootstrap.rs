@@ -27,6 +27,10 @@ use crate::timeout_io::{TimedReader, TimedWriter};
 const NOISE_LIMIT: usize = 64 * 1024;
 /// The script asks once for each directory it tries, and once more if xz fails.
 const UPLOAD_LIMIT: usize = 4;
+/// The agent is written in pieces of so many bytes, each within the time limit.
+const PIECE: usize = 4096;
+/// Bytes per second of the slowest line on which the agent still arrives.
+const SLOWEST: u64 = 1024;
 /// How long to wait for the exit status of a command that has closed its output.
 const CLOSING_GRACE: Duration = Duration::from_secs(2);
 /// A shell's exit status for a program that exists but can't be executed.
@@ -165,7 +169,13 @@ impl Talk<'_> {
         };
         let (packed, form) = agents.packed(agent, unpacker)?;
         self.write(format!("{}{form}\n", packed.len()).as_bytes())?;
-        self.write(&packed)?;
+        for piece in packed.chunks(PIECE) {
+            self.deadline = Instant::now() + self.timeout;
+            self.write(piece)?;
+        }
+        // Much of it may still be on its way.
+        let slowest = Duration::from_secs(packed.len() as u64 / SLOWEST);
+        self.deadline = Instant::now() + self.timeout + slowest;
         Ok(Installed { path: path.to_owned(), bytes: agent.bytes.len() as u64 })
     }
 
@@ -273,7 +283,12 @@ fn closed(host: String, end: CommandHandle, printed: &[u8]) -> TransportError {
             let said = without_script(&said);
             match exit.is_request_refused() {
                 true => TransportError::RequestRefused { host, said },
-                false => TransportError::Closed { host, exit: exit.status, stderr: said },
+                false => TransportError::Closed {
+                    host,
+                    exit: exit.status,
+                    signal: exit.signal,
+                    stderr: said,
+                },
             }
         }
         Err(error) => error,

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use crate::ending::{SILENT_SSH, SSH_FAILED, ending};
 use crate::error::TransportError;
 
 /// How long [`Channel::finish`] waits for a command to end after its input is closed.
@@ -45,10 +46,21 @@ pub(crate) trait Running: std::fmt::Debug + Send {
     fn finish(&mut self, grace: Duration) -> Result<Exit, TransportError>;
 }
 
-/// The `ssh` program's own failures have this exit status.
-const SSH_FAILED: i32 = 255;
-
 impl Exit {
+    /// Why it ended, with its standard error; empty if nothing is wrong.
+    pub fn reason(&self) -> String {
+        let said = self.stderr.trim();
+        match (self.status, &self.signal) {
+            (None | Some(0), None) => said.to_owned(),
+            (Some(SSH_FAILED), None) if said.is_empty() => SILENT_SSH.to_owned(),
+            (Some(SSH_FAILED), None) => said.to_owned(),
+            (status, signal) => {
+                let ending = ending(status, signal.as_deref());
+                if said.is_empty() { ending } else { format!("{ending}: {said}") }
+            }
+        }
+    }
+
     /// Whether this is the `ssh` program, and the host closed the connection before it sent its SSH
     /// banner.
     ///
@@ -106,6 +118,16 @@ impl CommandHandle {
     /// As [`CommandHandle::finish`], but kills the command after this grace.
     pub fn finish_within(mut self, grace: Duration) -> Result<Exit, TransportError> {
         self.0.finish(grace)
+    }
+
+    /// Waits for a command that has closed its output, and returns why it ended; empty if that is
+    /// not known.
+    pub fn reason_within(&mut self, grace: Duration) -> String {
+        match self.0.finish(grace) {
+            Ok(exit) => exit.reason(),
+            Err(TransportError::Closed { stderr, .. }) => stderr,
+            Err(_) => self.stderr_so_far(),
+        }
     }
 
     /// Kills the command.

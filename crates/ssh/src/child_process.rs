@@ -12,6 +12,7 @@ use assetsync_core::text;
 
 use crate::channel::{Channel, CommandHandle, Exit, Running};
 use crate::connect_phase::Phase;
+use crate::ending::signal_name;
 use crate::error::TransportError;
 use crate::stderr_tail::StderrTail;
 
@@ -86,7 +87,7 @@ impl Process {
 
     fn exit(&mut self, status: ExitStatus) -> Exit {
         self.drain_stderr();
-        let signal = status.signal().map(|number| format!("signal {number}"));
+        let signal = status.signal().map(signal_name);
         Exit { status: status.code(), signal, stderr: self.stderr.text() }
     }
 }

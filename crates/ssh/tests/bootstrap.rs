@@ -275,3 +275,24 @@ fn shellcheck_finds_nothing_in_the_script() {
     let output = output.unwrap_or_else(|e| panic!("{e}: apt-get install shellcheck"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
+
+#[test]
+fn an_agent_that_arrives_slowly_has_the_time_for_it() {
+    let home = Home::new();
+    let bin = tempfile::tempdir().unwrap();
+    // As long as the whole time limit, before a byte is taken off the line.
+    programs(bin.path(), &[("head", Some("sleep 4; exec /usr/bin/head \"$@\""))]);
+    let mut state = 1_u32;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        format!("{state:08x}")
+    });
+    let program = format!("{STAND_IN}#{}\n", noise.take(16 * 1024).collect::<String>());
+    let agents = agents_of(&program);
+    let line = bootstrap::command(NONCE, &agents, None);
+    let line = format!("PATH={}; export PATH; {line}", bin.path().display());
+    let limit = Duration::from_secs(3);
+    let started = bootstrap::start(home.shell("sh", &line), NONCE, &agents, FIRST, limit).unwrap();
+    assert!(started.installed.is_some());
+    assert_echoes(started);
+}

@@ -17,6 +17,7 @@ mod cancel;
 mod checkout_lock;
 mod command_phase;
 mod each;
+mod end_marker;
 mod error;
 mod event;
 mod fleet;

@@ -8,6 +8,7 @@ use assetsync_ssh::{
     TransportError, connect,
 };
 
+use super::end_marker::{EndMarker, marked};
 use super::error::CommandFailure;
 use super::event::{Event, Monitor};
 use super::line_splitter::LineSplitter;
@@ -53,7 +54,7 @@ impl RemoteCommand<'_> {
         let (begun, host) = (Instant::now(), Some(self.name));
         self.monitor.event(&Event::Running { host, command: &display_line });
         // Both outputs in one, to keep their order.
-        let line = format!("echo {}; exec 2>&1; {line}", marker());
+        let line = format!("echo {}; exec 2>&1; {}", marker(), marked(&line));
         let running = connect(&self.target, &self.ssh, self.prompt, &line, |connected| {
             Running::begin(connected, timeout)
         })?;
@@ -138,22 +139,28 @@ impl Running {
         lines: &mut LineSplitter<'_>,
         tell: &mut impl FnMut(Shown),
     ) -> Result<Exit, CommandFailure> {
-        lines.take(&self.printed, tell);
         let (mut reader, mut end) = match self.rest {
             Rest::Output(reader, end) => (reader, end),
             Rest::Nothing(exit) => {
+                lines.take(&self.printed, tell);
                 lines.finish(tell);
                 return Ok(exit);
             }
         };
-        let mut piece = [0; 16 * 1024];
+        let (mut marker, mut piece) = (EndMarker::default(), [0; 16 * 1024]);
+        let (mut output, mut status) = marker.take(&self.printed);
         let read = loop {
+            lines.take(&output, tell);
+            if status.is_some() {
+                break Ok(());
+            }
             match read(&mut reader, &mut piece, self.deadline) {
                 Ok(0) => break Ok(()),
-                Ok(count) => lines.take(&piece[..count], tell),
+                Ok(count) => (output, status) = marker.take(&piece[..count]),
                 Err(error) => break Err(error),
             }
         };
+        lines.take(&marker.rest(), tell);
         lines.finish(tell);
         if let Err(error) = read {
             end.kill();
@@ -162,7 +169,14 @@ impl Running {
                 _ => CommandFailure::Output(error),
             });
         }
-        Ok(finish(end, self.deadline)?)
+        match status {
+            Some(_) => {
+                let stderr = end.stderr_so_far();
+                end.kill();
+                Ok(Exit { status, signal: None, stderr })
+            }
+            None => Ok(finish(end, self.deadline)?),
+        }
     }
 }
 

@@ -48,6 +48,9 @@ pub struct StartedAgent {
     pub link_speed: LinkSpeed,
     /// When connecting began.
     pub since: Instant,
+    /// Whether a program made the connection, whose standard error is for the user: `ssh` warns
+    /// there of host keys.
+    pub shows_stderr: bool,
 }
 
 impl StartedAgent {
@@ -65,7 +68,7 @@ impl StartedAgent {
                 LinkSpeed::Slow => connection.agents,
             };
             let agent = bootstrap::start(channel, &nonce, agents, line, connection.timeout)?;
-            Ok(StartedAgent { agent, link_speed, since })
+            Ok(StartedAgent { agent, link_speed, since, shows_stderr: false })
         };
         let reached = match target {
             Target::Local(_) => {
@@ -76,8 +79,11 @@ impl StartedAgent {
                 let command = bootstrap::command(&nonce, connection.agents, run_as);
                 connect(remote, connection.ssh, connection.prompt, &command, |connected| {
                     monitor.event(Event::Connected { how: &connected.how });
+                    let is_program = connected.response_times.is_none();
                     let is_fast = connected.response_times.is_some_and(is_fast);
-                    start(connected.channel, connection.link_speed(is_fast))
+                    let mut started = start(connected.channel, connection.link_speed(is_fast))?;
+                    started.shows_stderr = is_program;
+                    Ok(started)
                 })
                 .map_err(|error| error.with_run_as(run_as))
             }

@@ -1,6 +1,6 @@
 //! The conversation with an agent, one method for each step of a push.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use assetsync_core::index::ActionIndex;
 use assetsync_core::limits;
@@ -41,6 +41,8 @@ pub struct Session<'a> {
     /// When connecting began.
     since: Instant,
     installed: Option<bootstrap::Installed>,
+    /// How many lines of standard error were shown, where they are for the user.
+    shown_stderr: Option<usize>,
     /// Other pushes of the same source, which share encodings.
     group: Option<&'a PushGroup>,
     /// The position of the destination of the run whose push had the lock before.
@@ -102,7 +104,7 @@ impl<'a> Session<'a> {
             return Err(PushError::TooManyFiles);
         }
         let patience = connection.timeout;
-        let StartedAgent { agent, link_speed, since } =
+        let StartedAgent { agent, link_speed, since, shows_stderr } =
             StartedAgent::start_agent(target, connection, &line, monitor)?;
         if !agent.noise.is_empty() {
             monitor.event(Event::Noise(&agent.noise));
@@ -111,9 +113,11 @@ impl<'a> Session<'a> {
         if let Some(installed) = &installed {
             monitor.event(Event::AgentInstalled(installed));
         }
+        let wire = Wire::new(agent, line.len(), patience, connection.bytes_per_second)?;
         let mut session = Session {
-            wire: Wire::new(agent, line.len(), patience, connection.bytes_per_second)?,
+            wire,
             monitor,
+            shown_stderr: shows_stderr.then_some(0),
             statistics: AgentStatistics::default(),
             partials: Vec::new(),
             renames_sent: false,
@@ -125,10 +129,22 @@ impl<'a> Session<'a> {
             group: connection.group,
             locked_before: None,
         };
+        session.show_stderr();
         if let Some(membership) = membership {
             session.settle(membership)?;
         }
         Ok(session)
+    }
+
+    /// Shows what the program that made the connection has printed since the last time.
+    pub(crate) fn show_stderr(&mut self) {
+        let Some(shown) = &mut self.shown_stderr else { return };
+        let printed = self.wire.stderr_so_far();
+        for line in printed.lines().skip(std::mem::replace(shown, printed.lines().count())) {
+            if !line.trim().is_empty() {
+                self.monitor.event(Event::Notice(&format!("on standard error: {line}")));
+            }
+        }
     }
 
     /// Receives whether the agent got the lock. If the directory is also that of another push of
@@ -155,6 +171,11 @@ impl<'a> Session<'a> {
     /// Receives the next message.
     pub(crate) fn receive(&mut self) -> Result<ToSender<'_>, PushError> {
         self.wire.receive()
+    }
+
+    /// Give up after this long without a byte.
+    pub(super) fn timeout(&self) -> Duration {
+        self.wire.timeout()
     }
 
     /// Whether the push is part of a deploy.
@@ -292,6 +313,7 @@ impl<'a> Session<'a> {
                 }
                 ToSender::Published(statistics) => {
                     self.statistics = statistics;
+                    self.show_stderr();
                     return Ok(());
                 }
                 other => return Err(PushError::unexpected(&other)),
@@ -313,11 +335,7 @@ impl<'a> Session<'a> {
     /// Ends the conversation and waits for the agent to exit, so that the destination is unlocked.
     pub fn end(&mut self) -> Result<(), PushError> {
         self.quit()?;
-        match self.wire.receive() {
-            Ok(other) => Err(PushError::unexpected(&other)),
-            Err(PushError::Closed(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.wire.wait_end()
     }
 
     /// Writes the measurements of the conversation into the report.

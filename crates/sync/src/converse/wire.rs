@@ -26,6 +26,12 @@ const LEVEL: i32 = 3;
 /// Longest time between heartbeats while nothing else is sent.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// How long to wait for the exit status of an agent that has closed its output.
+const CLOSING_GRACE: Duration = Duration::from_secs(2);
+
+/// How long to wait for the end of an agent that has no more to do.
+const END_GRACE: Duration = Duration::from_secs(10);
+
 /// Both directions of a conversation with an agent.
 pub struct Wire {
     reader: TimedReader,
@@ -113,7 +119,7 @@ impl Wire {
 
     fn read_some(&mut self) -> Result<(), PushError> {
         match self.reader.read(&mut self.piece) {
-            Ok(0) => Err(PushError::Closed(self.end.stderr_so_far())),
+            Ok(0) => Err(self.closed()),
             Ok(count) => {
                 self.take(count);
                 Ok(())
@@ -157,7 +163,7 @@ impl Wire {
             let read = self.reader.read(&mut self.piece);
             self.reader.set_idle(self.timeout);
             match read {
-                Ok(0) => return Err(PushError::Closed(self.end.stderr_so_far())),
+                Ok(0) => return Err(self.closed()),
                 Ok(count) => self.take(count),
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => break,
                 Err(error) => return Err(self.explain(error)),
@@ -203,6 +209,27 @@ impl Wire {
         }
     }
 
+    /// Waits for the agent to end, after its last message. Something that the login shell started may
+    /// keep the connection open for ever.
+    pub fn wait_end(&mut self) -> Result<(), PushError> {
+        self.reader.set_idle(END_GRACE.min(self.timeout));
+        match self.receive() {
+            Ok(other) => Err(PushError::unexpected(&other)),
+            Err(PushError::Closed(_) | PushError::Timeout(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Give up after this long without a byte.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// What the program that made the connection has printed to standard error, or the agent.
+    pub fn stderr_so_far(&self) -> String {
+        self.end.stderr_so_far()
+    }
+
     /// Ends the connection at once, so that the destination is unlocked.
     pub fn disconnect(&mut self) {
         self.end.kill();
@@ -222,12 +249,15 @@ impl Wire {
         }
     }
 
-    fn explain(&self, error: io::Error) -> PushError {
+    /// The error of an agent that has ended, and why it did.
+    fn closed(&mut self) -> PushError {
+        PushError::Closed(self.end.reason_within(CLOSING_GRACE))
+    }
+
+    fn explain(&mut self, error: io::Error) -> PushError {
         match error.kind() {
             io::ErrorKind::TimedOut => PushError::Timeout(self.timeout),
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
-                PushError::Closed(self.end.stderr_so_far())
-            }
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.closed(),
             _ => PushError::Io(error),
         }
     }
