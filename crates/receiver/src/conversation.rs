@@ -2,9 +2,9 @@
 //! heartbeats.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,12 @@ use assetsync_core::limits;
 use assetsync_core::protocol::{
     Failure, FrameKind, Inbox, Outbox, Received, ToAgent, ToSender, put_frame,
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::fs::{self, OFlags};
 
 use super::error::AgentError;
+use super::heartbeat::{Activity, send_heartbeats};
+use super::output::{Output, wait};
 
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 64 * 1024;
@@ -44,7 +46,9 @@ pub struct Conversation {
     inbox: Inbox<ToAgent<'static>>,
     outbox: Outbox,
     output: Arc<Mutex<Output>>,
-    done: Arc<AtomicBool>,
+    activity: Arc<Activity>,
+    /// Called if the sender is gone while nothing is published.
+    gone: Option<Box<dyn FnOnce() + Send>>,
     timeout: Duration,
     piece: Vec<u8>,
     received: ReceivedBytes,
@@ -71,42 +75,6 @@ impl ReceivedBytes {
     }
 }
 
-/// The output and when it was last used; shared with the heartbeat thread.
-struct Output {
-    file: File,
-    last: Instant,
-    timeout: Duration,
-}
-
-impl Output {
-    /// Writes all of `frames`. The output does not block: if the sender stops reading, the agent
-    /// times out and its lock is released.
-    fn write(&mut self, mut frames: &[u8]) -> io::Result<()> {
-        while !frames.is_empty() {
-            match self.file.write(frames) {
-                Ok(count) => frames = &frames[count..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    wait(&self.file, PollFlags::OUT, self.timeout)?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        self.last = Instant::now();
-        Ok(())
-    }
-}
-
-/// Waits until `file` can be read or written, or until the timeout.
-fn wait(file: &File, flags: PollFlags, timeout: Duration) -> io::Result<()> {
-    let limit = Timespec { tv_sec: timeout.as_secs() as _, tv_nsec: timeout.subsec_nanos() as _ };
-    match poll(&mut [PollFd::new(file, flags)], Some(&limit)) {
-        Ok(0) => Err(io::ErrorKind::TimedOut.into()),
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
 impl Conversation {
     /// A conversation over two streams. Until the *Hello* is read, `timeout` is how long to wait
     /// for it.
@@ -118,11 +86,22 @@ impl Conversation {
             inbox: Inbox::new()?,
             outbox: Outbox::with_window(LEVEL, Some(WINDOW_LOG))?,
             output: Arc::new(Mutex::new(output)),
-            done: Arc::default(),
+            activity: Arc::default(),
+            gone: None,
             timeout,
             piece: vec![0; READ_BYTES],
             received: ReceivedBytes { count: 0, acknowledged: 0, last: Instant::now() },
         })
+    }
+
+    /// Calls `gone` if the sender is found to be gone while the agent works, unless it publishes.
+    pub fn when_gone(&mut self, gone: Box<dyn FnOnce() + Send>) {
+        self.gone = Some(gone);
+    }
+
+    /// Completes what follows even if the sender is gone.
+    pub fn begin_publishing(&self) {
+        self.activity.publishing.store(true, Ordering::Relaxed);
     }
 
     /// Writes text as it is, before the conversation proper.
@@ -152,8 +131,9 @@ impl Conversation {
         self.timeout = timeout * 2;
         self.output.lock().unwrap_or_else(PoisonError::into_inner).timeout = self.timeout;
         let every = (timeout / 4).clamp(Duration::from_millis(50), HEARTBEAT);
-        let (output, done) = (Arc::clone(&self.output), Arc::clone(&self.done));
-        std::thread::spawn(move || send_heartbeats(&output, &done, every));
+        let (output, activity) = (Arc::clone(&self.output), Arc::clone(&self.activity));
+        let gone = self.gone.take().unwrap_or_else(|| Box::new(|| ()));
+        std::thread::spawn(move || send_heartbeats(&output, &activity, every, gone));
     }
 
     /// The sender's next message or frame.
@@ -191,7 +171,10 @@ impl Conversation {
 
     fn read_some(&mut self) -> Result<usize, AgentError> {
         loop {
-            wait(&self.input, PollFlags::IN, self.timeout).map_err(|_| AgentError::SenderGone)?;
+            self.activity.waiting.store(true, Ordering::Relaxed);
+            let waited = wait(&self.input, PollFlags::IN, self.timeout);
+            self.activity.waiting.store(false, Ordering::Relaxed);
+            waited.map_err(|_| AgentError::SenderGone)?;
             match self.input.read(&mut self.piece) {
                 Ok(0) => return Err(AgentError::SenderGone),
                 Ok(count) => return Ok(count),
@@ -233,19 +216,6 @@ impl Conversation {
 
 impl Drop for Conversation {
     fn drop(&mut self) {
-        self.done.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Writes a heartbeat whenever nothing else was written for a while, until the conversation ends.
-fn send_heartbeats(output: &Mutex<Output>, done: &AtomicBool, every: Duration) {
-    let mut frame = Vec::new();
-    put_frame(&mut frame, FrameKind::Heartbeat, &[]);
-    while !done.load(Ordering::Relaxed) {
-        std::thread::sleep(every / 2);
-        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
-        if output.last.elapsed() >= every && output.write(&frame).is_err() {
-            return;
-        }
+        self.activity.done.store(true, Ordering::Relaxed);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs;
 use rustix::io::Errno;
@@ -17,6 +18,21 @@ pub fn is_failed_sync(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<SyncFailed>())
 }
 
+/// The number of syncs under way in this process.
+static SYNCS: AtomicU32 = AtomicU32::new(0);
+
+/// Whether a sync is under way: it may take long, and uses no processor time of this process.
+pub fn is_syncing() -> bool {
+    SYNCS.load(Ordering::Relaxed) > 0
+}
+
+fn counted(sync: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
+    SYNCS.fetch_add(1, Ordering::Relaxed);
+    let synced = sync();
+    SYNCS.fetch_sub(1, Ordering::Relaxed);
+    synced
+}
+
 fn failed(error: Errno) -> io::Error {
     let error = io::Error::from(error);
     io::Error::new(error.kind(), SyncFailed(error))
@@ -24,7 +40,7 @@ fn failed(error: Errno) -> io::Error {
 
 /// Makes an open file or directory durable, where the file system can do that.
 pub fn sync(file: impl AsFd) -> io::Result<()> {
-    match fs::fsync(file) {
+    match counted(|| fs::fsync(file)) {
         Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => Ok(()),
         synced => synced.map_err(failed),
     }
@@ -33,11 +49,11 @@ pub fn sync(file: impl AsFd) -> io::Result<()> {
 /// Makes everything written to the file system of `file` durable.
 #[cfg(target_os = "linux")]
 pub fn sync_file_system(file: impl AsFd) -> io::Result<()> {
-    fs::syncfs(file).map_err(failed)
+    counted(|| fs::syncfs(file)).map_err(failed)
 }
 
 /// Makes the file itself durable: this system has no `syncfs`.
 #[cfg(not(target_os = "linux"))]
 pub fn sync_file_system(file: impl AsFd) -> io::Result<()> {
-    fs::fsync(file).map_err(failed)
+    counted(|| fs::fsync(file)).map_err(failed)
 }

@@ -10,3 +10,4 @@ pub mod session;
 pub mod survey;
 pub mod wire;
 pub mod wire_estimate;
+mod working;

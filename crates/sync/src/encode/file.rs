@@ -112,6 +112,8 @@ impl Encoder<'_> {
             } else {
                 send_literals(self.sink, &buffer[..count])?;
             }
+            // What compresses well is not written for long.
+            self.sink.keep_alive()?;
             self.sink.progress(count as u64)?;
         }
     }

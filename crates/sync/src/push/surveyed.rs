@@ -29,6 +29,9 @@ impl<'c, 'a> Surveyed<'c, 'a> {
     pub fn plan(mut self, drafting: Drafting<'_>) -> Result<Planned<'c, 'a>, PushError> {
         let OpenPush { context, session, .. } = &mut self.open;
         let PushContext { source, options, .. } = *context;
+        if !source.is_hashed() {
+            session.while_working(&|| source.hashing_progress(), || drop(source.hashed()))?;
+        }
         let entries = source.hashed()?;
         let decision = decide(context, &self.survey, entries)?;
         let requests = DeployRequests::of(&decision, &self.survey)?;

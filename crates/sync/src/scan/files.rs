@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use assetsync_core::entry::Entry;
@@ -64,6 +65,7 @@ impl Source {
             symlinks: policy.links.symlinks(),
             listed: None,
             hashed: OnceLock::new(),
+            pieces_read: AtomicU64::new(0),
         })
     }
 
@@ -104,6 +106,7 @@ impl Source {
             symlinks: self.symlinks,
             listed: None,
             hashed: OnceLock::from(Ok(hashed)),
+            pieces_read: AtomicU64::new(0),
         })
     }
 }

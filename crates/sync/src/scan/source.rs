@@ -2,9 +2,10 @@
 //! being reached.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use assetsync_core::digest::Digest;
@@ -51,6 +52,8 @@ pub struct Source {
     /// files.
     pub(super) listed: Option<(Filter, LinkRules, Listing)>,
     pub(super) hashed: OnceLock<Result<Vec<SourceEntry>, Arc<SourceError>>>,
+    /// Pieces of files that were read for their digests.
+    pub(super) pieces_read: AtomicU64,
 }
 
 /// Why a source can't be pushed.
@@ -120,6 +123,8 @@ impl Source {
         let mut notices = std::mem::take(&mut listing.notices);
         listing.entries.iter_mut().for_each(|entry| change_mode(entry, chmod));
         notices.extend(ScanNotice::of_private(&listing.entries));
+        notices.extend(ScanNotice::of_sensitive(&listing.entries));
+        notices.extend(ScanNotice::of_case(&listing.entries));
         let (path, hashed) = (path.into(), OnceLock::new());
         Ok(Source {
             root: SourceRoot::Dir(root),
@@ -131,6 +136,7 @@ impl Source {
             symlinks,
             listed: Some((filter.clone(), *links, listing)),
             hashed,
+            pieces_read: AtomicU64::new(0),
         })
     }
 
@@ -165,6 +171,7 @@ impl Source {
             symlinks: Symlinks::Refuse,
             listed: None,
             hashed,
+            pieces_read: AtomicU64::new(0),
         })
     }
 
@@ -191,6 +198,16 @@ impl Source {
     pub fn hashed(&self) -> Result<&[SourceEntry], Arc<SourceError>> {
         let hashed = self.hashed.get_or_init(|| self.hash().map_err(Arc::new));
         hashed.as_deref().map_err(Arc::clone)
+    }
+
+    /// Whether [`hashed`](Source::hashed) returns at once.
+    pub(crate) fn is_hashed(&self) -> bool {
+        self.hashed.get().is_some()
+    }
+
+    /// A number that grows as long as files are being hashed.
+    pub(crate) fn hashing_progress(&self) -> u64 {
+        self.pieces_read.load(Ordering::Relaxed)
     }
 
     /// Permission bits of the source itself: a destination that is made gets them.
@@ -243,7 +260,7 @@ impl Source {
             |(tree, buffer), local| {
                 let read = match tree {
                     Ok(tree) => {
-                        let read = read_again(tree, local, buffer);
+                        let read = read_counted(tree, local, buffer, &self.pieces_read);
                         change_mode(&mut local.entry, &self.chmod);
                         read
                     }
@@ -259,6 +276,20 @@ impl Source {
     /// A view of the tree for one reader.
     pub(crate) fn tree(&self) -> io::Result<SourceTree> {
         SourceTree::of(&self.root, self.symlinks)
+    }
+}
+
+/// Counts the pieces that are read of a file.
+struct Counted<'a> {
+    file: &'a File,
+    pieces: &'a AtomicU64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.pieces.fetch_add(1, Ordering::Relaxed);
+        Ok(count)
     }
 }
 
@@ -289,10 +320,19 @@ pub fn read_again(
     local: &mut SourceEntry,
     buffer: &mut [u8],
 ) -> io::Result<()> {
+    read_counted(tree, local, buffer, &AtomicU64::new(0))
+}
+
+fn read_counted(
+    tree: &mut SourceTree,
+    local: &mut SourceEntry,
+    buffer: &mut [u8],
+    pieces: &AtomicU64,
+) -> io::Result<()> {
     for _ in 0..READS {
         let file = tree.open_file(&local.entry.path)?;
         let before = metadata_of_open(&file)?;
-        let (digest, size) = Digest::of_reader(&file, buffer)?;
+        let (digest, size) = Digest::of_reader(Counted { file: &file, pieces }, buffer)?;
         let same = metadata_of_open(&file)? == before && before.kind == Kind::File { size };
         if same {
             local.entry.kind = before.kind;
