@@ -6,6 +6,8 @@
 
 mod conversation;
 mod error;
+mod heartbeat;
+mod output;
 mod publishing;
 mod push;
 mod retained;
@@ -16,4 +18,4 @@ mod survey;
 mod work;
 
 pub use self::error::AgentError;
-pub use self::serve::serve;
+pub use self::serve::{ServeOptions, serve, serve_with};

@@ -1,6 +1,7 @@
 //! Serves one push: reads the *Hello* line, then runs the push or the dry run that it asks for.
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use assetsync_core::protocol::Hello;
@@ -15,11 +16,35 @@ const FIRST_LINE: Duration = Duration::from_secs(60);
 /// Serves one push over two streams. `nonce` goes into the first line of output, by which the
 /// sender finds where the output begins.
 pub fn serve(input: OwnedFd, output: OwnedFd, nonce: &str) -> Result<(), AgentError> {
-    let mut conversation =
-        Conversation::new(input, output, FIRST_LINE).map_err(AgentError::WorkFiles)?;
+    serve_with(input, output, nonce, ServeOptions::default())
+}
+
+/// What a process that serves a push wants of it.
+#[derive(Default)]
+pub struct ServeOptions {
+    /// Called if the sender is found to be gone in the middle of some work. To end the process then
+    /// is as safe as at any other time.
+    pub gone: Option<Box<dyn FnOnce() + Send>>,
+    /// The directory that destinations have to be, or to be in; it has no symlinks.
+    pub within: Option<PathBuf>,
+}
+
+/// As [`serve`], with options.
+pub fn serve_with(
+    input: OwnedFd,
+    output: OwnedFd,
+    nonce: &str,
+    options: ServeOptions,
+) -> Result<(), AgentError> {
+    let ServeOptions { gone, within } = options;
+    let conversation = Conversation::new(input, output, FIRST_LINE);
+    let mut conversation = conversation.map_err(AgentError::WorkFiles)?;
+    if let Some(gone) = gone {
+        conversation.when_gone(gone);
+    }
     let served = greet(&mut conversation, nonce).and_then(|hello| match hello.dry_run {
-        true => dry_run::serve(&mut conversation, &hello),
-        false => driver::serve(&mut conversation, &hello),
+        true => dry_run::serve(&mut conversation, &hello, within.as_deref()),
+        false => driver::serve(&mut conversation, &hello, within.as_deref()),
     });
     if let Some(failure) = served.as_ref().err().and_then(AgentError::failure) {
         // If this can't be sent, the sender sees the end of the stream.

@@ -1,5 +1,7 @@
 //! Runs a push from the lock to the last message.
 
+use std::path::Path;
+
 use assetsync_core::protocol::{AgentStatistics, Hello};
 
 use super::live::send_published;
@@ -11,8 +13,12 @@ use crate::staging::staging_area::StagingArea;
 use crate::work::destination;
 
 /// Serves a push that is no dry run.
-pub fn serve(conversation: &mut Conversation, hello: &Hello) -> Result<(), AgentError> {
-    let destination = destination::open_destination(hello)?;
+pub fn serve(
+    conversation: &mut Conversation,
+    hello: &Hello,
+    within: Option<&Path>,
+) -> Result<(), AgentError> {
+    let destination = destination::open_destination(hello, within)?;
     let Some(destination) = destination else { return Err(AgentError::SenderGone) };
     let work = open_work(conversation, hello, &destination.found)?;
     let locked = Locked::new(conversation, hello, destination, &work);

@@ -19,8 +19,12 @@ use crate::work::error::WorkDirError;
 use crate::work::work_dir::{Existing, Location, choose};
 
 /// Serves a dry run.
-pub fn serve(conversation: &mut Conversation, hello: &Hello) -> Result<(), AgentError> {
-    let destination = destination::open_destination(hello)?;
+pub fn serve(
+    conversation: &mut Conversation,
+    hello: &Hello,
+    within: Option<&Path>,
+) -> Result<(), AgentError> {
+    let destination = destination::open_destination(hello, within)?;
     let spool_dir = std::env::temp_dir();
     let mut survey = survey(conversation, hello, destination.as_ref(), &spool_dir)?;
     let dir = match destination {

@@ -24,6 +24,7 @@ pub struct Staged<'p> {
 impl<'p> Staged<'p> {
     /// Retains contents, then publishes the plan, then saves the index.
     pub fn publish(mut self) -> Result<Live<'p>, AgentError> {
+        self.context.conversation.begin_publishing();
         let has_requests = self.retention.as_ref().is_some_and(RetentionRequests::has_requests);
         if !self.plan.wire_actions.is_empty() || has_requests {
             let PushContext { stage, areas, tree, .. } = &mut self.context;

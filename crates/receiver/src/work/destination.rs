@@ -23,8 +23,12 @@ pub struct Destination {
 }
 
 /// Opens the destination, creating it and its parents except in a dry run; `None` if it does not
-/// exist then. If files may be deleted, protected directories are refused before anything is created.
-pub fn open_destination(hello: &Hello) -> Result<Option<Destination>, AgentError> {
+/// exist then. It must be `within` a directory, if one is given. If files may be deleted, protected
+/// directories are refused before anything is created.
+pub fn open_destination(
+    hello: &Hello,
+    within: Option<&Path>,
+) -> Result<Option<Destination>, AgentError> {
     let asked = &hello.destination;
     let failed = |source: io::Error| {
         let path = assetsync_core::text::name(asked);
@@ -40,7 +44,7 @@ pub fn open_destination(hello: &Hello) -> Result<Option<Destination>, AgentError
         protection::check(&path)?;
     }
     let root_mode = (!hello.dry_run).then_some(hello.root_mode);
-    let opened = look_up(&path, root_mode).map_err(failed)?;
+    let opened = look_up(&path, root_mode, within).map_err(failed)?;
     if let (true, Some(opened)) = (hello.deletes, &opened) {
         protection::check(&opened.path)?;
     }

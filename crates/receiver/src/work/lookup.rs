@@ -47,12 +47,23 @@ struct UntrustedLink {
     leads_to: PathBuf,
 }
 
+/// A directory that this key may not push to.
+#[derive(Debug, thiserror::Error)]
+#[error("this login may push only to {} and what is in it (--restrict)", text::path(.within))]
+struct OutOfBounds {
+    within: PathBuf,
+}
+
 /// Looks up the directory at `path`. With `make`, its permission bits, it is made with the ones
 /// above it where they do not exist; `None` if it does not exist otherwise.
-pub fn look_up(path: &Path, make: Option<u32>) -> io::Result<Option<Found>> {
+///
+/// It must be `within` a directory, if one is given, and nothing is made outside of that.
+pub fn look_up(path: &Path, make: Option<u32>, within: Option<&Path>) -> io::Result<Option<Found>> {
     let path = if path.is_absolute() { path.into() } else { std::env::current_dir()?.join(path) };
     let root = open("/", SEARCH.union(OFlags::DIRECTORY), Mode::empty())?;
-    let mut lookup = Lookup { root, levels: Vec::new(), left: VecDeque::new(), links: Vec::new() };
+    let within = within.map(Into::into);
+    let mut lookup =
+        Lookup { root, within, levels: Vec::new(), left: VecDeque::new(), links: Vec::new() };
     lookup.prepend(path.as_os_str().as_bytes());
     match lookup.run(make.map(|mode| (mode & CARRIED_MODE) | 0o700)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && make.is_none() => Ok(None),
@@ -62,6 +73,7 @@ pub fn look_up(path: &Path, make: Option<u32>) -> io::Result<Option<Found>> {
 
 struct Lookup {
     root: OwnedFd,
+    within: Option<PathBuf>,
     /// The directories on the way, with their names.
     levels: Vec<(OwnedFd, Vec<u8>)>,
     left: VecDeque<Vec<u8>>,
@@ -81,13 +93,13 @@ impl Lookup {
                 Ok(Held::Link { stat, target }) => self.follow(&name, stat, &target)?,
                 Ok(Held::Other) => return Err(io::ErrorKind::NotADirectory.into()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.check_links()?;
+                    self.check()?;
                     self.make(name, make.ok_or(error)?)?;
                 }
                 Err(error) => return Err(error),
             }
         }
-        self.check_links()
+        self.check()
     }
 
     fn here(&self) -> BorrowedFd<'_> {
@@ -130,6 +142,16 @@ impl Lookup {
         let dir = openat(self.here(), name.as_slice(), flags, Mode::empty())?;
         self.levels.push((dir, name));
         Ok(())
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match &self.within {
+            Some(within) if !self.path().starts_with(within) => {
+                let refused = OutOfBounds { within: within.clone() };
+                Err(io::Error::new(io::ErrorKind::PermissionDenied, refused))
+            }
+            _ => self.check_links(),
+        }
     }
 
     fn check_links(&self) -> io::Result<()> {
