@@ -7,6 +7,9 @@ pub(super) const REDACTION: &str = "[REDACTED]";
 const SECRET_NAME_PARTS: &[&str] =
     &["KEY", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIAL"];
 
+/// Words that end names of secrets, after `_`, `-` or `.`; within other names they mean nothing.
+const SECRET_LAST_WORDS: &[&str] = &["PAT", "AUTH", "PASS", "PWD", "JWT", "PIN", "OTP"];
+
 /// Whether a variable's value is a secret: by its name, or because it is a URL with a password in
 /// it.
 pub(super) fn is_secret(name: &str, value: &str) -> bool {
@@ -16,7 +19,9 @@ pub(super) fn is_secret(name: &str, value: &str) -> bool {
 /// Whether a name is that of a secret; case does not matter.
 pub(crate) fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
+    let last_word = name.rsplit_once(['_', '-', '.']).map(|(_, word)| word);
     SECRET_NAME_PARTS.iter().any(|part| name.contains(part))
+        || last_word.is_some_and(|word| SECRET_LAST_WORDS.contains(&word))
 }
 
 /// Whether a text has a URL with a password.

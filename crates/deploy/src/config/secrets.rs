@@ -41,10 +41,26 @@ mod tests {
             "SECRET_KEY_BASE",
             "KEY_PASSPHRASE",
             "aws.credentials",
+            "GITHUB_PAT",
+            "npm_config__auth",
+            "SMTP_PASS",
+            "MYSQL_PWD",
+            "registry.pat",
         ] {
             assert!(is_secret(name), "{name}");
         }
-        for name in ["RAILS_ENV", "PASS", "PORT", ""] {
+        for name in [
+            "RAILS_ENV",
+            "PASS",
+            "PORT",
+            "PWD",
+            "OLDPWD",
+            "PATH",
+            "AUTHOR",
+            "APP_PATH",
+            "AUTH_URL",
+            "",
+        ] {
             assert!(!is_secret(name), "{name}");
         }
     }
