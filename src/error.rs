@@ -116,6 +116,9 @@ fn hint_of(error: &PushError) -> Option<Cow<'static, str>> {
             "-n lists everything that would be deleted; to allow it: --max-delete {}",
             foreign.planned
         ))),
+        PushError::Refused(Refusal::Most { deletes, .. }) => Some(Cow::from(format!(
+            "-n lists everything that would be deleted; to allow it: --max-delete {deletes}"
+        ))),
         other => fixed_hint(other).map(Cow::from),
     }
 }

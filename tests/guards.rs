@@ -292,3 +292,38 @@ fn a_source_of_directories_and_dot_files_is_empty() {
     }
     room.done("--allow-empty");
 }
+
+#[test]
+fn what_hardly_belongs_on_a_web_server_is_told() {
+    let room = Room::new();
+    fs::create_dir_all(room.source().join(".git")).or_fail();
+    for name in [".git/config", ".env", "App.js", "app.js"] {
+        fs::write(room.source().join(name), "x").or_fail();
+    }
+    let ran = room.push("");
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    for expected in [
+        ".env and 1 more hardly belongs on a web server, and is pushed; --exclude leaves it out",
+        "App.js and app.js differ only in case",
+    ] {
+        assert!(ran.stderr().contains(expected), "{expected}: {}", ran.stderr());
+    }
+    let ran = room.push("--exclude .git --exclude .env --exclude App.js");
+    assert_eq!((ran.code(), ran.stderr().as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_push_that_deletes_most_of_what_is_live_is_refused_until_the_number_is_allowed() {
+    let room = Room::new();
+    for number in 0..30 {
+        fs::write(room.source().join(format!("page{number}.html")), "x").or_fail();
+    }
+    room.done("");
+    for number in 0..30 {
+        fs::remove_file(room.source().join(format!("page{number}.html"))).or_fail();
+    }
+    let said = room.refused("");
+    assert!(said.contains("30 of 31 files at the destination would be deleted"), "{said}");
+    assert!(said.contains("--max-delete 30"), "{said}");
+    room.done("--max-delete 30");
+}

@@ -121,7 +121,8 @@ fn warn_of(console: &Console, notice: &ScanNotice) {
     let hint = match notice.about {
         About::OutsideLink { .. } => "; --copy-unsafe-links pushes what they lead to",
         About::Private { .. } => "; push with --chmod=D755,F644",
-        About::Special | About::Reserved | About::UnsafeLink => "",
+        About::Sensitive { .. } => "; --exclude leaves it out",
+        About::Special | About::Reserved | About::UnsafeLink | About::CaseOnly { .. } => "",
     };
     console.warn(&format!("{notice}{hint}"));
 }

@@ -18,6 +18,9 @@ use crate::scan::source::Source;
 /// How many paths are named.
 const EXAMPLES: usize = 5;
 
+/// So many files may always be deleted.
+const FEW: usize = 10;
+
 /// Extensions that build tools and web servers add to a file's name.
 const BESIDE: [&[u8]; 4] = [b".gz", b".br", b".zst", b".map"];
 
@@ -31,6 +34,19 @@ pub enum Refusal {
         planned: u64,
         /// How many are allowed.
         allowed: u64,
+    },
+    /// Most of what is there, which is no earlier version of anything in the source.
+    #[error(
+        "{planned} of {present} files at the destination would be deleted, and are not earlier \
+         versions of files in the source"
+    )]
+    Most {
+        /// How many of these files the plan deletes.
+        planned: u64,
+        /// How many files there are.
+        present: u64,
+        /// How many paths the plan deletes in all.
+        deletes: u64,
     },
     /// Paths that are no earlier version of anything in the source.
     #[error("{0}")]
@@ -93,8 +109,11 @@ impl Contact<'_> {
         if let Some(allowed) = options.max_delete {
             return (planned > allowed).then_some(Refusal::TooMany { planned, allowed });
         }
-        if self.pushed_before || planned == 0 {
+        if planned == 0 {
             return None;
+        }
+        if self.pushed_before {
+            return self.most(plan, options);
         }
         let foreign = foreign(plan, &self.source.entries, self.state, &options.policy.names);
         let (count, examples) = (foreign.len() as u64, foreign.into_iter().take(EXAMPLES));
@@ -102,6 +121,25 @@ impl Contact<'_> {
         let namesake = self.namesake();
         let refusal = Foreign { planned, count, examples, namesake };
         (count > 0).then_some(Refusal::Foreign(refusal))
+    }
+
+    /// Whether a later push deletes most of what is there: the source may be another one than the
+    /// user means, or half built.
+    fn most(&self, plan: &Plan, options: &Options) -> Option<Refusal> {
+        let is_file = |entry: &Entry| entry.kind != Kind::Dir;
+        let present = self.state.entries.iter().filter(|remote| is_file(&remote.entry)).count();
+        let most = (present / 2).max(FEW) as u64;
+        let deletes = deletes(plan);
+        if !options.policy.delete || options.allow_empty || deletes <= most {
+            return None;
+        }
+        let paths: HashSet<_> =
+            foreign(plan, &self.source.entries, self.state, &options.policy.names)
+                .into_iter()
+                .collect();
+        let gone = |entry: &Entry| is_file(entry) && paths.contains(&entry.path);
+        let planned = self.state.entries.iter().filter(|remote| gone(&remote.entry)).count() as u64;
+        (planned > most).then_some(Refusal::Most { planned, present: present as u64, deletes })
     }
 
     /// The directory that rsync would have pushed to: SRC without a slash at its end is copied into
@@ -268,7 +306,8 @@ mod tests {
         std::fs::write(root.join("app-3f2a91c0.js"), "new").unwrap();
         let source = Source::scan(&root, &Policy::default()).unwrap();
         let state = state(there);
-        let options = Options { max_delete, ..Options::default() };
+        let policy = Policy { delete: true, ..Policy::default() };
+        let options = Options { max_delete, policy, ..Options::default() };
         let contact = Contact { source: &source, state: &state, pushed_before };
         contact.refusal(&plan(&state, &[]), &options)
     }
@@ -302,6 +341,24 @@ mod tests {
         }
         assert_eq!(refusal(&["app-77b01d5e.js"], false, None), None);
         assert_eq!(refusal(&[], false, Some(0)), None);
+    }
+
+    #[test]
+    fn most_of_what_is_there_is_not_deleted_unless_its_number_is_allowed() {
+        let names: Vec<String> = (0..40).map(|number| format!("file{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let earlier: Vec<String> =
+            (0..40).map(|number| format!("app-{:08x}.js", number + 0x77b0_1d5e)).collect();
+        let earlier: Vec<&str> = earlier.iter().map(String::as_str).collect();
+        let most = |planned, present| Some(Refusal::Most { planned, present, deletes: present });
+        assert_eq!(refusal(&names, true, None), most(40, 40));
+        assert_eq!(refusal(&names, true, Some(40)), None);
+        assert_eq!(refusal(&names[..10], true, None), None);
+        assert_eq!(refusal(&earlier, true, None), None);
+        let half = [&names[..11], &earlier[..12]].concat();
+        assert_eq!(refusal(&half, true, None), None);
+        let more = [&names[..13], &earlier[..12]].concat();
+        assert_eq!(refusal(&more, true, None), most(13, 25));
     }
 
     #[test]
