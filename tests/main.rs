@@ -25,6 +25,7 @@ mod help;
 mod interruptions;
 mod left_out;
 mod limited;
+mod manuals;
 mod memory;
 mod other_servers;
 mod owners;
