@@ -14,7 +14,7 @@
 use std::arch::global_asm;
 use std::ffi::{c_char, c_int, c_void};
 
-/// Replaces functions of the library by stubs.
+/// Replaces functions and tables of the library by stubs.
 macro_rules! stand_in {
     ($($stand_in:ident for $name:literal)*) => {$(
         global_asm!(
@@ -39,7 +39,12 @@ stand_in! {
     do_nothing for "__wcsmbs_named_conv"
     do_nothing for "__asprintf"
     print_nothing for "__fxprintf"
+    NO_CONVERSIONS for "__wcsmbs_gconv_fcts_c"
 }
+
+/// The conversions of the locale C between wide and other characters, which only wide streams use.
+/// The library's own bring tables of characters, the reading of locales, and loading of libraries.
+static NO_CONVERSIONS: [usize; 8] = [0; 8];
 
 /// Not supported, on Linux.
 const ENOSYS: c_int = 38;

@@ -11,7 +11,6 @@ mod c_library;
 #[cfg(all(panic = "abort", target_os = "linux"))]
 mod unwinding;
 
-use std::ffi::OsStr;
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -25,9 +24,8 @@ use rustix::process::umask;
 const NONCE_DIGITS: usize = 32;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    let (first, second) = (arguments.next(), arguments.next());
-    match (first.as_deref().and_then(OsStr::to_str), second) {
+    let (first, second) = (std::env::args().nth(1), std::env::args_os().nth(2));
+    match (first.as_deref(), second) {
         (Some("--probe"), _) => ExitCode::SUCCESS,
         (Some("--restrict"), Some(dir)) => restricted(Path::new(&dir)),
         (Some(nonce), _) if is_nonce(nonce) => serve(nonce, None),
