@@ -393,7 +393,11 @@ impl Site {
     /// Checks what must hold at any moment, whatever happened.
     pub fn check(&self, when: &str) {
         let now = self.standing();
-        for (path, node) in &now {
+        // What is being made; it is gone after the next push.
+        let is_temporary = |path: &[u8]| {
+            path.split(|&byte| byte == b'/').any(|name| name.starts_with(b".assetsync-tmp."))
+        };
+        for (path, node) in now.iter().filter(|(path, _)| !is_temporary(path)) {
             let shown = path.escape_ascii();
             let versions = [self.before.get(path), self.wanted.get(path)];
             let known = versions.iter().flatten().any(|version| {

@@ -84,9 +84,12 @@ impl Publisher<'_, '_> {
             return Ok(false);
         }
         let old = self.old_name(index);
-        self.rename_in_area(name, &old, path).inspect_err(|_| {
-            let _ = self.exchange(name, path);
-        })?;
+        if self.rename_in_area(name, &old, path).is_err() {
+            // A directory of another project can't be renamed even in the area.
+            self.exchange(name, path)?;
+            self.tree.forget();
+            return Ok(false);
+        }
         Ok(true)
     }
 

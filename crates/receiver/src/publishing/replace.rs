@@ -71,7 +71,12 @@ impl Publisher<'_, '_> {
         let as_errno = |error: io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
         let area = self.areas.of(self.tree, path).map_err(as_errno)?;
         let parent = self.tree.parent(path).map_err(as_errno)?;
-        renameat_with(area, name, parent, path.file_name(), RenameFlags::EXCHANGE)
+        let file_name = path.file_name();
+        match renameat_with(area, name, parent, file_name, RenameFlags::EXCHANGE) {
+            // XFS looks at the project of the first entry alone.
+            Err(Errno::XDEV) => renameat_with(parent, file_name, area, name, RenameFlags::EXCHANGE),
+            done => done,
+        }
     }
 
     /// Keeps what is at `path` if the file system has no exchange: as a hard link or a copy.
