@@ -44,7 +44,7 @@ pub(crate) struct Server {
 #[derive(Debug)]
 enum Kind {
     Loopback { sshd: Sshd, log: PathBuf },
-    Remote(Host),
+    Remote(Box<Host>),
 }
 
 /// Prints agents and the directories that hold them.
@@ -105,7 +105,7 @@ impl Server {
             shell.remove(&base_dir)?;
             return Err(error);
         }
-        let (label, kind) = (target.to_string(), Kind::Remote(host));
+        let (label, kind) = (target.to_string(), Kind::Remote(Box::new(host)));
         Ok(Server { shell, host: ALIAS, base_dir, label, direct_config, kind, agents_before })
     }
 
