@@ -10,5 +10,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     commands::answer_completion();
     let (matches, arguments) = cli::parse();
-    commands::run(&matches, arguments).into()
+    let exit = commands::run(&matches, arguments);
+    ui::terminal_modes::restore();
+    exit.into()
 }

@@ -7,20 +7,21 @@ use std::io;
 use std::sync::Arc;
 
 use assetsync_deploy::Cancel;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, Termios, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use super::console::{Console, write_labelled};
 use super::label::Label;
+use super::terminal_modes;
 
 /// Starts to handle signals. If that fails, signals keep their default effect.
 pub fn watch(console: &Arc<Console>) {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     let console = Arc::clone(console);
     // A passphrase prompt turns the echo off; it must be on again when the process ends.
-    let terminal = tcgetattr(io::stdin()).ok();
+    let terminal = terminal_modes::hide_control_characters();
     std::thread::spawn(move || {
         for signal in signals.forever() {
             // `suspend` locks the progress lines, so that nothing is drawn until the process ends.
@@ -33,7 +34,7 @@ pub fn watch(console: &Arc<Console>) {
 pub fn cancel(console: &Arc<Console>, cancel: &Cancel) {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     let (console, cancel) = (Arc::clone(console), cancel.clone());
-    let terminal = tcgetattr(io::stdin()).ok();
+    let terminal = terminal_modes::hide_control_characters();
     std::thread::spawn(move || {
         for signal in signals.forever() {
             if cancel.cancel() {

@@ -25,3 +25,4 @@ pub mod status;
 mod step_lines;
 pub mod store;
 mod summary;
+pub mod terminal_modes;
