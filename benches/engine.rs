@@ -267,6 +267,7 @@ fn conversation(destination: &Path, content: &[u8]) -> Vec<u8> {
         whole_directory: false,
         deletes: false,
         root_mode: 0o755,
+        who: Vec::new(),
         deploy: None,
         member: None,
         files: Vec::new(),

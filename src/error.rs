@@ -18,6 +18,9 @@ pub enum Exit {
     Usage = 2,
     /// Failed at some destinations, succeeded at others.
     SomeFailed = 3,
+    /// Stopped by Ctrl-C. The process ends by the signal that stopped it, as shells expect; this is
+    /// what they make of that.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

@@ -7,10 +7,15 @@ mod ui;
 
 use std::process::ExitCode;
 
+use crate::error::Exit;
+
 fn main() -> ExitCode {
     commands::answer_completion();
     let (matches, arguments) = cli::parse();
     let exit = commands::run(&matches, arguments);
     ui::terminal_modes::restore();
+    if exit == Exit::Interrupted {
+        ui::interrupt::die();
+    }
     exit.into()
 }

@@ -69,7 +69,8 @@ impl Bench {
 
 /// In lines of measures, `#` for each number with its unit.
 fn masked(line: &str) -> String {
-    let is_measure = ["  sent ", "  took "].iter().any(|start| line.starts_with(start));
+    let is_measure = ["  sent ", "  took "].iter().any(|start| line.starts_with(start))
+        && !line.starts_with("  sent whole ");
     if !is_measure {
         return line.to_owned();
     }
@@ -98,9 +99,9 @@ fn in_a_pipe_only_the_summary_is_printed() {
     let first = bench.done("@src @dest");
     let expected = "\
 @dest
-  whole              2 files       705 B
-  dirs           1 directory
-  links               1 link
+  sent whole          2 files      705 B
+  directories     1 directory
+  links                1 link
   sent #, received #: # of #
   took #, server memory peak #
 ";
@@ -108,7 +109,7 @@ fn in_a_pipe_only_the_summary_is_printed() {
     let again = bench.done("@src/ @dest/");
     let expected = "\
 @dest/
-  keep               2 files       705 B
+  unchanged         2 files      705 B
   sent #, received #: # of #
   took #, server memory peak #
 ";
@@ -161,12 +162,12 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
     let expected = format!(
         "{CHANGES}\
 @dest
-  touch               1 file       700 B
-  copy                1 file       700 B
-  whole              2 files        16 B
-  dirs         2 directories
-  links               1 link
-  delete              1 path
+  would get new times               1 file      700 B
+  would be copied there             1 file      700 B
+  would be sent whole              2 files       16 B
+  would be made or changed   2 directories
+  would be made or changed          1 link
+  would be deleted                  1 path
   sent #, received # to compare
   took #, server memory peak #
   dry run: nothing was changed

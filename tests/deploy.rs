@@ -1,5 +1,6 @@
 //! Deploys to a fleet: all hosts or none, and what is kept of earlier deploys.
 
+mod failures;
 mod hosts;
 mod secrets;
 
@@ -84,7 +85,10 @@ fn a_build_that_fails_or_leaves_nothing_touches_no_host() {
     fleet.json("deploy production");
     let before = names(&fleet.hosts[0].assets());
     for (build, said) in [
-        ("echo so it goes; exit 3", "The build failed: exit status 3: so it goes"),
+        (
+            "echo so it goes; exit 3",
+            "The build 'echo so it goes; exit 3' failed: exit status 3: so it goes",
+        ),
         ("kill -9 $$", "killed by signal 9"),
         ("rm -rf public/assets; mkdir -p public/assets", "There are no files in"),
         ("rm -rf public/assets", "Can't use source"),
@@ -112,7 +116,7 @@ fn a_build_that_fails_shows_why() {
     let errors = (1..=5).map(|n| format!("wrong {n}"));
     let expected: Vec<String> = errors.chain((76..=100).map(|n| format!("made {n}"))).collect();
     assert_eq!(shown, expected, "{stderr}");
-    assert!(stderr.contains("error: The build failed: exit status 7"), "{stderr}");
+    assert!(stderr.contains("failed: exit status 7"), "{stderr}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -367,7 +368,7 @@ fn ctrl_c_before_publishing_leaves_all_as_it_was() {
     assert!(Command::new("kill").args(["-INT", &pid]).status().or_fail().success());
     let output = child.wait_with_output().or_fail();
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(output.status.signal(), Some(2), "{stderr}");
     assert!(stderr.contains("every host serves what it served before"), "{stderr}");
     for host in &fleet.hosts {
         assert_eq!(SMALL.live(&host.assets()), Ok(1), "{}", host.name);

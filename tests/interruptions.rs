@@ -393,7 +393,7 @@ fn of_two_pushes_to_one_destination_the_second_is_refused_until_the_first_is_gon
         let running = push.start();
         let holder = until("the lock", || {
             let text = fs::read_to_string(site.work().join("lock")).ok()?;
-            text.strip_prefix("process ")?.parse::<u32>().ok()
+            text.split_once("process ")?.1.parse::<u32>().ok()
         });
         let refused = site.push().run();
         refused.assert_failed(&["Another push", &format!("process {holder}")]);

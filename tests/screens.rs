@@ -176,7 +176,7 @@ fn nothing_is_left_over_after_an_interrupt() {
     terminal.interrupt();
     let screen = terminal.screen_with("status");
     let lines: Vec<&str> = screen.lines().filter(|line| !line.is_empty()).collect();
-    let expected = "error: interrupted; no file is half written; run the push again to complete it";
+    let expected = "error: interrupted; nothing was published; run the push again to complete it";
     assert_eq!(lines, [expected, "status 130"], "{screen}");
 }
 

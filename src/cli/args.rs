@@ -88,7 +88,7 @@ pub enum Command {
     disable_help_flag = true,
 )]
 pub struct PushArguments {
-    /// The directory to push, or files; without DEST, a stage of assetsync.toml
+    /// Directory or files to push; without DEST, a stage of the project
     ///
     /// The content of a directory is pushed, with or without a trailing slash. As with rsync, a file
     /// goes into the directory DEST, or if there is none, is called that; several go into DEST.

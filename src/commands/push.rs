@@ -20,6 +20,7 @@ use crate::ui::monitor::Watch;
 use crate::ui::outcome::{self, Reporter};
 use crate::ui::output::Output;
 use crate::ui::prompt::TerminalPrompt;
+use crate::ui::push_states::PushStates;
 
 /// Pushes as the arguments say.
 pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
@@ -29,12 +30,13 @@ pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
     let arguments = arguments.with_files();
     let console = Arc::new(Console::new(output(&arguments.output)));
     let (labels, dry_run) = (labels(&arguments.destinations), arguments.choice.dry_run);
-    interrupt::watch(&console);
+    let states = Arc::new(PushStates::new(&labels, dry_run));
+    interrupt::watch(&console, &states);
     note_ignored_options(&console, matches);
     let arguments = without_missing_keys(arguments, &console);
     let reporter = Reporter::new(&console, &arguments.output, dry_run);
     let options = check(matches, arguments, &console);
-    let done = reporter.and_then(|reporter| push(&options?, &console, &reporter));
+    let done = reporter.and_then(|reporter| push(&options?, &console, &reporter, &states));
     let exit = done.unwrap_or_else(|error| {
         outcome::not_started(&console, &labels, dry_run, &error);
         error.exit
@@ -97,6 +99,7 @@ fn push(
     options: &PushOptions,
     console: &Arc<Console>,
     reporter: &Reporter<'_>,
+    states: &PushStates,
 ) -> Result<Exit, CommandError> {
     let prepared = options.push.prepare().map_err(|error| match error {
         PushError::Placement(error) => options.paths().misplaced(&error),
@@ -110,7 +113,7 @@ fn push(
         console.warn(&error.to_string());
     }
     let person = TerminalPrompt::new(Arc::clone(console));
-    let terminal = Terminal { console, options, source, reporter, person };
+    let terminal = Terminal { console, options, source, reporter, states, person };
     let pushed = prepared.run(&terminal);
     let exits: Vec<Exit> = pushed.iter().map(|one| outcome::exit_of(&one.result)).collect();
     outcome::all(console, &options.destinations, &exits);
@@ -133,12 +136,13 @@ struct Terminal<'a> {
     options: &'a PushOptions,
     source: &'a Source,
     reporter: &'a Reporter<'a>,
+    states: &'a PushStates,
     person: TerminalPrompt,
 }
 
 impl Interaction for Terminal<'_> {
     fn monitor<'i>(&'i self, destination: &'i Destination) -> Box<dyn Monitor + 'i> {
-        Box::new(Watch::new(self.console, &destination.label))
+        Box::new(Watch::new(self.console, &destination.label, self.states))
     }
 
     fn prompt<'i>(&'i self, _: &'i Destination) -> Box<dyn Prompt + Sync + 'i> {
@@ -146,6 +150,7 @@ impl Interaction for Terminal<'_> {
     }
 
     fn finished(&self, pushed: &Pushed) {
+        self.states.ended(&pushed.destination.label, pushed.result.is_ok());
         self.reporter.result(pushed, self.source, &self.options.destinations);
     }
 }

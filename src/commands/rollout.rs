@@ -174,9 +174,11 @@ impl PreparedRollout {
         run: impl FnOnce(&Rollout<'_>) -> Result<Outcome, RolloutError>,
     ) -> Exit {
         let (started, cancel) = (Instant::now(), Cancel::default());
-        interrupt::cancel(&self.console, &cancel);
+        interrupt::cancel(&self.console, &cancel, &self.deployment.stage);
         let about = RunInfo { stage: &self.deployment.stage, verb, dry_run: self.choice.dry_run };
-        let exit = match run(&self.rollout(&cancel)) {
+        // Its monitor ends before the result is printed.
+        let ran = run(&self.rollout(&cancel));
+        let exit = match ran {
             Ok(outcome) => shown::end(&self.console, about, started, &outcome),
             Err(error) => shown::refused(&self.console, about, &error),
         };
@@ -203,6 +205,9 @@ impl PreparedRollout {
                 false => standing::text(status),
             });
         }
+        if let Some(warning) = standing::different(&statuses) {
+            self.console.warn(&warning);
+        }
         let failed = statuses.iter().filter(|status| status.state.is_err()).count();
         if failed == 0 { Exit::Done } else { Exit::Failed }
     }
@@ -214,7 +219,7 @@ impl PreparedRollout {
             engine: &self.engine,
             selection: &self.choice,
             cancel,
-            monitor: RolloutMonitor::on(&self.console),
+            monitor: RolloutMonitor::on(&self.console, self.choice.dry_run),
         }
     }
 }

@@ -17,6 +17,7 @@ mod progress_line;
 pub mod prompt;
 mod push_json;
 mod push_json_schema;
+pub mod push_states;
 pub mod race_progress;
 mod rollout_json;
 pub mod rollout_text;

@@ -7,6 +7,7 @@ use assetsync_sync::{Event, Monitor};
 use super::console::Console;
 use super::progress_line::ProgressLine;
 use super::push_json::JsonLines;
+use super::push_states::PushStates;
 use super::step_lines::StepLines;
 
 /// The monitors of the push to one destination.
@@ -16,13 +17,15 @@ pub struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// JSON lines, or step lines and a progress line.
-    pub fn new(console: &'a Arc<Console>, label: &'a str) -> Watch<'a> {
+    pub fn new(console: &'a Arc<Console>, label: &'a str, states: &'a PushStates) -> Watch<'a> {
+        let state = states.monitor(label);
         if console.output.json {
-            return Watch { listeners: vec![Box::new(JsonLines::new(console, label))] };
+            let lines = JsonLines::new(console, label);
+            return Watch { listeners: vec![Box::new(state), Box::new(lines)] };
         }
         let steps = StepLines::new(console, label);
         let progress = ProgressLine::new(console, label);
-        Watch { listeners: vec![Box::new(steps), Box::new(progress)] }
+        Watch { listeners: vec![Box::new(state), Box::new(steps), Box::new(progress)] }
     }
 }
 

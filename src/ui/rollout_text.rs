@@ -18,7 +18,7 @@ use assetsync_deploy::{
     TargetOutcome,
 };
 use assetsync_sync as sender;
-use assetsync_sync::{Monitor as _, PushError, Refusal};
+use assetsync_sync::{Monitor as _, PushError, Refusal, Report};
 use assetsync_units::{bytes, number, plural, seconds};
 
 use super::command_tail::CommandTail;
@@ -36,6 +36,8 @@ use crate::error::{CommandError, Exit};
 pub struct RolloutMonitor {
     console: Arc<Console>,
     started: Instant,
+    /// Nothing is sent or changed.
+    dry_run: bool,
     printed: Mutex<RolloutProgress>,
 }
 
@@ -52,7 +54,7 @@ struct RolloutProgress {
 
 impl RolloutMonitor {
     /// A monitor that prints to the console, as text or JSON. Starts the clock.
-    pub fn on(console: &Arc<Console>) -> Arc<dyn Monitor> {
+    pub fn on(console: &Arc<Console>, dry_run: bool) -> Arc<dyn Monitor> {
         if console.output.json {
             return Arc::new(JsonLines::new(console));
         }
@@ -63,7 +65,7 @@ impl RolloutMonitor {
             tail: CommandTail::new(),
         };
         let (console, started) = (Arc::clone(console), Instant::now());
-        Arc::new(RolloutMonitor { console, started, printed: Mutex::new(printed) })
+        Arc::new(RolloutMonitor { console, started, dry_run, printed: Mutex::new(printed) })
     }
 
     fn printed(&self) -> MutexGuard<'_, RolloutProgress> {
@@ -146,7 +148,11 @@ impl Monitor for RolloutMonitor {
                 printed.progress.remove(target);
                 let (sent, all) = (number(report.files_sent), plural(report.total.files, "file"));
                 let size = bytes(report.bytes_sent);
-                self.line(&printed, &format!("{target}: {sent} of {all} sent, {size}"));
+                let text = match self.dry_run {
+                    true => format!("{target}: content of {sent} of {all} would be sent"),
+                    false => format!("{target}: {sent} of {all} sent, {size}"),
+                };
+                self.line(&printed, &text);
             }
             Event::Pruned { target, paths, removed } => {
                 let (paths, size) = (plural(paths, "old path"), bytes(removed.bytes));
@@ -227,12 +233,15 @@ fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
     if about.dry_run {
         for target in &live {
             let Some(report) = &target.report else { continue };
-            let _ = writeln!(text, "{}", target.label);
+            let _ = writeln!(text, "{}: {}", target.label, would(report));
             report.plan.actions.iter().for_each(|action| {
                 let _ = writeln!(text, "  {}", itemize::line(action));
             });
         }
         removals(&mut text, about, &live);
+        if let Some(kept) = &outcome.restored {
+            let _ = writeln!(text, "would bring back: {}", super::status::restored(kept));
+        }
         // An installed agent was reported when that was done.
         let _ = writeln!(text, "{}: dry run, no assets were changed", about.stage);
         return text;
@@ -244,6 +253,9 @@ fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
             writeln!(text, "{}: rollback {} is live on {count}", about.stage, outcome.id)
         }
     };
+    if let Some(kept) = &outcome.restored {
+        let _ = writeln!(text, "  brought back: {}", super::status::restored(kept));
+    }
     removals(&mut text, about, &live);
     let sent: u64 = reports().map(|report| report.bytes_sent).sum();
     let received: u64 = reports().map(|report| report.bytes_received).sum();
@@ -252,6 +264,22 @@ fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
     let took = seconds(started.elapsed());
     let _ = writeln!(text, "  took {took}, server memory peak {}", bytes(peak));
     text
+}
+
+/// What a rollout would do at a target.
+fn would(report: &Report) -> String {
+    let count = |wanted: u64, what: &str| match wanted {
+        0 => None,
+        wanted => Some(format!("{} would be {what}", plural(wanted, "path"))),
+    };
+    let changed = report.plan.actions.len() as u64 - report.deleted - report.pruned;
+    let parts = [
+        count(changed, "published"),
+        count(report.deleted, "deleted"),
+        count(report.pruned, "pruned"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "nothing would change".to_owned() } else { parts.join(", ") }
 }
 
 /// The files that pruning deleted at each target, even if there are none.
@@ -279,6 +307,7 @@ fn served_where(outcome: &Outcome) -> Vec<String> {
     if new.is_empty() && unknown.is_empty() {
         return vec!["every host serves what it served before".to_owned()];
     }
+    let not_done = outcome.not_done.join(", ");
     for (what, targets) in [
         (format!("deploy {} is live on", outcome.id), new),
         ("unchanged:".to_owned(), old),
@@ -288,6 +317,9 @@ fn served_where(outcome: &Outcome) -> Vec<String> {
             lines.push(format!("{what} {}", targets.join(", ")));
         }
     }
+    if !not_done.is_empty() {
+        lines.push(format!("not done: {not_done}"));
+    }
     lines
 }
 
@@ -296,6 +328,7 @@ pub fn exit_of(outcome: &Outcome) -> Exit {
     let failed = outcome.targets.iter().any(|target| target.error.is_some());
     let is_live = outcome.targets.iter().any(|target| target.served_version == ServedVersion::New);
     match &outcome.error {
+        Some(_) if outcome.is_cancelled => Exit::Interrupted,
         Some(error) => exit_of_error(error),
         None if !failed => Exit::Done,
         None if outcome.keep_going && is_live => Exit::SomeFailed,
@@ -310,6 +343,7 @@ fn exit_of_error(error: &RolloutError) -> Exit {
         | RolloutError::UnknownHost { .. }
         | RolloutError::OnlySftp(_)
         | RolloutError::Setting { .. } => Exit::Usage,
+        RolloutError::Cancelled => Exit::Interrupted,
         _ => Exit::Failed,
     }
 }
@@ -340,7 +374,7 @@ fn hints(error: &RolloutError) -> Vec<&'static str> {
         RolloutError::NotStaged { .. } => {
             vec!["--keep-going skips hosts that fail; the local build is kept for another try"]
         }
-        RolloutError::Build(_) => vec!["no host was changed"],
+        RolloutError::Build { .. } => vec!["no host was changed"],
         RolloutError::Source(_) => vec![
             "the build must put its files into assets.source; --dry-run and --skip-build use the \
              existing build",

@@ -1,7 +1,7 @@
 //! The status of a stage's targets, as text or JSON.
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use assetsync_core::text;
 use assetsync_deploy::{Deploy, Drift, KeptDeploy, TargetState, TargetStatus};
@@ -34,6 +34,9 @@ fn describe(text: &mut String, state: &TargetState) {
     for kept in state.kept.iter().rev().skip(1) {
         row(text, "kept", &earlier(kept, state.clock));
     }
+    if state.kept.len() > 1 {
+        row(text, "", "to bring one of these back: assetsync rollback STAGE ID");
+    }
     let (files, size) = state.retained;
     row(text, "retained", &format!("{}, {}", plural(files, "old file"), bytes(size)));
     if state.prunable_files > 0 {
@@ -53,6 +56,9 @@ fn describe(text: &mut String, state: &TargetState) {
     }
     if let Some(damage) = &state.damage {
         row(text, "history", damage);
+    }
+    if let Some(holder) = &state.running {
+        row(text, "running", &format!("another push: {holder}"));
     }
 }
 
@@ -87,7 +93,39 @@ fn changed(drift: Drift) -> &'static str {
 /// `2 h ago by deploy@ci`.
 fn by(deploy: &Deploy, clock: i64) -> String {
     let ago = age(clock.saturating_sub(deploy.published));
-    format!("{ago} by {}@{}", deploy.origin.user, deploy.origin.host)
+    format!("{ago} by {}@{}{}", deploy.origin.user, deploy.origin.host, revision(deploy))
+}
+
+/// `, revision 3f2a91c0b7aa`, if it is known.
+fn revision(deploy: &Deploy) -> String {
+    match deploy.origin.revision.as_str() {
+        "" => String::new(),
+        revision => format!(", revision {revision}"),
+    }
+}
+
+/// What came back by a rollback: the deploy, when it was published, by whom, of which revision.
+pub fn restored(kept: &KeptDeploy) -> String {
+    let Deploy { id, published, origin, .. } = &kept.deploy;
+    let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs((*published).max(0) as u64));
+    let when = since.map(|since| format!(" of {}", humantime::format_rfc3339_seconds(since)));
+    let (when, files) = (when.unwrap_or_default(), plural(kept.files as u64, "file"));
+    format!("{id}{when} by {}@{}{}, {files}", origin.user, origin.host, revision(&kept.deploy))
+}
+
+/// A warning if hosts serve different deploys of the same assets.
+pub fn different(statuses: &[TargetStatus]) -> Option<String> {
+    let live = statuses.iter().filter_map(|status| {
+        let live = status.state.as_ref().ok()?.live.as_ref()?;
+        Some((status, live.restores.unwrap_or(live.id)))
+    });
+    let live: Vec<_> = live.collect();
+    let differ = live.iter().any(|(one, id)| {
+        live.iter().any(|(other, other_id)| one.set == other.set && id != other_id)
+    });
+    let told: Vec<String> =
+        live.iter().map(|(status, id)| format!("{} {id}", status.label)).collect();
+    differ.then(|| format!("hosts serve different deploys: {}", told.join(", ")))
 }
 
 fn earlier(kept: &KeptDeploy, clock: i64) -> String {
@@ -153,6 +191,9 @@ struct Line<'a> {
     free_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     damage: Option<&'a str>,
+    /// Who has locked the target for a push that is running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    running: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -163,6 +204,9 @@ struct DeployLine {
     user: String,
     host: String,
     tool: String,
+    /// The git revision that was built.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    revision: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     restores: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,6 +251,7 @@ impl<'a> Line<'a> {
             stale_manifests: state.stale_manifests.iter().map(ToString::to_string).collect(),
             free_bytes: state.free_bytes,
             damage: state.damage.as_deref(),
+            running: state.running.as_deref(),
         }
     }
 }
@@ -219,6 +264,7 @@ impl DeployLine {
             user: deploy.origin.user.clone(),
             host: deploy.origin.host.clone(),
             tool: deploy.origin.tool.clone(),
+            revision: deploy.origin.revision.clone(),
             restores: deploy.restores.map(|id| id.to_string()),
             files: None,
             missing: None,

@@ -8,24 +8,39 @@ use assetsync_ssh::bootstrap::Installed;
 use assetsync_sync::{Count, Destination, Report, Source};
 use assetsync_units::{bytes, number, percent, plural, seconds};
 
-/// The first recipes of the summary; `whole` is last, the others are between.
-const ORDER: [&str; 3] = ["keep", "touch", "copy"];
+/// What recipes do with files, in the order of how little they send: done, and in a dry run.
+const WORDS: [(&[&str], &str, &str); 7] = [
+    (&["keep"], "unchanged", "unchanged"),
+    (&["touch"], "times only", "would get new times"),
+    (&["copy"], "copied there", "would be copied there"),
+    (&["rewrite"], "rewritten there", "would be rewritten there"),
+    (&["regzip"], "compressed there", "would be compressed there"),
+    (&["patch", "delta"], "patched", "would be patched"),
+    (&["whole"], "sent whole", "would be sent whole"),
+];
 
 /// The summary, ending in a newline.
 pub fn summary(destination: &Destination, report: &Report, dry_run: bool) -> String {
     let mut text = format!("{}\n", destination.label);
-    for (recipe, count) in recipes(report) {
-        row(&mut text, recipe, plural(count.files, "file"), bytes(count.bytes));
-    }
-    for (name, count, one) in [
-        ("dirs", report.directories, "directory"),
-        ("links", report.symlinks, "link"),
-        ("delete", report.deleted, "path"),
-    ] {
-        if count > 0 {
-            row(&mut text, name, counted(count, one), String::new());
+    let named = |done: &'static str, would: &'static str| if dry_run { would } else { done };
+    let mut rows = Vec::new();
+    for (recipes, done, would) in WORDS {
+        let count = sum(report, recipes);
+        if count.files > 0 {
+            let files = plural(count.files, "file");
+            rows.push((named(done, would), files, bytes(count.bytes)));
         }
     }
+    for (done, would, count, one) in [
+        ("directories", "would be made or changed", report.directories, "directory"),
+        ("links", "would be made or changed", report.symlinks, "link"),
+        ("deleted", "would be deleted", report.deleted, "path"),
+    ] {
+        if count > 0 {
+            rows.push((named(done, would), counted(count, one), String::new()));
+        }
+    }
+    text.push_str(&table(&rows));
     text.push_str(&if dry_run { comparison(report) } else { traffic(report) });
     text.push_str(&cost(report));
     if dry_run {
@@ -86,21 +101,23 @@ pub fn stats(report: &Report, source: &Source) -> String {
     })
 }
 
-/// Recipes in the order of how little they send.
-fn recipes(report: &Report) -> Vec<(&'static str, Count)> {
-    let rank = |name: &str| match ORDER.iter().position(|known| *known == name) {
-        Some(at) => at,
-        None if name == "whole" => usize::MAX,
-        None => ORDER.len(),
-    };
-    let mut recipes: Vec<_> = report.recipes.iter().map(|(name, count)| (*name, *count)).collect();
-    recipes.sort_by_key(|(name, _)| (rank(name), *name));
-    recipes
+/// The files of these recipes.
+fn sum(report: &Report, recipes: &[&str]) -> Count {
+    let counts = recipes.iter().filter_map(|recipe| report.recipes.get(recipe));
+    counts.fold(Count::default(), |sum, count| Count {
+        files: sum.files + count.files,
+        bytes: sum.bytes + count.bytes,
+    })
 }
 
-fn row(text: &mut String, name: &str, count: String, size: String) {
-    let line = format!("  {name:<8}{count:>18}{size:>12}");
-    let _ = writeln!(text, "{}", line.trim_end());
+/// Rows of words, a count and a size, in columns.
+fn table(rows: &[(&str, String, String)]) -> String {
+    let width = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
+    rows.iter().fold(String::new(), |mut text, (name, count, size)| {
+        let line = format!("  {name:<width$}{count:>16}{size:>11}");
+        let _ = writeln!(text, "{}", line.trim_end());
+        text
+    })
 }
 
 fn counted(count: u64, one: &str) -> String {
@@ -162,6 +179,7 @@ mod tests {
             recipes: BTreeMap::from([
                 ("whole", count(94, 211_000)),
                 ("delta", count(103, 12_400_000)),
+                ("patch", count(1, 900)),
                 ("copy", count(1, 1_100_000)),
                 ("keep", count(834, 19_800_000)),
             ]),
@@ -173,17 +191,35 @@ mod tests {
     fn summary_of_a_push() {
         let expected = "\
 web1:/srv/www/assets
-  keep             834 files     19.8 MB
-  copy                1 file      1.1 MB
-  delta            103 files     12.4 MB
-  whole             94 files      211 kB
-  dirs         2 directories
-  links               1 link
-  delete            83 paths
+  unchanged          834 files    19.8 MB
+  copied there          1 file     1.1 MB
+  patched            104 files    12.4 MB
+  sent whole          94 files     211 kB
+  directories    2 directories
+  links                 1 link
+  deleted             83 paths
   sent 281 kB, received 92.0 kB: 1.1 % of 33.5 MB
   took 1.24 s, server memory peak 8.1 MB
 ";
         assert_eq!(summary(&destination("web1:/srv/www/assets"), &report(), false), expected);
+    }
+
+    #[test]
+    fn a_dry_run_says_what_would_be_done() {
+        let expected = "\
+web1:/srv/www/assets
+  unchanged                      834 files    19.8 MB
+  would be copied there             1 file     1.1 MB
+  would be patched               104 files    12.4 MB
+  would be sent whole             94 files     211 kB
+  would be made or changed   2 directories
+  would be made or changed          1 link
+  would be deleted                83 paths
+  sent 281 kB, received 92.0 kB to compare
+  took 1.24 s, server memory peak 8.1 MB
+  dry run: nothing was changed
+";
+        assert_eq!(summary(&destination("web1:/srv/www/assets"), &report(), true), expected);
     }
 
     #[test]

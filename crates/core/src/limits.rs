@@ -4,11 +4,14 @@
 //! over its limit is refused before anything is allocated, indexed or looped over.
 
 /// Version of the wire format. Both sides must have the same one.
-pub const PROTOCOL_VERSION: u16 = 8;
+pub const PROTOCOL_VERSION: u16 = 9;
 
 /// Longest first line (the hexadecimal *Hello*), in bytes, with its newline. It fits into a pipe, so
 /// that writing it never waits for a shell that is still starting.
 pub const HELLO_LINE_BYTES: usize = 48 * 1024;
+
+/// Longest description of who pushes, in bytes.
+pub const WHO_BYTES: usize = 255;
 
 /// Most names in a first line; each takes at least two of its bytes.
 pub const NAMED_FILES: u64 = 10_000;

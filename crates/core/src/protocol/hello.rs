@@ -30,6 +30,8 @@ pub struct Hello {
     pub deletes: bool,
     /// Permission bits of the destination, if it has to be made: those of the source.
     pub root_mode: u32,
+    /// Who pushes, for others that find the destination locked.
+    pub who: Vec<u8>,
     /// Set if the push is part of a deploy.
     pub deploy: Option<Deploy>,
     /// Set if the run pushes to other destinations, too: the agent then reports the
@@ -89,6 +91,7 @@ impl Hello {
         put_number(&mut body, self.flags());
         put_number(&mut body, u64::from(self.timeout_ms));
         put_number(&mut body, u64::from(self.root_mode));
+        put_bytes(&mut body, &self.who);
         body.extend(self.cached.iter().flat_map(|state| state.0));
         let history = self.deploy.and_then(|deploy| deploy.history);
         body.extend(history.iter().flat_map(|history| history.0));
@@ -140,6 +143,7 @@ impl Hello {
         }
         let timeout_ms = fields.bounded("timeout", u64::from(u32::MAX))? as u32;
         let root_mode = fields.bounded("mode", 0o7777)? as u32;
+        let who = fields.bytes("length of who", limits::WHO_BYTES)?.to_vec();
         let cached = match flags & REMEMBERED {
             0 => None,
             _ => Some(StateId(fields.array()?)),
@@ -166,6 +170,7 @@ impl Hello {
             whole_directory,
             deletes: flags & DELETES != 0,
             root_mode,
+            who,
             deploy,
             member,
             files,
@@ -220,6 +225,7 @@ mod tests {
                 whole_directory: deploy.is_some(),
                 deletes: deploy.is_none(),
                 root_mode: 0o755,
+                who: b"ada@web".to_vec(),
                 deploy,
                 member: deploy.map(|_| RunMember { run: [0x82; 12], number: 7 }),
                 files: Vec::new(),
@@ -241,6 +247,7 @@ mod tests {
             whole_directory: false,
             deletes: false,
             root_mode: 0o755,
+            who: Vec::new(),
             deploy: None,
             member: None,
             files: names.iter().map(|name| RelPath::new(name.as_bytes()).unwrap()).collect(),
@@ -270,12 +277,12 @@ mod tests {
     #[test]
     fn other_lines_are_refused() {
         assert_eq!(Hello::parse(b"GET / HTTP/1.1"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 8 0g"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 8 +1+2"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 8 000"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 9 0g"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 9 +1+2"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 9 000"), Err(HelloError::NotHello));
         assert_eq!(Hello::parse(b"assetsync 1 00"), Err(HelloError::Version { theirs: 1 }));
-        assert!(matches!(Hello::parse(b"assetsync 8 0000"), Err(HelloError::Decode(_))));
-        let history_without_deploy = [b"assetsync 8 001000".as_slice(), &[b'0'; 32]].concat();
+        assert!(matches!(Hello::parse(b"assetsync 9 0000"), Err(HelloError::Decode(_))));
+        let history_without_deploy = [b"assetsync 9 00100000".as_slice(), &[b'0'; 32]].concat();
         assert!(matches!(Hello::parse(&history_without_deploy), Err(HelloError::Decode(_))));
     }
 }

@@ -186,6 +186,7 @@ pub(crate) fn to_sender() -> Vec<(ToSender<'static>, Vec<u8>)> {
         (ToSender::Failed { action: Index::new(4) }, vec![40, 4]),
         (ToSender::StagedEnd, vec![41]),
         (ToSender::Notice(b"n"), vec![42, 1, b'n']),
+        (ToSender::Held(b"h"), vec![50, 1, b'h']),
         (ToSender::Published(AgentStatistics::default()), vec![43, 0, 0, 0, 0]),
         (ToSender::Unchanged { count: 300 }, vec![44, 0xac, 2]),
         (ToSender::Removed { count: 1 }, vec![45, 1]),
@@ -324,7 +325,7 @@ fn streams_of_version_4_are_still_read() {
         ["Message(Stored { length: 5 })", "Stored([98, 121, 116, 101, 115])", "Message(FileEnd)"];
     assert_stream(OLD_TO_AGENT, &to_agent(), &stored);
     let is_new = |message: &ToSender<'_>| match message {
-        ToSender::Lock(_) | ToSender::HistoryPath(_) => true,
+        ToSender::Lock(_) | ToSender::HistoryPath(_) | ToSender::Held(_) => true,
         ToSender::StateEnd(statistics) => statistics.unfinished,
         _ => false,
     };
@@ -333,7 +334,7 @@ fn streams_of_version_4_are_still_read() {
 }
 
 #[test]
-fn the_hello_lines_of_version_8_are_still_read_and_written() {
+fn the_hello_lines_of_version_9_are_still_read_and_written() {
     let line = include_bytes!("../../tests/fixtures/hello");
     let hello = Hello {
         destination: b"~/shared/public/assets".to_vec(),
@@ -344,6 +345,7 @@ fn the_hello_lines_of_version_8_are_still_read_and_written() {
         whole_directory: true,
         deletes: true,
         root_mode: 0o775,
+        who: b"ada@web".to_vec(),
         deploy: Some(Deploy { history: Some(HistoryId([0xbb; 16])) }),
         member: Some(RunMember { run: [0xcc; 12], number: 0x0d0d_0d0d }),
         files: Vec::new(),

@@ -41,6 +41,8 @@ pub enum ToSender<'a> {
     HistoryChunk(&'a [u8]),
     /// A retained content.
     Retained(RetainedContent),
+    /// In a dry run of a deploy: another push has locked the destination; who, and since when.
+    Held(&'a [u8]),
     /// The state is complete.
     StateEnd(AgentStatistics),
     /// Whether the file has the expected digest, or the two paths are one.
@@ -89,6 +91,7 @@ const HISTORY_KNOWN: u8 = 46;
 const RETAINED: u8 = 47;
 const LOCK: u8 = 48;
 const HISTORY_PATH: u8 = 49;
+const HELD: u8 = 50;
 
 impl Message for ToSender<'_> {
     type Of<'a> = ToSender<'a>;
@@ -104,6 +107,7 @@ impl Message for ToSender<'_> {
             ToSender::HistoryKnown => (HISTORY_KNOWN, "history known"),
             ToSender::HistoryChunk(_) => (HISTORY_CHUNK, "history chunk"),
             ToSender::Retained(_) => (RETAINED, "retained"),
+            ToSender::Held(_) => (HELD, "held"),
             ToSender::StateEnd(_) => (STATE_END, "state end"),
             ToSender::Compared(_) => (COMPARED, "compared"),
             ToSender::Signature { .. } => (SIGNATURE, "signature"),
@@ -137,7 +141,7 @@ impl Message for ToSender<'_> {
             ToSender::Signature { basis_bytes } => put_number(out, *basis_bytes),
             ToSender::Blocks(bytes) => put_bytes(out, bytes),
             ToSender::Failed { action } => put_index(out, *action),
-            ToSender::Notice(text) => put_bytes(out, text),
+            ToSender::Held(text) | ToSender::Notice(text) => put_bytes(out, text),
             ToSender::Published(statistics) => put_statistics(out, statistics),
             ToSender::HistoryKnown
             | ToSender::Unreadable
@@ -156,6 +160,7 @@ impl Message for ToSender<'_> {
             HISTORY_PATH => {
                 (ToSender::HistoryPath(&[]), fields.bytes("path length", limits::PATH_BYTES)?)
             }
+            HELD => (ToSender::Held(&[]), fields.bytes("length of who", limits::ERROR_BYTES)?),
             NOTICE => (ToSender::Notice(&[]), fields.bytes("notice length", limits::ERROR_BYTES)?),
             tag => (decode_owned(tag, fields, codec_context)?, &[]),
         })
@@ -166,6 +171,7 @@ impl Message for ToSender<'_> {
             ToSender::HistoryPath(_) => ToSender::HistoryPath(bytes),
             ToSender::HistoryChunk(_) => ToSender::HistoryChunk(bytes),
             ToSender::Blocks(_) => ToSender::Blocks(bytes),
+            ToSender::Held(_) => ToSender::Held(bytes),
             ToSender::Notice(_) => ToSender::Notice(bytes),
             owned => owned,
         }

@@ -125,7 +125,7 @@ fn put_deploy(out: &mut Vec<u8>, deploy: &Deploy) {
     put_id(out, deploy.id);
     put_signed(out, deploy.published);
     let origin = &deploy.origin;
-    for text in [&origin.user, &origin.host, &origin.tool] {
+    for text in [&origin.user, &origin.host, &origin.tool_text()] {
         put_bytes(out, cut(text).as_bytes());
     }
     out.push(u8::from(deploy.restores.is_some()));

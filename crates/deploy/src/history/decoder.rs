@@ -140,7 +140,8 @@ fn read_deploy(fields: &mut Fields<'_>) -> Result<Deploy, DecodeError> {
         let bytes = fields.bytes("name length", limits::NAME_BYTES)?;
         Ok::<_, DecodeError>(String::from_utf8_lossy(bytes).into_owned())
     };
-    let origin = Origin { user: text()?, host: text()?, tool: text()? };
+    let (user, host, tool) = (text()?, text()?, text()?);
+    let origin = Origin::with_tool_text(user, host, &tool);
     let restores = match fields.bounded("flag", 1)? {
         0 => None,
         _ => Some(read_id(fields)?),

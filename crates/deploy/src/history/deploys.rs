@@ -31,6 +31,28 @@ pub struct Origin {
     pub host: String,
     /// The tool and its version.
     pub tool: String,
+    /// The git revision that was built, with `-dirty` if anything was changed; empty if not known.
+    pub revision: String,
+}
+
+/// What separates the revision from the tool in the bytes of a history, which have one text for
+/// both: versions without revisions read it as part of the tool.
+const GIT: &str = " git:";
+
+impl Origin {
+    /// Tool and revision as one text.
+    pub(super) fn tool_text(&self) -> String {
+        match self.revision.as_str() {
+            "" => self.tool.clone(),
+            revision => format!("{}{GIT}{revision}", self.tool),
+        }
+    }
+
+    /// The origin whose tool and revision are this text.
+    pub(super) fn with_tool_text(user: String, host: String, text: &str) -> Origin {
+        let (tool, revision) = text.rsplit_once(GIT).unwrap_or((text, ""));
+        Origin { user, host, tool: tool.to_owned(), revision: revision.to_owned() }
+    }
 }
 
 /// One version of a file and the unbroken series of deploys that used it.

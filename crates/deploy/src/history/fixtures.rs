@@ -38,7 +38,12 @@ pub(super) fn tree(names: &[&str]) -> Tree {
 }
 
 pub(super) fn deploy(number: u32, published: i64) -> Deploy {
-    let origin = Origin { user: "ann".into(), host: "laptop".into(), tool: "assetsync 0.1".into() };
+    let origin = Origin {
+        user: "ann".into(),
+        host: "laptop".into(),
+        tool: "assetsync 0.1".into(),
+        ..Origin::default()
+    };
     Deploy { id: DeployId::new(published, number), published, origin, restores: None }
 }
 

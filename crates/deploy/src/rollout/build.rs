@@ -18,7 +18,10 @@ impl Pipeline<'_> {
         commands.hooks(CommandPhase::BeforeBuild, &deployment.hooks.before_build)?;
         self.begin(Phase::Build);
         let local = commands.local(deployment.timeouts.build);
-        local.run(command).map_err(|failure| RolloutError::Build(Box::new(failure)))?;
+        local.run(command).map_err(|failure| {
+            let (command, failure) = (self.secrets.redact(command), Box::new(failure));
+            RolloutError::Build { command, failure }
+        })?;
         commands.hooks(CommandPhase::AfterBuild, &deployment.hooks.after_build)
     }
 

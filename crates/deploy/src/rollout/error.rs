@@ -87,8 +87,13 @@ pub enum RolloutError {
         all: usize,
     },
     /// The build failed.
-    #[error("The build failed: {0}")]
-    Build(#[source] Box<CommandFailure>),
+    #[error("The build '{command}' failed: {failure}")]
+    Build {
+        /// The command.
+        command: Shown,
+        /// Why.
+        failure: Box<CommandFailure>,
+    },
     /// A hook on this machine failed.
     #[error("Hook {command_phase} '{command}' failed: {failure}")]
     Hook {
@@ -208,6 +213,15 @@ pub enum TargetError {
         "a thread for it can't be started here: {0}; lower max_parallel, or raise the limit on processes"
     )]
     NoThread(#[source] io::Error),
+    /// The directory is missing in which commands run later.
+    #[error(
+        "{0} does not exist there, or can't be entered, and hooks or the restart run in it; create \
+         it (the first deploy of the application does), or correct hosts.current_path"
+    )]
+    NoCurrent(String),
+    /// Another push or deploy has locked the destination.
+    #[error("Another push to this destination is running ({0}); try again when it has ended")]
+    Locked(String),
     /// The user can't write to the destination.
     #[error("{0} can't be written by the user who logs in")]
     NotWritable(String),
@@ -277,6 +291,9 @@ pub enum CommandFailure {
     /// The rollout was cancelled.
     #[error("cancelled")]
     Cancelled,
+    /// The rollout was cancelled while it ran on a host.
+    #[error("cancelled; it may still be running there")]
+    Abandoned,
 }
 
 fn said(line: &Shown) -> String {

@@ -70,24 +70,6 @@ impl Commands<'_> {
         self.judge(CommandPhase::Restart, failures)
     }
 
-    /// Connects to the hosts that get no assets but run commands later, to find out early if that
-    /// fails.
-    pub(super) fn reach_all_but(&self, hosts_with_targets: &[usize]) -> Result<(), RolloutError> {
-        let deployment = self.rollout.deployment;
-        let hooks = &deployment.hooks;
-        let later = [&hooks.before_publish, &hooks.after_publish].into_iter().flatten();
-        let mut roles: Vec<String> = later.flat_map(|hook| hook.roles.clone()).collect();
-        if deployment.restart.how != RestartHow::None {
-            roles.extend(deployment.restart.roles.clone());
-        }
-        let timeout = deployment.timeouts.command;
-        let mut hosts = self.in_roles(&roles);
-        hosts.retain(|host| !hosts_with_targets.contains(host));
-        let reached = |host: &Host| self.run_on(host, &[Invocation::verbatim("true")], timeout);
-        let failures = self.on_hosts(&hosts, reached);
-        self.judge(CommandPhase::Check, failures)
-    }
-
     /// All hosts with one of `roles` that have not failed.
     fn in_roles(&self, roles: &[String]) -> Vec<usize> {
         let hosts = &self.rollout.deployment.hosts;
@@ -109,7 +91,11 @@ impl Commands<'_> {
         failed.collect()
     }
 
-    fn judge(&self, command_phase: CommandPhase, failures: Failures) -> Result<(), RolloutError> {
+    pub(super) fn judge(
+        &self,
+        command_phase: CommandPhase,
+        failures: Failures,
+    ) -> Result<(), RolloutError> {
         if failures.is_empty() {
             return Ok(());
         }
@@ -132,13 +118,13 @@ impl Commands<'_> {
         }
     }
 
-    fn run_on(
+    pub(super) fn run_on(
         &self,
         host: &Host,
         invocations: &[Invocation],
         timeout: Duration,
     ) -> Result<(), CommandFailure> {
-        let Rollout { deployment, selection, engine, monitor, .. } = self.rollout;
+        let Rollout { deployment, selection, engine, monitor, cancel, .. } = self.rollout;
         let name = named(host, deployment);
         let shell = RemoteCommand {
             name: &name,
@@ -147,6 +133,7 @@ impl Commands<'_> {
             prompt: &*engine.prompt,
             secrets: self.secrets,
             monitor: &**monitor,
+            cancel,
         };
         let map = command_map(host);
         invocations.iter().try_for_each(|invocation| shell.run(&map, invocation, timeout))
@@ -165,7 +152,10 @@ impl Commands<'_> {
 }
 
 /// The commands of a restart.
-fn invocations(how: &RestartHow, host: &Host) -> Result<Vec<Invocation>, command::CommandError> {
+pub(super) fn invocations(
+    how: &RestartHow,
+    host: &Host,
+) -> Result<Vec<Invocation>, command::CommandError> {
     let passenger =
         || Passenger { current_path: host.current_path.clone(), deploy_to: host.deploy_to.clone() };
     Ok(match how {

@@ -14,6 +14,7 @@
 
 mod build;
 mod cancel;
+mod check_commands;
 mod checkout_lock;
 mod command_phase;
 mod each;

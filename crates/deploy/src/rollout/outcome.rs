@@ -4,6 +4,7 @@ use assetsync_sync::Report;
 
 use super::error::{RolloutError, TargetError};
 use super::target::DeployTarget;
+use super::target_status::KeptDeploy;
 use crate::history::DeployId;
 
 /// The result of a rollout.
@@ -19,6 +20,12 @@ pub struct Outcome {
     pub encodings: u64,
     /// Whether failed targets were to be excluded.
     pub keep_going: bool,
+    /// Whether it ended with an error after it was cancelled.
+    pub is_cancelled: bool,
+    /// The deploy that a rollback brings back, and how many of its files were to be sent.
+    pub restored: Option<KeptDeploy>,
+    /// What was to be done after publishing, and was not, or not to its end.
+    pub not_done: Vec<&'static str>,
 }
 
 /// The result of one target.

@@ -61,8 +61,9 @@ pub(super) fn built(
     recipes: Option<Recipes>,
     rollout_kind: RolloutKind,
 ) -> Result<Payload, RolloutError> {
-    let (options, deploy_retention) =
-        (options(assets, recipes)?, deploy_retention(assets, rollout_kind)?);
+    let mut options = options(assets, recipes)?;
+    options.who = rollout_kind.who().unwrap_or(options.who);
+    let deploy_retention = deploy_retention(assets, rollout_kind)?;
     let path = project.join(&assets.source);
     let source = Source::scan(&path, &options.policy)?;
     if !source.has_files() {

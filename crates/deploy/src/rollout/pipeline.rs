@@ -1,5 +1,9 @@
 //! A rollout before staging: chooses targets, checks them, and excludes failed ones.
 
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use assetsync_core::text;
 use assetsync_sync as sender;
 
 use super::command_phase::CommandPhase;
@@ -13,6 +17,7 @@ use super::payload;
 use super::payload::Payload;
 use super::retention::{RolloutKind, unix_time};
 use super::target::{DeployTarget, chosen_hosts, targets};
+use super::target_status::KeptDeploy;
 use super::worker::PushEvents;
 use crate::command::Secrets;
 use crate::history::{DeployId, Origin};
@@ -27,6 +32,12 @@ pub(super) struct Pipeline<'a> {
     pub targets: Vec<DeployTarget>,
     /// Targets that failed before staging, and are excluded.
     excluded: Vec<TargetOutcome>,
+    /// Whether it was checked that commands can run.
+    pub commands_checked: bool,
+    /// What is to be done after publishing, and is not done yet.
+    pub not_done: Vec<&'static str>,
+    /// The deploy that a rollback brings back.
+    pub restored: Option<KeptDeploy>,
 }
 
 impl Rollout<'_> {
@@ -54,7 +65,16 @@ impl<'a> Pipeline<'a> {
         let targets = rollout.targets()?;
         let id = DeployId::new(unix_time(), random());
         let secrets = rollout.secrets();
-        Ok(Pipeline { rollout, id, secrets, targets, excluded: Vec::new() })
+        Ok(Pipeline {
+            rollout,
+            id,
+            secrets,
+            targets,
+            excluded: Vec::new(),
+            commands_checked: false,
+            not_done: Vec::new(),
+            restored: None,
+        })
     }
 
     /// The payloads of all asset sets that have a target.
@@ -69,7 +89,7 @@ impl<'a> Pipeline<'a> {
                     sender::About::Private { .. } => "; assets.chmod sets other permissions",
                     _ => "",
                 };
-                self.notice(&format!("{}: {notice}{hint}", assetsync_core::text::path(from)));
+                self.notice(&format!("{}: {notice}{hint}", text::path(from)));
             }
             Ok(payload)
         });
@@ -85,7 +105,12 @@ impl<'a> Pipeline<'a> {
 
     /// A new deploy.
     pub fn rollout_kind(&self, restores: Option<DeployId>) -> RolloutKind {
-        RolloutKind::Deploy { id: self.id, origin: origin(), restores }
+        let mut origin = origin();
+        origin.revision = match (&self.restored, restores) {
+            (Some(restored), Some(_)) => restored.deploy.origin.revision.clone(),
+            _ => revision(self.rollout.project),
+        };
+        RolloutKind::Deploy { id: self.id, origin, restores }
     }
 
     /// Surveys all targets before the build.
@@ -93,9 +118,12 @@ impl<'a> Pipeline<'a> {
         self.begin(Phase::Check);
         let mut good = Vec::new();
         for (target, survey) in self.surveyed()? {
-            match survey.statistics.writable {
-                true => good.push(target),
-                false => self.exclude(&target, TargetError::NotWritable(target.path())),
+            match survey.lock_holder {
+                Some(holder) => self.exclude(&target, TargetError::Locked(holder)),
+                None if !survey.statistics.writable => {
+                    self.exclude(&target, TargetError::NotWritable(target.path()));
+                }
+                None => good.push(target),
             }
         }
         self.targets = good;
@@ -181,7 +209,9 @@ impl<'a> Pipeline<'a> {
         targets.extend(tried);
         targets.sort_by_key(|target| (target.host, target.set));
         let keep_going = self.rollout.selection.keep_going;
-        Outcome { id: self.id, targets, error, encodings, keep_going }
+        let is_cancelled = error.is_some() && self.rollout.cancel.is_cancelled();
+        let (id, not_done, restored) = (self.id, self.not_done, self.restored);
+        Outcome { id, targets, error, encodings, keep_going, is_cancelled, not_done, restored }
     }
 
     /// Runs the hooks for failures, also on failed hosts; their errors are only reported.
@@ -207,7 +237,17 @@ pub(super) fn origin() -> Origin {
         user: user.unwrap_or_else(number),
         host: system.nodename().to_string_lossy().into_owned(),
         tool: concat!("assetsync ", env!("CARGO_PKG_VERSION")).to_owned(),
+        revision: String::new(),
     }
+}
+
+/// The git revision of a folder, with `-dirty` if anything in it was changed; empty without git.
+fn revision(project: &Path) -> String {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(project).args(["describe", "--always", "--dirty", "--abbrev=12"]);
+    git.args(["--exclude", "*"]).stdin(Stdio::null()).stderr(Stdio::null());
+    let found = git.output().ok().filter(|output| output.status.success());
+    found.map_or(String::new(), |output| text::line(output.stdout.trim_ascii()))
 }
 
 /// 32 random bits; 0 if the system has none, since the time in the id is enough.

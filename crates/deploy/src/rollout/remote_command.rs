@@ -8,6 +8,7 @@ use assetsync_ssh::{
     TransportError, connect,
 };
 
+use super::cancel::Cancel;
 use super::end_marker::{EndMarker, marked};
 use super::error::CommandFailure;
 use super::event::{Event, Monitor};
@@ -18,6 +19,10 @@ use crate::config::Host;
 
 /// Printed right before the command, to skip what the login shell prints.
 const BEGUN: &[u8] = b"assetsync: begun\n";
+
+/// How often a command that prints nothing is looked at, in case the rollout is cancelled.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The limit of what a login shell may print before that.
 const NOISE: usize = 64 * 1024;
 
@@ -31,6 +36,8 @@ pub(super) struct RemoteCommand<'a> {
     /// Secrets in addition to the command's own.
     pub secrets: &'a Secrets,
     pub monitor: &'a dyn Monitor,
+    /// Ends the command.
+    pub cancel: &'a Cancel,
 }
 
 /// The version manager, bundler and environment of commands on a host.
@@ -48,6 +55,9 @@ impl RemoteCommand<'_> {
         invocation: &Invocation,
         timeout: Duration,
     ) -> Result<(), CommandFailure> {
+        if self.cancel.is_cancelled() {
+            return Err(CommandFailure::Cancelled);
+        }
         let line = command::line(map, invocation)?;
         let display_line = command::display_line(map, invocation, self.secrets);
         let secrets = Secrets::of(map, invocation).union(self.secrets);
@@ -56,10 +66,10 @@ impl RemoteCommand<'_> {
         // Both outputs in one, to keep their order.
         let line = format!("echo {}; exec 2>&1; {}", marker(), marked(&line));
         let running = connect(&self.target, &self.ssh, self.prompt, &line, |connected| {
-            Running::begin(connected, timeout)
+            Running::begin(connected, timeout, self.cancel)
         })?;
         let (mut lines, mut last_line) = (LineSplitter::without(&secrets), Shown::default());
-        let exit = running.end(timeout, &mut lines, &mut |line| {
+        let exit = running.end(timeout, self.cancel, &mut lines, &mut |line| {
             self.monitor.event(&Event::Output { host, line: &line, is_error: false });
             if !line.as_ref().trim().is_empty() {
                 last_line = line;
@@ -96,7 +106,11 @@ enum Rest {
 
 impl Running {
     /// Waits until the command runs or has failed to start.
-    fn begin(connected: Connected, timeout: Duration) -> Result<Running, TransportError> {
+    fn begin(
+        connected: Connected,
+        timeout: Duration,
+        cancel: &Cancel,
+    ) -> Result<Running, TransportError> {
         let Channel { reader, writer, end } = connected.channel;
         drop(writer);
         let deadline = Instant::now() + timeout;
@@ -104,7 +118,7 @@ impl Running {
         let mut reader = TimedReader::new(reader, timeout).map_err(failed)?;
         let (mut printed, mut piece) = (Vec::new(), [0; 4096]);
         while printed.len() < NOISE {
-            match read(&mut reader, &mut piece, deadline) {
+            match read(&mut reader, &mut piece, deadline, cancel) {
                 Ok(0) => return Running::missed(printed, deadline, end),
                 Ok(count) => printed.extend_from_slice(&piece[..count]),
                 // The next read returns the error again.
@@ -136,6 +150,7 @@ impl Running {
     fn end(
         self,
         timeout: Duration,
+        cancel: &Cancel,
         lines: &mut LineSplitter<'_>,
         tell: &mut impl FnMut(Shown),
     ) -> Result<Exit, CommandFailure> {
@@ -154,7 +169,7 @@ impl Running {
             if status.is_some() {
                 break Ok(());
             }
-            match read(&mut reader, &mut piece, self.deadline) {
+            match read(&mut reader, &mut piece, self.deadline, cancel) {
                 Ok(0) => break Ok(()),
                 Ok(count) => (output, status) = marker.take(&piece[..count]),
                 Err(error) => break Err(error),
@@ -166,6 +181,7 @@ impl Running {
             end.kill();
             return Err(match error.kind() {
                 io::ErrorKind::TimedOut => CommandFailure::Timeout(timeout),
+                io::ErrorKind::Interrupted => CommandFailure::Abandoned,
                 _ => CommandFailure::Output(error),
             });
         }
@@ -185,11 +201,25 @@ fn finish(end: CommandHandle, deadline: Instant) -> Result<Exit, TransportError>
     end.finish_within(left.max(Duration::from_secs(1)))
 }
 
-fn read(reader: &mut TimedReader, piece: &mut [u8], deadline: Instant) -> io::Result<usize> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(io::ErrorKind::TimedOut.into());
+/// Reads until the deadline, unless the rollout is cancelled before.
+fn read(
+    reader: &mut TimedReader,
+    piece: &mut [u8],
+    deadline: Instant,
+    cancel: &Cancel,
+) -> io::Result<usize> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        if cancel.is_cancelled() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        reader.set_idle(left.min(CANCEL_INTERVAL));
+        match reader.read(piece) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+            read => return read,
+        }
     }
-    reader.set_idle(left);
-    reader.read(piece)
 }

@@ -42,6 +42,18 @@ pub(super) enum RolloutKind {
     Prune,
 }
 
+impl RolloutKind {
+    /// Who pushes, for others that find a destination locked.
+    pub fn who(&self) -> Option<String> {
+        match self {
+            RolloutKind::Deploy { id, origin: Origin { user, host, .. }, .. } => {
+                Some(format!("deploy {id} by {user}@{host}"))
+            }
+            RolloutKind::Prune => None,
+        }
+    }
+}
+
 impl DeployRetention {
     /// Decides for a push.
     pub fn decide(self) -> Box<Decide<'static>> {

@@ -22,6 +22,7 @@ use super::pipeline::Pipeline;
 use super::retention::known;
 use super::started::RolloutSteps;
 use super::target::DeployTarget;
+use super::target_status::KeptDeploy;
 use crate::history;
 use crate::history::{Content, Deploy, DeployId, History, HistoryFile, RollbackTo, Tree};
 
@@ -69,6 +70,7 @@ impl Pipeline<'_> {
                 id
             }
         };
+        self.restored = targets.first().and_then(|known| known.kept(id));
         self.payloads(&targets, id, contents.path())
     }
 
@@ -88,11 +90,14 @@ impl Pipeline<'_> {
             for known in &there {
                 self.fetch_missing(known, id, &contents)?;
             }
+            let kind = self.rollout_kind(Some(id));
+            let mut options = payload::options(assets, self.rollout.engine.recipes)?;
+            options.who = kind.who().unwrap_or(options.who);
             Ok(Payload {
                 set: at,
                 source: Source::of(entries(&tree, existing), &contents)?,
-                options: payload::options(assets, self.rollout.engine.recipes)?,
-                decide: payload::deploy_retention(assets, self.rollout_kind(Some(id)))?.decide(),
+                options,
+                decide: payload::deploy_retention(assets, kind)?.decide(),
             })
         });
         payloads.collect()
@@ -159,6 +164,15 @@ impl SurveyedTarget {
 
     fn live(&self) -> Option<&Deploy> {
         self.history.deploys().last()
+    }
+
+    /// A deploy that it keeps.
+    fn kept(&self, id: DeployId) -> Option<KeptDeploy> {
+        let name = id.to_string();
+        let found = history::find(&self.history, RollbackTo::Id(&name)).ok()?;
+        let deploy = self.history.deploys()[found].clone();
+        let files = self.history.tree(found).files().len();
+        Some(KeptDeploy { deploy, files, missing: 0 })
     }
 
     fn find(&self, to: RollbackTo<'_>) -> Result<DeployId, RolloutError> {

@@ -17,6 +17,7 @@ use super::payload::Payload;
 use super::pipeline::Pipeline;
 use super::target::DeployTarget;
 use super::worker::{FleetContext, Work};
+use crate::config::{Deployment, RestartHow};
 
 /// The optional steps of a rollout.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +28,20 @@ pub(super) struct RolloutSteps {
     pub prunes: bool,
     /// Delete the output of the build at the end, if all targets succeeded.
     pub cleans_up: bool,
+}
+
+const AFTER_PUBLISH: &str = "after_publish hooks";
+const RESTART: &str = "restart";
+const PRUNE: &str = "prune";
+
+impl RolloutSteps {
+    /// What is to be done after publishing.
+    fn after_publishing(self, deployment: &Deployment) -> Vec<&'static str> {
+        let runs_hooks = self.runs_commands && !deployment.hooks.after_publish.is_empty();
+        let restarts = self.runs_commands && deployment.restart.how != RestartHow::None;
+        let all = [(AFTER_PUBLISH, runs_hooks), (RESTART, restarts), (PRUNE, self.prunes)];
+        all.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).collect()
+    }
 }
 
 /// A rollout whose workers have started.
@@ -50,9 +65,10 @@ impl Rollout<'_> {
         prepare: impl FnOnce(&mut Pipeline<'_>) -> Result<Vec<Payload>, RolloutError>,
     ) -> Result<Outcome, RolloutError> {
         let mut pipeline = Pipeline::new(self)?;
+        pipeline.not_done = steps.after_publishing(self.deployment);
         let prepared = prepare(&mut pipeline).and_then(|payloads| {
             if steps.runs_commands && !self.selection.dry_run {
-                pipeline.commands().reach_all_but(&pipeline.hosts_with_targets())?;
+                pipeline.check_commands(false)?;
             }
             Ok(payloads)
         });
@@ -143,6 +159,15 @@ impl<'a> Started<'a> {
         Err(RolloutError::NotStaged { failed, all })
     }
 
+    /// A step after publishing is done; the next one begins unless the rollout is cancelled.
+    fn done(&mut self, step: &str) -> Result<(), RolloutError> {
+        self.pipeline.not_done.retain(|other| *other != step);
+        match self.pipeline.not_done.is_empty() {
+            true => Ok(()),
+            false => self.refuse_if_cancelled(),
+        }
+    }
+
     fn refuse_if_cancelled(&self) -> Result<(), RolloutError> {
         match self.pipeline.rollout.cancel.is_cancelled() {
             true => Err(RolloutError::Cancelled),
@@ -180,7 +205,9 @@ impl<'u, 'a> Staged<'u, 'a> {
         if let Some((failed, all)) = started.fails_to(Fleet::publish) {
             return Err(RolloutError::NotPublished { failed, all });
         }
-        started.refuse_if_cancelled()?;
+        if !started.pipeline.not_done.is_empty() {
+            started.refuse_if_cancelled()?;
+        }
         Ok(Live(started))
     }
 }
@@ -191,14 +218,16 @@ impl Live<'_, '_> {
         if steps.runs_commands {
             let hooks = &started.pipeline.rollout.deployment.hooks.after_publish;
             started.commands().hooks(CommandPhase::AfterPublish, hooks)?;
+            started.done(AFTER_PUBLISH)?;
             started.commands().restart()?;
+            started.done(RESTART)?;
         }
         if steps.prunes {
             started.pipeline.begin(Phase::Prune);
         }
         match started.fails_to(|fleet| fleet.end(steps.prunes)) {
             Some((failed, all)) => Err(RolloutError::NotPruned { failed, all }),
-            None => Ok(()),
+            None => started.done(PRUNE),
         }
     }
 }

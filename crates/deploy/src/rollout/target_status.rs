@@ -16,6 +16,8 @@ use crate::history::{Deploy, Drift};
 pub struct TargetStatus {
     /// The target's label.
     pub label: String,
+    /// The asset set's position in the deployment.
+    pub set: usize,
     /// Its state, or why it can't be read.
     pub state: Result<TargetState, TargetError>,
 }
@@ -39,6 +41,8 @@ pub struct TargetState {
     pub stale_manifests: Vec<RelPath>,
     /// Bytes free for the user on the destination's file system.
     pub free_bytes: Option<u64>,
+    /// Who has locked the target for a push that is running, if anybody has.
+    pub running: Option<String>,
     /// The host's clock: seconds since 1970, UTC.
     pub clock: i64,
     /// Damage of the history; later deploys are unknown.
@@ -63,7 +67,7 @@ impl Rollout<'_> {
         let statuses = self.survey(&targets).into_iter().map(|(target, survey)| {
             let set = &self.deployment.assets[target.set];
             let state = survey.and_then(|survey| state(set, &survey));
-            TargetStatus { label: target.label.clone(), state }
+            TargetStatus { label: target.label.clone(), set: target.set, state }
         });
         Ok(statuses.collect())
     }
@@ -95,6 +99,7 @@ fn state(set: &AssetSet, survey: &Survey) -> Result<TargetState, TargetError> {
         prunable_files: status.prunable_files,
         stale_manifests: status.stale_manifests,
         free_bytes: survey.statistics.free_bytes,
+        running: survey.lock_holder.clone(),
         clock: survey.statistics.clock_secs,
         damage: known.damage.map(|damage| format!("{}: {damage}", survey.history_path)),
     })

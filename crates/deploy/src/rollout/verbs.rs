@@ -23,6 +23,7 @@ impl Rollout<'_> {
         self.roll_out(steps, |pipeline| {
             if let Some(command) = command {
                 pipeline.check()?;
+                pipeline.check_commands(true)?;
                 pipeline.build(command)?;
             }
             pipeline.built()

@@ -60,7 +60,11 @@ fn survey(
         checksum: hello.checksum,
         clock: None,
         cached: hello.cached,
-        deploy: deploy_survey(hello, work.as_ref().map_or(spool_dir, |work| &work.path)),
+        deploy: deploy_survey(
+            hello,
+            work.as_ref().map_or(spool_dir, |work| &work.path),
+            work.as_ref().and_then(|work| work.holder.as_deref()),
+        ),
         names: destination.and_then(|destination| destination.names.as_ref()),
     };
     let root = destination.map(|destination| destination.found.dir.as_fd());

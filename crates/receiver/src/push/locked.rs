@@ -71,7 +71,7 @@ impl<'p> Locked<'p> {
             checksum: hello.checksum,
             clock: Some(file_system_now(work).map_err(AgentError::WorkFiles)?),
             cached: hello.cached,
-            deploy: deploy_survey(hello, work.path()),
+            deploy: deploy_survey(hello, work.path(), None),
             names: context.names.as_ref(),
         };
         let survey = options.survey(Some(context.tree.root()), partials, context.conversation)?;
@@ -81,9 +81,13 @@ impl<'p> Locked<'p> {
 }
 
 /// The part of a survey that only a deploy has.
-pub fn deploy_survey<'a>(hello: &Hello, work_path: &'a Path) -> Option<DeploySurvey<'a>> {
+pub fn deploy_survey<'a>(
+    hello: &Hello,
+    work_path: &'a Path,
+    holder: Option<&'a str>,
+) -> Option<DeploySurvey<'a>> {
     let writable = || destination::is_writable(&hello.destination);
-    hello.deploy.map(|deploy| DeploySurvey { deploy, work_path, writable: writable() })
+    hello.deploy.map(|deploy| DeploySurvey { deploy, work_path, holder, writable: writable() })
 }
 
 fn seconds() -> u32 {

@@ -74,6 +74,8 @@ pub struct DeploySurvey<'a> {
     pub deploy: Deploy,
     /// The work directory's path, for messages.
     pub work_path: &'a Path,
+    /// In a dry run: who has locked the destination, if anybody has.
+    pub holder: Option<&'a str>,
     /// Whether the user may publish here.
     pub writable: bool,
 }
@@ -108,6 +110,9 @@ impl SurveyOptions<'_> {
         if let Some(deploy) = &self.deploy {
             let work = self.work.map(|work| (work, deploy.work_path));
             survey.retained_contents = requests::send_retained(deploy.deploy, work, conversation)?;
+            if let Some(holder) = deploy.holder {
+                conversation.send(&ToSender::Held(holder.as_bytes()))?;
+            }
             (statistics.clock_secs, statistics.writable) =
                 (agent_statistics::clock_secs(), deploy.writable);
             statistics.unfinished = requests::is_unfinished(work)?;

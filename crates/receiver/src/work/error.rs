@@ -11,7 +11,7 @@ pub enum WorkDirError {
     /// Another push has locked it.
     #[error("Another push to this destination is running ({holder}); try again when it has ended")]
     Locked {
-        /// The other push's process and age.
+        /// The other push's name, process and age.
         holder: String,
         /// The other push, if it is of the same run.
         member: Option<u32>,

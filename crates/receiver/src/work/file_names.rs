@@ -68,6 +68,7 @@ mod tests {
             whole_directory: false,
             deletes: false,
             root_mode: 0o755,
+            who: Vec::new(),
             deploy: None,
             member: None,
             files,

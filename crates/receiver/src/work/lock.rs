@@ -30,6 +30,15 @@ pub const LEASE: &str = "lock.held";
 /// A lease that was not renewed for this long is over.
 const LEASE_SECS: i64 = 120;
 
+/// How often a lock is tried that somebody has.
+const TRIES: u32 = 5;
+
+/// How long somebody who only looks at a lock may have it.
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
+
+/// Most bytes that are read about the holder of a lock.
+const HOLDER_BYTES: usize = 512;
+
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(20);
 
@@ -66,7 +75,7 @@ pub fn lock(dir: BorrowedFd<'_>, path: &Path, hello: &Hello) -> Result<Lock, Wor
         None => 0,
     };
     let lease = loop {
-        match try_lock(&file, dir).map_err(failed)? {
+        match lock_again(&file, dir).map_err(failed)? {
             Attempt::Locked(lease) => break lease,
             Attempt::Held => {}
         }
@@ -82,7 +91,8 @@ pub fn lock(dir: BorrowedFd<'_>, path: &Path, hello: &Hello) -> Result<Lock, Wor
     }
     let before = member_in(&file, member);
     let text = member.map(|member| format!("\nrun {member}")).unwrap_or_default();
-    let text = format!("process {}{text}", std::process::id());
+    let who = if hello.who.is_empty() { "somebody".into() } else { text::line(&hello.who) };
+    let text = format!("{who}, process {}{text}", std::process::id());
     // Only information; another user's lock may not be writable.
     let _ = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
     Ok(Lock { _file: file, lease, before })
@@ -93,6 +103,17 @@ enum Attempt {
     /// With a lease, if the file system has no locks.
     Locked(Option<Lease>),
     Held,
+}
+
+/// Tries to lock. Who only looks at the lock has it for a moment, so it is tried a few times.
+fn lock_again(file: &File, dir: BorrowedFd<'_>) -> io::Result<Attempt> {
+    for _ in 1..TRIES {
+        match try_lock(file, dir)? {
+            Attempt::Held => std::thread::sleep(BETWEEN_TRIES),
+            locked => return Ok(locked),
+        }
+    }
+    try_lock(file, dir)
 }
 
 fn try_lock(file: &File, dir: BorrowedFd<'_>) -> io::Result<Attempt> {
@@ -126,13 +147,43 @@ fn open(dir: BorrowedFd<'_>) -> io::Result<File> {
     Ok(file)
 }
 
+/// Who has locked the work directory open as `dir`, if anybody has.
+pub fn holder_of(dir: BorrowedFd<'_>) -> Option<String> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(fs::openat(dir, NAME, flags, Mode::empty()).ok()?);
+    let is_locked = match fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+        Err(Errno::WOULDBLOCK) => true,
+        Ok(()) => false,
+        Err(_) => lease_age(dir).is_some_and(|secs| secs < LEASE_SECS),
+    };
+    is_locked.then(|| holder(&file))
+}
+
+/// How long ago the lease was renewed, by this machine's clock.
+fn lease_age(dir: BorrowedFd<'_>) -> Option<i64> {
+    let renewed = fs::statat(dir, LEASE, AtFlags::SYMLINK_NOFOLLOW).ok()?.st_mtime;
+    Some(now() - renewed)
+}
+
+/// Seconds since 1970, by this machine's clock.
+fn now() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs() as i64)
+}
+
+/// `95 s ago`, `12 min ago`.
+fn ago(secs: i64) -> String {
+    match secs.max(0) {
+        secs @ ..120 => format!("{secs} s ago"),
+        secs => format!("{} min ago", secs / 60),
+    }
+}
+
 fn holder(file: &File) -> String {
     let text = read(file);
     let process = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let since = file.metadata().map(|meta| meta.mtime()).unwrap_or_default();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let age = now.map_or(0, |now| now.as_secs() as i64 - since).max(0);
-    format!("{}, started {age} s ago", text::line(process))
+    format!("{}, started {}", text::line(process), ago(now() - since))
 }
 
 /// The number in a lock file of a push of the same run as `member`.
@@ -145,7 +196,7 @@ fn member_in(file: &File, member: Option<RunMember>) -> Option<u32> {
 
 fn read(file: &File) -> Vec<u8> {
     use std::os::unix::fs::FileExt;
-    let mut bytes = vec![0; 64];
+    let mut bytes = vec![0; HOLDER_BYTES];
     let count = file.read_at(&mut bytes, 0).unwrap_or(0);
     bytes.truncate(count);
     bytes

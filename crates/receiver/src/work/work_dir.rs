@@ -21,7 +21,7 @@ use rustix::fs::{self, AtFlags, Mode};
 use super::error::WorkDirError;
 use super::hidden;
 use super::inherited::{Inherited, make_like};
-use super::lock::{LEASE, Lock, NAME as LOCK, NO_LOCKS, lock};
+use super::lock::{LEASE, Lock, NAME as LOCK, NO_LOCKS, holder_of, lock};
 use super::lookup::Found;
 use super::sharing::{Sharing, create_file, give};
 
@@ -36,6 +36,8 @@ pub struct Existing {
     pub path: PathBuf,
     /// Whether a push has completed to its destination.
     pub was_pushed: bool,
+    /// Who has locked it, if anybody has.
+    pub holder: Option<String>,
 }
 
 impl Existing {
@@ -48,12 +50,13 @@ impl Existing {
         };
         let hidden = if location.is_inside() { hidden::find(outer.as_fd())? } else { None };
         let outer_was_pushed = was_pushed(outer.as_fd());
+        let holder = holder_of(outer.as_fd());
         let (dir, path) = match hidden {
             Some(name) => (open_dir(outer.as_fd(), name.as_bytes())?, location.path.join(name)),
             None => (outer, location.path.clone()),
         };
         let was_pushed = outer_was_pushed || was_pushed(dir.as_fd());
-        Ok(Some(Existing { dir, path, was_pushed }))
+        Ok(Some(Existing { dir, path, was_pushed, holder }))
     }
 }
 

@@ -66,6 +66,9 @@ impl SurveyReceiver {
             }
             ToSender::HistoryKnown if self.is_deploy => self.history_known()?,
             ToSender::HistoryChunk(piece) if self.is_deploy => self.history_piece(piece)?,
+            ToSender::Held(holder) if self.is_deploy => {
+                self.survey.lock_holder = Some(assetsync_core::text::line(holder));
+            }
             ToSender::Retained(retained_contents) if self.is_deploy => {
                 if self.survey.retained_contents.len() == limits::RETAINED_CONTENTS {
                     return Err(PushError::Protocol("too much is set aside".into()));

@@ -64,6 +64,8 @@ pub struct SessionOptions {
     pub deploy: Option<Deploy>,
     /// The push, if the run has others.
     pub member: Option<RunMember>,
+    /// Who pushes.
+    pub who: String,
     /// The names of the files, if single files are pushed.
     pub files: Vec<RelPath>,
 }
@@ -79,11 +81,19 @@ impl SessionOptions {
             whole_directory: self.whole_directory,
             deletes: self.deletes,
             root_mode: self.root_mode,
+            who: shortened(self.who),
             deploy: self.deploy,
             member: self.member,
             files: self.files,
         })
     }
+}
+
+/// What fits of a description.
+fn shortened(who: String) -> Vec<u8> {
+    let mut who = who.into_bytes();
+    who.truncate(limits::WHO_BYTES);
+    who
 }
 
 impl<'a> Session<'a> {

@@ -14,6 +14,9 @@ pub struct Survey {
     pub history_path: String,
     /// The retained contents.
     pub retained_contents: Vec<RetainedContent>,
+    /// Who has locked the destination for a push that is running, if anybody has. Only found out
+    /// where nothing is changed.
+    pub lock_holder: Option<String>,
     /// The agent's report about itself, its clock and its permissions.
     pub statistics: AgentStatistics,
 }

@@ -26,6 +26,7 @@ impl<'c, 'a> Connected<'c, 'a> {
             deletes: context.is_deploy() || options.policy.delete,
             root_mode: source.root_mode(),
             deploy: context.is_deploy().then(|| deploy_greeting(cached_history)),
+            who: options.who.clone(),
             files: source.file_names(),
             ..SessionOptions::default()
         };

@@ -41,6 +41,7 @@ fn hear<M: Message>(reference: &TestHost, messages: &[M]) -> Heard {
         whole_directory: false,
         deletes: true,
         root_mode: 0o755,
+        who: Vec::new(),
         deploy: Some(Deploy::default()),
         member: None,
         files: Vec::new(),

@@ -188,7 +188,7 @@ fn a_killed_agent_is_noticed_by_a_tick() {
     let mut staged = reference.stage(&new, "host", None, Decision::default());
     staged.keep_alive().unwrap();
     let lock = fs::read_to_string(reference.at(".assetsync-host/lock")).unwrap();
-    let process = lock.strip_prefix("process ").unwrap();
+    let (_, process) = lock.split_once("process ").unwrap();
     let killed = std::process::Command::new("kill").args(["-9", process]).status().unwrap();
     assert!(killed.success());
     let until = Instant::now() + WAIT_LIMIT;

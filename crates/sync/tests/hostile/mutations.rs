@@ -60,7 +60,7 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
     };
     host.reset();
     (
-        after_line(fs::read(up).unwrap(), b"assetsync 8 "),
+        after_line(fs::read(up).unwrap(), b"assetsync 9 "),
         after_line(fs::read(down).unwrap(), b":ready"),
     )
 }

@@ -70,6 +70,7 @@ impl Host {
             whole_directory: false,
             deletes: true,
             root_mode: 0o755,
+            who: Vec::new(),
             deploy: None,
             member: None,
             files: Vec::new(),

@@ -307,10 +307,10 @@ fn first_lines_that_are_none_are_refused() {
         (&endless, "first line does not end"),
         (b"GET / HTTP/1.1\n", "not assetsync's"),
         (b"assetsync 99 00\n", "version 99"),
-        (b"assetsync 8 zz\n", "not assetsync's"),
-        (b"assetsync 8 +1\n", "not assetsync's"),
-        (b"assetsync 8 ff\n", "ends too early"),
-        (b"assetsync 8 001000\n", "unknown"),
+        (b"assetsync 9 zz\n", "not assetsync's"),
+        (b"assetsync 9 +1\n", "not assetsync's"),
+        (b"assetsync 9 ff\n", "ends too early"),
+        (b"assetsync 9 001000\n", "unknown"),
     ];
     for (line, expected) in cases {
         let heard = host.hear(line.to_vec());

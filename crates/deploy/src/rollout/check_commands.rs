@@ -1,0 +1,100 @@
+//! Checks early whether the commands of later phases can run.
+
+use super::command_phase::CommandPhase;
+use super::each::each;
+use super::error::{CommandFailure, RolloutError, TargetError};
+use super::hooks::{Commands, invocations};
+use super::pipeline::Pipeline;
+use super::target::{has_role, named};
+use crate::command::Invocation;
+use crate::config::{Host, RestartHow};
+
+impl Pipeline<'_> {
+    /// Connects, once, to the hosts without targets that run commands later, to find out early if
+    /// that fails. Before a build, also to hosts whose commands run in a directory that may be
+    /// missing; otherwise it is not worth a login.
+    pub(super) fn check_commands(&mut self, before_build: bool) -> Result<(), RolloutError> {
+        if std::mem::replace(&mut self.commands_checked, true) {
+            return Ok(());
+        }
+        let with_targets = self.hosts_with_targets();
+        let failures = self.commands().check(&with_targets, before_build);
+        let mut others = Vec::new();
+        for (host, error) in failures {
+            let targets = self.targets.iter().filter(|target| target.host == host);
+            let targets: Vec<_> = targets.cloned().collect();
+            match &error {
+                TargetError::NoCurrent(path) if !targets.is_empty() => {
+                    for target in &targets {
+                        self.exclude(target, TargetError::NoCurrent(path.clone()));
+                    }
+                }
+                // Staging will fail there, too, and then the host is excluded.
+                _ if !targets.is_empty() => {}
+                _ => {
+                    let deployment = self.rollout.deployment;
+                    others.push((named(&deployment.hosts[host], deployment), error));
+                }
+            }
+        }
+        self.commands().judge(CommandPhase::Check, others)?;
+        self.go_on_without_failed()
+    }
+}
+
+impl Commands<'_> {
+    /// What is wrong with hosts that run commands later, by their positions.
+    fn check(&self, with_targets: &[usize], before_build: bool) -> Vec<(usize, TargetError)> {
+        let deployment = self.rollout.deployment;
+        let is_checked = |at: &usize| {
+            let host = &deployment.hosts[*at];
+            match with_targets.contains(at) {
+                true => before_build && self.needs_current(host),
+                false => self.runs_later(host),
+            }
+        };
+        let hosts: Vec<usize> = self.hosts.iter().copied().filter(is_checked).collect();
+        let checked = each(&hosts, deployment.max_parallel, |&at| self.check_host(at));
+        checked.into_iter().filter_map(|(&at, checked)| Some((at, checked.err()?))).collect()
+    }
+
+    fn check_host(&self, at: usize) -> Result<(), TargetError> {
+        let deployment = self.rollout.deployment;
+        let host = &deployment.hosts[at];
+        let needs_current = self.needs_current(host);
+        let enter = match needs_current {
+            true => Invocation::script("true").within(&host.current_path),
+            false => Invocation::verbatim("true"),
+        };
+        match self.run_on(host, &[enter], deployment.timeouts.command) {
+            Err(CommandFailure::Status { .. }) if needs_current => {
+                Err(TargetError::NoCurrent(host.current_path.clone()))
+            }
+            ran => Ok(ran?),
+        }
+    }
+
+    /// Whether hooks or the restart run on a host from publishing on.
+    fn runs_later(&self, host: &Host) -> bool {
+        let restart = &self.rollout.deployment.restart;
+        let restarts = restart.how != RestartHow::None && has_role(host, &restart.roles);
+        restarts || self.has_later_hook(host)
+    }
+
+    /// Whether any of that runs in the directory of the current release.
+    fn needs_current(&self, host: &Host) -> bool {
+        let restart = &self.rollout.deployment.restart;
+        let in_current = |made: &Invocation| made.within.as_ref() == Some(&host.current_path);
+        let restarts_there =
+            || invocations(&restart.how, host).is_ok_and(|made| made.iter().any(in_current));
+        let restarts = has_role(host, &restart.roles) && restarts_there();
+        restarts || self.has_later_hook(host)
+    }
+
+    /// Hooks on hosts run in the directory of the current release.
+    fn has_later_hook(&self, host: &Host) -> bool {
+        let hooks = &self.rollout.deployment.hooks;
+        let mut later = hooks.before_publish.iter().chain(&hooks.after_publish);
+        later.any(|hook| has_role(host, &hook.roles))
+    }
+}
