@@ -26,7 +26,8 @@ impl<'c, 'a> Connected<'c, 'a> {
             deletes: context.is_deploy() || options.policy.delete,
             root_mode: source.root_mode(),
             deploy: context.is_deploy().then(|| deploy_greeting(cached_history)),
-            who: options.who.clone(),
+            // A push on its own is short; and the length of names is no measure of it.
+            who: if context.is_deploy() { options.who.clone() } else { String::new() },
             files: source.file_names(),
             ..SessionOptions::default()
         };
