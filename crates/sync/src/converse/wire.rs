@@ -251,6 +251,11 @@ impl Wire {
 
     /// The error of an agent that has ended, and why it did.
     fn closed(&mut self) -> PushError {
+        // One that still reads ends when its input does.
+        let null = std::fs::File::options().write(true).open("/dev/null");
+        if let Ok(writer) = null.and_then(|null| TimedWriter::new(null.into(), self.timeout)) {
+            self.writer = writer;
+        }
         PushError::Closed(self.end.reason_within(CLOSING_GRACE))
     }
 
