@@ -258,20 +258,7 @@ fn decoded(bytes: &[u8]) -> usize {
 /// All a sender says in a first push of 1,000 files to `destination`.
 fn conversation(destination: &Path, content: &[u8]) -> Vec<u8> {
     let destination = destination.as_os_str().as_encoded_bytes().to_vec();
-    let hello = Hello {
-        destination,
-        dry_run: false,
-        checksum: false,
-        timeout_ms: 60_000,
-        cached: None,
-        whole_directory: false,
-        deletes: false,
-        root_mode: 0o755,
-        who: Vec::new(),
-        deploy: None,
-        member: None,
-        files: Vec::new(),
-    };
+    let hello = Hello { destination, timeout_ms: 60_000, root_mode: 0o755, ..Hello::default() };
     let mut outbox = Outbox::with_window(3, Some(23)).unwrap();
     let size = content.len() as u64;
     let file = FileAction {

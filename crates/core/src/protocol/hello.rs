@@ -11,7 +11,7 @@ use crate::state::{HistoryId, StateId};
 use crate::work_names::is_work_dir_name;
 
 /// The first line: what the sender wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Hello {
     /// The destination's path as the user gave it; relative ones start at the home directory.
     pub destination: Vec<u8>,
@@ -143,7 +143,7 @@ impl Hello {
         }
         let timeout_ms = fields.bounded("timeout", u64::from(u32::MAX))? as u32;
         let root_mode = fields.bounded("mode", 0o7777)? as u32;
-        let who = fields.bytes("length of who", limits::WHO_BYTES)?.to_vec();
+        let who = fields.bytes("length of the pusher's name", limits::WHO_BYTES)?.to_vec();
         let cached = match flags & REMEMBERED {
             0 => None,
             _ => Some(StateId(fields.array()?)),
@@ -228,7 +228,7 @@ mod tests {
                 who: b"ada@web".to_vec(),
                 deploy,
                 member: deploy.map(|_| RunMember { run: [0x82; 12], number: 7 }),
-                files: Vec::new(),
+                ..Hello::default()
             };
             let line = hello.line();
             assert!(line.is_ascii() && line.ends_with(b"\n"));
@@ -240,17 +240,10 @@ mod tests {
     fn files(names: &[&str]) -> Hello {
         Hello {
             destination: b"~/app".to_vec(),
-            dry_run: false,
-            checksum: false,
             timeout_ms: 1,
-            cached: None,
-            whole_directory: false,
-            deletes: false,
             root_mode: 0o755,
-            who: Vec::new(),
-            deploy: None,
-            member: None,
             files: names.iter().map(|name| RelPath::new(name.as_bytes()).unwrap()).collect(),
+            ..Hello::default()
         }
     }
 

@@ -160,7 +160,10 @@ impl Message for ToSender<'_> {
             HISTORY_PATH => {
                 (ToSender::HistoryPath(&[]), fields.bytes("path length", limits::PATH_BYTES)?)
             }
-            HELD => (ToSender::Held(&[]), fields.bytes("length of who", limits::ERROR_BYTES)?),
+            HELD => (
+                ToSender::Held(&[]),
+                fields.bytes("length of the holder's name", limits::ERROR_BYTES)?,
+            ),
             NOTICE => (ToSender::Notice(&[]), fields.bytes("notice length", limits::ERROR_BYTES)?),
             tag => (decode_owned(tag, fields, codec_context)?, &[]),
         })

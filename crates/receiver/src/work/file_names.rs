@@ -61,17 +61,10 @@ mod tests {
         let files = names.iter().map(|name| RelPath::new(name.as_bytes()).unwrap()).collect();
         let hello = Hello {
             destination: Vec::new(),
-            dry_run: false,
-            checksum: false,
             timeout_ms: 1,
-            cached: None,
-            whole_directory: false,
-            deletes: false,
             root_mode: 0o755,
-            who: Vec::new(),
-            deploy: None,
-            member: None,
             files,
+            ..Hello::default()
         };
         let (dir, placed) = FileNames::place(path, &hello).unwrap();
         (dir, placed.here().iter().map(ToString::to_string).collect())

@@ -85,11 +85,7 @@ impl Wire {
 
     /// Receives the next message.
     pub fn receive(&mut self) -> Result<ToSender<'_>, PushError> {
-        self.round_trips += u32::from(std::mem::take(&mut self.sent_since_read));
-        while !self.inbox.ready()? {
-            self.read_some()?;
-        }
-        self.pop()
+        self.receive_while(&mut |_| {})
     }
 
     /// Receives the next message, and calls `acknowledged` whenever more bytes have arrived.
@@ -209,8 +205,8 @@ impl Wire {
         }
     }
 
-    /// Waits for the agent to end, after its last message. Something that the login shell started may
-    /// keep the connection open for ever.
+    /// Waits for the agent to end, after its last message. Something that the login shell started
+    /// may keep the connection open for ever.
     pub fn wait_end(&mut self) -> Result<(), PushError> {
         self.reader.set_idle(END_GRACE.min(self.timeout));
         match self.receive() {

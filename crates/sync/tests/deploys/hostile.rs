@@ -34,17 +34,11 @@ fn hear<M: Message>(reference: &TestHost, messages: &[M]) -> Heard {
     let destination = reference.at("host").into_os_string().into_encoded_bytes();
     let hello = Hello {
         destination,
-        dry_run: false,
-        checksum: false,
         timeout_ms: 60_000,
-        cached: None,
-        whole_directory: false,
         deletes: true,
         root_mode: 0o755,
-        who: Vec::new(),
         deploy: Some(Deploy::default()),
-        member: None,
-        files: Vec::new(),
+        ..Hello::default()
     };
     let script = [hello.line(), packed(messages)].concat();
     let (input, mut to_agent) = io::pipe().unwrap();

@@ -63,17 +63,10 @@ impl Host {
         let destination = self.at("dest").into_os_string().into_encoded_bytes();
         Hello {
             destination,
-            dry_run: false,
-            checksum: false,
             timeout_ms: 60_000,
-            cached: None,
-            whole_directory: false,
             deletes: true,
             root_mode: 0o755,
-            who: Vec::new(),
-            deploy: None,
-            member: None,
-            files: Vec::new(),
+            ..Hello::default()
         }
     }
 
