@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use assetsync_testbed::Sshd;
 
 use super::interruptions::faults::{
-    OnDrop, Outcome, Push, Site, cache, gated_shell, killing_shell, need, run, script, until,
+    OnDrop, Outcome, Push, Site, cache, gated_shell, killing_shell, need, open_gate, run, script,
+    until,
 };
 use crate::support::MEANT;
 
@@ -134,7 +135,7 @@ fn a_source_file_that_changes_before_it_is_sent_is_not_published() {
         // Scanned, and waiting for the agent.
         until("the lock", || site.work().join("lock").exists().then_some(()));
         change();
-        fs::write(&gate, "go\n").unwrap();
+        let _open = open_gate(&gate);
         running.wait()
     };
     for (when, content) in [("grown", "changed".repeat(9000)), ("shrunk", "less".into())] {

@@ -3,6 +3,8 @@
 
 #[path = "faults/build.rs"]
 mod build;
+#[path = "faults/gate.rs"]
+mod gate;
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 use assetsync_testbed::tree::{DiffOptions, Kind, Snapshot, Tree, diff_trees, snapshot};
 
 pub use self::build::{ENTRY_POINTS, build, fingerprint, noise};
+pub use self::gate::{gated_shell, open_gate};
 use crate::support::MEANT;
 
 /// The longest that a condition is waited for; no test passes by its end.
@@ -240,19 +243,6 @@ pub fn killing_shell(dir: &Dir) -> PathBuf {
          /bin/sh -c \"$2\"\n",
     );
     path
-}
-
-/// Lets the agent have `FAULT_BYTES`, then waits for a line from the FIFO `FAULT_GATE`.
-pub fn gated_shell(dir: &Dir) -> (PathBuf, PathBuf) {
-    let (path, gate) = (dir.join("gated"), dir.join("gate"));
-    run("mkfifo", [&gate]);
-    script(
-        &path,
-        "#!/bin/sh\nshift\n\
-         { dd bs=64k count=\"$FAULT_BYTES\" iflag=count_bytes 2>&-; read -r go < \"$FAULT_GATE\"; cat; } |\n\
-         /bin/sh -c \"$1\"\n",
-    );
-    (path, gate)
 }
 
 /// Does something in the end, however that comes.

@@ -12,7 +12,7 @@ use assetsync_testbed::{Direction, Link, LinkSpec, Sshd};
 
 use self::faults::{
     Dir, ENTRY_POINTS, OnDrop, Outcome, Push, Site, build, fingerprint, gated_shell, killing_shell,
-    need, run, script, until,
+    need, open_gate, run, script, until,
 };
 use crate::support::MEANT;
 
@@ -402,14 +402,15 @@ fn of_two_pushes_to_one_destination_the_second_is_refused_until_the_first_is_gon
         (running, holder)
     };
     let (first, _) = start();
-    fs::write(&gate, "go\n").unwrap();
+    let open = open_gate(&gate);
     first.wait().assert_ok();
     site.check_equal("the first one");
+    drop(open);
 
     let (first, holder) = start();
     run("kill", ["-9", &holder.to_string()]);
     check_recovery(&site, "its holder killed");
-    fs::write(&gate, "go\n").unwrap();
+    let _open = open_gate(&gate);
     first.wait().assert_failed(&[]);
     site.check_equal("after the first one's end");
 }
