@@ -1,5 +1,5 @@
-//! `command="assetsync-agent --restrict DIR"` in authorized_keys: the key pushes to one directory, and
-//! does nothing else.
+//! `command="assetsync-agent --restrict DIR"` in authorized_keys: the key pushes to one directory,
+//! and does nothing else.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -170,3 +170,20 @@ fn ctrl_c_in_a_build_ends_it_and_changes_no_host() {
     assert_eq!(output.status.signal(), Some(2), "{stderr}");
     assert!(stderr.ends_with("note: every host serves what it served before\n"), "{stderr}");
 }
+
+/// What is shown of a build that fails: standard error first, at most thirty lines.
+#[test]
+fn a_build_that_fails_shows_why() {
+    let fleet = Fleet::of(1);
+    let build = "for n in $(seq 100); do echo made $n; done; \
+                 for n in $(seq 5); do echo wrong $n >&2; done; exit 7";
+    fleet.configure(&format!("build.command = '{build}'\n"));
+    let ran = fleet.run("deploy production");
+    let stderr = ran.stderr();
+    let shown: Vec<&str> =
+        stderr.lines().filter_map(|line| line.split_once("| ")).map(|it| it.1).collect();
+    let errors = (1..=5).map(|n| format!("wrong {n}"));
+    let expected: Vec<String> = errors.chain((76..=100).map(|n| format!("made {n}"))).collect();
+    assert_eq!(shown, expected, "{stderr}");
+    assert!(stderr.contains("failed: exit status 7"), "{stderr}");
+}

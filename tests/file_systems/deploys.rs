@@ -9,7 +9,8 @@ use crate::fleet::Fleet;
 use crate::interruptions::faults::{Dir, run, until};
 use crate::support::Ran;
 
-/// The second build before what it lacks is deleted: a rollout that failed on a host deletes nothing.
+/// The second build before what it lacks is deleted: a rollout that failed on a host deletes
+/// nothing.
 const NOT_PRUNED: usize = 2;
 
 /// What the second build lacks.

@@ -4,6 +4,7 @@
 mod client;
 mod mutations;
 mod recipes;
+mod silent_senders;
 mod support;
 mod to_agents;
 mod to_senders;
