@@ -90,8 +90,9 @@ pub enum Command {
 pub struct PushArguments {
     /// Directory or files to push; without DEST, a stage of the project
     ///
-    /// The content of a directory is pushed, with or without a trailing slash. As with rsync, a file
-    /// goes into the directory DEST, or if there is none, is called that; several go into DEST.
+    /// The content of a directory is pushed, with or without a trailing slash. As with rsync, a
+    /// file goes into the directory DEST, or if there is none, is called that; several go into
+    /// DEST.
     // A lone -h prints help; super::parse refuses any other command line without a source.
     #[arg(
         value_name = "SRC",

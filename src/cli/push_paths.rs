@@ -33,8 +33,8 @@ impl PushPaths<'_> {
 }
 
 impl PushArguments {
-    /// Reads files after SRC as sources, too, if that is a file: a file can't be a directory to push
-    /// to. The last argument is always a DEST.
+    /// Reads files after SRC as sources, too, if that is a file: a file can't be a directory to
+    /// push to. The last argument is always a DEST.
     pub fn with_files(mut self) -> PushArguments {
         if !is_file(&self.source) {
             return self;

@@ -6,8 +6,8 @@
 /// Version of the wire format. Both sides must have the same one.
 pub const PROTOCOL_VERSION: u16 = 9;
 
-/// Longest first line (the hexadecimal *Hello*), in bytes, with its newline. It fits into a pipe, so
-/// that writing it never waits for a shell that is still starting.
+/// Longest first line (the hexadecimal *Hello*), in bytes, with its newline. It fits into a pipe,
+/// so that writing it never waits for a shell that is still starting.
 pub const HELLO_LINE_BYTES: usize = 48 * 1024;
 
 /// Longest description of who pushes, in bytes.

@@ -162,8 +162,8 @@ impl AgentError {
         }
     }
 
-    /// Whether a sync failed: what is staged may not be on disk. The stage is kept where it has what
-    /// could not be put back.
+    /// Whether a sync failed: what is staged may not be on disk. The stage is kept where it has
+    /// what could not be put back.
     pub fn spoils_stage(&self) -> bool {
         !matches!(self, AgentError::Mixed { .. })
             && self.io_error().is_some_and(assetsync_tree::is_failed_sync)

@@ -1,5 +1,5 @@
-//! Heartbeats: frames that say that the work goes on. They stop when it is stuck, so that the sender
-//! times out; and if they can't be written, the sender is gone.
+//! Heartbeats: frames that say that the work goes on. They stop when it is stuck, so that the
+//! sender times out; and if they can't be written, the sender is gone.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -91,8 +91,8 @@ impl KnownKeys {
         self.0.iter().any(|entry| entry.marker != Marker::Trusted)
     }
 
-    /// Host key algorithms to ask for, of the allowed ones, those of known keys first: another key of
-    /// the same host would look like a changed one.
+    /// Host key algorithms to ask for, of the allowed ones, those of known keys first: another key
+    /// of the same host would look like a changed one.
     pub fn algorithms(&self, allowed: Option<&str>) -> Vec<&'static str> {
         const ALL: &[(&str, &[&str])] = &[
             ("ssh-ed25519", &["ssh-ed25519"]),

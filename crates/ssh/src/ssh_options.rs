@@ -22,8 +22,8 @@ pub struct SshOptions {
     pub address_family: Option<AddressFamily>,
     /// The transport to use; by default libssh2, or `ssh` if the host's settings need it.
     pub transport: Option<TransportKind>,
-    /// How long connecting may take, up to the keys of the session, and then each attempt to log in;
-    /// by default as long as ssh_config says.
+    /// How long connecting may take, up to the keys of the session, and then each attempt to log
+    /// in; by default as long as ssh_config says.
     pub connect_timeout: Option<Duration>,
     /// Whether questions can be asked on a terminal.
     pub interactive: bool,

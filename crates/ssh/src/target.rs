@@ -109,8 +109,8 @@ fn scp_form(authority: &[u8], path: &[u8]) -> Parsed<RemoteTarget> {
     remote(user, unbracketed(host)?, None, path)
 }
 
-/// As git reads them: `/path` is absolute, `/~/path` starts at the login directory, `/~USER/path` at
-/// that of a user.
+/// As git reads them: `/path` is absolute, `/~/path` starts at the login directory, `/~USER/path`
+/// at that of a user.
 fn url(rest: &[u8]) -> Parsed<RemoteTarget> {
     let slash = rest.iter().position(|&b| b == b'/').ok_or("it has no path")?;
     let (authority, path) = rest.split_at(slash);

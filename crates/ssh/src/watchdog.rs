@@ -1,5 +1,5 @@
-//! An absolute time limit on what libssh2 does: its own limit counts from the last byte, and some of
-//! its loops do not end while bytes come.
+//! An absolute time limit on what libssh2 does: its own limit counts from the last byte, and some
+//! of its loops do not end while bytes come.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};

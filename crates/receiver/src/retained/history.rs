@@ -221,8 +221,8 @@ impl HistoryWriter {
     }
 }
 
-/// The deploy has heard that it is published, or taken back. If this fails, a rollback would complete
-/// it once more.
+/// The deploy has heard that it is published, or taken back. If this fails, a rollback would
+/// complete it once more.
 pub fn finish(work: &WorkDir) {
     let _ = unlinkat(work.dir(), UNFINISHED, AtFlags::empty());
 }

@@ -200,8 +200,8 @@ impl<'w> RetentionRequests<'w> {
         Ok(())
     }
 
-    /// Called before anything is published: saves the history that may name retained contents, which
-    /// are durable. Returns texts for the user.
+    /// Called before anything is published: saves the history that may name retained contents,
+    /// which are durable. Returns texts for the user.
     pub fn publish(&mut self) -> Result<Vec<String>, AgentError> {
         if let Some(new) = self.history.take() {
             let published = new.publish(self.work);

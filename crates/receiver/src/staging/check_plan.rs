@@ -18,8 +18,8 @@ use crate::survey::agent_statistics::free_bytes;
 const NAMED: usize = 10;
 
 /// Refuses a plan that does not fit on the disk, replaces what the survey lists under another name,
-/// or that can't be published; makes the staging areas that it needs. No such area can be made where
-/// the destination is published as a whole (`is_whole`).
+/// or that can't be published; makes the staging areas that it needs. No such area can be made
+/// where the destination is published as a whole (`is_whole`).
 pub fn check_plan(
     plan: &mut PlanStore,
     tree: &mut OpenTree,

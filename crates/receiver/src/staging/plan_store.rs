@@ -198,7 +198,8 @@ impl PlanStore {
         Ok(used)
     }
 
-    /// Bytes that staging everything takes; partials take none but for the one that is being copied.
+    /// Bytes that staging everything takes; partials take none but for the one that is being
+    /// copied.
     pub fn staged_bytes(&mut self) -> Result<u64, AgentError> {
         let (mut total, mut largest_partial) = (0_u64, 0);
         for position in self.wire_actions.indices() {

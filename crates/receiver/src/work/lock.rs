@@ -64,7 +64,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// Takes the lock of the work directory open as `dir`.
 ///
-/// Pushes of files to one directory wait for each other for a while: each may be about another file.
+/// Pushes of files to one directory wait for each other for a while: each may be about another
+/// file.
 pub fn lock(dir: BorrowedFd<'_>, path: &Path, hello: &Hello) -> Result<Lock, WorkDirError> {
     let member = hello.member;
     let failed = |source: io::Error| WorkDirError::Io { path: path.into(), source };

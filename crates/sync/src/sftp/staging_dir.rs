@@ -22,7 +22,8 @@ pub struct StagingDir {
     closed_root: Option<Change>,
 }
 
-/// What is in a destination, unless only its work directories matter; and those, and what is in them.
+/// What is in a destination, unless only its work directories matter; and those, and what is in
+/// them.
 pub fn look(
     remote: &mut SftpHost<'_>,
     root: &[u8],

@@ -86,8 +86,9 @@ impl<'u, 'a> Uploader<'u, 'a> {
         self.progress.borrow().written
     }
 
-    /// Creates links and uploads files, which must be as they were read. Nothing outside the staging directory changes. Modes and times that the server does
-    /// not set as it is asked to are added to `kept`.
+    /// Creates links and uploads files, which must be as they were read. Nothing outside the
+    /// staging directory changes. Modes and times that the server does not set as it is asked to
+    /// are added to `kept`.
     pub fn run(
         &mut self,
         plan: &mut Plan,
