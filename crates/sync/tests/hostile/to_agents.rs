@@ -1,18 +1,16 @@
 //! What a hostile sender may say to an agent.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::sync::mpsc;
 
 use assetsync_core::digest::Digest;
 use assetsync_core::index::Index;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{ActionKind, FileAction, PublishRank};
-use assetsync_core::protocol::{FrameKind, Hello, ToAgent, put_bytes, put_frame, put_number};
+use assetsync_core::protocol::{FrameKind, ToAgent, put_bytes, put_frame, put_number};
 use assetsync_core::recipe::{Basis, Recipe, Reference};
-use assetsync_receiver::{AgentError, serve};
+use assetsync_receiver::AgentError;
 
 use crate::support::*;
 
