@@ -8,32 +8,43 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
-use assetsync_agents::embedded;
+use assetsync_agents::carried;
+use assetsync_ssh::Agent;
 
 use crate::support::{OrFail, scratch, tell};
 
+/// The one for this platform.
+fn own() -> Agent {
+    let kernel = Command::new("uname").arg("-s").output().or_fail().stdout;
+    let (kernel, arch) = (String::from_utf8(kernel).or_fail(), std::env::consts::ARCH);
+    let is_own = |agent: &Agent| agent.kernel == kernel.trim() && agent.arch == arch;
+    carried().into_iter().find(is_own).expect("the command carries the agent of its platform")
+}
+
 #[test]
 fn it_is_small() {
-    let agent = embedded();
+    let agent = own();
     for (form, bytes, budget) in [
-        ("plain", Some(agent.bytes), 1_250_000),
-        ("by gzip", agent.gzipped, 540_000),
-        ("by xz", agent.xz, 450_000),
+        ("plain", agent.program().or_fail(), 1_250_000),
+        ("by xz", agent.xz.as_deref().expect("it is carried by xz").into(), 450_000),
     ] {
-        let size = bytes.expect("the command carries every form").len();
+        let size = bytes.len();
         tell(&format!("agent, {form}: {size} bytes of {budget} allowed"));
         assert!(size <= budget, "{form}: {size} bytes, {budget} are allowed");
     }
 }
 
+/// The host is told this identity, and recognises the program by it.
 #[test]
-fn by_xz_it_is_the_same_agent() {
-    let (agent, dir) = (embedded(), scratch());
+fn unpacked_it_is_the_agent_that_hosts_are_told_of() {
+    let (agent, dir) = (own(), scratch());
     let packed = dir.path().join("agent.xz");
-    fs::write(&packed, agent.xz.expect("the command carries it by xz")).or_fail();
+    fs::write(&packed, agent.xz.as_deref().expect("it is carried by xz")).or_fail();
     let unpacked = Command::new("xz").arg("-dc").arg(packed).output().or_fail();
     assert!(unpacked.status.success());
-    assert!(unpacked.stdout == *agent.bytes);
+    assert!(unpacked.stdout == *agent.program().or_fail());
+    let (kernel, arch) = (agent.kernel.to_string(), agent.arch.to_string());
+    assert_eq!(agent.identity, Agent::new(kernel, arch, unpacked.stdout).identity);
 }
 
 /// The first thing it does is to take its arguments for text, so one that is no text makes it
@@ -43,7 +54,7 @@ fn a_panic_is_reported_as_a_failure() {
     const SIGABRT: i32 = 6;
     let dir = scratch();
     let program = dir.path().join("agent");
-    fs::write(&program, &embedded().bytes).or_fail();
+    fs::write(&program, own().program().or_fail()).or_fail();
     fs::set_permissions(&program, Permissions::from_mode(0o755)).or_fail();
     let panicked = Command::new(program).arg(OsStr::from_bytes(b"\xff")).output().or_fail();
     let said = String::from_utf8_lossy(&panicked.stderr);

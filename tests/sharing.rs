@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, Once};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
-use assetsync_agents::embedded;
+use assetsync_agents::carried;
 use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
 use assetsync_sync::internals::{encoded_bytes, push};
 use assetsync_sync::{
@@ -114,7 +114,7 @@ impl Fleet {
         timeout: Duration,
         watch: &Watch<'_>,
     ) -> Result<Report, PushError> {
-        let agents = Agents::new(vec![embedded()]);
+        let agents = Agents::new(carried());
         let rsh = Some(text(&self.dir.path().join("shell")));
         let connection = ConnectOptions {
             agents: &agents,

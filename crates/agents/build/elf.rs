@@ -3,6 +3,16 @@
 /// The type of the program header that names a loader (`PT_INTERP`).
 const INTERPRETER: u64 = 3;
 
+/// The numbers of machines (`e_machine`), by the names that `uname -m` prints.
+const MACHINES: [(&str, [u8; 2]); 2] = [("x86_64", [62, 0]), ("aarch64", [183, 0])];
+
+/// Whether an ELF file is for a machine. Machines that the command knows nothing of are not
+/// checked.
+pub fn is_for(program: &[u8], arch: &str) -> bool {
+    let number = MACHINES.iter().find(|(name, _)| *name == arch).map(|(_, number)| number);
+    number.is_none_or(|number| program.get(18..20) == Some(number))
+}
+
 /// Whether `program` names a loader; `None` if it is not a whole ELF file.
 pub fn needs_loader(program: &[u8]) -> Option<bool> {
     let header = program.strip_prefix(b"\x7fELF")?;
@@ -75,6 +85,18 @@ mod tests {
     fn the_tests_need_a_loader_and_the_agent_does_not() {
         let tests = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         assert_eq!(needs_loader(&tests), Some(true));
-        assert_eq!(needs_loader(&crate::embedded().bytes), Some(false));
+        for agent in crate::carried().iter().filter(|agent| agent.kernel == "Linux") {
+            let program = agent.program().unwrap();
+            assert_eq!(needs_loader(&program), Some(false));
+            assert!(is_for(&program, &agent.arch));
+        }
+    }
+
+    #[test]
+    fn a_program_for_another_machine_is_recognized() {
+        let mut arm = elf(true, true, 2);
+        arm[18] = 183;
+        assert!(is_for(&arm, "aarch64") && !is_for(&arm, "x86_64") && is_for(&arm, "riscv64"));
+        assert!(!is_for(&arm[..18], "aarch64"));
     }
 }

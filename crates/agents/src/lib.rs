@@ -1,8 +1,8 @@
-//! The agent that this program carries, for the platform it was built for.
-//!
-//! The build script builds the agent from the workspace's sources, or takes the ready one that
-//! `ASSETSYNC_PREBUILT_AGENT` names, and compresses it as it travels. `docs/agents.md` tells where
-//! agents for other platforms are looked for.
+//! The agents that this program carries: that for the platform it was built for, and those for
+//! other platforms that the build was given. `docs/agents.md` tells how, and where agents for still
+//! other platforms are looked for.
+
+use std::borrow::Cow;
 
 use assetsync_ssh::{Agent, Agents};
 
@@ -13,22 +13,26 @@ mod elf;
 #[path = "../build/sources.rs"]
 mod sources;
 
-static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/agent"));
-static GZIPPED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/agent.gz"));
-static XZ: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/agent.xz"));
+/// Kernel, machine, identity, and the program compressed by xz, of which all other forms are made
+/// where they are needed: it is the smallest.
+type Carried = (&'static str, &'static str, &'static str, &'static [u8]);
 
-/// The carried agent: as it is, and compressed by gzip, which every host has, and by xz.
-pub fn embedded() -> Agent {
-    Agent {
-        kernel: env!("ASSETSYNC_AGENT_KERNEL").into(),
-        arch: env!("ASSETSYNC_AGENT_ARCH").into(),
-        bytes: PROGRAM.into(),
-        gzipped: Some(GZIPPED.into()),
-        xz: Some(XZ.into()),
-    }
+static CARRIED: &[Carried] = include!(concat!(env!("OUT_DIR"), "/carried.rs"));
+
+/// The carried agents.
+pub fn carried() -> Vec<Agent> {
+    let agent = |&(kernel, arch, identity, xz): &Carried| Agent {
+        kernel: Cow::Borrowed(kernel),
+        arch: Cow::Borrowed(arch),
+        identity: Cow::Borrowed(identity),
+        plain: None,
+        gzipped: None,
+        xz: Some(Cow::Borrowed(xz)),
+    };
+    CARRIED.iter().map(agent).collect()
 }
 
-/// The carried agent, and those found in the usual directories.
+/// The carried agents, and those found in the usual directories.
 pub fn agents() -> Agents {
-    Agents::new(vec![embedded()]).search()
+    Agents::new(carried()).search()
 }

@@ -2,14 +2,11 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use crc::{CRC_32_CKSUM, Crc, Table};
-use flate2::Compression;
-use flate2::write::GzEncoder;
-
+use crate::agent::{Agent, SIZE_LIMIT};
 use crate::xz_checksum;
 
 /// The directories to search, in the environment, colon-separated.
@@ -18,27 +15,6 @@ const SEARCH_VARIABLE: &str = "ASSETSYNC_AGENTS";
 const FILE_PREFIX: &str = "assetsync-agent-";
 /// End of the name of the same agent, compressed by xz.
 const XZ_SUFFIX: &str = ".xz";
-/// Upper bound of an agent's size; larger files are ignored.
-const SIZE_LIMIT: u64 = 64 << 20;
-
-static CKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_CKSUM);
-
-/// An agent program for one platform.
-#[derive(Clone, Debug)]
-pub struct Agent {
-    /// The kernel as `uname -s` prints it, such as `Linux`.
-    pub kernel: String,
-    /// The machine as `uname -m` prints it, such as `x86_64`.
-    pub arch: String,
-    /// The program.
-    pub bytes: Cow<'static, [u8]>,
-    /// The program compressed by gzip, if the caller has that; otherwise it is compressed when
-    /// needed.
-    pub gzipped: Option<Cow<'static, [u8]>>,
-    /// The program compressed by xz, if the caller has that: for hosts that can unpack it. It must
-    /// have been made from `bytes`, or the host asks for a second upload.
-    pub xz: Option<Cow<'static, [u8]>>,
-}
 
 /// The available agents, at most one for a platform; the first one given or found counts.
 #[derive(Clone, Debug, Default)]
@@ -79,10 +55,15 @@ impl Agents {
             let Some((kernel, arch)) = platform.filter(missing) else { continue };
             if let Ok(bytes) = read_limited(&path) {
                 let xz = xz_beside(&path, &bytes).map(Cow::Owned);
-                self.add(Agent { kernel, arch, bytes: bytes.into(), gzipped: None, xz });
+                self.add(Agent { xz, ..Agent::new(kernel, arch, bytes) });
             }
         }
         self
+    }
+
+    /// The agents, one for a platform.
+    pub fn all(&self) -> &[Agent] {
+        &self.agents
     }
 
     /// These agents, to be sent uncompressed: on a fast link, unpacking takes longer than
@@ -98,7 +79,7 @@ impl Agents {
         unpacker: &str,
     ) -> io::Result<(Cow<'a, [u8]>, &'static str)> {
         Ok(match &agent.xz {
-            _ if self.plain => (Cow::Borrowed(&*agent.bytes), " plain"),
+            _ if self.plain => (agent.program()?, " plain"),
             Some(packed) if unpacker == "xz" => (Cow::Borrowed(&**packed), " xz"),
             _ => (agent.gzipped()?, ""),
         })
@@ -118,45 +99,12 @@ impl Agents {
         self.agents.iter().find(|agent| agent.kernel == kernel && agent.arch == arch)
     }
 
-    /// Platforms become words of a remote command, so unusual characters are refused.
+    /// Adds an agent, unless there is one for its platform.
     fn add(&mut self, agent: Agent) {
-        let is_word = |text: &str| !text.is_empty() && text.bytes().all(is_word_byte);
-        let fits = is_word(&agent.kernel) && is_word(&agent.arch) && !agent.bytes.is_empty();
-        if fits && self.find(&agent.kernel, &agent.arch).is_none() {
+        if agent.is_fit() && self.find(&agent.kernel, &agent.arch).is_none() {
             self.agents.push(agent);
         }
     }
-}
-
-impl Agent {
-    pub(crate) fn platform(&self) -> String {
-        format!("{}-{}", self.kernel, self.arch)
-    }
-
-    fn pair(&self) -> String {
-        let hash = blake3::hash(&self.bytes).to_hex();
-        let (crc, size) = (cksum(&self.bytes), self.bytes.len());
-        format!("{}={}.{crc}.{size}", self.platform(), &hash[..32])
-    }
-
-    fn gzipped(&self) -> io::Result<Cow<'_, [u8]>> {
-        if let Some(gzipped) = &self.gzipped {
-            return Ok(Cow::Borrowed(gzipped));
-        }
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(&self.bytes)?;
-        encoder.finish().map(Cow::Owned)
-    }
-}
-
-/// The first number of POSIX `cksum`: a CRC over the bytes and then over their number.
-fn cksum(bytes: &[u8]) -> u32 {
-    let mut digest = CKSUM.digest();
-    digest.update(bytes);
-    let length = bytes.len().to_le_bytes();
-    let used = length.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    digest.update(&length[..used]);
-    digest.finalize()
 }
 
 /// The compressed file beside a program, if it was made from it.
@@ -173,10 +121,6 @@ fn platform_of(name: &OsStr) -> Option<(String, String)> {
     Some((kernel.to_owned(), arch.to_owned()))
 }
 
-fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')
-}
-
 fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     let meta = fs::metadata(path)?;
     match meta.is_file() && meta.len() <= SIZE_LIMIT {
@@ -188,19 +132,7 @@ fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::{Command, Stdio};
-
-    #[test]
-    fn the_checksum_is_that_of_cksum() {
-        for size in [0, 1, 255, 256, 65_535, 65_536, 70_000] {
-            let bytes: Vec<u8> = (0..size).map(|i: usize| (i * 31 % 251) as u8).collect();
-            let mut child =
-                Command::new("cksum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-            child.stdin.take().unwrap().write_all(&bytes).unwrap();
-            let said = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
-            assert_eq!(said.trim(), format!("{} {size}", cksum(&bytes)));
-        }
-    }
+    use std::process::Command;
 
     #[test]
     fn carried_agents_go_before_found_ones_and_odd_names_are_not_taken() {
@@ -209,12 +141,14 @@ mod tests {
             fs::write(directory.path().join(format!("{FILE_PREFIX}{name}")), name).unwrap();
         }
         let (kernel, arch) = ("Linux".to_owned(), "x86_64".to_owned());
-        let carried =
-            Agent { kernel, arch, bytes: b"carried".as_slice().into(), gzipped: None, xz: None };
+        let carried = Agent::new(kernel, arch, b"carried".as_slice());
         let agents = Agents::new(vec![carried]).search_in(directory.path());
         assert_eq!(agents.pairs().len(), 2);
-        assert_eq!(*agents.for_platform("Linux-x86_64").unwrap().bytes, *b"carried");
-        assert_eq!(*agents.for_platform("Linux-aarch64").unwrap().bytes, *b"Linux-aarch64");
+        for (platform, content) in [("Linux-x86_64", "carried"), ("Linux-aarch64", "Linux-aarch64")]
+        {
+            let agent = agents.for_platform(platform).unwrap();
+            assert_eq!(*agent.program().unwrap(), *content.as_bytes());
+        }
     }
 
     #[test]
@@ -238,8 +172,7 @@ mod tests {
         }
         fs::write(directory.path().join(format!("{FILE_PREFIX}Linux-alone.xz")), "").unwrap();
         let agents = Agents::default().search_in(directory.path());
-        let found: Vec<_> =
-            agents.agents.iter().map(|a| (a.arch.as_str(), a.xz.is_some())).collect();
+        let found: Vec<_> = agents.agents.iter().map(|a| (&*a.arch, a.xz.is_some())).collect();
         let expected = [
             ("blocks", false),
             ("none", false),

@@ -176,7 +176,7 @@ impl Talk<'_> {
         // Much of it may still be on its way.
         let slowest = Duration::from_secs(packed.len() as u64 / SLOWEST);
         self.deadline = Instant::now() + self.timeout + slowest;
-        Ok(Installed { path: path.to_owned(), bytes: agent.bytes.len() as u64 })
+        Ok(Installed { path: path.to_owned(), bytes: agent.size() })
     }
 
     /// The next `assetsync:NONCE:WORD[:DETAIL]` line; anything before it is noise.

@@ -24,6 +24,7 @@
 //! - messages of a host are escaped by [`assetsync_core::text`];
 //! - dropping a channel kills its command and leaves neither zombie nor thread.
 
+mod agent;
 mod agents;
 mod algorithms;
 mod banner;
@@ -53,7 +54,8 @@ mod transport_choice;
 mod watchdog;
 mod xz_checksum;
 
-pub use agents::{Agent, Agents};
+pub use agent::Agent;
+pub use agents::Agents;
 pub use channel::{Channel, CommandHandle, Exit};
 pub use child_process::spawn;
 pub use connect::{Connected, connect};

@@ -23,14 +23,7 @@ fn start(mounts: &str, padding: usize) -> Result<bootstrap::Started, TransportEr
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         program.push_str(&format!("# {state:x}\n"));
     }
-    let bytes = program.into_bytes().into();
-    let agents = Agents::new(vec![Agent {
-        kernel: kernel.into(),
-        arch: arch.into(),
-        bytes,
-        gzipped: None,
-        xz: None,
-    }]);
+    let agents = Agents::new(vec![Agent::new(kernel.into(), arch.into(), program.into_bytes())]);
     let line = bootstrap::command(NONCE, &agents, None);
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", &format!("{mounts}; {line}")]);

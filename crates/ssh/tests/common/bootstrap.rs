@@ -28,14 +28,12 @@ pub fn platform() -> (String, String) {
 
 pub fn agents_of(program: &str) -> Agents {
     let (kernel, arch) = platform();
-    let bytes = program.as_bytes().to_vec().into();
-    Agents::new(vec![other(), Agent { kernel, arch, bytes, gzipped: None, xz: None }])
+    Agents::new(vec![other(), Agent::new(kernel, arch, program.as_bytes().to_vec())])
 }
 
 /// One for a platform that is not this one.
 pub fn other() -> Agent {
-    let (kernel, arch) = ("Other".to_owned(), "cpu".to_owned());
-    Agent { kernel, arch, bytes: vec![1].into(), gzipped: None, xz: None }
+    Agent::new("Other".into(), "cpu".into(), vec![1])
 }
 
 pub fn agents() -> Agents {
@@ -122,8 +120,8 @@ pub fn packed(gzipped: Option<&[u8]>, xz: &[u8]) -> Agents {
 pub fn packed_of(program: &str, gzipped: Option<&[u8]>, xz: &[u8]) -> Agents {
     let (kernel, arch) = platform();
     let gzipped = gzipped.map(|bytes| bytes.to_vec().into());
-    let bytes = program.as_bytes().to_vec().into();
-    Agents::new(vec![Agent { kernel, arch, bytes, gzipped, xz: Some(xz.to_vec().into()) }])
+    let plain = Agent::new(kernel, arch, program.as_bytes().to_vec());
+    Agents::new(vec![Agent { gzipped, xz: Some(xz.to_vec().into()), ..plain }])
 }
 
 /// Fills a directory for `PATH` with all programs of this machine, but with these shell scripts in
