@@ -207,10 +207,11 @@ for directory in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" \
         test -x "$program" && rm -f "$program"
         continue
     }
-    # Keep the agents of the last few versions: senders of different versions may take turns.
+    # Keep the agents that were used last: senders of different versions may take turns. Every push
+    # reads the agent, so the file system knows, to a day or so, when that was.
     set -- "$directory/agent-$platform-"*
     # shellcheck disable=SC2010,SC2012 # Only ls sorts by age.
-    test $# -lt 4 || for old in $(ls -t "$directory" | grep "^agent-$platform-" | tail -n +4); do
+    test $# -lt 4 || for old in $(ls -tu "$directory" | grep "^agent-$platform-" | tail -n +4); do
         rm -f "$directory/$old"
     done
     # shellcheck disable=SC2093

@@ -2,11 +2,11 @@
 
 mod common;
 
-use std::fs::{self};
+use std::fs::{self, FileTimes};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use assetsync_ssh::bootstrap::{self};
 use assetsync_ssh::{Agents, NoPrompt, TransportError, connect};
@@ -79,22 +79,33 @@ fn agents_travel_as_they_are_where_that_is_wanted() {
     }
 }
 
+/// Makes the last use of an installed agent so many days ago.
+fn last_used(agent: &Path, days: u64) {
+    let time = SystemTime::now() - Duration::from_secs(days * 86_400);
+    let times = FileTimes::new().set_accessed(time).set_modified(time);
+    fs::File::open(agent).unwrap().set_times(times).unwrap();
+}
+
 #[test]
-fn at_most_two_older_agents_are_kept() {
+fn at_most_two_older_agents_are_kept_and_they_are_those_that_are_used() {
     let home = Home::new();
     fs::create_dir_all(home.cache()).unwrap();
     fs::write(home.cache().join("mine"), "not an agent").unwrap();
+    let mut versions: Vec<PathBuf> = Vec::new();
+    // The first one is used each day, whatever is installed after it.
     for version in 0..5 {
+        versions.iter().zip(1..).for_each(|(agent, age)| {
+            if agent.exists() {
+                last_used(agent, if age == 1 { 1 } else { 10 - age });
+            }
+        });
         let agents = agents_of(&format!("{STAND_IN}# {version}\n"));
-        assert_echoes(home.start_with("sh", &agents).unwrap());
-        // File systems may not tell apart what happens within some milliseconds.
-        for agent in home.installed() {
-            let file = fs::File::open(agent).unwrap();
-            let time = file.metadata().unwrap().modified().unwrap();
-            file.set_modified(time - Duration::from_secs(1)).unwrap();
-        }
+        let started = home.start_with("sh", &agents).unwrap();
+        versions.push(started.installed.as_ref().unwrap().path.clone().into());
+        assert_echoes(started);
     }
-    assert_eq!(home.installed().len(), 4);
+    let kept: Vec<bool> = versions.iter().map(|agent| agent.exists()).collect();
+    assert_eq!(kept, [true, false, false, true, true]);
     assert!(home.cache().join("mine").exists());
 }
 
