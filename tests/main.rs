@@ -11,6 +11,7 @@ mod cli;
 mod config;
 mod deploy;
 mod deploy_faults;
+mod doctor;
 mod dry_runs;
 mod endings;
 mod failed_syncs;

@@ -11,7 +11,7 @@ use assetsync_sync::{Destination, PlacementError};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use super::args::SshArguments;
+use super::connection::SshArguments;
 use super::push_paths::{PushPaths, push_command};
 use super::{check_several, given};
 use crate::error::CommandError;

@@ -9,6 +9,8 @@ pub mod cache;
 mod check_paths;
 mod check_several;
 pub mod config;
+mod connection;
+pub mod doctor;
 mod given;
 pub mod help;
 pub mod init;

@@ -11,8 +11,9 @@ use assetsync_ssh::{AddressFamily, CONNECT_TIMEOUT, SshOptions, TransportKind};
 use assetsync_sync::{Chmod, DEFAULT_PATTERNS, Destination, EntryPoints, Options, Policy, Push};
 use clap::ArgMatches;
 
-use super::args::{PushArguments, SelectionArguments, SshArguments, TransportArgument};
+use super::args::{PushArguments, SelectionArguments};
 use super::cache::{CacheArguments, RecipeArgument};
+use super::connection::{SshArguments, TransportArgument};
 use super::push_paths::PushPaths;
 pub use super::push_paths::labels;
 use super::{rsync_options, rules};
@@ -138,7 +139,8 @@ pub fn store_path(memory: &CacheArguments) -> Option<PathBuf> {
     if memory.no_store { None } else { memory.place.path() }
 }
 
-fn ssh_options(given: SshArguments, interactive: bool) -> SshOptions {
+/// How hosts are reached.
+pub fn ssh_options(given: SshArguments, interactive: bool) -> SshOptions {
     let timeout = seconds(given.timeout);
     SshOptions {
         identities: given.identities,

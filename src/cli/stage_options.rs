@@ -4,8 +4,9 @@ use assetsync_core::text;
 use assetsync_ssh::Target;
 use clap::ArgMatches;
 
-use super::args::{PushArguments, SelectionArguments, SshArguments};
+use super::args::{PushArguments, SelectionArguments};
 use super::config::SettingsArguments;
+use super::connection::SshArguments;
 use super::given::{first_of, is_given};
 use super::rollout::HostsArguments;
 use crate::error::CommandError;

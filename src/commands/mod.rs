@@ -3,6 +3,7 @@
 mod bench;
 mod completions;
 mod config;
+mod doctor;
 mod init;
 mod man;
 mod project;
@@ -28,6 +29,7 @@ pub fn run(matches: &ArgMatches, arguments: Arguments) -> Exit {
         Command::Rollback(arguments) => rollout::rollback(&arguments),
         Command::Status(arguments) => rollout::status(&arguments),
         Command::Prune(arguments) => rollout::prune(&arguments),
+        Command::Doctor(arguments) => doctor::run(*arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),

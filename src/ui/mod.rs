@@ -5,6 +5,7 @@ pub mod change_format;
 mod command_tail;
 pub mod config_text;
 pub mod console;
+pub mod doctor;
 pub mod interrupt;
 mod itemize;
 pub mod label;

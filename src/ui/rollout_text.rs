@@ -365,6 +365,10 @@ fn target_hint(outcome: &Outcome) -> Option<&'static str> {
         {
             Some("--set assets.publish=files publishes each file by a rename, on any file system")
         }
+        Some(TargetError::Push(PushError::Transport(error))) if error.suggests_sftp() => Some(
+            "assetsync doctor DEST shows how a host is reached; over SFTP, without an agent, \
+             files can be pushed to one host at a time: assetsync push SRC DEST",
+        ),
         _ => None,
     })
 }

@@ -36,6 +36,7 @@ mod connect_phase;
 mod ending;
 mod error;
 mod host_config;
+mod host_facts;
 mod key_file;
 mod known_hosts;
 mod login_limit;
@@ -62,6 +63,7 @@ pub use connect::{Connected, connect};
 pub use connect_phase::Phase;
 pub use error::{LoginMethods, TransportError};
 pub use host_config::{AllowedAlgorithms, HostConfig, host_config};
+pub use host_facts::HostFacts;
 pub use known_hosts::{Entry, KnownHost, KnownKeys, Marker, Verdict, fingerprint, key_type};
 pub use run_as::{InvalidUser, RunAs};
 pub use ssh_options::{
