@@ -11,6 +11,13 @@ Gem::Specification.new do |gem|
   gem.required_ruby_version = ">= 2.7"
   gem.files = Dir["lib/**/*.{rb,rake}", "README.md", base: __dir__]
   gem.require_paths = ["lib"]
+  # A gem for a platform has the program in it: scripts/pack puts it there.
+  if (platform = ENV["GEM_PLATFORM"]) && platform != "ruby"
+    gem.platform = platform
+    gem.files += Dir["libexec/assetsync", "LICENSE-*", "THIRD-PARTY.txt", "exe/assetsync", base: __dir__]
+    gem.bindir = "exe"
+    gem.executables = ["assetsync"]
+  end
   gem.metadata = { "rubygems_mfa_required" => "true" }
 
   gem.add_dependency "capistrano", "~> 3.7"

@@ -22,7 +22,7 @@ module Capistrano
 
       set_if_empty :assets_roles, [:web]
       set_if_empty :assets_prefix, "assets"
-      set_if_empty :assetsync_program, "assetsync"
+      set_if_empty :assetsync_program, -> { Program.default }
       set_if_empty :assetsync_moment, Moment::DEFAULT
       set_if_empty :assetsync_manifest_roles, [:app]
       set_if_empty :assetsync_extra_dirs, []

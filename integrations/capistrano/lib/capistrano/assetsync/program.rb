@@ -11,6 +11,15 @@ module Capistrano
       # There is no such program.
       NotFound = Class.new(StandardError)
 
+      # The program in the gem for this platform.
+      BROUGHT = File.expand_path("../../../libexec/assetsync", __dir__)
+
+      # What is run unless the variable says otherwise: the program in this gem, or in the gem without one, the one on
+      # the PATH.
+      def self.default
+        File.executable?(BROUGHT) ? BROUGHT : "assetsync"
+      end
+
       def initialize(path)
         @path = path.to_s
       end
@@ -88,8 +97,8 @@ module Capistrano
       end
 
       def not_found(error)
-        "#{@path} can't be run: #{error.message}. Install assetsync on the machine that deploys, " \
-          "or set :assetsync_program to its path"
+        "#{@path} can't be run: #{error.message}. Install assetsync on the machine that deploys, or the gem for its " \
+          "platform (#{Gem::Platform.local}), which has it inside, or set :assetsync_program to its path"
       end
     end
   end
