@@ -39,8 +39,8 @@ fn gathered() -> Vec<Carried> {
     let (kernel, arch) = (own::kernel(), own::arch());
     let mut agents = Vec::new();
     match env::var_os(PREBUILT).map(PathBuf::from) {
-        Some(path) if path.is_dir() => agents = carried::of_directory(&path),
-        Some(path) => agents.push(carried::of_file(&path, kernel, &arch)),
+        Some(path) if path.is_dir() => agents = carried::of_directory(watched(&path)),
+        Some(path) => agents.push(carried::of_file(watched(&path), kernel, &arch)),
         None => {}
     }
     let packages = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
@@ -49,12 +49,18 @@ fn gathered() -> Vec<Carried> {
     match root {
         Some(root) if !agents.iter().any(is_own) => agents.push(own::agent(root)),
         Some(_) => {}
-        None => agents.extend(carried::of_directory(&packages.join("ready"))),
+        None => agents.extend(carried::of_directory(watched(&packages.join("ready")))),
     }
     agents.sort_by_key(Carried::platform);
     agents.dedup_by(|one, other| one.platform() == other.platform());
     assert!(!agents.is_empty(), "{}", no_agents(&packages));
     agents
+}
+
+/// A file or a directory whose change makes cargo run this again.
+fn watched(path: &Path) -> &Path {
+    println!("cargo::rerun-if-changed={}", path.display());
+    path
 }
 
 fn no_agents(package: &Path) -> String {

@@ -25,18 +25,21 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// The agent `program`, which is refused if it does not run on its platform as it is; `xz` is
-    /// the same, compressed.
-    pub fn new(kernel: &str, arch: &str, program: &[u8], xz: Vec<u8>, path: &Path) -> Carried {
-        if let Err(reason) = fits(kernel, arch, program) {
-            panic!("{} is no agent for {kernel} on {arch}: {reason}", path.display());
-        }
+    /// `program`, which is `xz` when that is unpacked.
+    fn new(kernel: &str, arch: &str, program: &[u8], xz: Vec<u8>) -> Carried {
         let (kernel, arch) = (kernel.to_owned(), arch.to_owned());
         Carried { kernel, arch, identity: identity(program), xz }
     }
 
     pub fn platform(&self) -> String {
         format!("{}-{}", self.kernel, self.arch)
+    }
+}
+
+/// Refuses a program that does not run on its platform as it is.
+fn check(kernel: &str, arch: &str, program: &[u8], path: &Path) {
+    if let Err(reason) = fits(kernel, arch, program) {
+        panic!("{} is no agent for {kernel} on {arch}: {reason}", path.display());
     }
 }
 
@@ -47,49 +50,40 @@ fn fits(kernel: &str, arch: &str, program: &[u8]) -> Result<(), &'static str> {
         return Ok(());
     }
     match elf::needs_loader(program) {
-        None => return Err("it is no whole ELF file"),
-        Some(true) => {
-            return Err(
-                "it is not linked statically, so it would run only where its libraries are; \
-                        build it with -C target-feature=+crt-static",
-            );
-        }
-        Some(false) => {}
-    }
-    match elf::is_for(program, arch) {
-        false => Err("it is for another machine"),
-        true => Ok(()),
+        None => Err("it is no whole ELF file"),
+        Some(true) => Err("it is not linked statically, so it would run only where its libraries \
+            are; build it with -C target-feature=+crt-static"),
+        Some(false) if !elf::is_for(program, arch) => Err("it is for another machine"),
+        Some(false) => Ok(()),
     }
 }
 
 /// An agent in a file, as it is.
 pub fn of_file(path: &Path, kernel: &str, arch: &str) -> Carried {
-    println!("cargo::rerun-if-changed={}", path.display());
     let program = read(path);
+    check(kernel, arch, &program, path);
     let xz = compress::xz(&program, arch);
     let xz = xz.unwrap_or_else(|error| panic!("can't compress {}: {error}", path.display()));
-    Carried::new(kernel, arch, &program, xz, path)
+    Carried::new(kernel, arch, &program, xz)
 }
 
 /// An agent in a file compressed by xz.
 pub fn of_packed_file(path: &Path, kernel: &str, arch: &str) -> Carried {
-    println!("cargo::rerun-if-changed={}", path.display());
     let xz = read(path);
     let program = compress::unpacked(&xz);
     let program =
         program.unwrap_or_else(|error| panic!("can't unpack {}: {error}", path.display()));
-    Carried::new(kernel, arch, &program, xz, path)
+    check(kernel, arch, &program, path);
+    Carried::new(kernel, arch, &program, xz)
 }
 
 /// All agents in a directory; none if there is no such directory. Of one that is there in both
 /// forms, the compressed form counts.
 pub fn of_directory(directory: &Path) -> Vec<Carried> {
-    println!("cargo::rerun-if-changed={}", directory.display());
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    // The compressed form comes last.
-    paths.sort();
-    paths.reverse();
+    // The compressed form comes first.
+    paths.sort_by(|one, other| other.cmp(one));
     let mut agents: Vec<Carried> = Vec::new();
     for path in paths {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -137,4 +131,71 @@ fn identity(program: &[u8]) -> String {
 fn read(path: &Path) -> Vec<u8> {
     fs::read(path)
         .unwrap_or_else(|error| panic!("can't read the agent {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    /// The name of a file with an agent for the platform of the tests.
+    fn name(arch: &str) -> String {
+        format!("{PREFIX}Linux-{arch}")
+    }
+
+    fn own_agent() -> Vec<u8> {
+        let is_own = |agent: &assetsync_ssh::Agent| agent.arch == std::env::consts::ARCH;
+        let own = crate::carried().into_iter().find(is_own).unwrap();
+        own.program().unwrap().into_owned()
+    }
+
+    #[test]
+    fn agents_of_a_directory_are_known_by_their_names_in_both_forms() {
+        let (dir, program) = (tempfile::tempdir().unwrap(), own_agent());
+        let path = dir.path().join(name(std::env::consts::ARCH));
+        fs::write(&path, &program).unwrap();
+        fs::write(dir.path().join("README"), "no agent").unwrap();
+        let plain = of_directory(dir.path());
+        fs::write(path.with_extension("xz"), &plain[0].xz).unwrap();
+        fs::write(&path, "the compressed form counts").unwrap();
+        let packed = of_directory(dir.path());
+        for agents in [&plain, &packed] {
+            assert_eq!(agents.len(), 1);
+            assert_eq!(agents[0].identity, identity(&program));
+            assert_eq!(compress::unpacked(&agents[0].xz).unwrap(), program);
+        }
+        assert!(of_directory(&dir.path().join("missing")).is_empty());
+    }
+
+    #[test]
+    fn what_does_not_run_on_its_platform_as_it_is_is_refused() {
+        let other = if std::env::consts::ARCH == "x86_64" { "aarch64" } else { "x86_64" };
+        let dynamic = fs::read(std::env::current_exe().unwrap()).unwrap();
+        for (name, program) in [
+            (name(std::env::consts::ARCH), dynamic),
+            (name(other), own_agent()),
+            (name("riscv64"), b"#!/bin/sh\n".to_vec()),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join(&name), program).unwrap();
+            let refused = catch_unwind(|| of_directory(dir.path()).len());
+            assert!(refused.is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_one_for_src_lib_rs_to_include() {
+        let (dir, program) = (tempfile::tempdir().unwrap(), own_agent());
+        fs::write(dir.path().join(name(std::env::consts::ARCH)), program).unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let agents = of_directory(dir.path());
+        write(&agents, out.path()).unwrap();
+        let list = fs::read_to_string(out.path().join(LIST)).unwrap();
+        let packed = out.path().join(format!("{}.xz", agents[0].platform()));
+        assert_eq!(fs::read(&packed).unwrap(), agents[0].xz);
+        let (arch, identity) = (std::env::consts::ARCH, &agents[0].identity);
+        let line = format!("(\"Linux\", {arch:?}, {identity:?}, include_bytes!({packed:?})),");
+        assert_eq!(list, format!("&[\n{line}\n]"));
+    }
 }

@@ -6,6 +6,12 @@ use std::borrow::Cow;
 
 use assetsync_ssh::{Agent, Agents};
 
+#[cfg(all(test, target_os = "linux"))]
+#[path = "../build/carried.rs"]
+mod build_carried;
+#[cfg(all(test, target_os = "linux"))]
+#[path = "../build/compress.rs"]
+mod compress;
 #[cfg(test)]
 #[path = "../build/elf.rs"]
 mod elf;
