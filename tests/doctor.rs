@@ -8,7 +8,7 @@ use assetsync_testbed::Sshd;
 use serde_json::Value;
 
 use crate::fleet::Fleet;
-use crate::support::{Machine, OrFail, Ran, Way, scratch, sshd, text};
+use crate::support::{Machine, OrFail, Ran, Way, assert_equal, scratch, sshd, text};
 
 fn doctor(machine: &Machine, way: &Way, options: &[&str]) -> Ran {
     let given = way.options.iter().map(String::as_str).chain(options.iter().copied());
@@ -83,6 +83,38 @@ fn a_host_of_another_platform() {
     let pushed = machine.try_push(&way, &[], &source);
     assert_eq!(pushed.code(), Some(0), "{}", pushed.stderr());
     assert_eq!(fs::read_to_string(live.join("app.js")).or_fail(), "app()");
+}
+
+/// The agent is chosen by what the host says to be. (What it gets here runs all the same: the host
+/// is this machine.)
+#[test]
+fn a_host_of_another_platform_gets_the_agent_for_it() {
+    let (machine, dir) = (Machine::new(), scratch());
+    let sshd = odd_server(dir.path());
+    let (source, live, agents) =
+        (dir.path().join("source"), dir.path().join("live"), dir.path().join("agents"));
+    fs::create_dir(&source).or_fail();
+    fs::write(source.join("app.js"), "app()").or_fail();
+    fs::create_dir(&agents).or_fail();
+    let is_own = |agent: &assetsync_ssh::Agent| agent.arch == std::env::consts::ARCH;
+    let own = assetsync_agents::carried().into_iter().find(is_own).expect("this platform's agent");
+    fs::write(agents.join("assetsync-agent-Linux-riscv64"), own.program().or_fail()).or_fail();
+    let way = Way::ssh(sshd.route(), &live);
+    let config = way.options[1].as_str();
+    let ran = |words: &[&str]| {
+        let mut command = machine.command(words.iter().copied().chain(["-F", config]));
+        Ran(command.env("ASSETSYNC_AGENTS", &agents).output().or_fail())
+    };
+    let pushed = ran(&["push", "--json", &text(&source), &way.destination]);
+    assert_eq!(pushed.code(), Some(0), "{}", pushed.stderr());
+    assert_equal(&source, &live);
+    let found = destination(&ran(&["doctor", "--json", &way.destination]));
+    let expected: [Value; 3] = ["Linux-riscv64".into(), "agent".into(), Value::Null];
+    assert_eq!(["platform", "transport", "installed"].map(|key| found[key].clone()), expected);
+    let installed = fs::read_dir(sshd.home().join(".cache/assetsync")).or_fail();
+    let names: Vec<String> =
+        installed.map(|entry| text(Path::new(&entry.or_fail().file_name()))).collect();
+    assert!(names.len() == 1 && names[0].starts_with("agent-Linux-riscv64-"), "{names:?}");
 }
 
 /// A deploy stages on every host before any publishes, which takes agents.
