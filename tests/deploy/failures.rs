@@ -2,10 +2,11 @@
 //! waits.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Host};
 use crate::interruptions::faults::until;
 use crate::support::{OrFail, Ran, scratch, text};
 
@@ -73,6 +74,39 @@ fn a_missing_current_is_found_before_the_build() {
         assert!(ran.stderr().contains(&expected), "{}", ran.stderr());
         assert!(!fleet.project().join("built").exists(), "nothing was built");
     }
+}
+
+#[test]
+fn a_release_that_does_not_show_the_deployed_assets_is_warned_of() {
+    let fleet = Fleet::of(2);
+    let settings = "build.command = \"mkdir -p public/assets; echo 1 > public/assets/a.js\"\n";
+    fleet.configure(&format!("{settings}restart.command = \"true\"\n"));
+    let (first, second) = (&fleet.hosts[0], &fleet.hosts[1]);
+    let link = |host: &Host, to: &str| {
+        let public = host.deploy_to().join("current/public");
+        fs::create_dir_all(&public).or_fail();
+        symlink(to, public.join("assets")).or_fail();
+    };
+    link(first, "../../shared/public/assets");
+    link(second, "../../elsewhere");
+    // Before the first deploy there is nothing that a link could lead to.
+    let ran = fleet.run("deploy production");
+    assert_eq!(
+        (ran.code(), ran.stderr().contains("warning")),
+        (Some(0), false),
+        "{}",
+        ran.stderr()
+    );
+    let ran = fleet.run("deploy production");
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    let (current, shared) =
+        (text(&second.deploy_to().join("current")), text(&second.deploy_to().join("shared")));
+    let expected = format!(
+        "warning: web2: public/assets of {current} does not lead to {shared}, so visitors may not get \
+         what is deployed; add it to Capistrano's linked_dirs, or correct current_path\n"
+    );
+    assert!(ran.stderr().contains(&expected), "{}", ran.stderr());
+    assert_eq!(ran.stderr().matches("warning").count(), 1, "{}", ran.stderr());
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub use local::{LocalManager, LocalTools};
 pub use manager::{Bundler, Chruby, Manager, Rbenv, Rvm};
 pub use passenger::Passenger;
 pub use puma::Pumactl;
+pub(crate) use quote::path as quoted_path;
 pub(crate) use secret_names::{contains_password, is_secret_name};
 pub use secrets::{Secrets, Shown};
 pub use systemd::{Scope, Systemd};

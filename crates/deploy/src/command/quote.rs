@@ -24,7 +24,7 @@ pub(super) fn escape_except_tilde(text: &str) -> String {
 
 /// A path in which `~`, `$NAME` and `${NAME}` keep their meaning, as in `$HOME/.rbenv`. Nothing
 /// else does.
-pub(super) fn path(text: &str) -> String {
+pub(crate) fn path(text: &str) -> String {
     let mut quoted = String::new();
     let mut rest = text;
     while let Some(dollar) = rest.find('$') {

@@ -3,11 +3,22 @@
 use super::command_phase::CommandPhase;
 use super::each::each;
 use super::error::{CommandFailure, RolloutError, TargetError};
+use super::event::{Event, Monitor};
 use super::hooks::{Commands, invocations};
 use super::pipeline::Pipeline;
 use super::target::{has_role, named};
-use crate::command::Invocation;
+use crate::command::{Invocation, quoted_path};
 use crate::config::{Host, RestartHow};
+
+/// The exit status of a check that found other files behind the current release.
+const NOT_LINKED: i32 = 93;
+
+/// Nobody is told of a check that goes well.
+struct Silent;
+
+impl Monitor for Silent {
+    fn event(&self, _: &Event<'_>) {}
+}
 
 impl Pipeline<'_> {
     /// Connects, once, to the hosts without targets that run commands later, to find out early if
@@ -63,15 +74,48 @@ impl Commands<'_> {
         let host = &deployment.hosts[at];
         let needs_current = self.needs_current(host);
         let enter = match needs_current {
-            true => Invocation::script("true").within(&host.current_path),
+            true => Invocation::script(&self.links(host)).within(&host.current_path),
             false => Invocation::verbatim("true"),
         };
-        match self.run_on(host, &[enter], deployment.timeouts.command) {
+        match self.run_watched(host, &[enter], deployment.timeouts.command, &Silent) {
+            Err(CommandFailure::Status { status: NOT_LINKED, .. }) if needs_current => {
+                self.warn_not_linked(host);
+                Ok(())
+            }
             Err(CommandFailure::Status { .. }) if needs_current => {
                 Err(TargetError::NoCurrent(host.current_path.clone()))
             }
             ran => Ok(ran?),
         }
+    }
+
+    /// Shell text that ends with [`NOT_LINKED`] unless the directories of assets are, in the release
+    /// that is served, those that releases share.
+    fn links(&self, host: &Host) -> String {
+        // Another one is below the login directory, which is not known where this runs.
+        let is_known = host.shared_path.starts_with(['/', '~']);
+        let sets = self.rollout.deployment.assets.iter().filter(|_| is_known);
+        let checks = sets.filter(|set| has_role(host, &set.roles)).map(|set| {
+            let shared = quoted_path(&format!("{}/{}", host.shared_path, set.destination));
+            let served = quoted_path(&format!("./{}", set.destination));
+            format!("[ ! -d {shared} ] || [ {served} -ef {shared} ] || exit {NOT_LINKED}; ")
+        });
+        checks.chain(["true".to_owned()]).collect()
+    }
+
+    fn warn_not_linked(&self, host: &Host) {
+        let deployment = self.rollout.deployment;
+        let sets = deployment.assets.iter().filter(|set| has_role(host, &set.roles));
+        let destinations: Vec<&str> = sets.map(|set| set.destination.as_str()).collect();
+        let (current, shared) = (&host.current_path, &host.shared_path);
+        let text = self.secrets.redact(&format!(
+            "{} of {current} does not lead to {shared}, so visitors may not get what is deployed; add \
+             it to Capistrano's linked_dirs, or correct current_path",
+            destinations.join(" or ")
+        ));
+        let name = named(host, deployment);
+        let told = Event::Notice { target: Some(&name), text: &text };
+        self.rollout.monitor.event(&told);
     }
 
     /// Whether hooks or the restart run on a host from publishing on.

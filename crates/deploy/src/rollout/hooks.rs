@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::command_phase::CommandPhase;
 use super::each::each;
 use super::error::{CommandFailure, RolloutError, TargetError};
-use super::event::{Event, Phase};
+use super::event::{Event, Monitor, Phase};
 use super::local_command::LocalCommand;
 use super::options::Rollout;
 use super::remote_command::{RemoteCommand, command_map};
@@ -124,7 +124,18 @@ impl Commands<'_> {
         invocations: &[Invocation],
         timeout: Duration,
     ) -> Result<(), CommandFailure> {
-        let Rollout { deployment, selection, engine, monitor, cancel, .. } = self.rollout;
+        self.run_watched(host, invocations, timeout, &*self.rollout.monitor)
+    }
+
+    /// The same, with another receiver of its events.
+    pub(super) fn run_watched(
+        &self,
+        host: &Host,
+        invocations: &[Invocation],
+        timeout: Duration,
+        monitor: &dyn Monitor,
+    ) -> Result<(), CommandFailure> {
+        let Rollout { deployment, selection, engine, cancel, .. } = self.rollout;
         let name = named(host, deployment);
         let shell = RemoteCommand {
             name: &name,
@@ -132,7 +143,7 @@ impl Commands<'_> {
             ssh: ssh_options(host, &deployment.timeouts, selection.interactive),
             prompt: &*engine.prompt,
             secrets: self.secrets,
-            monitor: &**monitor,
+            monitor,
             cancel,
         };
         let map = command_map(host);
