@@ -77,16 +77,21 @@ impl Fleet {
 
     /// Writes the project's file, with `more` at its end, and the ssh configuration.
     pub fn configure(&self, more: &str) {
+        self.configure_hosts(more, |_| String::new());
+    }
+
+    /// The same, with more lines for each host, by its position.
+    pub fn configure_hosts(&self, more: &str, of_host: impl Fn(usize) -> String) {
         let ssh_config = self.ssh_config_path();
         fs::write(&ssh_config, self.ssh_config()).or_fail();
         let mut settings = String::from("application = \"shop\"\n");
         let _ = writeln!(settings, "ssh.config = \"{}\"\n{more}", text(&ssh_config));
-        for host in &self.hosts {
-            let deploy_to = text(&host.deploy_to());
+        for (at, host) in self.hosts.iter().enumerate() {
+            let (deploy_to, more) = (text(&host.deploy_to()), of_host(at));
             let _ = writeln!(
                 settings,
                 "[[stages.production.hosts]]\naddress = \"{}\"\nroles = [\"web\", \"app\"]\n\
-                 deploy_to = \"{deploy_to}\"\n",
+                 deploy_to = \"{deploy_to}\"\n{more}\n",
                 host.name
             );
         }

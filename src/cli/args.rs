@@ -16,6 +16,7 @@ use super::init::{self, InitArguments};
 use super::man;
 use super::rollout::{
     self, DeployArguments, HostsArguments, PruneArguments, RollbackArguments, StatusArguments,
+    VerifyArguments,
 };
 use super::store::{self, StoreArguments};
 use crate::ui::change_format::ChangeFormat;
@@ -44,6 +45,9 @@ pub enum Command {
     /// Show for each host the live deploy, kept deploys, and files changed outside of deploys
     #[command(long_about = rollout::STATUS)]
     Status(Box<StatusArguments>),
+    /// Ask the web server of each host for what is live there, as a visitor does
+    #[command(long_about = rollout::VERIFY)]
+    Verify(Box<VerifyArguments>),
     /// Delete files that retention no longer keeps, on every host
     #[command(long_about = rollout::PRUNE)]
     Prune(Box<PruneArguments>),

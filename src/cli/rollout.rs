@@ -100,6 +100,15 @@ pub struct PruneArguments {
     pub stage: StageArguments,
 }
 
+/// The arguments of `assetsync verify`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct VerifyArguments {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub stage: StageArguments,
+}
+
 /// The arguments of `assetsync status`.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
@@ -134,6 +143,14 @@ Show for each host the live deploy, kept deploys, and files changed outside of d
 
 Installs the agent on hosts that do not have it. Exit status 1 if the status of a host can't be \
 read.";
+
+/// The description of `verify`.
+pub const VERIFY: &str = "\
+Ask the web server of each host for what is live there, as a visitor does
+
+The files of the live deploy are fetched from every host by itself, below verify.url. Status, \
+content, content type and encoding of each must be right. Deploys do this automatically where \
+verify.url is set.";
 
 /// The description of `prune`.
 pub const PRUNE: &str = "\

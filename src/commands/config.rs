@@ -23,19 +23,26 @@ pub fn run(arguments: &ConfigArguments) -> Exit {
 }
 
 fn show(project: &Project, arguments: &ConfigArguments, console: &Console) -> Exit {
-    let settings = match project.settings(arguments.stage.as_deref()) {
+    let stage = arguments.stage.as_deref();
+    let settings = match project.settings(stage) {
         Ok(settings) => settings,
         Err(problems) => return fail(project, &problems, console),
     };
     let stages = &project.stages();
     if arguments.json {
-        console.print_stdout(&shown::json(&project.name, stages, &settings));
+        console.print_stdout(&shown::json(&project.name, stage, stages, &settings));
     } else {
         settings
             .warnings()
             .iter()
             .for_each(|warning| console.print_stderr(&format!("{warning}\n")));
-        console.print_stdout(&shown::toml(&project.name, stages, &settings, arguments.origin));
+        console.print_stdout(&shown::toml(
+            &project.name,
+            stage,
+            stages,
+            &settings,
+            arguments.origin,
+        ));
     }
     Exit::Done
 }

@@ -27,6 +27,7 @@ pub fn run(matches: &ArgMatches, arguments: Arguments) -> Exit {
         }
         Command::Deploy(arguments) => rollout::deploy(&arguments),
         Command::Rollback(arguments) => rollout::rollback(&arguments),
+        Command::Verify(arguments) => rollout::verify(&arguments),
         Command::Status(arguments) => rollout::status(&arguments),
         Command::Prune(arguments) => rollout::prune(&arguments),
         Command::Doctor(arguments) => doctor::run(*arguments),

@@ -1,4 +1,4 @@
-//! `assetsync deploy`, `rollback`, `status`, `prune` and `push STAGE`.
+//! `assetsync deploy`, `rollback`, `status`, `verify`, `prune` and `push STAGE`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::cli::config::SettingsArguments;
 use crate::cli::options::{chosen_recipes, store_path};
 use crate::cli::rollout::{
     DeployArguments, HostsArguments, PruneArguments, ReportArguments, RollbackArguments,
-    StageArguments, StatusArguments,
+    StageArguments, StatusArguments, VerifyArguments,
 };
 use crate::error::{CommandError, Exit};
 use crate::ui::console::Console;
@@ -87,6 +87,13 @@ pub fn prune(arguments: &PruneArguments) -> Exit {
     let choice = RolloutSelection { dry_run: arguments.dry_run, ..chosen };
     let prepared = PreparedRollout::on(&console, &arguments.stage, choice);
     roll_out(&console, prepared, Verb::Prune, |rollout| rollout.prune())
+}
+
+/// `assetsync verify`.
+pub fn verify(arguments: &VerifyArguments) -> Exit {
+    let (console, choice) = on_stage(&arguments.stage);
+    let prepared = PreparedRollout::on(&console, &arguments.stage, choice);
+    roll_out(&console, prepared, Verb::Verify, |rollout| rollout.verify())
 }
 
 /// `assetsync status`.

@@ -14,8 +14,14 @@ const ORIGIN_COLUMN: usize = 44;
 const COLUMNS: usize = 80;
 
 /// All settings, one line each; with `origin`, where each comes from.
-pub fn toml(file: &str, stages: &[&str], settings: &Settings, origin: bool) -> String {
-    let mut text = match settings.stage() {
+pub fn toml(
+    file: &str,
+    stage: Option<&str>,
+    stages: &[&str],
+    settings: &Settings,
+    origin: bool,
+) -> String {
+    let mut text = match stage {
         Some(stage) => format!("# {file}, stage {stage}\n"),
         None => {
             format!("# {file}, settings common to the stages {}\n", stages.join(", "))
@@ -141,11 +147,11 @@ struct ProblemObject {
 }
 
 /// All settings as JSON.
-pub fn json(file: &str, stages: &[&str], settings: &Settings) -> String {
+pub fn json(file: &str, stage: Option<&str>, stages: &[&str], settings: &Settings) -> String {
     serialized(&SettingsObject {
         ok: true,
         file,
-        stage: settings.stage(),
+        stage,
         stages,
         settings: settings.explain().iter().map(setting).collect(),
         warnings: problems(settings.warnings(), "warning"),

@@ -30,6 +30,8 @@ enum Line<'a> {
     Staged { destination: &'a str, files_sent: u64, bytes_sent: u64 },
     /// A target is the same directory as another one, where it is staged and published.
     SameDirectory { destination: &'a str, same_as: &'a str },
+    /// The web server of a target answered as it should: for so many files of so many.
+    Served { destination: &'a str, asked: usize, files: usize },
     /// Old files were deleted.
     Pruned { destination: &'a str, paths: u64, bytes: u64 },
     /// A target or a host failed.
@@ -66,6 +68,9 @@ struct RolloutDone<'a> {
     encodings: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// The id of the rollback that followed, if it succeeded on all hosts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rolled_back_by: Option<String>,
 }
 
 /// Prints events as they happen.
@@ -111,6 +116,9 @@ impl Monitor for JsonLines {
             Event::SameDirectory { target, same_as } => {
                 Line::SameDirectory { destination: target, same_as }
             }
+            Event::Verified { target, files: (asked, files) } => {
+                Line::Served { destination: target, asked, files }
+            }
             Event::Pruned { target, paths, removed } => {
                 Line::Pruned { destination: target, paths, bytes: removed.bytes }
             }
@@ -155,6 +163,10 @@ pub fn end(console: &Console, about: RunInfo<'_>, outcome: &Outcome, exit: Exit)
             exit: exit as u8,
             encodings: outcome.encodings,
             error: outcome.error.as_ref().map(ToString::to_string),
+            rolled_back_by: outcome
+                .rolled_back
+                .as_ref()
+                .and_then(|rollback| (rollback.error.is_none()).then(|| rollback.id.to_string())),
         }),
     );
 }
@@ -169,6 +181,7 @@ pub fn refused(console: &Console, stage: &str, error: &str, exit: Exit) {
         exit: exit as u8,
         encodings: 0,
         error: Some(error.to_owned()),
+        rolled_back_by: None,
     });
     print(console, &line);
 }

@@ -154,6 +154,11 @@ impl Monitor for RolloutMonitor {
                 };
                 self.line(&printed, &text);
             }
+            Event::Verified { target, files: (asked, all) } => {
+                let all = plural(all as u64, "file");
+                let text = format!("{target}: {} of {all} as published", number(asked as u64));
+                self.line(&self.printed(), &text);
+            }
             Event::Pruned { target, paths, removed } => {
                 let (paths, size) = (plural(paths, "old path"), bytes(removed.bytes));
                 let text = format!("{target}: {paths} deleted, {size}");
@@ -207,11 +212,26 @@ pub fn end(console: &Console, about: RunInfo<'_>, started: Instant, outcome: &Ou
     if matches!(exit, Exit::Done | Exit::SomeFailed) && !console.output.quiet {
         console.print_stdout(&success(about, started, outcome));
     }
-    if exit != Exit::Done && !about.dry_run {
-        let lines = served_where(outcome);
+    if exit != Exit::Done && !about.dry_run && about.verb != Verb::Verify {
+        let lines = match &outcome.rolled_back {
+            Some(rollback) => rolled_back(about, outcome, rollback),
+            None => served_where(outcome),
+        };
         lines.iter().for_each(|line| console.print_labelled(Label::Note, line));
     }
     exit
+}
+
+/// What a rollback did that followed a deploy.
+fn rolled_back(about: RunInfo<'_>, outcome: &Outcome, rollback: &Outcome) -> Vec<String> {
+    let (stage, id) = (about.stage, outcome.id);
+    let restored = rollback.restored.as_ref().map(super::status::restored).unwrap_or_default();
+    let Some(error) = &rollback.error else {
+        return vec![format!("{stage}: deploy {id} was rolled back; live again: {restored}")];
+    };
+    let mut lines = vec![format!("{stage}: the rollback of deploy {id} failed: {error}")];
+    lines.extend(served_where(rollback));
+    lines
 }
 
 /// Prints why a rollout did not start, and returns the exit code.
@@ -248,11 +268,17 @@ fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
     }
     let _ = match about.verb {
         Verb::Prune => writeln!(text, "{}: pruned on {count}", about.stage),
+        Verb::Verify => {
+            writeln!(text, "{}: visitors get what is live on {count}", about.stage)
+        }
         Verb::Deploy => writeln!(text, "{}: deploy {} is live on {count}", about.stage, outcome.id),
         Verb::Rollback => {
             writeln!(text, "{}: rollback {} is live on {count}", about.stage, outcome.id)
         }
     };
+    if about.verb == Verb::Verify {
+        return text;
+    }
     if let Some(kept) = &outcome.restored {
         let _ = writeln!(text, "  brought back: {}", super::status::restored(kept));
     }
@@ -342,6 +368,7 @@ fn exit_of_error(error: &RolloutError) -> Exit {
         | RolloutError::UnknownRole { .. }
         | RolloutError::UnknownHost { .. }
         | RolloutError::OnlySftp(_)
+        | RolloutError::NoSite(_)
         | RolloutError::Setting { .. } => Exit::Usage,
         RolloutError::Cancelled => Exit::Interrupted,
         _ => Exit::Failed,
@@ -387,6 +414,13 @@ fn hints(error: &RolloutError) -> Vec<&'static str> {
             vec!["the new assets are live; restart the application, or run: assetsync rollback"]
         }
         RolloutError::OnlySftp(_) => vec!["without an agent: assetsync push SRC DEST"],
+        RolloutError::NoSite(_) => {
+            vec!["in assetsync.toml: [verify] url = \"https://shop.example.com\""]
+        }
+        RolloutError::NotVerified { .. } => vec![
+            "verify.address names what is connected to, if it is not the host; to look again: \
+             assetsync verify",
+        ],
         RolloutError::NotPruned { .. } => vec!["to try again: assetsync prune"],
         _ => Vec::new(),
     }

@@ -7,6 +7,8 @@ pub enum Verb {
     Deploy,
     /// `rollback`.
     Rollback,
+    /// `verify`.
+    Verify,
     /// `prune`.
     Prune,
 }

@@ -1,6 +1,6 @@
 //! Settings with a choice of words, and the value of each word.
 
-use super::deployment::{Publish, Transport};
+use super::deployment::{OnFailure, Publish, Transport};
 use crate::command::Scope;
 
 /// The value of a word.
@@ -66,6 +66,7 @@ choice!(Preset {
 });
 choice!(Transport { "ssh2" => Ssh2, "openssh" => Openssh, "sftp" => Sftp });
 choice!(Publish { "files" => Files, "directory" => Directory });
+choice!(OnFailure { "report" => Report, "rollback" => RollBack });
 choice!(Scope { "user" => User, "system" => System });
 
 #[cfg(test)]
@@ -89,6 +90,7 @@ mod tests {
         check::<Preset>();
         check::<Transport>();
         check::<Publish>();
+        check::<OnFailure>();
         check::<Scope>();
     }
 }

@@ -3,6 +3,7 @@
 mod assets;
 mod build;
 mod hosts;
+mod verification;
 
 pub(super) use build::environment;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use assetsync_ssh::RunAs;
+use assetsync_verify::Site;
 
 pub use super::value::Hook;
 use crate::command::{Bundler, Environment, Manager, Pumactl, Systemd};
@@ -31,6 +33,8 @@ pub struct Deployment {
     pub hooks: Hooks,
     /// The restart of the application.
     pub restart: Restart,
+    /// What happens if visitors do not get what was published.
+    pub on_unverified: OnFailure,
     /// How long things may take.
     pub timeouts: Timeouts,
     /// With how many hosts there is a connection at one time, from 1 to 1000.
@@ -62,6 +66,17 @@ pub struct Host {
     pub puma: Pumactl,
     /// The unit, for [`RestartHow::Systemd`].
     pub systemd: Systemd,
+    /// Where visitors find the host's files, if that is checked.
+    pub web: Option<Web>,
+}
+
+/// The web server of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    /// The site's URL.
+    pub site: Site,
+    /// What is connected to, with a port if it is not the URL's; if none, the host itself.
+    pub address: Option<String>,
 }
 
 /// How to connect to a host. Options that are not set are those of the user's `ssh`.
@@ -128,6 +143,9 @@ pub struct AssetSet {
     pub delete: Delete,
     /// How new files replace old ones.
     pub publish: Publish,
+    /// The path of the destination in URLs; empty for the site itself. None if it is not served, as
+    /// far as is known.
+    pub url_path: Option<String>,
 }
 
 /// The retention of files that are no longer built.
@@ -151,6 +169,15 @@ pub enum Publish {
     Files,
     /// All in one exchange of directories.
     Directory,
+}
+
+/// What happens if visitors do not get what was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The deploy has failed, and stays live.
+    Report,
+    /// The deploy that was live before comes back on all hosts.
+    RollBack,
 }
 
 /// The commands of each phase, in order.
@@ -211,4 +238,6 @@ pub struct Timeouts {
     pub command: Duration,
     /// The build.
     pub build: Duration,
+    /// A web server that is not ready to answer.
+    pub verify: Duration,
 }

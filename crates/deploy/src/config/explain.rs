@@ -37,11 +37,6 @@ pub struct ExplainedItem {
 }
 
 impl Settings {
-    /// The stage these are for.
-    pub fn stage(&self) -> Option<&str> {
-        self.stage.as_ref().map(|(name, _)| name.as_str())
-    }
-
     /// Every setting with a value: those of the stage, then each host's address, roles and
     /// differences. Defaults of programs that are not used are left out.
     pub fn explain(&self) -> Vec<ExplainedSetting> {

@@ -38,7 +38,9 @@ mod toml_tree;
 mod value;
 
 pub use deployment::Deployment;
-pub(crate) use deployment::{AssetSet, Delete, Host, Publish, RestartHow, Timeouts, Transport};
+pub(crate) use deployment::{
+    AssetSet, Delete, Host, OnFailure, Publish, RestartHow, Timeouts, Transport, Web,
+};
 pub use explain::{ExplainedItem, ExplainedSetting};
 pub use file::ConfigFile;
 pub use find::{FILE_NAME, FindError, LoadedConfig};

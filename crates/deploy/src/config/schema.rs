@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     SourceDir,
     /// A path below another directory.
     Below,
+    /// A URL of HTTP or HTTPS.
+    Url,
     /// A whole number from the first to the second.
     Count(u64, u64),
     /// `true` or `false`.

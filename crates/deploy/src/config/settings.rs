@@ -48,7 +48,9 @@ pub(crate) struct HostSettings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("stage", &self.stage()).finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("stage", &self.stage.as_ref().map(|(name, _)| name))
+            .finish_non_exhaustive()
     }
 }
 

@@ -112,6 +112,7 @@ impl Kind {
             Kind::ServerDir => super::path::server_dir(key, text)?,
             Kind::SourceDir => super::path::source_dir(key, text)?,
             Kind::Below => super::path::below(key, text)?,
+            Kind::Url => url(key, text)?,
             Kind::Text | Kind::LocalPath => one_line(key, text)?,
             Kind::Hook => {
                 return Ok(SettingValue::Hook(Hook {
@@ -180,6 +181,12 @@ fn user(key: &str, text: &str) -> Result<(), Problem> {
     checked
         .map(drop)
         .map_err(|_| refused(key, "is no user name", "write the name of a user of the host"))
+}
+
+fn url(key: &str, text: &str) -> Result<(), Problem> {
+    let checked = text.parse::<assetsync_verify::Site>();
+    let hint = "write a URL without user and query, as \"https://shop.example.com\"";
+    checked.map(drop).map_err(|problem| refused(key, &problem.to_string(), hint))
 }
 
 fn one_line(key: &str, text: &str) -> Result<(), Problem> {

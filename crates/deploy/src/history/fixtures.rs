@@ -18,7 +18,7 @@ pub(super) fn path(text: &str) -> RelPath {
 }
 
 /// A file whose content is a number.
-pub(super) fn file(name: &str, version: u8) -> HistoryFile {
+pub(crate) fn file(name: &str, version: u8) -> HistoryFile {
     let content = Content::File { size: 100, digest: Digest::of(&[version]) };
     let mtime = Mtime { secs: 1_700_000_000, nanos: u32::from(version) };
     HistoryFile {

@@ -21,7 +21,7 @@ mod decoder;
 mod deploys;
 mod destination_state;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod id;
 pub mod limits;
 mod policy;

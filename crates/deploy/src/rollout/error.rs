@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assetsync_core::protocol::{Failure, FailureCode};
+use assetsync_core::text;
 use assetsync_ssh::TransportError;
 use assetsync_sync::{PushError, SourceError};
+use assetsync_verify::Difference;
 
 use super::command_phase::CommandPhase;
 use crate::command::{CommandError, Secrets, Shown};
@@ -78,6 +80,17 @@ pub enum RolloutError {
         /// The number of all targets.
         all: usize,
     },
+    /// Everything is live, but not all web servers answer with it.
+    #[error("{failed} of {all} do not serve to visitors what was published")]
+    NotVerified {
+        /// How many targets failed.
+        failed: usize,
+        /// The number of all targets.
+        all: usize,
+    },
+    /// The settings name no site.
+    #[error("No host of stage '{0}' has a verify.url, so there is nothing to ask for")]
+    NoSite(String),
     /// Everything is live, but old files could not be deleted everywhere.
     #[error("Old files could not be deleted: {failed} of {all} failed")]
     NotPruned {
@@ -235,9 +248,36 @@ pub enum TargetError {
         /// The user who logged in.
         user: String,
     },
+    /// Visitors do not get what was published.
+    #[error("{url}: {difference}{}{}", server(.address), and_others(*.others))]
+    Unlike {
+        /// The URL of the first such file.
+        url: String,
+        /// What is wrong with it.
+        difference: Difference,
+        /// What was connected to.
+        address: String,
+        /// How many others are not answered as they were published.
+        others: usize,
+    },
+    /// No deploy is live there.
+    #[error("no deploy is live there")]
+    NoDeploy,
     /// The history of deploys there can't be used.
     #[error("{0}")]
     History(String),
+}
+
+fn server(address: &str) -> String {
+    format!(" (asked at {})", text::name(address))
+}
+
+fn and_others(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "; and 1 other file is not right".to_owned(),
+        count => format!("; and {count} other files are not right"),
+    }
 }
 
 impl TargetError {

@@ -73,6 +73,13 @@ pub enum Event<'a> {
         /// The target's label.
         target: &'a str,
     },
+    /// A target's files are answered to visitors as they were published.
+    Verified {
+        /// The target's label.
+        target: &'a str,
+        /// How many of them were asked for, and how many there are.
+        files: (usize, usize),
+    },
     /// Old files are deleted.
     Pruned {
         /// The target's label.
@@ -116,6 +123,8 @@ pub enum Phase {
     Publish,
     /// The application is restarted.
     Restart,
+    /// The web server of each host is asked for what was published.
+    Verify,
     /// Old files are deleted on all hosts.
     Prune,
     /// The output of the build is deleted on this machine.
@@ -130,6 +139,7 @@ impl fmt::Display for Phase {
             Phase::Stage => "stage",
             Phase::Publish => "publish",
             Phase::Restart => "restart",
+            Phase::Verify => "verify",
             Phase::Prune => "prune",
             Phase::CleanUp => "clean up",
         })

@@ -150,6 +150,22 @@ impl Fleet {
         self.workers.iter().any(|worker| worker.state == WorkerState::Published)
     }
 
+    /// The targets where the new version is live.
+    pub fn live(&self) -> impl Iterator<Item = &DeployTarget> {
+        let live = self.workers.iter().filter(|worker| {
+            worker.outcome.served_version == ServedVersion::New && worker.outcome.error.is_none()
+        });
+        live.map(|worker| &worker.target)
+    }
+
+    /// The error of a target that is live, if its web server does not answer with it.
+    pub fn not_verified(&mut self, target: &DeployTarget, error: Option<TargetError>) {
+        let mut workers = self.workers.iter_mut();
+        if let Some(worker) = workers.find(|worker| worker.target.label == target.label) {
+            worker.outcome.error = error;
+        }
+    }
+
     /// Whether any target can be published.
     pub fn has_staged(&self) -> bool {
         self.workers

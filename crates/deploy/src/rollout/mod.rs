@@ -37,6 +37,7 @@ mod started;
 mod target;
 mod target_status;
 mod verbs;
+mod verify;
 mod version_managers;
 mod worker;
 

@@ -24,6 +24,8 @@ pub struct Outcome {
     pub is_cancelled: bool,
     /// The deploy that a rollback brings back, and how many of its files were to be sent.
     pub restored: Option<KeptDeploy>,
+    /// The rollback that followed, because visitors did not get what was published.
+    pub rolled_back: Option<Box<Outcome>>,
     /// What was to be done after publishing, and was not, or not to its end.
     pub not_done: Vec<&'static str>,
 }

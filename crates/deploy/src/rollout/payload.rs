@@ -100,7 +100,7 @@ fn chmod(set: &AssetSet) -> Result<Chmod, RolloutError> {
     }
 }
 
-fn entry_points(set: &AssetSet) -> Result<EntryPoints, RolloutError> {
+pub(super) fn entry_points(set: &AssetSet) -> Result<EntryPoints, RolloutError> {
     let patterns = set.entry_points.iter().map(String::as_bytes);
     EntryPoints::new(patterns).map_err(|error| refused("entry_points", &error))
 }

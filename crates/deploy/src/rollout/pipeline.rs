@@ -211,7 +211,17 @@ impl<'a> Pipeline<'a> {
         let keep_going = self.rollout.selection.keep_going;
         let is_cancelled = error.is_some() && self.rollout.cancel.is_cancelled();
         let (id, not_done, restored) = (self.id, self.not_done, self.restored);
-        Outcome { id, targets, error, encodings, keep_going, is_cancelled, not_done, restored }
+        Outcome {
+            id,
+            targets,
+            error,
+            encodings,
+            keep_going,
+            is_cancelled,
+            not_done,
+            restored,
+            rolled_back: None,
+        }
     }
 
     /// Runs the hooks for failures, also on failed hosts; their errors are only reported.

@@ -13,7 +13,7 @@ use assetsync_sync::{Source, SourceEntry, Survey};
 use tempfile::TempDir;
 
 use super::error::{RolloutError, TargetError};
-use super::event::Phase;
+use super::event::{Event, Phase};
 use super::options::Rollout;
 use super::outcome::Outcome;
 use super::payload;
@@ -23,6 +23,7 @@ use super::retention::known;
 use super::started::RolloutSteps;
 use super::target::DeployTarget;
 use super::target_status::KeptDeploy;
+use crate::config::OnFailure;
 use crate::history;
 use crate::history::{Content, Deploy, DeployId, History, HistoryFile, RollbackTo, Tree};
 
@@ -41,8 +42,56 @@ impl Rollout<'_> {
     pub fn rollback(&self, to: RollbackTo<'_>) -> Result<Outcome, RolloutError> {
         // Contents that must be sent, until the end.
         let contents = tempfile::tempdir().map_err(RolloutError::Temporary)?;
-        let steps = RolloutSteps { runs_commands: true, prunes: false, cleans_up: false };
+        let steps =
+            RolloutSteps { runs_commands: true, verifies: true, prunes: false, cleans_up: false };
         self.roll_out(steps, |pipeline| pipeline.roll_back(to, &contents))
+    }
+}
+
+impl Rollout<'_> {
+    /// Brings back what was live before a deploy that visitors do not get, if that is configured.
+    pub(super) fn roll_back_unverified(&self, mut outcome: Outcome) -> Outcome {
+        let is_unverified = matches!(outcome.error, Some(RolloutError::NotVerified { .. }));
+        if !is_unverified || self.deployment.on_unverified != OnFailure::RollBack {
+            return outcome;
+        }
+        let restored = self.deploy_before(outcome.id).and_then(|before| {
+            let before = before.to_string();
+            self.warn(&format!(
+                "Visitors do not get deploy {}; rolling back to {before}",
+                outcome.id
+            ));
+            self.rollback(RollbackTo::Id(&before))
+        });
+        match restored {
+            Ok(restored) => outcome.rolled_back = Some(Box::new(restored)),
+            Err(error) => self.warn(&format!("Nothing was rolled back: {error}")),
+        }
+        outcome
+    }
+
+    fn warn(&self, text: &str) {
+        let text = &self.secrets().redact(text);
+        self.monitor.event(&Event::Notice { target: None, text });
+    }
+
+    /// The deploy that was live before `id`, on the targets where that is live.
+    fn deploy_before(&self, id: DeployId) -> Result<DeployId, RolloutError> {
+        let targets = self.targets()?;
+        let mut before = None;
+        for (target, survey) in self.survey(&targets) {
+            let Ok(survey) = survey else { continue };
+            let Ok(known) = known(&survey) else { continue };
+            let deploys = known.history.deploys();
+            let Some(at) = deploys.iter().position(|deploy| deploy.id == id) else { continue };
+            let earlier = at.checked_sub(1).map(|at| deploys[at].id);
+            let earlier = earlier.ok_or_else(|| RolloutError::Rollback {
+                target: target.label.clone(),
+                reason: "this is its first deploy".into(),
+            })?;
+            before = before.max(Some(earlier));
+        }
+        before.ok_or_else(|| RolloutError::NoTargets(self.deployment.stage.clone()))
     }
 }
 

@@ -16,14 +16,17 @@ use super::outcome::Outcome;
 use super::payload::Payload;
 use super::pipeline::Pipeline;
 use super::target::DeployTarget;
+use super::verify::{self, Check};
 use super::worker::{FleetContext, Work};
-use crate::config::{Deployment, RestartHow};
+use crate::config::RestartHow;
 
 /// The optional steps of a rollout.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RolloutSteps {
     /// Run hooks and the restart.
     pub runs_commands: bool,
+    /// Ask the web servers for what was published.
+    pub verifies: bool,
     /// Delete old files on hosts at the end.
     pub prunes: bool,
     /// Delete the output of the build at the end, if all targets succeeded.
@@ -32,14 +35,22 @@ pub(super) struct RolloutSteps {
 
 const AFTER_PUBLISH: &str = "after_publish hooks";
 const RESTART: &str = "restart";
+const VERIFY: &str = "verify";
 const PRUNE: &str = "prune";
 
 impl RolloutSteps {
     /// What is to be done after publishing.
-    fn after_publishing(self, deployment: &Deployment) -> Vec<&'static str> {
+    fn after_publishing(self, rollout: &Rollout<'_>) -> Vec<&'static str> {
+        let deployment = rollout.deployment;
         let runs_hooks = self.runs_commands && !deployment.hooks.after_publish.is_empty();
         let restarts = self.runs_commands && deployment.restart.how != RestartHow::None;
-        let all = [(AFTER_PUBLISH, runs_hooks), (RESTART, restarts), (PRUNE, self.prunes)];
+        let verifies = self.verifies && rollout.has_web();
+        let all = [
+            (AFTER_PUBLISH, runs_hooks),
+            (RESTART, restarts),
+            (VERIFY, verifies),
+            (PRUNE, self.prunes),
+        ];
         all.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).collect()
     }
 }
@@ -65,7 +76,7 @@ impl Rollout<'_> {
         prepare: impl FnOnce(&mut Pipeline<'_>) -> Result<Vec<Payload>, RolloutError>,
     ) -> Result<Outcome, RolloutError> {
         let mut pipeline = Pipeline::new(self)?;
-        pipeline.not_done = steps.after_publishing(self.deployment);
+        pipeline.not_done = steps.after_publishing(self);
         let prepared = prepare(&mut pipeline).and_then(|payloads| {
             if steps.runs_commands && !self.selection.dry_run {
                 pipeline.check_commands(false)?;
@@ -175,6 +186,24 @@ impl<'a> Started<'a> {
         }
     }
 
+    /// Asks the web servers of published targets for what is live there now.
+    fn verify(&mut self) -> Result<(), RolloutError> {
+        self.pipeline.begin(Phase::Verify);
+        let rollout = self.pipeline.rollout;
+        let mut checks = Vec::new();
+        for work in &self.works {
+            let tree = verify::tree(&rollout.deployment.assets[work.payload.set], &work.payload)?;
+            let targets = self.fleet.live().filter(|target| target.set == work.payload.set);
+            checks.extend(targets.map(|target| Check::new(target, &tree)));
+        }
+        let asked = rollout.ask_all(&checks);
+        let error = verify::not_verified(&asked);
+        for (target, error) in asked {
+            self.fleet.not_verified(&target, error);
+        }
+        error.map_or(Ok(()), Err)
+    }
+
     /// Runs commands on hosts that have not failed.
     fn commands(&self) -> Commands<'_> {
         let mut commands = self.pipeline.commands();
@@ -221,6 +250,10 @@ impl Live<'_, '_> {
             started.done(AFTER_PUBLISH)?;
             started.commands().restart()?;
             started.done(RESTART)?;
+        }
+        if steps.verifies && started.pipeline.rollout.has_web() {
+            started.verify()?;
+            started.done(VERIFY)?;
         }
         if steps.prunes {
             started.pipeline.begin(Phase::Prune);

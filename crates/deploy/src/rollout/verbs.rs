@@ -19,22 +19,25 @@ impl Rollout<'_> {
         let command = command.filter(|_| !selection.skip_build && !selection.dry_run);
         let _lock = self.lock_checkout()?;
         let cleans_up = command.is_some() && build.cleanup;
-        let steps = RolloutSteps { runs_commands: true, prunes: true, cleans_up };
-        self.roll_out(steps, |pipeline| {
+        let steps = RolloutSteps { runs_commands: true, verifies: true, prunes: true, cleans_up };
+        let outcome = self.roll_out(steps, |pipeline| {
             if let Some(command) = command {
                 pipeline.check()?;
                 pipeline.check_commands(true)?;
                 pipeline.build(command)?;
             }
             pipeline.built()
-        })
+        })?;
+        Ok(self.roll_back_unverified(outcome))
     }
 
     /// Publishes the existing output of the build on every host, or on none; runs no commands.
     pub fn push(&self) -> Result<Outcome, RolloutError> {
         let _lock = self.lock_checkout()?;
-        let steps = RolloutSteps { runs_commands: false, prunes: true, cleans_up: false };
-        self.roll_out(steps, |pipeline| pipeline.built())
+        let steps =
+            RolloutSteps { runs_commands: false, verifies: true, prunes: true, cleans_up: false };
+        let outcome = self.roll_out(steps, |pipeline| pipeline.built())?;
+        Ok(self.roll_back_unverified(outcome))
     }
 
     /// A dry run changes nothing, and reads what is there.
@@ -48,7 +51,8 @@ impl Rollout<'_> {
     /// Deletes files that retention no longer keeps, on every host.
     pub fn prune(&self) -> Result<Outcome, RolloutError> {
         let nothing = tempfile::tempdir().map_err(RolloutError::Temporary)?;
-        let steps = RolloutSteps { runs_commands: false, prunes: true, cleans_up: false };
+        let steps =
+            RolloutSteps { runs_commands: false, verifies: false, prunes: true, cleans_up: false };
         self.roll_out(steps, |pipeline| {
             let payloads = pipeline.sets().into_iter().map(|set| {
                 let options = payload::options(set.assets, self.engine.recipes)?;

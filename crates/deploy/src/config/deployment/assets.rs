@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::build::DeploymentBuilder;
+use super::verification::url_path;
 use super::{AssetSet, Delete, Publish};
 use crate::config::choice::DeleteMode;
 use crate::config::path::overlap;
@@ -46,6 +47,7 @@ impl DeploymentBuilder<'_> {
             chmod: texts("assets.chmod"),
             delete: delete(values, name),
             publish: values.choice("assets.publish", name).unwrap_or(Publish::Files),
+            url_path: url_path(values.text_of_set("assets.url_path", name), destination),
         })
     }
 

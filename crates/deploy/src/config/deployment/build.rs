@@ -1,7 +1,7 @@
 //! Builds a [`Deployment`] from settings, and reports everything that is missing or contradictory
 //! at once.
 
-use super::{Build, Deployment, Hooks, Restart, RestartHow, Timeouts};
+use super::{Build, Deployment, Hooks, OnFailure, Restart, RestartHow, Timeouts};
 use crate::command::{Environment, Value as Setting};
 use crate::config::choice::Preset;
 use crate::config::layer::Item;
@@ -47,6 +47,7 @@ impl DeploymentBuilder<'_> {
         let application = self.application();
         let hosts = self.hosts();
         let (assets, hooks, restart) = (self.assets(), self.hooks(), self.restart());
+        self.require_url_paths(&hosts, &assets);
         let values = &self.settings.values;
         Some(Deployment {
             stage,
@@ -56,11 +57,13 @@ impl DeploymentBuilder<'_> {
             assets,
             hooks,
             restart,
+            on_unverified: values.choice("verify.on_failure", None).unwrap_or(OnFailure::Report),
             timeouts: Timeouts {
                 connect: values.age("timeouts.connect", None),
                 silence: values.age("timeouts.silence", None),
                 command: values.age("timeouts.command", None),
                 build: values.age("timeouts.build", None),
+                verify: values.age("timeouts.verify", None),
             },
             max_parallel: values.count("max_parallel", None).map_or(1, |count| count as usize),
         })

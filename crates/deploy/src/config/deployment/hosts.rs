@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::build::{DeploymentBuilder, environment};
+use super::verification::web;
 use super::{Host, Ssh};
 use crate::command::{Bundler, Chruby, Manager, Pumactl, Rbenv, Rvm, Systemd};
 use crate::config::choice::ManagerName;
@@ -46,6 +47,7 @@ impl DeploymentBuilder<'_> {
                 user: text("puma.user"),
             },
             systemd: systemd(values),
+            web: web(values),
             current_path,
         })
     }

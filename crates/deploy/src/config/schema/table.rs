@@ -5,7 +5,7 @@ use assetsync_sync::DEFAULT_PATTERNS;
 use super::{Default, Kind, Scope, Setting};
 use crate::command;
 use crate::config::choice::{Choice as _, DeleteMode, ManagerName, Preset};
-use crate::config::deployment::{Publish, Transport};
+use crate::config::deployment::{OnFailure, Publish, Transport};
 
 /// Programs that run through a version manager: Capistrano's lists, with the additions of its
 /// plugins.
@@ -38,6 +38,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     stage("assets.retention.keep", Kind::Count(0, 10_000)).value("3"),
     stage("assets.retention.max_age", Kind::Age).value("7d"),
     stage("assets.publish", Kind::Choice(Publish::WORDS)).value("files"),
+    stage("assets.url_path", Kind::Text),
     // The hooks.
     stage("hooks.before_build", Kind::Hook).list(),
     stage("hooks.after_build", Kind::Hook).list(),
@@ -48,11 +49,16 @@ pub(crate) static SETTINGS: &[Setting] = &[
     stage("restart.command", Kind::Command),
     stage("restart.phased", Kind::Flag).value("false"),
     stage("restart.roles", Kind::Word).items(&["app"]),
+    // What visitors get is checked after publishing.
+    host("verify.url", Kind::Url),
+    host("verify.address", Kind::Word),
+    stage("verify.on_failure", Kind::Choice(OnFailure::WORDS)).value("report"),
     // How long things may take; seconds are the finest.
     stage("timeouts.connect", Kind::Age).value("15s"),
     stage("timeouts.silence", Kind::Age).value("60s"),
     stage("timeouts.command", Kind::Age).value("5m"),
     stage("timeouts.build", Kind::Age).value("1h"),
+    stage("timeouts.verify", Kind::Age).value("30s"),
     // How a host is reached, and what commands find there.
     host("ssh.user", Kind::Word),
     host("ssh.port", Kind::Count(1, 65_535)),

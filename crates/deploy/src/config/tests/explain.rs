@@ -41,10 +41,12 @@ hooks.after_publish = [\"a\", {{ run = \"b\", roles = [\"app\"], timeout = \"1m\
 restart.preset = \"none\" # built in
 restart.phased = false # built in
 restart.roles = [\"app\"] # built in
+verify.on_failure = \"report\" # built in
 timeouts.connect = \"15s\" # built in
 timeouts.silence = \"60s\" # built in
 timeouts.command = \"5m\" # built in
 timeouts.build = \"1h\" # built in
+timeouts.verify = \"30s\" # built in
 bundler.bins = [\"gem\", \"rake\", \"rails\", \"puma\", \"pumactl\"] # built in
 hosts.\"web1.example.com\".address = \"web1.example.com\" # assetsync.toml:6:10
 hosts.\"web1.example.com\".roles = [\"app\", \"web\"] # assetsync.toml:6:51
