@@ -51,7 +51,7 @@ pub enum PushError {
     #[error("{0}")]
     Agent(#[source] Failure),
     /// The agent's bytes make no sense.
-    #[error("Invalid data from the agent: {0}; check what the login shell prints")]
+    #[error("{}", invalid(.0))]
     Inbox(#[from] InboxError),
     /// The agent said something out of place.
     #[error("The agent broke the protocol: {0}")]
@@ -179,6 +179,13 @@ impl PushError {
             PushError::Shared(error) => error.is_lost_content(),
             _ => false,
         }
+    }
+}
+
+fn invalid(error: &InboxError) -> String {
+    match error {
+        InboxError::Changed => error.to_string(),
+        _ => format!("Invalid data from the agent: {error}; check what the login shell prints"),
     }
 }
 

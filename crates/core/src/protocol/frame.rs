@@ -1,4 +1,5 @@
-//! Frames: how messages, stored content, heartbeats, receipts and failures share one byte stream.
+//! Frames: how messages, stored content, heartbeats, receipts, checks and failures share one byte
+//! stream.
 //!
 //! A frame is one byte of kind, three bytes of length (little endian), and the payload.
 
@@ -21,10 +22,16 @@ pub enum FrameKind {
     /// How many bytes the side that sends this frame has received, in frames; the payload is the
     /// number, little endian.
     Receipt,
+    /// The [digest](super::StreamDigest) of all that the side has sent; follows each message that
+    /// ends a turn.
+    Check,
 }
 
 /// Bytes of the payload of a [`FrameKind::Receipt`].
 pub const RECEIPT_BYTES: usize = size_of::<u64>();
+
+/// Bytes of the payload of a [`FrameKind::Check`].
+pub const CHECK_BYTES: usize = 16;
 
 /// Why bytes are not a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,13 +45,14 @@ pub enum FrameError {
 }
 
 impl FrameKind {
-    fn of(byte: u8) -> Result<FrameKind, FrameError> {
+    pub(super) fn of(byte: u8) -> Result<FrameKind, FrameError> {
         match byte {
             1 => Ok(FrameKind::Packed),
             2 => Ok(FrameKind::Stored),
             3 => Ok(FrameKind::Heartbeat),
             4 => Ok(FrameKind::Failure),
             5 => Ok(FrameKind::Receipt),
+            6 => Ok(FrameKind::Check),
             other => Err(FrameError::Kind(other)),
         }
     }
@@ -56,6 +64,7 @@ impl FrameKind {
             FrameKind::Heartbeat => 3,
             FrameKind::Failure => 4,
             FrameKind::Receipt => 5,
+            FrameKind::Check => 6,
         }
     }
 
@@ -65,6 +74,7 @@ impl FrameKind {
             FrameKind::Heartbeat => 0,
             FrameKind::Failure => limits::ERROR_BYTES,
             FrameKind::Receipt => RECEIPT_BYTES,
+            FrameKind::Check => CHECK_BYTES,
         }
     }
 }

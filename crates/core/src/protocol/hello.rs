@@ -64,6 +64,9 @@ pub enum HelloError {
         /// The sender's version.
         theirs: u64,
     },
+    /// The fields are not those that were sent.
+    #[error("First line is not what was sent: a byte changed on the way; push again")]
+    Changed,
     /// The line's fields are wrong.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -100,6 +103,7 @@ impl Hello {
             put_number(&mut body, self.files.len() as u64);
             self.files.iter().for_each(|name| put_bytes(&mut body, name.as_bytes()));
         }
+        body.extend(check(&body));
         let digits = body.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         format!("assetsync {} {digits}\n", limits::PROTOCOL_VERSION).into_bytes()
     }
@@ -130,7 +134,11 @@ impl Hello {
             return Err(HelloError::Version { theirs });
         }
         let body = from_hex(digits).ok_or(HelloError::NotHello)?;
-        Ok(Hello::decode(&mut Fields(&body))?)
+        let (fields, sent) = body.split_last_chunk().ok_or(DecodeError::UnexpectedEnd)?;
+        match *sent == check(fields) {
+            true => Ok(Hello::decode(&mut Fields(fields))?),
+            false => Err(HelloError::Changed),
+        }
     }
 
     fn decode(fields: &mut Fields<'_>) -> Result<Hello, DecodeError> {
@@ -176,6 +184,13 @@ impl Hello {
             files,
         })
     }
+}
+
+/// The last field: the first bytes of the BLAKE3 of all before it.
+fn check(fields: &[u8]) -> [u8; 8] {
+    let mut check = [0; 8];
+    check.copy_from_slice(&blake3::hash(fields).as_bytes()[..8]);
+    check
 }
 
 /// At least one name, none twice.
@@ -262,20 +277,40 @@ mod tests {
         }
         let with_deletes = Hello { deletes: true, ..files(&["a"]) };
         assert!(matches!(Hello::parse(&with_deletes.line()), Err(HelloError::Decode(_))));
-        let none = files(&["a"]).line();
-        let none = String::from_utf8(none).unwrap().replace("010161", "00");
-        assert!(matches!(Hello::parse(none.as_bytes()), Err(HelloError::Decode(_))));
+        let none = line("057e2f617070800201ed030000");
+        assert!(matches!(Hello::parse(&none), Err(HelloError::Decode(_))));
+    }
+
+    /// A line with these fields.
+    fn line(fields: &str) -> Vec<u8> {
+        let body = from_hex(fields).unwrap();
+        let check = check(&body).map(|byte| format!("{byte:02x}")).concat();
+        format!("assetsync {} {fields}{check}", limits::PROTOCOL_VERSION).into_bytes()
     }
 
     #[test]
     fn other_lines_are_refused() {
         assert_eq!(Hello::parse(b"GET / HTTP/1.1"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 9 0g"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 9 +1+2"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 9 000"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 10 0g"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 10 +1+2"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 10 000"), Err(HelloError::NotHello));
         assert_eq!(Hello::parse(b"assetsync 1 00"), Err(HelloError::Version { theirs: 1 }));
-        assert!(matches!(Hello::parse(b"assetsync 9 0000"), Err(HelloError::Decode(_))));
-        let history_without_deploy = [b"assetsync 9 00100000".as_slice(), &[b'0'; 32]].concat();
+        assert!(matches!(Hello::parse(b"assetsync 10 0000"), Err(HelloError::Decode(_))));
+        assert!(matches!(Hello::parse(&line("0000")), Err(HelloError::Decode(_))));
+        let history_without_deploy = line(&["00100000", &"0".repeat(32)].concat());
         assert!(matches!(Hello::parse(&history_without_deploy), Err(HelloError::Decode(_))));
+    }
+
+    #[test]
+    fn a_line_with_one_bit_changed_is_refused_or_the_same() {
+        let hello = files(&["a.js", "b"]);
+        let line = hello.line();
+        for bit in 0..line.len() * 8 {
+            let mut changed = line.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            // Hexadecimal digits have two spellings.
+            let parsed = Hello::parse(&changed);
+            assert!(parsed.is_err() || parsed.as_ref() == Ok(&hello), "bit {bit}: {parsed:?}");
+        }
     }
 }

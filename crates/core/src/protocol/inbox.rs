@@ -9,6 +9,7 @@ use super::codec_context::CodecContext;
 use super::failure::Failure;
 use super::frame::{FrameError, FrameKind, HEADER_BYTES, peek_frame};
 use super::message::Message;
+use super::stream_digest::StreamDigest;
 use crate::limits;
 
 /// Bytes that are decompressed at a time.
@@ -43,6 +44,15 @@ pub enum InboxError {
     /// A zstd frame goes on after the message that should have been its last.
     #[error("A prefix came in the middle of a frame")]
     PrefixInsideFrame,
+    /// Something else came where a check has to be.
+    #[error("Messages go on after the end of a turn")]
+    Unchecked,
+    /// The digest of what was sent is not that of what arrived.
+    #[error(
+        "What arrived is not what was sent: a byte changed on the way, so it was not used; push \
+         again, and if that happens again, over ssh"
+    )]
+    Changed,
 }
 
 /// The item that [`Inbox::pop`] will return.
@@ -79,6 +89,9 @@ pub struct Inbox<M: Message> {
     needs_plain: bool,
     codec_context: CodecContext,
     front: Option<PendingItem<M::Of<'static>>>,
+    /// The message at the front ends a turn; its check has not come.
+    awaits_check: bool,
+    digest: StreamDigest,
     /// Bytes that the other side has received, as far as it has said so.
     acknowledged: u64,
 }
@@ -100,6 +113,8 @@ impl<M: Message> Inbox<M> {
             needs_plain: true,
             codec_context: CodecContext::default(),
             front: None,
+            awaits_check: false,
+            digest: StreamDigest::default(),
             acknowledged: 0,
         })
     }
@@ -133,10 +148,14 @@ impl<M: Message> Inbox<M> {
         self.acknowledged
     }
 
-    /// Whether [`pop`](Inbox::pop) has something to return; if not, more bytes are needed.
+    /// Whether [`pop`](Inbox::pop) has something to return; if not, more bytes are needed. A message
+    /// that ends a turn is there once its check has come, and is right.
     pub fn ready(&mut self) -> Result<bool, InboxError> {
-        while self.front.is_none() {
-            if !self.needs_plain {
+        while self.front.is_none() || self.awaits_check {
+            if self.awaits_check && self.plain_at < self.plain.len() {
+                return Err(InboxError::Unchecked);
+            }
+            if !self.needs_plain && !self.awaits_check {
                 self.front = self.decode()?;
             } else if self.packed_left > 0 || self.inflater_full {
                 if !self.inflate()? {
@@ -166,7 +185,11 @@ impl<M: Message> Inbox<M> {
     /// Looks at the frame at the front; `false` if more bytes are needed.
     fn next_frame(&mut self) -> Result<bool, InboxError> {
         let Some((kind, length)) = peek_frame(&self.raw[self.raw_at..])? else { return Ok(false) };
+        if self.awaits_check && matches!(kind, FrameKind::Packed | FrameKind::Stored) {
+            return Err(InboxError::Unchecked);
+        }
         if kind == FrameKind::Packed {
+            self.digest.pass(&self.raw[self.raw_at..self.raw_at + HEADER_BYTES]);
             self.raw_at += HEADER_BYTES;
             self.packed_left = length;
             return Ok(true);
@@ -177,8 +200,12 @@ impl<M: Message> Inbox<M> {
                 return Err(InboxError::StoredInsideMessage);
             }
             FrameKind::Stored => self.front = Some(PendingItem::Stored(payload)),
-            FrameKind::Failure => self.front = Some(PendingItem::Failure(payload)),
+            FrameKind::Failure => {
+                self.front = Some(PendingItem::Failure(payload));
+                self.awaits_check = false;
+            }
             FrameKind::Receipt => self.acknowledge(payload)?,
+            FrameKind::Check => self.check(payload)?,
             FrameKind::Packed | FrameKind::Heartbeat => {}
         }
         Ok(true)
@@ -191,11 +218,20 @@ impl<M: Message> Inbox<M> {
         Ok(())
     }
 
+    fn check(&mut self, payload: Range<usize>) -> Result<(), InboxError> {
+        if self.raw[payload] != self.digest.check() {
+            return Err(InboxError::Changed);
+        }
+        self.awaits_check = false;
+        Ok(())
+    }
+
     /// Consumes the frame at the front and returns its payload, once all of it has arrived.
     fn whole_frame(&mut self, length: usize) -> Option<Range<usize>> {
         let start = self.raw_at + HEADER_BYTES;
         let end = start + length;
         (end <= self.raw.len()).then(|| {
+            self.digest.pass(&self.raw[self.raw_at..end]);
             self.raw_at = end;
             start..end
         })
@@ -218,6 +254,7 @@ impl<M: Message> Inbox<M> {
         let mut output = OutBuffer::around_pos(&mut self.plain, before);
         let left = self.inflater.run(&mut input, &mut output).map_err(InboxError::Packed)?;
         let (read, is_full) = (input.pos(), output.pos() == output.capacity());
+        self.digest.pass(&self.raw[self.raw_at..self.raw_at + read]);
         let written = self.plain.len() - before;
         self.raw_at += read;
         self.packed_left -= read;
@@ -249,7 +286,12 @@ impl<M: Message> Inbox<M> {
         match M::decode(&mut fields, &mut self.codec_context) {
             Ok((message, bytes)) => {
                 self.plain_at = self.plain.len() - fields.0.len();
-                let bytes = self.plain_at - bytes.len()..self.plain_at;
+                self.awaits_check = message.ends_turn();
+                let bytes = match self.awaits_check {
+                    // It borrows nothing, and bytes go on being decompressed.
+                    true => 0..0,
+                    false => self.plain_at - bytes.len()..self.plain_at,
+                };
                 Ok(Some(PendingItem::Message(message, bytes)))
             }
             Err(DecodeError::UnexpectedEnd) if rest.len() < limits::MESSAGE_BYTES => {
@@ -329,6 +371,45 @@ mod tests {
     }
 
     #[test]
+    fn no_turn_ends_with_a_changed_bit_in_it() {
+        let mut outbox = Outbox::new(3).unwrap();
+        (0..5).for_each(|action| outbox.send(&ToAgent::FileStart { action: Index::new(action) }));
+        outbox.send(&ToAgent::Stored { length: 3 });
+        outbox.send_stored(b"abc");
+        outbox.send(&ToAgent::ContentEnd { publish: true });
+        let mut bytes = outbox.take();
+        put_frame(&mut bytes, FrameKind::Heartbeat, &[]);
+        let whole = deliver(&bytes, 64).unwrap();
+        assert_eq!(whole.len(), 5 + 1 + 3 + 1);
+        let ends = |seen: &[String]| seen.iter().any(|it| it.contains("ContentEnd"));
+        // Stored content is checked with its file, and a heartbeat says nothing.
+        let stored = bytes.windows(3).position(|part| part == b"abc").unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(seen) = deliver(&changed, 64) {
+                let is_content = (stored..stored + 3).contains(&(bit / 8));
+                assert!(!ends(&seen) || is_content || seen == whole, "bit {bit}: {seen:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_turn_goes_on_after_its_check_alone() {
+        let mut outbox = Outbox::new(3).unwrap();
+        outbox.send(&ToAgent::Publish);
+        let (first, check) = (outbox.take(), StreamDigest::default().check());
+        let ended = first.len() - HEADER_BYTES - check.len();
+        outbox.send(&ToAgent::Prune);
+        let more = [&first[..ended], &outbox.take()].concat();
+        assert!(matches!(deliver(&more, 10), Err(InboxError::Unchecked)));
+        assert_eq!(deliver(&first[..ended], 10).unwrap(), Vec::<String>::new());
+        let mut other = first[..ended].to_vec();
+        put_frame(&mut other, FrameKind::Check, &check);
+        assert!(matches!(deliver(&other, 10), Err(InboxError::Changed)));
+    }
+
+    #[test]
     fn receipts_are_numbers_that_only_grow() {
         let mut inbox = Inbox::<ToAgent<'_>>::new().unwrap();
         let mut receive = |payload: &[u8]| {
@@ -346,7 +427,7 @@ mod tests {
     fn a_prefix_applies_to_one_frame() {
         let prefix = b"\0a text that only the prefix has, so that little travels";
         let mut outbox = Outbox::new(3).unwrap();
-        outbox.send(&ToAgent::Quit);
+        outbox.send(&ToAgent::FileEnd);
         outbox.send(&ToAgent::Prefix { check: [0; 8] });
         outbox.tune_with_prefix(19, 22, prefix).unwrap();
         outbox.send(&ToAgent::Literal(&prefix[1..]));
@@ -371,7 +452,7 @@ mod tests {
             }
             let literal = format!("{:?}", Received::Message(ToAgent::Literal(&prefix[1..])));
             let expected = [
-                "Message(Quit)",
+                "Message(FileEnd)",
                 "Message(Prefix { check: [0, 0, 0, 0, 0, 0, 0, 0] })",
                 &literal,
                 &literal,
@@ -385,7 +466,7 @@ mod tests {
         let mut outbox = Outbox::new(3).unwrap();
         outbox.send(&ToAgent::Prefix { check: [0; 8] });
         outbox.flush();
-        outbox.send(&ToAgent::Quit);
+        outbox.send(&ToAgent::FileEnd);
         outbox.flush();
         let mut inbox = Inbox::<ToAgent<'_>>::new().unwrap();
         inbox.receive(&outbox.take());

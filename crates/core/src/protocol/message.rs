@@ -35,6 +35,10 @@ pub trait Message: Sized + Debug {
     /// Adds the borrowed field to a decoded message.
     fn with_bytes<'a>(message: Self::Of<'static>, bytes: &'a [u8]) -> Self::Of<'a>;
 
+    /// Whether the side that sends it now waits for the other one to do something. What it has sent so
+    /// far is checked then, before anything is done about the message.
+    fn ends_turn(&self) -> bool;
+
     /// Appends the message.
     fn encode(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext) {
         out.push(self.tag_and_name().0);

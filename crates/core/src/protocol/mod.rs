@@ -21,6 +21,7 @@ mod query;
 mod recipe;
 mod run_member;
 mod state_hasher;
+mod stream_digest;
 mod to_agent;
 mod to_sender;
 
@@ -37,5 +38,6 @@ pub use outbox::Outbox;
 pub use query::Query;
 pub use run_member::{LockReport, RunMember};
 pub use state_hasher::StateHasher;
+pub use stream_digest::StreamDigest;
 pub use to_agent::ToAgent;
 pub use to_sender::ToSender;

@@ -8,6 +8,7 @@ use super::codec_context::CodecContext;
 use super::failure::Failure;
 use super::frame::{FrameKind, put_frame};
 use super::message::Message;
+use super::stream_digest::StreamDigest;
 use crate::limits;
 
 /// Messages are compressed once this many bytes are pending.
@@ -27,6 +28,7 @@ pub struct Outbox {
     packed: Vec<u8>,
     out: Vec<u8>,
     codec_context: CodecContext,
+    digest: StreamDigest,
 }
 
 impl Outbox {
@@ -41,12 +43,27 @@ impl Outbox {
     pub fn with_window(level: i32, window_log: Option<u32>) -> io::Result<Outbox> {
         let deflater = compressor(level, window_log.unwrap_or(20))?;
         let (plain, packed, out) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Outbox { deflater, plain, packed, out, codec_context: CodecContext::default() })
+        let (codec_context, digest) = (CodecContext::default(), StreamDigest::default());
+        Ok(Outbox { deflater, plain, packed, out, codec_context, digest })
     }
 
-    /// Continues a direction with its codec context; a new zstd frame begins.
+    /// Encodes a part of a direction that begins with a codec context; a new zstd frame begins. The
+    /// part ends no turn.
     pub fn after(codec_context: CodecContext, level: i32) -> io::Result<Outbox> {
         Ok(Outbox { codec_context, ..Outbox::new(level)? })
+    }
+
+    /// Notes that these bytes of a part that was encoded elsewhere are sent next.
+    pub fn pass(&mut self, encoded: &[u8]) {
+        self.digest.pass(encoded);
+    }
+
+    /// Continues after a part that was encoded elsewhere and ended with a codec context; a new zstd
+    /// frame begins.
+    pub fn resume(&mut self, codec_context: CodecContext, level: i32) -> io::Result<()> {
+        let digest = std::mem::take(&mut self.digest);
+        *self = Outbox { digest, ..Outbox::after(codec_context, level)? };
+        Ok(())
     }
 
     /// Ends the zstd frame and returns this direction's codec context.
@@ -81,10 +98,13 @@ impl Outbox {
         Ok(())
     }
 
-    /// Adds a message.
+    /// Adds a message. If it ends a turn, all messages so far are flushed, and a check follows.
     pub fn send(&mut self, message: &impl Message) {
         message.encode(&mut self.plain, &mut self.codec_context);
-        if self.plain.len() >= GATHER_BYTES {
+        if message.ends_turn() {
+            self.flush();
+            put_frame(&mut self.out, FrameKind::Check, &self.digest.check());
+        } else if self.plain.len() >= GATHER_BYTES {
             self.compress();
         }
     }
@@ -93,7 +113,7 @@ impl Outbox {
     pub fn send_stored(&mut self, bytes: &[u8]) {
         self.flush();
         for piece in bytes.chunks(limits::FRAME_BYTES) {
-            put_frame(&mut self.out, FrameKind::Stored, piece);
+            self.put(FrameKind::Stored, piece);
         }
     }
 
@@ -149,11 +169,19 @@ impl Outbox {
     }
 
     fn cut_frame(&mut self) {
+        let mut packed = std::mem::take(&mut self.packed);
         // The compressor fills the vector's capacity, which may be more than was reserved.
-        for piece in self.packed.chunks(limits::FRAME_BYTES) {
-            put_frame(&mut self.out, FrameKind::Packed, piece);
+        for piece in packed.chunks(limits::FRAME_BYTES) {
+            self.put(FrameKind::Packed, piece);
         }
-        self.packed.clear();
+        packed.clear();
+        self.packed = packed;
+    }
+
+    fn put(&mut self, kind: FrameKind, payload: &[u8]) {
+        let start = self.out.len();
+        put_frame(&mut self.out, kind, payload);
+        self.digest.pass(&self.out[start..]);
     }
 }
 

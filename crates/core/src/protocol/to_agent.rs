@@ -172,6 +172,13 @@ impl Message for ToAgent<'_> {
         }
     }
 
+    fn ends_turn(&self) -> bool {
+        matches!(
+            self,
+            ToAgent::QueriesEnd | ToAgent::ContentEnd { .. } | ToAgent::Publish | ToAgent::Prune
+        )
+    }
+
     fn put_fields(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext) {
         match self {
             ToAgent::Rename(rename) => put_rename(out, rename, codec_context),

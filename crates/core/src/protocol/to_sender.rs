@@ -121,6 +121,17 @@ impl Message for ToSender<'_> {
         }
     }
 
+    fn ends_turn(&self) -> bool {
+        matches!(
+            self,
+            ToSender::Lock(_)
+                | ToSender::StateEnd(_)
+                | ToSender::AnswersEnd
+                | ToSender::StagedEnd
+                | ToSender::Published(_)
+        )
+    }
+
     fn put_fields(&self, out: &mut Vec<u8>, codec_context: &mut CodecContext) {
         match self {
             ToSender::Lock(report) => put_lock_report(out, report),

@@ -55,7 +55,7 @@ fn replay(
     loop {
         match reader.next(WAIT_LIMIT)? {
             NextBytes::Bytes { bytes, done } => {
-                wire.write(bytes)?;
+                wire.write_encoded(bytes)?;
                 if std::mem::replace(&mut told, done) != done {
                     reporter.report(done, wire)?;
                 }

@@ -181,17 +181,22 @@ impl Wire {
     }
 
     /// Ends the zstd frame and writes it. Until [`resume`](Wire::resume), frames encoded elsewhere
-    /// may be written; they must begin with the codec context that is returned.
+    /// may be [written](Wire::write_encoded); they must begin with the codec context that is returned.
     pub fn pause(&mut self) -> Result<CodecContext, PushError> {
         let context = self.outbox.end();
         self.write_at_least(1)?;
         Ok(context)
     }
 
+    /// Writes frames encoded elsewhere, in pieces of any size.
+    pub fn write_encoded(&mut self, bytes: &[u8]) -> Result<(), PushError> {
+        self.outbox.pass(bytes);
+        self.write(bytes)
+    }
+
     /// Continues after frames encoded elsewhere, which ended with the codec context `context`.
     pub fn resume(&mut self, context: CodecContext) -> Result<(), PushError> {
-        self.outbox = Outbox::after(context, LEVEL).map_err(PushError::Io)?;
-        Ok(())
+        self.outbox.resume(context, LEVEL).map_err(PushError::Io)
     }
 
     /// Fails if the agent has ended. Does not wait.

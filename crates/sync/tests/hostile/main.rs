@@ -2,6 +2,7 @@
 //! at once, and nothing outside of the destination is read or changed.
 
 mod client;
+mod flips;
 mod mutations;
 mod recipes;
 mod silent_senders;
@@ -20,7 +21,9 @@ fn agent_process() {
         use std::os::fd::AsFd;
         let input = io::stdin().as_fd().try_clone_to_owned().unwrap();
         let output = io::stdout().as_fd().try_clone_to_owned().unwrap();
+        let (input, output, copied) = flips::between(input, output);
         let _ = serve(input, output, &nonce);
+        copied.into_iter().for_each(|thread| thread.join().unwrap());
         std::process::exit(0);
     }
 }

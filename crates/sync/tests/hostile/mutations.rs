@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
+use assetsync_core::protocol::{Message, ToAgent, ToSender};
 use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
 use assetsync_sync::internals::{NoMonitor, push};
 use assetsync_sync::{ConnectOptions, Options, Policy, Source};
@@ -60,7 +61,7 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
     };
     host.reset();
     (
-        after_line(fs::read(up).unwrap(), b"assetsync 9 "),
+        after_line(fs::read(up).unwrap(), b"assetsync 10 "),
         after_line(fs::read(down).unwrap(), b":ready"),
     )
 }
@@ -120,7 +121,7 @@ impl Random {
     }
 
     /// A mutation of a script: half of them of its frames, half of what is in them.
-    fn of(&mut self, script: &[u8], plain: &[u8]) -> Script {
+    fn of<M: Message>(&mut self, script: &[u8], plain: &[u8]) -> Script {
         if self.below(2) == 0 {
             let mut bytes = script.to_vec();
             self.mutate(&mut bytes);
@@ -128,7 +129,7 @@ impl Random {
         } else {
             let mut bytes = plain.to_vec();
             self.mutate(&mut bytes);
-            packed_raw(&bytes)
+            packed_turns::<M>(&bytes)
         }
     }
 }
@@ -142,7 +143,7 @@ fn no_mutation_of_a_push_breaks_an_agent_or_out_of_its_destination() {
     let mut random = Random(1);
     let mut published = 0;
     for number in 0..3000 {
-        let script = random.of(&up, &plain);
+        let script = random.of::<ToAgent<'_>>(&up, &plain);
         let heard = host.hear([host.hello().line(), script].concat());
         published += u32::from(heard.published);
         assert_eq!(host.outside(), outside, "mutation {number}");
@@ -161,7 +162,7 @@ fn no_mutation_of_an_agents_answers_breaks_a_sender() {
     // itself does.
     let unchanged = client.hear(&down, "exec >&-; cat > /dev/null");
     assert!(unchanged.is_ok(), "{unchanged:?}");
-    let scripts = (0..1000).map(|_| random.of(&down, &plain));
+    let scripts = (0..1000).map(|_| random.of::<ToSender<'_>>(&down, &plain));
     let ill = scripts.filter(|script| client.hear(script, "exec >&-; cat > /dev/null").is_err());
     let ill = ill.count();
     assert!(ill > 300, "only {ill} were refused");

@@ -15,7 +15,8 @@ use assetsync_core::index::Index;
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{ActionKind, ActionPath, FileAction, PublishRank, WireAction};
 use assetsync_core::protocol::{
-    Failure, FrameKind, Hello, Inbox, Message, Outbox, Received, ToAgent, ToSender, put_frame,
+    CodecContext, Failure, Fields, FrameKind, Hello, Inbox, Message, Outbox, Received,
+    StreamDigest, ToAgent, ToSender, put_frame,
 };
 use assetsync_core::recipe::{Basis, Recipe};
 use assetsync_receiver::{AgentError, serve};
@@ -177,6 +178,29 @@ pub fn packed_raw(plain: &[u8]) -> Script {
     for piece in plain.chunks(30_000) {
         put_frame(&mut out, FrameKind::Packed, &zstd::stream::encode_all(piece, 1).unwrap());
     }
+    out
+}
+
+/// The same, with a right check after each turn, as far as the bytes are messages.
+pub fn packed_turns<M: Message>(plain: &[u8]) -> Script {
+    let (mut out, mut digest) = (Vec::new(), StreamDigest::default());
+    let (mut fields, mut context) = (Fields(plain), CodecContext::default());
+    let mut turn = plain;
+    let mut pack = |turn: &[u8], is_whole| {
+        let frames = packed_raw(turn);
+        digest.pass(&frames);
+        out.extend(frames);
+        if is_whole {
+            put_frame(&mut out, FrameKind::Check, &digest.check());
+        }
+    };
+    while let Ok((message, _)) = M::decode(&mut fields, &mut context) {
+        if message.ends_turn() {
+            pack(&turn[..turn.len() - fields.0.len()], true);
+            turn = fields.0;
+        }
+    }
+    pack(turn, false);
     out
 }
 

@@ -192,6 +192,7 @@ fn messages_continue_across_the_shared_encoding() {
     outbox.send(&rename(Index::new(700)));
     let context = outbox.end();
     let mut bytes = outbox.take();
+    let before = bytes.len();
 
     let (encoding, mut writer, reader) = SharedEncoding::begin(context).unwrap();
     writer.set_level(1, 20).unwrap();
@@ -205,9 +206,11 @@ fn messages_continue_across_the_shared_encoding() {
         panic!("it has no end")
     };
 
-    let mut outbox = Outbox::after(context, LEVEL).unwrap();
+    bytes[before..].chunks(7).for_each(|piece| outbox.pass(piece));
+    outbox.resume(context, LEVEL).unwrap();
     outbox.send(&rename(Index::new(651)));
-    outbox.flush();
+    // What is checked at the end of the turn has all three parts.
+    outbox.send(&ToAgent::Publish);
     bytes.extend(outbox.take());
 
     let mut inbox = Inbox::<ToAgent<'_>>::new().unwrap();
@@ -218,10 +221,11 @@ fn messages_continue_across_the_shared_encoding() {
             Received::Message(ToAgent::Rename(rename)) => rename.known,
             Received::Message(ToAgent::Stored { length: 8 }) => Index::new(0),
             Received::Stored(b"as it is") => Index::new(1),
+            Received::Message(ToAgent::Publish) => Index::new(2),
             other => panic!("{other:?}"),
         });
     }
-    assert_eq!(consumed, [700, 701, 650, 0, 1, 651].map(Index::new));
+    assert_eq!(consumed, [700, 701, 650, 0, 1, 651, 2].map(Index::new));
 }
 
 /// One step of a random course of events.

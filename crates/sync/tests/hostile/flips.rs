@@ -1,0 +1,129 @@
+//! A connection that changes one bit on the way: what is published is the source, or nothing.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
+use assetsync_sync::internals::{NoMonitor, push};
+use assetsync_sync::{ConnectOptions, Options, Policy, PushError, Report, Source};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::client::Client;
+use crate::support::*;
+
+/// Which bit is changed: `in` or `out`, and its number among all bits of that direction.
+const FLIP: &str = "ASSETSYNC_TEST_FLIP";
+
+/// Puts the change, if one is wanted, between an agent and its streams.
+pub fn between(input: OwnedFd, output: OwnedFd) -> (OwnedFd, OwnedFd, Option<JoinHandle<()>>) {
+    let flip = std::env::var(FLIP).unwrap_or_default();
+    let Some((direction, bit)) = flip.split_once(' ') else { return (input, output, None) };
+    let (bit, (reader, writer)) = (bit.parse().unwrap(), io::pipe().unwrap());
+    let (reader, writer) = (OwnedFd::from(reader), OwnedFd::from(writer));
+    match direction {
+        "in" => {
+            // It ends with its input, or with the process.
+            thread::spawn(move || copy(input.into(), writer.into(), bit));
+            (reader, output, None)
+        }
+        _ => {
+            let copied = thread::spawn(move || copy(reader.into(), output.into(), bit));
+            (input, writer, Some(copied))
+        }
+    }
+}
+
+fn copy(mut from: File, mut to: File, bit: usize) {
+    let (mut piece, mut done) = ([0; 4096], 0);
+    while let Ok(count @ 1..) = from.read(&mut piece) {
+        if (done..done + count).contains(&(bit / 8)) {
+            piece[bit / 8 - done] ^= 1 << (bit % 8);
+        }
+        done += count;
+        if to.write_all(&piece[..count]).is_err() {
+            return;
+        }
+    }
+}
+
+/// Pushes over a connection that changes this bit.
+fn push_with(
+    client: &Client,
+    host: &Host,
+    flip: &str,
+    timeout: Duration,
+) -> Result<Report, PushError> {
+    let (this, shell) = (std::env::current_exe().unwrap(), client.at("flipping"));
+    let text = format!(
+        "#!/bin/sh\nset -- ${{2#*\"' sh \"}}\nexport ASSETSYNC_TEST_NONCE=$1 {FLIP}='{flip}'\n\
+         exec '{}' --exact agent_process --nocapture --quiet\n",
+        this.display()
+    );
+    fs::write(client.at("flipping.new"), text).unwrap();
+    fs::set_permissions(client.at("flipping.new"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(client.at("flipping.new"), &shell).unwrap();
+    let source = Source::scan(&client.at("src"), &Policy::default()).unwrap();
+    let rsh = Some(shell.display().to_string());
+    let connection = ConnectOptions {
+        agents: &Agents::default(),
+        ssh: &SshOptions { rsh, ..SshOptions::default() },
+        prompt: &NoPrompt,
+        timeout,
+        bytes_per_second: None,
+        dry_run: false,
+        checksum: false,
+        store: None,
+        group: None,
+        run: None,
+    };
+    let mut options = Options::default();
+    options.policy.delete = true;
+    options.max_delete = Some(u64::MAX);
+    let target = format!("fake:{}", host.at("dest").display());
+    let target = Target::parse(target.as_ref()).unwrap();
+    push(&source, &target, &connection, &options, &NoMonitor)
+}
+
+/// Waits until no agent works on the destination: a sender may have left it.
+fn wait_for_agent(host: &Host) {
+    let lock = Path::new(".assetsync-dest").join("lock");
+    if let Ok(lock) = File::open(host.at(lock.to_str().unwrap())) {
+        flock(&lock, FlockOperation::LockExclusive).unwrap();
+    }
+}
+
+/// Changes one bit of each byte of one direction, in turn.
+fn change_each_byte(direction: &str, bytes_of: impl Fn(&Report) -> u64) {
+    let (client, host) = (Client::new(), Host::new());
+    let before = host.contents();
+    let whole = push_with(&client, &host, "", WAIT_LIMIT).unwrap();
+    assert!(whole.recipes.contains_key("delta"), "{:?}", whole.recipes);
+    let after = host.contents();
+    let (mut refused, bytes) = (0, bytes_of(&whole) as usize);
+    for byte in 0..bytes {
+        host.reset();
+        let flip = format!("{direction} {}", byte * 8 + byte * 5 % 8);
+        let pushed = push_with(&client, &host, &flip, Duration::from_millis(400));
+        wait_for_agent(&host);
+        let contents = host.contents();
+        let is_right = contents == after || (pushed.is_err() && contents == before);
+        assert!(is_right, "{flip} of {bytes} bytes: {pushed:?}, {contents:?}");
+        refused += usize::from(pushed.is_err());
+    }
+    assert!(refused > bytes / 2, "{refused} of {bytes} were refused: what is changed?");
+}
+
+#[test]
+fn no_bit_changed_on_the_way_to_an_agent_is_published() {
+    change_each_byte("in", |whole| whole.bytes_sent);
+}
+
+#[test]
+fn no_bit_changed_on_the_way_from_an_agent_is_published() {
+    change_each_byte("out", |whole| whole.bytes_received);
+}
