@@ -163,6 +163,34 @@ fn mirror_deletes_nothing_foreign_on_first_contact_and_then_no_host_is_touched()
 }
 
 #[test]
+fn a_mirroring_deploy_that_deletes_most_of_what_is_live_is_refused_until_the_number_is_allowed() {
+    let fleet = Fleet::of(1);
+    fleet.configure("assets.delete = \"mirror\"\n");
+    let pages: Vec<String> = (0..30).map(|number| format!("page{number}.html")).collect();
+    let all: Vec<_> = pages.iter().map(|name| (name.as_str(), "page")).collect();
+    fleet.build(&all);
+    fleet.json("deploy production");
+    let before = names(&fleet.hosts[0].assets());
+    fleet.build(&[("page0.html", "page"), ("new.html", "new")]);
+    for (words, said) in [
+        ("deploy production", "web1: 29 of 30 files"),
+        ("deploy production --dry-run", "web1: 29 of 30 files"),
+        ("push production", "web1: 29 of 30 files"),
+        ("deploy production --max-delete 28", "29 paths would be deleted, 28 are allowed"),
+    ] {
+        let ran = fleet.run(words);
+        assert_eq!(ran.code(), Some(1), "{words}: {}", ran.stderr());
+        for expected in [said, "--max-delete", "assets.delete=retain"] {
+            assert!(ran.stderr().contains(expected), "{words}: {}", ran.stderr());
+        }
+        assert_eq!(names(&fleet.hosts[0].assets()), before, "{words}");
+    }
+    let ran = fleet.run("push production --max-delete 29");
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    fleet.assert_serves(&fleet.built());
+}
+
+#[test]
 fn a_build_of_nothing_but_directories_and_dot_files_is_no_build() {
     let fleet = Fleet::of(1);
     version(&fleet, 1);

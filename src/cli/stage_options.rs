@@ -61,6 +61,6 @@ fn option_without_stage(matches: &ArgMatches) -> Option<String> {
         let given = options.into_iter().find(|(id, _)| is_given(matches, id));
         given.map(|(_, option)| option.to_owned())
     };
-    let chosen = first_of::<SelectionArguments>(matches, &["dry_run"]);
+    let chosen = first_of::<SelectionArguments>(matches, &["dry_run", "max_delete"]);
     chosen.or_else(|| first_of::<SshArguments>(matches, &[])).or_else(shown)
 }

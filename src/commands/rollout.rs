@@ -42,6 +42,7 @@ pub fn deploy(arguments: &DeployArguments) -> Exit {
         dry_run: arguments.dry_run,
         skip_build: arguments.skip_build,
         keep_going: arguments.keep_going,
+        max_delete: arguments.max_delete,
         ..chosen
     };
     let prepared = PreparedRollout::on(&console, &arguments.stage, choice);
@@ -60,6 +61,7 @@ pub fn push(stage: &str, arguments: &PushArguments) -> Exit {
     }));
     let choice = RolloutSelection {
         dry_run: arguments.choice.dry_run,
+        max_delete: arguments.choice.max_delete,
         ..chosen(&arguments.hosts, &console)
     };
     let (settings, memory) = (&arguments.settings, &arguments.memory);

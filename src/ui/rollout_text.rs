@@ -387,6 +387,12 @@ fn target_hint(outcome: &Outcome) -> Option<&'static str> {
             "--set assets.delete=retain keeps files that are not from a deploy, unless a new file \
              replaces them",
         ),
+        Some(TargetError::Push(PushError::Refused(
+            Refusal::Most { .. } | Refusal::TooMany { .. },
+        ))) => Some(
+            "--dry-run lists what would be deleted; to allow it: --max-delete, with the number of \
+                 paths; --set assets.delete=retain keeps them for now",
+        ),
         Some(TargetError::Push(PushError::Agent(failure)))
             if failure.code == FailureCode::Unsupported =>
         {

@@ -9,8 +9,9 @@ use assetsync_sync::{
 };
 
 use super::error::RolloutError;
+use super::options::Rollout;
 use super::retention::{DeployRetention, RolloutKind, policy, tree};
-use crate::config::{AssetSet, Publish};
+use crate::config::{AssetSet, Delete, Publish};
 use crate::history::competing_manifests;
 
 /// The push of one asset set to all its targets.
@@ -56,15 +57,17 @@ pub(super) fn deploy_retention(
 
 /// The payload of the build's output.
 pub(super) fn built(
-    project: &Path,
+    rollout: &Rollout<'_>,
     Set { at: set, assets }: Set<'_>,
-    recipes: Option<Recipes>,
     rollout_kind: RolloutKind,
 ) -> Result<Payload, RolloutError> {
-    let mut options = options(assets, recipes)?;
+    let mut options = options(assets, rollout.engine.recipes)?;
     options.who = rollout_kind.who().unwrap_or(options.who);
+    options.max_delete = rollout.selection.max_delete;
+    // Under retention the live files stay for now, and what is deleted is not live.
+    options.policy.delete = assets.delete == Delete::Mirror;
     let deploy_retention = deploy_retention(assets, rollout_kind)?;
-    let path = project.join(&assets.source);
+    let path = rollout.project.join(&assets.source);
     let source = Source::scan(&path, &options.policy)?;
     if !source.has_files() {
         return Err(RolloutError::NoFiles(path));

@@ -79,11 +79,10 @@ impl<'a> Pipeline<'a> {
 
     /// The payloads of all asset sets that have a target.
     pub fn built(&self) -> Result<Vec<Payload>, RolloutError> {
-        let Rollout { project, engine, .. } = *self.rollout;
         let sets = self.sets().into_iter();
         let payloads = sets.map(|set| {
             let from = &set.assets.source;
-            let payload = payload::built(project, set, engine.recipes, self.rollout_kind(None))?;
+            let payload = payload::built(self.rollout, set, self.rollout_kind(None))?;
             for notice in &payload.source.notices {
                 let hint = match notice.about {
                     sender::About::Private { .. } => "; assets.chmod sets other permissions",

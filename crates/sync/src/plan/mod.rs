@@ -4,4 +4,5 @@ pub mod decide;
 pub mod decision;
 pub mod guards;
 pub mod planner;
+pub mod source_maps;
 pub mod state_after;

@@ -14,8 +14,10 @@ use crate::compare::content_match::SourceEntry;
 use crate::converse::deploy_requests::DeployRequests;
 use crate::converse::survey::Survey;
 use crate::error::PushError;
+use crate::event::Event;
 use crate::plan::decision::{Decision, Deletes};
 use crate::plan::guards::{Contact, Refusal};
+use crate::plan::source_maps::NewSourceMaps;
 
 /// A destination whose state is known. The push is planned next.
 pub struct Surveyed<'c, 'a> {
@@ -45,6 +47,9 @@ impl<'c, 'a> Surveyed<'c, 'a> {
         let comparison = comparison.aliased(&one_name).map_err(PushError::OneName)?;
         let plan = comparison.plan(&answers).map_err(PushError::Obstruction)?;
         check_plan(&plan, source, options)?;
+        if let Some(maps) = NewSourceMaps::of(&plan, &self.survey.state) {
+            session.monitor().event(Event::Notice(&maps.to_string()));
+        }
         let refused = self.refusal(&plan)?;
         let Surveyed { open, survey } = self;
         Ok(Planned { open, survey, entries, plan, answers, drafts, requests, refused })
