@@ -7,6 +7,8 @@
 
 #[cfg(all(panic = "abort", target_os = "linux", target_env = "gnu"))]
 mod c_library;
+#[cfg(target_os = "linux")]
+mod sandbox;
 // On other systems the names differ, or belong to the system.
 #[cfg(all(panic = "abort", target_os = "linux"))]
 mod unwinding;
@@ -16,9 +18,14 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use assetsync_receiver::ServeOptions;
+use assetsync_receiver::{Confine, ServeOptions};
 use rustix::fs::Mode;
 use rustix::process::umask;
+
+#[cfg(target_os = "linux")]
+const CONFINE: Option<Confine> = Some(sandbox::confine);
+#[cfg(not(target_os = "linux"))]
+const CONFINE: Option<Confine> = None;
 
 /// Length of a sender's nonce.
 const NONCE_DIGITS: usize = 32;
@@ -62,7 +69,7 @@ fn serve(nonce: &str, within: Option<PathBuf>) -> ExitCode {
     let output = std::io::stdout().as_fd().try_clone_to_owned();
     let (Ok(input), Ok(output)) = (input, output) else { return ExitCode::FAILURE };
     let gone: Box<dyn FnOnce() + Send> = Box::new(|| std::process::exit(1));
-    let options = ServeOptions { gone: Some(gone), within };
+    let options = ServeOptions { gone: Some(gone), within, confine: CONFINE };
     match assetsync_receiver::serve_with(input, output, nonce, options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

@@ -15,6 +15,7 @@ use assetsync_core::protocol::{
 use rustix::event::PollFlags;
 use rustix::fs::{self, OFlags};
 
+use super::confinement::{Allowed, Confine};
 use super::error::AgentError;
 use super::heartbeat::{Activity, send_heartbeats};
 use super::output::{Output, wait};
@@ -49,7 +50,10 @@ pub struct Conversation {
     activity: Arc<Activity>,
     /// Called if the sender is gone while nothing is published.
     gone: Option<Box<dyn FnOnce() + Send>>,
+    /// Limits the process once its directories are open.
+    pub confine: Option<Confine>,
     timeout: Duration,
+    heartbeat: Duration,
     piece: Vec<u8>,
     received: ReceivedBytes,
 }
@@ -88,7 +92,9 @@ impl Conversation {
             output: Arc::new(Mutex::new(output)),
             activity: Arc::default(),
             gone: None,
+            confine: None,
             timeout,
+            heartbeat: HEARTBEAT,
             piece: vec![0; READ_BYTES],
             received: ReceivedBytes { count: 0, acknowledged: 0, last: Instant::now() },
         })
@@ -125,12 +131,21 @@ impl Conversation {
         Err(AgentError::protocol("first line does not end"))
     }
 
-    /// Sets the timeout, and starts the heartbeats, which are sent well within it.
-    pub fn start(&mut self, timeout: Duration) {
+    /// Sets the timeout. Heartbeats are sent well within it.
+    pub fn set_timeout(&mut self, timeout: Duration) {
         // The sender should time out first; the agent's timeout is for a sender that has vanished.
         self.timeout = timeout * 2;
         self.output.lock().unwrap_or_else(PoisonError::into_inner).timeout = self.timeout;
-        let every = (timeout / 4).clamp(Duration::from_millis(50), HEARTBEAT);
+        self.heartbeat = (timeout / 4).clamp(Duration::from_millis(50), HEARTBEAT);
+    }
+
+    /// Limits the process to these directories, and then starts the heartbeats: on a thread that is
+    /// limited, too.
+    pub fn begin_work(&mut self, allowed: &[Allowed<'_>]) {
+        if let Some(confine) = self.confine {
+            confine(allowed);
+        }
+        let every = self.heartbeat;
         let (output, activity) = (Arc::clone(&self.output), Arc::clone(&self.activity));
         let gone = self.gone.take().unwrap_or_else(|| Box::new(|| ()));
         std::thread::spawn(move || send_heartbeats(&output, &activity, every, gone));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use assetsync_core::protocol::Hello;
 
+use crate::confinement::Confine;
 use crate::conversation::Conversation;
 use crate::error::AgentError;
 use crate::push::{driver, dry_run};
@@ -27,6 +28,8 @@ pub struct ServeOptions {
     pub gone: Option<Box<dyn FnOnce() + Send>>,
     /// The directory that destinations have to be, or to be in; it has no symlinks.
     pub within: Option<PathBuf>,
+    /// Called once all directories of the push are open, before anything is received but the *Hello*.
+    pub confine: Option<Confine>,
 }
 
 /// As [`serve`], with options.
@@ -36,12 +39,13 @@ pub fn serve_with(
     nonce: &str,
     options: ServeOptions,
 ) -> Result<(), AgentError> {
-    let ServeOptions { gone, within } = options;
+    let ServeOptions { gone, within, confine } = options;
     let conversation = Conversation::new(input, output, FIRST_LINE);
     let mut conversation = conversation.map_err(AgentError::WorkFiles)?;
     if let Some(gone) = gone {
         conversation.when_gone(gone);
     }
+    conversation.confine = confine;
     let served = greet(&mut conversation, nonce).and_then(|hello| match hello.dry_run {
         true => dry_run::serve(&mut conversation, &hello, within.as_deref()),
         false => driver::serve(&mut conversation, &hello, within.as_deref()),
@@ -57,6 +61,6 @@ pub fn serve_with(
 fn greet(conversation: &mut Conversation, nonce: &str) -> Result<Hello, AgentError> {
     conversation.banner(&format!("assetsync:{nonce}:ready\n"))?;
     let hello = Hello::parse(&conversation.first_line()?)?;
-    conversation.start(Duration::from_millis(u64::from(hello.timeout_ms.max(100))));
+    conversation.set_timeout(Duration::from_millis(u64::from(hello.timeout_ms.max(100))));
     Ok(hello)
 }

@@ -7,6 +7,7 @@ use assetsync_core::protocol::{AgentStatistics, Hello};
 use super::live::send_published;
 use super::locked::Locked;
 use super::run_member::open_work;
+use crate::confinement;
 use crate::conversation::Conversation;
 use crate::error::AgentError;
 use crate::staging::staging_area::StagingArea;
@@ -21,6 +22,7 @@ pub fn serve(
     let destination = destination::open_destination(hello, within)?;
     let Some(destination) = destination else { return Err(AgentError::SenderGone) };
     let work = open_work(conversation, hello, &destination.found)?;
+    conversation.begin_work(&confinement::of_push(hello, &destination.found, &work));
     let locked = Locked::new(conversation, hello, destination, &work);
     let done = locked.and_then(|locked| run(locked));
     if done.as_ref().is_err_and(AgentError::spoils_stage) {

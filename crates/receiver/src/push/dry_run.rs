@@ -1,7 +1,7 @@
 //! A dry run: a survey and answers; nothing is created, locked or changed.
 
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use assetsync_core::protocol::Hello;
@@ -9,6 +9,7 @@ use assetsync_tree::OpenTree;
 
 use super::locked::deploy_survey;
 use super::request::{Request, next_request};
+use crate::confinement::{Access, Allowed};
 use crate::conversation::Conversation;
 use crate::error::AgentError;
 use crate::staging::rename_table::RenameTable;
@@ -26,12 +27,10 @@ pub fn serve(
 ) -> Result<(), AgentError> {
     let destination = destination::open_destination(hello, within)?;
     let spool_dir = std::env::temp_dir();
-    let mut survey = survey(conversation, hello, destination.as_ref(), &spool_dir)?;
-    let dir = match destination {
-        Some(destination) => destination.found.dir,
-        // There are no files to ask about, so any directory will do.
-        None => File::open(&spool_dir).map_err(AgentError::WorkFiles)?.into(),
-    };
+    let spools: OwnedFd = File::open(&spool_dir).map_err(AgentError::WorkFiles)?.into();
+    let mut survey = survey(conversation, hello, destination.as_ref(), (&spool_dir, &spools))?;
+    // Without a destination there are no files to ask about, so any directory will do.
+    let dir = destination.map_or(spools, |destination| destination.found.dir);
     let mut tree = OpenTree::new(dir);
     let files = QueryFiles { tree: &mut tree, stage: None, spool_dir: &spool_dir };
     match next_request(&mut survey, &mut RenameTable::default(), files, conversation)? {
@@ -44,7 +43,7 @@ fn survey(
     conversation: &mut Conversation,
     hello: &Hello,
     destination: Option<&Destination>,
-    spool_dir: &Path,
+    (spool_dir, spools): (&Path, &OwnedFd),
 ) -> Result<Survey, AgentError> {
     let location = destination.map(|destination| choose(&destination.found));
     let work = match &location {
@@ -68,6 +67,10 @@ fn survey(
         names: destination.and_then(|destination| destination.names.as_ref()),
     };
     let root = destination.map(|destination| destination.found.dir.as_fd());
+    let read = |dir| Allowed { dir, access: Access::Read };
+    let spools = Allowed { dir: spools.as_fd(), access: Access::Write };
+    let allowed = root.into_iter().chain(options.work).map(read).chain([spools]);
+    conversation.begin_work(&allowed.collect::<Vec<_>>());
     options.survey(root, Vec::new(), conversation)
 }
 

@@ -141,6 +141,16 @@ impl WorkDir {
         self.dir.as_fd()
     }
 
+    /// The directory beside or in the destination that it is, or is in.
+    pub fn outer(&self) -> BorrowedFd<'_> {
+        self.outer.as_fd()
+    }
+
+    /// The directory that is in.
+    pub fn parent(&self) -> BorrowedFd<'_> {
+        self.parent.as_fd()
+    }
+
     /// The staging area.
     pub fn stage(&self) -> BorrowedFd<'_> {
         self.stage.as_fd()
