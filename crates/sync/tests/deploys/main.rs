@@ -4,6 +4,7 @@ mod directory;
 mod faults;
 mod hostile;
 mod keeping;
+mod model;
 mod one_name;
 mod steps;
 mod support;
