@@ -213,6 +213,21 @@ fn calls_of_the_agent_that_fail_are_reported_and_change_nothing_before_publishin
 }
 
 #[test]
+fn calls_of_the_agent_that_are_interrupted_change_nothing_about_the_result() {
+    let site = Site::new();
+    let agent = traced_agent(&site.dir);
+    site.push().run().assert_ok();
+    for calls in ["read", "write", "pread64", "ppoll", "read,write,pread64,ppoll"] {
+        site.reset();
+        let fault = format!("-e trace={calls} -e inject={calls}:error=EINTR:when=2+3");
+        trace(&site, &agent, &fault).assert_ok();
+        let log = fs::read_to_string(site.dir.join("strace.log")).unwrap();
+        assert!(calls == "pread64" || log.contains("EINTR"), "no {calls} was interrupted");
+        site.check_equal(&format!("{calls} interrupted"));
+    }
+}
+
+#[test]
 fn a_sender_killed_after_any_byte_leaves_a_whole_site_that_the_next_push_completes() {
     let site = Site::new();
     let shell = killing_shell(&site.dir);
