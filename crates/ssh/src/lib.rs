@@ -37,6 +37,8 @@ mod ending;
 mod error;
 mod host_config;
 mod host_facts;
+#[doc(hidden)]
+pub mod internals;
 mod key_file;
 mod known_hosts;
 mod login_limit;

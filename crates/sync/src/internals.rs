@@ -2,6 +2,7 @@
 //! anyone else.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use assetsync_core::digest::Digest;
 use assetsync_core::state::{RemoteEntry, StateId};
@@ -16,6 +17,9 @@ pub use crate::push::pipeline::push;
 use crate::scan::filter::{Filter, Verdict};
 pub use crate::sftp::push as push_over_sftp;
 use crate::share::push_group::PushGroup;
+use crate::store::layout::StoreFile;
+use crate::store::pack::Pack;
+use crate::store::state_file::StateFile;
 use crate::store::{CachedState, DestinationKey, Store, StoreError};
 
 /// Whether a filter lets a path be pushed.
@@ -26,6 +30,20 @@ pub fn is_included(filter: &Filter, path: &[u8], is_dir: bool) -> bool {
 /// Whether a filter excludes a file, or a directory above it.
 pub fn is_covered(filter: &Filter, path: &[u8]) -> bool {
     filter.covers(path, false)
+}
+
+/// Reads the contents of a pack; how many are whole.
+pub fn read_pack(path: &Path) -> usize {
+    let Ok(bytes) = path.metadata().map(|metadata| metadata.len()) else { return 0 };
+    let found = StoreFile { path: path.to_path_buf(), bytes, modified: SystemTime::UNIX_EPOCH };
+    let Ok(Some(pack)) = Pack::open(found) else { return 0 };
+    pack.index().iter().filter(|slot| pack.get_packed(slot).is_some()).count()
+}
+
+/// Reads a state without the hash at its end; how many entries it has.
+pub fn read_state(body: &[u8]) -> Option<usize> {
+    let whole = [body, blake3::hash(body).as_bytes()].concat();
+    StateFile::open(&whole)?.entries().map(|entries| entries.len())
 }
 
 /// Bytes of all encodings of a group.

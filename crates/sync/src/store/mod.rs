@@ -14,12 +14,12 @@ pub(crate) mod destination_cache;
 mod destination_key;
 mod error;
 mod history_file;
-mod layout;
+pub(crate) mod layout;
 mod open_packs;
-mod pack;
+pub(crate) mod pack;
 mod pack_index;
 mod prune;
-mod state_file;
+pub(crate) mod state_file;
 mod status;
 #[cfg(test)]
 mod tests;
