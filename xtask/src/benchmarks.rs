@@ -96,12 +96,6 @@ impl Race {
         for build in self.builds {
             command.arg(corpora::path(build)?);
         }
-        // Trees in memory: ext4 scans inodes that were freed in the last minutes one by one, so
-        // that rounds that create and delete thousands of files would measure that.
-        let memory = Path::new("/dev/shm");
-        if std::env::var_os("TMPDIR").is_none() && memory.is_dir() {
-            command.env("TMPDIR", memory);
-        }
         command.stderr(Stdio::inherit());
         Ok(command)
     }

@@ -19,6 +19,7 @@
 
 mod competitor;
 mod error;
+mod file_system;
 mod host;
 mod listing;
 mod machine;

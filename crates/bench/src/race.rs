@@ -9,6 +9,7 @@ use assetsync_loopback_sshd::process::find;
 use self::schedule::Schedule;
 use crate::competitor::Competitor;
 use crate::error::{Error, ErrorContext, Result};
+use crate::file_system;
 use crate::machine;
 use crate::monitor::{Event, Monitor};
 use crate::plan::Plan;
@@ -24,8 +25,9 @@ const PROGRAMS: [(&str, &str); 3] =
 /// Races, and removes everything it made on both sides, even after an error.
 pub fn race(plan: &Plan, monitor: &dyn Monitor) -> Result<Record> {
     check_programs(plan)?;
-    let scratch = tempfile::Builder::new().prefix("assetsync-bench-").tempdir();
-    let scratch = scratch.doing("make a directory in", std::env::temp_dir())?;
+    let parent = file_system::scratch_parent();
+    let scratch = tempfile::Builder::new().prefix("assetsync-bench-").tempdir_in(&parent);
+    let scratch = scratch.doing("make a directory in", &parent)?;
     monitor.event(Event::Preparing("copying OLD and NEW"));
     let mut sources = SourceTrees::copy(&plan.old, &plan.new, scratch.path())?;
     monitor.event(Event::Preparing("reaching the destination"));
@@ -40,7 +42,13 @@ pub fn race(plan: &Plan, monitor: &dyn Monitor) -> Result<Record> {
     let cleaned = server.clean_up();
     let races = races?;
     cleaned?;
-    Ok(record(plan, &server, &sources, races))
+    // Of another host it is not known.
+    let on = file_system::name(scratch.path()).filter(|_| plan.to.is_none());
+    let record = record(plan, &server, &sources, races);
+    Ok(match on {
+        Some(on) => Record { destination: format!("{}, on {on}", record.destination), ..record },
+        None => record,
+    })
 }
 
 fn check_programs(plan: &Plan) -> Result<()> {

@@ -35,6 +35,8 @@ link: round trip, rate each way shared by all connections, and a round trip for 
 counts.
 - CPU: user and system seconds of all processes. *Here* includes the SSH client; *there* excludes sshd.
 - Memory: the peak resident memory of the largest process there.
+- Trees are on the file system that stands behind *loopback*; where none stands there, they were in memory, in which a sync \
+costs nothing. rsync does not sync, assetsync does.
 
 ## How to run it again
 
