@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use assetsync_core::delta::SignatureSpec;
+use assetsync_core::digest::ShortDigest;
 use assetsync_core::entry::{Entry, Kind};
 use assetsync_core::index::{EntryIndex, Index};
 use assetsync_core::path::RelPath;
@@ -14,6 +15,7 @@ use assetsync_core::state::{RetainedContent, State};
 use super::aliases::{OneName, Other, Pair, pairs};
 use super::basis_index::BasisIndex;
 use super::policy::Policy;
+use super::size_neighbours::{Candidate, pairs as pairs_by_size};
 use crate::compare::content_match::{ContentMatch, SourceEntry, same_content};
 use crate::compare::source_index::{PerSource, SourceIndex};
 use crate::draft::drafts::{Drafts, GzDraft};
@@ -261,17 +263,20 @@ impl<'a> Comparison<'a> {
             .zip(self.same.iter())
             .filter(|(_, same)| **same == ContentMatch::Query);
         let asked: HashSet<EntryIndex> = asked.filter_map(|(known, _)| *known).collect();
+        let by_name = |at: SourceIndex| {
+            self.existing_index(at)
+                .or_else(|| renamed.get(&self.source[at].entry.path).copied())
+                .or_else(|| self.same_logical_name(at))
+        };
+        let neighbours =
+            if self.recipes.delta { self.neighbours(&by_name) } else { HashMap::new() };
         let mut expected = HashSet::new();
         let mut choose = |at: SourceIndex| {
             let local = &self.source[at];
-            let drafted = self.drafts.files.contains_key(&at) || self.regzips.contains_key(&at);
-            if self.same[at] == ContentMatch::Yes || drafted || !self.is_new(at) {
+            if !self.is_asked_about(at) {
                 return None;
             }
-            let known = self
-                .existing_index(at)
-                .or_else(|| renamed.get(&local.entry.path).copied())
-                .or_else(|| self.same_logical_name(at))?;
+            let known = by_name(at).or_else(|| neighbours.get(&at).copied())?;
             let basis_bytes = known.of(&self.state.entries)?.entry.file_size()?;
             let compressed = is_precompressed(local.entry.path.as_bytes());
             let rewritten = self.drafts.rewriter.is_some()
@@ -285,6 +290,46 @@ impl<'a> Comparison<'a> {
             (expects || spec.is_some()).then_some(BasisQuery { known, rewritten, expects, spec })
         };
         self.same.indices().map(&mut choose).collect()
+    }
+
+    /// Whether a basis of a source file is asked for: its content is new, and nothing is drafted.
+    fn is_asked_about(&self, at: SourceIndex) -> bool {
+        let drafted = self.drafts.files.contains_key(&at) || self.regzips.contains_key(&at);
+        self.same[at] != ContentMatch::Yes && !drafted && self.is_new(at)
+    }
+
+    /// For files without a basis by name, the old files nearest in size that nothing else is made
+    /// from.
+    fn neighbours(
+        &self,
+        by_name: &dyn Fn(SourceIndex) -> Option<EntryIndex>,
+    ) -> HashMap<SourceIndex, EntryIndex> {
+        let (mut new, mut taken) = (Vec::new(), HashSet::new());
+        for at in self.same.indices().filter(|&at| self.is_asked_about(at)) {
+            let entry = &self.source[at].entry;
+            match (by_name(at), entry.file_size()) {
+                (Some(known), _) => {
+                    taken.insert(known);
+                }
+                (None, Some(size)) => new.push(Candidate { id: at, path: &entry.path, size }),
+                (None, None) => {}
+            }
+        }
+        if new.is_empty() {
+            return HashMap::new();
+        }
+        let digests = self.source.iter().filter_map(|local| local.digest);
+        let moved: HashSet<ShortDigest> = digests.map(|digest| digest.short()).collect();
+        let free = self.extraneous().filter(|known| !taken.contains(known));
+        let old: Vec<_> = free
+            .filter_map(|known| {
+                let remote = known.of(&self.state.entries)?;
+                let (path, size) = (&remote.entry.path, remote.entry.file_size()?);
+                let is_moved = remote.digest.is_some_and(|digest| moved.contains(&digest));
+                (!is_moved).then_some(Candidate { id: known, path, size })
+            })
+            .collect();
+        pairs_by_size(&new, &old).into_iter().collect()
     }
 
     /// The existing regular file at the path of a source file.

@@ -6,4 +6,5 @@ pub mod basis_index;
 pub mod comparison;
 pub mod content_match;
 pub mod policy;
+pub mod size_neighbours;
 pub mod source_index;
