@@ -15,7 +15,7 @@ use rustix::io::Errno;
 mod durability;
 mod remove;
 
-pub use durability::{is_failed_sync, is_syncing, sync, sync_file_system};
+pub use durability::{begin_write_back, is_failed_sync, is_syncing, sync, sync_file_system};
 pub use remove::{empty, remove_all};
 
 /// A directory and everything below it.

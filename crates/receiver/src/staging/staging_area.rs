@@ -173,8 +173,10 @@ impl<'w> StagingArea<'w> {
         if right {
             set_mode(&staged.file, planned.mode)?;
             set_mtime(&staged.file, planned.mtime)?;
-            if self.sync_each {
-                assetsync_tree::sync(&staged.file)?;
+            match self.sync_each {
+                true => assetsync_tree::sync(&staged.file)?,
+                // While it is written, more arrives.
+                false => assetsync_tree::begin_write_back(&staged.file),
             }
             let name = self.name(&digest, staged.action);
             renameat(self.work.stage(), &staged.name, self.work.stage(), name)?;
