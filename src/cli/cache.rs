@@ -14,7 +14,7 @@ pub struct CacheArguments {
     /// Do not read or write the store
     #[arg(long)]
     pub no_store: bool,
-    /// Use only these recipes [default: all; copy and delta on fast links]
+    /// Use only these recipes [default: those that end soonest]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
     pub recipes: Option<Vec<RecipeArgument>>,
 }

@@ -65,6 +65,9 @@ impl Monitor for StepLines<'_> {
             // The command warns once before, not for each destination.
             Event::ScanNotice(_) => {}
             Event::Surveyed { paths, partials } => self.surveyed(paths, partials),
+            Event::Line { bytes_per_second, why } => {
+                self.step(&format!("the line carries {} a second, {why}", bytes(bytes_per_second)));
+            }
             Event::Planned { files, bytes: size } if files > 0 => {
                 let files = plural(files, "file");
                 self.step(&format!("sending content of {files}, {}", bytes(size)));

@@ -32,11 +32,16 @@ const LEVEL: i32 = 3;
 /// zstd window of the agent's stream: 512 KiB, to save the agent's memory.
 const WINDOW_LOG: u32 = 19;
 
-/// Least time between receipts, which let the sender show how much has arrived.
+/// Time between receipts, which let the sender show how much has arrived, and measure what the line
+/// carries.
 const RECEIPT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Receipts are for transfers that take a while: what arrives within one interval gets none.
+/// Least bytes between receipts.
 const RECEIPT_BYTES: u64 = 16 * 1024;
+
+/// From so many bytes on, a receipt is also sent whenever twice as many have arrived as at the one
+/// before: soon after the beginning, when the sender knows least of the line.
+const FIRST_RECEIPT_BYTES: u64 = 64 * 1024;
 
 /// Longest time between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -70,8 +75,10 @@ impl ReceivedBytes {
     /// Adds bytes; returns the number for a receipt if one is due.
     fn add(&mut self, count: usize) -> Option<u64> {
         self.count += count as u64;
-        let is_due = self.count - self.acknowledged >= RECEIPT_BYTES
-            && self.last.elapsed() >= RECEIPT_INTERVAL;
+        let new = self.count - self.acknowledged;
+        let has_doubled = new >= self.acknowledged.max(FIRST_RECEIPT_BYTES);
+        let is_late = new >= RECEIPT_BYTES && self.last.elapsed() >= RECEIPT_INTERVAL;
+        let is_due = has_doubled || is_late;
         is_due.then(|| {
             (self.acknowledged, self.last) = (self.count, Instant::now());
             self.count
@@ -232,5 +239,28 @@ impl Conversation {
 impl Drop for Conversation {
     fn drop(&mut self) {
         self.activity.done.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receipts_come_soon_at_first_and_when_time_has_passed() {
+        // No time passes before this.
+        let last = Instant::now() + Duration::from_secs(3600);
+        let mut received = ReceivedBytes { count: 0, acknowledged: 0, last };
+        let mut receipts = Vec::new();
+        for _ in 0..100 {
+            receipts.extend(received.add(10_000));
+            received.last = last;
+        }
+        assert_eq!(receipts, [70_000, 140_000, 280_000, 560_000]);
+        let past = Instant::now().checked_sub(RECEIPT_INTERVAL).expect("a time before now");
+        received.last = past;
+        assert_eq!(received.add(10), Some(1_000_010));
+        received.last = past;
+        assert_eq!(received.add(10), None, "too few bytes");
     }
 }

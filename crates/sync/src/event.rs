@@ -26,6 +26,14 @@ pub enum Event<'a> {
         /// Verified files of an interrupted push that can be used again.
         partials: u64,
     },
+    /// What is known of the line to the destination, and how files therefore travel. Once when the
+    /// plan is made, and again after everything is sent if something else was measured.
+    Line {
+        /// Bytes per second.
+        bytes_per_second: u64,
+        /// Where that comes from, and what follows from it, in words.
+        why: &'a str,
+    },
     /// The plan is made.
     Planned {
         /// Files whose content is sent.

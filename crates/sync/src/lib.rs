@@ -17,6 +17,7 @@ mod builder;
 mod compare;
 mod connect;
 mod converse;
+mod cost;
 mod destination;
 mod draft;
 mod encode;

@@ -23,6 +23,13 @@ pub struct Options {
     pub recipes: Option<Recipes>,
 }
 
+impl Options {
+    /// Whether fewer bytes are better than less time: all ways are asked for.
+    pub(crate) fn is_metered(&self) -> bool {
+        self.recipes == Some(Recipes::ALL)
+    }
+}
+
 /// The defaults of a push by the user of this process.
 impl Default for Options {
     fn default() -> Options {

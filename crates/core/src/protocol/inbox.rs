@@ -313,7 +313,7 @@ fn decompressor(prefix: &[u8]) -> std::io::Result<Decoder<'static>> {
 mod tests {
     use super::*;
     use crate::index::Index;
-    use crate::protocol::{Outbox, ToAgent, put_frame};
+    use crate::protocol::{Outbox, ToAgent, detached_frame, put_frame};
 
     fn send_all(outbox: &mut Outbox) {
         outbox.send(&ToAgent::Literal(&[7; 1000]));
@@ -429,10 +429,10 @@ mod tests {
         let mut outbox = Outbox::new(3).unwrap();
         outbox.send(&ToAgent::FileEnd);
         outbox.send(&ToAgent::Prefix { check: [0; 8] });
-        outbox.tune_with_prefix(19, 22, prefix).unwrap();
-        outbox.send(&ToAgent::Literal(&prefix[1..]));
-        outbox.flush();
-        assert!(outbox.waiting() < 60, "{}", outbox.waiting());
+        let mut messages = Vec::new();
+        outbox.encode(&ToAgent::Literal(&prefix[1..]), &mut messages);
+        outbox.send_frame(&detached_frame(19, prefix, &messages).unwrap());
+        assert!(outbox.waiting() < 70, "{}", outbox.waiting());
         outbox.tune(3, 22).unwrap();
         outbox.send(&ToAgent::Literal(&prefix[1..]));
         outbox.flush();

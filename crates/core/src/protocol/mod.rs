@@ -8,6 +8,7 @@
 mod agent_statistics;
 mod codec;
 mod codec_context;
+mod detached_frame;
 mod failure;
 mod frame;
 mod hello;
@@ -28,6 +29,7 @@ mod to_sender;
 pub use agent_statistics::AgentStatistics;
 pub use codec::{DecodeError, Fields, put_bytes, put_number, put_signed};
 pub use codec_context::CodecContext;
+pub use detached_frame::detached_frame;
 pub use failure::{Failure, FailureCode};
 pub use frame::{FrameError, FrameKind, put_frame};
 pub use hello::{Deploy, Hello, HelloError};

@@ -29,6 +29,8 @@ pub struct Outbox {
     out: Vec<u8>,
     codec_context: CodecContext,
     digest: StreamDigest,
+    /// A zstd frame has begun and not ended.
+    in_frame: bool,
 }
 
 impl Outbox {
@@ -44,7 +46,8 @@ impl Outbox {
         let deflater = compressor(level, window_log.unwrap_or(20))?;
         let (plain, packed, out) = (Vec::new(), Vec::new(), Vec::new());
         let (codec_context, digest) = (CodecContext::default(), StreamDigest::default());
-        Ok(Outbox { deflater, plain, packed, out, codec_context, digest })
+        let in_frame = false;
+        Ok(Outbox { deflater, plain, packed, out, codec_context, digest, in_frame })
     }
 
     /// Encodes a part of a direction that begins with a codec context; a new zstd frame begins. The
@@ -82,20 +85,35 @@ impl Outbox {
 
     fn end_frame(&mut self) {
         self.compress();
-        while self.run(|deflater, out| deflater.finish(out, true)) > 0 {}
+        if std::mem::take(&mut self.in_frame) {
+            while self.run(|deflater, out| deflater.finish(out, true)) > 0 {}
+        }
     }
 
-    /// Sets level, window and prefix of a new zstd frame: [`ToAgent::Prefix`](super::ToAgent) was
-    /// the last message of the frame before.
-    pub fn tune_with_prefix(
-        &mut self,
-        level: i32,
-        window_log: u32,
-        prefix: &[u8],
-    ) -> io::Result<()> {
+    /// Encodes a message that is sent later, with [`send_encoded`](Outbox::send_encoded) or in a
+    /// zstd frame that is compressed elsewhere. Messages must arrive in the order in which they
+    /// were encoded.
+    pub fn encode(&mut self, message: &impl Message, out: &mut Vec<u8>) {
+        message.encode(out, &mut self.codec_context);
+    }
+
+    /// Adds messages that were [encoded](Outbox::encode) before.
+    pub fn send_encoded(&mut self, messages: &[u8]) {
+        self.plain.extend_from_slice(messages);
+        if self.plain.len() >= GATHER_BYTES {
+            self.compress();
+        }
+    }
+
+    /// Adds a whole zstd frame of messages that were [encoded](Outbox::encode) before. It stands
+    /// between two frames of the stream; [`tune`](Outbox::tune) begins the next one. Its prefix, if
+    /// it has one, was announced by [`ToAgent::Prefix`](super::ToAgent), the last message before.
+    pub fn send_frame(&mut self, frame: &[u8]) {
         self.end_frame();
-        self.deflater = with_parameters(Encoder::with_dictionary(level, prefix)?, window_log)?;
-        Ok(())
+        self.cut_frame();
+        for piece in frame.chunks(limits::FRAME_BYTES) {
+            self.put(FrameKind::Packed, piece);
+        }
     }
 
     /// Adds a message. If it ends a turn, all messages so far are flushed, and a check follows.
@@ -144,6 +162,7 @@ impl Outbox {
 
     fn compress(&mut self) {
         let plain = std::mem::take(&mut self.plain);
+        self.in_frame |= !plain.is_empty();
         let mut input = InBuffer::around(&plain[..]);
         while input.pos < plain.len() {
             self.run(|deflater, out| deflater.run(&mut input, out));

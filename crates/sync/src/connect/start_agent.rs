@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use assetsync_ssh::bootstrap::Started;
 use assetsync_ssh::{Agents, Prompt, SshOptions, Target, TransportError, bootstrap, connect};
 
-use super::link_speed::{LinkSpeed, is_fast};
 use super::nonce::nonce;
+use crate::cost::line::Line;
 use crate::error::PushError;
 use crate::event::{Event, Monitor};
 use crate::share::push_group::PushGroup;
@@ -40,12 +40,21 @@ pub struct ConnectOptions<'a> {
     pub run: Option<(&'a PushGroup, usize)>,
 }
 
+/// What is known of a line before the destination is reached.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KnownLine {
+    /// Bytes per second in an earlier push.
+    pub rate: Option<u64>,
+    /// Whether fewer bytes are better than less time.
+    pub is_metered: bool,
+}
+
 /// A started agent.
 pub struct StartedAgent {
     /// The agent.
     pub agent: Started,
-    /// The speed of the link to it.
-    pub link_speed: LinkSpeed,
+    /// The line to it, as far as it is known.
+    pub line: Line,
     /// When connecting began.
     pub since: Instant,
     /// Whether a program made the connection, whose standard error is for the user: `ssh` warns
@@ -54,25 +63,27 @@ pub struct StartedAgent {
 }
 
 impl StartedAgent {
-    /// Connects to `target` and starts its agent, which is sent `line` first.
+    /// Connects to `target` and starts its agent, which is sent `hello` first.
     pub fn start_agent(
         target: &Target,
         connection: &ConnectOptions<'_>,
-        line: &[u8],
+        known: KnownLine,
+        hello: &[u8],
         monitor: &dyn Monitor,
     ) -> Result<StartedAgent, PushError> {
         let (since, nonce) = (Instant::now(), nonce()?);
-        let start = |channel, link_speed| {
-            let agents = match link_speed {
-                LinkSpeed::Fast => &connection.agents.plain(),
-                LinkSpeed::Slow => connection.agents,
+        let start = |channel, line: Line| {
+            let agents = match line.is_quick() {
+                true => &connection.agents.plain(),
+                false => connection.agents,
             };
-            let agent = bootstrap::start(channel, &nonce, agents, line, connection.timeout)?;
-            Ok(StartedAgent { agent, link_speed, since, shows_stderr: false })
+            let agent = bootstrap::start(channel, &nonce, agents, hello, connection.timeout)?;
+            Ok(StartedAgent { agent, line, since, shows_stderr: false })
         };
         let reached = match target {
             Target::Local(_) => {
-                start(bootstrap::local(&nonce, connection.agents)?, connection.link_speed(true))
+                let line = connection.line(Line::LOCAL, known.is_metered);
+                start(bootstrap::local(&nonce, connection.agents)?, line)
             }
             Target::Remote(remote) => {
                 let run_as = connection.ssh.run_as.as_ref();
@@ -80,8 +91,10 @@ impl StartedAgent {
                 connect(remote, connection.ssh, connection.prompt, &command, |connected| {
                     monitor.event(Event::Connected { how: &connected.how });
                     let is_program = connected.response_times.is_none();
-                    let is_fast = connected.response_times.is_some_and(is_fast);
-                    let mut started = start(connected.channel, connection.link_speed(is_fast))?;
+                    let found = Line::answering_in(connected.response_times);
+                    let line = known.rate.map_or(found, Line::remembered);
+                    let line = connection.line(line, known.is_metered);
+                    let mut started = start(connected.channel, line)?;
                     started.shows_stderr = is_program;
                     Ok(started)
                 })
@@ -99,12 +112,16 @@ impl<'a> ConnectOptions<'a> {
         run.map(|(group, position)| group.members.join(position)).transpose()
     }
 
-    /// The link counts as slow if the rate is limited, and if several destinations share the work
-    /// of finding out what need not be sent.
-    fn link_speed(&self, is_fast: bool) -> LinkSpeed {
+    /// The line, if `found` is what is known of it. Where the rate is limited, or bytes decide
+    /// anyhow, it is metered. Several destinations share the work of finding out what need not be
+    /// sent, so that nothing is assumed of one of them.
+    pub(crate) fn line(&self, found: Line, is_metered: bool) -> Line {
         let several = self.group.is_some_and(PushGroup::has_several);
-        let bytes_count = several || self.bytes_per_second.is_some();
-        if is_fast && !bytes_count { LinkSpeed::Fast } else { LinkSpeed::Slow }
+        let found = if several { Line::UNKNOWN } else { found };
+        match self.bytes_per_second.is_some() || is_metered {
+            true => found.metered(self.bytes_per_second),
+            false => found,
+        }
     }
 }
 

@@ -71,8 +71,8 @@ impl MessageSink for ProgressSink<'_> {
         self.wire.blocked()
     }
 
-    fn sent(&self) -> u64 {
-        self.wire.sent()
+    fn line_rate(&self, assumed: u64) -> Option<u64> {
+        self.wire.line_rate(assumed)
     }
 
     fn progress(&mut self, bytes: u64) -> Result<(), PushError> {

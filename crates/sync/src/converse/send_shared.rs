@@ -7,6 +7,7 @@ use assetsync_core::protocol::CodecContext;
 
 use super::progress_sink::ProgressReporter;
 use super::wire::Wire;
+use crate::cost::line::Line;
 use crate::encode::job::EncodeJob;
 use crate::encode::sink::MessageSink;
 use crate::error::PushError;
@@ -35,7 +36,7 @@ pub fn send_shared(
                 group.count(writer.end(encoded));
             });
         }
-        let replayed = replay(reader, wire, ProgressReporter::new(monitor, work));
+        let replayed = replay(reader, wire, ProgressReporter::new(monitor, work), work.line);
         if replayed.is_err() {
             wire.disconnect();
         }
@@ -50,6 +51,7 @@ fn replay(
     mut reader: SharedEncodingReader,
     wire: &mut Wire,
     mut reporter: ProgressReporter<'_>,
+    line: Line,
 ) -> Result<CodecContext, PushError> {
     let mut told = 0;
     loop {
@@ -58,6 +60,7 @@ fn replay(
                 wire.write_encoded(bytes)?;
                 if std::mem::replace(&mut told, done) != done {
                     reporter.report(done, wire)?;
+                    reader.note_line_rate(wire.line_rate(line.bytes_per_second()));
                 }
             }
             NextBytes::Nothing => {

@@ -15,8 +15,8 @@ use super::deploy_requests::DeployRequests;
 use super::progress_sink::ProgressSink;
 use super::send_shared::send_shared;
 use super::wire::Wire;
-use crate::connect::link_speed::LinkSpeed;
-use crate::connect::start_agent::{ConnectOptions, StartedAgent, destination_bytes};
+use crate::connect::start_agent::{ConnectOptions, KnownLine, StartedAgent, destination_bytes};
+use crate::cost::line::Line;
 use crate::encode::inputs::EncodeInputs;
 use crate::encode::job::EncodeJob;
 use crate::encode::sink::MessageSink;
@@ -34,7 +34,7 @@ pub struct Session<'a> {
     statistics: AgentStatistics,
     partials: Vec<Partial>,
     pub(super) renames_sent: bool,
-    link_speed: LinkSpeed,
+    line: Line,
     is_deploy: bool,
     /// How many encodings began with this destination.
     encodings: u32,
@@ -68,6 +68,8 @@ pub struct SessionOptions {
     pub who: String,
     /// The names of the files, if single files are pushed.
     pub files: Vec<RelPath>,
+    /// What is known of the line.
+    pub line: KnownLine,
 }
 
 impl SessionOptions {
@@ -108,14 +110,14 @@ impl<'a> Session<'a> {
         let membership = if opening.files.is_empty() { connection.join()? } else { None };
         let member = membership.as_ref().map(Membership::member);
         let opening = SessionOptions { member, ..opening };
-        let is_deploy = opening.deploy.is_some();
-        let line = opening.hello(target, connection)?.line();
-        if line.len() > limits::HELLO_LINE_BYTES {
+        let (is_deploy, known) = (opening.deploy.is_some(), opening.line);
+        let hello = opening.hello(target, connection)?.line();
+        if hello.len() > limits::HELLO_LINE_BYTES {
             return Err(PushError::TooManyFiles);
         }
         let patience = connection.timeout;
-        let StartedAgent { agent, link_speed, since, shows_stderr } =
-            StartedAgent::start_agent(target, connection, &line, monitor)?;
+        let StartedAgent { agent, line, since, shows_stderr } =
+            StartedAgent::start_agent(target, connection, known, &hello, monitor)?;
         if !agent.noise.is_empty() {
             monitor.event(Event::Noise(&agent.noise));
         }
@@ -123,7 +125,7 @@ impl<'a> Session<'a> {
         if let Some(installed) = &installed {
             monitor.event(Event::AgentInstalled(installed));
         }
-        let wire = Wire::new(agent, line.len(), patience, connection.bytes_per_second)?;
+        let wire = Wire::new(agent, hello.len(), patience, connection.bytes_per_second)?;
         let mut session = Session {
             wire,
             monitor,
@@ -131,7 +133,7 @@ impl<'a> Session<'a> {
             statistics: AgentStatistics::default(),
             partials: Vec::new(),
             renames_sent: false,
-            link_speed,
+            line,
             is_deploy,
             encodings: 0,
             since,
@@ -173,9 +175,19 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The speed of the link to the destination.
-    pub fn link_speed(&self) -> LinkSpeed {
-        self.link_speed
+    /// The line to the destination, as far as it was known when it was reached.
+    pub fn line(&self) -> Line {
+        self.line
+    }
+
+    fn show_line(&self, line: Line) {
+        let (bytes_per_second, why) = (line.bytes_per_second(), line.why());
+        self.monitor.event(Event::Line { bytes_per_second, why });
+    }
+
+    /// Bytes per second of the line, if they were measured.
+    pub fn line_rate(&self) -> Option<u64> {
+        self.wire.carried(self.line.bytes_per_second())
     }
 
     /// Receives the next message.
@@ -221,12 +233,17 @@ impl<'a> Session<'a> {
         let partials = std::mem::take(&mut self.partials);
         self.check_room(plan, &partials, requests.bytes)?;
         let sends_renames = !std::mem::replace(&mut self.renames_sent, true);
-        let work = EncodeJob::new(plan, inputs, sends_renames, self.link_speed);
+        let work = EncodeJob::new(plan, inputs, sends_renames, self.line);
+        self.show_line(self.line);
         self.monitor.event(Event::Planned { files: work.files(), bytes: work.bytes() });
         self.send_work(&work)?;
         self.send_requests(requests)?;
         self.wire.send(&ToAgent::ContentEnd { publish })?;
         self.wire.flush()?;
+        let line = self.line.updated(self.line_rate());
+        if line != self.line {
+            self.show_line(line);
+        }
         self.monitor.event(Event::Sent);
         Ok(())
     }
@@ -248,6 +265,7 @@ impl<'a> Session<'a> {
 
     /// Sends the encoded plan and content, which destinations in the same state share.
     fn send_work(&mut self, work: &EncodeJob<'_>) -> Result<(), PushError> {
+        self.wire.begin_measuring();
         let encoded = match self.group {
             Some(group) => send_shared(group, work, &mut self.wire, self.monitor)?,
             None => {

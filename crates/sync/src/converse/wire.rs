@@ -11,6 +11,7 @@ use assetsync_core::protocol::{
 use assetsync_ssh::bootstrap::Started;
 use assetsync_ssh::{CommandHandle, TimedReader, TimedWriter};
 
+use crate::cost::line_rate::LineRate;
 use crate::encode::sink::MessageSink;
 use crate::error::PushError;
 
@@ -45,6 +46,8 @@ pub struct Wire {
     last_write: Instant,
     last_read: Instant,
     blocked: Duration,
+    since: Instant,
+    line_rate: LineRate,
     /// How often this side waited for an answer after it had sent something.
     pub round_trips: u32,
     sent_since_read: bool,
@@ -76,6 +79,8 @@ impl Wire {
             last_write: Instant::now(),
             last_read: Instant::now(),
             blocked: Duration::ZERO,
+            since: Instant::now(),
+            line_rate: LineRate::default(),
             round_trips: 0,
             sent_since_read: true,
             sent: first_line as u64,
@@ -98,6 +103,7 @@ impl Wire {
         while !self.inbox.ready()? {
             self.read_some()?;
             let now = self.acknowledged();
+            self.line_rate.note(self.since.elapsed(), now, self.sent);
             if std::mem::replace(&mut known, now) != now {
                 acknowledged(now);
             }
@@ -124,6 +130,21 @@ impl Wire {
         }
     }
 
+    /// Bytes per second that were carried, for a later push.
+    pub fn carried(&self, assumed: u64) -> Option<u64> {
+        self.line_rate.carried(assumed)
+    }
+
+    /// Measures the line from here on: content follows.
+    pub fn begin_measuring(&mut self) {
+        self.line_rate = LineRate::default();
+    }
+
+    /// Bytes sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
     /// Bytes that have arrived, as far as the agent has said so.
     pub fn acknowledged(&self) -> u64 {
         self.inbox.acknowledged().min(self.sent)
@@ -140,6 +161,7 @@ impl Wire {
         }
         // A message may be complete; what comes after it waits until it is received.
         self.inbox.ready()?;
+        self.line_rate.note(self.since.elapsed(), self.acknowledged(), self.sent);
         match self.inbox.waiting() > WAITING_BYTES {
             true => Err(PushError::Protocol("too many messages while content is sent".into())),
             false => Ok(self.acknowledged()),
@@ -277,6 +299,7 @@ impl MessageSink for Wire {
     fn write(&mut self, bytes: &[u8]) -> Result<(), PushError> {
         self.sent_since_read = true;
         let started = Instant::now();
+        self.line_rate.note(self.since.elapsed(), self.acknowledged(), self.sent);
         for piece in bytes.chunks(limits::FRAME_BYTES) {
             if let Some(rate) = &mut self.rate {
                 rate.pace(piece.len());
@@ -308,8 +331,8 @@ impl MessageSink for Wire {
         self.blocked
     }
 
-    fn sent(&self) -> u64 {
-        self.sent
+    fn line_rate(&self, assumed: u64) -> Option<u64> {
+        self.line_rate.bytes_per_second(assumed)
     }
 }
 

@@ -184,9 +184,9 @@ impl<'p> RenameMatcher<'_, 'p> {
         // Whatever is known of the contents decides before their sizes do; positions make it
         // deterministic.
         candidates.sort_by(|a, b| {
-            let link_speed = |pair: &Candidate<'_, '_>| pair.old.size.abs_diff(pair.new.size);
+            let difference = |pair: &Candidate<'_, '_>| pair.old.size.abs_diff(pair.new.size);
             let order =
-                |pair: &Candidate<'_, '_>| (link_speed(pair), pair.new.index, pair.old.index);
+                |pair: &Candidate<'_, '_>| (difference(pair), pair.new.index, pair.old.index);
             let decided = b.is_decided.cmp(&a.is_decided);
             let alike = decided.then(b.resemblance.total_cmp(&a.resemblance));
             alike.then_with(|| order(a).cmp(&order(b)))
@@ -257,8 +257,8 @@ fn nearest<'f, 'p>(
     let mut first = middle.saturating_sub(count);
     let mut last = members.len().min(middle + count);
     while last - first > count {
-        let link_speed = |at: usize| members[at].size.abs_diff(size);
-        if link_speed(first) > link_speed(last - 1) {
+        let difference = |at: usize| members[at].size.abs_diff(size);
+        if difference(first) > difference(last - 1) {
             first += 1;
         } else {
             last -= 1;

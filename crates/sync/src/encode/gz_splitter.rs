@@ -2,18 +2,26 @@
 //!
 //! Splitting takes about as long as it saves on an ordinary link. So that neither waits for the
 //! other, the cores work through the files from the front, and if there are very many, those at the
-//! back are sent as they are.
+//! back are sent as they are. On a line that carries a file sooner than the cores split it, no more
+//! are split.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use assetsync_core::index::ActionIndex;
 
 use crate::compare::source_index::SourceIndex;
+use crate::cost::line::Line;
 
 /// While more than this is left that no core has begun, the link does not wait, in bytes.
 const MUCH: u64 = 8 << 20;
+
+/// Bytes that a core splits in a second, until it is measured.
+const CORE_SPEED: f64 = 5e6;
+
+/// Less than this says nothing of a core's speed, in bytes.
+const MEASURED_BYTES: u64 = 1 << 20;
 
 /// A `.gz` file of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,15 +54,34 @@ pub struct GzSplitter {
     changed: Condvar,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<GzJob>,
     waiting_bytes: u64,
     done: VecDeque<GzJob>,
     in_work: usize,
+    threads: usize,
+    /// Bytes that were split, and the time that all threads took for them.
+    split_bytes: u64,
+    split_time: Duration,
+    /// The line carries a file sooner than the cores split it.
+    gives_up: bool,
 }
 
 impl Queue {
+    /// Bytes that a core splits in a second.
+    fn core_speed(&self) -> f64 {
+        match self.split_bytes {
+            MEASURED_BYTES.. => self.split_bytes as f64 / self.split_time.as_secs_f64(),
+            _ => CORE_SPEED,
+        }
+    }
+
+    /// Whether waiting files are sent as they are.
+    fn leaves_some(&self) -> bool {
+        self.waiting_bytes > MUCH || self.gives_up && !self.waiting.is_empty()
+    }
+
     fn is_more_coming(&self) -> bool {
         self.in_work > 0 || !self.waiting.is_empty()
     }
@@ -64,17 +91,20 @@ impl GzSplitter {
     /// These files, in this order.
     pub fn new(jobs: Vec<GzJob>) -> GzSplitter {
         let waiting_bytes = jobs.iter().map(|job| job.size).sum();
-        let (done, in_work) = (VecDeque::new(), 0);
-        let locked = Queue { waiting: jobs.into(), waiting_bytes, done, in_work };
+        let locked = Queue { waiting: jobs.into(), waiting_bytes, ..Queue::default() };
         GzSplitter { locked: Mutex::new(locked), changed: Condvar::new() }
     }
 
     /// Splits files until none is left. Any number of threads can call it.
     pub fn work(&self, split_gz: impl Fn(&GzJob)) {
+        self.locked().threads += 1;
         while let Some(job) = self.begin() {
+            let since = Instant::now();
             split_gz(&job);
             let mut locked = self.locked();
             locked.in_work -= 1;
+            locked.split_bytes += job.size;
+            locked.split_time += since.elapsed();
             locked.done.push_back(job);
             self.changed.notify_all();
         }
@@ -82,10 +112,20 @@ impl GzSplitter {
 
     fn begin(&self) -> Option<GzJob> {
         let mut locked = self.locked();
+        if locked.gives_up {
+            return None;
+        }
         let job = locked.waiting.pop_front()?;
         locked.waiting_bytes -= job.size;
         locked.in_work += 1;
         Some(job)
+    }
+
+    /// Splits no more files if the line carries them sooner.
+    pub fn follow(&self, line: Line) {
+        let mut locked = self.locked();
+        let speed = locked.threads.max(1) as f64 * locked.core_speed();
+        locked.gives_up |= line.carries_more_than(speed);
     }
 
     /// A file that is ready, if there is one.
@@ -98,14 +138,14 @@ impl GzSplitter {
     pub fn next(&self, patience: Duration) -> NextGz {
         let mut locked = self.locked();
         // Threads may not have begun yet, so waiting files count as being split.
-        if locked.done.is_empty() && locked.waiting_bytes <= MUCH && locked.is_more_coming() {
+        if locked.done.is_empty() && !locked.leaves_some() && locked.is_more_coming() {
             let waited = self.changed.wait_timeout(locked, patience);
             locked = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         if let Some(job) = locked.done.pop_front() {
             return NextGz::Done(job);
         }
-        if locked.waiting_bytes > MUCH
+        if locked.leaves_some()
             && let Some(job) = locked.waiting.pop_back()
         {
             locked.waiting_bytes -= job.size;
@@ -169,6 +209,20 @@ mod tests {
         assert_eq!(left, [29, 28, 27, 26, 25].map(Index::new));
         regzips.work(|_| {});
         assert_eq!(drain(&regzips).len(), 25);
+    }
+
+    #[test]
+    fn on_a_quick_line_all_are_left_that_no_thread_has_begun() {
+        let regzips = GzSplitter::new(jobs(3, 100));
+        regzips.follow(Line::UNKNOWN);
+        assert_eq!(regzips.next(Duration::ZERO), NextGz::Wait);
+        regzips.follow(Line::measured(500_000_000));
+        regzips.work(|_| panic!("the line is quicker"));
+        let left = drain(&regzips).into_iter().map(|outcome| match outcome {
+            NextGz::Left(job) => job.position,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(left.collect::<Vec<_>>(), [2, 1, 0].map(Index::new));
     }
 
     #[test]

@@ -8,13 +8,13 @@ use assetsync_core::plan::{Action, Plan};
 use assetsync_core::protocol::ToAgent;
 use assetsync_core::recipe::Recipe;
 
-use super::adaptive_level::{AdaptiveLevel, LevelChange};
 use super::file::Encoder;
 use super::gz_splitter::{GzJob, GzSplitter, NextGz};
 use super::inputs::EncodeInputs;
-use super::patches::PatchSender;
+use super::patches::send_patches;
 use super::sink::MessageSink;
-use crate::connect::link_speed::LinkSpeed;
+use super::stream_level::{Period, StreamLevel};
+use crate::cost::line::Line;
 use crate::draft::drafts::Drafts;
 use crate::error::PushError;
 use crate::plan::planner::content_order;
@@ -31,8 +31,8 @@ pub struct EncodeJob<'m> {
     pub inputs: &'m EncodeInputs<'m>,
     /// Whether the renames have not been sent yet.
     pub sends_renames: bool,
-    /// The speed of the link to the destination.
-    pub link_speed: LinkSpeed,
+    /// The line to the destination, as far as it is known.
+    pub line: Line,
     /// Positions of the actions with content, in the order it is sent.
     order: Vec<ActionIndex>,
 }
@@ -43,9 +43,9 @@ impl<'m> EncodeJob<'m> {
         plan: &'m Plan,
         inputs: &'m EncodeInputs<'m>,
         sends_renames: bool,
-        link_speed: LinkSpeed,
+        line: Line,
     ) -> EncodeJob<'m> {
-        EncodeJob { plan, inputs, sends_renames, link_speed, order: content_order(plan) }
+        EncodeJob { plan, inputs, sends_renames, line, order: content_order(plan) }
     }
 
     /// Number of files with content.
@@ -65,8 +65,8 @@ impl<'m> EncodeJob<'m> {
 
     /// Encodes all of it.
     pub fn encode(&self, sink: &mut dyn MessageSink) -> Result<(), PushError> {
-        let mut effort = AdaptiveLevel::new(expected_bytes(self.plan), self.link_speed);
-        sink.set_level(effort.level(), effort.window_log())?;
+        let mut level = StreamLevel::new(expected_bytes(self.plan), self.line);
+        sink.set_level(level.level(), level.window_log())?;
         if self.sends_renames {
             send_renames(sink, self.inputs.drafts)?;
         }
@@ -74,13 +74,13 @@ impl<'m> EncodeJob<'m> {
             sink.send(&ToAgent::Action(order))?;
         }
         sink.send(&ToAgent::PlanEnd)?;
-        self.encode_content(sink, &mut effort)
+        self.encode_content(sink, &mut level)
     }
 
     fn encode_content(
         &self,
         sink: &mut dyn MessageSink,
-        effort: &mut AdaptiveLevel,
+        level: &mut StreamLevel,
     ) -> Result<(), PushError> {
         let EncodeJob { plan, inputs, order, .. } = self;
         let mut tree = inputs.source.tree().map_err(PushError::Io)?;
@@ -88,10 +88,8 @@ impl<'m> EncodeJob<'m> {
         let (patches, order) = order.split_at(patches);
         let (order, regzips) = regzip_jobs(plan, order, inputs);
         let regzips = GzSplitter::new(regzips);
+        send_patches(sink, plan, inputs, patches, self.line)?;
         let encoder = Encoder { tree: &mut tree, sink, answers: inputs.answers };
-        let mut patching = PatchSender { encoder, plan, inputs, new_bytes: 0 };
-        patching.encode(patches, effort)?;
-        let encoder = patching.encoder;
         std::thread::scope(|scope| {
             for _ in 0..rayon::current_num_threads() {
                 scope.spawn(|| {
@@ -100,7 +98,7 @@ impl<'m> EncodeJob<'m> {
                     });
                 });
             }
-            let sent = self.send_files(encoder, order, effort, &regzips);
+            let sent = self.send_files(encoder, order, level, &regzips);
             regzips.stop();
             sent
         })
@@ -111,12 +109,12 @@ impl<'m> EncodeJob<'m> {
         &self,
         mut encoder: Encoder<'_>,
         order: &[ActionIndex],
-        effort: &mut AdaptiveLevel,
+        level: &mut StreamLevel,
         regzips: &GzSplitter,
     ) -> Result<(), PushError> {
         let inputs = self.inputs;
         let action = |position: ActionIndex| &self.plan.actions[position];
-        let mut judged = LinkSample::new(encoder.sink);
+        let mut look = Look::new(encoder.sink);
         for &position in order {
             // The content of their plain siblings has been sent.
             if is_precompressed(action(position).path.as_bytes()) {
@@ -126,23 +124,33 @@ impl<'m> EncodeJob<'m> {
                 }
             }
             encoder.encode(position, action(position))?;
-            judged.judge(effort, encoder.sink)?;
+            look.bytes += expected(action(position));
+            look.again(level, encoder.sink)?;
+            regzips.follow(level.line());
         }
+        self.send_regzips(encoder, level.line(), regzips)
+    }
+
+    /// Sends the files of `regzips` when they are ready, or as they are.
+    fn send_regzips(
+        &self,
+        mut encoder: Encoder<'_>,
+        line: Line,
+        regzips: &GzSplitter,
+    ) -> Result<(), PushError> {
         loop {
-            match regzips.next(WAIT_LIMIT) {
-                NextGz::Done(job) => {
-                    let made = corrections(inputs, &job);
-                    encoder.encode_regzip(job.position, action(job.position), made)?;
-                }
-                NextGz::Left(job) => {
-                    encoder.encode_regzip(job.position, action(job.position), None)?;
-                }
+            regzips.follow(line.updated(encoder.sink.line_rate(line.bytes_per_second())));
+            let (job, made) = match regzips.next(WAIT_LIMIT) {
+                NextGz::Done(job) => (job, corrections(self.inputs, &job)),
+                NextGz::Left(job) => (job, None),
                 NextGz::Wait => {
                     encoder.sink.flush()?;
                     encoder.sink.keep_alive()?;
+                    continue;
                 }
                 NextGz::Over => return Ok(()),
-            }
+            };
+            encoder.encode_regzip(job.position, &self.plan.actions[job.position], made)?;
         }
     }
 }
@@ -178,15 +186,20 @@ fn regzip_jobs<'o>(
     (order, regzips.iter().filter_map(job).collect())
 }
 
-/// Approximate number of bytes to compress.
+/// Approximate number of bytes to compress in the stream.
 fn expected_bytes(plan: &Plan) -> u64 {
-    let files = plan.actions.iter().filter_map(Action::file);
-    let bytes = files.map(|file| match file.recipe {
+    plan.actions.iter().map(expected).sum()
+}
+
+/// Approximate number of bytes of a file that are compressed in the stream.
+fn expected(action: &Action) -> u64 {
+    let Some(file) = action.file() else { return 0 };
+    match file.recipe {
+        Recipe::Whole if is_precompressed(action.path.as_bytes()) => 0,
         Recipe::Whole => file.size,
-        Recipe::Patch { .. } | Recipe::Delta { .. } => file.size / 8,
+        Recipe::Delta { .. } => file.size / 8,
         _ => 0,
-    });
-    bytes.sum()
+    }
 }
 
 fn is_patch(action: &Action) -> bool {
@@ -197,30 +210,39 @@ fn content_bytes(action: &Action) -> u64 {
     action.file().map_or(0, |file| file.size)
 }
 
-/// When the link was judged last.
-struct LinkSample {
+/// The last look at the line.
+struct Look {
     at: Instant,
     blocked: Duration,
-    sent: u64,
+    /// Bytes of content that were compressed since.
+    bytes: u64,
 }
 
-impl LinkSample {
-    fn new(sink: &dyn MessageSink) -> LinkSample {
-        LinkSample { at: Instant::now(), blocked: sink.blocked(), sent: sink.sent() }
+impl Look {
+    fn new(sink: &dyn MessageSink) -> Look {
+        Look { at: Instant::now(), blocked: sink.blocked(), bytes: 0 }
     }
 
-    fn judge(
+    /// Looks again, if it is time.
+    fn again(
         &mut self,
-        effort: &mut AdaptiveLevel,
+        level: &mut StreamLevel,
         sink: &mut dyn MessageSink,
     ) -> Result<(), PushError> {
-        let blocked = sink.blocked() - self.blocked;
-        match effort.adapt(self.at.elapsed(), blocked, self.sent..sink.sent()) {
-            LevelChange::TooEarly => return Ok(()),
-            LevelChange::Stay => {}
-            LevelChange::Change => sink.set_level(effort.level(), effort.window_log())?,
+        let elapsed = self.at.elapsed();
+        if !level.is_due(elapsed) {
+            return Ok(());
         }
-        *self = LinkSample::new(sink);
+        let period = Period {
+            elapsed,
+            blocked: sink.blocked() - self.blocked,
+            bytes: self.bytes,
+            line_rate: sink.line_rate(level.line().bytes_per_second()),
+        };
+        if level.adapt(period) {
+            sink.set_level(level.level(), level.window_log())?;
+        }
+        *self = Look::new(sink);
         Ok(())
     }
 }

@@ -1,11 +1,12 @@
 //! Encodes a plan and its content as messages.
 
-pub mod adaptive_level;
 pub mod delta;
 pub mod file;
 pub mod gz_splitter;
+pub mod in_order;
 pub mod inputs;
 pub mod job;
 pub mod patch_frames;
 pub mod patches;
 pub mod sink;
+pub mod stream_level;

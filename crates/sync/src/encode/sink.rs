@@ -23,8 +23,9 @@ pub trait MessageSink {
     /// Time spent blocked in writing.
     fn blocked(&self) -> Duration;
 
-    /// Bytes written so far.
-    fn sent(&self) -> u64;
+    /// Bytes per second of the line, if they are measured; a line that was not always busy counts
+    /// only if it is faster than `assumed`.
+    fn line_rate(&self, assumed: u64) -> Option<u64>;
 
     /// Reports that this many more bytes of content are sent or need not be.
     fn progress(&mut self, _bytes: u64) -> Result<(), PushError> {
@@ -36,15 +37,10 @@ pub trait MessageSink {
         self.outbox().tune(level, window_log).map_err(PushError::Io)
     }
 
-    /// Sets the zstd level and prefix for what follows. [`ToAgent::Prefix`] must have been sent
-    /// last.
-    fn set_level_with_prefix(
-        &mut self,
-        level: i32,
-        window_log: u32,
-        prefix: &[u8],
-    ) -> Result<(), PushError> {
-        self.outbox().tune_with_prefix(level, window_log, prefix).map_err(PushError::Io)
+    /// Sends a zstd frame that was compressed elsewhere.
+    fn send_frame(&mut self, frame: &[u8]) -> Result<(), PushError> {
+        self.outbox().send_frame(frame);
+        self.write_at_least(WRITE_BYTES)
     }
 
     /// Sends a message.

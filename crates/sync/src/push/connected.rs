@@ -4,6 +4,7 @@ use super::context::PushContext;
 use super::open_push::OpenPush;
 use super::survey::deploy_greeting;
 use super::surveyed::Surveyed;
+use crate::connect::start_agent::KnownLine;
 use crate::converse::session::{Session, SessionOptions};
 use crate::converse::survey::CachedSurvey;
 use crate::error::PushError;
@@ -29,6 +30,7 @@ impl<'c, 'a> Connected<'c, 'a> {
             // A push on its own is short; and the length of names is no measure of it.
             who: if context.is_deploy() { options.who.clone() } else { String::new() },
             files: source.file_names(),
+            line: KnownLine { rate: cache.line_rate(), is_metered: options.is_metered() },
             ..SessionOptions::default()
         };
         let session = Session::connect(target, connection, opening, monitor)?;

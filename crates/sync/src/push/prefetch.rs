@@ -8,12 +8,14 @@ use std::thread::{Scope, ScopedJoinHandle};
 use assetsync_core::protocol::StateHasher;
 use assetsync_core::recipe::Recipes;
 use assetsync_core::state::{RemoteEntry, State, StateId};
+use assetsync_ssh::Target;
 use rayon::prelude::*;
 
 use super::context::PushContext;
 use crate::compare::comparison::Comparison;
 use crate::compare::policy::Policy;
 use crate::converse::survey::Survey;
+use crate::cost::line::Line;
 use crate::draft::build::draft_files;
 use crate::draft::drafts::Drafts;
 use crate::draft::old_contents::OldContents;
@@ -53,7 +55,7 @@ impl<'e> Prefetch<'e> {
             source: context.source,
             cached,
             id: cache.id(),
-            recipes: cache.link_speed().recipes(context.options.recipes),
+            recipes: recipes(context, cache),
             policy: &context.options.policy,
             old: cache.contents(),
             group: context.connection.group,
@@ -101,6 +103,16 @@ impl<'e> Prefetch<'e> {
             }
         });
     }
+}
+
+/// The recipes that pay, by what is known before the destination is reached.
+fn recipes(context: &PushContext<'_, '_>, cache: &DestinationCache<'_>) -> Recipes {
+    let line = match context.target {
+        Target::Local(_) => Line::LOCAL,
+        Target::Remote(_) => cache.line_rate().map_or(Line::UNKNOWN, Line::remembered),
+    };
+    let line = context.connection.line(line, context.options.is_metered());
+    line.recipes(context.options.recipes)
 }
 
 impl Drafting<'_> {

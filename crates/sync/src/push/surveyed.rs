@@ -37,7 +37,7 @@ impl<'c, 'a> Surveyed<'c, 'a> {
         let entries = source.hashed()?;
         let decision = decide(context, &self.survey, entries)?;
         let requests = DeployRequests::of(&decision, &self.survey)?;
-        let recipes = session.link_speed().recipes(options.recipes);
+        let recipes = session.line().recipes(options.recipes);
         let comparison = Comparison::new(entries, &self.survey.state, &options.policy, recipes)
             .deploying(&decision.deletes, &self.survey.retained_contents)
             .given(source.has_contents_elsewhere());

@@ -248,7 +248,7 @@ mod tests {
     use super::*;
     use crate::compare::comparison::Comparison;
     use crate::compare::policy::Policy;
-    use crate::connect::link_speed::LinkSpeed;
+    use crate::cost::line::Line;
     use crate::draft::old_contents::NoContents;
     use crate::encode::inputs::EncodeInputs;
     use crate::scan::source::Source;
@@ -286,7 +286,7 @@ mod tests {
             answers: &given.answers,
             old: &NoContents,
         };
-        let work = EncodeJob::new(&plan, &inputs, given.sends_renames, LinkSpeed::Slow);
+        let work = EncodeJob::new(&plan, &inputs, given.sends_renames, Line::UNKNOWN);
         key_of(&work, &given.context)
     }
 

@@ -49,6 +49,8 @@ struct EncodingState {
     /// How many bytes each reader has sent.
     readers: HashMap<u64, u64>,
     next_reader: u64,
+    /// Bytes per second of the fastest line that was measured.
+    line_rate: Option<u64>,
     end: Option<End>,
 }
 
@@ -75,7 +77,6 @@ pub struct SharedEncodingWriter {
     encoding: Arc<SharedEncoding>,
     outbox: Outbox,
     blocked: Duration,
-    sent: u64,
     done: u64,
 }
 
@@ -125,14 +126,15 @@ impl SharedEncoding {
             marks: Vec::new(),
             readers: HashMap::new(),
             next_reader: 0,
+            line_rate: None,
             end: None,
         };
         let (grown, consumed) = (Condvar::new(), Condvar::new());
         let encoding =
             Arc::new(SharedEncoding { locked: Mutex::new(locked), grown, consumed, ahead });
-        let (blocked, sent, done) = (Duration::ZERO, 0, 0);
+        let (blocked, done) = (Duration::ZERO, 0);
         let writer =
-            SharedEncodingWriter { encoding: Arc::clone(&encoding), outbox, blocked, sent, done };
+            SharedEncodingWriter { encoding: Arc::clone(&encoding), outbox, blocked, done };
         let reader = SharedEncodingReader::new(&encoding, &mut encoding.locked());
         Ok((encoding, writer, reader))
     }
@@ -231,7 +233,6 @@ impl MessageSink for SharedEncodingWriter {
         let started = Instant::now();
         self.encoding.append(bytes, self.done)?;
         self.blocked += started.elapsed();
-        self.sent += bytes.len() as u64;
         Ok(())
     }
 
@@ -244,8 +245,8 @@ impl MessageSink for SharedEncodingWriter {
         self.blocked
     }
 
-    fn sent(&self) -> u64 {
-        self.sent
+    fn line_rate(&self, _assumed: u64) -> Option<u64> {
+        self.encoding.locked().line_rate
     }
 
     fn progress(&mut self, bytes: u64) -> Result<(), PushError> {
@@ -265,6 +266,12 @@ impl SharedEncodingReader {
             position: 0,
             piece: Vec::new(),
         }
+    }
+
+    /// Notes what the reader's line carries: the encoder follows the fastest one.
+    pub fn note_line_rate(&self, rate: Option<u64>) {
+        let mut locked = self.encoding.locked();
+        locked.line_rate = locked.line_rate.max(rate);
     }
 
     /// Reads on, and waits at most `patience` for more. The bytes returned before count as sent.

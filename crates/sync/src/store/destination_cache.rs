@@ -9,7 +9,6 @@ use assetsync_core::state::{RemoteEntry, StateId};
 use assetsync_ssh::Target;
 
 use crate::compare::content_match::SourceEntry;
-use crate::connect::link_speed::LinkSpeed;
 use crate::connect::start_agent::{ConnectOptions, destination_bytes};
 use crate::draft::contents::read;
 use crate::draft::old_contents::{NoContents, OldContents};
@@ -25,7 +24,7 @@ pub struct DestinationCache<'s> {
     key: DestinationKey,
     name: String,
     id: Option<StateId>,
-    was_fast: bool,
+    line_rate: Option<u64>,
 }
 
 impl<'s> DestinationCache<'s> {
@@ -41,9 +40,9 @@ impl<'s> DestinationCache<'s> {
         };
         let key = DestinationKey::new(target, connection.ssh.port);
         let cached = store.and_then(|store| store.state(&key));
-        let was_fast = cached.as_ref().is_some_and(|state| state.is_fast);
+        let line_rate = cached.as_ref().and_then(|state| state.line_rate);
         let (id, entries) = cached.map(|state| (state.id, state.entries)).unzip();
-        let memory = DestinationCache { store, key, name, id, was_fast };
+        let memory = DestinationCache { store, key, name, id, line_rate };
         Ok((memory, entries.unwrap_or_default()))
     }
 
@@ -52,9 +51,9 @@ impl<'s> DestinationCache<'s> {
         self.id
     }
 
-    /// The speed of the link at the last push.
-    pub fn link_speed(&self) -> LinkSpeed {
-        if self.was_fast { LinkSpeed::Fast } else { LinkSpeed::Slow }
+    /// Bytes per second of the line in earlier pushes, if they were measured.
+    pub fn line_rate(&self) -> Option<u64> {
+        self.line_rate
     }
 
     /// The cached history; empty if there is none.
@@ -90,23 +89,25 @@ impl<'s> DestinationCache<'s> {
         let _ = store.add(&wanted, &read);
     }
 
-    /// Caches the state of the destination, if both sides agree on its id, and the link speed.
+    /// Caches the state of the destination, if both sides agree on its id, and what the line
+    /// carried, if that was measured.
     pub fn keep_state(
         &self,
         theirs: Option<StateId>,
-        link_speed: LinkSpeed,
+        line_rate: Option<u64>,
         entries: Vec<RemoteEntry>,
     ) {
         let id = StateHasher::id(&entries);
         if theirs == Some(id) {
-            self.remember(CachedState { id, is_fast: link_speed == LinkSpeed::Fast, entries });
+            let line_rate = line_rate.or(self.line_rate);
+            self.remember(CachedState { id, line_rate, entries });
         }
     }
 
     /// Caches the state of a destination without an agent, which can't confirm it.
     pub fn keep_unconfirmed(&self, entries: Vec<RemoteEntry>) {
         let id = StateHasher::id(&entries);
-        self.remember(CachedState { id, is_fast: self.was_fast, entries });
+        self.remember(CachedState { id, line_rate: self.line_rate, entries });
     }
 
     /// What paths of a destination without an agent were asked to have, where it has another mode
@@ -119,7 +120,7 @@ impl<'s> DestinationCache<'s> {
     /// Caches what paths were asked to have that have something else.
     pub fn keep_asked(&self, entries: Vec<RemoteEntry>) {
         let Some(store) = self.store else { return };
-        let state = CachedState { id: StateHasher::id(&entries), is_fast: false, entries };
+        let state = CachedState { id: StateHasher::id(&entries), line_rate: None, entries };
         let name = format!("{} (modes and times asked for)", self.name);
         let _ = store.remember(&self.key.asked(), &name, &state);
     }

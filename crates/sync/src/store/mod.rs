@@ -52,8 +52,8 @@ pub use self::status::{CachedDestination, StoreStatus};
 pub struct CachedState {
     /// The id of its state.
     pub id: StateId,
-    /// Whether its link was fast.
-    pub is_fast: bool,
+    /// Bytes per second of the line to it, if they were measured.
+    pub line_rate: Option<u64>,
     /// The entries, in tree order.
     pub entries: Vec<RemoteEntry>,
 }
@@ -212,7 +212,7 @@ impl Store {
     pub(crate) fn state(&self, destination: &DestinationKey) -> Option<CachedState> {
         let bytes = fs::read(self.state_path(destination)).ok()?;
         let file = StateFile::open(&bytes)?;
-        Some(CachedState { id: file.id, is_fast: file.is_fast, entries: file.entries()? })
+        Some(CachedState { id: file.id, line_rate: file.line_rate, entries: file.entries()? })
     }
 
     /// Remembers what a destination holds now: all its entries, in tree order. `name` is the
@@ -224,13 +224,13 @@ impl Store {
         state: &CachedState,
     ) -> Result<(), StoreError> {
         let path = self.state_path(destination);
-        let CachedState { id, is_fast, entries } = state;
-        if is_remembered(&path, name, *is_fast, id) {
+        let CachedState { id, line_rate, entries } = state;
+        if is_remembered(&path, name, *line_rate, id) {
             return touch(&path).map_err(StoreError::io("touch", &path));
         }
         let write = || {
             let mut file = layout::new_file(&self.place.states_dir())?;
-            file.write_all(&state_file::encode(name, *is_fast, id, entries)?)?;
+            file.write_all(&state_file::encode(name, *line_rate, id, entries)?)?;
             file.persist(&path)?;
             Ok(())
         };
@@ -346,10 +346,10 @@ fn is(content: &[u8], digest: Digest, size: u64) -> bool {
 
 /// Whether the file already has exactly these bytes: a push that changed nothing need not write it
 /// again.
-fn is_remembered(path: &Path, name: &str, is_fast: bool, id: &StateId) -> bool {
+fn is_remembered(path: &Path, name: &str, line_rate: Option<u64>, id: &StateId) -> bool {
     let Ok(bytes) = fs::read(path) else { return false };
-    let wanted = (name, is_fast, id);
-    StateFile::open(&bytes).is_some_and(|file| (&*file.name, file.is_fast, &file.id) == wanted)
+    let wanted = (name, line_rate, id);
+    StateFile::open(&bytes).is_some_and(|file| (&*file.name, file.line_rate, &file.id) == wanted)
 }
 
 /// `false` if there was nothing.

@@ -1,8 +1,9 @@
 //! The remembered state of a destination, in a file of its own.
 //!
-//! Format: 16 bytes of magic, the state's id, a byte that is 1 if the destination was near, its
-//! name for people, how many entries there are, the entries as they travel in one zstd stream, the
-//! BLAKE3 of all that.
+//! Format: 16 bytes of magic, the state's id, bytes per second of the line (0: not measured), the
+//! destination's name for people, how many entries there are, the entries as they travel in one
+//! zstd stream, the BLAKE3 of all that. Format 2 has a byte in place of the rate: 1 if the
+//! destination was near.
 
 use std::io::{self, Read};
 
@@ -13,9 +14,13 @@ use assetsync_core::protocol::{
 };
 use assetsync_core::state::{RemoteEntry, StateId};
 
-const MAGIC: &[u8; 16] = b"assetsync-state2";
+const MAGIC: &[u8; 16] = b"assetsync-state3";
+const MAGIC_2: &[u8; 16] = b"assetsync-state2";
 const HASH_BYTES: usize = 32;
 const LEVEL: i32 = 1;
+
+/// Bytes per second where format 2 says that the destination was near.
+const NEARBY_2: u64 = 60_000_000;
 
 /// Longest name of a destination, in bytes; what is longer is cut.
 const NAME_BYTES: usize = 8192;
@@ -30,8 +35,8 @@ pub struct StateFile<'a> {
     pub name: String,
     /// The state's id.
     pub id: StateId,
-    /// Whether the destination was near.
-    pub is_fast: bool,
+    /// Bytes per second of the line, if they were measured.
+    pub line_rate: Option<u64>,
     /// How many entries there are.
     pub count: u64,
     packed: &'a [u8],
@@ -40,13 +45,13 @@ pub struct StateFile<'a> {
 /// The bytes of a file.
 pub fn encode(
     name: &str,
-    is_fast: bool,
+    line_rate: Option<u64>,
     id: &StateId,
     entries: &[RemoteEntry],
 ) -> io::Result<Vec<u8>> {
     let mut out = MAGIC.to_vec();
     out.extend_from_slice(&id.0);
-    out.push(u8::from(is_fast));
+    put_number(&mut out, line_rate.unwrap_or(0));
     put_bytes(&mut out, &name.as_bytes()[..name.len().min(NAME_BYTES)]);
     put_number(&mut out, entries.len() as u64);
     let (mut plain, mut codec_context) = (Vec::new(), CodecContext::default());
@@ -64,12 +69,18 @@ impl StateFile<'_> {
         if blake3::hash(body) != *hash {
             return None;
         }
-        let mut fields = Fields(body.strip_prefix(MAGIC)?);
+        let (is_2, rest) = match body.strip_prefix(MAGIC_2) {
+            Some(rest) => (true, rest),
+            None => (false, body.strip_prefix(MAGIC)?),
+        };
+        let mut fields = Fields(rest);
         let id = StateId(fields.array().ok()?);
-        let is_fast = fields.array::<1>().ok()? == [1];
+        let rate = fields.number().ok()?;
+        let rate = if is_2 { u64::from(rate == 1) * NEARBY_2 } else { rate };
+        let line_rate = Some(rate).filter(|&rate| rate > 0);
         let name = String::from_utf8_lossy(fields.bytes("name", NAME_BYTES).ok()?).into_owned();
         let count = fields.bounded("entries", limits::ENTRIES).ok()?;
-        Some(StateFile { name, id, is_fast, count, packed: fields.rest() })
+        Some(StateFile { name, id, line_rate, count, packed: fields.rest() })
     }
 
     /// The entries; `None` if they are not in tree order, as many as was said, and within all
@@ -134,26 +145,34 @@ mod tests {
     #[test]
     fn states_survive() {
         for entries in [entries(), Vec::new()] {
-            let bytes = encode("web1:/srv", true, &ID, &entries).unwrap();
+            let bytes = encode("web1:/srv", Some(7000), &ID, &entries).unwrap();
             let file = StateFile::open(&bytes).unwrap();
-            let told = (file.name.as_str(), file.is_fast, file.count);
-            assert_eq!(told, ("web1:/srv", true, entries.len() as u64));
+            let told = (file.name.as_str(), file.line_rate, file.count);
+            assert_eq!(told, ("web1:/srv", Some(7000), entries.len() as u64));
             assert_eq!(decode(&bytes), Some((ID, entries)));
         }
-        let long = encode(&"ä".repeat(NAME_BYTES), false, &ID, &[]).unwrap();
+        let long = encode(&"ä".repeat(NAME_BYTES), None, &ID, &[]).unwrap();
         assert!(StateFile::open(&long).unwrap().name.starts_with("ää"));
     }
 
     #[test]
     fn a_state_of_format_2_is_still_read() {
         let file = StateFile::open(include_bytes!("../../tests/fixtures/state")).unwrap();
-        assert_eq!((file.name.as_str(), file.is_fast), ("deploy@web1:shop", true));
+        let found = (file.name.as_str(), file.line_rate);
+        assert_eq!(found, ("deploy@web1:shop", Some(NEARBY_2)));
+        assert_eq!((file.id, file.entries()), (ID, Some(entries())));
+    }
+
+    #[test]
+    fn a_state_of_format_3_is_read() {
+        let file = StateFile::open(include_bytes!("../../tests/fixtures/state3")).unwrap();
+        assert_eq!((file.name.as_str(), file.line_rate), ("deploy@web1:shop", Some(2_500_000)));
         assert_eq!((file.id, file.entries()), (ID, Some(entries())));
     }
 
     #[test]
     fn damage_anywhere_is_noticed() {
-        let whole = encode("web1:/srv", true, &ID, &entries()).unwrap();
+        let whole = encode("web1:/srv", Some(1), &ID, &entries()).unwrap();
         for at in 0..whole.len() {
             let mut flipped = whole.clone();
             flipped[at] ^= 1 << (at % 8);

@@ -1,0 +1,195 @@
+//! Which zstd level ends soonest.
+//!
+//! While some content is compressed, what came before it travels. So a transfer ends with the
+//! slower of the two: compressing all of it on the cores at hand, or carrying what that leaves on
+//! the line.
+
+use super::line::{Line, RateSource};
+
+/// A zstd level, and what it does to JavaScript and CSS, of which bundles are made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Level {
+    /// The level.
+    pub zstd: i32,
+    /// Bytes of content that a core compresses in a second.
+    speed: f64,
+    /// Bytes on the wire for a byte of content.
+    ratio: f64,
+}
+
+/// Levels for one long stream of content, fastest first: the speeds of one core of a small virtual
+/// machine. What this machine does compared with it is measured (see [`Cpu`]).
+pub const STREAM: &[Level] = &[
+    Level { zstd: 1, speed: 300e6, ratio: 0.314 },
+    Level { zstd: 3, speed: 110e6, ratio: 0.267 },
+    Level { zstd: 6, speed: 50e6, ratio: 0.243 },
+    Level { zstd: 10, speed: 32e6, ratio: 0.224 },
+    Level { zstd: 12, speed: 15e6, ratio: 0.222 },
+];
+
+/// Levels for what patches add to the old content, with its surroundings as prefix.
+pub const PATCHES: &[Level] = &[
+    Level { zstd: 1, speed: 120e6, ratio: 0.25 },
+    Level { zstd: 3, speed: 60e6, ratio: 0.21 },
+    Level { zstd: 6, speed: 28e6, ratio: 0.19 },
+    Level { zstd: 10, speed: 18e6, ratio: 0.175 },
+    Level { zstd: 12, speed: 9e6, ratio: 0.173 },
+    Level { zstd: 16, speed: 2.5e6, ratio: 0.165 },
+    Level { zstd: 19, speed: 1.2e6, ratio: 0.16 },
+];
+
+/// Ends closer to each other than this are equal: fewer bytes decide. A part of the soonest, and
+/// seconds.
+const EQUAL_SHARE: f64 = 0.03;
+const EQUAL_SECONDS: f64 = 0.01;
+
+/// Up to this many bytes of content any level takes no time worth saving.
+pub const LITTLE: u64 = 512 * 1024;
+
+/// Up to this many bytes of new content the best level takes seconds at most.
+const SMALL: u64 = 2 << 20;
+
+/// The first levels for patches, which are quick.
+const QUICK_LEVELS: usize = 3;
+
+/// What compresses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cpu {
+    /// How many cores compress at the same time.
+    pub cores: usize,
+    /// The speed of a core, compared with the one of the tables.
+    pub speed: f64,
+}
+
+impl Level {
+    /// Seconds until `bytes` of content have arrived.
+    pub fn seconds(self, bytes: u64, line: Line, cpu: Cpu) -> f64 {
+        self.compressing(bytes, cpu).max(line.seconds(self.sent(bytes as f64)))
+    }
+
+    /// Seconds of compressing `bytes` of content, divided among the cores.
+    pub fn compressing(self, bytes: u64, cpu: Cpu) -> f64 {
+        bytes as f64 / (self.speed * cpu.speed * cpu.cores as f64)
+    }
+
+    /// Bytes on the wire for so many of content.
+    pub fn sent(self, bytes: f64) -> f64 {
+        bytes * self.ratio
+    }
+
+    /// The speed of a core that took `seconds` to compress `bytes` of content, compared with that
+    /// of the tables.
+    pub fn core_speed(self, bytes: u64, seconds: f64) -> f64 {
+        bytes as f64 / (self.speed * seconds.max(1e-6))
+    }
+}
+
+/// The level with which `bytes` of content arrive soonest; of those that take as long, the one that
+/// sends fewest bytes.
+pub fn soonest(levels: &[Level], bytes: u64, line: Line, cpu: Cpu) -> Level {
+    soonest_in_frames(levels, [bytes, 0], line, cpu)
+}
+
+/// The level for patches with `bytes` of new content in all, in the next frame and in later ones:
+/// nothing of a frame travels before all of it is compressed. While nothing is known of the line,
+/// much is compressed quickly, as in the stream. Where bytes decide, no clock does.
+pub fn soonest_for_patches(bytes: [u64; 2], line: Line, cpu: Cpu) -> Level {
+    match (line.is_metered, line.source, bytes[0]) {
+        (true, _, ..=SMALL) => PATCHES[PATCHES.len() - 1],
+        (true, ..) => PATCHES[QUICK_LEVELS],
+        (_, RateSource::Assumed, LITTLE..) => {
+            soonest_in_frames(&PATCHES[..QUICK_LEVELS], bytes, line, cpu)
+        }
+        _ => soonest_in_frames(PATCHES, bytes, line, cpu),
+    }
+}
+
+fn soonest_in_frames(levels: &[Level], bytes: [u64; 2], line: Line, cpu: Cpu) -> Level {
+    let [all, frame] = bytes;
+    let one = Cpu { cores: 1, ..cpu };
+    let seconds = |level: &Level| {
+        let first = level.compressing(frame, one);
+        first
+            + level.seconds(all.saturating_sub(frame), line, cpu)
+            + line.seconds(level.sent(frame as f64))
+    };
+    let least = levels.iter().map(seconds).fold(f64::INFINITY, f64::min);
+    let equal = least * (1.0 + EQUAL_SHARE) + EQUAL_SECONDS;
+    let found = levels.iter().rev().find(|level| seconds(level) <= equal);
+    *found.unwrap_or(&levels[0])
+}
+
+/// Whether another level ends so much sooner that beginning a new zstd frame, without the content
+/// before, pays.
+pub fn pays_to_change(from: Level, to: Level, bytes: u64, line: Line, cpu: Cpu) -> bool {
+    const NEW_FRAME_BYTES: f64 = 60e3;
+    const NEW_FRAME_SHARE: f64 = 0.97;
+    let frame = line.seconds(NEW_FRAME_BYTES);
+    to.seconds(bytes, line, cpu) + frame < from.seconds(bytes, line, cpu) * NEW_FRAME_SHARE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MB: u64 = 1_000_000;
+    const ONE: Cpu = Cpu { cores: 1, speed: 1.0 };
+
+    fn cpu(cores: usize, speed: f64) -> Cpu {
+        Cpu { cores, speed }
+    }
+
+    #[test]
+    fn the_level_that_ends_soonest() {
+        // Bytes of content, bytes per second, cores, their speed: level of a stream, of patches.
+        let rows = [
+            (33 * MB, 250_000, 1, 1.0, 12, 16),
+            (33 * MB, 2_500_000, 1, 1.0, 12, 10),
+            (33 * MB, 2_500_000, 2, 1.0, 12, 12),
+            (33 * MB, 2_500_000, 1, 0.3, 6, 3),
+            (33 * MB, 12_500_000, 1, 1.0, 6, 3),
+            (33 * MB, 12_500_000, 1, 0.3, 1, 1),
+            (33 * MB, 125_000_000, 1, 1.0, 1, 1),
+            (33 * MB, 1_000_000_000, 16, 1.0, 3, 1),
+            (MB, 2_500_000, 2, 1.0, 12, 12),
+            (MB / 10, 2_500_000, 2, 1.0, 12, 12),
+            (MB / 50, 2_500_000, 2, 1.0, 12, 19),
+            (0, 1_000_000_000, 1, 0.1, 12, 19),
+        ];
+        for row @ (bytes, rate, cores, speed, stream, patches) in rows {
+            let line = Line::measured(rate);
+            let level = |levels| soonest(levels, bytes, line, cpu(cores, speed)).zstd;
+            assert_eq!((level(STREAM), level(PATCHES)), (stream, patches), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn where_bytes_decide_the_level_is_that_of_a_slow_line() {
+        let (fast, metered) = (Line::measured(GIGABIT), Line::measured(GIGABIT).metered(None));
+        let patches = |bytes, line| soonest_for_patches([bytes, MB / 4], line, ONE).zstd;
+        assert_eq!((patches(MB, fast), patches(MB, metered)), (3, 19));
+        assert_eq!(patches(100 * MB, metered), 10);
+        assert_eq!(soonest(STREAM, MB, metered, ONE).zstd, 12);
+    }
+
+    #[test]
+    fn patches_for_an_unknown_line_are_compressed_quickly_unless_they_are_few() {
+        let level = |bytes| soonest_for_patches([bytes; 2], Line::UNKNOWN, ONE).zstd;
+        assert_eq!((level(3 * MB), level(MB / 50)), (3, 16));
+    }
+
+    #[test]
+    fn a_new_frame_must_pay_for_itself() {
+        let (high, low) = (STREAM[3], STREAM[0]);
+        let pays = |bytes, rate| pays_to_change(high, low, bytes, Line::measured(rate), ONE);
+        assert!(pays(100 * MB, GIGABIT) && pays(2 * MB, GIGABIT));
+        assert!(!pays(MB / 10, 12_500_000) && !pays(100 * MB, 2_500_000));
+    }
+
+    #[test]
+    fn the_speed_of_a_core_is_what_it_did_compared_with_the_table() {
+        assert_eq!(STREAM[0].core_speed(150_000_000, 1.0), 0.5);
+    }
+
+    const GIGABIT: u64 = 125_000_000;
+}

@@ -1,0 +1,180 @@
+//! What the line to a destination carries, and which recipes pay on it.
+
+use std::time::Duration;
+
+use assetsync_core::recipe::Recipes;
+use assetsync_ssh::ResponseTimes;
+
+/// Bytes per second to a destination on this machine.
+const LOCAL: u64 = 400_000_000;
+
+/// Bytes per second to a host that answers to TCP and SSH as one in the same building does, until
+/// something is measured.
+const NEARBY: u64 = 60_000_000;
+
+/// Bytes per second to any other host, until something is measured.
+const UNKNOWN: u64 = 2_500_000;
+
+/// Where bytes decide, a line counts as one of this many bytes per second.
+const METERED: u64 = 250_000;
+
+/// A host that answers to TCP within this time is this machine, or in the same building.
+const NEARBY_TCP_RESPONSE: Duration = Duration::from_millis(3);
+
+/// A host that takes longer than this to answer to SSH is behind a forwarded port, on another line.
+/// Generous, because processes may have to wait for a processor.
+const NEARBY_SSH_RESPONSE: Duration = Duration::from_millis(25);
+
+/// From this many bytes per second on, what deltas send more than patches is sent before the
+/// contents are compared, and a `.gz` is sent before it is taken apart.
+const QUICK: u64 = 12_000_000;
+
+/// What the line to a destination carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    /// Bytes per second.
+    rate: u64,
+    /// Where the rate comes from.
+    pub source: RateSource,
+    /// Whether fewer bytes are better than less time.
+    pub is_metered: bool,
+}
+
+/// Where the rate of a line comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateSource {
+    /// Nothing is known yet.
+    Assumed,
+    /// How soon the host answered.
+    ResponseTimes,
+    /// An earlier push.
+    Remembered,
+    /// Receipts of the agent.
+    Measured,
+}
+
+impl Line {
+    /// The line to a destination on this machine.
+    pub const LOCAL: Line = Line::of(LOCAL, RateSource::ResponseTimes);
+
+    /// A line about which nothing is known.
+    pub const UNKNOWN: Line = Line::of(UNKNOWN, RateSource::Assumed);
+
+    const fn of(rate: u64, source: RateSource) -> Line {
+        Line { rate, source, is_metered: false }
+    }
+
+    /// The line to a host that answered in these times, if they are known.
+    pub fn answering_in(times: Option<ResponseTimes>) -> Line {
+        let is_nearby =
+            |it: ResponseTimes| it.tcp < NEARBY_TCP_RESPONSE && it.ssh < NEARBY_SSH_RESPONSE;
+        match times.is_some_and(is_nearby) {
+            true => Line::of(NEARBY, RateSource::ResponseTimes),
+            false => Line::UNKNOWN,
+        }
+    }
+
+    /// The line that carried this many bytes per second in an earlier push.
+    pub fn remembered(rate: u64) -> Line {
+        Line::of(rate.max(1), RateSource::Remembered)
+    }
+
+    /// The line that carries this many bytes per second in this push.
+    pub fn measured(rate: u64) -> Line {
+        Line::of(rate.max(1), RateSource::Measured)
+    }
+
+    /// Bytes per second.
+    pub fn bytes_per_second(self) -> u64 {
+        self.rate
+    }
+
+    /// The line with a rate that was measured since, if any was.
+    pub fn updated(self, measured: Option<u64>) -> Line {
+        match measured {
+            Some(rate) if !self.is_metered => Line::measured(rate),
+            _ => self,
+        }
+    }
+
+    /// The line where fewer bytes are better than less time, of which at most `limit` may be sent
+    /// in a second.
+    pub fn metered(self, limit: Option<u64>) -> Line {
+        let rate = limit.map_or(METERED, |limit| limit.clamp(1, METERED));
+        Line { rate, is_metered: true, ..self }
+    }
+
+    /// Whether sending bytes takes less time than finding out which of them need not be sent.
+    pub fn is_quick(self) -> bool {
+        self.rate >= QUICK
+    }
+
+    /// Seconds for this many bytes.
+    pub fn seconds(self, bytes: f64) -> f64 {
+        bytes / self.rate as f64
+    }
+
+    /// Where the rate comes from, and what follows from it, in words.
+    pub fn why(self) -> &'static str {
+        match (self.is_metered, self.source, self.is_quick()) {
+            (true, ..) => "as asked: fewest bytes, however long compressing takes",
+            (_, RateSource::Assumed, _) => {
+                "until it is measured: fewer bytes where that takes no longer"
+            }
+            (_, RateSource::ResponseTimes, _) => "as soon as it answers: bytes rather than work",
+            (_, RateSource::Remembered, true) => "in the last push: bytes rather than work",
+            (_, RateSource::Remembered, false) => {
+                "in the last push: fewer bytes where that takes no longer"
+            }
+            (_, RateSource::Measured, true) => "measured: bytes rather than work",
+            (_, RateSource::Measured, false) => "measured: fewer bytes where that takes no longer",
+        }
+    }
+
+    /// The recipes to use: `only` these if given, else those that pay on this line.
+    pub fn recipes(self, only: Option<Recipes>) -> Recipes {
+        only.unwrap_or(if self.is_quick() { Recipes::FAST_LINK } else { Recipes::ALL })
+    }
+
+    /// Whether bytes travel sooner than something that does so many in a second.
+    pub fn carries_more_than(self, bytes_per_second: f64) -> bool {
+        self.rate as f64 > bytes_per_second
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_nearby_if_tcp_and_ssh_both_respond_quickly() {
+        let of = |tcp, ssh| {
+            let [tcp, ssh] = [tcp, ssh].map(Duration::from_millis);
+            Line::answering_in(Some(ResponseTimes { tcp, ssh }))
+        };
+        assert!(of(0, 0).is_quick() && of(2, 24).is_quick());
+        assert_eq!([of(3, 3), of(0, 25), Line::answering_in(None)], [Line::UNKNOWN; 3]);
+        assert!(!Line::UNKNOWN.is_quick() && Line::LOCAL.is_quick());
+    }
+
+    #[test]
+    fn what_is_measured_replaces_what_was_assumed() {
+        assert_eq!(Line::UNKNOWN.updated(None), Line::UNKNOWN);
+        assert_eq!(Line::UNKNOWN.updated(Some(80_000_000)), Line::measured(80_000_000));
+        assert!(!Line::LOCAL.updated(Some(1_000_000)).is_quick());
+    }
+
+    #[test]
+    fn a_metered_line_stays_as_it_is() {
+        let metered = Line::LOCAL.metered(None);
+        assert!(!metered.is_quick() && metered.updated(Some(LOCAL)) == metered);
+        assert_eq!(Line::LOCAL.metered(Some(u64::MAX)), metered);
+        assert_eq!(Line::LOCAL.metered(Some(1000)).bytes_per_second(), 1000);
+    }
+
+    #[test]
+    fn explicit_recipes_override_the_line() {
+        assert_eq!(Line::LOCAL.recipes(Some(Recipes::ALL)), Recipes::ALL);
+        assert!(!Line::LOCAL.recipes(None).patch && Line::UNKNOWN.recipes(None).patch);
+    }
+}

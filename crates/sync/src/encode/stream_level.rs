@@ -1,0 +1,179 @@
+//! The compression level of the stream of content: the one with which what is left arrives soonest,
+//! by what was measured so far of the line and of this machine.
+
+use std::time::Duration;
+
+use crate::cost::levels::{Cpu, LITTLE, Level, STREAM, pays_to_change, soonest};
+use crate::cost::line::{Line, RateSource};
+
+/// Shortest time between two looks at the line.
+const PERIOD: Duration = Duration::from_millis(100);
+
+/// The same while nothing is known of the line.
+const FIRST_PERIOD: Duration = Duration::from_millis(10);
+
+/// Up to this many bytes of content the agent holds a smaller window in memory.
+const SMALL_TRANSFER: u64 = 4 << 20;
+
+/// The part of a new measurement of the core's speed in the average.
+const NEWEST: f64 = 0.5;
+
+/// Less content than this says nothing of the core's speed, in bytes.
+const MEASURED_BYTES: u64 = 100_000;
+
+/// The levels for some content, and for much, while nothing is known of the line.
+const FIRST_LEVELS: [Level; 2] = [STREAM[2], STREAM[1]];
+
+/// The speed of a core until it is measured: one that is found to be quicker compresses more, but
+/// one that is found to be slower has lost time.
+const FIRST_SPEED: f64 = 0.5;
+
+/// The current level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamLevel {
+    line: Line,
+    cpu: Cpu,
+    level: Level,
+    /// Bytes of content that are not compressed yet.
+    left: u64,
+    is_small: bool,
+}
+
+/// What was done since the last look.
+#[derive(Debug, Clone, Copy)]
+pub struct Period {
+    /// How long it was.
+    pub elapsed: Duration,
+    /// How long of it the encoder was blocked in writing.
+    pub blocked: Duration,
+    /// Bytes of content that were compressed.
+    pub bytes: u64,
+    /// Bytes per second of the line, if they are measured.
+    pub line_rate: Option<u64>,
+}
+
+impl StreamLevel {
+    /// The first level for this many bytes of content.
+    pub fn new(bytes: u64, line: Line) -> StreamLevel {
+        let is_small = bytes <= SMALL_TRANSFER;
+        let cpu = Cpu { cores: 1, speed: FIRST_SPEED };
+        // A quick level until something is measured costs a slow line little, and a good level
+        // costs a quick line much.
+        let level = match line.source {
+            RateSource::Assumed if line.is_metered || bytes <= LITTLE => {
+                soonest(STREAM, bytes, line, cpu)
+            }
+            RateSource::Assumed if is_small => FIRST_LEVELS[0],
+            RateSource::Assumed => FIRST_LEVELS[1],
+            _ => soonest(STREAM, bytes, line, cpu),
+        };
+        StreamLevel { line, cpu, level, left: bytes, is_small }
+    }
+
+    /// The current level.
+    #[cfg(test)]
+    pub fn current(&self) -> Level {
+        self.level
+    }
+
+    /// The zstd level.
+    pub fn level(&self) -> i32 {
+        self.level.zstd
+    }
+
+    /// The window's size as a power of two: the agent must hold it in memory.
+    pub fn window_log(&self) -> u32 {
+        if self.is_small { 22 } else { 23 }
+    }
+
+    /// The line, as far as it is known.
+    pub fn line(&self) -> Line {
+        self.line
+    }
+
+    /// Whether it is time for another look.
+    pub fn is_due(&self, elapsed: Duration) -> bool {
+        let is_unknown = self.line.source == RateSource::Assumed;
+        elapsed >= if is_unknown { FIRST_PERIOD } else { PERIOD }
+    }
+
+    /// Looks at the line and this machine again. Returns whether the level was changed.
+    pub fn adapt(&mut self, period: Period) -> bool {
+        let Period { elapsed, blocked, bytes, line_rate } = period;
+        self.left = self.left.saturating_sub(bytes);
+        self.line = self.line.updated(line_rate);
+        if self.line.is_metered {
+            return false;
+        }
+        if bytes >= MEASURED_BYTES {
+            let busy = elapsed.saturating_sub(blocked).as_secs_f64();
+            let speed = self.level.core_speed(bytes, busy);
+            self.cpu.speed += (speed - self.cpu.speed) * NEWEST;
+        }
+        let better = soonest(STREAM, self.left, self.line, self.cpu);
+        let changes = better != self.level
+            && pays_to_change(self.level, better, self.left, self.line, self.cpu);
+        if changes {
+            self.level = better;
+        }
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MB: u64 = 1_000_000;
+
+    fn period(millis: u64, bytes: u64, line_rate: Option<u64>) -> Period {
+        let (elapsed, blocked) = (Duration::from_millis(millis), Duration::ZERO);
+        Period { elapsed, blocked, bytes, line_rate }
+    }
+
+    #[test]
+    fn a_line_that_is_quicker_than_assumed_lowers_the_level_once_it_is_measured() {
+        let mut level = StreamLevel::new(100 * MB, Line::UNKNOWN);
+        assert_eq!(level.level(), 3);
+        assert!(level.adapt(period(10, MB / 2, None)), "the core is measured");
+        assert_eq!(level.level(), 10);
+        assert!(level.adapt(period(100, MB / 2, Some(100 * MB))));
+        assert_eq!((level.level(), level.line()), (1, Line::measured(100 * MB)));
+    }
+
+    #[test]
+    fn a_line_that_is_slower_than_assumed_raises_it() {
+        let mut level = StreamLevel::new(100 * MB, Line::LOCAL);
+        assert_eq!(level.level(), 1);
+        assert!(level.adapt(period(100, MB / 2, Some(MB))));
+        assert_eq!(level.level(), 10);
+    }
+
+    #[test]
+    fn a_busy_machine_lowers_it() {
+        let mut level = StreamLevel::new(100 * MB, Line::measured(5 * MB / 2));
+        let changed = (0..4).any(|_| level.adapt(period(1000, 2 * MB, None)));
+        assert!(changed && level.level() < 12, "{}", level.level());
+    }
+
+    #[test]
+    fn little_is_compressed_well_and_what_little_is_left_begins_no_new_frame() {
+        let mut level = StreamLevel::new(MB / 10, Line::measured(100 * MB));
+        assert_eq!((level.level(), level.window_log()), (10, 22));
+        assert!(!level.adapt(period(100, MB / 20, Some(100 * MB))));
+    }
+
+    #[test]
+    fn where_bytes_decide_no_clock_does() {
+        let mut level = StreamLevel::new(100 * MB, Line::LOCAL.metered(None));
+        assert_eq!(level.level(), 12);
+        assert!(!level.adapt(period(1000, MB, Some(100 * MB))));
+    }
+
+    #[test]
+    fn the_first_looks_follow_each_other_sooner() {
+        let (unknown, known) = (Line::UNKNOWN, Line::LOCAL);
+        let due = |line, elapsed| StreamLevel::new(MB, line).is_due(elapsed);
+        assert!(due(unknown, FIRST_PERIOD) && !due(known, FIRST_PERIOD) && due(known, PERIOD));
+    }
+}
