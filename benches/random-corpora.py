@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Fetches consecutive releases of packages drawn at random from scripts/random-corpora.txt.
+"""Fetches consecutive releases of packages drawn at random from benches/random-corpora.txt.
 
-scripts/random-corpora DIR NUMBER SEED: the same seed draws the same packages, and of each the same
+benches/random-corpora.py DIR NUMBER SEED: the same seed draws the same packages, and of each the same
 two releases as long as no newer ones are published. Prints a line for each: OLD, NEW.
 """
 import json
