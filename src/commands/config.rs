@@ -23,12 +23,16 @@ pub fn run(arguments: &ConfigArguments) -> Exit {
 }
 
 fn show(project: &Project, arguments: &ConfigArguments, console: &Console) -> Exit {
-    let stage = arguments.stage.as_deref();
+    let stages = &project.stages();
+    let only = match stages[..] {
+        [only] => Some(only),
+        _ => None,
+    };
+    let stage = arguments.stage.as_deref().or(only);
     let settings = match project.settings(stage) {
         Ok(settings) => settings,
         Err(problems) => return fail(project, &problems, console),
     };
-    let stages = &project.stages();
     if arguments.json {
         console.print_stdout(&shown::json(&project.name, stage, stages, &settings));
     } else {
