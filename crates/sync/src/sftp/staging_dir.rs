@@ -234,9 +234,10 @@ impl StagingDir {
         root: &[u8],
         existing: Option<Attributes>,
     ) -> Result<(), PushError> {
-        if existing.is_none() {
-            remote.session.mkdir(&self.work, 0o700).map_err(|error| remote.refused(&error))?;
-        }
+        let existing = match existing {
+            None => self.make_work_dir(remote)?,
+            existing => existing,
+        };
         remote.session.mkdir(&self.dir, 0o700).map_err(|error| remote.refused(&error))?;
         let Some(work) = existing else { return Ok(()) };
         let looked = remote.session.lstat_all(&[&self.dir[..], root]);
@@ -249,6 +250,15 @@ impl StagingDir {
                 let text = "this belongs to somebody else; push as that user, or remove it";
                 Err(remote.fail(FailureCode::Permission, &self.work, text))
             }
+        }
+    }
+
+    /// Makes the work directory. Returns its attributes if another push has made it meanwhile.
+    fn make_work_dir(&self, remote: &mut SftpHost<'_>) -> Result<Option<Attributes>, PushError> {
+        let Err(error) = remote.session.mkdir(&self.work, 0o700) else { return Ok(None) };
+        match remote.session.lstat(&self.work) {
+            Ok(there) if there.is_dir() => Ok(Some(there)),
+            _ => Err(remote.refused(&error)),
         }
     }
 
