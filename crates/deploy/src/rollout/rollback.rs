@@ -244,10 +244,24 @@ fn readable(survey: &Survey, to: RollbackTo<'_>) -> Result<History, String> {
     }
 }
 
+/// The live deploy that came last. Ids of one second have no order, but histories have: of two
+/// deploys the later one is live where the other one was before.
+fn newest(targets: &[SurveyedTarget]) -> Option<&Deploy> {
+    let live = || targets.iter().filter_map(SurveyedTarget::live);
+    let was_live = |one: &Deploy| {
+        let earlier = |known: &SurveyedTarget| {
+            known.history.deploys().iter().rev().skip(1).any(|earlier| earlier.id == one.id)
+        };
+        targets.iter().any(earlier)
+    };
+    let last = live().filter(|one| !was_live(one)).max_by_key(|one| one.id);
+    last.or_else(|| live().max_by_key(|one| one.id))
+}
+
 /// The deploy that an interrupted rollback restores: the newest deploy of all targets, if it is a
 /// rollback and not every target has heard that it is published there.
 fn unfinished(targets: &[SurveyedTarget]) -> Option<DeployId> {
-    let newest = targets.iter().filter_map(SurveyedTarget::live).max_by_key(|live| live.id)?;
+    let newest = newest(targets)?;
     let is_unfinished = |known: &SurveyedTarget| {
         let is_live = known.live().is_some_and(|live| live.id == newest.id);
         !is_live || known.survey.statistics.unfinished
