@@ -91,8 +91,7 @@ impl StartedAgent {
                 connect(remote, connection.ssh, connection.prompt, &command, |connected| {
                     monitor.event(Event::Connected { how: &connected.how });
                     let is_program = connected.response_times.is_none();
-                    let found = Line::answering_in(connected.response_times);
-                    let line = known.rate.map_or(found, Line::remembered);
+                    let line = Line::to_known_host(connected.response_times, known.rate);
                     let line = connection.line(line, known.is_metered);
                     let mut started = start(connected.channel, line)?;
                     started.shows_stderr = is_program;

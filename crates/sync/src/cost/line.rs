@@ -65,7 +65,7 @@ impl Line {
     }
 
     /// The line to a host that answered in these times, if they are known.
-    pub fn answering_in(times: Option<ResponseTimes>) -> Line {
+    fn answering_in(times: Option<ResponseTimes>) -> Line {
         let is_nearby =
             |it: ResponseTimes| it.tcp < NEARBY_TCP_RESPONSE && it.ssh < NEARBY_SSH_RESPONSE;
         match times.is_some_and(is_nearby) {
@@ -77,6 +77,15 @@ impl Line {
     /// The line that carried this many bytes per second in an earlier push.
     pub fn remembered(rate: u64) -> Line {
         Line::of(rate.max(1), RateSource::Remembered)
+    }
+
+    /// The line to a host that answered in these times, if they are known, and to which an earlier
+    /// push was carried at a rate, if one was. That push may have gone another way: a quick rate
+    /// counts only for a host that is nearby now, since on a slow line it would cost many bytes.
+    pub fn to_known_host(times: Option<ResponseTimes>, remembered: Option<u64>) -> Line {
+        let found = Line::answering_in(times);
+        let remembered = remembered.map(Line::remembered);
+        remembered.filter(|line| found.is_quick() || !line.is_quick()).unwrap_or(found)
     }
 
     /// The line that carries this many bytes per second in this push.
@@ -155,6 +164,19 @@ mod tests {
         assert!(of(0, 0).is_quick() && of(2, 24).is_quick());
         assert_eq!([of(3, 3), of(0, 25), Line::answering_in(None)], [Line::UNKNOWN; 3]);
         assert!(!Line::UNKNOWN.is_quick() && Line::LOCAL.is_quick());
+    }
+
+    #[test]
+    fn a_quick_rate_is_remembered_only_of_a_host_that_is_nearby() {
+        let line = |ssh, rate| {
+            let [tcp, ssh] = [0, ssh].map(Duration::from_millis);
+            Line::to_known_host(Some(ResponseTimes { tcp, ssh }), rate)
+        };
+        let (slow, quick) = (Some(2_000_000), Some(100_000_000));
+        assert_eq!([line(5, slow), line(100, slow)], [Line::remembered(2_000_000); 2]);
+        assert_eq!(line(5, quick), Line::remembered(100_000_000));
+        assert_eq!([line(100, quick), line(100, None)], [Line::UNKNOWN; 2]);
+        assert_eq!(Line::to_known_host(None, quick), Line::UNKNOWN);
     }
 
     #[test]
