@@ -162,6 +162,11 @@ fn visitors_of_every_host_get_what_was_deployed() {
         "{}",
         ran.stderr()
     );
+    let asked = events(&run("verify production --json"));
+    assert_eq!(rollout(&asked)["deploy"], rollout(&lines)["deploy"], "{asked:?}");
+    let done: Vec<_> = asked.iter().filter(|line| line["event"] == "done").collect();
+    assert!(done.iter().all(|done| done["ok"] == true && done["stands"] == "live"), "{done:?}");
+    assert_eq!(done.len(), 2);
     // Nobody else trusts the certificate.
     let ran = fleet.run("verify production --set timeouts.verify=0s");
     assert_eq!(ran.code(), Some(1), "{}", ran.stderr());

@@ -1,13 +1,14 @@
 //! Asks the web server of each host for what is live there, as a visitor does.
 
 use assetsync_ssh::host_config;
+use assetsync_sync::Report;
 use assetsync_verify::{Published, Visit, Visited};
 
 use super::each::each;
 use super::error::{RolloutError, TargetError};
 use super::event::{Event, Phase};
 use super::options::Rollout;
-use super::outcome::{Outcome, TargetOutcome};
+use super::outcome::{Outcome, ServedVersion, TargetOutcome};
 use super::payload;
 use super::pipeline::Pipeline;
 use super::retention::known;
@@ -56,7 +57,10 @@ impl Rollout<'_> {
         };
         let outcomes = asked.into_iter().map(|(target, error)| {
             pipeline.targets.retain(|other| other.label != target.label);
-            TargetOutcome { error, ..TargetOutcome::of(&target) }
+            // Nothing was pushed, and what is live was asked for.
+            let report = error.is_none().then(Report::default);
+            let served_version = ServedVersion::New;
+            TargetOutcome { error, report, served_version, ..TargetOutcome::of(&target) }
         });
         let outcomes = outcomes.collect();
         Ok(pipeline.outcome(outcomes, 0, ended))
@@ -120,10 +124,13 @@ impl Pipeline<'_> {
         for (target, survey) in self.surveyed()? {
             let live = known(&survey).map_err(TargetError::History).and_then(|known| {
                 let live = known.history.live().ok_or(TargetError::NoDeploy)?;
-                Ok(known.history.tree(live))
+                Ok((known.history.deploys()[live].id, known.history.tree(live)))
             });
             match live {
-                Ok(tree) => checks.push(Check::new(&target, &tree)),
+                Ok((id, tree)) => {
+                    self.id = id;
+                    checks.push(Check::new(&target, &tree));
+                }
                 Err(error) => self.exclude(&target, error),
             }
         }
