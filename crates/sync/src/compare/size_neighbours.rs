@@ -1,7 +1,7 @@
 //! Pairs new files that have no basis by name with old ones that go: in the same directory, of the
 //! same extension, nearest in size. Names that are nothing but a fingerprint say no more.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use assetsync_core::path::RelPath;
 
@@ -54,17 +54,14 @@ pub fn pairs<N: Copy + Ord, O: Copy + Ord>(
 
 /// The first pairs of each new and old file.
 fn distinct<N: Copy + Ord, O: Copy + Ord>(found: Vec<(u64, N, O)>) -> Vec<(N, O)> {
-    let (mut new_taken, mut old_taken) = (Vec::new(), Vec::new());
-    let mut pairs = Vec::new();
-    for (_, new, old) in found {
-        let (new_at, old_at) = (new_taken.binary_search(&new), old_taken.binary_search(&old));
-        if let (Err(new_at), Err(old_at)) = (new_at, old_at) {
-            new_taken.insert(new_at, new);
-            old_taken.insert(old_at, old);
-            pairs.push((new, old));
-        }
-    }
+    let (mut new_taken, mut old_taken) = (BTreeSet::new(), BTreeSet::new());
+    let pairs = found.into_iter().map(|(_, new, old)| (new, old));
     pairs
+        .filter(|(new, old)| {
+            let are_free = !new_taken.contains(new) && !old_taken.contains(old);
+            are_free && new_taken.insert(*new) && old_taken.insert(*old)
+        })
+        .collect()
 }
 
 fn kind(path: &RelPath) -> FileKind<'_> {
