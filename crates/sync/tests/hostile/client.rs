@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use assetsync_core::protocol::ToSender;
@@ -47,36 +47,49 @@ impl Client {
         self.hear(&packed(messages), after)
     }
 
+    /// A remote shell of this text. It is written beside and renamed: one that is open for writing
+    /// can't be run.
+    pub fn shell(&self, name: &str, text: &str) -> PathBuf {
+        let (new, shell) = (self.at(&format!("{name}.new")), self.at(name));
+        fs::write(&new, text).unwrap();
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::rename(&new, &shell).unwrap();
+        shell
+    }
+
     /// Pushes to what these shell lines, which know `$nonce`, make believe.
     pub fn push_to(&self, lines: &str) -> Result<Report, PushError> {
-        let shell = self.at("shell");
-        // Written beside and renamed: one that is open for writing can't be run.
         let text = format!("#!/bin/sh\nset -- ${{2#*\"' sh \"}}\nnonce=$1\n{lines}\n");
-        fs::write(self.at("shell.new"), text).unwrap();
-        fs::set_permissions(self.at("shell.new"), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::rename(self.at("shell.new"), &shell).unwrap();
-        let source = self.at("src");
-        let pushed = within(move || {
-            let source = Source::scan(&source, &Policy::default()).unwrap();
-            let rsh = Some(shell.display().to_string());
-            let connection = ConnectOptions {
-                agents: &Agents::default(),
-                ssh: &SshOptions { rsh, ..SshOptions::default() },
-                prompt: &NoPrompt,
-                timeout: Duration::from_secs(20),
-                bytes_per_second: None,
-                dry_run: false,
-                checksum: false,
-                store: None,
-                group: None,
-                run: None,
-            };
-            let target = Target::parse("fake:/dest".as_ref()).unwrap();
-            let mut options = Options::default();
-            options.policy.delete = true;
-            options.max_delete = Some(u64::MAX);
-            push(&source, &target, &connection, &options, &NoMonitor)
-        });
+        let (shell, source) = (self.shell("shell", &text), self.at("src"));
+        let pushed = within(move || push_by(&shell, &source, "/dest", Duration::from_secs(20)));
         pushed.recv_timeout(WAIT_LIMIT).expect("the push ends, without a panic")
     }
+}
+
+/// Makes a directory of a host that is reached by a remote shell equal to a source.
+pub fn push_by(
+    shell: &Path,
+    source: &Path,
+    destination: &str,
+    timeout: Duration,
+) -> Result<Report, PushError> {
+    let source = Source::scan(source, &Policy::default()).unwrap();
+    let rsh = Some(shell.display().to_string());
+    let connection = ConnectOptions {
+        agents: &Agents::default(),
+        ssh: &SshOptions { rsh, ..SshOptions::default() },
+        prompt: &NoPrompt,
+        timeout,
+        bytes_per_second: None,
+        dry_run: false,
+        checksum: false,
+        store: None,
+        group: None,
+        run: None,
+    };
+    let target = Target::parse(format!("fake:{destination}").as_ref()).unwrap();
+    let mut options = Options::default();
+    options.policy.delete = true;
+    options.max_delete = Some(u64::MAX);
+    push(&source, &target, &connection, &options, &NoMonitor)
 }

@@ -1,19 +1,16 @@
 //! A connection that changes one bit on the way: nothing but the source is published.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
-use assetsync_sync::internals::{NoMonitor, push};
-use assetsync_sync::{ConnectOptions, Options, Policy, PushError, Report, Source};
+use assetsync_sync::{PushError, Report};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::client::Client;
+use crate::client::{Client, push_by};
 use crate::support::*;
 
 /// Which bit is changed: `in` or `out`, and its number among all bits of that direction.
@@ -58,35 +55,14 @@ fn push_with(
     flip: &str,
     timeout: Duration,
 ) -> Result<Report, PushError> {
-    let (this, shell) = (std::env::current_exe().unwrap(), client.at("flipping"));
+    let this = std::env::current_exe().unwrap();
     let text = format!(
         "#!/bin/sh\nset -- ${{2#*\"' sh \"}}\nexport ASSETSYNC_TEST_NONCE=$1 {FLIP}='{flip}'\n\
          exec '{}' --exact agent_process --nocapture --quiet\n",
         this.display()
     );
-    fs::write(client.at("flipping.new"), text).unwrap();
-    fs::set_permissions(client.at("flipping.new"), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::rename(client.at("flipping.new"), &shell).unwrap();
-    let source = Source::scan(&client.at("src"), &Policy::default()).unwrap();
-    let rsh = Some(shell.display().to_string());
-    let connection = ConnectOptions {
-        agents: &Agents::default(),
-        ssh: &SshOptions { rsh, ..SshOptions::default() },
-        prompt: &NoPrompt,
-        timeout,
-        bytes_per_second: None,
-        dry_run: false,
-        checksum: false,
-        store: None,
-        group: None,
-        run: None,
-    };
-    let mut options = Options::default();
-    options.policy.delete = true;
-    options.max_delete = Some(u64::MAX);
-    let target = format!("fake:{}", host.at("dest").display());
-    let target = Target::parse(target.as_ref()).unwrap();
-    push(&source, &target, &connection, &options, &NoMonitor)
+    let shell = client.shell("flipping", &text);
+    push_by(&shell, &client.at("src"), &host.at("dest").display().to_string(), timeout)
 }
 
 /// Waits until no agent works on the destination: a sender may have left it.
@@ -111,7 +87,8 @@ fn change_each_byte(direction: &str, bytes_of: impl Fn(&Report) -> u64) {
         let pushed = push_with(&client, &host, &flip, Duration::from_millis(400));
         wait_for_agent(&host);
         let contents = host.contents();
-        // A sender that gives up ends its agent, maybe while that publishes: then each file is whole.
+        // A sender that gives up ends its agent, maybe while that publishes: then each file is
+        // whole.
         let is_whole = contents
             .iter()
             .all(|(path, it)| before.get(path) == Some(it) || after.get(path) == Some(it));

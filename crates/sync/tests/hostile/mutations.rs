@@ -2,14 +2,10 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 
 use assetsync_core::protocol::{Message, ToAgent, ToSender};
-use assetsync_ssh::{Agents, NoPrompt, SshOptions, Target};
-use assetsync_sync::internals::{NoMonitor, push};
-use assetsync_sync::{ConnectOptions, Options, Policy, Source};
 
-use crate::client::Client;
+use crate::client::{Client, push_by};
 use crate::support::*;
 
 /// Both sides of a real push of the client's source to the host, from after the *Hello* and the
@@ -22,7 +18,6 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
         .or_else(|_| fs::remove_file(host.at("dest/link")))
         .unwrap();
     let target = host.at("dest").display().to_string();
-    let shell = client.at("recording");
     // tee writes to its standard output first, so that is the file: once the sender has received
     // the last message, the push ends and tee may be killed.
     let text = format!(
@@ -33,26 +28,8 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
         this.display(),
         down.display()
     );
-    fs::write(&shell, text).unwrap();
-    fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
-    let source = Source::scan(&client.at("src"), &Policy::default()).unwrap();
-    let connection = ConnectOptions {
-        agents: &Agents::default(),
-        ssh: &SshOptions { rsh: Some(shell.display().to_string()), ..SshOptions::default() },
-        prompt: &NoPrompt,
-        timeout: WAIT_LIMIT,
-        bytes_per_second: None,
-        dry_run: false,
-        checksum: false,
-        store: None,
-        group: None,
-        run: None,
-    };
-    let mut options = Options::default();
-    options.policy.delete = true;
-    options.max_delete = Some(u64::MAX);
-    let target = Target::parse(format!("fake:{target}").as_ref()).unwrap();
-    let report = push(&source, &target, &connection, &options, &NoMonitor).unwrap();
+    let shell = client.shell("recording", &text);
+    let report = push_by(&shell, &client.at("src"), &target, WAIT_LIMIT).unwrap();
     assert_eq!(report.recipes.keys().copied().collect::<Vec<_>>(), ["delta", "whole"]);
     let after_line = |bytes: Vec<u8>, word: &[u8]| {
         let at = bytes.windows(word.len()).position(|part| part == word).unwrap();
