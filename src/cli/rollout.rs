@@ -70,9 +70,9 @@ pub struct DeployArguments {
     pub keep_going: bool,
     /// Refuse to delete more than N paths on a host
     ///
-    /// Lets a deploy with assets.delete = "mirror" delete up to N paths that are not earlier versions
-    /// of built files: more than half of what is there is refused without it, and anything in the
-    /// first deploy.
+    /// Lets a deploy with assets.delete = "mirror" delete up to N paths that are not earlier
+    /// versions of built files: more than half of what is there is refused without it, and anything
+    /// in the first deploy.
     #[arg(long, value_name = "N")]
     pub max_delete: Option<u64>,
     #[command(flatten)]

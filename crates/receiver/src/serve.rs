@@ -28,7 +28,8 @@ pub struct ServeOptions {
     pub gone: Option<Box<dyn FnOnce() + Send>>,
     /// The directory that destinations have to be, or to be in; it has no symlinks.
     pub within: Option<PathBuf>,
-    /// Called once all directories of the push are open, before anything is received but the *Hello*.
+    /// Called once all directories of the push are open, before anything is received but
+    /// the *Hello*.
     pub confine: Option<Confine>,
 }
 

@@ -16,8 +16,8 @@ const LIMIT: Duration = Duration::from_millis(700);
 const LONG: Duration = Duration::from_secs(120);
 const BANNER: &[u8] = b"SSH-2.0-hostile\r\n";
 
-/// The error of connecting to a host that serves the connection by `serve`. Whatever that still does
-/// then is not waited for: a system may go on for minutes to offer bytes to who has left.
+/// The error of connecting to a host that serves the connection by `serve`. Whatever that still
+/// does then is not waited for: a system may go on for minutes to offer bytes to who has left.
 fn refusal(limit: Duration, serve: impl FnOnce(TcpStream) + Send + 'static) -> TransportError {
     let sshd = Sshd::start();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -148,8 +148,8 @@ impl<M: Message> Inbox<M> {
         self.acknowledged
     }
 
-    /// Whether [`pop`](Inbox::pop) has something to return; if not, more bytes are needed. A message
-    /// that ends a turn is there once its check has come, and is right.
+    /// Whether [`pop`](Inbox::pop) has something to return; if not, more bytes are needed. A
+    /// message that ends a turn is there once its check has come, and is right.
     pub fn ready(&mut self) -> Result<bool, InboxError> {
         while self.front.is_none() || self.awaits_check {
             if self.awaits_check && self.plain_at < self.plain.len() {

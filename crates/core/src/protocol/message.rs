@@ -35,8 +35,8 @@ pub trait Message: Sized + Debug {
     /// Adds the borrowed field to a decoded message.
     fn with_bytes<'a>(message: Self::Of<'static>, bytes: &'a [u8]) -> Self::Of<'a>;
 
-    /// Whether the side that sends it now waits for the other one to do something. What it has sent so
-    /// far is checked then, before anything is done about the message.
+    /// Whether the side that sends it now waits for the other one to do something. What it has sent
+    /// so far is checked then, before anything is done about the message.
     fn ends_turn(&self) -> bool;
 
     /// Appends the message.

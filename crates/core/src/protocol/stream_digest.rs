@@ -1,8 +1,8 @@
-//! The digest of all that one side has sent, by which the other side finds that a byte was changed on
-//! the way.
+//! The digest of all that one side has sent, by which the other side finds that a byte was changed
+//! on the way.
 //!
-//! Packed frames and the headers of stored ones count. Stored content does not: it has the digest of
-//! its file. Nor do heartbeats and receipts, which are sent at any time and decide nothing.
+//! Packed frames and the headers of stored ones count. Stored content does not: it has the digest
+//! of its file. Nor do heartbeats and receipts, which are sent at any time and decide nothing.
 
 use super::frame::{CHECK_BYTES, FrameKind, HEADER_BYTES};
 

@@ -89,8 +89,8 @@ impl Commands<'_> {
         }
     }
 
-    /// Shell text that ends with [`NOT_LINKED`] unless the directories of assets are, in the release
-    /// that is served, those that releases share.
+    /// Shell text that ends with [`NOT_LINKED`] unless the directories of assets are, in the
+    /// release that is served, those that releases share.
     fn links(&self, host: &Host) -> String {
         // Another one is below the login directory, which is not known where this runs.
         let is_known = host.shared_path.starts_with(['/', '~']);

@@ -39,8 +39,8 @@ pub struct RolloutSelection {
     pub skip_build: bool,
     /// Exclude hosts that fail, and continue with the rest.
     pub keep_going: bool,
-    /// Refuse to delete more paths of an asset set on a host. If not given, to delete most of what is
-    /// there.
+    /// Refuse to delete more paths of an asset set on a host. If not given, to delete most of what
+    /// is there.
     pub max_delete: Option<u64>,
     /// Whether questions can be asked on the terminal.
     pub interactive: bool,

@@ -203,7 +203,8 @@ impl Wire {
     }
 
     /// Ends the zstd frame and writes it. Until [`resume`](Wire::resume), frames encoded elsewhere
-    /// may be [written](Wire::write_encoded); they must begin with the codec context that is returned.
+    /// may be [written](Wire::write_encoded); they must begin with the codec context that is
+    /// returned.
     pub fn pause(&mut self) -> Result<CodecContext, PushError> {
         let context = self.outbox.end();
         self.write_at_least(1)?;

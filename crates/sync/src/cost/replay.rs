@@ -49,8 +49,8 @@ impl SimulatedLine {
         done
     }
 
-    /// Reads, at `now`, the receipts that came since: sent when twice as much had arrived, or half a
-    /// second after the last one.
+    /// Reads, at `now`, the receipts that came since: sent when twice as much had arrived, or half
+    /// a second after the last one.
     fn read_receipts(&mut self, now: f64) {
         let arrived = self.written - (self.idle_at - now).max(0.0) * self.rate;
         loop {

@@ -1,5 +1,5 @@
-//! Pushes, kills, other writers, earlier versions and options in any order, compared with a model: a
-//! map of paths to contents.
+//! Pushes, kills, other writers, earlier versions and options in any order, compared with a model:
+//! a map of paths to contents.
 
 use std::collections::BTreeMap;
 use std::fs;

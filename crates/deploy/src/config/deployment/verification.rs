@@ -14,7 +14,8 @@ pub(super) fn web(values: &Values) -> Option<Web> {
     Some(Web { site, address: values.text("verify.address").map(str::to_owned) })
 }
 
-/// The path in URLs of what is at `destination`: the one that is `given`, or what is below `public`.
+/// The path in URLs of what is at `destination`: the one that is `given`, or what is
+/// below `public`.
 pub(super) fn url_path(given: Option<&str>, destination: &str) -> Option<String> {
     let below = || match destination.strip_prefix(PUBLIC)? {
         "" => Some(""),
