@@ -1,6 +1,7 @@
 //! Pushing over SFTP alone, by the library's call, to OpenSSH's own SFTP server: what
 //! `assetsync_sync::sftp` promises, and what it leaves behind when it fails.
 
+mod changed_server;
 mod comparing;
 mod first_contact;
 mod interrupted;
@@ -8,6 +9,7 @@ mod links;
 mod one_name;
 mod refusals;
 mod round_trips;
+mod taken_back;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

@@ -4,15 +4,14 @@
 //! They are OpenSSH's own with this test program in front of it or behind it, which changes
 //! requests or replies.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use assetsync_testbed::Sshd;
 use tempfile::TempDir;
 
+use super::changed_server::{part_of_a_server, put, relay, running, string};
 use super::{Host, assert_clean, assert_same, code, file, link, sftp_server, tree_of, written};
 use crate::support::{OrFail, scratch};
 
@@ -38,28 +37,7 @@ fn not_a_test_but_a_part_of_a_server() {
         Ok("list") => list_links_as_directories,
         _ => return,
     };
-    // The test harness says something on standard output; the pipe is the third.
-    let (mut input, mut output) = (io::stdin().lock(), File::create("/dev/fd/3").or_fail());
-    let mut length = [0; 4];
-    while input.read_exact(&mut length).is_ok() {
-        let mut packet = vec![0; u32::from_be_bytes(length) as usize];
-        input.read_exact(&mut packet).or_fail();
-        let packet = change(packet);
-        let _ = output.write_all(&(packet.len() as u32).to_be_bytes());
-        let _ = output.write_all(&packet);
-    }
-    std::process::exit(0);
-}
-
-/// A string at the front of `bytes`, and the rest.
-fn string(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let (length, rest) = bytes.split_at(4);
-    rest.split_at(u32::from_be_bytes(length.try_into().or_fail()) as usize)
-}
-
-fn put(packet: &mut Vec<u8>, string: &[u8]) {
-    packet.extend((string.len() as u32).to_be_bytes());
-    packet.extend(string);
+    relay(change)
 }
 
 /// Where a path leads, if it leads anywhere.
@@ -122,22 +100,15 @@ fn list_links_as_directories(packet: Vec<u8>) -> Vec<u8> {
 
 /// A server with a habit, and the directory where the program that it runs is.
 fn server(habit: FollowsLinksIn) -> (Host, TempDir) {
-    let dir = scratch();
-    let this = std::env::current_exe().or_fail();
-    let part = |mode| {
-        format!("{MODE}={mode} '{}' --exact {NAME} --nocapture 3>&1 >/dev/null", this.display())
-    };
+    let part = |mode| part_of_a_server(NAME, MODE, mode);
     let sftp = sftp_server();
     let line = match habit {
         FollowsLinksIn::Rename => format!("{} | {sftp}", part("rename")),
         FollowsLinksIn::Remove => format!("{} | {sftp}", part("remove")),
         FollowsLinksIn::List => format!("{sftp} | {}", part("list")),
     };
-    let program = dir.path().join("server");
-    fs::write(&program, format!("#!/bin/sh\n{line}\n")).or_fail();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).or_fail();
-    let command = format!("ForceCommand {}", program.display());
-    (Host::at(Sshd::builder().config(&command).start().or_fail()), dir)
+    let dir = scratch();
+    (running(&dir, &line), dir)
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Changes of the tree that are one request each.
 
 use super::reply::Op;
-use super::session::POSIX_RENAME;
+use super::session::{HARDLINK, POSIX_RENAME};
 use super::wire::{Packet, kind};
 
 /// A change that is one request.
@@ -40,6 +40,13 @@ pub enum Change {
         /// The path after.
         to: Vec<u8>,
     },
+    /// Gives a file a second name. Servers without the extension refuse.
+    HardLink {
+        /// The path of the file.
+        from: Vec<u8>,
+        /// The second path.
+        to: Vec<u8>,
+    },
     /// Sets permission bits, modification time, or both; symbolic links are followed.
     SetAttributes {
         /// The path.
@@ -59,6 +66,7 @@ impl Change {
             Self::Remove { path } => Op("remove", path),
             Self::Symlink { path, .. } => Op("link", path),
             Self::Rename { from, .. } => Op("rename", from),
+            Self::HardLink { from, .. } => Op("give a second name to", from),
             Self::SetAttributes { path, .. } => Op("set attributes of", path),
         }
     }
@@ -80,6 +88,9 @@ impl Change {
                     false => Packet::request(kind::RENAME),
                 };
                 packet.string(from).string(to)
+            }
+            Self::HardLink { from, to } => {
+                Packet::request(kind::EXTENDED).string(HARDLINK.as_bytes()).string(from).string(to)
             }
             Self::SetAttributes { path, mode, mtime } => {
                 Packet::request(kind::SETSTAT).string(path).attributes(*mode, *mtime)

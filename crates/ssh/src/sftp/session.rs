@@ -25,6 +25,7 @@ const CREATE: u32 = 8;
 const TRUNCATE: u32 = 16;
 const EXCLUSIVE: u32 = 32;
 pub(super) const POSIX_RENAME: &str = "posix-rename@openssh.com";
+pub(super) const HARDLINK: &str = "hardlink@openssh.com";
 const STATVFS: &str = "statvfs@openssh.com";
 pub(super) const FSYNC: &str = "fsync@openssh.com";
 
@@ -184,6 +185,11 @@ impl SftpSession {
     /// Whether renaming replaces atomically on this server.
     pub fn renames_atomically(&self) -> bool {
         self.has(POSIX_RENAME)
+    }
+
+    /// Whether files can be given second names.
+    pub fn links_files(&self) -> bool {
+        self.has(HARDLINK)
     }
 
     /// Free space of a file system; none if the server does not report it, or an impossible value.

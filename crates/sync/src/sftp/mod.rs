@@ -18,7 +18,9 @@
 //!   that is replaced on a server without `posix-rename@openssh.com`, with a notice; and a link is
 //!   removed first on a server whose renames may follow links.
 //! - Entry points are published after the files they name, and deletes come last. If anything fails
-//!   before, nothing is deleted.
+//!   before, nothing is deleted, and what was published is put back: files that are replaced have a
+//!   second name until then. Not if the connection is lost, and not on a server that replaces by
+//!   renaming and gives no second names (`hardlink@openssh.com`).
 //! - Before anything is uploaded, a directory is made and removed in every directory in which names
 //!   change: where that is refused, or a file belongs to somebody else in a directory with the sticky
 //!   bit, nothing is changed.

@@ -110,6 +110,11 @@ pub fn retained_contents(number: u32) -> Vec<u8> {
     format!("old-{number:08}").into_bytes()
 }
 
+/// The name that the file which an action replaces has until all is published.
+pub fn kept(action: ActionIndex) -> Vec<u8> {
+    format!("kept-{:08}", action.number()).into_bytes()
+}
+
 /// A time as SFTP carries it: whole seconds from 1970 to 2106, the nearest of them for any other.
 pub fn carried(time: Mtime) -> Mtime {
     Mtime { secs: i64::from(seconds(time)), nanos: 0 }

@@ -1,26 +1,27 @@
 //! Publishes over SFTP: renames what is staged into place, in the order of [`PublishOrder`].
 
 mod deletes;
+mod place;
+mod undo;
+
+use std::collections::BTreeSet;
 
 use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
-use assetsync_core::index::ActionIndex;
+use assetsync_core::index::{ActionIndex, EntryIndex};
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, Plan};
 use assetsync_core::protocol::FailureCode;
-use assetsync_core::recipe::Recipe;
 use assetsync_core::state::State;
 use assetsync_ssh::sftp::{Change, SftpError, SftpErrorKind};
 
+use self::undo::Undo;
 use super::host::{self, SftpHost, ignore_missing};
 use super::kept_attributes::{KeptAttributes, Wanted};
 use super::links::Links;
-use super::publish_order::{NewDir, PublishOrder};
+use super::publish_order::PublishOrder;
 use super::staging_dir::StagingDir;
 use super::{aliases, links, names, upload};
 use crate::error::PushError;
-
-/// Files that are replaced together on a server that can't replace them by renaming.
-const TOGETHER: usize = 64;
 
 type Result<T> = std::result::Result<T, SftpError>;
 
@@ -33,6 +34,9 @@ pub struct Publisher<'p, 'a> {
     state: &'p State,
     moved_aside: u32,
     links: Links,
+    /// Actions that replace a file which has a second name in the staging directory.
+    kept: BTreeSet<ActionIndex>,
+    undo: Undo,
 }
 
 impl<'p, 'a> Publisher<'p, 'a> {
@@ -44,64 +48,76 @@ impl<'p, 'a> Publisher<'p, 'a> {
         plan: &'p Plan,
         state: &'p State,
     ) -> Publisher<'p, 'a> {
-        let links = Links::Removed;
-        Publisher { remote, stage, root, plan, state, moved_aside: 0, links }
+        Publisher {
+            remote,
+            stage,
+            root,
+            plan,
+            state,
+            moved_aside: 0,
+            links: Links::Removed,
+            kept: BTreeSet::new(),
+            undo: Undo::default(),
+        }
     }
 
-    /// Publishes everything, and adds what the server does not set to `kept`.
+    /// Publishes everything, and adds what the server does not set to `kept`. What fails before
+    /// anything is deleted is taken back.
     pub fn publish(
         &mut self,
         steps: &PublishOrder,
         kept: &mut KeptAttributes,
     ) -> std::result::Result<(), PushError> {
         self.stage.check_held(self.remote)?;
-        self.open_dirs(steps)?;
-        if self.plan.indices().any(|at| self.standing_link(at).is_some()) {
-            self.links = links::probe(self.remote, self.stage)?;
-        }
-        self.each(&steps.respelled, |this, at| this.respell(*at))?;
-        for level in &steps.directories {
-            self.make_dirs(level).map_err(|error| self.explain(&error))?;
-        }
-        for group in &steps.files {
-            self.place_all(group).map_err(|error| self.explain(&error))?;
-            self.touch(group, kept).map_err(|error| self.explain(&error))?;
+        if let Err(error) = self.make_live(steps, kept) {
+            return Err(self.take_back(error));
         }
         if !steps.deletes.is_empty() {
             self.stage.check_held(self.remote)?;
             aliases::check_listed(self.remote, self.root, self.plan, steps)?;
         }
         self.delete_all(steps)?;
-        self.set_dir_modes(steps, kept).map_err(|error| self.explain(&error))?;
-        self.close_dirs(steps).map_err(|error| self.explain(&error))
+        self.remove_kept().map_err(|error| self.live(&error))?;
+        self.set_dir_modes(steps, kept).map_err(|error| self.live(&error))?;
+        self.close_dirs(steps).map_err(|error| self.live(&error))
     }
 
-    fn each<T>(
+    fn make_live(
         &mut self,
-        steps: &[T],
-        step: impl Fn(&mut Self, &T) -> Result<()>,
+        steps: &PublishOrder,
+        kept: &mut KeptAttributes,
     ) -> std::result::Result<(), PushError> {
-        for item in steps {
-            if let Err(error) = step(self, item) {
-                return Err(self.explain(&error));
-            }
+        self.open_dirs(steps)?;
+        if self.plan.indices().any(|at| self.standing_link(at).is_some()) {
+            self.links = links::probe(self.remote, self.stage)?;
+        }
+        self.place(steps, kept).map_err(|error| self.failed(&error))
+    }
+
+    fn place(&mut self, steps: &PublishOrder, kept: &mut KeptAttributes) -> Result<()> {
+        self.keep_replaced(steps)?;
+        steps.respelled.iter().try_for_each(|at| self.respell(*at))?;
+        steps.directories.iter().try_for_each(|level| self.make_dirs(level))?;
+        for group in &steps.files {
+            self.place_all(group)?;
+            self.touch(group, kept)?;
         }
         Ok(())
     }
 
     /// Makes directories writable in which something changes, before anything else does.
     fn open_dirs(&mut self, steps: &PublishOrder) -> std::result::Result<(), PushError> {
-        let changes = self.dir_modes(steps, |mode| mode | 0o700);
+        let changes = self.dir_modes(&steps.opened, |mode| mode | 0o700);
         let done = self.remote.session.change_all(&changes);
         let done = done.map_err(|error| self.remote.refused(&error))?;
+        let modes = self.dir_modes(&steps.opened, |mode| mode).into_iter().zip(&done);
+        self.undo.add(modes.filter(|(_, done)| done.is_ok()).map(|(mode, _)| mode));
         match done.into_iter().find_map(std::result::Result::err) {
             None => Ok(()),
             Some(error) if host::is_refusal(&error) => {
-                let text = format!(
-                    "it is read-only, and the server does not make it writable ({}); nothing was \
-                     changed",
-                    error.detail
-                );
+                let detail = &error.detail;
+                let text =
+                    format!("it is read-only, and the server does not make it writable ({detail})");
                 let path = error.path.as_bytes();
                 Err(self.remote.fail(FailureCode::Permission, path, &text))
             }
@@ -111,16 +127,15 @@ impl<'p, 'a> Publisher<'p, 'a> {
 
     /// Gives them their modes back. Those that are gone or have another planned mode are not here.
     fn close_dirs(&mut self, steps: &PublishOrder) -> Result<()> {
-        let closed = PublishOrder { opened: steps.closed.clone(), ..PublishOrder::default() };
-        let changes = self.dir_modes(&closed, |mode| mode);
+        let changes = self.dir_modes(&steps.closed, |mode| mode);
         for done in self.remote.session.change_all(&changes)? {
             ignore_missing(done)?;
         }
         Ok(())
     }
 
-    fn dir_modes(&self, steps: &PublishOrder, mode: impl Fn(u32) -> u32) -> Vec<Change> {
-        let opened = steps.opened.iter().filter_map(|&at| at.of(&self.state.entries));
+    fn dir_modes(&self, dirs: &[EntryIndex], mode: impl Fn(u32) -> u32) -> Vec<Change> {
+        let opened = dirs.iter().filter_map(|&at| at.of(&self.state.entries));
         let change = |entry: &Entry| Change::SetAttributes {
             path: self.at(&entry.path),
             mode: Some(mode(entry.mode)),
@@ -129,20 +144,49 @@ impl<'p, 'a> Publisher<'p, 'a> {
         opened.map(|remote| change(&remote.entry)).collect()
     }
 
-    /// Adds to the error whether another run is the reason, and the state the destination is in.
-    fn explain(&mut self, error: &SftpError) -> PushError {
+    /// The error, which may be that another run has removed what was staged.
+    fn failed(&mut self, error: &SftpError) -> PushError {
         let reason = match error.kind {
             SftpErrorKind::NotFound => self.stage.check_held(self.remote).err(),
             _ => None,
         };
-        match reason.unwrap_or_else(|| self.remote.refused_write(error, self.root, 0)) {
-            PushError::Agent(mut failure) => {
-                failure.text +=
-                    "; what was published before stays, every path is whole, run the push again";
-                PushError::Agent(failure)
+        reason.unwrap_or_else(|| self.remote.refused_write(error, self.root, 0))
+    }
+
+    /// The error after everything new is published.
+    fn live(&mut self, error: &SftpError) -> PushError {
+        let error = self.failed(error);
+        with_text(error, "; the new files are live, run the push again to complete it")
+    }
+
+    /// Puts everything back as it was, and says so in the error. Where another push has taken over,
+    /// that one publishes.
+    fn take_back(&mut self, error: PushError) -> PushError {
+        let whole = "; what was published before stays, every path is whole, run the push again";
+        match &error {
+            PushError::Closed(_) => return error,
+            PushError::Agent(failure) if failure.code == FailureCode::Locked => {
+                return with_text(error, whole);
             }
-            other => other,
+            _ => {}
         }
+        let undo = std::mem::take(&mut self.undo);
+        let text = if undo.is_empty() {
+            "; nothing was changed".to_owned()
+        } else {
+            match undo.run(self.remote) {
+                Err(_) => whole.to_owned(),
+                Ok(stuck) if stuck.is_empty() => {
+                    "; everything that was published before is put back, so nothing changed".into()
+                }
+                Ok(stuck) => format!(
+                    "; what was published before is put back, but not {}: all else is as it was; \
+                     run the push again to complete it",
+                    stuck.join(", ")
+                ),
+            }
+        };
+        with_text(error, &text)
     }
 
     fn action(&self, at: ActionIndex) -> Option<&'p Action> {
@@ -168,188 +212,43 @@ impl<'p, 'a> Publisher<'p, 'a> {
         let dir = path.parent().map_or_else(|| self.root.to_vec(), |dir| self.at(&dir));
         let (from, to) = (self.at(path), names::join(&dir, to.file_name()));
         match self.remote.session.rename(&from, &to) {
-            Err(error) if error.kind == SftpErrorKind::Lost => Err(error),
-            _ => Ok(()),
+            Ok(()) => self.undo.add([Change::Rename { from: to, to: from }]),
+            Err(error) if error.kind == SftpErrorKind::Lost => return Err(error),
+            Err(_) => {}
         }
-    }
-
-    /// Makes directories of one depth.
-    fn make_dirs(&mut self, level: &[NewDir]) -> Result<()> {
-        let (replacing, new): (Vec<_>, Vec<_>) = level.iter().partition(|step| step.replaces);
-        let change = |step: &NewDir| match self.action(step.at) {
-            Some(Action { path, what: ActionKind::Dir { mode }, .. }) => {
-                // The owner must be able to write into it; a later step sets the planned mode.
-                Some(Change::Mkdir { path: self.at(path), mode: (mode & CARRIED_MODE) | 0o700 })
-            }
-            _ => None,
-        };
-        let changes: Vec<Change> = new.iter().filter_map(change).collect();
-        for done in self.remote.session.change_all(&changes)? {
-            done?;
-        }
-        replacing.into_iter().try_for_each(|step| self.make_dir(step))
-    }
-
-    fn make_dir(&mut self, step: NewDir) -> Result<()> {
-        let Some(Action { path, what: ActionKind::Dir { mode }, .. }) = self.action(step.at) else {
-            return Ok(());
-        };
-        let path = self.at(path);
-        let mode = (mode & CARRIED_MODE) | 0o700;
-        if let Some(target) = self.removed_link(step.at) {
-            return self
-                .instead_of_link(&path, target, |this| this.remote.session.mkdir(&path, mode));
-        }
-        let retained_contents = if step.replaces { Some(self.move_aside(&path)?) } else { None };
-        let made = self.remote.session.mkdir(&path, mode);
-        self.restore_on_error(made, retained_contents, &path)
-    }
-
-    /// Publishes files and links that do not depend on each other. What can't be renamed into place
-    /// is published after what stands there is moved aside.
-    fn place_all(&mut self, which: &[ActionIndex]) -> Result<()> {
-        let staged: Vec<ActionIndex> =
-            which.iter().copied().filter(|&at| self.is_staged(at)).collect();
-        let (links, others): (Vec<ActionIndex>, Vec<ActionIndex>) =
-            staged.into_iter().partition(|&at| self.removed_link(at).is_some());
-        let renames: Vec<Change> = others.iter().filter_map(|&at| self.rename_of(at)).collect();
-        let mut refused = Vec::new();
-        let results = self.remote.session.change_all(&renames)?;
-        for (rename, done) in renames.into_iter().zip(results) {
-            match done {
-                Err(error) if host::is_refusal(&error) => refused.push((rename, error)),
-                done => done?,
-            }
-        }
-        for group in refused.chunks(TOGETHER) {
-            self.replace(group)?;
-        }
-        links.into_iter().try_for_each(|at| self.place_instead_of_link(at))
-    }
-
-    /// Makes renames that were refused because something stands there which the server can't
-    /// replace: it is moved aside first. Both are not under way together, because a server may make
-    /// changes in any order.
-    fn replace(&mut self, refused: &[(Change, SftpError)]) -> Result<()> {
-        let replaces_files = self.remote.session.renames_atomically();
-        let paths: Vec<&[u8]> = refused.iter().map(|(rename, _)| target(rename)).collect();
-        let standing = self.remote.session.lstat_all(&paths)?;
-        for (standing, (_, error)) in standing.iter().zip(refused) {
-            let stands =
-                standing.as_ref().is_ok_and(|standing| standing.is_dir() || !replaces_files);
-            if !stands {
-                return Err(error.clone());
-            }
-        }
-        let aside: Vec<Vec<u8>> = paths.iter().map(|_| self.next_aside()).collect();
-        let moves = paths.iter().zip(&aside);
-        let moves: Vec<Change> = moves.map(|(from, to)| rename(from, to)).collect();
-        let moved = self.remote.session.change_all(&moves)?;
-        let renames = refused.iter().map(|(rename, _)| rename);
-        let renames: Vec<Change> = match moved.iter().all(std::result::Result::is_ok) {
-            true => renames.cloned().collect(),
-            false => Vec::new(),
-        };
-        let placed = self.remote.session.change_all(&renames)?;
-        let mut placed = placed.into_iter();
-        let mut failed = None;
-        for (at, (moved, (_, error))) in moved.iter().zip(refused).enumerate() {
-            let done = placed.next().unwrap_or_else(|| Err(error.clone()));
-            let aside = moved.is_ok().then(|| aside[at].clone());
-            failed = failed.or(self.restore_on_error(done, aside, paths[at]).err());
-        }
-        failed.map_or(Ok(()), Err)
-    }
-
-    /// Whether an action's content is in the staging area.
-    fn is_staged(&self, at: ActionIndex) -> bool {
-        self.action(at).is_some_and(|action| match action.file() {
-            Some(file) => file.recipe != Recipe::Touch,
-            None => true,
-        })
-    }
-
-    fn rename_of(&self, at: ActionIndex) -> Option<Change> {
-        let to = self.at(&self.action(at)?.path);
-        Some(rename(&self.stage.path(&names::staged(at)), &to))
+        Ok(())
     }
 
     /// Sets modes and times of files whose content stays.
     fn touch(&mut self, which: &[ActionIndex], kept: &mut KeptAttributes) -> Result<()> {
-        let touched = which.iter().filter(|&&at| !self.is_staged(at));
-        let wanted = touched.filter_map(|&at| {
+        let touched = which.iter().copied().filter(|&at| !self.is_staged(at));
+        let touched: Vec<ActionIndex> = touched.collect();
+        let wanted = |&at: &ActionIndex| {
             let action = self.action(at)?;
             Some(upload::wanted(&action.path, action.file()?, self.at(&action.path)))
-        });
-        let wanted: Vec<Wanted> = wanted.collect();
+        };
+        let wanted: Vec<Wanted> = touched.iter().filter_map(wanted).collect();
+        let before = |&at: &ActionIndex| {
+            let entry = self.existing(at)?;
+            let (mode, mtime) = (Some(entry.mode), Some(names::seconds(entry.mtime)));
+            Some(Change::SetAttributes { path: self.at(&entry.path), mode, mtime })
+        };
+        let before: Vec<Change> = touched.iter().filter_map(before).collect();
+        self.undo.add(before);
         kept.set(self.remote, &wanted)
     }
 
-    fn place_instead_of_link(&mut self, at: ActionIndex) -> Result<()> {
-        let Some(action) = self.action(at) else { return Ok(()) };
-        let Some(target) = self.removed_link(at) else { return Ok(()) };
-        let (path, staged) = (self.at(&action.path), self.stage.path(&names::staged(at)));
-        self.instead_of_link(&path, target, |this| this.remote.session.rename(&staged, &path))
+    /// What is at the path of an action.
+    fn existing(&self, at: ActionIndex) -> Option<&'p Entry> {
+        Some(&self.action(at)?.known?.of(&self.state.entries)?.entry)
     }
 
     /// The text of the symbolic link at the path of an action.
     fn standing_link(&self, at: ActionIndex) -> Option<&'p [u8]> {
-        match &self.action(at)?.known?.of(&self.state.entries)?.entry.kind {
+        match &self.existing(at)?.kind {
             Kind::Symlink { target } => Some(target),
             _ => None,
         }
-    }
-
-    /// The text of the symbolic link at the path of an action, if this server's renames may follow
-    /// links.
-    fn removed_link(&self, at: ActionIndex) -> Option<&'p [u8]> {
-        self.standing_link(at).filter(|_| self.links == Links::Removed)
-    }
-
-    /// Removes the link to `target` at `path` and creates something there. If that fails, the link
-    /// is restored.
-    fn instead_of_link(
-        &mut self,
-        path: &[u8],
-        target: &[u8],
-        put: impl FnOnce(&mut Self) -> Result<()>,
-    ) -> Result<()> {
-        self.remote.session.remove(path)?;
-        let done = put(self);
-        if done.is_err()
-            && !target.is_empty()
-            && let Err(error) = self.remote.session.symlink(target, path)
-        {
-            self.remote.notice(&format!("Can't put back the link that was removed: {error}"));
-        }
-        done
-    }
-
-    /// Moves what is at `path` into the staging directory, where it is removed at the end.
-    fn move_aside(&mut self, path: &[u8]) -> Result<Vec<u8>> {
-        let retained_contents = self.next_aside();
-        self.remote.session.rename(path, &retained_contents).map(|()| retained_contents)
-    }
-
-    /// A new path for something that is moved aside.
-    fn next_aside(&mut self) -> Vec<u8> {
-        self.moved_aside += 1;
-        self.stage.path(&names::retained_contents(self.moved_aside))
-    }
-
-    /// After a failure, what was moved aside is moved back before the error is returned.
-    fn restore_on_error(
-        &mut self,
-        done: Result<()>,
-        retained_contents: Option<Vec<u8>>,
-        path: &[u8],
-    ) -> Result<()> {
-        if let (Err(_), Some(retained_contents)) = (&done, retained_contents)
-            && let Err(error) = self.remote.session.rename(&retained_contents, path)
-        {
-            self.remote.notice(&format!("Can't put back what was moved aside: {error}"));
-        }
-        done
     }
 
     fn set_dir_modes(&mut self, steps: &PublishOrder, kept: &mut KeptAttributes) -> Result<()> {
@@ -365,14 +264,12 @@ impl<'p, 'a> Publisher<'p, 'a> {
     }
 }
 
-fn rename(from: &[u8], to: &[u8]) -> Change {
-    Change::Rename { from: from.to_vec(), to: to.to_vec() }
-}
-
-/// Where a rename leads.
-fn target(rename: &Change) -> &[u8] {
-    match rename {
-        Change::Rename { to, .. } => to,
-        _ => b"",
+fn with_text(error: PushError, text: &str) -> PushError {
+    match error {
+        PushError::Agent(mut failure) => {
+            failure.text += text;
+            PushError::Agent(failure)
+        }
+        other => other,
     }
 }

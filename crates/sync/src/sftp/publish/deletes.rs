@@ -16,7 +16,7 @@ impl Publisher<'_, '_> {
             let removes: Vec<Change> =
                 level.iter().filter_map(|step| self.remove_of(*step)).collect();
             let done = self.remote.session.change_all(&removes);
-            let done = done.map_err(|error| self.explain(&error))?;
+            let done = done.map_err(|error| self.live(&error))?;
             for (step, done) in level.iter().zip(done) {
                 match ignore_missing(done) {
                     Ok(()) => {}
@@ -27,13 +27,13 @@ impl Publisher<'_, '_> {
         }
         match (refused.first(), refused.len()) {
             (None, _) => Ok(()),
-            (Some(error), 1) => Err(self.explain(error)),
+            (Some(error), 1) => Err(self.live(error)),
             (Some(error), count) => {
                 let error = SftpError {
                     detail: format!("{} (of {count} such paths)", error.detail),
                     ..error.clone()
                 };
-                Err(self.explain(&error))
+                Err(self.live(&error))
             }
         }
     }
