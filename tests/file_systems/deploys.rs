@@ -163,3 +163,45 @@ fn a_host_with_an_obstacle_stops_all_before_anything_is_published() {
     pair.run("deploy", 0);
     pair.check("without obstacles", BOTH_NEW);
 }
+
+/// Publishes on the hosts, where all belongs to root; its group may write.
+const USER: &str = "www-data";
+
+/// What root does to keep the user from publishing, and what the deploy says.
+const OBSTACLES_OF_OTHERS: [(&str, &str, &str); 3] = [
+    ("+t", "packs", "packs/gone.js belongs to user 0, and its directory has the sticky bit"),
+    ("g-w", "packs", "packs can't be changed: Permission denied, it belongs to user 0"),
+    ("g-w", "m/x", "m/x can't be changed: Permission denied, it belongs to user 0"),
+];
+
+/// Gives each host's directories to the user's group, and lets the user reach them.
+fn share(fleet: &Fleet) {
+    for host in &fleet.hosts {
+        let deploy_to = host.deploy_to();
+        for dir in deploy_to.ancestors().skip(1).take(2) {
+            run("chmod", ["a+x".as_ref(), dir.as_os_str()]);
+        }
+        run("chgrp", ["-R".as_ref(), USER.as_ref(), deploy_to.as_os_str()]);
+        run("chmod", ["-R".as_ref(), "g+rwX".as_ref(), deploy_to.as_os_str()]);
+    }
+}
+
+#[test]
+fn a_host_where_others_own_what_has_to_change_stops_all() {
+    let mut pair = Pair::new("plain directory", |_| Vec::new());
+    // What the group may write is not as the build has it.
+    pair.forget = |entry| entry.mode = 0;
+    share(&pair.fleet);
+    pair.configure(&format!("ssh.become = \"{USER}\"\n"));
+    for (mode, path, said) in OBSTACLES_OF_OTHERS {
+        pair.build(1);
+        let dir = pair.odd.destination().join(path);
+        run("chmod", [mode.as_ref(), dir.as_os_str()]);
+        let ran = pair.run("deploy", 1);
+        run("chmod", ["-t,g+w".as_ref(), dir.as_os_str()]);
+        assert!(ran.stderr().contains(said), "{said}: {}", ran.stderr());
+        pair.check(said, BOTH_OLD);
+    }
+    pair.run("deploy", 0);
+    pair.check("where the group may write everything", BOTH_NEW);
+}
