@@ -49,6 +49,7 @@ mod story;
 mod sudo;
 mod support;
 mod transports;
+mod uninstall;
 mod unusual_trees;
 mod verify;
 mod walk;

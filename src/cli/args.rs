@@ -19,6 +19,7 @@ use super::rollout::{
     VerifyArguments,
 };
 use super::store::{self, StoreArguments};
+use super::uninstall::{self, UninstallArguments};
 use crate::ui::change_format::ChangeFormat;
 
 /// Push compiled web assets to servers: sends only what changed, publishes all or nothing
@@ -60,6 +61,9 @@ pub enum Command {
     /// Show versions and agents, and how hosts would be pushed to
     #[command(long_about = doctor::ABOUT)]
     Doctor(Box<DoctorArguments>),
+    /// Remove what assetsync left on hosts; the served files stay
+    #[command(long_about = uninstall::ABOUT)]
+    Uninstall(Box<UninstallArguments>),
     /// Measure assetsync against rsync, with your own builds
     #[command(long_about = bench::ABOUT)]
     Bench(Box<BenchArguments>),

@@ -20,18 +20,33 @@ const COMMON_OF_PUSH: [&str; 12] = [
 ];
 
 /// Commands with many options, and the options that their `-h` leaves out.
-const RARE: [(&str, &[&str]); 7] = [
+const RARE: [(&str, &[&str]); 8] = [
     ("deploy", RARE_ON_STAGES),
     ("rollback", RARE_ON_STAGES),
     ("status", RARE_ON_STAGES),
     ("verify", RARE_ON_STAGES),
     ("prune", RARE_ON_STAGES),
     ("doctor", &["config_file", "sudo", "ipv4", "ipv6", "bwlimit", "store"]),
+    ("uninstall", RARE_ON_UNINSTALL),
     ("bench", &["config_file", "port", "svg", "markdown", "from_json"]),
 ];
 
 const RARE_ON_STAGES: &[&str] =
     &["roles", "file", "project", "set", "store", "no_store", "recipes", "quiet"];
+
+const RARE_ON_UNINSTALL: &[&str] = &[
+    "config_file",
+    "sudo",
+    "ipv4",
+    "ipv6",
+    "transport",
+    "timeout",
+    "bwlimit",
+    "roles",
+    "file",
+    "project",
+    "set",
+];
 
 /// Leaves options that are rarely needed to `--help`.
 pub fn shorten(command: Command) -> Command {
@@ -99,7 +114,8 @@ pub const FILES: &[(&str, &str)] = &[
     ),
     (
         "~/.cache/assetsync, or a directory that programs may be run from",
-        "On a host, the agent: one program of about 1 MB, installed by the first push.",
+        "On a host, the agent: one program of about 1 MB, installed by the first push. \
+         assetsync uninstall removes it and the work directory.",
     ),
 ];
 

@@ -1,7 +1,5 @@
 //! `assetsync doctor`: versions and agents, and how hosts would be pushed to.
 
-use std::fs::File;
-use std::io::Read;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +9,7 @@ use assetsync_ssh::bootstrap::{self, Started};
 use assetsync_ssh::sftp::{SftpOpenError, sftp_session};
 use assetsync_ssh::{
     Agents, HostFacts, NoPrompt, Prompt, RemoteTarget, SshOptions, Target, TransportError,
-    TransportKind, connect, spawn,
+    TransportKind, connect, nonce, spawn,
 };
 use assetsync_sync::{Destination, PushError};
 
@@ -217,12 +215,4 @@ fn note_agent(found: &mut DestinationObject, started: Started) {
             started.noise.trim()
         ));
     }
-}
-
-/// 32 random hexadecimal digits, which no other output can contain by chance.
-fn nonce() -> Result<String, TransportError> {
-    let mut bytes = [0; 16];
-    let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
-    read.map_err(|source| TransportError::Read { path: "/dev/urandom".into(), source })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

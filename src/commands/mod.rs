@@ -3,6 +3,7 @@
 mod bench;
 mod completions;
 mod config;
+mod destinations;
 mod doctor;
 mod init;
 mod man;
@@ -10,6 +11,7 @@ mod project;
 mod push;
 mod rollout;
 mod store;
+mod uninstall;
 
 use clap::ArgMatches;
 
@@ -30,6 +32,10 @@ pub fn run(matches: &ArgMatches, arguments: Arguments) -> Exit {
         Command::Verify(arguments) => rollout::verify(&arguments),
         Command::Status(arguments) => rollout::status(&arguments),
         Command::Prune(arguments) => rollout::prune(&arguments),
+        Command::Uninstall(arguments) => {
+            let matches = matches.subcommand_matches("uninstall").unwrap_or(matches);
+            uninstall::run(matches, *arguments)
+        }
         Command::Doctor(arguments) => doctor::run(*arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),

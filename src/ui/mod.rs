@@ -28,3 +28,4 @@ mod step_lines;
 pub mod store;
 mod summary;
 pub mod terminal_modes;
+pub mod uninstalled;

@@ -42,6 +42,7 @@ pub mod internals;
 mod key_file;
 mod known_hosts;
 mod login_limit;
+mod nonce;
 mod run_as;
 pub mod sftp;
 mod ssh2_command;
@@ -54,6 +55,7 @@ mod stderr_tail;
 mod target;
 mod timeout_io;
 mod transport_choice;
+mod uninstall;
 mod watchdog;
 mod xz_checksum;
 
@@ -67,6 +69,7 @@ pub use error::{LoginMethods, TransportError};
 pub use host_config::{AllowedAlgorithms, HostConfig, host_config};
 pub use host_facts::HostFacts;
 pub use known_hosts::{Entry, KnownHost, KnownKeys, Marker, Verdict, fingerprint, key_type};
+pub use nonce::{nonce, random};
 pub use run_as::{InvalidUser, RunAs};
 pub use ssh_options::{
     AddressFamily, CONNECT_TIMEOUT, NoPrompt, Prompt, SshOptions, TransportKind,
@@ -75,3 +78,4 @@ pub use ssh2_session::ResponseTimes;
 pub use target::{RemoteTarget, Target};
 pub use timeout_io::{Reading, Timed, TimedReader, TimedWriter, Writing};
 pub use transport_choice::{Choice, Facts, choose};
+pub use uninstall::{Uninstall, UninstallError, Uninstalled};

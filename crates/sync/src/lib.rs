@@ -52,7 +52,7 @@ pub use crate::push::pipeline::stage;
 pub use crate::push::report::{Count, Report};
 pub use crate::push::staged::{Live, Staged};
 pub use crate::push::survey::survey;
-pub use crate::scan::chmod::{Chmod, ChmodError};
+pub use crate::scan::chmod::Chmod;
 pub use crate::scan::entry_points::{DEFAULT_PATTERNS, EntryPoints};
 pub use crate::scan::filter::{Filter, FilterError, Rule, Sides, parse_lines};
 pub use crate::scan::links::LinkRules;

@@ -1,6 +1,7 @@
 //! The commands deploy, push and prune. Rollback is in its own file.
 
-use assetsync_sync::{Options, Source};
+use assetsync_ssh::SshOptions;
+use assetsync_sync::{Destination, Options, Source};
 
 use super::checkout_lock::CheckoutLock;
 use super::error::RolloutError;
@@ -10,8 +11,16 @@ use super::payload;
 use super::payload::Payload;
 use super::retention::RolloutKind;
 use super::started::RolloutSteps;
+use super::target::targets;
 
 impl Rollout<'_> {
+    /// Every asset set on every host that is chosen, and how that is reached.
+    pub fn destinations(&self) -> Result<Vec<(Destination, SshOptions)>, RolloutError> {
+        let targets = targets(self.deployment, self.selection)?.into_iter();
+        let destination = |label: String, target| Destination { label, target };
+        Ok(targets.map(|it| (destination(it.label, it.destination), it.ssh)).collect())
+    }
+
     /// Builds and deploys to every host, with hooks and the restart.
     pub fn deploy(&self) -> Result<Outcome, RolloutError> {
         let (build, selection) = (&self.deployment.build, self.selection);

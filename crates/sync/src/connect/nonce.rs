@@ -1,19 +1,3 @@
 //! Random numbers of the system.
 
-use std::fs::File;
-use std::io::Read;
-
-use crate::error::PushError;
-
-/// 32 random hexadecimal digits, which no other output can contain by chance.
-pub fn nonce() -> Result<String, PushError> {
-    Ok(random::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Random bytes.
-pub fn random<const N: usize>() -> Result<[u8; N], PushError> {
-    let mut bytes = [0; N];
-    let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
-    read.map_err(PushError::Io)?;
-    Ok(bytes)
-}
+pub use assetsync_ssh::{nonce, random};

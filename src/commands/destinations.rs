@@ -1,0 +1,117 @@
+//! `DEST...` or `STAGE`, for commands that take either: the destinations, and how each is reached.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+
+use assetsync_core::text;
+use assetsync_deploy::{Cancel, Engine, Rollout, RolloutSelection};
+use assetsync_ssh::{SshOptions, Target};
+use assetsync_sync::Destination;
+use clap::ArgMatches;
+
+use super::project::{Project, is_stage};
+use crate::cli::config::SettingsArguments;
+use crate::cli::connection::SshArguments;
+use crate::cli::given::first_of;
+use crate::cli::rollout::HostsArguments;
+use crate::error::{CommandError, Exit};
+use crate::ui::console::Console;
+use crate::ui::rollout_text::RolloutMonitor;
+
+/// What chooses destinations, besides their names.
+pub struct Given<'a> {
+    /// Tells which options were given.
+    pub matches: &'a ArgMatches,
+    /// Where the settings of a stage come from.
+    pub settings: &'a SettingsArguments,
+    /// Which hosts of a stage.
+    pub selection: &'a RolloutSelection,
+}
+
+impl Given<'_> {
+    /// The destinations that are named, each with how it is reached: as `ssh` says, or as the stage
+    /// does. What is wrong is printed.
+    pub fn resolve(
+        &self,
+        names: &[OsString],
+        ssh: SshOptions,
+        console: &Arc<Console>,
+    ) -> Result<Vec<(Destination, SshOptions)>, Exit> {
+        let print = |error: CommandError| {
+            console.error(None, &error);
+            error.exit
+        };
+        if let [name] = names
+            && let Some(stage) = stage(name).map_err(print)?
+        {
+            self.check_stage_options(stage).map_err(print)?;
+            return self.of_stage(stage, console);
+        }
+        let only_stages = first_of::<HostsArguments>(self.matches, &[])
+            .or_else(|| first_of::<SettingsArguments>(self.matches, &[]));
+        if let Some(option) = only_stages {
+            let text = format!("{option} can only be used with a stage of assetsync.toml");
+            return Err(print(CommandError::usage(text)));
+        }
+        let destinations = names.iter().map(|name| Destination::try_from(name.as_os_str()));
+        let destinations = destinations.map(|one| one.map(|one| (one, ssh.clone())));
+        destinations.collect::<Result<_, _>>().map_err(|error| print(CommandError::usage(error)))
+    }
+
+    fn check_stage_options(&self, stage: &str) -> Result<(), CommandError> {
+        match first_of::<SshArguments>(self.matches, &[]) {
+            None => Ok(()),
+            Some(option) => {
+                let text = format!("{option} can't be used with the stage {stage}");
+                let hint = "a stage has settings for that (--set KEY=VALUE)";
+                Err(CommandError::usage(text).hint(hint))
+            }
+        }
+    }
+
+    fn of_stage(
+        &self,
+        stage: &str,
+        console: &Arc<Console>,
+    ) -> Result<Vec<(Destination, SshOptions)>, Exit> {
+        let print = |error: CommandError| {
+            console.error(None, &error);
+            error.exit
+        };
+        let project = Project::open(self.settings).map_err(print)?;
+        let deployment = project.deployment(stage, console)?;
+        let rollout = Rollout {
+            deployment: &deployment,
+            project: &project.folder,
+            engine: &Engine::default(),
+            selection: self.selection,
+            cancel: &Cancel::default(),
+            monitor: RolloutMonitor::on(console, true),
+        };
+        rollout.destinations().map_err(|error| print(CommandError::usage(&error)))
+    }
+}
+
+/// The stage that a name means: one of the project, unless the name is a path.
+fn stage(name: &OsString) -> Result<Option<&str>, CommandError> {
+    let is_path = matches!(Target::parse(name), Ok(Target::Remote(_)) | Err(_));
+    let Some(word) = name.to_str().filter(|name| !is_path && !name.contains('/')) else {
+        return Ok(None);
+    };
+    if is_stage(word) {
+        return Ok(Some(word));
+    }
+    if Path::new(name).is_dir() {
+        return Ok(None);
+    }
+    let here = env::current_dir().unwrap_or_default();
+    let text = format!(
+        "{} is neither a stage nor a directory in {}",
+        text::name(word.as_bytes()),
+        text::path(&here)
+    );
+    Err(CommandError::usage(text)
+        .hint("a destination is written [user@]host:path, and a local one ./path"))
+}
