@@ -17,7 +17,7 @@ use self::faults::{
 use crate::support::MEANT;
 
 /// The agent's calls that change something, somewhere.
-const MUTATING: &str = "openat,write,renameat,renameat2,mkdir,mkdirat,unlinkat,symlinkat,fchmod,utimensat,\
+pub(crate) const MUTATING: &str = "openat,write,renameat,renameat2,mkdir,mkdirat,unlinkat,symlinkat,fchmod,utimensat,\
                         ftruncate,syncfs,fsync,flock";
 
 /// A system call of the agent's main thread: the `nth` of that name.

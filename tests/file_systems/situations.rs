@@ -90,6 +90,12 @@ impl Mount {
         Mount(path.into())
     }
 
+    /// Mounts the file system in an image.
+    pub fn image(image: &Path, path: &Path, options: &str) -> Mount {
+        let options = ["-o", options].map(OsStr::new);
+        Mount::by("mount", options.into_iter().chain([image.as_os_str(), path.as_os_str()]), path)
+    }
+
     pub fn bind(from: &Path, path: &Path) -> Mount {
         Mount::by("mount", ["--bind".as_ref(), from.as_os_str(), path.as_os_str()], path)
     }
@@ -142,8 +148,7 @@ pub fn image(host: &Host, make: &[&str], package: &str, options: &str) -> Mount 
     fs::File::create(&file).unwrap().set_len(512 << 20).unwrap();
     let made_by = make[1..].iter().chain(&["-q"]).map(OsStr::new);
     run(make[0], made_by.chain([file.as_os_str()]));
-    let options = ["-o", options].map(OsStr::new);
-    Mount::by("mount", options.into_iter().chain([file.as_os_str(), path.as_os_str()]), path)
+    Mount::image(&file, path, options)
 }
 
 /// Mounts what a situation has.

@@ -58,8 +58,12 @@ impl Publisher<'_, '_> {
             Way::Out => ((parent, file_name), (area, name.as_bytes())),
         };
         let _ = unlinkat(to, &temporary, AtFlags::empty());
-        copy_entry(from, old, to, &temporary)?;
-        renameat(to, &temporary, to, new)?;
+        let copied = copy_entry(from, old, to, &temporary)
+            .and_then(|()| Ok(renameat(to, &temporary, to, new)?));
+        copied.inspect_err(|_| {
+            // A directory with it could not be taken back.
+            let _ = unlinkat(to, &temporary, AtFlags::empty());
+        })?;
         match (way, unlinkat(from, old, AtFlags::empty())) {
             // What is left in the staging area is removed with it.
             (Way::In, _) => Ok(()),

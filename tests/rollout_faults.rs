@@ -1,7 +1,8 @@
-//! Rollbacks that are interrupted: run again, they restore the same deploy.
+//! Rollouts whose agent is killed, or whose calls fail: a host has one whole version or the other, and
+//! the same command completes it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::fleet::{Fleet, events};
@@ -13,19 +14,28 @@ use crate::support::{OrFail, Ran, local_shell, text};
 const MUTATING: &str = "renameat,renameat2,mkdirat,unlinkat,linkat,fsync,syncfs";
 
 /// A host with three deploys, which is reached by a local shell.
-struct Site {
+pub(crate) struct Site {
     fleet: Fleet,
     dir: Dir,
     /// The remote shell whose agent is traced.
-    traced: PathBuf,
-    plain: PathBuf,
+    pub(crate) traced: PathBuf,
+    pub(crate) plain: PathBuf,
     settings: &'static str,
 }
 
 impl Site {
     fn new(settings: &'static str) -> Site {
+        Site::on(settings, |_, _| ())
+    }
+
+    /// The same, where `prepare` makes a directory for the images of disks and one for the
+    /// application ready.
+    pub(crate) fn on(settings: &'static str, prepare: impl FnOnce(&Path, &Path)) -> Site {
         need("strace", "strace");
         let (fleet, dir) = (Fleet::of(1), Dir::new());
+        let deploy_to = fleet.hosts[0].deploy_to();
+        prepare(dir.path(), &deploy_to);
+        fs::create_dir_all(deploy_to.join("current")).or_fail();
         let (traced, plain) = (traced_agent(&dir), local_shell(dir.path()));
         let site = Site { fleet, dir, traced, plain, settings };
         for version in 1..=3 {
@@ -37,8 +47,8 @@ impl Site {
         site
     }
 
-    fn build(&self, version: u32) {
-        let script = format!("app-{version:08x}.js");
+    pub(crate) fn build(&self, version: u32) {
+        let script = script_of(version);
         let page = format!("<script src={script}>");
         let manifest = format!("{{\"app.js\": \"{script}\"}}");
         let content = format!("version {version}");
@@ -55,18 +65,19 @@ impl Site {
         self.dir.path().join("saved")
     }
 
-    fn copy(&self, from: &std::path::Path, to: &std::path::Path) {
+    fn copy(&self, from: &Path, to: &Path) {
+        // A mount point stays.
         let _ = fs::remove_dir_all(to);
-        let copied = Command::new("cp").arg("-a").args([from, to]).status().or_fail();
+        let copied = Command::new("cp").arg("-aT").args([from, to]).status().or_fail();
         assert!(copied.success());
     }
 
-    fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.copy(&self.saved(), &self.fleet.hosts[0].deploy_to());
     }
 
     /// Runs a command by this remote shell.
-    fn run(&self, shell: &std::path::Path, words: &str, fault: &str) -> Ran {
+    pub(crate) fn run(&self, shell: &Path, words: &str, fault: &str) -> Ran {
         let (shell, settings) = (text(shell), self.settings);
         self.fleet.configure(&format!(
             "ssh.rsh = \"/bin/sh {shell}\"\nbuild.command = \"true\"\nbuild.cleanup = false\n{settings}"
@@ -77,20 +88,38 @@ impl Site {
         Ran(command.output().or_fail())
     }
 
-    fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.dir.path().join("strace.log")
     }
 
-    /// The version that is live, once all of it is found.
+    /// Fails unless this version is live, with all of it.
     #[track_caller]
-    fn assert_serves(&self, version: u32, when: &str) {
+    pub(crate) fn assert_serves(&self, version: u32, when: &str) {
         let assets = self.fleet.hosts[0].assets();
-        let script = format!("app-{version:08x}.js");
+        let script = script_of(version);
         let read = |name: &str| fs::read_to_string(assets.join(name)).unwrap_or_default();
         assert!(read("index.html").contains(&script), "{when}: {}", read("index.html"));
         assert!(read("manifest.json").contains(&script), "{when}: {}", read("manifest.json"));
         assert_eq!(read(&script), format!("version {version}"), "{when}");
     }
+
+    /// The versions that the page and the manifest name, once the scripts of both are found.
+    #[track_caller]
+    pub(crate) fn named(&self, candidates: [u32; 2], when: &str) -> [u32; 2] {
+        let assets = self.fleet.hosts[0].assets();
+        ["index.html", "manifest.json"].map(|name| {
+            let text = fs::read_to_string(assets.join(name)).unwrap_or_default();
+            let named = candidates.into_iter().find(|version| text.contains(&script_of(*version)));
+            let version = named.unwrap_or_else(|| panic!("{when}: {name} is '{text}'"));
+            let script = fs::read_to_string(assets.join(script_of(version))).unwrap_or_default();
+            assert_eq!(script, format!("version {version}"), "{when}: {name} names it");
+            version
+        })
+    }
+}
+
+fn script_of(version: u32) -> String {
+    format!("app-{version:08x}.js")
 }
 
 /// Kills the agent at each of its changes during a rollback, which is then run again.
@@ -129,6 +158,62 @@ fn a_rollback_killed_at_any_change_restores_the_same_deploy_when_it_is_run_again
 #[test]
 fn a_rollback_of_whole_directories_killed_at_any_change_restores_the_same_deploy() {
     kill_at_each("assets.publish = \"directory\"");
+}
+
+/// What happens at a call: the agent is killed, or the call fails, or is interrupted.
+const FAULTS: [&str; 4] = ["signal=SIGKILL", "error=EIO", "error=ENOSPC", "error=EINTR"];
+
+/// Lets something happen at each change that the agent makes during `command`, each of [`FAULTS`]
+/// in turn; then runs it again. It leads from a version to another.
+fn fail_at_each(settings: &'static str, command: &str, from: u32, to: u32) {
+    let site = Site::new(settings);
+    let start = || {
+        site.reset();
+        site.build(to);
+    };
+    start();
+    let clean = site.run(&site.traced, command, &format!("-e trace={MUTATING}"));
+    assert_eq!(clean.code(), Some(0), "{}", clean.stderr());
+    let all = points(&site.log());
+    let mut failed = 0;
+    for (at, Point { call, nth }) in all.iter().enumerate() {
+        start();
+        let fault = FAULTS[at % FAULTS.len()];
+        let when = format!("{command}: {fault} at {call} number {nth}");
+        let inject = format!("-e trace={call} -e inject={call}:{fault}:when={nth}");
+        let ran = site.run(&site.traced, command, &inject);
+        let [page, manifest] = site.named([from, to], &when);
+        assert!(page == manifest || settings.is_empty(), "{when}: {page} and {manifest}");
+        if ran.code() == Some(0) {
+            assert_eq!([page, manifest], [to, to], "{when}");
+            continue;
+        }
+        failed += 1;
+        let again = site.run(&site.plain, command, "");
+        assert_eq!(again.code(), Some(0), "{when}: {}", again.stderr());
+        site.assert_serves(to, &when);
+    }
+    assert!(failed > 3, "{failed} of {}", all.len());
+}
+
+#[test]
+fn a_deploy_whose_agent_fails_at_any_change_leaves_whole_versions_and_is_completed() {
+    fail_at_each("", "deploy production", 3, 4);
+}
+
+#[test]
+fn a_deploy_of_a_whole_directory_whose_agent_fails_at_any_change_leaves_one_version() {
+    fail_at_each("assets.publish = \"directory\"", "deploy production", 3, 4);
+}
+
+#[test]
+fn a_rollback_whose_agent_fails_at_any_change_leaves_whole_versions_and_is_completed() {
+    fail_at_each("", "rollback production", 3, 2);
+}
+
+#[test]
+fn a_prune_whose_agent_fails_at_any_change_leaves_what_is_live_and_is_completed() {
+    fail_at_each("", "prune production --set assets.retention.keep=1", 3, 3);
 }
 
 #[test]
