@@ -14,6 +14,7 @@ mod deploy_faults;
 mod doctor;
 mod dry_runs;
 mod endings;
+mod explain;
 mod failed_syncs;
 mod figures;
 mod file_systems;

@@ -36,6 +36,8 @@ fn completions_know_stages_hosts_and_directories() {
     assert_eq!(complete(&["assetsync", "deploy", "pro"]), ["production"]);
     assert_eq!(complete(&["assetsync", "push", "st"]), ["staging"]);
     assert_eq!(complete(&["assetsync", "push", "di"]), ["dist/"]);
+    assert_eq!(complete(&["assetsync", "uninstall", "st"]), ["staging"]);
+    assert_eq!(complete(&["assetsync", "explain", "pro"]), ["production"]);
     let hosts = ["web1.example.com", "web9.example.com"];
     assert_eq!(complete(&["assetsync", "deploy", "production", "--hosts", "web"]), hosts);
     let options = complete(&["assetsync", "push", "--"]);

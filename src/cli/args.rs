@@ -11,6 +11,7 @@ use super::cache::CacheArguments;
 use super::config::{self, ConfigArguments, SettingsArguments};
 use super::connection::SshArguments;
 use super::doctor::{self, DoctorArguments};
+use super::explain::{self, ExplainArguments};
 use super::help;
 use super::init::{self, InitArguments};
 use super::man;
@@ -46,7 +47,7 @@ pub enum Command {
     /// Show for each host the live deploy, kept deploys, and files changed outside of deploys
     #[command(long_about = rollout::STATUS)]
     Status(Box<StatusArguments>),
-    /// Ask the web server of each host for what is live there, as a visitor does
+    /// Ask the web server of each host for what is live there
     #[command(long_about = rollout::VERIFY)]
     Verify(Box<VerifyArguments>),
     /// Delete files that retention no longer keeps, on every host
@@ -61,6 +62,9 @@ pub enum Command {
     /// Show versions and agents, and how hosts would be pushed to
     #[command(long_about = doctor::ABOUT)]
     Doctor(Box<DoctorArguments>),
+    /// Say how a file travelled in the last push, why, and what it cost
+    #[command(long_about = explain::ABOUT)]
+    Explain(Box<ExplainArguments>),
     /// Remove what assetsync left on hosts; the served files stay
     #[command(long_about = uninstall::ABOUT)]
     Uninstall(Box<UninstallArguments>),

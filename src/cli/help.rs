@@ -20,13 +20,14 @@ const COMMON_OF_PUSH: [&str; 12] = [
 ];
 
 /// Commands with many options, and the options that their `-h` leaves out.
-const RARE: [(&str, &[&str]); 8] = [
+const RARE: [(&str, &[&str]); 9] = [
     ("deploy", RARE_ON_STAGES),
     ("rollback", RARE_ON_STAGES),
     ("status", RARE_ON_STAGES),
     ("verify", RARE_ON_STAGES),
     ("prune", RARE_ON_STAGES),
     ("doctor", &["config_file", "sudo", "ipv4", "ipv6", "bwlimit", "store"]),
+    ("explain", &["roles", "project", "set"]),
     ("uninstall", RARE_ON_UNINSTALL),
     ("bench", &["config_file", "port", "svg", "markdown", "from_json"]),
 ];

@@ -11,6 +11,7 @@ mod check_several;
 pub mod config;
 pub mod connection;
 pub mod doctor;
+pub mod explain;
 pub mod given;
 pub mod help;
 pub mod init;

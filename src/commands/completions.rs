@@ -40,8 +40,12 @@ pub fn answer() {
 /// The command line, whose stages and hosts are those of the project of the current directory.
 fn command() -> Command {
     cli::command().mut_subcommands(|subcommand| {
+        let takes_stages = matches!(subcommand.get_name(), "explain" | "uninstall");
         subcommand.mut_args(|arg| match arg.get_id().as_str() {
             "name" | "stage" => arg.add(ArgValueCandidates::new(stages)),
+            "destination" | "destinations" if takes_stages => {
+                arg.add(ArgValueCandidates::new(stages))
+            }
             "hosts" => arg.add(ArgValueCandidates::new(hosts)),
             "source" => directory_or_stage(arg),
             _ => arg,

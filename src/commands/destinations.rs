@@ -13,7 +13,6 @@ use clap::ArgMatches;
 
 use super::project::{Project, is_stage};
 use crate::cli::config::SettingsArguments;
-use crate::cli::connection::SshArguments;
 use crate::cli::given::first_of;
 use crate::cli::rollout::HostsArguments;
 use crate::error::{CommandError, Exit};
@@ -22,12 +21,19 @@ use crate::ui::rollout_text::RolloutMonitor;
 
 /// What chooses destinations, besides their names.
 pub struct Given<'a> {
-    /// Tells which options were given.
-    pub matches: &'a ArgMatches,
+    /// The first option that was given and says how a host is reached, which a stage says itself.
+    pub host_option: Option<String>,
+    /// The first option that was given and is only for stages.
+    pub stage_option: Option<String>,
     /// Where the settings of a stage come from.
     pub settings: &'a SettingsArguments,
     /// Which hosts of a stage.
     pub selection: &'a RolloutSelection,
+}
+
+/// The first option that was given and is only for stages.
+pub fn stage_option(matches: &ArgMatches) -> Option<String> {
+    first_of::<HostsArguments>(matches, &[]).or_else(|| first_of::<SettingsArguments>(matches, &[]))
 }
 
 impl Given<'_> {
@@ -49,9 +55,7 @@ impl Given<'_> {
             self.check_stage_options(stage).map_err(print)?;
             return self.of_stage(stage, console);
         }
-        let only_stages = first_of::<HostsArguments>(self.matches, &[])
-            .or_else(|| first_of::<SettingsArguments>(self.matches, &[]));
-        if let Some(option) = only_stages {
+        if let Some(option) = &self.stage_option {
             let text = format!("{option} can only be used with a stage of assetsync.toml");
             return Err(print(CommandError::usage(text)));
         }
@@ -61,7 +65,7 @@ impl Given<'_> {
     }
 
     fn check_stage_options(&self, stage: &str) -> Result<(), CommandError> {
-        match first_of::<SshArguments>(self.matches, &[]) {
+        match &self.host_option {
             None => Ok(()),
             Some(option) => {
                 let text = format!("{option} can't be used with the stage {stage}");

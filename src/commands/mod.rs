@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod destinations;
 mod doctor;
+mod explain;
 mod init;
 mod man;
 mod project;
@@ -32,6 +33,10 @@ pub fn run(matches: &ArgMatches, arguments: Arguments) -> Exit {
         Command::Verify(arguments) => rollout::verify(&arguments),
         Command::Status(arguments) => rollout::status(&arguments),
         Command::Prune(arguments) => rollout::prune(&arguments),
+        Command::Explain(arguments) => {
+            let matches = matches.subcommand_matches("explain").unwrap_or(matches);
+            explain::run(matches, &arguments)
+        }
         Command::Uninstall(arguments) => {
             let matches = matches.subcommand_matches("uninstall").unwrap_or(matches);
             uninstall::run(matches, *arguments)

@@ -8,7 +8,9 @@ use assetsync_ssh::{NoPrompt, Prompt, Uninstall, UninstallError};
 use assetsync_sync::{Destination, PushError};
 use clap::ArgMatches;
 
-use super::destinations::Given;
+use super::destinations::{Given, stage_option};
+use crate::cli::connection::SshArguments;
+use crate::cli::given::first_of;
 use crate::cli::options::ssh_options;
 use crate::cli::uninstall::UninstallArguments;
 use crate::error::{CommandError, Exit};
@@ -38,7 +40,9 @@ fn uninstall(
         interactive,
         ..RolloutSelection::default()
     };
-    let given = Given { matches, settings: &settings, selection: &selection };
+    let host_option = first_of::<SshArguments>(matches, &[]);
+    let stage_option = stage_option(matches);
+    let given = Given { host_option, stage_option, settings: &settings, selection: &selection };
     let found = given.resolve(&destinations, ssh_options(ssh, interactive), console)?;
     let person = TerminalPrompt::new(Arc::clone(console));
     let asker = person.asker();

@@ -6,6 +6,7 @@ mod command_tail;
 pub mod config_text;
 pub mod console;
 pub mod doctor;
+pub mod explained;
 pub mod interrupt;
 mod itemize;
 pub mod label;

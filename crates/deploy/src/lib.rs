@@ -22,7 +22,7 @@ pub use crate::config::{
     ConfigFile, ConfigTemplate, Deployment, Diagnostic, ExplainedItem, ExplainedSetting, FILE_NAME,
     FindError, Hook, LoadedConfig, Location, Overrides, Problems, SettingValue, Settings,
 };
-pub use crate::history::{Deploy, DeployId, Drift, Origin, RollbackTo};
+pub use crate::history::{Deploy, DeployId, Drift, RollbackTo};
 pub use crate::rollout::{
     Cancel, CommandPhase, Engine, Event, KeptDeploy, Monitor, Outcome, Phase, Rollout,
     RolloutError, RolloutSelection, ServedVersion, TargetError, TargetOutcome, TargetState,

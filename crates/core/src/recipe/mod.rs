@@ -99,7 +99,8 @@ impl Recipes {
         self.rewrite || self.patch || self.delta
     }
 
-    fn allow(self, recipe: Recipe) -> bool {
+    /// Whether a recipe may be used.
+    pub fn allow(self, recipe: Recipe) -> bool {
         match recipe {
             Recipe::Keep | Recipe::Touch | Recipe::Whole => true,
             Recipe::Copy { from: Basis::Partial(_) } => true,

@@ -49,8 +49,7 @@ pub struct RecipeInputs<'a> {
 impl Recipe {
     /// The cheapest of the `allowed` recipes for a file.
     pub fn choose(inputs: &RecipeInputs<'_>, allowed: Recipes) -> Recipe {
-        let offers = inputs.prices().into_iter().flatten();
-        let offers = offers.filter(|(recipe, _)| allowed.allow(*recipe));
+        let offers = inputs.offers().filter(|(recipe, _)| allowed.allow(*recipe));
         offers.min_by_key(|(_, cost)| *cost).map_or(Recipe::Whole, |(recipe, _)| recipe)
     }
 }
@@ -58,6 +57,10 @@ impl Recipe {
 impl RecipeInputs<'_> {
     /// The recipes that apply, and about how many bytes each sends. Of equal ones the first is
     /// taken.
+    pub fn offers(&self) -> impl Iterator<Item = (Recipe, u64)> {
+        self.prices().into_iter().flatten()
+    }
+
     fn prices(&self) -> [Option<(Recipe, u64)>; 8] {
         // Text shrinks to about a third; a delta sends the changed blocks, its signature is paid
         // for.

@@ -9,6 +9,7 @@ use super::session::Session;
 use crate::compare::answers::Answers;
 use crate::compare::content_match::SourceEntry;
 use crate::encode::file::Encoder;
+use crate::encode::inputs::DeltaBytes;
 use crate::encode::sink::MessageSink;
 use crate::error::PushError;
 use crate::event::Event;
@@ -34,7 +35,8 @@ impl Session<'_> {
             let amend = amend(position, action, source, &mut tree)?;
             self.wire.send(&amend)?;
             let sink = &mut self.wire;
-            let mut encoder = Encoder { tree: &mut tree, sink, answers: &answers };
+            let deltas = &DeltaBytes::default();
+            let mut encoder = Encoder { tree: &mut tree, sink, answers: &answers, deltas };
             if !encoder.encode_whole(position, action)? {
                 let source = std::io::Error::other("it changes while it is read");
                 return Err(PushError::Changing { path: action.path.to_string(), source });

@@ -58,6 +58,12 @@ impl Draft {
         };
         pieces.iter().map(cost).sum()
     }
+
+    /// Bytes of new content.
+    pub fn new_bytes(&self) -> u64 {
+        let Draft::Compared { pieces, .. } = self else { return 0 };
+        pieces.iter().map(PatchOp::new_bytes).sum()
+    }
 }
 
 /// A `.gz` that may be made from its plain sibling.
@@ -73,6 +79,12 @@ impl GzDraft {
     /// yet.
     pub fn from_plain(plain: SourceIndex) -> GzDraft {
         GzDraft { plain, corrections: OnceLock::new() }
+    }
+
+    /// Bytes of the corrections, if they are computed; `None` inside if there are none.
+    pub fn correction_bytes(&self) -> Option<Option<u64>> {
+        let length = |corrections: &Vec<u8>| corrections.len() as u64;
+        self.corrections.get().map(|corrections| corrections.as_ref().map(length))
     }
 
     /// The corrections that turn the plain sibling into the source file `at`, if there are any. The

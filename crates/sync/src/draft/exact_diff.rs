@@ -51,6 +51,16 @@ pub enum PatchOp {
     },
 }
 
+impl PatchOp {
+    /// Bytes of new content.
+    pub fn new_bytes(&self) -> u64 {
+        match self {
+            PatchOp::New { range, .. } => range.len() as u64,
+            PatchOp::Copy { .. } => 0,
+        }
+    }
+}
+
 /// Describes `new` by ranges of `basis` of at least `shortest_copy` bytes, and what is left.
 ///
 /// Finds what begins or ends both, what goes on after an edit, and in a basis of up to 4 MiB nearly

@@ -11,6 +11,7 @@ use assetsync_core::plan::{Action, FileAction};
 use assetsync_core::protocol::ToAgent;
 use assetsync_core::recipe::{Basis, Recipe};
 
+use super::inputs::DeltaBytes;
 use super::sink::MessageSink;
 use crate::compare::answers::{Answer, Answers};
 use crate::encode::delta::{Matcher, Op};
@@ -32,6 +33,8 @@ pub struct Encoder<'a> {
     pub sink: &'a mut dyn MessageSink,
     /// Signatures of bases.
     pub answers: &'a Answers,
+    /// Is told what deltas send.
+    pub deltas: &'a DeltaBytes,
 }
 
 impl Encoder<'_> {
@@ -42,7 +45,7 @@ impl Encoder<'_> {
         match (file.recipe, signature_of(self.answers, file)) {
             (Recipe::Delta { .. }, Some(signature)) => {
                 self.file(position, &action.path, file, |encoder, source| {
-                    encoder.delta(source, signature)
+                    encoder.delta(position, source, signature)
                 })
             }
             _ => self.encode_whole(position, action),
@@ -120,11 +123,12 @@ impl Encoder<'_> {
 
     fn delta(
         &mut self,
+        position: ActionIndex,
         source: &mut HashingReader,
         signature: &Signature,
     ) -> Result<io::Result<()>, PushError> {
         let mut matcher = Matcher::new(signature);
-        let mut buffer = Vec::new();
+        let (mut buffer, mut new_bytes) = (Vec::new(), 0);
         loop {
             let before = buffer.len();
             let want = MATCH_BYTES.min(before + source.left as usize);
@@ -135,6 +139,7 @@ impl Encoder<'_> {
             let last = source.left == 0;
             let mut said = Ok(());
             let covered = matcher.scan(&buffer, last, &mut |op| {
+                new_bytes += op.new_bytes();
                 if said.is_ok() {
                     said = send_op(self.sink, op);
                 }
@@ -144,6 +149,7 @@ impl Encoder<'_> {
             self.sink.keep_alive()?;
             self.sink.progress(covered as u64)?;
             if last {
+                self.deltas.note(position, new_bytes);
                 return Ok(Ok(()));
             }
         }

@@ -1,6 +1,9 @@
 //! The inputs of an encoding.
 
-use assetsync_core::index::Index;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use assetsync_core::index::{ActionIndex, Index};
 use assetsync_core::path::RelPath;
 use assetsync_core::state::State;
 
@@ -26,6 +29,24 @@ pub struct EncodeInputs<'m> {
     pub answers: &'m Answers,
     /// Contents the destination had.
     pub old: &'m dyn OldContents,
+    /// Is told what deltas send.
+    pub deltas: &'m DeltaBytes,
+}
+
+/// Bytes of new content of each delta, known once it is encoded here.
+#[derive(Debug, Default)]
+pub struct DeltaBytes(Mutex<HashMap<ActionIndex, u64>>);
+
+impl DeltaBytes {
+    /// Records that the delta of an action has so many bytes of new content.
+    pub fn note(&self, position: ActionIndex, bytes: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(position, bytes);
+    }
+
+    /// Bytes of new content of the delta of an action.
+    pub fn get(&self, position: ActionIndex) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&position).copied()
+    }
 }
 
 impl<'m> EncodeInputs<'m> {

@@ -89,7 +89,8 @@ impl<'m> EncodeJob<'m> {
         let (order, regzips) = regzip_jobs(plan, order, inputs);
         let regzips = GzSplitter::new(regzips);
         send_patches(sink, plan, inputs, patches, self.line)?;
-        let encoder = Encoder { tree: &mut tree, sink, answers: inputs.answers };
+        let EncodeInputs { answers, deltas, .. } = *inputs;
+        let encoder = Encoder { tree: &mut tree, sink, answers, deltas };
         std::thread::scope(|scope| {
             for _ in 0..rayon::current_num_threads() {
                 scope.spawn(|| {

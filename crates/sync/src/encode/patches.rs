@@ -45,7 +45,7 @@ pub fn send_patches(
         inputs,
         line,
         cpu: Cpu { cores: threads, speed: 1.0 },
-        bytes_left: pieces.map(new_bytes).sum(),
+        bytes_left: pieces.map(PatchOp::new_bytes).sum(),
         drafts: drafts.into(),
         frames: frames.into(),
         piece: 0,
@@ -161,7 +161,7 @@ impl PatchSender<'_> {
                 }
             };
             for piece in &draft.pieces[self.piece..self.piece + here] {
-                job.new_bytes += new_bytes(piece);
+                job.new_bytes += piece.new_bytes();
                 if let Some(content) = &content {
                     self.encode_piece(piece, content, job);
                 }
@@ -252,13 +252,6 @@ fn reference(reference: Reference, inputs: &EncodeInputs<'_>) -> Result<Vec<u8>,
         Some(rewriter) if reference.rewritten => rewriter.rewrite(&old),
         _ => old,
     })
-}
-
-fn new_bytes(piece: &PatchOp) -> u64 {
-    match piece {
-        PatchOp::New { range, .. } => range.len() as u64,
-        PatchOp::Copy { .. } => 0,
-    }
 }
 
 /// The draft of the patch at a position of the plan.

@@ -22,6 +22,11 @@ use crate::scan::publish_rank;
 impl Comparison<'_> {
     /// Makes the plan from all answers, or returns the obstructions.
     pub fn plan(&self, answers: &Answers) -> Result<Plan, Vec<Obstruction>> {
+        self.plan_with_offers(answers).map(|(plan, _)| plan)
+    }
+
+    /// The same, with what else was possible.
+    pub fn plan_with_offers(&self, answers: &Answers) -> Result<(Plan, Offers), Vec<Obstruction>> {
         let mut planning = PlanBuilder {
             comparison: self,
             answers,
@@ -30,11 +35,16 @@ impl Comparison<'_> {
             respelled: self.aliases.iter().map(|(&at, &known)| (known, at)).collect(),
             plan: Plan { renames: self.drafts.renames.clone(), ..Plan::default() },
             in_the_way: Vec::new(),
+            offers: Offers::new(),
         };
         planning.run();
-        if planning.in_the_way.is_empty() { Ok(planning.plan) } else { Err(planning.in_the_way) }
+        let PlanBuilder { plan, offers, in_the_way, .. } = planning;
+        if in_the_way.is_empty() { Ok((plan, offers)) } else { Err(in_the_way) }
     }
 }
+
+/// The recipes that were possible for each file of a plan, and about how many bytes each sends.
+pub type Offers = HashMap<ActionIndex, Vec<(Recipe, u64)>>;
 
 struct PlanBuilder<'c, 'a> {
     comparison: &'c Comparison<'a>,
@@ -47,6 +57,7 @@ struct PlanBuilder<'c, 'a> {
     respelled: HashMap<EntryIndex, SourceIndex>,
     plan: Plan,
     in_the_way: Vec<Obstruction>,
+    offers: Offers,
 }
 
 impl<'a> PlanBuilder<'_, 'a> {
@@ -175,6 +186,7 @@ impl<'a> PlanBuilder<'_, 'a> {
             return None;
         }
         self.positions.insert(at, position);
+        self.offers.insert(position, inputs.offers().collect());
         let makes_content = recipe != Recipe::Touch;
         if makes_content {
             self.contents.add_planned((digest.short(), size), position);

@@ -7,6 +7,7 @@ pub mod open_push;
 pub mod pipeline;
 pub mod planned;
 pub mod prefetch;
+mod record_files;
 pub mod report;
 pub mod staged;
 pub mod survey;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::thread;
 
 use assetsync_core::plan::{ActionKind, Plan};
+use assetsync_core::recipe::Recipes;
 
 use super::checks::check_contents;
 use super::open_push::OpenPush;
+use super::record_files::FileRecords;
 use super::report::{Count, Report};
 use super::staged::{Agent, PushRecord, Staged};
 use crate::compare::answers::Answers;
@@ -15,9 +17,11 @@ use crate::converse::deploy_requests::DeployRequests;
 use crate::converse::session::Session;
 use crate::converse::survey::Survey;
 use crate::draft::drafts::Drafts;
-use crate::encode::inputs::EncodeInputs;
+use crate::encode::inputs::{DeltaBytes, EncodeInputs};
 use crate::error::PushError;
 use crate::plan::guards::Refusal;
+use crate::plan::planner::Offers;
+use crate::store::last_push::LastPush;
 
 /// A push whose plan is made and allowed. It is staged next.
 pub struct Planned<'c, 'a> {
@@ -26,6 +30,8 @@ pub struct Planned<'c, 'a> {
     /// The source.
     pub(super) entries: &'a [SourceEntry],
     pub(super) plan: Plan,
+    /// What was possible for each file, and what was to be used on the line.
+    pub(super) choice: (Offers, Recipes),
     /// The destination's answers about its files.
     pub(super) answers: Answers,
     pub(super) drafts: Arc<Drafts>,
@@ -49,24 +55,28 @@ impl<'a> Planned<'_, 'a> {
             return Ok(self.ended(dry_run));
         }
         check_contents(&self.plan, context.source)?;
-        let retried = self.send()?;
+        let (retried, last_push) = self.send()?;
         let (session, record) = self.record(retried);
+        let record = PushRecord { last_push: Some(last_push), ..record };
         Ok(Staged { agent: Agent::Waiting(Box::new(session)), record })
     }
 
     /// Sends everything, while the store keeps the source's contents. Returns how many files were
-    /// sent again.
-    fn send(&mut self) -> Result<u64, PushError> {
+    /// sent again, and what was done with each.
+    fn send(&mut self) -> Result<(u64, LastPush), PushError> {
         let OpenPush { context, session, cache } = &mut self.open;
         let (source, entries, publish) = (context.source, self.entries, !context.is_deploy());
         let (drafts, answers) = (&*self.drafts, &self.answers);
         let (state, old) = (&self.survey.state, cache.contents());
-        let inputs = EncodeInputs { source, entries, state, drafts, answers, old };
+        let deltas = &DeltaBytes::default();
+        let inputs = EncodeInputs { source, entries, state, drafts, answers, old, deltas };
         session.send(&self.plan, &inputs, &self.requests, publish)?;
-        thread::scope(|scope| {
+        let retried = thread::scope(|scope| {
             scope.spawn(|| cache.keep_contents(source, entries));
             session.wait_staged(&self.plan, source, publish)
-        })
+        })?;
+        let (offers, recipes) = (&self.choice.0, self.choice.1);
+        Ok((retried, FileRecords { inputs, offers, recipes }.of(&self.plan)))
     }
 
     /// A push after which the agent has nothing to do.
@@ -88,6 +98,7 @@ impl<'a> Planned<'_, 'a> {
         let removed = Count::of_removed(&plan, &survey.state);
         let mut report = Report { retried, removed, refused, ..Report::of(plan, entries) };
         session.measure(&mut report);
-        (session, PushRecord { cache, survey, entries, report, history, prunes })
+        let last_push = None;
+        (session, PushRecord { cache, survey, entries, report, last_push, history, prunes })
     }
 }

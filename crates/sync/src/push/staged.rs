@@ -9,6 +9,7 @@ use crate::error::PushError;
 use crate::event::Event;
 use crate::plan::state_after::state_after;
 use crate::store::destination_cache::DestinationCache;
+use crate::store::last_push::LastPush;
 
 /// A destination where everything is staged. It is published next.
 pub struct Staged<'a> {
@@ -34,6 +35,8 @@ pub(super) struct PushRecord<'a> {
     /// The source.
     pub(super) entries: &'a [SourceEntry],
     pub(super) report: Report,
+    /// What was done with each file, if anything was sent.
+    pub(super) last_push: Option<LastPush>,
     /// The history after the push, if it changes.
     pub(super) history: Option<Vec<u8>>,
     /// Whether something is left for pruning.
@@ -46,6 +49,9 @@ impl PushRecord<'_> {
         session.published()?;
         session.monitor().event(Event::Published);
         self.remember(session, false);
+        if let Some(push) = self.last_push.take() {
+            self.cache.keep_last_push(LastPush { sent: self.report.bytes_sent, ..push });
+        }
         if let Some(history) = &self.history {
             self.cache.keep_history(&self.survey.history, history);
         }

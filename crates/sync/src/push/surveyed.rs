@@ -45,14 +45,16 @@ impl<'c, 'a> Surveyed<'c, 'a> {
         let comparison = comparison.with(Arc::clone(&drafts));
         let (answers, one_name) = session.ask(&comparison)?;
         let comparison = comparison.aliased(&one_name).map_err(PushError::OneName)?;
-        let plan = comparison.plan(&answers).map_err(PushError::Obstruction)?;
+        let planned = comparison.plan_with_offers(&answers);
+        let (plan, offers) = planned.map_err(PushError::Obstruction)?;
         check_plan(&plan, source, options)?;
         if let Some(maps) = NewSourceMaps::of(&plan, &self.survey.state) {
             session.monitor().event(Event::Notice(&maps.to_string()));
         }
         let refused = self.refusal(&plan)?;
         let Surveyed { open, survey } = self;
-        Ok(Planned { open, survey, entries, plan, answers, drafts, requests, refused })
+        let choice = (offers, recipes);
+        Ok(Planned { open, survey, entries, plan, choice, answers, drafts, requests, refused })
     }
 
     /// Why the plan may not be carried out, if so: an error, except that a dry run of a plain push

@@ -250,7 +250,7 @@ mod tests {
     use crate::compare::policy::Policy;
     use crate::cost::line::Line;
     use crate::draft::old_contents::NoContents;
-    use crate::encode::inputs::EncodeInputs;
+    use crate::encode::inputs::{DeltaBytes, EncodeInputs};
     use crate::scan::source::Source;
 
     /// The inputs of an encoding.
@@ -285,6 +285,7 @@ mod tests {
             drafts: comparison.drafts(),
             answers: &given.answers,
             old: &NoContents,
+            deltas: &DeltaBytes::default(),
         };
         let work = EncodeJob::new(&plan, &inputs, given.sends_renames, Line::UNKNOWN);
         key_of(&work, &given.context)

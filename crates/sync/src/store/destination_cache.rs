@@ -15,6 +15,7 @@ use crate::draft::old_contents::{NoContents, OldContents};
 use crate::error::PushError;
 use crate::scan::compressed_names::is_precompressed;
 use crate::scan::source::Source;
+use crate::store::last_push::LastPush;
 use crate::store::{CachedState, DestinationKey, Store};
 
 /// The cache of one destination.
@@ -65,6 +66,13 @@ impl<'s> DestinationCache<'s> {
     pub fn keep_history(&self, cached: &[u8], history: &[u8]) {
         let Some(store) = self.store.filter(|_| cached != history) else { return };
         let _ = store.remember_history(&self.key, history);
+    }
+
+    /// Keeps what a push did with each file.
+    pub fn keep_last_push(&self, push: LastPush) {
+        if let Some(store) = self.store {
+            let _ = store.remember_push(&self.key, &push);
+        }
     }
 
     /// The contents of destinations.

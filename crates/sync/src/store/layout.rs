@@ -6,6 +6,7 @@
 //! packs/NAME.pack        contents: 16 letters and digits
 //! states/KEY             what a destination holds: 32 hexadecimal digits
 //! histories/KEY          what a destination's history of deploys was: 32 hexadecimal digits
+//! pushes/KEY             what the last push to a destination did: 32 hexadecimal digits
 //! */new-NAME             being written
 //! ```
 
@@ -69,6 +70,7 @@ impl StoreDir {
         make_dir(&place.packs_dir())?;
         make_dir(&place.states_dir())?;
         make_dir(&place.histories_dir())?;
+        make_dir(&place.pushes_dir())?;
         Ok(place)
     }
 
@@ -101,6 +103,11 @@ impl StoreDir {
         self.root.join("histories")
     }
 
+    /// The directory of records of pushes.
+    pub fn pushes_dir(&self) -> PathBuf {
+        self.root.join("pushes")
+    }
+
     /// All packs, the newest first.
     pub fn packs(&self) -> Result<Vec<StoreFile>, StoreError> {
         files(&self.packs_dir(), is_pack)
@@ -116,11 +123,17 @@ impl StoreDir {
         files(&self.histories_dir(), is_state)
     }
 
+    /// All records of pushes, the newest first.
+    pub fn pushes(&self) -> Result<Vec<StoreFile>, StoreError> {
+        files(&self.pushes_dir(), is_state)
+    }
+
     /// Files whose writing has not ended.
     pub fn unfinished(&self) -> Result<Vec<StoreFile>, StoreError> {
         let mut found = files(&self.packs_dir(), is_new)?;
         found.append(&mut files(&self.states_dir(), is_new)?);
         found.append(&mut files(&self.histories_dir(), is_new)?);
+        found.append(&mut files(&self.pushes_dir(), is_new)?);
         Ok(found)
     }
 

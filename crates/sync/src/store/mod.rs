@@ -13,7 +13,9 @@
 pub(crate) mod destination_cache;
 mod destination_key;
 mod error;
+mod explain;
 mod history_file;
+pub(crate) mod last_push;
 pub(crate) mod layout;
 mod open_packs;
 pub(crate) mod pack;
@@ -33,12 +35,15 @@ use std::time::{Duration, SystemTime};
 
 use assetsync_core::digest::{Digest, ShortDigest};
 use assetsync_core::state::{RemoteEntry, StateId};
+use assetsync_ssh::Target;
 use etcetera::BaseStrategy;
 use etcetera::base_strategy::choose_native_strategy;
 use rayon::prelude::*;
 
 pub use self::destination_key::DestinationKey;
 pub use self::error::StoreError;
+pub use self::explain::Explanation;
+use self::last_push::LastPush;
 use self::layout::{LIMIT_BYTES, StoreDir};
 use self::open_packs::OpenPacks;
 pub use self::pack::CONTENT_BYTES;
@@ -228,13 +233,7 @@ impl Store {
         if is_remembered(&path, name, *line_rate, id) {
             return touch(&path).map_err(StoreError::io("touch", &path));
         }
-        let write = || {
-            let mut file = layout::new_file(&self.place.states_dir())?;
-            file.write_all(&state_file::encode(name, *line_rate, id, entries)?)?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().map_err(StoreError::io("write", &path))
+        write(&path, state_file::encode(name, *line_rate, id, entries))
     }
 
     /// The history of deploys that a destination had when it was last heard of.
@@ -253,17 +252,33 @@ impl Store {
         if history.is_empty() {
             return remove_if_there(&path).map(drop);
         }
-        let write = || {
-            let mut file = layout::new_file(&self.place.histories_dir())?;
-            file.write_all(&history_file::encode(history))?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().map_err(StoreError::io("write", &path))
+        write(&path, Ok(history_file::encode(history)))
     }
 
     fn history_path(&self, destination: &DestinationKey) -> PathBuf {
         self.place.histories_dir().join(destination.to_string())
+    }
+
+    /// How the file at `path`, below a destination or below what was pushed there, travelled in the
+    /// last push from here that changed the destination. `None` if no such push is remembered;
+    /// `port` is used where the target names none.
+    pub fn explain(&self, target: &Target, port: Option<u16>, path: &str) -> Option<Explanation> {
+        let key = DestinationKey::new(target, port);
+        let entries = || self.state(&key).map(|state| state.entries).unwrap_or_default();
+        explain::explain(&self.push_path(&key), entries, path)
+    }
+
+    /// Remembers what a push did with each file.
+    pub(crate) fn remember_push(
+        &self,
+        destination: &DestinationKey,
+        push: &LastPush,
+    ) -> Result<(), StoreError> {
+        write(&self.push_path(destination), push.encode())
+    }
+
+    fn push_path(&self, destination: &DestinationKey) -> PathBuf {
+        self.place.pushes_dir().join(destination.to_string())
     }
 
     /// Forgets a destination; `false` if it was not known.
@@ -338,6 +353,16 @@ impl Store {
     fn open_packs_mut(&self) -> RwLockWriteGuard<'_, OpenPacks> {
         self.shelf.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Writes a file of the store as a whole, or not at all.
+fn write(path: &Path, bytes: io::Result<Vec<u8>>) -> Result<(), StoreError> {
+    let written = bytes.and_then(|bytes| {
+        let mut file = layout::new_file(path.parent().unwrap_or(Path::new("")))?;
+        file.write_all(&bytes)?;
+        Ok(file.persist(path)?)
+    });
+    written.map(drop).map_err(StoreError::io("write", path))
 }
 
 fn is(content: &[u8], digest: Digest, size: u64) -> bool {

@@ -54,7 +54,8 @@ pub fn contents_limit(limit_bytes: u64) -> u64 {
 
 /// Bytes of all files.
 pub fn bytes(place: &StoreDir) -> Result<u64, StoreError> {
-    let files = [place.packs()?, place.states()?, place.histories()?, place.unfinished()?];
+    let records = [place.histories()?, place.pushes()?].concat();
+    let files = [place.packs()?, place.states()?, records, place.unfinished()?];
     Ok(files.iter().flatten().map(|found| found.bytes).sum())
 }
 
@@ -64,7 +65,7 @@ pub fn clear(place: &StoreDir) -> Result<Pruned, StoreError> {
     let (packs, states) = (place.packs()?, place.states()?);
     let held = packs.iter().filter_map(|found| Pack::open(found.clone()).ok().flatten());
     let contents = distinct(held.flat_map(|pack| pack.index().iter().collect::<Vec<_>>()));
-    let others = [packs, place.histories()?, place.unfinished()?];
+    let others = [packs, place.histories()?, place.pushes()?, place.unfinished()?];
     for found in states.iter().chain(others.iter().flatten()) {
         remove(&found.path)?;
     }
@@ -83,7 +84,7 @@ pub fn prune(place: &StoreDir, limit_bytes: u64, now: SystemTime) -> Result<Prun
         packs.into_iter().partition(|pack| is_young(&pack.found, now));
     let mut choice = KeepSet::new(&young, &old, limit_bytes);
     let destinations = choose(place, &mut choice, limit_bytes, now)?;
-    forget_histories(place, now)?;
+    forget_records(place, now)?;
     let thorough = before > limit_bytes;
     rewrite(place, &old, choice.kept, thorough)?;
     let left = open(place, now)?;
@@ -184,9 +185,10 @@ fn choose(
     Ok(forgotten)
 }
 
-/// Forgets the histories of destinations that are forgotten, unless they are young.
-fn forget_histories(place: &StoreDir, now: SystemTime) -> Result<(), StoreError> {
-    for found in place.histories()? {
+/// Forgets the histories and records of pushes of destinations that are forgotten, unless they are
+/// young.
+fn forget_records(place: &StoreDir, now: SystemTime) -> Result<(), StoreError> {
+    for found in [place.histories()?, place.pushes()?].concat() {
         let name = found.path.file_name().unwrap_or_default();
         if !is_young(&found, now) && !place.states_dir().join(name).exists() {
             remove(&found.path)?;

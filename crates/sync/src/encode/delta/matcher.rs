@@ -33,6 +33,16 @@ pub enum Op<'a> {
     },
 }
 
+impl Op<'_> {
+    /// Bytes of new content.
+    pub fn new_bytes(&self) -> u64 {
+        match self {
+            Op::Literal(bytes) => bytes.len() as u64,
+            Op::Copy { .. } => 0,
+        }
+    }
+}
+
 /// A search over one signature.
 #[derive(Debug)]
 pub struct Matcher<'s> {
