@@ -74,16 +74,20 @@ impl Traced {
     /// The same for these calls; also how many pushes failed.
     fn fail(&self, errno: &str, points: &[Point]) -> (Vec<String>, usize) {
         let (mut all_wrong, mut failed) = (Vec::new(), 0);
+        let mut is_old = false;
         for Point { call, nth } in points {
-            // From whatever the last fault left.
-            push(&self.host, 0).assert_ok();
-            check_but(&self.host, 0, &format!("before {call} number {nth}"), self.forget);
+            if !is_old {
+                // From whatever the last fault left.
+                push(&self.host, 0).assert_ok();
+                check_but(&self.host, 0, &format!("before {call} number {nth}"), self.forget);
+            }
             let fault = format!("-e trace={call} -e inject={call}:error={errno}:when={nth}");
             let outcome = self.push(&fault);
             outcome.assert_no_panic();
             failed += usize::from(!outcome.ok());
             let found =
                 wrong(&self.host.destination(), &self.host, outcome.ok().into(), self.forget);
+            is_old = !outcome.ok() && found.is_empty();
             if !found.is_empty() {
                 let when = format!("{errno} at {call} number {nth}: {}", outcome.stderr);
                 all_wrong.push(format!("{when}: neither: {found:?}"));

@@ -33,8 +33,6 @@ const PIECE: usize = 4096;
 const SLOWEST: u64 = 1024;
 /// How long to wait for the exit status of a command that has closed its output.
 const CLOSING_GRACE: Duration = Duration::from_secs(2);
-/// A shell's exit status for a program that exists but can't be executed.
-const CANNOT_EXECUTE: i32 = 126;
 
 /// `bootstrap.sh` as shortened by the build script: one line, which every login shell takes for one
 /// word in single quotes.
@@ -272,9 +270,6 @@ fn said(host: String, word: &str, detail: String) -> TransportError {
 /// The command ended without a line of the script: its status and output are the only reason known.
 fn closed(host: String, end: CommandHandle, printed: &[u8]) -> TransportError {
     match end.finish_within(CLOSING_GRACE) {
-        Ok(exit) if exit.status == Some(CANNOT_EXECUTE) => {
-            TransportError::Noexec { host, directory: exit.stderr.trim().to_owned() }
-        }
         Ok(exit) if exit.is_before_login() => {
             TransportError::Busy { host, said: excerpt(exit.stderr.as_bytes()) }
         }

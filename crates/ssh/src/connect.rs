@@ -20,6 +20,8 @@ use crate::ssh2_session::{self, ResponseTimes};
 use crate::target::RemoteTarget;
 use crate::transport_choice::{Choice, Facts, choose};
 
+/// A shell's exit status for a program that exists but can't be executed.
+const CANNOT_EXECUTE: i32 = 126;
 /// A shell's exit status for a program that does not exist.
 const NOT_FOUND: i32 = 127;
 
@@ -206,13 +208,11 @@ fn hand_over(error: &TransportError, may_ask: bool) -> Option<String> {
     }
 }
 
-/// Whether a remote shell started, and found no program to run.
+/// Whether a remote shell started, and found no program to run, or one that can't be started.
+/// That an agent can't be started, the bootstrap script says, so there is a shell.
 fn is_not_found(error: &TransportError) -> bool {
-    match error {
-        TransportError::Noexec { .. } => true,
-        TransportError::Closed { exit, .. } => *exit == Some(NOT_FOUND),
-        _ => false,
-    }
+    let TransportError::Closed { exit, .. } = error else { return false };
+    matches!(exit, Some(CANNOT_EXECUTE | NOT_FOUND))
 }
 
 fn in_process(
