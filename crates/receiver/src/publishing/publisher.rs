@@ -76,7 +76,7 @@ pub struct Publisher<'a, 'w> {
     /// Directories changed since the last sync, if each is synced.
     changed: BTreeSet<Option<RelPath>>,
     /// Directories that were made writable temporarily, and their original permission bits.
-    opened: Vec<(Option<RelPath>, u32)>,
+    opened: Vec<(Option<RelPath>, Mode)>,
 }
 
 impl<'a, 'w> Publisher<'a, 'w> {
@@ -204,8 +204,8 @@ impl<'a, 'w> Publisher<'a, 'w> {
 
     fn make_writable(&mut self, dir: Option<RelPath>) -> io::Result<()> {
         let fd = self.tree.dir(dir.as_ref())?;
-        let mode = rustix::fs::fstat(fd)?.st_mode & 0o7777;
-        rustix::fs::fchmod(fd, Mode::from_raw_mode((mode | 0o300) as _))?;
+        let mode = Mode::from_raw_mode(rustix::fs::fstat(fd)?.st_mode & 0o7777);
+        rustix::fs::fchmod(fd, mode | Mode::WUSR | Mode::XUSR)?;
         if self.opened.iter().all(|(opened, _)| *opened != dir) {
             self.opened.push((dir, mode));
         }
@@ -217,7 +217,7 @@ impl<'a, 'w> Publisher<'a, 'w> {
     pub(super) fn restore_modes(&mut self) -> io::Result<()> {
         for (dir, mode) in std::mem::take(&mut self.opened) {
             match self.tree.dir(dir.as_ref()) {
-                Ok(fd) => rustix::fs::fchmod(fd, Mode::from_raw_mode(mode as _))?,
+                Ok(fd) => rustix::fs::fchmod(fd, mode)?,
                 Err(error) if is_no_dir(&error) => {}
                 Err(error) => return Err(error),
             }
