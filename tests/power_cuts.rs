@@ -162,30 +162,14 @@ fn cut_at_each_sync_of(settings: &'static str, command: &str, from: u32, to: u32
         disk = Some(Disk::new(dir, deploy_to));
     });
     let mut disk = disk.expect("it was made");
-    let start = || {
-        site.reset();
-        site.build(to);
-    };
-    start();
-    let clean = site.run(&site.traced, command, &format!("-e trace={MUTATING}"));
-    assert_eq!(clean.code(), Some(0), "{}", clean.stderr());
-    let all = around_syncs(&points(&site.log()));
+    let all = around_syncs(&site.changes(command, MUTATING, to));
     assert!(all.len() >= 6, "{all:?}");
     for point in &all {
-        start();
+        site.start(to);
         disk.sync();
         let killed = site.run(&site.traced, command, &killed_at(point));
         disk.cut(Journal::Written);
-        let when = format!("{command} cut at {point:?}");
-        let [page, manifest] = site.named([from, to], &when);
-        assert!(page == manifest || settings.is_empty(), "{when}: {page} and {manifest}");
-        if killed.code() == Some(0) {
-            assert_eq!([page, manifest], [to, to], "{when}: it was reported as done");
-            continue;
-        }
-        let again = site.run(&site.plain, command, "");
-        assert_eq!(again.code(), Some(0), "{when}: {}", again.stderr());
-        site.assert_serves(to, &when);
+        site.is_completed(&killed, command, [from, to], &format!("{command} cut at {point:?}"));
     }
 }
 

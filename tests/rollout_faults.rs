@@ -19,7 +19,7 @@ pub(crate) struct Site {
     dir: Dir,
     /// The remote shell whose agent is traced.
     pub(crate) traced: PathBuf,
-    pub(crate) plain: PathBuf,
+    plain: PathBuf,
     settings: &'static str,
 }
 
@@ -47,7 +47,7 @@ impl Site {
         site
     }
 
-    pub(crate) fn build(&self, version: u32) {
+    fn build(&self, version: u32) {
         let script = script_of(version);
         let page = format!("<script src={script}>");
         let manifest = format!("{{\"app.js\": \"{script}\"}}");
@@ -72,7 +72,7 @@ impl Site {
         assert!(copied.success());
     }
 
-    pub(crate) fn reset(&self) {
+    fn reset(&self) {
         self.copy(&self.saved(), &self.fleet.hosts[0].deploy_to());
     }
 
@@ -88,13 +88,13 @@ impl Site {
         Ran(command.output().or_fail())
     }
 
-    pub(crate) fn log(&self) -> PathBuf {
+    fn log(&self) -> PathBuf {
         self.dir.path().join("strace.log")
     }
 
     /// Fails unless this version is live, with all of it.
     #[track_caller]
-    pub(crate) fn assert_serves(&self, version: u32, when: &str) {
+    fn assert_serves(&self, version: u32, when: &str) {
         let assets = self.fleet.hosts[0].assets();
         let script = script_of(version);
         let read = |name: &str| fs::read_to_string(assets.join(name)).unwrap_or_default();
@@ -103,9 +103,45 @@ impl Site {
         assert_eq!(read(&script), format!("version {version}"), "{when}");
     }
 
+    /// Puts the host back to the third version, and builds this one.
+    pub(crate) fn start(&self, to: u32) {
+        self.reset();
+        self.build(to);
+    }
+
+    /// The calls of these names that the agent makes during a command that nothing disturbs.
+    pub(crate) fn changes(&self, command: &str, names: &str, to: u32) -> Vec<Point> {
+        self.start(to);
+        let clean = self.run(&self.traced, command, &format!("-e trace={names}"));
+        assert_eq!(clean.code(), Some(0), "{}", clean.stderr());
+        points(&self.log())
+    }
+
+    /// Checks that a command that was disturbed left whole versions, and runs it again if it has
+    /// failed. Whether it had not.
+    #[track_caller]
+    pub(crate) fn is_completed(
+        &self,
+        ran: &Ran,
+        command: &str,
+        [from, to]: [u32; 2],
+        when: &str,
+    ) -> bool {
+        let [page, manifest] = self.named([from, to], when);
+        assert!(page == manifest || self.settings.is_empty(), "{when}: {page} and {manifest}");
+        if ran.code() == Some(0) {
+            assert_eq!([page, manifest], [to, to], "{when}: it was reported as done");
+            return true;
+        }
+        let again = self.run(&self.plain, command, "");
+        assert_eq!(again.code(), Some(0), "{when}: {}", again.stderr());
+        self.assert_serves(to, when);
+        false
+    }
+
     /// The versions that the page and the manifest name, once the scripts of both are found.
     #[track_caller]
-    pub(crate) fn named(&self, candidates: [u32; 2], when: &str) -> [u32; 2] {
+    fn named(&self, candidates: [u32; 2], when: &str) -> [u32; 2] {
         let assets = self.fleet.hosts[0].assets();
         ["index.html", "manifest.json"].map(|name| {
             let text = fs::read_to_string(assets.join(name)).unwrap_or_default();
@@ -167,31 +203,15 @@ const FAULTS: [&str; 4] = ["signal=SIGKILL", "error=EIO", "error=ENOSPC", "error
 /// in turn; then runs it again. It leads from a version to another.
 fn fail_at_each(settings: &'static str, command: &str, from: u32, to: u32) {
     let site = Site::new(settings);
-    let start = || {
-        site.reset();
-        site.build(to);
-    };
-    start();
-    let clean = site.run(&site.traced, command, &format!("-e trace={MUTATING}"));
-    assert_eq!(clean.code(), Some(0), "{}", clean.stderr());
-    let all = points(&site.log());
+    let all = site.changes(command, MUTATING, to);
     let mut failed = 0;
     for (at, Point { call, nth }) in all.iter().enumerate() {
-        start();
+        site.start(to);
         let fault = FAULTS[at % FAULTS.len()];
-        let when = format!("{command}: {fault} at {call} number {nth}");
         let inject = format!("-e trace={call} -e inject={call}:{fault}:when={nth}");
         let ran = site.run(&site.traced, command, &inject);
-        let [page, manifest] = site.named([from, to], &when);
-        assert!(page == manifest || settings.is_empty(), "{when}: {page} and {manifest}");
-        if ran.code() == Some(0) {
-            assert_eq!([page, manifest], [to, to], "{when}");
-            continue;
-        }
-        failed += 1;
-        let again = site.run(&site.plain, command, "");
-        assert_eq!(again.code(), Some(0), "{when}: {}", again.stderr());
-        site.assert_serves(to, &when);
+        let when = format!("{command}: {fault} at {call} number {nth}");
+        failed += usize::from(!site.is_completed(&ran, command, [from, to], &when));
     }
     assert!(failed > 3, "{failed} of {}", all.len());
 }
