@@ -4,6 +4,7 @@
 mod agent;
 mod bad_input;
 mod bench;
+mod buckets;
 mod budgets;
 mod capistrano;
 mod chmod;

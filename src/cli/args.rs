@@ -115,7 +115,7 @@ pub struct PushArguments {
         required_unless_present = "human_readable",
     )]
     pub source: PathBuf,
-    /// [user@]host:path, or a local path; may be several hosts
+    /// [user@]host:path, a local path, or s3://bucket/prefix; may be several hosts
     ///
     /// Also ssh://[user@]host[:port]/path.
     #[arg(value_name = "DEST", value_hint = ValueHint::Other)]
@@ -138,6 +138,10 @@ pub struct PushArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub ssh: SshArguments,
+    #[cfg(feature = "buckets")]
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub bucket: super::bucket::BucketArguments,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub output: OutputArguments,

@@ -5,6 +5,10 @@
 
 pub mod args;
 pub mod bench;
+#[cfg(feature = "buckets")]
+pub mod bucket;
+#[cfg(feature = "buckets")]
+pub mod bucket_push;
 pub mod cache;
 mod check_paths;
 mod check_several;

@@ -86,7 +86,7 @@ fn refuse_directory(short: char, path: &Path) -> Result<(), CommandError> {
 }
 
 /// The options of the push: comparison, deletes, filter, recipes.
-fn allowed(
+pub fn allowed(
     matches: &ArgMatches,
     choice: &SelectionArguments,
     memory: &CacheArguments,
@@ -99,7 +99,8 @@ fn allowed(
         filter: rules::filter(matches, choice)?,
         links: choice.links(),
         chmod: chmod(choice)?,
-        entry_points: EntryPoints::new(all).map_err(CommandError::usage)?,
+        entry_points: EntryPoints::try_from(all.collect::<Vec<_>>())
+            .map_err(CommandError::usage)?,
         ..Policy::default()
     };
     Ok(Options {

@@ -63,6 +63,11 @@ fn is_local_file(given: &OsString) -> bool {
     matches!(Target::parse(given), Ok(Target::Local(path)) if is_file(&path))
 }
 
+/// Whether a destination is written as a bucket: `s3://bucket/prefix`.
+pub fn is_bucket(given: &OsString) -> bool {
+    given.as_bytes().starts_with(b"s3://")
+}
+
 /// Printable forms of the given destinations.
 pub fn labels(destinations: &[OsString]) -> Vec<String> {
     destinations.iter().map(|given| text::name(given.as_bytes())).collect()

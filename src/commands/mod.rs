@@ -10,7 +10,10 @@ mod init;
 mod man;
 mod project;
 mod push;
+#[cfg(feature = "buckets")]
+mod push_bucket;
 mod rollout;
+mod source_warnings;
 mod store;
 mod uninstall;
 

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use assetsync_ssh::{NoPrompt, Prompt};
-use assetsync_sync::{
-    About, Destination, Interaction, Monitor, PushError, Pushed, ScanNotice, Source,
-};
+use assetsync_sync::{Destination, Interaction, Monitor, PushError, Pushed, Source};
 use clap::ArgMatches;
 
 use super::project::is_stage;
 use super::rollout;
+use super::source_warnings::warn_of_source;
 use crate::cli::args::{OutputArguments, PushArguments};
 use crate::cli::options::{PushOptions, labels};
+use crate::cli::push_paths::is_bucket;
 use crate::cli::{rsync_options, stage_options};
 use crate::error::{CommandError, Exit};
 use crate::ui::console::{Console, report};
@@ -29,6 +29,9 @@ pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
     }
     let arguments = arguments.with_files();
     let console = Arc::new(Console::new(output(&arguments.output)));
+    if arguments.destinations.iter().any(is_bucket) {
+        return push_to_buckets(matches, arguments, &console);
+    }
     let (labels, dry_run) = (labels(&arguments.destinations), arguments.choice.dry_run);
     let states = Arc::new(PushStates::new(&labels, dry_run));
     interrupt::watch(&console, &states);
@@ -42,6 +45,17 @@ pub fn run(matches: &ArgMatches, arguments: PushArguments) -> Exit {
         error.exit
     });
     console.finish(exit)
+}
+
+#[cfg(feature = "buckets")]
+fn push_to_buckets(matches: &ArgMatches, arguments: PushArguments, console: &Arc<Console>) -> Exit {
+    super::push_bucket::run(matches, arguments, console)
+}
+
+#[cfg(not(feature = "buckets"))]
+fn push_to_buckets(_: &ArgMatches, _: PushArguments, _: &Arc<Console>) -> Exit {
+    let text = "this assetsync was built without buckets; build it with --features buckets";
+    report(&CommandError::usage(text))
 }
 
 /// As `ssh` does, warns of `-i` files that do not exist and leaves them out.
@@ -106,28 +120,13 @@ fn push(
         error => CommandError::from(&error),
     })?;
     let source = &prepared.source;
-    if !console.output.json {
-        source.notices.iter().for_each(|notice| warn_of(console, notice));
-    }
-    if let Err(error) = &prepared.store {
-        console.warn(&error.to_string());
-    }
+    warn_of_source(console, &prepared);
     let person = TerminalPrompt::new(Arc::clone(console));
     let terminal = Terminal { console, options, source, reporter, states, person };
     let pushed = prepared.run(&terminal);
     let exits: Vec<Exit> = pushed.iter().map(|one| outcome::exit_of(&one.result)).collect();
     outcome::all(console, &options.destinations, &exits);
     Ok(Exit::of_all(&exits))
-}
-
-fn warn_of(console: &Console, notice: &ScanNotice) {
-    let hint = match notice.about {
-        About::OutsideLink { .. } => "; --copy-unsafe-links pushes what they lead to",
-        About::Private { .. } => "; push with --chmod=D755,F644",
-        About::Sensitive { .. } => "; --exclude leaves it out",
-        About::Special | About::Reserved | About::UnsafeLink | About::CaseOnly { .. } => "",
-    };
-    console.warn(&format!("{notice}{hint}"));
 }
 
 /// Shows pushes on the terminal, or as JSON, and asks there for passphrases.

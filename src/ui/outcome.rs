@@ -1,5 +1,6 @@
 //! The results of a push: printed as text or JSON, and as an exit code.
 
+use assetsync_ssh::Target;
 use assetsync_sync::{Destination, Foreign, PushError, Pushed, Refusal, Report, Source};
 
 use super::change_format::ChangeFormat;
@@ -49,21 +50,47 @@ impl<'a> Reporter<'a> {
                 let same_as = report.same_as.and_then(|at| destinations.get(at));
                 match same_as {
                     Some(other) => self.same_directory(label, &other.label, report),
-                    None => self.success(destination, source, report),
+                    None => self.success(label, is_host(destination), source, report),
                 }
-                if let Some(refusal) = &report.refused {
-                    let mut error = refused(&refusal.clone().into(), label, source);
-                    error.message.insert_str(0, "a push would be refused: ");
-                    self.failure(label, &error);
-                }
+                self.would_be_refused(label, source, report);
             }
             Err(error) => self.failure(label, &refused(error, label, source)),
         }
     }
 
-    fn success(&self, destination: &Destination, source: &Source, report: &Report) {
-        let (output, label) = (self.console.output, &destination.label);
-        let summary = summary::summary(destination, report, self.dry_run);
+    /// Reports the result for a bucket; gives its exit code.
+    #[cfg(feature = "buckets")]
+    pub fn bucket(
+        &self,
+        label: &str,
+        result: &Result<Report, CommandError>,
+        source: &Source,
+    ) -> Exit {
+        match result {
+            Ok(report) => {
+                self.success(label, false, source, report);
+                self.would_be_refused(label, source, report);
+                if report.refused.is_some() { Exit::Failed } else { Exit::Done }
+            }
+            Err(error) => {
+                self.failure(label, error);
+                error.exit
+            }
+        }
+    }
+
+    /// Reports that what a dry run planned would be refused.
+    fn would_be_refused(&self, label: &str, source: &Source, report: &Report) {
+        if let Some(refusal) = &report.refused {
+            let mut error = refused(&refusal.clone().into(), label, source);
+            error.message.insert_str(0, "a push would be refused: ");
+            self.failure(label, &error);
+        }
+    }
+
+    fn success(&self, label: &str, is_host: bool, source: &Source, report: &Report) {
+        let output = self.console.output;
+        let summary = summary::summary(label, is_host, report, self.dry_run);
         self.log(label, report, &summary);
         if output.json {
             if self.dry_run || report.refused.is_some() {
@@ -128,6 +155,10 @@ impl<'a> Reporter<'a> {
             self.console.warn(&format!("Can't write to the log file: {error}"));
         }
     }
+}
+
+fn is_host(destination: &Destination) -> bool {
+    matches!(destination.target, Target::Remote(_))
 }
 
 /// The exit code of the push to one destination.

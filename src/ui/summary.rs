@@ -3,15 +3,15 @@
 use std::fmt::Write;
 
 use assetsync_core::entry::Kind;
-use assetsync_ssh::Target;
 use assetsync_ssh::bootstrap::Installed;
-use assetsync_sync::{Count, Destination, Report, Source};
+use assetsync_sync::{Count, Report, Source};
 use assetsync_units::{bytes, number, percent, plural, seconds};
 
 /// What recipes do with files, in the order of how little they send: done, and in a dry run.
-const WORDS: [(&[&str], &str, &str); 7] = [
+const WORDS: [(&[&str], &str, &str); 8] = [
     (&["keep"], "unchanged", "unchanged"),
     (&["touch"], "times only", "would get new times"),
+    (&["headers"], "headers only", "would get new headers"),
     (&["copy"], "copied there", "would be copied there"),
     (&["rewrite"], "rewritten there", "would be rewritten there"),
     (&["regzip"], "compressed there", "would be compressed there"),
@@ -20,8 +20,8 @@ const WORDS: [(&[&str], &str, &str); 7] = [
 ];
 
 /// The summary, ending in a newline.
-pub fn summary(destination: &Destination, report: &Report, dry_run: bool) -> String {
-    let mut text = format!("{}\n", destination.label);
+pub fn summary(label: &str, is_host: bool, report: &Report, dry_run: bool) -> String {
+    let mut text = format!("{label}\n");
     let named = |done: &'static str, would: &'static str| if dry_run { would } else { done };
     let mut rows = Vec::new();
     for (recipes, done, would) in WORDS {
@@ -44,7 +44,7 @@ pub fn summary(destination: &Destination, report: &Report, dry_run: bool) -> Str
     text.push_str(&if dry_run { comparison(report) } else { traffic(report) });
     text.push_str(&cost(report));
     if dry_run {
-        text.push_str(&dry_run_result(destination, report));
+        text.push_str(&dry_run_result(is_host, report));
     }
     text
 }
@@ -55,12 +55,12 @@ pub fn same_directory(label: &str, same_as: &str) -> String {
 }
 
 /// Whether a dry run installed the agent.
-fn dry_run_result(destination: &Destination, report: &Report) -> String {
+fn dry_run_result(is_host: bool, report: &Report) -> String {
     let Some(agent) = &report.agent_installed else {
         return "  dry run: nothing was changed\n".to_owned();
     };
     let mut text = format!("  dry run: the destination was not changed\n  {}\n", installed(agent));
-    if matches!(destination.target, Target::Remote(_)) {
+    if is_host {
         text.push_str("  to install nothing: -n --transport sftp (it can't compare contents)\n");
     }
     text
@@ -155,14 +155,9 @@ fn cost(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::ffi::OsStr;
     use std::time::Duration;
 
     use super::*;
-
-    fn destination(given: &str) -> Destination {
-        Destination { label: given.into(), target: Target::parse(OsStr::new(given)).unwrap() }
-    }
 
     fn report() -> Report {
         let count = |files, bytes| Count { files, bytes };
@@ -201,7 +196,7 @@ web1:/srv/www/assets
   sent 281 kB, received 92.0 kB: 1.1 % of 33.5 MB
   took 1.24 s, server memory peak 8.1 MB
 ";
-        assert_eq!(summary(&destination("web1:/srv/www/assets"), &report(), false), expected);
+        assert_eq!(summary("web1:/srv/www/assets", true, &report(), false), expected);
     }
 
     #[test]
@@ -219,12 +214,12 @@ web1:/srv/www/assets
   took 1.24 s, server memory peak 8.1 MB
   dry run: nothing was changed
 ";
-        assert_eq!(summary(&destination("web1:/srv/www/assets"), &report(), true), expected);
+        assert_eq!(summary("web1:/srv/www/assets", true, &report(), true), expected);
     }
 
     #[test]
     fn a_dry_run_without_changes_has_no_rows() {
-        let text = summary(&destination("x"), &Report::default(), true);
+        let text = summary("x", false, &Report::default(), true);
         let expected = "x\n  sent 0 B, received 0 B to compare\n  took 0.00 s\n  dry run: nothing was changed\n";
         assert_eq!(text, expected);
     }
@@ -233,7 +228,7 @@ web1:/srv/www/assets
     fn no_percentage_over_100() {
         let total = Count { files: 1, bytes: 3 };
         let report = Report { total, bytes_sent: 200, bytes_received: 59, ..Report::default() };
-        let text = summary(&destination("x"), &report, false);
+        let text = summary("x", false, &report, false);
         assert_eq!(text, "x\n  sent 200 B, received 59 B\n  took 0.00 s\n");
     }
 
@@ -246,9 +241,9 @@ web1:/srv/www/assets
   dry run: the destination was not changed
   installed the agent, which the host did not have: /home/deploy/.cache/assetsync/agent-Linux-x86_64-1, 1.2 MB
 ";
-        let here = summary(&destination("x"), &report, true);
+        let here = summary("x", false, &report, true);
         assert!(here.ends_with(expected), "{here}");
-        let there = summary(&destination("web1:x"), &report, true);
+        let there = summary("web1:x", true, &report, true);
         let offer = "  to install nothing: -n --transport sftp (it can't compare contents)\n";
         assert!(there.ends_with(&format!("{expected}{offer}")), "{there}");
     }

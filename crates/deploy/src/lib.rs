@@ -20,7 +20,7 @@ mod template;
 pub use crate::command::Shown;
 pub use crate::config::{
     ConfigFile, ConfigTemplate, Deployment, Diagnostic, ExplainedItem, ExplainedSetting, FILE_NAME,
-    FindError, Hook, LoadedConfig, Location, Overrides, Problems, SettingValue, Settings,
+    FindError, LoadedConfig, Location, Overrides, Problems, SettingValue, Settings,
 };
 pub use crate::history::{Deploy, DeployId, Drift, RollbackTo};
 pub use crate::rollout::{

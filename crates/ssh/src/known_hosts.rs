@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use assetsync_core::text;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -192,7 +192,7 @@ fn hash_matches(hashed: &str, name: &str) -> Option<bool> {
     let (salt, hash) = hashed.split_once('|')?;
     let salt = STANDARD.decode(salt).ok()?;
     let hash = STANDARD.decode(hash).ok()?;
-    let mut mac = <Hmac<Sha1> as Mac>::new_from_slice(&salt).ok()?;
+    let mut mac = <Hmac<Sha1> as KeyInit>::new_from_slice(&salt).ok()?;
     mac.update(name.as_bytes());
     Some(mac.verify_slice(&hash).is_ok())
 }

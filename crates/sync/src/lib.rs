@@ -56,7 +56,7 @@ pub use crate::scan::chmod::Chmod;
 pub use crate::scan::entry_points::{DEFAULT_PATTERNS, EntryPoints};
 pub use crate::scan::filter::{Filter, Rule, Sides, parse_lines};
 pub use crate::scan::links::LinkRules;
-pub use crate::scan::logical_name::{FingerprintRules, RuleError};
+pub use crate::scan::logical_name::FingerprintRules;
 pub use crate::scan::notice::{About, ScanNotice};
 pub use crate::scan::source::{Source, SourceError};
 pub use crate::share::push_group::PushGroup;

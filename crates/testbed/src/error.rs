@@ -26,6 +26,14 @@ pub enum Error {
     /// A corpus that is not on this machine.
     #[error(transparent)]
     Corpus(crate::corpora::MissingCorpus),
+    /// A server of object storage that does not start.
+    #[error("Cannot start {what} for tests of buckets: {reason}")]
+    S3 {
+        /// What of it.
+        what: String,
+        /// Why.
+        reason: String,
+    },
     /// This machine or user cannot limit memory.
     #[error("No memory cgroup can be used here: {why}")]
     NoCgroup {

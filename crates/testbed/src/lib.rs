@@ -9,6 +9,7 @@
 //! - [`memory`]: peak memory of a process, and a cgroup with a memory limit;
 //! - [`OneName`]: a file system that ignores case and how Unicode is composed;
 //! - [`rails`]: a Rails application, and a server laid out as Capistrano does it, with puma and rbenv;
+//! - [`s3`]: servers of object storage, and a proxy that counts requests and lets them fail;
 //! - [`corpora`]: published web bundles, for realistic measurements.
 //!
 //! Only tests and `xtask` depend on this crate. A missing program is an [`Error`] that names the
@@ -22,6 +23,7 @@ pub mod memory;
 mod one_name;
 pub mod rails;
 pub mod rsync;
+pub mod s3;
 pub mod tree;
 
 pub use assetsync_link::{Direction, Link, LinkSpec};

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use assetsync_core::entry::{Entry, Kind};
 use assetsync_core::recipe::Recipes;
 use assetsync_sync as sender;
-use assetsync_sync::{
-    Chmod, Decide, EntryPoints, Filter, FingerprintRules, Options, Rule, RuleError, Source,
-};
+use assetsync_sync::{Chmod, Decide, EntryPoints, Filter, FingerprintRules, Options, Rule, Source};
 
 use super::error::RolloutError;
 use super::options::Rollout;
@@ -55,6 +54,13 @@ pub(super) fn deploy_retention(
     })
 }
 
+/// Whether a build has made anything: names that begin with a dot are there before it.
+fn has_files(source: &Source) -> bool {
+    let is_made =
+        |entry: &Entry| entry.kind != Kind::Dir && !entry.path.file_name().starts_with(b".");
+    source.entries.iter().any(is_made)
+}
+
 /// The payload of the build's output.
 pub(super) fn built(
     rollout: &Rollout<'_>,
@@ -69,7 +75,7 @@ pub(super) fn built(
     let deploy_retention = deploy_retention(assets, rollout_kind)?;
     let path = rollout.project.join(&assets.source);
     let source = Source::scan(&path, &options.policy)?;
-    if !source.has_files() {
+    if !has_files(&source) {
         return Err(RolloutError::NoFiles(path));
     }
     refuse_competing_manifests(&path, &source, &deploy_retention.entry_points)?;
@@ -104,15 +110,13 @@ fn chmod(set: &AssetSet) -> Result<Chmod, RolloutError> {
 }
 
 pub(super) fn entry_points(set: &AssetSet) -> Result<EntryPoints, RolloutError> {
-    let patterns = set.entry_points.iter().map(String::as_bytes);
-    EntryPoints::new(patterns).map_err(|error| refused("entry_points", &error))
+    let patterns: Vec<&[u8]> = set.entry_points.iter().map(String::as_bytes).collect();
+    EntryPoints::try_from(patterns).map_err(|error| refused("entry_points", &error))
 }
 
 fn names(set: &AssetSet) -> Result<FingerprintRules, RolloutError> {
-    set.fingerprints
-        .as_slice()
-        .try_into()
-        .map_err(|error: RuleError| refused("fingerprints", &error))
+    let rules = FingerprintRules::try_from(set.fingerprints.as_slice());
+    rules.map_err(|error| refused("fingerprints", &error))
 }
 
 fn refused(key: &'static str, reason: &dyn std::fmt::Display) -> RolloutError {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use assetsync_core::digest::ShortDigest;
 use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
 use assetsync_core::index::{ActionIndex, EntryIndex, Index};
-use assetsync_core::plan::{Action, ActionKind, FileAction, Plan, PublishRank};
+use assetsync_core::plan::{Action, ActionKind, FileAction, Plan};
 use assetsync_core::recipe::{Basis, ContentIndex, Recipe, RecipeInputs, Reference};
 
 use super::decision::DeleteAt;
@@ -17,7 +17,6 @@ use crate::compare::content_match::ContentMatch;
 use crate::compare::source_index::SourceIndex;
 use crate::draft::drafts::Draft;
 use crate::scan::compressed_names::is_precompressed;
-use crate::scan::publish_rank;
 
 impl Comparison<'_> {
     /// Makes the plan from all answers, or returns the obstructions.
@@ -197,7 +196,7 @@ impl<'a> PlanBuilder<'_, 'a> {
             mtime: local.entry.mtime,
             digest: makes_content.then_some(digest),
             recipe,
-            rank: self.rank(&local.entry),
+            rank: self.comparison.policy.rank(local.entry.path.as_bytes()),
         }))
     }
 
@@ -286,15 +285,6 @@ impl<'a> PlanBuilder<'_, 'a> {
             _ => Basis::Planned(position),
         };
         Some((basis, bytes))
-    }
-
-    fn rank(&self, entry: &Entry) -> PublishRank {
-        let (path, policy) = (entry.path.as_bytes(), &self.comparison.policy);
-        let by_name = publish_rank::of(path, &policy.names);
-        match policy.entry_points.contain(path) {
-            true => by_name.max(PublishRank::Naming),
-            false => by_name,
-        }
     }
 }
 

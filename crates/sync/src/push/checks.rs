@@ -1,10 +1,11 @@
 //! Checks before anything changes at a destination.
 
 use assetsync_core::plan::{Action, Plan};
+use assetsync_core::state::State;
 
 use crate::error::PushError;
 use crate::options::Options;
-use crate::plan::guards::deletes;
+use crate::plan::guards::{Contact, deletes};
 use crate::scan::source::Source;
 
 /// Refuses to empty a destination with an empty source, which a failed build may leave.
@@ -22,6 +23,22 @@ fn refuse_empty(source: &Source, options: &Options, deletes: bool) -> Result<(),
         return Err(PushError::EmptySource(assetsync_core::text::path(&source.path)));
     }
     Ok(())
+}
+
+impl Options {
+    /// Checks what a push deletes at a destination in this state: that the source is not empty, and
+    /// that the deletes are meant. `pushed_before`: a push to the destination has completed.
+    pub fn check(
+        &self,
+        plan: &Plan,
+        source: &Source,
+        state: &State,
+        pushed_before: bool,
+    ) -> Result<(), PushError> {
+        check_source(source, self)?;
+        let refusal = Contact { source, state, pushed_before }.refusal(plan, self);
+        refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
+    }
 }
 
 /// Checks that the contents of a given source are on this machine, as far as they must be sent.

@@ -28,24 +28,24 @@ pub struct EntryPoints {
 }
 
 impl EntryPoints {
-    /// Takes patterns in the syntax of `--exclude`, without the prefixes `+ ` and `- `.
-    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, FilterError> {
-        let mut known = Vec::new();
-        for pattern in patterns {
-            check_len(pattern)?;
-            if known.len() == MAX_RULES {
-                return Err(FilterError::TooMany);
-            }
-            known.push(Pattern::new(pattern));
-        }
-        Ok(Self { patterns: known })
-    }
-
     /// Whether a file, whose path is relative to the root, is an entry point; its compressed
     /// siblings are then, too.
     pub fn contain(&self, path: &[u8]) -> bool {
         let named = |path| self.patterns.iter().any(|pattern| pattern.matches(path, false));
         named(path) || named(without_compression(path))
+    }
+}
+
+/// Patterns in the syntax of `--exclude`, without the prefixes `+ ` and `- `.
+impl TryFrom<Vec<&[u8]>> for EntryPoints {
+    type Error = FilterError;
+
+    fn try_from(patterns: Vec<&[u8]>) -> Result<EntryPoints, FilterError> {
+        if patterns.len() > MAX_RULES {
+            return Err(FilterError::TooMany);
+        }
+        patterns.iter().try_for_each(|pattern| check_len(pattern))?;
+        Ok(EntryPoints { patterns: patterns.into_iter().map(Pattern::new).collect() })
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn own_patterns_replace_the_defaults() {
-        let own = EntryPoints::new([&b"/boot/*.js"[..], b"*.map.gz"]).expect("valid");
+        let own = EntryPoints::try_from(vec![&b"/boot/*.js"[..], b"*.map.gz"]).expect("valid");
         for path in ["boot/a.js", "boot/a.js.gz", "x/a.map.gz"] {
             assert!(own.contain(path.as_bytes()), "{path}");
         }
@@ -103,8 +103,8 @@ mod tests {
     #[test]
     fn limits() {
         let long = vec![b'a'; 5000];
-        assert!(matches!(EntryPoints::new([&long[..]]), Err(FilterError::TooLong { .. })));
+        assert!(matches!(EntryPoints::try_from(vec![&long[..]]), Err(FilterError::TooLong { .. })));
         let many = vec![&b"a"[..]; MAX_RULES + 1];
-        assert_eq!(EntryPoints::new(many).map(drop), Err(FilterError::TooMany));
+        assert_eq!(EntryPoints::try_from(many).map(drop), Err(FilterError::TooMany));
     }
 }

@@ -183,7 +183,7 @@ impl Source {
 
     /// Whether there is a file or link to push. Names that begin with a dot, such as `.keep` or
     /// `.DS_Store`, do not count: they remain when a build has failed.
-    pub fn has_files(&self) -> bool {
+    pub(crate) fn has_files(&self) -> bool {
         let counts =
             |entry: &Entry| entry.kind != Kind::Dir && !entry.path.file_name().starts_with(b".");
         match self.hashed.get() {
@@ -271,6 +271,11 @@ impl Source {
         );
         let unreadable: Vec<_> = read.flatten().collect();
         if unreadable.is_empty() { Ok(entries) } else { Err(SourceError::Unreadable(unreadable)) }
+    }
+
+    /// Opens the file that is pushed to `path`.
+    pub fn open(&self, path: &RelPath) -> io::Result<File> {
+        self.tree()?.open_file(path)
     }
 
     /// A view of the tree for one reader.
