@@ -64,6 +64,6 @@ pub fn remember(
     let wanted: Vec<_> = files.iter().map(|(_, content)| digest(content)).collect();
     store.add(&wanted, &|at| Ok(files[at].1.as_bytes().to_vec()))?;
     let entries = files.iter().map(|(entry, _)| entry.clone()).collect();
-    let state = CachedState { id: StateId([1; 16]), line_rate: None, entries };
+    let state = CachedState { id: StateId([1; 16]), past_line: None, entries };
     store.remember(&DestinationKey::new(target, None), name, &state)
 }

@@ -7,7 +7,7 @@ use assetsync_ssh::bootstrap::Started;
 use assetsync_ssh::{Agents, Prompt, SshOptions, Target, TransportError, bootstrap, connect};
 
 use super::nonce::nonce;
-use crate::cost::line::Line;
+use crate::cost::line::{Line, PastLine};
 use crate::error::PushError;
 use crate::event::{Event, Monitor};
 use crate::share::push_group::PushGroup;
@@ -43,8 +43,8 @@ pub struct ConnectOptions<'a> {
 /// What is known of a line before the destination is reached.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KnownLine {
-    /// Bytes per second in an earlier push.
-    pub rate: Option<u64>,
+    /// What an earlier push found out.
+    pub past: Option<PastLine>,
     /// Whether fewer bytes are better than less time.
     pub is_metered: bool,
 }
@@ -55,6 +55,8 @@ pub struct StartedAgent {
     pub agent: Started,
     /// The line to it, as far as it is known.
     pub line: Line,
+    /// How soon the host answered to SSH, if that was measured.
+    pub ssh_response: Option<Duration>,
     /// When connecting began.
     pub since: Instant,
     /// Whether a program made the connection, whose standard error is for the user: `ssh` warns
@@ -78,7 +80,7 @@ impl StartedAgent {
                 false => connection.agents,
             };
             let agent = bootstrap::start(channel, &nonce, agents, hello, connection.timeout)?;
-            Ok(StartedAgent { agent, line, since, shows_stderr: false })
+            Ok(StartedAgent { agent, line, ssh_response: None, since, shows_stderr: false })
         };
         let reached = match target {
             Target::Local(_) => {
@@ -91,10 +93,11 @@ impl StartedAgent {
                 connect(remote, connection.ssh, connection.prompt, &command, |connected| {
                     monitor.event(Event::Connected { how: &connected.how });
                     let is_program = connected.response_times.is_none();
-                    let line = Line::to_known_host(connected.response_times, known.rate);
+                    let line = Line::to_known_host(connected.response_times, known.past);
                     let line = connection.line(line, known.is_metered);
                     let mut started = start(connected.channel, line)?;
                     started.shows_stderr = is_program;
+                    started.ssh_response = connected.response_times.map(|times| times.ssh);
                     Ok(started)
                 })
                 .map_err(|error| error.with_run_as(run_as))

@@ -16,7 +16,7 @@ use super::progress_sink::ProgressSink;
 use super::send_shared::send_shared;
 use super::wire::Wire;
 use crate::connect::start_agent::{ConnectOptions, KnownLine, StartedAgent, destination_bytes};
-use crate::cost::line::Line;
+use crate::cost::line::{Line, PastLine};
 use crate::encode::inputs::EncodeInputs;
 use crate::encode::job::EncodeJob;
 use crate::encode::sink::MessageSink;
@@ -35,6 +35,8 @@ pub struct Session<'a> {
     partials: Vec<Partial>,
     pub(super) renames_sent: bool,
     line: Line,
+    /// How soon the host answered to SSH, if that was measured.
+    ssh_response: Option<Duration>,
     is_deploy: bool,
     /// How many encodings began with this destination.
     encodings: u32,
@@ -116,7 +118,7 @@ impl<'a> Session<'a> {
             return Err(PushError::TooManyFiles);
         }
         let patience = connection.timeout;
-        let StartedAgent { agent, line, since, shows_stderr } =
+        let StartedAgent { agent, line, ssh_response, since, shows_stderr } =
             StartedAgent::start_agent(target, connection, known, &hello, monitor)?;
         if !agent.noise.is_empty() {
             monitor.event(Event::Noise(&agent.noise));
@@ -134,6 +136,7 @@ impl<'a> Session<'a> {
             partials: Vec::new(),
             renames_sent: false,
             line,
+            ssh_response,
             is_deploy,
             encodings: 0,
             since,
@@ -186,8 +189,14 @@ impl<'a> Session<'a> {
     }
 
     /// Bytes per second of the line, if they were measured.
-    pub fn line_rate(&self) -> Option<u64> {
+    fn line_rate(&self) -> Option<u64> {
         self.wire.carried(self.line.bytes_per_second())
+    }
+
+    /// What later pushes shall know about the line, if it was measured.
+    pub fn past_line(&self) -> Option<PastLine> {
+        let rate = self.line_rate()?;
+        Some(PastLine { rate, ssh_response: self.ssh_response })
     }
 
     /// Receives the next message.

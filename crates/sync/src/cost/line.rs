@@ -40,6 +40,22 @@ pub struct Line {
     pub is_metered: bool,
 }
 
+/// What an earlier push found out about a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PastLine {
+    /// Bytes per second.
+    pub rate: u64,
+    /// How soon the host answered to SSH then, in whole milliseconds, if that was measured.
+    pub ssh_response: Option<Duration>,
+}
+
+impl PastLine {
+    /// Whether a host that answers in these times now is probably reached in the same way.
+    fn is_way_of(self, now: ResponseTimes) -> bool {
+        self.ssh_response.is_some_and(|then| now.ssh <= (then * 2).max(NEARBY_SSH_RESPONSE))
+    }
+}
+
 /// Where the rate of a line comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateSource {
@@ -80,12 +96,18 @@ impl Line {
     }
 
     /// The line to a host that answered in these times, if they are known, and to which an earlier
-    /// push was carried at a rate, if one was. That push may have gone another way: a quick rate
-    /// counts only for a host that is nearby now, since on a slow line it would cost many bytes.
-    pub fn to_known_host(times: Option<ResponseTimes>, remembered: Option<u64>) -> Line {
+    /// push went, if one did. That push may have gone another way: a quick rate counts only for a
+    /// host that is nearby now, or answers about as soon as then, since on a slow line it would cost
+    /// many bytes.
+    pub fn to_known_host(times: Option<ResponseTimes>, past: Option<PastLine>) -> Line {
         let found = Line::answering_in(times);
-        let remembered = remembered.map(Line::remembered);
-        remembered.filter(|line| found.is_quick() || !line.is_quick()).unwrap_or(found)
+        let Some(past) = past else { return found };
+        let remembered = Line::remembered(past.rate);
+        let is_same_way = || times.is_some_and(|now| past.is_way_of(now));
+        match !remembered.is_quick() || found.is_quick() || is_same_way() {
+            true => remembered,
+            false => found,
+        }
     }
 
     /// The line that carries this many bytes per second in this push.
@@ -168,15 +190,29 @@ mod tests {
 
     #[test]
     fn a_quick_rate_is_remembered_only_of_a_host_that_is_nearby() {
-        let line = |ssh, rate| {
+        let line = |ssh, past| {
             let [tcp, ssh] = [0, ssh].map(Duration::from_millis);
-            Line::to_known_host(Some(ResponseTimes { tcp, ssh }), rate)
+            Line::to_known_host(Some(ResponseTimes { tcp, ssh }), past)
         };
-        let (slow, quick) = (Some(2_000_000), Some(100_000_000));
+        let past = |rate| Some(PastLine { rate, ssh_response: None });
+        let (slow, quick) = (past(2_000_000), past(100_000_000));
         assert_eq!([line(5, slow), line(100, slow)], [Line::remembered(2_000_000); 2]);
         assert_eq!(line(5, quick), Line::remembered(100_000_000));
         assert_eq!([line(100, quick), line(100, None)], [Line::UNKNOWN; 2]);
         assert_eq!(Line::to_known_host(None, quick), Line::UNKNOWN);
+    }
+
+    /// Behind a forwarded port, or a server whose key exchange is slow.
+    #[test]
+    fn a_quick_rate_is_remembered_of_a_host_that_answers_as_soon_as_then() {
+        let is_quick = |then, now| {
+            let [tcp, ssh] = [0, now].map(Duration::from_millis);
+            let ssh_response = Some(Duration::from_millis(then));
+            let past = PastLine { rate: 100_000_000, ssh_response };
+            Line::to_known_host(Some(ResponseTimes { tcp, ssh }), Some(past)).is_quick()
+        };
+        assert!(is_quick(40, 40) && is_quick(40, 80) && is_quick(40, 5) && is_quick(5, 25));
+        assert!(!is_quick(40, 81) && !is_quick(5, 50));
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl<'c, 'a> Connected<'c, 'a> {
             // A push on its own is short; and the length of names is no measure of it.
             who: if context.is_deploy() { options.who.clone() } else { String::new() },
             files: source.file_names(),
-            line: KnownLine { rate: cache.line_rate(), is_metered: options.is_metered() },
+            line: KnownLine { past: cache.past_line(), is_metered: options.is_metered() },
             ..SessionOptions::default()
         };
         let session = Session::connect(target, connection, opening, monitor)?;

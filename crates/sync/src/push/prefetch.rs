@@ -109,7 +109,9 @@ impl<'e> Prefetch<'e> {
 fn recipes(context: &PushContext<'_, '_>, cache: &DestinationCache<'_>) -> Recipes {
     let line = match context.target {
         Target::Local(_) => Line::LOCAL,
-        Target::Remote(_) => cache.line_rate().map_or(Line::UNKNOWN, Line::remembered),
+        Target::Remote(_) => {
+            cache.past_line().map_or(Line::UNKNOWN, |past| Line::remembered(past.rate))
+        }
     };
     let line = context.connection.line(line, context.options.is_metered());
     line.recipes(context.options.recipes)

@@ -61,7 +61,7 @@ impl PushRecord<'_> {
     /// Caches the state that the destination has now.
     pub(super) fn remember(&mut self, session: &Session<'_>, is_pruned: bool) {
         let state = state_after(&self.survey.state, &self.report.plan, self.entries, is_pruned);
-        self.cache.keep_state(session.state(), session.line_rate(), state);
+        self.cache.keep_state(session.state(), session.past_line(), state);
         session.measure(&mut self.report);
     }
 }

@@ -10,6 +10,7 @@ use assetsync_ssh::Target;
 
 use crate::compare::content_match::SourceEntry;
 use crate::connect::start_agent::{ConnectOptions, destination_bytes};
+use crate::cost::line::PastLine;
 use crate::draft::contents::read;
 use crate::draft::old_contents::{NoContents, OldContents};
 use crate::error::PushError;
@@ -25,7 +26,7 @@ pub struct DestinationCache<'s> {
     key: DestinationKey,
     name: String,
     id: Option<StateId>,
-    line_rate: Option<u64>,
+    past_line: Option<PastLine>,
 }
 
 impl<'s> DestinationCache<'s> {
@@ -41,9 +42,9 @@ impl<'s> DestinationCache<'s> {
         };
         let key = DestinationKey::new(target, connection.ssh.port);
         let cached = store.and_then(|store| store.state(&key));
-        let line_rate = cached.as_ref().and_then(|state| state.line_rate);
+        let past_line = cached.as_ref().and_then(|state| state.past_line);
         let (id, entries) = cached.map(|state| (state.id, state.entries)).unzip();
-        let memory = DestinationCache { store, key, name, id, line_rate };
+        let memory = DestinationCache { store, key, name, id, past_line };
         Ok((memory, entries.unwrap_or_default()))
     }
 
@@ -52,9 +53,9 @@ impl<'s> DestinationCache<'s> {
         self.id
     }
 
-    /// Bytes per second of the line in earlier pushes, if they were measured.
-    pub fn line_rate(&self) -> Option<u64> {
-        self.line_rate
+    /// What earlier pushes found out about the line.
+    pub fn past_line(&self) -> Option<PastLine> {
+        self.past_line
     }
 
     /// The cached history; empty if there is none.
@@ -102,20 +103,20 @@ impl<'s> DestinationCache<'s> {
     pub fn keep_state(
         &self,
         theirs: Option<StateId>,
-        line_rate: Option<u64>,
+        past_line: Option<PastLine>,
         entries: Vec<RemoteEntry>,
     ) {
         let id = StateHasher::id(&entries);
         if theirs == Some(id) {
-            let line_rate = line_rate.or(self.line_rate);
-            self.remember(CachedState { id, line_rate, entries });
+            let past_line = past_line.or(self.past_line);
+            self.remember(CachedState { id, past_line, entries });
         }
     }
 
     /// Caches the state of a destination without an agent, which can't confirm it.
     pub fn keep_unconfirmed(&self, entries: Vec<RemoteEntry>) {
         let id = StateHasher::id(&entries);
-        self.remember(CachedState { id, line_rate: self.line_rate, entries });
+        self.remember(CachedState { id, past_line: self.past_line, entries });
     }
 
     /// What paths of a destination without an agent were asked to have, where it has another mode
@@ -128,7 +129,7 @@ impl<'s> DestinationCache<'s> {
     /// Caches what paths were asked to have that have something else.
     pub fn keep_asked(&self, entries: Vec<RemoteEntry>) {
         let Some(store) = self.store else { return };
-        let state = CachedState { id: StateHasher::id(&entries), line_rate: None, entries };
+        let state = CachedState { id: StateHasher::id(&entries), past_line: None, entries };
         let name = format!("{} (modes and times asked for)", self.name);
         let _ = store.remember(&self.key.asked(), &name, &state);
     }

@@ -51,14 +51,15 @@ use self::pack::{PackWriter, Packer};
 pub use self::prune::Pruned;
 use self::state_file::StateFile;
 pub use self::status::{CachedDestination, StoreStatus};
+use crate::cost::line::PastLine;
 
 /// The cached state of a destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachedState {
     /// The id of its state.
     pub id: StateId,
-    /// Bytes per second of the line to it, if they were measured.
-    pub line_rate: Option<u64>,
+    /// What is known about the line to it.
+    pub past_line: Option<PastLine>,
     /// The entries, in tree order.
     pub entries: Vec<RemoteEntry>,
 }
@@ -217,7 +218,7 @@ impl Store {
     pub(crate) fn state(&self, destination: &DestinationKey) -> Option<CachedState> {
         let bytes = fs::read(self.state_path(destination)).ok()?;
         let file = StateFile::open(&bytes)?;
-        Some(CachedState { id: file.id, line_rate: file.line_rate, entries: file.entries()? })
+        Some(CachedState { id: file.id, past_line: file.past_line, entries: file.entries()? })
     }
 
     /// Remembers what a destination holds now: all its entries, in tree order. `name` is the
@@ -229,11 +230,11 @@ impl Store {
         state: &CachedState,
     ) -> Result<(), StoreError> {
         let path = self.state_path(destination);
-        let CachedState { id, line_rate, entries } = state;
-        if is_remembered(&path, name, *line_rate, id) {
+        let CachedState { id, past_line, entries } = state;
+        if is_remembered(&path, name, *past_line, id) {
             return touch(&path).map_err(StoreError::io("touch", &path));
         }
-        write(&path, state_file::encode(name, *line_rate, id, entries))
+        write(&path, state_file::encode(name, *past_line, id, entries))
     }
 
     /// The history of deploys that a destination had when it was last heard of.
@@ -371,10 +372,10 @@ fn is(content: &[u8], digest: Digest, size: u64) -> bool {
 
 /// Whether the file already has exactly these bytes: a push that changed nothing need not write it
 /// again.
-fn is_remembered(path: &Path, name: &str, line_rate: Option<u64>, id: &StateId) -> bool {
+fn is_remembered(path: &Path, name: &str, past_line: Option<PastLine>, id: &StateId) -> bool {
     let Ok(bytes) = fs::read(path) else { return false };
-    let wanted = (name, line_rate, id);
-    StateFile::open(&bytes).is_some_and(|file| (&*file.name, file.line_rate, &file.id) == wanted)
+    let wanted = (name, past_line, id);
+    StateFile::open(&bytes).is_some_and(|file| (&*file.name, file.past_line, &file.id) == wanted)
 }
 
 /// `false` if there was nothing.

@@ -1,11 +1,13 @@
 //! The remembered state of a destination, in a file of its own.
 //!
-//! Format: 16 bytes of magic, the state's id, bytes per second of the line (0: not measured), the
-//! destination's name for people, how many entries there are, the entries as they travel in one
-//! zstd stream, the BLAKE3 of all that. Format 2 has a byte in place of the rate: 1 if the
-//! destination was near.
+//! Format: 16 bytes of magic, the state's id, bytes per second of the line (0: not measured), 1 and
+//! the milliseconds in which the host answered to SSH (0: not measured), the destination's name for
+//! people, how many entries there are, the entries as they travel in one zstd stream, the BLAKE3 of
+//! all that. Format 3 has no milliseconds, format 2 a byte in place of both: 1 if the destination
+//! was near.
 
 use std::io::{self, Read};
+use std::time::Duration;
 
 use assetsync_core::limits;
 use assetsync_core::path::RelPath;
@@ -14,7 +16,10 @@ use assetsync_core::protocol::{
 };
 use assetsync_core::state::{RemoteEntry, StateId};
 
-const MAGIC: &[u8; 16] = b"assetsync-state3";
+use crate::cost::line::PastLine;
+
+const MAGIC: &[u8; 16] = b"assetsync-state4";
+const MAGIC_3: &[u8; 16] = b"assetsync-state3";
 const MAGIC_2: &[u8; 16] = b"assetsync-state2";
 const HASH_BYTES: usize = 32;
 const LEVEL: i32 = 1;
@@ -35,8 +40,8 @@ pub struct StateFile<'a> {
     pub name: String,
     /// The state's id.
     pub id: StateId,
-    /// Bytes per second of the line, if they were measured.
-    pub line_rate: Option<u64>,
+    /// What is known about the line.
+    pub past_line: Option<PastLine>,
     /// How many entries there are.
     pub count: u64,
     packed: &'a [u8],
@@ -45,13 +50,15 @@ pub struct StateFile<'a> {
 /// The bytes of a file.
 pub fn encode(
     name: &str,
-    line_rate: Option<u64>,
+    past_line: Option<PastLine>,
     id: &StateId,
     entries: &[RemoteEntry],
 ) -> io::Result<Vec<u8>> {
     let mut out = MAGIC.to_vec();
     out.extend_from_slice(&id.0);
-    put_number(&mut out, line_rate.unwrap_or(0));
+    put_number(&mut out, past_line.map_or(0, |line| line.rate));
+    let response = past_line.and_then(|line| line.ssh_response);
+    put_number(&mut out, response.map_or(0, |response| response.as_millis() as u64 + 1));
     put_bytes(&mut out, &name.as_bytes()[..name.len().min(NAME_BYTES)]);
     put_number(&mut out, entries.len() as u64);
     let (mut plain, mut codec_context) = (Vec::new(), CodecContext::default());
@@ -69,18 +76,21 @@ impl StateFile<'_> {
         if blake3::hash(body) != *hash {
             return None;
         }
-        let (is_2, rest) = match body.strip_prefix(MAGIC_2) {
-            Some(rest) => (true, rest),
-            None => (false, body.strip_prefix(MAGIC)?),
-        };
+        let (magic, rest) = body.split_first_chunk()?;
         let mut fields = Fields(rest);
         let id = StateId(fields.array().ok()?);
         let rate = fields.number().ok()?;
-        let rate = if is_2 { u64::from(rate == 1) * NEARBY_2 } else { rate };
-        let line_rate = Some(rate).filter(|&rate| rate > 0);
+        let (rate, millis) = match magic {
+            MAGIC => (rate, fields.number().ok()?),
+            MAGIC_3 => (rate, 0),
+            MAGIC_2 => (u64::from(rate == 1) * NEARBY_2, 0),
+            _ => return None,
+        };
+        let ssh_response = millis.checked_sub(1).map(Duration::from_millis);
+        let past_line = (rate > 0).then_some(PastLine { rate, ssh_response });
         let name = String::from_utf8_lossy(fields.bytes("name", NAME_BYTES).ok()?).into_owned();
         let count = fields.bounded("entries", limits::ENTRIES).ok()?;
-        Some(StateFile { name, id, line_rate, count, packed: fields.rest() })
+        Some(StateFile { name, id, past_line, count, packed: fields.rest() })
     }
 
     /// The entries; `None` if they are not in tree order, as many as was said, and within all
@@ -132,6 +142,10 @@ mod tests {
         ]
     }
 
+    fn line(rate: u64, millis: Option<u64>) -> Option<PastLine> {
+        Some(PastLine { rate, ssh_response: millis.map(Duration::from_millis) })
+    }
+
     fn decode(bytes: &[u8]) -> Option<(StateId, Vec<RemoteEntry>)> {
         let file = StateFile::open(bytes)?;
         Some((file.id, file.entries()?))
@@ -145,10 +159,10 @@ mod tests {
     #[test]
     fn states_survive() {
         for entries in [entries(), Vec::new()] {
-            let bytes = encode("web1:/srv", Some(7000), &ID, &entries).unwrap();
+            let bytes = encode("web1:/srv", line(7000, Some(0)), &ID, &entries).unwrap();
             let file = StateFile::open(&bytes).unwrap();
-            let told = (file.name.as_str(), file.line_rate, file.count);
-            assert_eq!(told, ("web1:/srv", Some(7000), entries.len() as u64));
+            let told = (file.name.as_str(), file.past_line, file.count);
+            assert_eq!(told, ("web1:/srv", line(7000, Some(0)), entries.len() as u64));
             assert_eq!(decode(&bytes), Some((ID, entries)));
         }
         let long = encode(&"ä".repeat(NAME_BYTES), None, &ID, &[]).unwrap();
@@ -158,21 +172,28 @@ mod tests {
     #[test]
     fn a_state_of_format_2_is_still_read() {
         let file = StateFile::open(include_bytes!("../../tests/fixtures/state")).unwrap();
-        let found = (file.name.as_str(), file.line_rate);
-        assert_eq!(found, ("deploy@web1:shop", Some(NEARBY_2)));
+        let found = (file.name.as_str(), file.past_line);
+        assert_eq!(found, ("deploy@web1:shop", line(NEARBY_2, None)));
         assert_eq!((file.id, file.entries()), (ID, Some(entries())));
     }
 
     #[test]
-    fn a_state_of_format_3_is_read() {
-        let file = StateFile::open(include_bytes!("../../tests/fixtures/state3")).unwrap();
-        assert_eq!((file.name.as_str(), file.line_rate), ("deploy@web1:shop", Some(2_500_000)));
-        assert_eq!((file.id, file.entries()), (ID, Some(entries())));
+    fn states_of_formats_3_and_4_are_read() {
+        let formats: [(&[u8], _); 2] = [
+            (include_bytes!("../../tests/fixtures/state3"), None),
+            (include_bytes!("../../tests/fixtures/state4"), Some(40)),
+        ];
+        for (bytes, millis) in formats {
+            let file = StateFile::open(bytes).unwrap();
+            let found = (file.name.as_str(), file.past_line);
+            assert_eq!(found, ("deploy@web1:shop", line(2_500_000, millis)));
+            assert_eq!((file.id, file.entries()), (ID, Some(entries())));
+        }
     }
 
     #[test]
     fn damage_anywhere_is_noticed() {
-        let whole = encode("web1:/srv", Some(1), &ID, &entries()).unwrap();
+        let whole = encode("web1:/srv", line(1, Some(2)), &ID, &entries()).unwrap();
         for at in 0..whole.len() {
             let mut flipped = whole.clone();
             flipped[at] ^= 1 << (at % 8);
@@ -187,7 +208,7 @@ mod tests {
         let mut codec_context = CodecContext::default();
         entries().iter().rev().for_each(|entry| put_entry(&mut plain, entry, &mut codec_context));
         let body = |count: u64, plain: &[u8]| {
-            let mut body = [MAGIC, &ID.0[..], b"\x00\x01n"].concat();
+            let mut body = [MAGIC, &ID.0[..], b"\x00\x00\x01n"].concat();
             put_number(&mut body, count);
             body.extend(zstd::stream::encode_all(plain, 1).unwrap());
             sealed(&body)

@@ -123,7 +123,7 @@ fn id(numbers: &[u32]) -> StateId {
 }
 
 fn state(numbers: &[u32]) -> CachedState {
-    CachedState { id: id(numbers), line_rate: None, entries: entries(numbers) }
+    CachedState { id: id(numbers), past_line: None, entries: entries(numbers) }
 }
 
 fn remember(store: &Store, name: &str, numbers: &[u32]) {
