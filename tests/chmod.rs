@@ -113,7 +113,7 @@ fn what_is_no_mode_change_is_refused() {
         let ran = machine.run(["push", &format!("--chmod={line}"), &source, &place]);
         let why = ran.stderr();
         assert_eq!(ran.code(), Some(2), "{line}: {why}");
-        assert!(why.contains(&format!("'{line}' is no mode change")), "{why}");
+        assert!(why.contains(&format!("'{line}' is not a mode change")), "{why}");
     }
     assert!(!dir.path().join("place").exists());
 }
@@ -137,5 +137,5 @@ fn deploys_set_permissions_and_warn_about_builds_that_only_their_owner_can_read(
     fleet.configure("assets.chmod = [\"755x\"]\n");
     let ran = fleet.run("deploy production");
     assert_eq!(ran.code(), Some(2), "{}", ran.stderr());
-    assert!(ran.stderr().contains("'755x' is no mode change"), "{}", ran.stderr());
+    assert!(ran.stderr().contains("'755x' is not a mode change"), "{}", ran.stderr());
 }

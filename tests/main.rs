@@ -37,6 +37,7 @@ mod planted_links;
 mod power_cuts;
 mod publish_order;
 mod rails;
+mod recording;
 mod referee;
 mod release;
 mod rollout_faults;

@@ -137,6 +137,20 @@ fn progress_of_eight_hosts_fits_every_width() {
 }
 
 #[test]
+fn progress_of_one_host_fits_every_width() {
+    let widths = [
+        (40, "web1.ex...sets"),
+        (80, "web1.example.com:...ic/assets"),
+        (120, "web1.example.com:...hop/shared/public/assets"),
+    ];
+    for (columns, name) in widths {
+        let terminal = Terminal::run(columns, "", &push_to(&LABELS[..1]));
+        let screen = without_seconds(&terminal.screen_with("surveying 2 s"));
+        assert_eq!(screen.trim(), format!("{name}  surveying"), "{columns} columns:\n{screen}");
+    }
+}
+
+#[test]
 fn nothing_is_left_over_after_an_interrupt() {
     let terminal = Terminal::run(80, "", &push_to(&LABELS[1..2]));
     assert!(!terminal.screen_with("surveying").contains("total"), "one host is its own total");

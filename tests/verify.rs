@@ -316,7 +316,7 @@ fn without_a_site_there_is_nothing_to_ask() {
     fleet.configure("verify.url = \"shop.example.com\"\n");
     let ran = fleet.run("verify production");
     assert_eq!(ran.code(), Some(2), "{}", ran.stderr());
-    assert!(ran.stderr().contains("no URL like https://shop.example.com"), "{}", ran.stderr());
+    assert!(ran.stderr().contains("not a URL like https://shop.example.com"), "{}", ran.stderr());
     fleet.configure("verify.url = \"http://127.0.0.1\"\nassets.destination = \"elsewhere\"\n");
     let ran = fleet.run("verify production");
     assert_eq!(ran.code(), Some(2), "{}", ran.stderr());

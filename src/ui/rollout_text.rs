@@ -93,6 +93,10 @@ impl RolloutMonitor {
             // The only change that a dry run makes on a host.
             self.line(&printed, &format!("{target}: {}", installed(agent)));
         }
+        // What was staged has no line any more.
+        if matches!(event, sender::Event::Published | sender::Event::Pruned) {
+            return;
+        }
         let line = || ProgressLine::new(&self.console, target);
         printed.progress.entry(target.to_owned()).or_insert_with(line).event(event);
     }
@@ -200,6 +204,8 @@ impl Drop for RolloutMonitor {
 /// Prints the result of a rollout, and returns the exit code.
 pub fn end(console: &Console, about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> Exit {
     let exit = exit_of(outcome);
+    // A worker that is still ending may hold its line.
+    console.progress().close();
     if console.output.json {
         super::rollout_json::end(console, about, outcome, exit);
         return exit;

@@ -82,7 +82,9 @@ pub enum PushError {
     #[error("internal error: the push stopped unexpectedly; please report this as a bug")]
     Panicked,
     /// The push to a destination could not begin.
-    #[error("a thread for it can't be started here: {0}")]
+    #[error(
+        "can't start a thread for it on this machine: {0}; raise the limit on processes (ulimit -u)"
+    )]
     Thread(#[source] std::io::Error),
     /// The plan deletes paths that it may not.
     #[error("{0}; nothing was changed")]
@@ -118,7 +120,7 @@ pub enum PushError {
     #[error(transparent)]
     Shared(Arc<PushError>),
     /// Something that files are compared with was in the store, and then was not.
-    #[error("A content was removed from the store during the push")]
+    #[error("Something that this push needs was removed from the store meanwhile")]
     Vanished,
     /// A source file changed after the source was read.
     #[error(

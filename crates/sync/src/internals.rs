@@ -10,6 +10,7 @@ use assetsync_ssh::Target;
 
 pub use crate::compare::answers::Answers;
 pub use crate::compare::comparison::Comparison;
+pub use crate::converse::wire_estimate::WireEstimate;
 pub use crate::draft::exact_diff;
 pub use crate::encode::delta::{Matcher, Op};
 pub use crate::event::NoMonitor;

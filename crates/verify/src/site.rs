@@ -30,7 +30,7 @@ pub struct Site(String);
 
 /// A text that is no such URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is no URL like https://shop.example.com")]
+#[error("is not a URL like https://shop.example.com")]
 pub struct InvalidSite;
 
 impl FromStr for Site {

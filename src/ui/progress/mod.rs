@@ -3,6 +3,8 @@
 //! a long push for a hung one.
 
 mod arrivals;
+#[cfg(test)]
+mod half_time;
 mod line;
 
 use std::io;
@@ -56,7 +58,8 @@ impl Destinations {
     fn line(&self, at: Option<usize>, columns: usize) -> String {
         let all = self.lock();
         let lengths = all.iter().map(|one| one.label.chars().count());
-        let label_columns = line::label_columns(lengths.max().unwrap_or(0), columns);
+        let total = if all.len() > 1 { TOTAL.len() } else { 0 };
+        let label_columns = line::label_columns(lengths.max().unwrap_or(0).max(total), columns);
         match at.and_then(|at| all.get(at)) {
             Some(one) => line::line(&one.label, label_columns, one.shown(), columns),
             None => {
@@ -177,6 +180,13 @@ impl ProgressLines {
         all.get(at).map(|one| line::plain(&one.label, one.shown()))
     }
 
+    /// Removes all lines for good: what is printed from now on comes last.
+    pub fn close(&self) {
+        // If standard error fails, there is nowhere to report that.
+        let _ = self.bars.clear();
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
     /// Ends a destination. After the last one, removes the line of all of them.
     pub fn end(&self, at: usize) {
         let mut all = self.destinations.lock();
@@ -235,6 +245,16 @@ mod tests {
     #[test]
     fn the_template_is_well_formed() {
         assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
+    }
+
+    #[test]
+    fn the_total_has_room_beside_short_names() {
+        let lines = ProgressLines::new(Mode::Hidden);
+        lines.add("a:b", "connecting");
+        assert_eq!(lines.destinations.line(Some(0), 60), "a:b  connecting");
+        lines.add("c:d", "connecting");
+        assert_eq!(lines.destinations.line(Some(0), 60), "a:b    connecting");
+        assert_eq!(lines.destinations.line(None, 60), "total  0 of 2 done");
     }
 
     #[test]

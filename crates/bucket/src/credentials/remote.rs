@@ -39,7 +39,7 @@ pub fn fetch(source: &CredentialSource, agent: &Agent) -> Result<Credentials, St
                 Some(text) => request.header("authorization", text),
                 None => request,
             };
-            let request = request.body(Vec::new()).map_err(|_| format!("{url} is no URL"))?;
+            let request = request.body(Vec::new()).map_err(|_| format!("{url} is not a URL"))?;
             let text = ask(agent, request, Some(SILENCE))?;
             given(&text)
         }
@@ -76,7 +76,7 @@ fn assume(identity: &WebIdentity, agent: &Agent) -> Result<Credentials, String> 
     let request = Request::post(&identity.service)
         .header("content-type", "application/x-www-form-urlencoded")
         .body(form.into_bytes())
-        .map_err(|_| format!("{} is no URL", identity.service))?;
+        .map_err(|_| format!("{} is not a URL", identity.service))?;
     let answer = ask(agent, request, None)?;
     let part = |name| xml::value(answer.as_bytes(), name);
     let found = part("AccessKeyId").zip(part("SecretAccessKey"));

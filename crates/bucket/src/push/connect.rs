@@ -72,7 +72,7 @@ impl BucketSettings {
         };
         let shown = text::line(endpoint.as_bytes());
         let parsed = Url::parse(&endpoint)
-            .map_err(|error| format!("the endpoint {shown} is no URL: {error}"))?;
+            .map_err(|error| format!("the endpoint {shown} is not a URL: {error}"))?;
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err("an endpoint has no user and password".to_owned());
         }

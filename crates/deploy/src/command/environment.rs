@@ -126,7 +126,7 @@ mod tests {
             let refused = environment.set(bad, Value::Text("x".into())).unwrap_err();
             assert_eq!(
                 refused.to_string(),
-                format!("'{bad}' is no name of an environment variable")
+                format!("'{bad}' is not the name of an environment variable")
             );
         }
         let assigned = environment.set("API_KEY=hunter22", Value::Text("x".into())).unwrap_err();

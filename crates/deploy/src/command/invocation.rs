@@ -184,7 +184,7 @@ mod tests {
             let refused = Umask::new(bad).unwrap_err().to_string();
             assert_eq!(
                 refused,
-                format!("'{bad}' is no umask: one to four octal digits are needed")
+                format!("'{bad}' is not a umask: it has one to four octal digits, as in 022")
             );
         }
     }

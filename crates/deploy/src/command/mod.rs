@@ -51,13 +51,13 @@ pub enum CommandError {
     #[error("Command holds a NUL character")]
     Nul,
     /// Not a name of an environment variable: a letter or `_`, then letters, digits and `_`.
-    #[error("'{0}' is no name of an environment variable")]
+    #[error("'{0}' is not the name of an environment variable")]
     VariableName(
         /// The name, up to an `=`, behind which a value may have been meant.
         String,
     ),
     /// Not one to four octal digits.
-    #[error("'{0}' is no umask: one to four octal digits are needed")]
+    #[error("'{0}' is not a umask: it has one to four octal digits, as in 022")]
     Umask(String),
     /// Quotes that are not closed. The text is not repeated: it may hold secrets.
     #[error("A quote in it is not closed")]

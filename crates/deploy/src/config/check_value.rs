@@ -14,9 +14,9 @@ pub(crate) fn value_is_fine(key: &str, text: &str) -> Result<(), String> {
         (Lookup::Setting(setting), _) => setting,
         (_, Some((set, _))) => match Key::parse(key, &[set.to_owned()]) {
             Some(key) => key.setting,
-            None => return Err(format!("'{key}' is no setting")),
+            None => return Err(format!("'{key}' is not a setting")),
         },
-        _ => return Err(format!("'{key}' is no setting")),
+        _ => return Err(format!("'{key}' is not a setting")),
     };
     let checked = setting.kind.check_word(key, text);
     checked.map(drop).map_err(|problem| format!("{problem}: {text}"))

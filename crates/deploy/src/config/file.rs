@@ -55,7 +55,7 @@ impl Reader {
         let name = &entry.key;
         if !is_name(name) {
             let hint = "a stage's name has letters, digits, '-' and '_'";
-            let problem = refused(&format!("stages.{name}"), "is no name for a stage", hint);
+            let problem = refused(&format!("stages.{name}"), "is not a name for a stage", hint);
             self.problem(&entry.key_span, problem);
             return None;
         }

@@ -180,7 +180,7 @@ fn user(key: &str, text: &str) -> Result<(), Problem> {
     let checked = text.parse::<assetsync_ssh::RunAs>();
     checked
         .map(drop)
-        .map_err(|_| refused(key, "is no user name", "write the name of a user of the host"))
+        .map_err(|_| refused(key, "is not a user name", "write the name of a user of the host"))
 }
 
 fn url(key: &str, text: &str) -> Result<(), Problem> {

@@ -223,7 +223,7 @@ pub enum TargetError {
     Ended,
     /// No thread could be started.
     #[error(
-        "a thread for it can't be started here: {0}; lower max_parallel, or raise the limit on processes"
+        "can't start a thread for it on this machine: {0}; lower max_parallel, or raise the limit on processes"
     )]
     NoThread(#[source] io::Error),
     /// The directory is missing in which commands run later.

@@ -140,7 +140,10 @@ fn open(dir: BorrowedFd<'_>) -> io::Result<File> {
     let file = File::from(opened?);
     let meta = file.metadata()?;
     if !meta.is_file() || meta.nlink() > 1 {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "its lock is no file of its own"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "its lock is not a regular file with one name; remove it while nothing is pushed",
+        ));
     }
     if rustix::process::geteuid().is_root() && meta.uid() == 0 && like.st_uid != 0 {
         give(file.as_fd(), &like)?;

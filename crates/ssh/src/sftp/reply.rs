@@ -36,7 +36,7 @@ impl Op<'_> {
     pub(super) fn lost(self, error: &io::Error) -> SftpError {
         match error.kind() {
             ErrorKind::TimedOut => {
-                let detail = format!("the server said nothing for {} s", IDLE.as_secs());
+                let detail = format!("the server sent nothing for {} s", IDLE.as_secs());
                 self.error(SftpErrorKind::Lost, detail)
             }
             ErrorKind::Other => self.error(SftpErrorKind::Protocol, error.to_string()),

@@ -33,7 +33,7 @@ impl DeployRequests {
             let found = entries.binary_search_by(|remote| remote.entry.path.cmp(path)).ok();
             let size = found.and_then(|at| entries[at].entry.file_size());
             let (Some(at), Some(size)) = (found, size) else {
-                return Err(wrong(format!("{path} is to be set aside, but no file stands there")));
+                return Err(wrong(format!("{path} is to be retained, but there is no such file")));
             };
             to_retain.push((Index::at(at), *digest));
             bytes += size;
@@ -41,7 +41,7 @@ impl DeployRequests {
         to_retain.sort_unstable();
         to_retain.dedup_by_key(|(at, _)| *at);
         if to_retain.len() > limits::RETAINED_CONTENTS {
-            return Err(wrong(format!("{} contents are to be set aside", to_retain.len())));
+            return Err(wrong(format!("{} contents are to be retained", to_retain.len())));
         }
         let retained_to_drop = positions(&decision.retained_to_drop, survey);
         let history = decision.history.clone().filter(|edit| !changes_nothing(edit, survey));

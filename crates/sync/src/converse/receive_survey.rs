@@ -71,7 +71,7 @@ impl SurveyReceiver {
             }
             ToSender::Retained(retained_contents) if self.is_deploy => {
                 if self.survey.retained_contents.len() == limits::RETAINED_CONTENTS {
-                    return Err(PushError::Protocol("too much is set aside".into()));
+                    return Err(PushError::Protocol("too many retained contents".into()));
                 }
                 self.survey.retained_contents.push(retained_contents);
             }
@@ -137,7 +137,7 @@ impl CachedEntries {
     /// Checks that an agent that sends differences has accounted for every entry.
     fn end(&mut self) -> Result<(), PushError> {
         if self.is_used && self.rest.len() > 0 {
-            return Err(PushError::Protocol("it forgot part of the state".into()));
+            return Err(PushError::Protocol("part of the state is missing".into()));
         }
         Ok(())
     }

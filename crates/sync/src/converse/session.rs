@@ -185,7 +185,7 @@ impl<'a> Session<'a> {
 
     fn show_line(&self, line: Line) {
         let (bytes_per_second, why) = (line.bytes_per_second(), line.why());
-        self.monitor.event(Event::Line { bytes_per_second, why });
+        self.monitor.event(Event::Line { bytes_per_second, why: &why });
     }
 
     /// Bytes per second of the line, if they were measured.

@@ -63,15 +63,22 @@ impl WireEstimate {
     pub fn note(&mut self, done: u64, sent: u64) -> u64 {
         let expected = each(|class| self.share(class));
         let passed = self.pass(done);
-        let new = sent.saturating_sub(self.sent.replace(sent).unwrap_or(sent)) as f64;
-        let weights = each(|class| passed[class] as f64 * expected[class]);
-        let whole: f64 = weights.iter().sum();
-        if whole > 0.0 {
-            let shares = each(|class| new * weights[class] / whole);
-            (0..CLASSES).for_each(|class| self.sent_by_class[class] += shares[class]);
+        // What the first content took is not known: the plan was sent before it.
+        if let Some(before) = self.sent.replace(sent) {
+            self.measure(passed, expected, sent.saturating_sub(before) as f64);
         }
         let left = each(|class| self.left_by_class[class] as f64 * self.share(class));
         sent + left.iter().sum::<f64>() as u64
+    }
+
+    /// Counts bytes that took `new` bytes on the wire, shared by what was expected of each class.
+    fn measure(&mut self, passed: [u64; CLASSES], expected: [f64; CLASSES], new: f64) {
+        let weights = each(|class| passed[class] as f64 * expected[class]);
+        let whole: f64 = weights.iter().sum();
+        for class in (0..CLASSES).filter(|_| whole > 0.0) {
+            self.sent_by_class[class] += new * weights[class] / whole;
+            self.done_by_class[class] += passed[class];
+        }
     }
 
     /// Moves on to `done` bytes of content; returns how many of each class were passed.
@@ -87,7 +94,6 @@ impl WireEstimate {
             self.next += 1;
         }
         for (class, bytes) in passed.iter().enumerate() {
-            self.done_by_class[class] += bytes;
             self.left_by_class[class] = self.left_by_class[class].saturating_sub(*bytes);
         }
         passed
@@ -146,6 +152,14 @@ mod tests {
         assert_eq!(estimate.note(5 * MB, 500_000), 500_000 + 500_000 + 10 * MB);
         assert_eq!(estimate.note(10 * MB, MB), 11 * MB);
         assert_eq!(estimate.note(20 * MB, 11 * MB), 11 * MB);
+    }
+
+    #[test]
+    fn the_first_content_is_not_measured() {
+        let mut estimate = estimate(&[(10 * MB, Class::Plain), (10 * MB, Class::Plain)]);
+        // It came with a plan of unknown size.
+        assert_eq!(estimate.note(10 * MB, 2 * MB), 2 * MB + 2_800_000);
+        assert_eq!(estimate.note(15 * MB, 3 * MB), 4 * MB);
     }
 
     #[test]

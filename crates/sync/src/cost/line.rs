@@ -146,20 +146,19 @@ impl Line {
     }
 
     /// Where the rate comes from, and what follows from it, in words.
-    pub fn why(self) -> &'static str {
+    pub fn why(self) -> String {
+        const QUICK: &str = "so files are sent whole or by blocks, which takes least work";
+        const SLOW: &str = "so files are sent with few bytes, where that ends sooner";
         match (self.is_metered, self.source, self.is_quick()) {
-            (true, ..) => "as asked: fewest bytes, however long compressing takes",
-            (_, RateSource::Assumed, _) => {
-                "until it is measured: fewer bytes where that takes no longer"
-            }
-            (_, RateSource::ResponseTimes, _) => "as soon as it answers: bytes rather than work",
-            (_, RateSource::Remembered, true) => "in the last push: bytes rather than work",
-            (_, RateSource::Remembered, false) => {
-                "in the last push: fewer bytes where that takes no longer"
-            }
-            (_, RateSource::Measured, true) => "measured: bytes rather than work",
-            (_, RateSource::Measured, false) => "measured: fewer bytes where that takes no longer",
+            (true, ..) => ["as if it were slow, as asked", "so the fewest bytes are sent"],
+            (_, RateSource::Assumed, _) => ["as is assumed until it is measured", SLOW],
+            (_, RateSource::ResponseTimes, _) => ["judged by how soon the host answers", QUICK],
+            (_, RateSource::Remembered, true) => ["as in the last push", QUICK],
+            (_, RateSource::Remembered, false) => ["as in the last push", SLOW],
+            (_, RateSource::Measured, true) => ["measured now", QUICK],
+            (_, RateSource::Measured, false) => ["measured now", SLOW],
         }
+        .join(", ")
     }
 
     /// The recipes to use: `only` these if given, else those that pay on this line.

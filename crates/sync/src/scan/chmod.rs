@@ -19,7 +19,7 @@ pub struct Chmod(Vec<Clause>);
 
 /// Text that is no mode change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{}' is no mode change: write for example D755, F644, u=rwX or go-w", assetsync_core::text::line(.0.as_bytes()))]
+#[error("'{}' is not a mode change: write for example D755, F644, u=rwX or go-w", assetsync_core::text::line(.0.as_bytes()))]
 pub struct ChmodError(pub String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

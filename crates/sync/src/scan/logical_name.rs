@@ -68,7 +68,7 @@ pub struct FingerprintRules {
 #[non_exhaustive]
 pub enum RuleError {
     /// The text is no regular expression, or too large a one.
-    #[error("Fingerprint rule '{rule}' is no usable regular expression: {source}")]
+    #[error("Fingerprint rule '{rule}' is not a usable regular expression: {source}")]
     Regex {
         /// The rule as given.
         rule: String,
@@ -257,8 +257,8 @@ mod tests {
         for (rule, start) in [
             ("a", "Fingerprint rule 'a' has 0 capture groups, one is needed"),
             ("(a)(b)", "Fingerprint rule '(a)(b)' has 2 capture groups, one is needed"),
-            ("(", "Fingerprint rule '(' is no usable regular expression: "),
-            ("(a{99999}{99999})", "Fingerprint rule '(a{99999}{99999})' is no usable regular"),
+            ("(", "Fingerprint rule '(' is not a usable regular expression: "),
+            ("(a{99999}{99999})", "Fingerprint rule '(a{99999}{99999})' is not a usable regular"),
         ] {
             assert!(message(rule).starts_with(start), "{}", message(rule));
         }

@@ -187,7 +187,7 @@ fn refused(host: &str, error: &SftpError) -> PushError {
         SftpErrorKind::TargetExists => FailureCode::Obstruction,
         SftpErrorKind::Protocol => FailureCode::Protocol,
         SftpErrorKind::Failure => {
-            let hint = "(SFTP has no words for a read-only file system or an exhausted quota)";
+            let hint = "(over SFTP, a read-only file system and an exhausted quota are not told apart from other failures)";
             return PushError::Agent(failure(FailureCode::Other, format!("{text} {hint}")));
         }
         _ => FailureCode::Other,

@@ -87,7 +87,11 @@ pub fn locate(
     }
     let root = remote.session.realpath(&server_path).map_err(|error| remote.refused(&error))?;
     if !root.starts_with(b"/") || root.contains(&0) {
-        return Err(remote.fail(FailureCode::Protocol, &root, "the server says this is absolute"));
+        return Err(remote.fail(
+            FailureCode::Protocol,
+            &root,
+            "the server gave this as the absolute path of the destination",
+        ));
     }
     if deletes {
         refuse_protected(remote, &names::settled(&root, b""))?;

@@ -111,7 +111,7 @@ impl<'u, 'a> Uploader<'u, 'a> {
         }
         let changed = pending.first().and_then(|&at| at.of(&plan.actions));
         let path = changed.map_or_else(String::new, |action| action.path.to_string());
-        let source = io::Error::other("it is not what it was a moment before");
+        let source = io::Error::other("it was changed during the push");
         Err(PushError::Changing { path, source })
     }
 

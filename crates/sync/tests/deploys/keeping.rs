@@ -92,7 +92,7 @@ fn impossible_edits_are_refused_before_anything_travels() {
     };
     assert_eq!(refused(writing(1, b"x")), "1 bytes of a history of 0 are to stay");
     let said = refused(setting_aside("none.txt", "x"));
-    assert_eq!(said, "none.txt is to be set aside, but no file stands there");
+    assert_eq!(said, "none.txt is to be retained, but there is no such file");
     assert!(reference.files("host").is_empty());
 }
 

@@ -49,7 +49,9 @@ fn what_vanishes_from_the_store_costs_bytes_only() {
     let heard = thief.heard.into_inner().unwrap();
     assert_eq!(
         heard,
-        ["A content was removed from the store during the push; pushing again without the store"]
+        [
+            "Something that this push needs was removed from the store meanwhile; pushing again without the store"
+        ]
     );
     assert!(!report.recipes.contains_key("patch"), "{:?}", report.recipes);
 }

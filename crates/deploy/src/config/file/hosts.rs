@@ -183,11 +183,12 @@ fn parse(key: &str, text: &str) -> Result<Address, Problem> {
         Some((user, rest)) => (Some(user), rest),
         None => (None, text),
     };
-    let (host, port) = host_and_port(rest).ok_or_else(|| refused(key, "is no address", HINT))?;
+    let (host, port) =
+        host_and_port(rest).ok_or_else(|| refused(key, "is not an address", HINT))?;
     for part in user.into_iter().chain([host]) {
         word(key, part)?;
         if part.is_empty() || part.contains(['/', '@', '[', ']']) {
-            return Err(refused(key, "is no address", HINT));
+            return Err(refused(key, "is not an address", HINT));
         }
     }
     let port = port.map(|port| match port.parse() {
@@ -240,16 +241,16 @@ mod tests {
     #[test]
     fn invalid_addresses() {
         let rows = [
-            ("", "'address' is no address"),
+            ("", "'address' is not an address"),
             ("a b", "'address' has a space in it"),
             ("-oProxyCommand=x", "'address' begins with '-'"),
             ("-x@web", "'address' begins with '-'"),
-            ("@web", "'address' is no address"),
+            ("@web", "'address' is not an address"),
             ("web:", "'address' has no port from 1 to 65535 after its colon"),
             ("web:0", "'address' has no port from 1 to 65535 after its colon"),
             ("web:99999", "'address' has no port from 1 to 65535 after its colon"),
-            ("[::1", "'address' is no address"),
-            ("[::1]x", "'address' is no address"),
+            ("[::1", "'address' is not an address"),
+            ("[::1]x", "'address' is not an address"),
             ("ssh://web/x", "'address' has no port from 1 to 65535 after its colon"),
             ("web:/srv", "'address' has no port from 1 to 65535 after its colon"),
         ];
