@@ -2,6 +2,7 @@
 //! against moto as a second opinion.
 
 mod credentials;
+mod deploys;
 mod faults;
 mod pushes;
 mod refusals;

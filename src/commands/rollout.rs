@@ -168,9 +168,11 @@ impl PreparedRollout {
         })?;
         let deployment = project.deployment(stage, console)?;
         let store = store_path(memory);
+        let place = store.clone();
         let store = store.and_then(|path| open_store(&path, choice.dry_run, console));
+        let bucket_memory = place.filter(|_| store.is_some()).map(|store| store.join("buckets"));
         let (store, recipes) = (store.map(Arc::new), chosen_recipes(memory));
-        let mut engine = Engine { store, recipes, ..Engine::default() };
+        let mut engine = Engine { store, recipes, bucket_memory, ..Engine::default() };
         if choice.interactive {
             engine.prompt = Arc::new(TerminalPrompt::new(Arc::clone(console)));
         }

@@ -1,6 +1,11 @@
 //! A deployment: all settings of a stage, checked and complete.
 
 mod assets;
+#[cfg(feature = "buckets")]
+mod buckets;
+#[cfg(not(feature = "buckets"))]
+#[path = "deployment/no_buckets.rs"]
+mod buckets;
 mod build;
 mod hosts;
 mod verification;
@@ -13,6 +18,7 @@ use std::time::Duration;
 use assetsync_ssh::RunAs;
 use assetsync_verify::Site;
 
+pub use super::bucket::Bucket;
 pub use super::value::Hook;
 use crate::command::{Bundler, Environment, Manager, Pumactl, Systemd};
 
@@ -25,6 +31,8 @@ pub struct Deployment {
     pub application: String,
     /// The hosts, at least one, none twice.
     pub hosts: Vec<Host>,
+    /// The buckets, which get assets together with the hosts.
+    pub buckets: Vec<Bucket>,
     /// The build on this machine.
     pub build: Build,
     /// The sets of assets, at least one; no destination is inside another one.

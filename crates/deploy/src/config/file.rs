@@ -1,5 +1,6 @@
 //! Reads and checks a file of settings, before a stage is chosen.
 
+mod buckets;
 mod hosts;
 mod lists;
 mod parsed;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 pub(crate) use self::hosts::is_address;
 pub use self::parsed::ConfigFile;
-pub(crate) use self::parsed::{FileHost, Stage};
+pub(crate) use self::parsed::{FileBucket, FileHost, Stage};
 use self::reader::{Reader, TOP, TableContext};
 use super::layer::Layer;
 use super::names::is_name;
@@ -59,14 +60,15 @@ impl Reader {
             self.problem(&entry.key_span, problem);
             return None;
         }
-        let (mut layer, mut hosts) = (Layer::default(), Vec::new());
+        let (mut layer, mut hosts, mut buckets) = (Layer::default(), Vec::new(), Vec::new());
         let spot = TableContext { stage: Some(name), ..TOP };
         for entry in self.table(&format!("stages.{name}"), &entry.node)? {
             match entry.key.as_str() {
                 "hosts" => hosts = self.hosts(name, &entry.node),
+                "buckets" => buckets = self.buckets(name, &entry.node),
                 _ => self.entry("", spot, entry, &mut layer),
             }
         }
-        Some(Stage { name: name.clone(), span: self.span(&entry.key_span), layer, hosts })
+        Some(Stage { name: name.clone(), span: self.span(&entry.key_span), layer, hosts, buckets })
     }
 }

@@ -11,6 +11,7 @@
 //!
 //! All of it is values in, values out, but for [`LoadedConfig`].
 
+mod bucket;
 mod check_value;
 mod choice;
 mod deployment;

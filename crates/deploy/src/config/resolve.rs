@@ -103,6 +103,7 @@ impl Layers<'_> {
         let hosts = self.stage.iter().flat_map(|stage| &stage.hosts);
         let hosts = hosts.map(|host| self.host(host, &values, problems)).collect();
         let stage = self.stage.map(|stage| (stage.name.clone(), stage.span.clone()));
+        let buckets = self.stage.map(|stage| stage.buckets.clone()).unwrap_or_default();
         let sets = sets.to_vec();
         Settings {
             home: None,
@@ -111,6 +112,7 @@ impl Layers<'_> {
             sets,
             values,
             hosts,
+            buckets,
             warnings: Vec::new(),
         }
     }

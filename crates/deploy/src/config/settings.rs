@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::choice::Choice;
+use super::file::FileBucket;
 use super::layer::Item;
 use super::origin::{ConfigSpan, Origin};
 use super::problem::Diagnostic;
@@ -35,6 +36,7 @@ pub struct Settings {
     pub(crate) sets: Vec<String>,
     pub(crate) values: Values,
     pub(crate) hosts: Vec<HostSettings>,
+    pub(crate) buckets: Vec<FileBucket>,
     pub(crate) warnings: Vec<Diagnostic>,
 }
 

@@ -41,6 +41,22 @@ pub enum RolloutError {
         /// The host that was probably meant.
         nearest: Option<String>,
     },
+    /// A bucket whose objects a history does not tell enough of.
+    #[cfg(feature = "buckets")]
+    #[error(
+        "{0} has compressed files in place of plain ones (buckets.encoding), and can't be rolled \
+         back; deploy the earlier revision again"
+    )]
+    Encoded(String),
+    /// A bucket of the stage.
+    #[cfg(feature = "buckets")]
+    #[error("{label}: {error}")]
+    Bucket {
+        /// The bucket, as it is written in the settings.
+        label: String,
+        /// Why.
+        error: Box<assetsync_bucket::BucketError>,
+    },
     /// SFTP alone can't stage now and publish later; that takes an agent.
     #[error("{0} is to be reached by SFTP alone, but a deploy runs an agent there")]
     OnlySftp(String),

@@ -12,6 +12,11 @@
 //! The connection to each host stays open from staging to pruning, and with it the lock on the
 //! destination, so no other push can happen in between.
 
+#[cfg(feature = "buckets")]
+mod buckets;
+#[cfg(not(feature = "buckets"))]
+#[path = "no_buckets.rs"]
+mod buckets;
 mod build;
 mod cancel;
 mod check_commands;

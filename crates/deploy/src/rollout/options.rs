@@ -1,6 +1,6 @@
 //! A rollout: its deployment, and how it is run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assetsync_core::recipe::Recipes;
@@ -24,6 +24,8 @@ pub struct Engine {
     pub recipes: Option<Recipes>,
     /// Most bytes a second to each host.
     pub bytes_per_second: Option<u64>,
+    /// The folder in which this machine remembers states of buckets.
+    pub bucket_memory: Option<PathBuf>,
 }
 
 /// Which part of a deployment is rolled out, and with which options.
@@ -71,6 +73,7 @@ impl Default for Engine {
             prompt: Arc::new(NoPrompt),
             recipes: None,
             bytes_per_second: None,
+            bucket_memory: None,
         }
     }
 }

@@ -12,6 +12,7 @@ use assetsync_core::state::RemoteEntry;
 use assetsync_sync::{Source, SourceEntry, Survey};
 use tempfile::TempDir;
 
+use super::buckets;
 use super::error::{RolloutError, TargetError};
 use super::event::{Event, Phase};
 use super::options::Rollout;
@@ -40,6 +41,7 @@ struct SurveyedTarget {
 impl Rollout<'_> {
     /// Restores the exact files of an earlier deploy; only files that hosts lack are sent.
     pub fn rollback(&self, to: RollbackTo<'_>) -> Result<Outcome, RolloutError> {
+        buckets::refuse_rollback(self)?;
         // Contents that must be sent, until the end.
         let contents = tempfile::tempdir().map_err(RolloutError::Temporary)?;
         let steps =

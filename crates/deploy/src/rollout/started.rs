@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use assetsync_sync::PushGroup;
 
+use super::buckets;
+use super::buckets::Buckets;
 use super::command_phase::CommandPhase;
 use super::each::Semaphore;
 use super::error::{RolloutError, TargetError};
@@ -132,20 +134,25 @@ impl<'a> Started<'a> {
 
     fn go(&mut self, steps: RolloutSteps) -> Result<(), RolloutError> {
         let dry_run = self.pipeline.rollout.selection.dry_run;
-        let staged = self.stage()?;
+        let (rollout, works) = (self.pipeline.rollout, self.works.clone());
+        let watches = buckets::watches(rollout);
+        let mut buckets = Buckets::new(rollout, &works, &watches);
+        let staged = self.stage(&mut buckets)?;
         if dry_run {
             return Ok(());
         }
-        let live = staged.publish(steps)?;
-        live.finish(steps)?;
+        let live = staged.publish(steps, &mut buckets)?;
+        live.finish(steps, &mut buckets)?;
         if steps.cleans_up && !self.pipeline.has_excluded() && !self.fleet.has_failed() {
             self.pipeline.clean_up()?;
         }
         Ok(())
     }
 
-    fn stage(&mut self) -> Result<Staged<'_, 'a>, RolloutError> {
+    fn stage(&mut self, buckets: &mut Buckets<'_>) -> Result<Staged<'_, 'a>, RolloutError> {
         self.pipeline.begin(Phase::Stage);
+        // Hosts are being staged meanwhile.
+        buckets.stage()?;
         self.fleet.staged();
         self.may_publish()?;
         Ok(Staged(self))
@@ -223,7 +230,11 @@ impl<'a> Started<'a> {
 }
 
 impl<'u, 'a> Staged<'u, 'a> {
-    fn publish(self, steps: RolloutSteps) -> Result<Live<'u, 'a>, RolloutError> {
+    fn publish(
+        self,
+        steps: RolloutSteps,
+        buckets: &mut Buckets<'_>,
+    ) -> Result<Live<'u, 'a>, RolloutError> {
         let Staged(started) = self;
         if steps.runs_commands {
             let hooks = &started.pipeline.rollout.deployment.hooks.before_publish;
@@ -231,9 +242,13 @@ impl<'u, 'a> Staged<'u, 'a> {
         }
         started.may_publish()?;
         started.pipeline.begin(Phase::Publish);
+        // What hosts name in a bucket is there before they name it.
+        buckets.publish()?;
         if let Some((failed, all)) = started.fails_to(Fleet::publish) {
+            buckets.put_back();
             return Err(RolloutError::NotPublished { failed, all });
         }
+        buckets.settle()?;
         if !started.pipeline.not_done.is_empty() {
             started.refuse_if_cancelled()?;
         }
@@ -242,7 +257,7 @@ impl<'u, 'a> Staged<'u, 'a> {
 }
 
 impl Live<'_, '_> {
-    fn finish(self, steps: RolloutSteps) -> Result<(), RolloutError> {
+    fn finish(self, steps: RolloutSteps, buckets: &mut Buckets<'_>) -> Result<(), RolloutError> {
         let Live(started) = self;
         if steps.runs_commands {
             let hooks = &started.pipeline.rollout.deployment.hooks.after_publish;
@@ -257,6 +272,7 @@ impl Live<'_, '_> {
         }
         if steps.prunes {
             started.pipeline.begin(Phase::Prune);
+            buckets.prune()?;
         }
         match started.fails_to(|fleet| fleet.end(steps.prunes)) {
             Some((failed, all)) => Err(RolloutError::NotPruned { failed, all }),

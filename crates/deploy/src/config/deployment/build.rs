@@ -48,11 +48,13 @@ impl DeploymentBuilder<'_> {
         let hosts = self.hosts();
         let (assets, hooks, restart) = (self.assets(), self.hooks(), self.restart());
         self.require_url_paths(&hosts, &assets);
+        let buckets = self.buckets(&assets);
         let values = &self.settings.values;
         Some(Deployment {
             stage,
             application: application?,
             hosts,
+            buckets,
             build: build(values),
             assets,
             hooks,

@@ -1,5 +1,6 @@
 //! The values of a configuration file, before a stage is chosen.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::config::layer::{Item, Layer};
@@ -20,6 +21,17 @@ pub(crate) struct Stage {
     pub span: ConfigSpan,
     pub layer: Layer,
     pub hosts: Vec<FileHost>,
+    pub buckets: Vec<FileBucket>,
+}
+
+/// The settings of one bucket, as they are written.
+#[derive(Clone)]
+pub(crate) struct FileBucket {
+    pub span: ConfigSpan,
+    /// By their keys.
+    pub texts: BTreeMap<&'static str, String>,
+    /// The rules of headers.
+    pub headers: Vec<String>,
 }
 
 /// The settings of one host.
