@@ -103,6 +103,15 @@ fn lines(deploy: &str, stage: &str) -> Vec<String> {
     text.lines().filter(is_value).map(str::to_owned).collect()
 }
 
+/// Found by fuzzing.
+#[test]
+fn control_characters_in_names_do_not_end_in_a_file_that_can_not_be_read() {
+    let text = "set :ssh_options, { '\u{3}\0a' => 'b' }\nset :default_env, { '\u{7}' => 'c' }\n";
+    let made = convert(&files("", text, &[("production", "server 'web1'\n")]), None).to_string();
+    assert!(made.contains("not taken"), "{made}");
+    assert!(ConfigFile::parse("assetsync.toml", &made).is_ok(), "{made}");
+}
+
 #[test]
 fn what_is_left_out_and_what_is_told() {
     let host = "server 'web1', roles: %w[web]\n";

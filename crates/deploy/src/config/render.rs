@@ -71,7 +71,9 @@ impl<'a> Excerpt<'a> {
             true => secrets::REDACTION.to_owned(),
             false => secrets::masked(whole),
         };
-        let span = at - start..config_span.range.end.min(end) - start;
+        // What is wrong may be among the carriage returns that are not shown.
+        let shown = |at: usize| at.clamp(start, start + whole.len()) - start;
+        let span = shown(at)..shown(config_span.range.end);
         let span = if line == whole { span } else { masked_span(&line, span) };
         Excerpt { config_span, label, line, span }
     }

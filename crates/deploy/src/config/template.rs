@@ -189,13 +189,14 @@ fn write_default(text: &mut String, default: &str, lines: &[&TemplateLine], sect
     }
 }
 
-/// `about` as comment lines.
+/// `about` as comment lines. TOML has no control characters there; names from Ruby may.
 fn comment(text: &mut String, about: &str) {
     for paragraph in about.lines() {
         // Indented lines are kept as they are.
         let is_shaped = paragraph.starts_with(' ');
         let shape = if is_shaped { paragraph.to_owned() } else { wrapped(paragraph, COLUMNS - 2) };
         for line in shape.split('\n') {
+            let line = assetsync_core::text::line(line);
             let _ = writeln!(text, "{}", format!("# {line}").trim_end());
         }
     }

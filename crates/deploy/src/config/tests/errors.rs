@@ -25,6 +25,15 @@ fn run(text: &str) -> Result<String, Problems> {
     Ok(warnings.join("\n\n"))
 }
 
+/// Found by fuzzing.
+#[test]
+fn what_is_wrong_may_be_a_carriage_return_that_is_not_shown() {
+    for text in ["a = 1\r\r\r\n", "# a\r\rb", "a = \"b\r\r\r", "\r\r\r"] {
+        let problems = ConfigFile::parse("assetsync.toml", text).expect_err("a lone \\r");
+        assert!(problems.to_string().starts_with("error: Not valid TOML"), "{problems}");
+    }
+}
+
 #[test]
 fn messages() {
     let mut count = 0;
