@@ -122,7 +122,9 @@ fn page() -> String {
     let mut text = String::new();
     for (path, messages) in page.iter().filter(|(_, messages)| !messages.is_empty()) {
         let _ = writeln!(text, "{}", module(path));
-        messages.iter().for_each(|message| drop(writeln!(text, "    {message}")));
+        for message in messages {
+            let _ = writeln!(text, "    {message}");
+        }
     }
     text
 }

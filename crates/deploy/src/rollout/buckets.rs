@@ -15,10 +15,10 @@ use crate::command::Secrets;
 
 /// How far a bucket is.
 enum Step<'p> {
-    Planned(BucketPush<'p>),
-    Staged(StagedBucket<'p>),
-    Live(LiveBucket<'p>),
-    Settled(SettledBucket<'p>),
+    Planned(Box<BucketPush<'p>>),
+    Staged(Box<StagedBucket<'p>>),
+    Live(Box<LiveBucket<'p>>),
+    Settled(Box<SettledBucket<'p>>),
     Over,
 }
 
@@ -82,7 +82,7 @@ impl<'p> Buckets<'p> {
                 decide: Some(&*payload.decide),
                 monitor: watch,
             };
-            Some(Rolled { label: &bucket.label, step: Step::Planned(push) })
+            Some(Rolled { label: &bucket.label, step: Step::Planned(Box::new(push)) })
         });
         let secrets = rollout.secrets();
         Buckets { buckets: buckets.collect(), monitor: &*rollout.monitor, secrets }
@@ -95,7 +95,7 @@ impl<'p> Buckets<'p> {
             Step::Planned(push) => {
                 let staged = push.stage()?;
                 monitor.event(&Event::Staged { target: label, report: staged.report() });
-                Ok(Step::Staged(staged))
+                Ok(Step::Staged(Box::new(staged)))
             }
             other => Ok(other),
         })
@@ -108,7 +108,7 @@ impl<'p> Buckets<'p> {
             Step::Staged(staged) => {
                 let live = staged.publish()?;
                 monitor.event(&Event::Published { target: label });
-                Ok(Step::Live(live))
+                Ok(Step::Live(Box::new(live)))
             }
             other => Ok(other),
         });
@@ -135,7 +135,7 @@ impl<'p> Buckets<'p> {
     /// Writes down what is live, which lets other pushes begin.
     pub fn settle(&mut self) -> Result<(), RolloutError> {
         self.each(|_, step| match step {
-            Step::Live(live) => Ok(Step::Settled(live.settle()?)),
+            Step::Live(live) => Ok(Step::Settled(Box::new(live.settle()?))),
             other => Ok(other),
         })
     }
