@@ -1,7 +1,7 @@
 //! The start of the SSH protocol, where libssh2 would read without limits: lines of the host before
 //! its SSH banner.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, recv};
 
 use crate::timeout_io::wait;
 
@@ -78,10 +78,10 @@ impl Socket {
 }
 
 /// Sends libssh2's banner, which it wrote to `written`.
-pub(crate) fn forward(written: &UnixStream, tcp: &TcpStream) -> io::Result<()> {
+pub(crate) fn forward(written: &UnixStream, mut tcp: &TcpStream) -> io::Result<()> {
     let mut banner = [0; 256];
     let (count, _) = recv(written, &mut banner, RecvFlags::empty())?;
-    let sent = send(tcp, &banner[..count], SendFlags::NOSIGNAL)?;
+    let sent = tcp.write(&banner[..count])?;
     // The first bytes of a connection always fit.
     if sent == count { Ok(()) } else { Err(ErrorKind::WriteZero.into()) }
 }
