@@ -115,7 +115,7 @@ pub struct PushArguments {
         required_unless_present = "human_readable",
     )]
     pub source: PathBuf,
-    /// [user@]host:path, a local path, or s3://bucket/prefix; may be several hosts
+    /// [user@]host:path, a local path, s3://bucket/prefix; or several
     ///
     /// Also ssh://[user@]host[:port]/path.
     #[arg(value_name = "DEST", value_hint = ValueHint::Other)]
