@@ -144,7 +144,7 @@ fn settings_of_buckets_that_can_not_be_are_told_before_anything_is_done() {
     let rows = [
         ("endpoint = \"http://x\"", "url"),
         ("url = \"s3://a\"", "bucket name"),
-        ("url = \"s3://assets\"\nspeed = 3", "is no setting"),
+        ("url = \"s3://assets\"\nspeed = 3", "is not a setting"),
         ("url = \"s3://assets\"\naddressing = \"x\"", "neither path nor host"),
         ("url = \"s3://assets\"\nencoding = \"x\"", "neither gzip, br nor zstd"),
         ("url = \"s3://assets\"\nheaders = [\"* Host: x\"]", "no header 'host'"),

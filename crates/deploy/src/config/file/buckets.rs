@@ -40,7 +40,7 @@ impl Reader {
                         bucket.texts.extend(text.map(|text| (known, text)));
                     }
                     None => {
-                        let problem = refused(&format!("{name}.{key}"), "is no setting", HINT);
+                        let problem = refused(&format!("{name}.{key}"), "is not a setting", HINT);
                         self.problem(&entry.key_span, problem);
                     }
                 },
