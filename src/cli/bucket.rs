@@ -32,9 +32,9 @@ pub struct BucketArguments {
 /// How the bucket's name gets into URLs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AddressingArgument {
-    /// https://ENDPOINT/BUCKET/KEY
+    /// ENDPOINT/BUCKET/KEY
     Path,
-    /// https://BUCKET.ENDPOINT/KEY
+    /// BUCKET.ENDPOINT/KEY
     Host,
 }
 
