@@ -77,6 +77,9 @@ pub fn confine(allowed: &[Allowed<'_>]) {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     if let Ok(own) = rustix::fs::open("/proc/self", flags, Mode::empty()) {
         add(&ruleset, own.as_raw_fd(), READ);
+        // The rule is about this inode. Were it not in use, a kernel that is short of memory would
+        // forget it, and make another one that no rule is about.
+        std::mem::forget(own);
     }
     // SAFETY: it takes a descriptor and flags.
     unsafe { syscall(RESTRICT_SELF, ruleset.as_raw_fd(), 0 as c_int) };
@@ -137,6 +140,7 @@ mod tests {
         let Some(dir) = std::env::var_os(DIR).map(PathBuf::from) else { return };
         let opened = |name: &str| File::open(dir.join(name)).unwrap();
         let (tree, work, parent) = (opened("tree"), opened("work"), opened("parent"));
+        let caches = File::options().write(true).open("/proc/sys/vm/drop_caches");
         confine(&[
             Allowed { dir: tree.as_fd(), access: Access::Read },
             Allowed { dir: work.as_fd(), access: Access::Write },
@@ -152,6 +156,11 @@ mod tests {
         // Each thread is limited by itself; in the agent this one is the first.
         let status = fs::read_to_string("/proc/thread-self/status").unwrap();
         assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+        // A kernel that is short of memory forgets what is not in use; root may ask for that.
+        if let Ok(mut caches) = caches {
+            caches.write_all(b"2").unwrap();
+        }
+        fs::read_to_string("/proc/self/status").unwrap();
         // What it does not. A thread is limited as the one that has started it.
         std::thread::spawn(move || refused(&dir)).join().unwrap();
     }
