@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use assetsync_testbed::s3::{HttpProxy, S3Kind, Verdict};
+use assetsync_testbed::s3::{HttpProxy, S3Kind, Verdict, ask};
 use assetsync_testbed::{Direction, Link, LinkSpec};
 
 use super::{Ran, Site};
@@ -122,6 +122,28 @@ fn a_push_that_is_killed_at_any_request_leaves_a_whole_build_and_the_next_one_co
         }
     }
     assert!(killed >= 24, "only {killed} pushes had so many requests");
+}
+
+/// What it leaves in the state does not count as a push to the bucket.
+#[test]
+fn after_a_first_push_that_failed_nothing_of_others_is_deleted() {
+    let site = Site::start(S3Kind::SeaweedFs);
+    site.build(1);
+    let foreign = "/assets/shop/uploads/me.png";
+    assert_eq!(ask(site.server.port, "PUT", foreign, b"mine").or_fail().status(), 200);
+    let proxy = HttpProxy::to(site.server.port, |_, request| {
+        let is_last = request.first.starts_with("PUT /assets/shop/manifest.json");
+        if is_last { Verdict::Answer(403, "AccessDenied") } else { Verdict::Pass }
+    });
+    let proxy = proxy.or_fail();
+    let failed = Ran(site.command(proxy.port(), &[]).output().or_fail());
+    assert_eq!(failed.code(), Some(1), "{}", failed.stdout());
+    assert_eq!(site.get(".assetsync/state").status(), 200, "the push had begun to publish");
+    let refused = site.try_push(&["-c", "--delete"]);
+    assert_eq!(refused.code(), Some(1), "{}{}", refused.stdout(), refused.stderr());
+    assert!(refused.stderr().contains("uploads/me.png"), "{}", refused.stderr());
+    site.push(&[]);
+    assert_eq!(site.get("uploads/me.png").text(), "mine");
 }
 
 #[test]

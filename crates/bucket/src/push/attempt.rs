@@ -48,11 +48,11 @@ pub fn attempt(
     identify(&mut surveyed.state, &selection.objects, push.source)?;
     let paths = surveyed.state.objects.len() as u64;
     monitor.event(Event::Surveyed { paths, partials: 0 });
-    let Surveyed { state, holder, is_settled, pushed_before } = surveyed;
+    let Surveyed { state, holder, is_settled } = surveyed;
     let mut plan = BucketPlan::new(&state, &selection.objects, &push.options.policy);
     let retained = decided(push, session, selection, (&state, &mut plan))?;
     let view = EngineView::of(&plan, &state);
-    let checked = push.options.check(&view.plan, push.source, &view.state, pushed_before);
+    let checked = push.options.check(&view.plan, push.source, &view.state, state.completed);
     let mut report = report(&plan, view, &state);
     report.pruned = retained.pruned.len() as u64;
     match checked {
@@ -140,7 +140,7 @@ fn engine_survey(session: &Session<'_>, state: &State, plan: &BucketPlan) -> Sur
         statistics: AgentStatistics {
             clock_secs: Timestamp::now().as_second(),
             writable: true,
-            pushed_before: !state.objects.is_empty(),
+            pushed_before: state.completed,
             ..AgentStatistics::default()
         },
     }

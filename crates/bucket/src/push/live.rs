@@ -57,7 +57,7 @@ impl Live {
         if let Some(history) = retained.history {
             state.history = history;
         }
-        state.intent = None;
+        (state.intent, state.completed) = (None, true);
         let kept = state.kept.iter().filter(|name| !retained.kept.contains(*name));
         let kept = kept.map(|name| format!("{KEPT}{name}"));
         let gone: Vec<String> = plan.deletes.iter().cloned().chain(kept).collect();

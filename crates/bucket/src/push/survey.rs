@@ -28,8 +28,6 @@ pub struct Surveyed {
     pub holder: Holder,
     /// Whether the state object says exactly this.
     pub is_settled: bool,
-    /// A push to it has completed before.
-    pub pushed_before: bool,
 }
 
 /// The state as it is stored.
@@ -48,15 +46,14 @@ pub fn survey(
     list: bool,
 ) -> Result<Surveyed, BucketError> {
     let stored = stored(objects, &mut memory)?;
-    let pushed_before = stored.etag.is_some();
     let holder = Holder::new(stored.etag, memory);
     if !list && !stored.is_doubtful {
         let state = stored.state;
-        return Ok(Surveyed { state, holder, is_settled: true, pushed_before });
+        return Ok(Surveyed { state, holder, is_settled: true });
     }
     let state = resolve(&stored.state, &objects.list()?, objects.prefix);
     let is_settled = state == stored.state;
-    Ok(Surveyed { state, holder, is_settled, pushed_before })
+    Ok(Surveyed { state, holder, is_settled })
 }
 
 fn stored(objects: &Objects<'_>, memory: &mut Memory) -> Result<Stored, BucketError> {

@@ -50,6 +50,8 @@ struct StoredIntent {
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
+    #[serde(default)]
+    completed: bool,
     headers: Vec<Vec<(String, String)>>,
     objects: BTreeMap<String, StoredObject>,
     kept: Vec<String>,
@@ -76,7 +78,8 @@ pub fn encode(state: &State) -> Vec<u8> {
     };
     let headers = headers.into_iter().map(pairs).collect();
     let history = STANDARD.encode(&state.history);
-    let stored = Stored { headers, objects, kept, history, intent };
+    let completed = state.completed;
+    let stored = Stored { completed, headers, objects, kept, history, intent };
     // Neither fails: keys are texts, and the bytes are in memory.
     let json = serde_json::to_vec(&stored).unwrap_or_default();
     let packed = zstd::bulk::compress(&json, LEVEL).unwrap_or_default();
@@ -132,6 +135,7 @@ fn state(stored: Stored) -> Option<State> {
     };
     let kept = stored.kept.into_iter().map(|name| is_kept_name(&name).then_some(name));
     Some(State {
+        completed: stored.completed,
         objects: objects(stored.objects, &headers)?,
         kept: kept.collect::<Option<_>>()?,
         history: STANDARD.decode(stored.history).ok()?,
@@ -192,7 +196,8 @@ mod tests {
         let next = BTreeMap::from([("new".to_owned(), object("n", "3"))]);
         let (run, who) = (RunId("12".into()), "ada@laptop".into());
         let intent = Some(Intent { run, who, next });
-        State { objects: objects.into(), kept, history: b"of deploys".to_vec(), intent }
+        let history = b"of deploys".to_vec();
+        State { completed: true, objects: objects.into(), kept, history, intent }
     }
 
     #[test]

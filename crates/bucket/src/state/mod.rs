@@ -73,6 +73,8 @@ pub struct Intent {
 /// What is at a destination.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
+    /// Whether a push has completed: until then, what others put there is not known to be meant.
+    pub completed: bool,
     /// Objects by their keys below the prefix.
     pub objects: BTreeMap<String, Object>,
     /// Names of contents that are kept.

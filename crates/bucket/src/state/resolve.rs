@@ -22,7 +22,7 @@ pub fn resolve(state: &State, listed: &[Listed], prefix: &str) -> State {
             objects.insert(path.to_owned(), known(state, path, listed));
         }
     }
-    State { objects, kept, history: state.history.clone(), intent: None }
+    State { objects, kept, intent: None, history: state.history.clone(), ..*state }
 }
 
 fn known(state: &State, path: &str, listed: &Listed) -> Object {

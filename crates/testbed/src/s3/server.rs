@@ -18,6 +18,9 @@ pub const KEY: &str = "AKIDTEST";
 /// Its secret.
 pub const SECRET: &str = "testsecret";
 
+/// How often a server is started until one finds its ports free.
+const TRIES: usize = 5;
+
 /// Which server it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum S3Kind {
@@ -49,7 +52,19 @@ impl S3Server {
         S3Server::start_with(S3Kind::SeaweedFs, Some((certificate, key)))
     }
 
+    /// Another process may take a port before the server does; then it ends, and others are tried.
     fn start_with(kind: S3Kind, tls: Option<(&Path, &Path)>) -> Result<S3Server> {
+        let mut started = S3Server::try_start(kind, tls);
+        for _ in 1..TRIES {
+            if started.is_ok() {
+                break;
+            }
+            started = S3Server::try_start(kind, tls);
+        }
+        started
+    }
+
+    fn try_start(kind: S3Kind, tls: Option<(&Path, &Path)>) -> Result<S3Server> {
         let folder = tempfile::Builder::new().prefix("assetsync-s3-").tempdir();
         let folder = folder.map_err(|error| failed("a temporary directory", &error))?;
         let ports: [u16; 9] = free_ports()?;
