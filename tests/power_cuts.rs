@@ -4,7 +4,8 @@
 //! The destination is on an ext4 of its own, in an image. What the image holds at the moment of the
 //! cut is what a disk would hold: the copy of it is mounted in its place, and the kernel's cache of
 //! the other is lost. A file system may write its journal at any moment, and then names are on the
-//! disk whose content is not; so each cut of a push is tried with and without that, those of a deploy with it.
+//! disk whose content is not; so each cut of a push is tried with and without that, those of a
+//! deploy with it.
 
 use std::fs::{self, File};
 use std::panic::AssertUnwindSafe;

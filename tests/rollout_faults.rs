@@ -1,5 +1,5 @@
-//! Rollouts whose agent is killed, or whose calls fail: a host has one whole version or the other, and
-//! the same command completes it.
+//! Rollouts whose agent is killed, or whose calls fail: a host has one whole version or the other,
+//! and the same command completes it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use assetsync_sync::PushError;
+use assetsync_sync::{PushError, Report};
 use assetsync_testbed::tree::{Entry, Kind, Snapshot, Tree, snapshot};
 use tempfile::TempDir;
 
@@ -119,47 +119,66 @@ fn not_new(found: &Snapshot, new: &Snapshot, old: &Snapshot) -> Vec<String> {
     wrong.chain(left).map(|path| path.escape_ascii().to_string()).collect()
 }
 
-/// Refuses every change in turn.
-fn every_refusal(flags: &str) {
-    let server = Server::new(flags);
-    let (host, assets) = (&server.host, server.host.assets());
-    let (old, new) = trees();
-    let new_source = written(&new);
-    let mut taken_back = 0;
-    for number in 1.. {
+/// A push of which one change was refused.
+struct Refused {
+    before: Snapshot,
+    pushed: Result<Report, PushError>,
+    /// Whether there was a change of that number.
+    was_refused: bool,
+}
+
+impl Server {
+    /// Puts the old tree there, and pushes the new one, of which this change is refused.
+    fn push_refusing(&self, number: u32, old: &Tree, new: &Path) -> Refused {
+        let (host, assets) = (&self.host, self.host.assets());
         let _ = fs::remove_dir_all(host.place.path().join("site"));
         old.write_to(&assets).or_fail();
         close(&assets);
         let before = kept(&assets);
-        fs::write(&server.number, number.to_string()).or_fail();
-        let pushed = host.push(new_source.path());
-        let was_refused = !server.number.exists();
-        let _ = fs::remove_file(&server.number);
-        let (found, wanted) = (kept(&assets), kept(new_source.path()));
+        fs::write(&self.number, number.to_string()).or_fail();
+        let pushed = host.push(new);
+        let was_refused = !self.number.exists();
+        let _ = fs::remove_file(&self.number);
+        Refused { before, pushed, was_refused }
+    }
+
+    /// The next push leaves the new tree, and nothing of its own.
+    fn check_next_push(&self, number: u32, old: &Snapshot, new: &Path) {
+        let (assets, wanted) = (self.host.assets(), kept(new));
+        self.host.push(new).or_fail();
+        let mut found = kept(&assets);
+        // Directories stay in which the one that proved that they can be changed was not removed.
+        found.retain(|path, node| node.kind != Kind::Dir || wanted.contains_key(path));
+        assert!(found == wanted, "{number}: {:?}", not_new(&found, &wanted, old));
+        for work in [assets.join(".assetsync"), assets.with_file_name(".assetsync-assets")] {
+            let left = if work.exists() { names_in(&work) } else { Vec::new() };
+            assert!(left.iter().all(|name| name == "pushed"), "{number}: {left:?}");
+        }
+    }
+}
+
+/// Refuses every change in turn.
+fn every_refusal(flags: &str) {
+    let server = Server::new(flags);
+    let (old, new) = trees();
+    let (new, mut taken_back) = (written(&new), 0);
+    for number in 1.. {
+        let Refused { before, pushed, was_refused } =
+            server.push_refusing(number, &old, new.path());
+        let (found, wanted) = (kept(&server.host.assets()), kept(new.path()));
         match &pushed {
             Ok(_) => assert_eq!(not_new(&found, &wanted, &before), [""; 0], "{number}"),
             Err(PushError::Agent(failure)) if failure.text.contains("the new files are live") => {
                 assert_eq!(not_new(&found, &wanted, &before), [""; 0], "{number}: {failure:?}");
             }
             Err(error) => {
-                assert!(
-                    found == before,
-                    "{number}: {error}: {:?}",
-                    not_new(&before, &found, &found)
-                );
-                taken_back +=
-                    u32::from(error.to_string().contains("is put back, so nothing changed"));
+                let wrong = not_new(&before, &found, &found);
+                assert!(found == before, "{number}: {error}: {wrong:?}");
+                let text = error.to_string();
+                taken_back += u32::from(text.contains("is put back, so nothing changed"));
             }
         }
-        host.push(new_source.path()).or_fail();
-        let mut found = kept(&assets);
-        // Directories stay in which the one that proved that they can be changed was not removed.
-        found.retain(|path, node| node.kind != Kind::Dir || wanted.contains_key(path));
-        assert!(found == wanted, "{number}: {:?}", not_new(&found, &wanted, &before));
-        for work in [assets.join(".assetsync"), assets.with_file_name(".assetsync-assets")] {
-            let left = if work.exists() { names_in(&work) } else { Vec::new() };
-            assert!(left.iter().all(|name| name == "pushed"), "{number}: {left:?}");
-        }
+        server.check_next_push(number, &before, new.path());
         if !was_refused {
             break;
         }
@@ -175,4 +194,33 @@ fn a_push_that_is_refused_any_one_change_is_taken_back() {
 #[test]
 fn a_push_to_a_server_without_posix_rename_is_taken_back() {
     every_refusal("-P posix-rename");
+}
+
+/// What is replaced by renaming can't be kept there.
+#[test]
+fn a_server_that_gives_no_second_names_is_told_of_with_the_files_that_are_new() {
+    let server = Server::new("-P hardlink");
+    let (old, new) = trees();
+    let new = written(&new);
+    for number in 1.. {
+        let refused = server.push_refusing(number, &old, new.path());
+        assert!(refused.was_refused, "no change left a part");
+        let Err(error) = &refused.pushed else { continue };
+        let text = error.to_string();
+        if !text.contains("is put back, but not") {
+            continue;
+        }
+        let found = kept(&server.host.assets());
+        // A name in the text for each file whose old content is gone.
+        let gone = refused.before.iter().filter(|(path, node)| {
+            let now = found.get(*path).and_then(|node| node.hash);
+            node.kind == Kind::File && now != node.hash
+        });
+        let gone: Vec<String> = gone.map(|(path, _)| path.escape_ascii().to_string()).collect();
+        assert!(
+            !gone.is_empty() && gone.iter().all(|path| text.contains(path)),
+            "{gone:?}: {text}"
+        );
+        return server.check_next_push(number, &refused.before, new.path());
+    }
 }

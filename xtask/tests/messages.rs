@@ -1,6 +1,6 @@
 //! Every message that people may read, on one page, so that it can be read as a whole: what
-//! happened, where, why, what to type. The page is `xtask/tests/messages.txt`; a change of a message
-//! shows there, too, to whoever reviews it.
+//! happened, where, why, what to type. The page is `xtask/tests/messages.txt`; a change of a
+//! message shows there, too, to whoever reviews it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

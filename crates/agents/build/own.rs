@@ -92,8 +92,8 @@ fn build(root: &Path, target: &str) -> PathBuf {
     let lean_zstd = fs::read_to_string(root.join(LEAN_ZSTD));
     let lean_zstd = lean_zstd.unwrap_or_else(|error| panic!("can't read {LEAN_ZSTD}: {error}"));
     cargo.env(format!("CFLAGS_{}", target.replace('-', "_")), lean_zstd.replace('\n', " "));
-    // These are for the outer build. Of the last one, which cargo sets for this script, the cc crate
-    // would conclude that C is to be compiled for a sanitizer.
+    // These are for the outer build. Of the last one, which cargo sets for this script, the cc
+    // crate would conclude that C is to be compiled for a sanitizer.
     for outer in [
         "CARGO_ENCODED_RUSTFLAGS",
         "RUSTFLAGS",

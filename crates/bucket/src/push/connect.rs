@@ -32,7 +32,8 @@ pub struct BucketSettings {
     pub endpoint: Option<String>,
     /// The region; if none, the one that the environment names.
     pub region: Option<String>,
-    /// How the bucket's name gets into a URL; if not said, by the host at AWS, by the path elsewhere.
+    /// How the bucket's name gets into a URL; if not said, by the host at AWS, by the path
+    /// elsewhere.
     pub addressing: Option<Addressing>,
     /// Which headers objects get.
     pub rules: HeaderRules,

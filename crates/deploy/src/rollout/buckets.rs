@@ -122,8 +122,9 @@ impl<'p> Buckets<'p> {
     pub fn put_back(&mut self) {
         for Rolled { label, step } in &mut self.buckets {
             if let Step::Live(live) = std::mem::replace(step, Step::Over) {
+                let label = text::line(label.as_bytes());
                 let text = match live.put_back() {
-                    Ok(()) => format!("{} is put back as it was", text::line(label.as_bytes())),
+                    Ok(()) => format!("{label} is put back as it was"),
                     Err(error) => format!("{label} could not be put back as it was: {error}"),
                 };
                 let text = &self.secrets.redact(&text);

@@ -97,8 +97,8 @@ impl Line {
 
     /// The line to a host that answered in these times, if they are known, and to which an earlier
     /// push went, if one did. That push may have gone another way: a quick rate counts only for a
-    /// host that is nearby now, or answers about as soon as then, since on a slow line it would cost
-    /// many bytes.
+    /// host that is nearby now, or answers about as soon as then, since on a slow line it would
+    /// cost many bytes.
     pub fn to_known_host(times: Option<ResponseTimes>, past: Option<PastLine>) -> Line {
         let found = Line::answering_in(times);
         let Some(past) = past else { return found };

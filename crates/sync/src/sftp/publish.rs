@@ -35,7 +35,7 @@ pub struct Publisher<'p, 'a> {
     moved_aside: u32,
     links: Links,
     /// Actions that replace a file which has a second name in the staging directory.
-    kept: BTreeSet<ActionIndex>,
+    second_names: BTreeSet<ActionIndex>,
     undo: Undo,
 }
 
@@ -56,7 +56,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
             state,
             moved_aside: 0,
             links: Links::Removed,
-            kept: BTreeSet::new(),
+            second_names: BTreeSet::new(),
             undo: Undo::default(),
         }
     }

@@ -17,7 +17,8 @@ const TOGETHER: usize = 64;
 
 impl<'p> Publisher<'p, '_> {
     /// Gives the files that will be replaced a second name in the staging directory, so that they
-    /// can be put back. A server that replaces nothing by renaming needs none: there they are moved.
+    /// can be put back. A server that replaces nothing by renaming needs none: there, they are
+    /// moved.
     pub(super) fn keep_replaced(&mut self, steps: &PublishOrder) -> Result<()> {
         if !self.remote.session.renames_atomically() || !self.remote.session.links_files() {
             return Ok(());
@@ -31,7 +32,7 @@ impl<'p> Publisher<'p, '_> {
         let keeps: Vec<Change> = replaced.iter().filter_map(keep).collect();
         for (at, kept) in replaced.into_iter().zip(self.remote.session.change_all(&keeps)?) {
             if kept.is_ok() {
-                self.kept.insert(at);
+                self.second_names.insert(at);
             }
         }
         Ok(())
@@ -40,7 +41,7 @@ impl<'p> Publisher<'p, '_> {
     /// Removes the second names. What stays is removed with the staging directory.
     pub(super) fn remove_kept(&mut self) -> Result<()> {
         let remove = |&at: &ActionIndex| Change::Remove { path: self.stage.path(&names::kept(at)) };
-        let removes: Vec<Change> = self.kept.iter().map(remove).collect();
+        let removes: Vec<Change> = self.second_names.iter().map(remove).collect();
         self.remote.session.change_all(&removes).map(drop)
     }
 
@@ -102,7 +103,7 @@ impl<'p> Publisher<'p, '_> {
         for (&at, _) in which.iter().zip(results).filter(|(_, done)| done.is_ok()) {
             let Some(action) = self.action(at) else { continue };
             let path = self.at(&action.path);
-            if self.kept.contains(&at) {
+            if self.second_names.contains(&at) {
                 restored.push(Change::Rename { from: self.stage.path(&names::kept(at)), to: path });
                 continue;
             }
