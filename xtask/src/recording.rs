@@ -28,7 +28,7 @@ const BEFORE: &str = "assetsync deploy production -q\nclear\n";
 
 /// What is typed. The marks of the shell are added by [`record`].
 const COMMANDS: [&str; 3] = [
-    "sed -i 's/Buy/Order/' src/shop.js",
+    "sed -i '1s/Buy/Order/' src/shop.js",
     "assetsync deploy production",
     "assetsync rollback production",
 ];
