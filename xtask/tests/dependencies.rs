@@ -21,10 +21,14 @@ fn list(group: &str, key: &str) -> BTreeSet<String> {
 
 /// The packages that are built on this platform.
 fn packages() -> Vec<Value> {
-    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    packages_for(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH))
+}
+
+/// The packages that are built on a platform.
+fn packages_for(platform: &str) -> Vec<Value> {
     let ran = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--locked", "--offline"])
-        .args(["--filter-platform", &platform])
+        .args(["--filter-platform", platform])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs");
@@ -127,6 +131,55 @@ fn all_sources_are_allowed() {
         let Some(source) = package["source"].as_str() else { continue };
         let registry = source.strip_prefix("registry+").unwrap_or(source);
         assert!(allowed.contains(registry), "{} is from {source}", package["name"]);
+    }
+}
+
+/// The packages, with their versions, of which the released command for a platform is made.
+fn command_for(platform: &str) -> BTreeSet<String> {
+    let ran = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none"])
+        .args(["--package", "assetsync", "--features", "vendored-openssl", "--target", platform])
+        .args(["--format", "{p}"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let tree = String::from_utf8(ran.stdout).expect("UTF-8");
+    let package = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    tree.lines().filter(|line| !line.is_empty()).map(package).collect()
+}
+
+/// Whether Rust code below a folder has a framework linked: by an attribute, or in a build script.
+fn links_framework(folder: &Path) -> bool {
+    fs::read_dir(folder).expect("the package is there").any(|entry| {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            return links_framework(&path);
+        }
+        path.extension().is_some_and(|extension| extension == "rs") && {
+            let text = fs::read(&path).expect("readable");
+            let text = String::from_utf8_lossy(&text);
+            text.contains(r#"kind = "framework""#) || text.contains("rustc-link-lib=framework")
+        }
+    })
+}
+
+/// So the command for macOS links without Apple's SDK: with zig, on Linux. Our own crates declare no
+/// foreign functions.
+#[test]
+fn the_command_for_macos_links_no_framework() {
+    for platform in ["aarch64-apple-darwin", "x86_64-apple-darwin"] {
+        let linked = command_for(platform);
+        assert!(linked.iter().any(|package| package.starts_with("openssl-sys ")), "{linked:?}");
+        let packages = packages_for(platform).into_iter().filter(|package| {
+            let version = text(package, "version");
+            !package["source"].is_null()
+                && linked.contains(&format!("{} v{version}", text(package, "name")))
+        });
+        for package in packages {
+            let folder = Path::new(text(&package, "manifest_path")).parent().expect("a folder");
+            assert!(!links_framework(folder), "{} for {platform}", package["name"]);
+        }
     }
 }
 

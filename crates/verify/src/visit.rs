@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 use assetsync_core::digest::Digest;
 use assetsync_core::path::RelPath;
 use assetsync_core::text;
+use assetsync_https::Authorities;
 use ureq::Agent;
-use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::DefaultConnector;
 
 use crate::address::ConnectTo;
 use crate::answer::{self, Difference, Encoding};
@@ -105,12 +104,7 @@ impl Visit<'_> {
     }
 
     fn agent(&self) -> Agent {
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::NativeTls)
-            .root_certs(RootCerts::PlatformVerifier)
-            .build();
         let config = Agent::config_builder()
-            .tls_config(tls)
             .proxy(None)
             .http_status_as_error(false)
             .max_redirects(0)
@@ -124,12 +118,9 @@ impl Visit<'_> {
         match self.connect_to {
             Some(server) => {
                 let resolver = ConnectTo(server.to_owned());
-                Agent::with_parts(config, DefaultConnector::default(), resolver)
+                assetsync_https::agent(config, Authorities::System, resolver)
             }
-            None => {
-                let resolver = DefaultResolver::default();
-                Agent::with_parts(config, DefaultConnector::default(), resolver)
-            }
+            None => assetsync_https::agent(config, Authorities::System, DefaultResolver::default()),
         }
     }
 }
@@ -170,10 +161,9 @@ impl Requests<'_> {
 
     /// What is wrong with the answer.
     fn ask(&self, url: &str, file: &Published) -> Option<Difference> {
-        let no_answer = |reason: &str| Some(Difference::NoAnswer(text::line(reason.as_bytes())));
         let mut response = match self.agent.get(url).call() {
             Ok(response) => response,
-            Err(error) => return no_answer(&error.to_string()),
+            Err(error) => return Some(Difference::NoAnswer(assetsync_https::reason(&error))),
         };
         let (path, status) = (file.path.as_bytes(), response.status());
         let encoding = match answer::of_head(path, status, response.headers()) {
@@ -192,7 +182,7 @@ impl Requests<'_> {
             Ok(_) => Some(Difference::Content { encoding }),
             // What is not compressed as it says can't be read, and is no failure of the connection.
             Err(_) if encoding.is_some() => Some(Difference::Content { encoding }),
-            Err(error) => no_answer(&error.to_string()),
+            Err(error) => Some(Difference::NoAnswer(text::line(error.to_string().as_bytes()))),
         }
     }
 }

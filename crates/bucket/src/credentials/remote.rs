@@ -110,7 +110,8 @@ fn ask(
     };
     let failed =
         |reason: &dyn std::fmt::Display| format!("can't get credentials from {service}: {reason}");
-    let mut response = agent.run(request).map_err(|error| failed(&error))?;
+    let mut response =
+        agent.run(request).map_err(|error| failed(&assetsync_https::reason(&error)))?;
     let read = response.body_mut().with_config().limit(LARGEST).read_to_string();
     let body = read.map_err(|error| failed(&error))?;
     if response.status() != StatusCode::OK {

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use assetsync_core::text;
+use assetsync_https::Authorities;
 use backon::{BlockingRetryable, ExponentialBuilder};
 use jiff::Timestamp;
 use rusty_s3::Bucket;
 use ureq::http::{HeaderMap, Response, StatusCode};
-use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
+use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
 
 use super::error::{Cause, Refusal, RequestError};
@@ -33,8 +33,8 @@ const LARGEST_ANSWER: u64 = 64 << 20;
 pub struct Connection {
     /// A server that says nothing for so long is given up.
     pub timeout: Duration,
-    /// The authorities to trust in place of the system's.
-    pub authorities: Option<RootCerts>,
+    /// The authorities to trust.
+    pub authorities: Authorities,
 }
 
 /// A server's answer.
@@ -78,14 +78,8 @@ pub struct Client {
 
 /// An HTTP client that trusts and waits as `connection` says.
 pub fn agent(connection: &Connection) -> Agent {
-    let authorities = connection.authorities.clone();
-    let tls = TlsConfig::builder()
-        .provider(TlsProvider::NativeTls)
-        .root_certs(authorities.unwrap_or(RootCerts::PlatformVerifier))
-        .build();
     let silence = Some(connection.timeout);
     let config = Agent::config_builder()
-        .tls_config(tls)
         .http_status_as_error(false)
         .max_redirects(0)
         .max_idle_connections(AT_A_TIME)
@@ -96,7 +90,7 @@ pub fn agent(connection: &Connection) -> Agent {
         .timeout_per_read(silence)
         .timeout_per_write(silence)
         .build();
-    config.new_agent()
+    assetsync_https::agent(config, connection.authorities.clone(), DefaultResolver::default())
 }
 
 impl Client {
@@ -212,10 +206,5 @@ fn no_answer(error: ureq::Error) -> Cause {
             | ureq::Error::Protocol(_)
             | ureq::Error::ConnectionFailed
     );
-    let is_name = matches!(&error, ureq::Error::HostNotFound);
-    let reason = match is_name {
-        true => "the name of the server is not known".to_owned(),
-        false => text::line(error.to_string().as_bytes()),
-    };
-    Cause::NoAnswer { reason, may_pass }
+    Cause::NoAnswer { reason: assetsync_https::reason(&error), may_pass }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use assetsync_core::text;
+use assetsync_https::Authorities;
 use rusty_s3::{Bucket, UrlStyle};
-use ureq::tls::{PemItem, RootCerts, parse_pem};
 use url::Url;
 
 use crate::credentials::{CredentialStore, Environment, Setup};
@@ -59,8 +59,10 @@ impl BucketSettings {
         let setup = Environment::of_process().setup(self.region.as_deref());
         let setup = setup.map_err(BucketError::Setup)?;
         let bucket = self.bucket(url, &setup).map_err(BucketError::Setup)?;
-        let authorities = setup.authorities.as_deref().map(authorities).transpose();
-        let authorities = authorities.map_err(BucketError::Setup)?;
+        let authorities = match &setup.authorities {
+            Some(file) => Authorities::of_file(file).map_err(BucketError::Setup)?,
+            None => Authorities::System,
+        };
         let connection = Connection { timeout: self.timeout, authorities };
         Ok(Client::new(bucket, CredentialStore::new(setup.credentials), &connection))
     }
@@ -89,22 +91,6 @@ impl BucketSettings {
         };
         Bucket::new(parsed, style, url.bucket().to_owned(), setup.region.clone())
             .map_err(|error| format!("the endpoint {shown} can't be used: {error}"))
-    }
-}
-
-/// The certificate authorities of a file.
-fn authorities(path: &std::path::Path) -> Result<RootCerts, String> {
-    let shown = text::path(path);
-    let pem = std::fs::read(path)
-        .map_err(|error| format!("can't read the certificate authorities in {shown}: {error}"))?;
-    let certificates = parse_pem(&pem).filter_map(|item| match item {
-        Ok(PemItem::Certificate(certificate)) => Some(certificate),
-        _ => None,
-    });
-    let certificates: Vec<_> = certificates.collect();
-    match certificates.is_empty() {
-        true => Err(format!("there is no certificate in {shown}")),
-        false => Ok(RootCerts::new_with_certs(&certificates)),
     }
 }
 
