@@ -6,6 +6,7 @@ mod deploys;
 mod faults;
 mod pushes;
 mod refusals;
+mod stages;
 mod together;
 
 use std::fs;

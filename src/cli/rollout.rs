@@ -13,7 +13,7 @@ pub struct HostsArguments {
     /// Only hosts with one of these roles
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub roles: Vec<String>,
-    /// Only these hosts of the stage
+    /// Only these hosts of the stage, and buckets by their URLs
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub hosts: Vec<String>,
 }
@@ -146,7 +146,7 @@ Restore the files of an earlier deploy on all hosts, or on none
 
 /// The description of `status`.
 pub const STATUS: &str = "\
-Show for each host the live deploy, kept deploys, and files changed outside of deploys
+Show for each host and bucket the live deploy, kept deploys, and files changed outside of deploys
 
 Installs the agent on hosts that do not have it. Exit status 1 if the status of a host can't be \
 read.";
@@ -157,7 +157,10 @@ Ask the web server of each host for what is live there, as a visitor does
 
 The files of the live deploy are fetched from every host by itself, below verify.url. Status, \
 content, content type and encoding of each must be right. Deploys do this automatically where \
-verify.url is set.";
+verify.url is set.
+
+Buckets are compared with what the last push left: no object may be missing or have other content \
+or headers.";
 
 /// The description of `prune`.
 pub const PRUNE: &str = "\

@@ -254,8 +254,7 @@ fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
     let live: Vec<_> = outcome.targets.iter().filter(|target| target.error.is_none()).collect();
     let reports = || live.iter().filter_map(|target| target.report.as_ref());
     let mut text = String::new();
-    let hosts: BTreeSet<usize> = live.iter().map(|target| target.host).collect();
-    let count = plural(hosts.len() as u64, "host");
+    let count = places(&live);
     if about.dry_run {
         for target in &live {
             let Some(report) = &target.report else { continue };
@@ -298,6 +297,18 @@ fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
     text
 }
 
+/// `2 hosts and 1 bucket`.
+fn places(targets: &[&TargetOutcome]) -> String {
+    let count = |is_bucket: bool, what: &str| {
+        let some = targets.iter().filter(|target| target.is_bucket == is_bucket);
+        let some: BTreeSet<usize> = some.map(|target| target.host).collect();
+        (!some.is_empty()).then(|| plural(some.len() as u64, what))
+    };
+    let parts: Vec<String> =
+        [count(false, "host"), count(true, "bucket")].into_iter().flatten().collect();
+    if parts.is_empty() { "no host".to_owned() } else { parts.join(" and ") }
+}
+
 /// What a rollout would do at a target.
 fn would(report: &Report) -> String {
     let count = |wanted: u64, what: &str| match wanted {
@@ -337,7 +348,9 @@ fn served_where(outcome: &Outcome) -> Vec<String> {
     let (new, old, unknown) =
         (of(ServedVersion::New), of(ServedVersion::Old), of(ServedVersion::Unknown));
     if new.is_empty() && unknown.is_empty() {
-        return vec!["every host serves what it served before".to_owned()];
+        let has_bucket = outcome.targets.iter().any(|target| target.is_bucket);
+        let and_buckets = if has_bucket { " and bucket" } else { "" };
+        return vec![format!("every host{and_buckets} serves what it served before")];
     }
     let not_done = outcome.not_done.join(", ");
     for (what, targets) in [
@@ -374,6 +387,7 @@ fn exit_of_error(error: &RolloutError) -> Exit {
         | RolloutError::UnknownRole { .. }
         | RolloutError::UnknownHost { .. }
         | RolloutError::OnlySftp(_)
+        | RolloutError::OnlyBuckets(_)
         | RolloutError::NoSite(_)
         | RolloutError::Setting { .. } => Exit::Usage,
         RolloutError::Cancelled => Exit::Interrupted,
@@ -398,6 +412,14 @@ fn target_hint(outcome: &Outcome) -> Option<&'static str> {
         ))) => Some(
             "--dry-run lists what would be deleted; to allow it: --max-delete, with the number of \
                  paths; --set assets.delete=retain keeps them for now",
+        ),
+        Some(TargetError::Unlike { .. }) => Some(
+            "verify.address names what is connected to, if it is not the host; to look again: \
+             assetsync verify",
+        ),
+        Some(TargetError::UnlikeObjects { .. }) => Some(
+            "assetsync push STAGE puts missing objects and other content right; of an object whose \
+             headers are wrong, delete it first",
         ),
         Some(TargetError::Push(PushError::Agent(failure)))
             if failure.code == FailureCode::Unsupported =>
@@ -429,10 +451,6 @@ fn hints(error: &RolloutError) -> Vec<&'static str> {
         RolloutError::NoSite(_) => {
             vec!["in assetsync.toml: [verify] url = \"https://shop.example.com\""]
         }
-        RolloutError::NotVerified { .. } => vec![
-            "verify.address names what is connected to, if it is not the host; to look again: \
-             assetsync verify",
-        ],
         RolloutError::NotPruned { .. } => vec!["to try again: assetsync prune"],
         _ => Vec::new(),
     }

@@ -13,7 +13,12 @@ use crate::support::{OrFail, assert_equal, text};
 
 /// Two hosts, and a bucket that is reached by the port.
 fn stage(port: u16, more: &str) -> Fleet {
-    let fleet = Fleet::of(2);
+    stage_of(2, port, more)
+}
+
+/// So many hosts, and a bucket that is reached by the port.
+pub fn stage_of(hosts: usize, port: u16, more: &str) -> Fleet {
+    let fleet = Fleet::of(hosts);
     fleet.configure(&format!(
         "{more}\n[[stages.production.buckets]]\nurl = \"s3://assets/shop\"\n\
          endpoint = \"http://127.0.0.1:{port}\"\nheaders = [\"*.svg Cache-Control: max-age=60\"]\n"
@@ -21,24 +26,24 @@ fn stage(port: u16, more: &str) -> Fleet {
     fleet
 }
 
-fn run(fleet: &Fleet, words: &str) -> Ran {
+pub fn run(fleet: &Fleet, words: &str) -> Ran {
     Ran(fleet.command(words).envs(environment()).output().or_fail())
 }
 
 #[track_caller]
-fn run_well(fleet: &Fleet, words: &str) -> Ran {
+pub fn run_well(fleet: &Fleet, words: &str) -> Ran {
     let ran = run(fleet, words);
     assert_eq!(ran.code(), Some(0), "{words}: {}{}", ran.stdout(), ran.stderr());
     ran
 }
 
 /// The bucket's object at a path, as text; empty if there is none.
-fn object(server: &S3Server, path: &str) -> String {
+pub fn object(server: &S3Server, path: &str) -> String {
     let reply = ask(server.port, "GET", &format!("/assets/shop/{path}"), b"").or_fail();
     if reply.status() == 200 { reply.text() } else { String::new() }
 }
 
-fn page(version: u32) -> String {
+pub fn page(version: u32) -> String {
     format!("<script src=/app-{:08x}.js></script>", 0x3f2a_0000 + version)
 }
 
@@ -96,7 +101,7 @@ fn a_bucket_that_refuses_at_the_end_leaves_everything_as_it_was_everywhere() {
     assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
     let said = ran.stderr();
     assert!(said.contains("s3://assets/shop") && said.contains("AccessDenied"), "{said}");
-    assert!(said.contains("every host serves what it served before"), "{said}");
+    assert!(said.contains("every host and bucket serves what it served before"), "{said}");
     assert_eq!(object(&server, "index.html"), page(1));
     assert_eq!(object(&server, "style.css"), "body{order:1}");
     for host in &fleet.hosts {

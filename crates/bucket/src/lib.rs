@@ -19,6 +19,7 @@ mod objects;
 mod plan;
 mod push;
 mod state;
+mod unlike;
 mod url;
 
 pub use crate::error::BucketError;
@@ -27,6 +28,8 @@ pub use crate::headers::{
 };
 pub use crate::http::error::{Refusal, RequestError};
 pub use crate::push::{
-    Addressing, BucketPush, BucketSettings, LiveBucket, SettledBucket, StagedBucket,
+    Addressing, BucketLook, BucketPush, BucketSettings, LiveBucket, SettledBucket, StagedBucket,
+    VerifiedBucket,
 };
+pub use crate::unlike::{ObjectDifference, UnlikeObject};
 pub use crate::url::{BucketUrl, InvalidUrl};

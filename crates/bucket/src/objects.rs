@@ -104,13 +104,18 @@ impl Objects<'_> {
         })
     }
 
-    /// The ETag of an object, if there is one.
-    pub fn etag(&self, path: &str) -> Result<Option<String>, RequestError> {
+    /// The headers of an object, if there is one.
+    pub fn head(&self, path: &str) -> Result<Option<Answer>, RequestError> {
         let key = self.key(path);
         let mut request = Request::object(Method::Head, &key);
         request.expected = &[404];
         let answer = self.client.send(&self.action("look at", path), &request)?;
-        Ok((answer.status != 404).then(|| etag(&answer)))
+        Ok(Some(answer).filter(|answer| answer.status != 404))
+    }
+
+    /// The ETag of an object, if there is one.
+    pub fn etag(&self, path: &str) -> Result<Option<String>, RequestError> {
+        Ok(self.head(path)?.as_ref().map(etag))
     }
 
     /// Puts an object.

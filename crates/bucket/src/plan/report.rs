@@ -28,15 +28,7 @@ pub struct EngineView {
 impl EngineView {
     /// The view of a plan for a bucket in this state.
     pub fn of(plan: &BucketPlan, there: &State) -> EngineView {
-        let mut entries: Vec<RemoteEntry> = there
-            .objects
-            .iter()
-            .filter_map(|(path, object)| {
-                let entry = entry(path, object.size)?;
-                Some(RemoteEntry { entry, digest: object.digest.map(|digest| digest.short()) })
-            })
-            .collect();
-        entries.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+        let entries = remote_entries(there);
         let known: HashMap<&[u8], EntryIndex> = Index::enumerate(&entries)
             .map(|(at, remote)| (remote.entry.path.as_bytes(), at))
             .collect();
@@ -52,6 +44,17 @@ impl EngineView {
         let plan = Plan { actions, kept_files, kept_bytes, ..Plan::default() };
         EngineView { state: state::State { entries, partials: Vec::new() }, plan }
     }
+}
+
+/// The objects as the files of a destination.
+pub fn remote_entries(there: &State) -> Vec<RemoteEntry> {
+    let entries = there.objects.iter().filter_map(|(path, object)| {
+        let entry = entry(path, object.size)?;
+        Some(RemoteEntry { entry, digest: object.digest.map(|digest| digest.short()) })
+    });
+    let mut entries: Vec<RemoteEntry> = entries.collect();
+    entries.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    entries
 }
 
 fn entry(path: &str, size: u64) -> Option<Entry> {
@@ -80,6 +83,19 @@ fn action(step: &Step, known: &HashMap<&[u8], EntryIndex>) -> Option<Action> {
     });
     let path = RelPath::new(step.path.as_bytes()).ok()?;
     Some(Action { path, known: known.get(step.path.as_bytes()).copied(), what })
+}
+
+/// Adds what is deleted after publishing to a report.
+pub fn add_pruned(report: &mut Report, pruned: &[String], there: &State) {
+    for path in pruned {
+        let Some(object) = there.objects.get(path) else { continue };
+        let Ok(path) = RelPath::new(path.as_bytes()) else { continue };
+        report.pruned += 1;
+        report.removed.files += 1;
+        report.removed.bytes += object.size;
+        report.plan.actions.push(Action { path, known: None, what: ActionKind::Prune });
+    }
+    report.plan.actions.sort_by(|a, b| a.path.cmp(&b.path));
 }
 
 /// The report of a plan.

@@ -5,20 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::{Entry, Kind, Mtime};
 use assetsync_core::path::RelPath;
-use assetsync_core::protocol::AgentStatistics;
-use assetsync_core::state::RetainedContent;
 use assetsync_sync::{
-    Decision, DeleteAt, Deletes, Event, HistoryEdit, PushError, Report, SourceEntry, Survey,
+    Decision, DeleteAt, Deletes, Event, HistoryEdit, PushError, Report, SourceEntry,
 };
-use jiff::Timestamp;
 
+use super::look::engine_survey;
 use super::publish::Staged;
 use super::session::{BucketPush, Session};
 use super::stage::Planned;
 use super::survey::{Surveyed, identify, survey};
 use crate::error::BucketError;
 use crate::memory::Memory;
-use crate::plan::report::{EngineView, report};
+use crate::plan::report::{EngineView, add_pruned, report};
 use crate::plan::wanted::Selection;
 use crate::plan::{BucketPlan, Retained};
 use crate::state::{STATE, State};
@@ -54,7 +52,7 @@ pub fn attempt(
     let view = EngineView::of(&plan, &state);
     let checked = push.options.check(&view.plan, push.source, &view.state, state.completed);
     let mut report = report(&plan, view, &state);
-    report.pruned = retained.pruned.len() as u64;
+    add_pruned(&mut report, &retained.pruned, &state);
     match checked {
         Err(PushError::Refused(refusal)) if push.dry_run && push.decide.is_none() => {
             report.refused = Some(refusal);
@@ -82,7 +80,7 @@ fn decided(
         let kept = if state.history.is_empty() { BTreeSet::new() } else { state.kept.clone() };
         return Ok(Retained { kept, ..Retained::default() });
     };
-    let survey = engine_survey(session, state, plan);
+    let survey = engine_survey(state, session.objects.prefix);
     let decision = decide(&survey, &entries(selection)).map_err(PushError::Decision)?;
     let Decision { deletes, to_retain, retained_to_drop, history } = decision;
     let mut retained = kept(state, to_retain);
@@ -125,25 +123,6 @@ fn edited(history: &[u8], edit: &HistoryEdit) -> Result<Vec<u8>, BucketError> {
     let kept = usize::try_from(edit.keep).ok().and_then(|keep| history.get(..keep));
     let kept = kept.ok_or_else(|| BucketError::Changed(STATE.to_owned()))?;
     Ok([kept, &edit.append].concat())
-}
-
-/// The bucket as a deploy sees destinations.
-fn engine_survey(session: &Session<'_>, state: &State, plan: &BucketPlan) -> Survey {
-    let retained = state.kept.iter().filter_map(|name| Digest::from_hex(name));
-    let retained_contents = retained.map(|digest| RetainedContent { digest, size: 0 }).collect();
-    Survey {
-        state: EngineView::of(plan, state).state,
-        history: state.history.clone(),
-        history_path: format!("{}{STATE}", session.objects.prefix),
-        retained_contents,
-        lock_holder: None,
-        statistics: AgentStatistics {
-            clock_secs: Timestamp::now().as_second(),
-            writable: true,
-            pushed_before: state.completed,
-            ..AgentStatistics::default()
-        },
-    }
 }
 
 /// The objects as the files of a source.

@@ -21,3 +21,17 @@ pub struct Bucket {
 #[cfg(not(feature = "buckets"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bucket {}
+
+impl Bucket {
+    /// Whether it is called so: by its URL, as it is written or with a slash at its end.
+    #[cfg(feature = "buckets")]
+    pub fn is_named(&self, name: &str) -> bool {
+        self.label == name || name.parse().is_ok_and(|url| self.url == url)
+    }
+
+    /// There is none to be named.
+    #[cfg(not(feature = "buckets"))]
+    pub fn is_named(&self, _: &str) -> bool {
+        match *self {}
+    }
+}

@@ -29,7 +29,7 @@ pub struct Deployment {
     pub stage: String,
     /// The application's name, one word.
     pub application: String,
-    /// The hosts, at least one, none twice.
+    /// The hosts, none twice; at least one if there are no buckets.
     pub hosts: Vec<Host>,
     /// The buckets, which get assets together with the hosts.
     pub buckets: Vec<Bucket>,

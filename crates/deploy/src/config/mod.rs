@@ -40,7 +40,7 @@ mod value;
 
 pub use deployment::Deployment;
 pub(crate) use deployment::{
-    AssetSet, Delete, Host, OnFailure, Publish, RestartHow, Timeouts, Transport, Web,
+    AssetSet, Bucket, Delete, Host, OnFailure, Publish, RestartHow, Timeouts, Transport, Web,
 };
 pub use explain::{ExplainedItem, ExplainedSetting};
 pub use file::ConfigFile;

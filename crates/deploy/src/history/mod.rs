@@ -40,7 +40,7 @@ pub use deploys::{Deploy, History, Origin};
 pub use id::DeployId;
 pub use policy::{Delete, RetentionPolicy, UnmanagedFiles};
 pub use retention::{Retention, retention};
-pub use rollback::{RollbackTo, find, rollback};
+pub use rollback::{RollbackTo, find, missing};
 pub use siblings::competing_manifests;
 pub use status::{Drift, status};
 pub use tree::{Content, FileAttributes, HistoryFile, Tree};

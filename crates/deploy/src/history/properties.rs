@@ -9,7 +9,7 @@ use super::deploys::History;
 use super::fixtures::{Host, file, policy};
 use super::policy::{RetentionPolicy, same_content};
 use super::retention::{Disposition, RemoveReason, retention};
-use super::rollback::{RollbackTo, rollback};
+use super::rollback::missing;
 use super::status::status;
 use super::tree::Tree;
 
@@ -85,10 +85,8 @@ fn has_all(host: &Host, tree: &Tree) -> bool {
     let known = host.history.deploys().len();
     let back = (0..known).find(|&at| same_content(&host.history.tree(at), tree));
     back.is_some_and(|at| {
-        let id = host.history.deploys()[at].id.to_string();
-        let back =
-            rollback(&host.history, RollbackTo::Id(&id), &host.existing, &host.retained_contents);
-        back.is_ok_and(|back| back.missing().count() == 0 && same_content(&back.tree(), tree))
+        let back = host.history.tree(at);
+        missing(&back, &host.existing, &host.retained_contents).is_empty()
     })
 }
 

@@ -36,39 +36,6 @@ pub enum ContentLocation {
     Missing,
 }
 
-/// One file of the restored tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RollbackFile {
-    /// The file as it was.
-    pub file: HistoryFile,
-    /// The location of its content.
-    pub source: ContentLocation,
-}
-
-/// A tree that is to come back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rollback {
-    /// The position of its deploy.
-    pub deploy: usize,
-    /// All its files, in tree order.
-    pub pieces: Vec<RollbackFile>,
-}
-
-impl Rollback {
-    /// The tree as it was.
-    #[cfg(test)]
-    pub fn tree(&self) -> Tree {
-        // They are those of a tree in the history.
-        Tree::of_sorted(self.pieces.iter().map(|piece| piece.file.clone()).collect())
-    }
-
-    /// The files whose content must be sent, in tree order.
-    pub fn missing(&self) -> impl Iterator<Item = &HistoryFile> {
-        let missing = self.pieces.iter().filter(|piece| piece.source == ContentLocation::Missing);
-        missing.map(|piece| &piece.file)
-    }
-}
-
 /// The position of the deploy that is meant.
 pub fn find(history: &History, target: RollbackTo<'_>) -> Result<usize, RollbackError> {
     match target {
@@ -129,19 +96,12 @@ fn original(history: &History, deploy: usize) -> usize {
     at
 }
 
-/// The rollback to `target`, given the entries of the destination (in tree order) and the retained
-/// contents.
-pub fn rollback(
-    history: &History,
-    target: RollbackTo<'_>,
-    existing: &[RemoteEntry],
-    retained: &[Digest],
-) -> Result<Rollback, RollbackError> {
-    let deploy = find(history, target)?;
-    Ok(Rollback {
-        deploy,
-        pieces: AvailableContents::new(existing, retained).pieces(&history.tree(deploy)),
-    })
+/// The files of a tree whose content must be sent to a destination with these entries (in tree
+/// order) and retained contents.
+pub fn missing(tree: &Tree, existing: &[RemoteEntry], retained: &[Digest]) -> Vec<HistoryFile> {
+    let stock = AvailableContents::new(existing, retained);
+    let is_missing = |file: &&HistoryFile| stock.source(file) == ContentLocation::Missing;
+    tree.files().iter().filter(is_missing).cloned().collect()
 }
 
 /// All content that a host has.
@@ -159,12 +119,6 @@ impl<'a> AvailableContents<'a> {
         });
         let retained_contents = retained.iter().copied().collect();
         AvailableContents { existing, by_content: known.collect(), retained_contents }
-    }
-
-    pub(super) fn pieces(&self, tree: &Tree) -> Vec<RollbackFile> {
-        let piece =
-            |file: &HistoryFile| RollbackFile { file: file.clone(), source: self.source(file) };
-        tree.files().iter().map(piece).collect()
     }
 
     pub(super) fn source(&self, file: &HistoryFile) -> ContentLocation {

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use assetsync_bucket::{BucketError, BucketPush, LiveBucket, Placing, SettledBucket, StagedBucket};
 use assetsync_core::text;
 
-use super::error::RolloutError;
+use super::error::{RolloutError, TargetError};
 use super::event::{Event, Monitor};
 use super::options::Rollout;
+use super::outcome::{ServedVersion, TargetOutcome};
+use super::pipeline::bucket_failed;
+use super::target::chosen_buckets;
 use super::worker::{PushEvents, Work};
 use crate::command::Secrets;
 
@@ -24,8 +27,8 @@ enum Step<'p> {
 
 /// A bucket in a rollout.
 struct Rolled<'p> {
-    label: &'p str,
     step: Step<'p>,
+    outcome: TargetOutcome,
 }
 
 /// The buckets of a rollout, which are all at the same step.
@@ -37,24 +40,20 @@ pub(super) struct Buckets<'p> {
 
 /// What hears of the push to each bucket.
 pub(super) fn watches<'p>(rollout: &'p Rollout<'_>) -> Vec<PushEvents<'p>> {
-    let buckets = chosen(rollout).then_some(&rollout.deployment.buckets).into_iter().flatten();
     let watch = |label| PushEvents { target: label, monitor: &*rollout.monitor };
-    buckets.map(|bucket| watch(&bucket.label)).collect()
+    let chosen = chosen_buckets(rollout.deployment, rollout.selection).into_iter();
+    chosen.map(|(_, bucket)| watch(&bucket.label)).collect()
 }
 
 /// Refuses to roll back where a history does not say which objects are compressed.
 pub(super) fn refuse_rollback(rollout: &Rollout<'_>) -> Result<(), RolloutError> {
-    let buckets = chosen(rollout).then_some(&rollout.deployment.buckets).into_iter().flatten();
-    let mut encoded = buckets.filter(|bucket| bucket.settings.rules.placing != Placing::OwnKeys);
+    let chosen = chosen_buckets(rollout.deployment, rollout.selection).into_iter();
+    let mut encoded =
+        chosen.filter(|(_, bucket)| bucket.settings.rules.placing != Placing::OwnKeys);
     match encoded.next() {
-        Some(bucket) => Err(RolloutError::Encoded(bucket.label.clone())),
+        Some((_, bucket)) => Err(RolloutError::Encoded(bucket.label.clone())),
         None => Ok(()),
     }
-}
-
-/// Whether all of the stage is rolled out. Whoever names hosts or roles means these alone.
-fn chosen(rollout: &Rollout<'_>) -> bool {
-    rollout.selection.hosts.is_empty() && rollout.selection.roles.is_empty()
 }
 
 impl<'p> Buckets<'p> {
@@ -66,8 +65,8 @@ impl<'p> Buckets<'p> {
     ) -> Buckets<'p> {
         let memory: Option<&Path> = rollout.engine.bucket_memory.as_deref();
         let dry_run = rollout.selection.dry_run;
-        let buckets = rollout.deployment.buckets.iter().zip(watches);
-        let buckets = buckets.filter_map(|(bucket, watch)| {
+        let chosen = chosen_buckets(rollout.deployment, rollout.selection).into_iter();
+        let buckets = chosen.zip(watches).filter_map(|((at, bucket), watch)| {
             let work = works.iter().find(|work| work.payload.set == bucket.set)?;
             let payload = &work.payload;
             let push = BucketPush {
@@ -82,7 +81,8 @@ impl<'p> Buckets<'p> {
                 decide: Some(&*payload.decide),
                 monitor: watch,
             };
-            Some(Rolled { label: &bucket.label, step: Step::Planned(Box::new(push)) })
+            let outcome = TargetOutcome::of_bucket(rollout.deployment, at);
+            Some(Rolled { step: Step::Planned(Box::new(push)), outcome })
         });
         let secrets = rollout.secrets();
         Buckets { buckets: buckets.collect(), monitor: &*rollout.monitor, secrets }
@@ -91,10 +91,12 @@ impl<'p> Buckets<'p> {
     /// Sends everything; nothing that visitors get changes.
     pub fn stage(&mut self) -> Result<(), RolloutError> {
         let monitor = self.monitor;
-        self.each(|label, step| match step {
+        self.each(|outcome, step| match step {
             Step::Planned(push) => {
                 let staged = push.stage()?;
-                monitor.event(&Event::Staged { target: label, report: staged.report() });
+                let report = staged.report();
+                monitor.event(&Event::Staged { target: &outcome.label, report });
+                outcome.report = Some(report.clone());
                 Ok(Step::Staged(Box::new(staged)))
             }
             other => Ok(other),
@@ -104,10 +106,15 @@ impl<'p> Buckets<'p> {
     /// Publishes all; if one fails, none is published.
     pub fn publish(&mut self) -> Result<(), RolloutError> {
         let monitor = self.monitor;
-        let published = self.each(|label, step| match step {
+        let published = self.each(|outcome, step| match step {
             Step::Staged(staged) => {
-                let live = staged.publish()?;
-                monitor.event(&Event::Published { target: label });
+                let live = staged.publish().inspect_err(|error| {
+                    if matches!(error, BucketError::NotPutBack { .. }) {
+                        outcome.served_version = ServedVersion::Unknown;
+                    }
+                })?;
+                monitor.event(&Event::Published { target: &outcome.label });
+                outcome.served_version = ServedVersion::New;
                 Ok(Step::Live(Box::new(live)))
             }
             other => Ok(other),
@@ -120,13 +127,17 @@ impl<'p> Buckets<'p> {
 
     /// Puts back what is published, because something else failed.
     pub fn put_back(&mut self) {
-        for Rolled { label, step } in &mut self.buckets {
+        for Rolled { step, outcome } in &mut self.buckets {
             if let Step::Live(live) = std::mem::replace(step, Step::Over) {
-                let label = text::line(label.as_bytes());
-                let text = match live.put_back() {
-                    Ok(()) => format!("{label} is put back as it was"),
-                    Err(error) => format!("{label} could not be put back as it was: {error}"),
+                let label = text::line(outcome.label.as_bytes());
+                let (version, text) = match live.put_back() {
+                    Ok(()) => (ServedVersion::Old, format!("{label} is put back as it was")),
+                    Err(error) => {
+                        let text = format!("{label} could not be put back as it was: {error}");
+                        (ServedVersion::Unknown, text)
+                    }
                 };
+                outcome.served_version = version;
                 let text = &self.secrets.redact(&text);
                 self.monitor.event(&Event::Notice { target: None, text });
             }
@@ -143,22 +154,36 @@ impl<'p> Buckets<'p> {
 
     /// Deletes what nobody wants any more.
     pub fn prune(&mut self) -> Result<(), RolloutError> {
-        self.each(|_, step| match step {
-            Step::Settled(settled) => settled.prune().map(|()| Step::Over),
+        let monitor = self.monitor;
+        self.each(|outcome, step| match step {
+            Step::Settled(settled) => {
+                settled.prune()?;
+                let pruned = outcome.report.as_ref().map(|report| (report.pruned, report.removed));
+                if let Some((paths, removed)) = pruned.filter(|(paths, _)| *paths > 0) {
+                    monitor.event(&Event::Pruned { target: &outcome.label, paths, removed });
+                }
+                Ok(Step::Over)
+            }
             other => Ok(other),
         })
+    }
+
+    /// What has become of every bucket.
+    pub fn outcomes(self) -> Vec<TargetOutcome> {
+        self.buckets.into_iter().map(|bucket| bucket.outcome).collect()
     }
 
     /// Takes every bucket to its next step, until one fails.
     fn each(
         &mut self,
-        next: impl Fn(&str, Step<'p>) -> Result<Step<'p>, BucketError>,
+        next: impl Fn(&mut TargetOutcome, Step<'p>) -> Result<Step<'p>, BucketError>,
     ) -> Result<(), RolloutError> {
-        for Rolled { label, step } in &mut self.buckets {
+        for Rolled { step, outcome } in &mut self.buckets {
             let taken = std::mem::replace(step, Step::Over);
-            *step = next(label, taken).map_err(|error| {
-                let (label, error) = ((*label).to_owned(), Box::new(error));
-                RolloutError::Bucket { label, error }
+            *step = next(outcome, taken).map_err(|error| {
+                let error = Arc::new(error);
+                outcome.error = Some(TargetError::Bucket(Arc::clone(&error)));
+                bucket_failed(outcome.label.clone(), TargetError::Bucket(error))
             })?;
         }
         Ok(())

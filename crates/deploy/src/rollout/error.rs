@@ -49,14 +49,16 @@ pub enum RolloutError {
     )]
     Encoded(String),
     /// A bucket of the stage.
-    #[cfg(feature = "buckets")]
     #[error("{label}: {error}")]
     Bucket {
         /// The bucket, as it is written in the settings.
         label: String,
         /// Why.
-        error: Box<assetsync_bucket::BucketError>,
+        error: Box<TargetError>,
     },
+    /// Something is asked of hosts alone.
+    #[error("Stage '{0}' has no hosts, only buckets, and nothing is installed in those")]
+    OnlyBuckets(String),
     /// SFTP alone can't stage now and publish later; that takes an agent.
     #[error("{0} is to be reached by SFTP alone, but a deploy runs an agent there")]
     OnlySftp(String),
@@ -276,6 +278,18 @@ pub enum TargetError {
         /// How many others are not answered as they were published.
         others: usize,
     },
+    /// Objects that are not as the last push left them.
+    #[error("{}{}", .shown.join("; "), and_others(*.others))]
+    UnlikeObjects {
+        /// What is wrong with the first ones.
+        shown: Vec<String>,
+        /// How many others there are.
+        others: usize,
+    },
+    /// A bucket.
+    #[cfg(feature = "buckets")]
+    #[error(transparent)]
+    Bucket(Arc<assetsync_bucket::BucketError>),
     /// No deploy is live there.
     #[error("no deploy is live there")]
     NoDeploy,

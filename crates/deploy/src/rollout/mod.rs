@@ -13,6 +13,16 @@
 //! destination, so no other push can happen in between.
 
 #[cfg(feature = "buckets")]
+mod bucket_checks;
+#[cfg(not(feature = "buckets"))]
+#[path = "no_bucket_checks.rs"]
+mod bucket_checks;
+#[cfg(feature = "buckets")]
+mod bucket_targets;
+#[cfg(not(feature = "buckets"))]
+#[path = "no_bucket_targets.rs"]
+mod bucket_targets;
+#[cfg(feature = "buckets")]
 mod buckets;
 #[cfg(not(feature = "buckets"))]
 #[path = "no_buckets.rs"]

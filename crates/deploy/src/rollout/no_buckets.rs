@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::error::RolloutError;
 use super::options::Rollout;
+use super::outcome::TargetOutcome;
 use super::worker::{PushEvents, Work};
 
 /// The buckets of a rollout: none.
@@ -41,5 +42,9 @@ impl<'p> Buckets<'p> {
 
     pub fn prune(&mut self) -> Result<(), RolloutError> {
         Ok(())
+    }
+
+    pub fn outcomes(self) -> Vec<TargetOutcome> {
+        Vec::new()
     }
 }

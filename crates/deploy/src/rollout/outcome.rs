@@ -5,6 +5,8 @@ use assetsync_sync::Report;
 use super::error::{RolloutError, TargetError};
 use super::target::DeployTarget;
 use super::target_status::KeptDeploy;
+#[cfg(feature = "buckets")]
+use crate::config::Deployment;
 use crate::history::DeployId;
 
 /// The result of a rollout.
@@ -35,8 +37,10 @@ pub struct Outcome {
 pub struct TargetOutcome {
     /// The target's label.
     pub label: String,
-    /// The host's position in the deployment.
+    /// The host's position in the deployment; buckets come after all hosts.
     pub host: usize,
+    /// Whether it is a bucket.
+    pub is_bucket: bool,
     /// The set's position in the deployment.
     pub set: usize,
     /// The version it serves.
@@ -66,7 +70,24 @@ impl TargetOutcome {
         TargetOutcome {
             label: target.label.clone(),
             host: target.host,
+            is_bucket: false,
             set: target.set,
+            served_version: ServedVersion::Old,
+            same_as: None,
+            report: None,
+            error: None,
+        }
+    }
+
+    /// Of the bucket at a position.
+    #[cfg(feature = "buckets")]
+    pub(super) fn of_bucket(deployment: &Deployment, at: usize) -> TargetOutcome {
+        let bucket = &deployment.buckets[at];
+        TargetOutcome {
+            label: bucket.label.clone(),
+            host: deployment.hosts.len() + at,
+            is_bucket: true,
+            set: bucket.set,
             served_version: ServedVersion::Old,
             same_as: None,
             report: None,

@@ -1,11 +1,14 @@
 //! A rollout before staging: chooses targets, checks them, and excludes failed ones.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use assetsync_core::text;
 use assetsync_sync as sender;
 
+use super::bucket_checks;
+use super::bucket_targets;
 use super::command_phase::CommandPhase;
 use super::each::each;
 use super::error::{RolloutError, TargetError};
@@ -16,7 +19,7 @@ use super::outcome::{Outcome, TargetOutcome};
 use super::payload;
 use super::payload::Payload;
 use super::retention::{RolloutKind, unix_time};
-use super::target::{DeployTarget, chosen_hosts, targets};
+use super::target::{DeployTarget, SetSurvey, chosen_hosts, targets};
 use super::target_status::KeptDeploy;
 use super::worker::PushEvents;
 use crate::command::Secrets;
@@ -38,6 +41,20 @@ pub(super) struct Pipeline<'a> {
     pub not_done: Vec<&'static str>,
     /// The deploy that a rollback brings back.
     pub restored: Option<KeptDeploy>,
+}
+
+/// What is in a bucket.
+pub(super) struct BucketSurvey {
+    /// Its URL as it is in the settings.
+    pub label: String,
+    /// The position of the asset set that it gets.
+    pub set: usize,
+    pub survey: sender::Survey,
+}
+
+/// The error of a bucket.
+pub(super) fn bucket_failed(label: String, error: TargetError) -> RolloutError {
+    RolloutError::Bucket { label, error: Box::new(error) }
 }
 
 impl Rollout<'_> {
@@ -95,11 +112,15 @@ impl<'a> Pipeline<'a> {
         payloads.collect()
     }
 
-    /// The asset sets that have a target.
+    /// The asset sets that have a target, or go to a bucket.
     pub fn sets(&self) -> Vec<payload::Set<'a>> {
         let sets = self.rollout.deployment.assets.iter().enumerate();
-        let goes = |at: usize| self.targets.iter().any(|target| target.set == at);
-        sets.filter(|(at, _)| goes(*at)).map(|(at, assets)| payload::Set { at, assets }).collect()
+        let of_buckets = bucket_targets::sets(self.rollout);
+        let of_hosts = self.targets.iter().map(|target| target.set);
+        let goes: BTreeSet<usize> = of_hosts.chain(of_buckets).collect();
+        sets.filter(|(at, _)| goes.contains(at))
+            .map(|(at, assets)| payload::Set { at, assets })
+            .collect()
     }
 
     /// A new deploy.
@@ -126,7 +147,13 @@ impl<'a> Pipeline<'a> {
             }
         }
         self.targets = good;
-        self.go_on_without_failed()
+        self.go_on_without_failed()?;
+        let buckets = self.surveyed_buckets()?.into_iter();
+        let mut locked = buckets.filter_map(|it| Some((it.label, it.survey.lock_holder?)));
+        match locked.next() {
+            Some((label, holder)) => Err(bucket_failed(label, TargetError::Locked(holder))),
+            None => Ok(()),
+        }
     }
 
     /// Surveys all targets; unreachable ones are excluded if that is allowed.
@@ -142,6 +169,16 @@ impl<'a> Pipeline<'a> {
         self.targets = good.iter().map(|(target, _)| target.clone()).collect();
         self.go_on_without_failed()?;
         Ok(good)
+    }
+
+    /// Surveys all buckets; none may fail, because hosts may name what is in them.
+    pub fn surveyed_buckets(&self) -> Result<Vec<BucketSurvey>, RolloutError> {
+        let surveyed = bucket_targets::survey(self.rollout).into_iter();
+        let surveyed = surveyed.map(|SetSurvey { label, set, survey }| match survey {
+            Ok(survey) => Ok(BucketSurvey { label, set, survey }),
+            Err(error) => Err(bucket_failed(label, error)),
+        });
+        surveyed.collect()
     }
 
     /// Excludes a target.
@@ -206,6 +243,7 @@ impl<'a> Pipeline<'a> {
         let mut targets = self.excluded;
         targets.extend(self.targets.iter().map(TargetOutcome::of));
         targets.extend(tried);
+        targets.extend(bucket_checks::untried(self.rollout, &targets));
         targets.sort_by_key(|target| (target.host, target.set));
         let keep_going = self.rollout.selection.keep_going;
         let is_cancelled = error.is_some() && self.rollout.cancel.is_cancelled();

@@ -19,10 +19,9 @@ use super::options::Rollout;
 use super::outcome::Outcome;
 use super::payload;
 use super::payload::Payload;
-use super::pipeline::Pipeline;
+use super::pipeline::{BucketSurvey, Pipeline, bucket_failed};
 use super::retention::known;
 use super::started::RolloutSteps;
-use super::target::DeployTarget;
 use super::target_status::KeptDeploy;
 use crate::config::OnFailure;
 use crate::history;
@@ -31,9 +30,10 @@ use crate::history::{Content, Deploy, DeployId, History, HistoryFile, RollbackTo
 /// The permission bits of a new directory.
 const NEW_DIR: u32 = 0o755;
 
-/// A surveyed target and its history.
+/// A surveyed target, on a host or in a bucket, and its history.
 struct SurveyedTarget {
-    target: DeployTarget,
+    label: String,
+    set: usize,
     survey: Survey,
     history: History,
 }
@@ -108,11 +108,23 @@ impl Pipeline<'_> {
         let mut targets = Vec::new();
         for (target, survey) in surveyed {
             match readable(&survey, to) {
-                Ok(history) => targets.push(SurveyedTarget { target, survey, history }),
+                Ok(history) => {
+                    let (label, set) = (target.label, target.set);
+                    targets.push(SurveyedTarget { label, set, survey, history });
+                }
                 Err(reason) => self.exclude(&target, TargetError::History(reason)),
             }
         }
         self.go_on_without_failed()?;
+        // What hosts have decides, also for buckets, which came to the stage later or know less.
+        let of_hosts: Vec<usize> = targets.iter().map(|known| known.set).collect();
+        let (followers, deciding): (Vec<BucketSurvey>, Vec<BucketSurvey>) =
+            self.surveyed_buckets()?.into_iter().partition(|known| of_hosts.contains(&known.set));
+        for BucketSurvey { label, set, survey } in deciding {
+            let history = readable(&survey, to)
+                .map_err(|reason| bucket_failed(label.clone(), TargetError::History(reason)))?;
+            targets.push(SurveyedTarget { label, set, survey, history });
+        }
         let unfinished = unfinished(&targets).filter(|_| matches!(to, RollbackTo::Back(_)));
         let id = match unfinished {
             None => common_deploy(&targets, to)?,
@@ -122,24 +134,32 @@ impl Pipeline<'_> {
             }
         };
         self.restored = targets.first().and_then(|known| known.kept(id));
-        self.payloads(&targets, id, contents.path())
+        self.payloads(&targets, &followers, id, contents.path())
     }
 
     fn payloads(
         &self,
         targets: &[SurveyedTarget],
+        followers: &[BucketSurvey],
         id: DeployId,
         contents: &Path,
     ) -> Result<Vec<Payload>, RolloutError> {
         let payloads = self.sets().into_iter().map(|payload::Set { at, assets }| {
             let there: Vec<&SurveyedTarget> =
-                targets.iter().filter(|known| known.target.set == at).collect();
+                targets.iter().filter(|known| known.set == at).collect();
             let existing = there.first().map_or(&[][..], |first| &first.survey.state.entries);
             let tree = tree_of(&there, id)?;
             let contents = contents.join(at.to_string());
             fs::create_dir(&contents).map_err(RolloutError::Temporary)?;
             for known in &there {
-                self.fetch_missing(known, id, &contents)?;
+                let missing =
+                    history::missing(&tree, &known.survey.state.entries, &retained(&known.survey));
+                self.fetch_missing(&known.label, id, (&missing, &contents))?;
+            }
+            for known in followers.iter().filter(|known| known.set == at) {
+                let missing =
+                    history::missing(&tree, &known.survey.state.entries, &retained(&known.survey));
+                self.fetch_missing(&known.label, id, (&missing, &contents))?;
             }
             let kind = self.rollout_kind(Some(id));
             let mut options = payload::options(assets, self.rollout.engine.recipes)?;
@@ -157,22 +177,12 @@ impl Pipeline<'_> {
     /// Copies the contents that a target lacks from the store to `contents`.
     fn fetch_missing(
         &self,
-        known: &SurveyedTarget,
+        target: &str,
         id: DeployId,
-        contents: &Path,
+        (missing, contents): (&[HistoryFile], &Path),
     ) -> Result<(), RolloutError> {
-        let retained_contents: Vec<Digest> = known
-            .survey
-            .retained_contents
+        let lost: Vec<&HistoryFile> = missing
             .iter()
-            .map(|retained_contents| retained_contents.digest)
-            .collect();
-        let (name, existing) = (id.to_string(), &known.survey.state.entries);
-        let plan =
-            history::rollback(&known.history, RollbackTo::Id(&name), existing, &retained_contents);
-        let plan = plan.map_err(|reason| known.refuses(reason))?;
-        let lost: Vec<&HistoryFile> = plan
-            .missing()
             .filter_map(|file| match self.fetch(file, contents) {
                 Ok(true) => None,
                 Ok(false) => Some(Ok(file)),
@@ -182,8 +192,8 @@ impl Pipeline<'_> {
         match lost.first() {
             None => Ok(()),
             Some(file) => Err(RolloutError::Missing {
-                deploy: name,
-                target: known.target.label.clone(),
+                deploy: id.to_string(),
+                target: target.to_owned(),
                 count: lost.len(),
                 example: file.path.to_string(),
             }),
@@ -210,7 +220,7 @@ impl Pipeline<'_> {
 
 impl SurveyedTarget {
     fn refuses(&self, reason: history::RollbackError) -> RolloutError {
-        RolloutError::Rollback { target: self.target.label.clone(), reason: reason.to_string() }
+        RolloutError::Rollback { target: self.label.clone(), reason: reason.to_string() }
     }
 
     fn live(&self) -> Option<&Deploy> {
@@ -230,6 +240,11 @@ impl SurveyedTarget {
         let found = history::find(&self.history, to).map_err(|reason| self.refuses(reason))?;
         Ok(self.history.deploys()[found].id)
     }
+}
+
+/// The contents that a destination has kept.
+fn retained(survey: &Survey) -> Vec<Digest> {
+    survey.retained_contents.iter().map(|retained| retained.digest).collect()
 }
 
 /// The history of a target. Of a damaged one the live deploy is unknown, so that nothing can be
@@ -276,12 +291,11 @@ fn unfinished(targets: &[SurveyedTarget]) -> Option<DeployId> {
 fn common_deploy(targets: &[SurveyedTarget], to: RollbackTo<'_>) -> Result<DeployId, RolloutError> {
     let mut by_set: BTreeMap<usize, Vec<(&SurveyedTarget, DeployId)>> = BTreeMap::new();
     for known in targets {
-        by_set.entry(known.target.set).or_default().push((known, known.find(to)?));
+        by_set.entry(known.set).or_default().push((known, known.find(to)?));
     }
     for found in by_set.values() {
         if found.iter().any(|(_, id)| *id != found[0].1) {
-            let told =
-                found.iter().map(|(known, id)| format!("{} would get {id}", known.target.label));
+            let told = found.iter().map(|(known, id)| format!("{} would get {id}", known.label));
             return Err(RolloutError::DifferentDeploys(told.collect::<Vec<_>>().join(", ")));
         }
     }
@@ -302,7 +316,7 @@ fn tree_of(targets: &[&SurveyedTarget], id: DeployId) -> Result<Tree, RolloutErr
     for other in trees {
         let (known, other) = other?;
         if other != tree {
-            let told = format!("deploy {name} is another one on {}", known.target.label);
+            let told = format!("deploy {name} is another one on {}", known.label);
             return Err(RolloutError::DifferentDeploys(told));
         }
     }

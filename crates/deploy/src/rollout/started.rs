@@ -122,27 +122,28 @@ impl<'a> Started<'a> {
 
     /// Runs the remaining steps, and returns the outcome.
     fn run(mut self, steps: RolloutSteps) -> Outcome {
-        let ended = self.go(steps);
+        let (rollout, works) = (self.pipeline.rollout, self.works.clone());
+        let watches = buckets::watches(rollout);
+        let mut buckets = Buckets::new(rollout, &works, &watches);
+        let ended = self.go(steps, &mut buckets);
         if ended.is_err() && self.fleet.has_published() {
             // Published files stay, and so do old ones.
             self.fleet.end(false);
         }
         let Started { pipeline, fleet, works } = self;
         let encodings = works.iter().map(|work| work.group.encodings()).sum();
-        pipeline.outcome(fleet.outcomes(), encodings, ended.err())
+        let outcomes = fleet.outcomes().into_iter().chain(buckets.outcomes()).collect();
+        pipeline.outcome(outcomes, encodings, ended.err())
     }
 
-    fn go(&mut self, steps: RolloutSteps) -> Result<(), RolloutError> {
+    fn go(&mut self, steps: RolloutSteps, buckets: &mut Buckets<'_>) -> Result<(), RolloutError> {
         let dry_run = self.pipeline.rollout.selection.dry_run;
-        let (rollout, works) = (self.pipeline.rollout, self.works.clone());
-        let watches = buckets::watches(rollout);
-        let mut buckets = Buckets::new(rollout, &works, &watches);
-        let staged = self.stage(&mut buckets)?;
+        let staged = self.stage(buckets)?;
         if dry_run {
             return Ok(());
         }
-        let live = staged.publish(steps, &mut buckets)?;
-        live.finish(steps, &mut buckets)?;
+        let live = staged.publish(steps, buckets)?;
+        live.finish(steps, buckets)?;
         if steps.cleans_up && !self.pipeline.has_excluded() && !self.fleet.has_failed() {
             self.pipeline.clean_up()?;
         }
@@ -204,7 +205,7 @@ impl<'a> Started<'a> {
             checks.extend(targets.map(|target| Check::new(target, &tree)));
         }
         let asked = rollout.ask_all(&checks);
-        let error = verify::not_verified(&asked);
+        let error = verify::not_verified(asked.iter().map(|(_, error)| error));
         for (target, error) in asked {
             self.fleet.not_verified(&target, error);
         }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use assetsync_core::protocol::FailureCode;
 use assetsync_core::text;
 use assetsync_ssh::{CONNECT_TIMEOUT, RemoteTarget, SshOptions, Target, TransportKind};
-use assetsync_sync::{ConnectOptions, PushError};
+use assetsync_sync::{ConnectOptions, PushError, Survey};
 
 use super::error::{RolloutError, TargetError};
 use super::options::{Engine, RolloutSelection};
 use crate::config::suggest::nearest;
-use crate::config::{Deployment, Host, Timeouts, Transport};
+use crate::config::{Bucket, Deployment, Host, Timeouts, Transport};
 
 /// One asset set on one host.
 #[derive(Debug, Clone)]
@@ -28,6 +28,16 @@ pub struct DeployTarget {
     pub(super) destination: Target,
     /// How to connect to the host.
     pub(super) ssh: SshOptions,
+}
+
+/// What is at one destination of an asset set.
+pub(super) struct SetSurvey {
+    /// Its name in messages.
+    pub label: String,
+    /// The set's position in the deployment.
+    pub set: usize,
+    /// What is there.
+    pub survey: Result<Survey, TargetError>,
 }
 
 impl DeployTarget {
@@ -106,7 +116,7 @@ pub(super) fn targets(
             });
         }
     }
-    if targets.is_empty() {
+    if targets.is_empty() && chosen_buckets(deployment, selection).is_empty() {
         return Err(RolloutError::NoTargets(deployment.stage.clone()));
     }
     Ok(targets)
@@ -124,7 +134,10 @@ pub(super) fn chosen_hosts(
         let nearest = nearest(role, &roles);
         return Err(RolloutError::UnknownRole { role: role.clone(), stage, nearest });
     }
-    let known_host = |name: &&String| deployment.hosts.iter().any(|host| is_named(host, name));
+    let known_host = |name: &&String| {
+        deployment.hosts.iter().any(|host| is_named(host, name))
+            || deployment.buckets.iter().any(|bucket| bucket.is_named(name))
+    };
     if let Some(name) = selection.hosts.iter().find(|name| !known_host(name)) {
         let names: Vec<&String> = deployment.hosts.iter().map(|host| &host.address).collect();
         let nearest = nearest(name, &names);
@@ -136,6 +149,20 @@ pub(super) fn chosen_hosts(
                 || selection.hosts.iter().any(|name| is_named(host, name)))
     };
     Ok((0..deployment.hosts.len()).filter(|&at| is_chosen(&deployment.hosts[at])).collect())
+}
+
+/// The chosen buckets, with their positions. A bucket has no roles: whoever names roles means
+/// hosts.
+pub(super) fn chosen_buckets<'d>(
+    deployment: &'d Deployment,
+    selection: &RolloutSelection,
+) -> Vec<(usize, &'d Bucket)> {
+    let names = &selection.hosts;
+    let is_chosen = |bucket: &Bucket| {
+        selection.roles.is_empty()
+            && (names.is_empty() || names.iter().any(|name| bucket.is_named(name)))
+    };
+    deployment.buckets.iter().enumerate().filter(|(_, bucket)| is_chosen(bucket)).collect()
 }
 
 /// Whether a host has one of `roles`.

@@ -4,9 +4,11 @@ use assetsync_core::digest::Digest;
 use assetsync_core::path::RelPath;
 use assetsync_sync::Survey;
 
+use super::bucket_targets;
 use super::error::{RolloutError, TargetError};
 use super::options::Rollout;
 use super::retention::{clocks, known, policy};
+use super::target::SetSurvey;
 use crate::config::AssetSet;
 use crate::history;
 use crate::history::{Deploy, Drift};
@@ -69,7 +71,12 @@ impl Rollout<'_> {
             let state = survey.and_then(|survey| state(set, &survey));
             TargetStatus { label: target.label.clone(), set: target.set, state }
         });
-        Ok(statuses.collect())
+        let buckets =
+            bucket_targets::survey(self).into_iter().map(|SetSurvey { label, set, survey }| {
+                let state = survey.and_then(|survey| state(&self.deployment.assets[set], &survey));
+                TargetStatus { label, set, state }
+            });
+        Ok(statuses.chain(buckets).collect())
     }
 }
 

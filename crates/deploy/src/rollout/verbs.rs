@@ -16,7 +16,11 @@ use super::target::targets;
 impl Rollout<'_> {
     /// Every asset set on every host that is chosen, and how that is reached.
     pub fn destinations(&self) -> Result<Vec<(Destination, SshOptions)>, RolloutError> {
-        let targets = targets(self.deployment, self.selection)?.into_iter();
+        let targets = targets(self.deployment, self.selection)?;
+        if targets.is_empty() {
+            return Err(RolloutError::OnlyBuckets(self.deployment.stage.clone()));
+        }
+        let targets = targets.into_iter();
         let destination = |label: String, target| Destination { label, target };
         Ok(targets.map(|it| (destination(it.label, it.destination), it.ssh)).collect())
     }

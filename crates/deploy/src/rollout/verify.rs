@@ -4,6 +4,8 @@ use assetsync_ssh::host_config;
 use assetsync_sync::Report;
 use assetsync_verify::{Published, Visit, Visited};
 
+use super::bucket_checks;
+use super::bucket_targets;
 use super::each::each;
 use super::error::{RolloutError, TargetError};
 use super::event::{Event, Phase};
@@ -41,20 +43,26 @@ impl Check {
 }
 
 impl Rollout<'_> {
-    /// Asks the web server of every host for the files that are live there; changes nothing.
+    /// Asks the web server of every host for the files that are live there, and compares buckets
+    /// with what is live in them; changes nothing.
     pub fn verify(&self) -> Result<Outcome, RolloutError> {
-        if !self.targets()?.iter().any(|target| self.web(target).is_some()) {
+        let has_web = self.targets()?.iter().any(|target| self.web(target).is_some());
+        if !has_web && bucket_targets::sets(self).is_empty() {
             return Err(RolloutError::NoSite(self.deployment.stage.clone()));
         }
         let mut pipeline = Pipeline::new(self)?;
-        let (ended, asked) = match pipeline.live_checks() {
-            Err(error) => (Some(error), Vec::new()),
-            Ok(checks) => {
-                pipeline.begin(Phase::Verify);
-                let asked = self.ask_all(&checks);
-                (not_verified(&asked), asked)
-            }
+        let checks = match pipeline.live_checks() {
+            Ok(checks) => checks,
+            Err(error) => return Ok(pipeline.outcome(Vec::new(), 0, Some(error))),
         };
+        pipeline.begin(Phase::Verify);
+        let asked = self.ask_all(&checks);
+        let (buckets, ids): (Vec<_>, Vec<_>) = bucket_checks::verify(self).into_iter().unzip();
+        if !has_web {
+            pipeline.id = ids.into_iter().flatten().next().unwrap_or(pipeline.id);
+        }
+        let errors = asked.iter().map(|(_, error)| error);
+        let ended = not_verified(errors.chain(buckets.iter().map(|bucket| &bucket.error)));
         let outcomes = asked.into_iter().map(|(target, error)| {
             pipeline.targets.retain(|other| other.label != target.label);
             // Nothing was pushed, and what is live was asked for.
@@ -62,7 +70,7 @@ impl Rollout<'_> {
             let served_version = ServedVersion::New;
             TargetOutcome { error, report, served_version, ..TargetOutcome::of(&target) }
         });
-        let outcomes = outcomes.collect();
+        let outcomes = outcomes.chain(buckets).collect();
         Ok(pipeline.outcome(outcomes, 0, ended))
     }
 
@@ -142,10 +150,13 @@ impl Pipeline<'_> {
     }
 }
 
-/// The error of a rollout whose targets were asked.
-pub(super) fn not_verified(asked: &[(DeployTarget, Option<TargetError>)]) -> Option<RolloutError> {
-    let failed = asked.iter().filter(|(_, error)| error.is_some()).count();
-    (failed > 0).then_some(RolloutError::NotVerified { failed, all: asked.len() })
+/// The error of a rollout whose targets were asked, with these results.
+pub(super) fn not_verified<'e>(
+    asked: impl Iterator<Item = &'e Option<TargetError>>,
+) -> Option<RolloutError> {
+    let (all, failed) =
+        asked.fold((0, 0), |(all, failed), error| (all + 1, failed + usize::from(error.is_some())));
+    (failed > 0).then_some(RolloutError::NotVerified { failed, all })
 }
 
 /// The tree that a payload makes live.

@@ -40,7 +40,7 @@ impl DeploymentBuilder<'_> {
             self.problems.push(Diagnostic::nowhere(problem));
             return None;
         };
-        if self.settings.hosts.is_empty() {
+        if self.settings.hosts.is_empty() && self.settings.buckets.is_empty() {
             self.problems.push(Diagnostic::at(Problem::NoHosts(stage), span));
             return None;
         }
@@ -162,7 +162,11 @@ impl DeploymentBuilder<'_> {
         }
     }
 
+    /// A stage of buckets alone has no roles: what is for hosts has no meaning there.
     pub(super) fn require_role(&mut self, role: &str, key: &str, item: &Item) {
+        if self.settings.hosts.is_empty() {
+            return;
+        }
         let mut known: Vec<String> = Vec::new();
         for host in &self.settings.hosts {
             let roles = host.roles.iter().map(|role| role.setting_value.plain());

@@ -87,11 +87,10 @@ fn where_content_comes_from() {
     for remote in host.existing.iter_mut().filter(|r| r.entry.path == path("quick.js")) {
         remote.digest = None;
     }
-    let back =
-        rollback(&host.history, RollbackTo::Back(1), &host.existing, &host.retained_contents)
-            .expect("a target");
+    let back = host.history.tree(find(&host.history, RollbackTo::Back(1)).expect("a target"));
+    let stock = AvailableContents::new(&host.existing, &host.retained_contents);
     let sources: Vec<_> =
-        back.pieces.iter().map(|p| (p.file.path.to_string(), p.source.clone())).collect();
+        back.files().iter().map(|file| (file.path.to_string(), stock.source(file))).collect();
     let expected = [
         ("app-1.js", ContentLocation::InPlace),
         ("gone.js", ContentLocation::Missing),
@@ -100,8 +99,8 @@ fn where_content_comes_from() {
         ("quick.js", ContentLocation::InPlace),
     ];
     assert_eq!(sources, expected.map(|(name, source)| (name.to_owned(), source)));
-    assert_eq!(back.tree(), old);
-    assert_eq!(back.missing().collect::<Vec<_>>(), [&file("gone.js", 4)]);
+    assert_eq!(back, old);
+    assert_eq!(missing(&back, &host.existing, &host.retained_contents), [file("gone.js", 4)]);
 }
 
 #[test]
