@@ -4,6 +4,8 @@
 use std::fs;
 use std::process::Command;
 
+use assetsync_testbed::s3::{KEY, S3Kind, S3Server, SECRET, ask};
+
 use super::plan::Plan;
 use super::project::{BASE, OTHERS, OURS, Project, names, printed};
 use crate::support::{OrFail, Ran, text};
@@ -16,6 +18,7 @@ fn faults_in_settings_come_before_the_deploy_and_name_variables() {
         ("set :assetsync_max_age, 'a while'\n", ":assetsync_max_age"),
         ("set :assetsync_keep, 'many'\n", ":assetsync_keep"),
         ("set :deploy_to, '~'\n", ":deploy_to"),
+        ("set :assetsync_buckets, ['s3://x']\n", ":assetsync_buckets 'buckets.url' can't be used"),
         ("set :assetsync_settings, { 'assets.exlude' => %w[*.map] }\n", "assets.exlude"),
     ];
     for (setting, fault) in rows {
@@ -161,4 +164,28 @@ fn variables_of_local_precompile_are_named() {
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("append :assetsync_extra_dirs, \"public/vite\""), "{shown}");
     assert!(shown.contains("set :rails_env, \"staging\""), "{shown}");
+}
+
+#[test]
+fn buckets_get_the_assets_together_with_the_servers() {
+    let server = S3Server::start(S3Kind::SeaweedFs).or_fail();
+    let project = Project::simple();
+    let bucket = format!("{{ url: 's3://assets/shop', endpoint: '{}' }}", server.endpoint());
+    let buckets = format!("set :assetsync_buckets, [{bucket}]\n");
+    project.configure(&format!("{BASE}{OURS}"), &buckets);
+    let cap = |words: &str| {
+        let mut cap = project.cap_on(&project.machine, &project.folder(), words);
+        cap.envs([("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", SECRET)]);
+        printed(&Ran(cap.output().or_fail()), words)
+    };
+    let shown = cap("production deploy");
+    assert!(shown.contains("s3://assets/shop: 3 files sent"), "{shown}");
+    for name in names(&project.served()) {
+        let object = ask(server.port, "GET", &format!("/assets/shop/{name}"), b"").or_fail();
+        assert_eq!(object.body, fs::read(project.served().join(&name)).or_fail(), "{name}");
+    }
+    let shown = cap("production assetsync:status");
+    assert!(shown.contains("s3://assets/shop: deploy"), "{shown}");
+    let shown = cap("-n production assetsync:push");
+    assert!(shown.contains(", s3://assets/shop"), "{shown}");
 }

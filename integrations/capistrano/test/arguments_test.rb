@@ -65,6 +65,24 @@ class ArgumentsTest < AssetsyncTest
     rows.each { |values, expected| assert_includes text(values), expected }
   end
 
+  def test_buckets
+    buckets = ["s3://shop/assets", { url: "s3://cdn", region: "nyc3", "headers" => ["*.pdf Expires: x"] }]
+    expected = <<~TOML
+
+      [[stages.production.buckets]]
+      url = "s3://shop/assets"
+
+      [[stages.production.buckets]]
+      url = "s3://cdn"
+      region = "nyc3"
+      headers = ["*.pdf Expires: x"]
+    TOML
+    assert_equal EXPECTED + expected, text(buckets: buckets)
+    several = text(buckets: ["s3://shop", { url: "s3://cdn", assets: "set2" }], directories: %w[public/assets public/vite])
+    assert_includes several, "assets = \"rails\"\nurl = \"s3://shop\"\n"
+    assert_includes several, "assets = \"set2\"\nurl = \"s3://cdn\"\n"
+  end
+
   def test_nothing_is_built_without_a_command
     assert_includes text(build_command: nil), "[build]\ncleanup = true\n"
   end

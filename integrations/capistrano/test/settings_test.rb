@@ -17,6 +17,8 @@ class SettingsTest < AssetsyncTest
       "'deploy_to' begins with '~' or '$'" => ":deploy_to begins with '~' or '$'",
       "'build.environment.NODE' is empty" => ":assetsync_build_environment 'build.environment.NODE' is empty",
       "'assets.set2.source' is absolute" => ":assetsync_extra_dirs 'assets.set2.source' is absolute",
+      "'stages.production.buckets.url' is missing" => ":assetsync_buckets 'buckets.url' is missing",
+      "'buckets.url' can't be used" => ":assetsync_buckets 'buckets.url' can't be used",
       "unknown setting 'assets.exlude'" => "unknown setting :assetsync_settings 'assets.exlude'"
     }
     rows.each { |message, expected| assert_equal expected, fault(message) }

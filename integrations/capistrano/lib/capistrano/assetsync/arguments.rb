@@ -38,7 +38,7 @@ module Capistrano
       # The text of the file; `ssh_configs` are paths by host.
       def to_toml(ssh_configs = {})
         hosts = @hosts.map { |host| ["[[stages.#{stage}.hosts]]", host.to_h(ssh_configs[host])] }
-        Toml.dump([["", top], ["[build]", build], *environment, ["[assets]", assets], *sets, *hosts])
+        Toml.dump([["", top], ["[build]", build], *environment, ["[assets]", assets], *sets, *hosts, *buckets])
       end
 
       private
@@ -91,6 +91,15 @@ module Capistrano
 
         directories.each_with_index.map do |directory, at|
           ["[assets.#{at.zero? ? 'rails' : "set#{at + 1}"}]", { source: directory }]
+        end
+      end
+
+      # Each is a URL, or a hash of what a bucket has in assetsync.toml. Of several directories, a bucket gets the assets.
+      def buckets
+        Array(@values[:buckets]).map do |bucket|
+          given = bucket.is_a?(Hash) ? bucket.transform_keys(&:to_s) : { "url" => bucket }
+          given = { "assets" => "rails" }.merge(given) unless directories.one?
+          ["[[stages.#{stage}.buckets]]", given]
         end
       end
 

@@ -26,6 +26,7 @@ module Capistrano
       set_if_empty :assetsync_moment, Moment::DEFAULT
       set_if_empty :assetsync_manifest_roles, [:app]
       set_if_empty :assetsync_extra_dirs, []
+      set_if_empty :assetsync_buckets, []
       set_if_empty :assetsync_settings, {}
       set_check_defaults
       set_build_defaults

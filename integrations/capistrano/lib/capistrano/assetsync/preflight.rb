@@ -34,7 +34,7 @@ module Capistrano
       # assetsync says what it makes of the variables, without reaching for a host.
       def check_settings
         hosts = self.hosts
-        return if hosts.empty?
+        return if hosts.empty? && buckets.empty?
 
         file = Arguments.new(variables, hosts)
         file.open do |path|

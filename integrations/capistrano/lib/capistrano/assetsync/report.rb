@@ -101,7 +101,8 @@ module Capistrano
 
         live = event["live"]
         standing = live ? "deploy #{live['deploy']} is live" : "no deploy yet"
-        say "#{event['destination']}: #{standing}, #{size(event['free_bytes'])} free"
+        free = event["free_bytes"] && ", #{size(event['free_bytes'])} free"
+        say "#{event['destination']}: #{standing}#{free}"
         note_kept(event)
       end
 

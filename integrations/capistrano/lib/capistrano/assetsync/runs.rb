@@ -17,7 +17,9 @@ module Capistrano
       def run(verb, *arguments)
         hosts = self.hosts
         return if switched_off?
-        return warn_user("no server has a role of :assets_roles, so no assets go anywhere") if hosts.empty?
+        if hosts.empty? && buckets.empty?
+          return warn_user("no server has a role of :assets_roles, so no assets go anywhere")
+        end
         return show_dry_run(verb, *arguments) if dry_run?
 
         file = Arguments.new(variables, hosts)
@@ -39,7 +41,8 @@ module Capistrano
 
       # Shows what would be run, as SSHKit does in a dry run.
       def show_dry_run(verb, *arguments)
-        line = ["assetsync", verb, fetch(:stage), *arguments, "# on", hosts.map(&:label).join(", ")].join(" ")
+        places = [*hosts.map(&:label), *bucket_urls].join(", ")
+        line = ["assetsync", verb, fetch(:stage), *arguments, "# on", places].join(" ")
         SSHKit::Backend::Printer.new(SSHKit::Host.new(:local)) { execute line }.run
         nil
       end
@@ -59,10 +62,25 @@ module Capistrano
 
       # The servers that get assets, less those that HOSTS and ROLES leave out.
       def servers
+        env.filter(all_servers)
+      end
+
+      def all_servers
         return [] if switched_off?
 
-        roles = [*Array(fetch(:assets_roles)), *Array(fetch(:assetsync_manifest_roles))].uniq
-        env.filter(release_roles(*roles))
+        release_roles(*[*Array(fetch(:assets_roles)), *Array(fetch(:assetsync_manifest_roles))].uniq)
+      end
+
+      # Whoever names HOSTS or ROLES means these alone.
+      def buckets
+        return [] if switched_off? || servers.size < all_servers.size
+
+        given = fetch(:assetsync_buckets)
+        given.is_a?(Hash) ? [given] : Array(given)
+      end
+
+      def bucket_urls
+        buckets.map { |bucket| bucket.is_a?(Hash) ? bucket.transform_keys(&:to_s)["url"] : bucket }
       end
 
       def hosts
@@ -88,7 +106,8 @@ module Capistrano
           manifests: fetch(:assets_manifests),
           keep: fetch(:assetsync_keep),
           max_age: fetch(:assetsync_max_age),
-          delete: fetch(:assetsync_delete)
+          delete: fetch(:assetsync_delete),
+          buckets: buckets
         )
       end
 

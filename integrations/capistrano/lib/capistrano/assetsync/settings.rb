@@ -24,6 +24,7 @@ module Capistrano
         "build.environment." => "assetsync_build_environment",
         "assets.set" => "assetsync_extra_dirs",
         "assets.rails." => "assets_prefix",
+        "buckets." => "assetsync_buckets",
         "stages." => "server"
       }.freeze
 
@@ -53,6 +54,7 @@ module Capistrano
 
       # Where a variable has several settings, both are named.
       def variable(key)
+        key = key.sub(/\Astages\.\w+\.(?=buckets\.)/, "")
         return ":#{VARIABLES.fetch(key, key)}" if VARIABLES.key?(key) || SAME.include?(key)
         return unless key.include?(".")
 
