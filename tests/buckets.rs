@@ -4,6 +4,7 @@
 mod credentials;
 mod deploys;
 mod faults;
+mod machines;
 mod pushes;
 mod refusals;
 mod stages;

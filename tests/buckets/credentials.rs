@@ -9,8 +9,14 @@ use super::{Ran, Site, URL};
 use crate::support::{OrFail, scratch, text};
 
 /// A push whose environment has these variables and no others of the provider.
-fn push_with(site: &Site, variables: &[(&str, &str)]) -> Ran {
-    let mut command = site.machine.command(["push", "--json", &text(site.source.path()), URL]);
+pub fn push_with(site: &Site, variables: &[(&str, &str)]) -> Ran {
+    push_options(site, &[], variables)
+}
+
+/// The same, with options.
+pub fn push_options(site: &Site, options: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let mut command = site.machine.command(["push", "--json"].iter().chain(options));
+    command.args([&text(site.source.path()), URL]);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
         command.env_remove(name);
     }

@@ -54,6 +54,17 @@ fn a_line_that_breaks_within_a_content_is_no_failure() {
     site.assert_equal();
 }
 
+#[test]
+fn a_slow_line_is_no_failure() {
+    let site = Site::start(S3Kind::SeaweedFs);
+    site.build(1);
+    site.write(&[("large.bin", &"0123456789abcdef".repeat(1 << 13))]);
+    let link = Link::to(site.server.port, LinkSpec::parse("300ms,1mbit").or_fail()).or_fail();
+    let ran = Ran(site.command(link.port(), &[]).output().or_fail());
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    site.assert_equal();
+}
+
 /// Which push is killed, and when.
 #[derive(Default)]
 struct Killer {
