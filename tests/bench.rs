@@ -269,11 +269,12 @@ fn what_is_missing_or_wrong_is_said_before_anything_is_done() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("not installed; `apt-get install openssh-client rsync zstd"), "{said}");
-    let wrong: [&[&str]; 5] = [
+    let wrong: [&[&str]; 6] = [
         &["bench"],
         &["bench", "--scenario", "sideways", &builds[0], &builds[1]],
         &["bench", "--link", "fast", &builds[0], &builds[1]],
         &["bench", "--to", "/srv/local", &builds[0], &builds[1]],
+        &["bench", "--to", "s3://assets/x", &builds[0], &builds[1]],
         &["bench", &builds[0], "/no/such/build"],
     ];
     for args in wrong {

@@ -72,6 +72,11 @@ fn directory(given: Option<&Path>) -> Result<PathBuf, CommandError> {
 }
 
 fn destination(given: &OsStr) -> Result<RemoteTarget, CommandError> {
+    if given.as_encoded_bytes().starts_with(b"s3://") {
+        let text = "--to needs a directory on a host, as in HOST:DIR, and this is a bucket";
+        let hint = "docs/buckets.md compares pushes to buckets with those of other programs";
+        return Err(CommandError::usage(text).hint(hint));
+    }
     match Target::parse(given).map_err(CommandError::usage)? {
         Target::Remote(target) => Ok(target),
         Target::Local(path) => {

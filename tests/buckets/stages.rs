@@ -34,7 +34,8 @@ fn has(ran: &Ran, parts: &[&str]) {
 #[test]
 fn a_stage_of_buckets_alone_is_deployed_rolled_back_and_pruned() {
     let server = S3Server::start(S3Kind::SeaweedFs).expect("a server");
-    let fleet = stage_of(0, server.port, SHORT);
+    let hook = "hooks.after_publish = [\"cp $ASSETSYNC_CHANGED changed\"]\n";
+    let fleet = stage_of(0, server.port, &format!("{SHORT}{hook}"));
     has(&run_well(&fleet, "status production"), &["s3://assets/shop", "no deploy yet"]);
     let early = run(&fleet, "verify production");
     assert_eq!(early.code(), Some(1), "{}", early.stdout());
@@ -44,6 +45,8 @@ fn a_stage_of_buckets_alone_is_deployed_rolled_back_and_pruned() {
         has(&run_well(&fleet, "deploy production"), &["is live on 1 bucket"]);
         assert_eq!(object(&server, "index.html"), page(version));
     }
+    let changed = std::fs::read_to_string(fleet.project().join("changed")).expect("a list");
+    assert_eq!(changed, "/assets/index.html\n/assets/manifest.json\n/assets/style.css\n");
     has(&run_well(&fleet, "rollback production --dry-run"), &["s3://assets/shop:", "would"]);
     let back = run_well(&fleet, "rollback production --json");
     assert_eq!(of_bucket(&events(&back), "done")["stands"], "live");

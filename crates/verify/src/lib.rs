@@ -11,5 +11,5 @@ mod site;
 mod visit;
 
 pub use answer::{Difference, Encoding};
-pub use site::{InvalidSite, Site};
+pub use site::{InvalidSite, Site, url_path};
 pub use visit::{Published, Unlike, Visit, Visited};

@@ -24,6 +24,11 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
+/// A path as it is in URLs.
+pub fn url_path(path: &[u8]) -> String {
+    percent_encode(path, ENCODED).to_string()
+}
+
 /// A URL of HTTP or HTTPS without a slash at its end, without a query and without a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site(String);
@@ -58,7 +63,7 @@ impl Site {
 
     /// The URL of a file.
     pub(crate) fn url(&self, path: &[u8]) -> String {
-        format!("{}/{}", self.0, percent_encode(path, ENCODED))
+        format!("{}/{}", self.0, url_path(path))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use assetsync_bucket::{BucketError, BucketPush, LiveBucket, Placing, SettledBucket, StagedBucket};
 use assetsync_core::text;
+use assetsync_sync::Report;
 
 use super::error::{RolloutError, TargetError};
 use super::event::{Event, Monitor};
@@ -166,6 +167,12 @@ impl<'p> Buckets<'p> {
             }
             other => Ok(other),
         })
+    }
+
+    /// The asset set and the report of each bucket.
+    pub fn reports(&self) -> impl Iterator<Item = (usize, &Report)> {
+        let outcomes = self.buckets.iter().map(|bucket| &bucket.outcome);
+        outcomes.filter_map(|outcome| Some((outcome.set, outcome.report.as_ref()?)))
     }
 
     /// What has become of every bucket.

@@ -158,6 +158,12 @@ impl Fleet {
         live.map(|worker| &worker.target)
     }
 
+    /// The asset set and the report of each target where the new version is live.
+    pub fn reports(&self) -> impl Iterator<Item = (usize, &Report)> {
+        let live = self.workers.iter().filter(|it| it.outcome.served_version == ServedVersion::New);
+        live.filter_map(|worker| Some((worker.target.set, worker.outcome.report.as_ref()?)))
+    }
+
     /// The error of a target that is live, if its web server does not answer with it.
     pub fn not_verified(&mut self, target: &DeployTarget, error: Option<TargetError>) {
         let mut workers = self.workers.iter_mut();

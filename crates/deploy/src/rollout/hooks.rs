@@ -1,5 +1,6 @@
 //! Runs hooks, on this machine and on hosts, and the restart.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::command_phase::CommandPhase;
@@ -24,6 +25,8 @@ pub(super) struct Commands<'a> {
     pub secrets: &'a Secrets,
     /// Positions of the hosts.
     pub hosts: Vec<usize>,
+    /// The file that lists what has changed, for commands on this machine.
+    pub changed: Option<PathBuf>,
 }
 
 impl Commands<'_> {
@@ -111,6 +114,7 @@ impl Commands<'_> {
         LocalCommand {
             project,
             environment: &deployment.build.environment,
+            changed: self.changed.as_deref(),
             secrets: self.secrets,
             timeout,
             cancel,

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
+use super::changed;
 use super::error::CommandFailure;
 use super::event::{Event, Monitor};
 use super::line_splitter::LineSplitter;
@@ -21,6 +22,8 @@ pub(super) struct LocalCommand<'a> {
     pub project: &'a Path,
     /// Variables in addition to those of this process.
     pub environment: &'a Environment,
+    /// The file that lists what has changed, if that is known.
+    pub changed: Option<&'a Path>,
     /// Secrets, redacted in all output.
     pub secrets: &'a Secrets,
     pub timeout: Duration,
@@ -98,6 +101,7 @@ impl LocalCommand<'_> {
         for (name, value) in self.environment.iter() {
             command.env(name, expanded(value));
         }
+        command.envs(self.changed.map(|file| (changed::VARIABLE, file)));
         // Its own process group, so that the processes it starts can be killed with it.
         command.process_group(0);
         let spawned = command.spawn();

@@ -29,6 +29,7 @@ mod buckets;
 mod buckets;
 mod build;
 mod cancel;
+mod changed;
 mod check_commands;
 mod checkout_lock;
 mod command_phase;

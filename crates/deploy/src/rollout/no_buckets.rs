@@ -3,6 +3,8 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use assetsync_sync::Report;
+
 use super::error::RolloutError;
 use super::options::Rollout;
 use super::outcome::TargetOutcome;
@@ -42,6 +44,10 @@ impl<'p> Buckets<'p> {
 
     pub fn prune(&mut self) -> Result<(), RolloutError> {
         Ok(())
+    }
+
+    pub fn reports(&self) -> impl Iterator<Item = (usize, &Report)> {
+        std::iter::empty()
     }
 
     pub fn outcomes(self) -> Vec<TargetOutcome> {

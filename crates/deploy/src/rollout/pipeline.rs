@@ -222,7 +222,7 @@ impl<'a> Pipeline<'a> {
         let Rollout { deployment, selection, .. } = *self.rollout;
         let mut hosts = chosen_hosts(deployment, selection).unwrap_or_default();
         hosts.retain(|&host| wanted(host));
-        Commands { rollout: self.rollout, secrets: &self.secrets, hosts }
+        Commands { rollout: self.rollout, secrets: &self.secrets, hosts, changed: None }
     }
 
     /// Positions of the hosts that get assets.

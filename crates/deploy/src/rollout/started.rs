@@ -1,12 +1,14 @@
 //! A rollout from staging to its end. Each step is a type that only the previous step returns: only
 //! what is staged is published, and only what is live is restarted.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use assetsync_sync::PushGroup;
 
 use super::buckets;
 use super::buckets::Buckets;
+use super::changed::{self, PublishedChange};
 use super::command_phase::CommandPhase;
 use super::each::Semaphore;
 use super::error::{RolloutError, TargetError};
@@ -212,6 +214,23 @@ impl<'a> Started<'a> {
         error.map_or(Ok(()), Err)
     }
 
+    /// The paths of URLs that visitors get otherwise than before.
+    fn changed(&self, buckets: &Buckets<'_>) -> BTreeSet<String> {
+        let mut urls = BTreeSet::new();
+        let deployment = self.pipeline.rollout.deployment;
+        let on_hosts = self.fleet.reports().map(|(set, report)| (set, report, false));
+        let all = on_hosts.chain(buckets.reports().map(|(set, report)| (set, report, true)));
+        for (set, report, is_bucket) in all {
+            let Some(work) = self.works.iter().find(|work| work.payload.set == set) else {
+                continue;
+            };
+            let url_path = deployment.assets[set].url_path.as_deref();
+            let policy = &work.payload.options.policy;
+            PublishedChange { url_path, policy, report, is_bucket }.add_to(&mut urls);
+        }
+        urls
+    }
+
     /// Runs commands on hosts that have not failed.
     fn commands(&self) -> Commands<'_> {
         let mut commands = self.pipeline.commands();
@@ -262,7 +281,11 @@ impl Live<'_, '_> {
         let Live(started) = self;
         if steps.runs_commands {
             let hooks = &started.pipeline.rollout.deployment.hooks.after_publish;
-            started.commands().hooks(CommandPhase::AfterPublish, hooks)?;
+            let changed = changed::write(&started.changed(buckets));
+            let list = changed.map_err(RolloutError::Temporary)?;
+            let changed = Some(list.path().to_path_buf());
+            let commands = Commands { changed, ..started.commands() };
+            commands.hooks(CommandPhase::AfterPublish, hooks)?;
             started.done(AFTER_PUBLISH)?;
             started.commands().restart()?;
             started.done(RESTART)?;
