@@ -101,6 +101,13 @@ fn status_and_verify_name_objects_that_are_not_as_the_last_push_left_them() {
     other(&server, "DELETE", "index.html", "");
     run_well(&fleet, "push production");
     run_well(&fleet, "verify production");
+
+    other(&server, "PUT", ".assetsync/state", "junk");
+    let ran = run(&fleet, "status production");
+    assert_eq!(ran.code(), Some(1), "{}", ran.stderr());
+    has(&ran, &["it is damaged; the next push"]);
+    run_well(&fleet, "deploy production --set build.command=true");
+    run_well(&fleet, "verify production");
 }
 
 #[test]

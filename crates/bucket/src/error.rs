@@ -98,6 +98,11 @@ impl BucketError {
         }
     }
 
+    /// Whether the state is damaged, which the next push makes anew.
+    pub fn is_damaged_state(&self) -> bool {
+        matches!(self, BucketError::State { error: StateError::Damaged, .. })
+    }
+
     /// Whether nothing was tried, because what was asked for can't be done.
     pub fn is_usage(&self) -> bool {
         matches!(self, BucketError::Setup(_) | BucketError::Keys(_))

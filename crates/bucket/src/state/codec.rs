@@ -33,7 +33,7 @@ pub enum StateError {
     #[error("it was written by another version of assetsync; push with that version, or a newer")]
     Version,
     /// It is damaged.
-    #[error("it is damaged")]
+    #[error("it is damaged; the next push lists the bucket and makes it anew")]
     Damaged,
 }
 

@@ -311,6 +311,18 @@ fn and_others(count: usize) -> String {
 }
 
 impl TargetError {
+    /// Whether it is a state of a bucket that the next push makes anew.
+    #[cfg(feature = "buckets")]
+    pub(super) fn is_made_anew(&self) -> bool {
+        matches!(self, TargetError::Bucket(error) if error.is_damaged_state())
+    }
+
+    /// There are no buckets.
+    #[cfg(not(feature = "buckets"))]
+    pub(super) fn is_made_anew(&self) -> bool {
+        false
+    }
+
     /// Whether the agent itself reports the failure of a publishing that left nothing changed.
     pub(super) fn is_taken_back(&self) -> bool {
         matches!(self, TargetError::Push(PushError::Agent(failure))

@@ -148,12 +148,16 @@ impl<'a> Pipeline<'a> {
         }
         self.targets = good;
         self.go_on_without_failed()?;
-        let buckets = self.surveyed_buckets()?.into_iter();
-        let mut locked = buckets.filter_map(|it| Some((it.label, it.survey.lock_holder?)));
-        match locked.next() {
-            Some((label, holder)) => Err(bucket_failed(label, TargetError::Locked(holder))),
-            None => Ok(()),
+        for SetSurvey { label, survey, .. } in bucket_targets::survey(self.rollout) {
+            let refused = match survey {
+                Ok(survey) => survey.lock_holder.map(TargetError::Locked),
+                Err(error) => Some(error).filter(|error| !error.is_made_anew()),
+            };
+            if let Some(error) = refused {
+                return Err(bucket_failed(label, error));
+            }
         }
+        Ok(())
     }
 
     /// Surveys all targets; unreachable ones are excluded if that is allowed.
