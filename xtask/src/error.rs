@@ -48,9 +48,9 @@ pub enum Error {
     /// A measurement that cannot be right.
     #[error("{0}")]
     Unexpected(String),
-    /// A page without the lines around the table.
-    #[error("README.md lacks the comments around the table that scripts/story --write replaces")]
-    NoTable,
+    /// A page without the lines around the table that a script replaces.
+    #[error("{0} lacks the comments around the table that {1} replaces")]
+    NoTable(&'static str, &'static str),
     /// A file of measurements that cannot be parsed.
     #[error("{}: {source}", path.display())]
     Json {

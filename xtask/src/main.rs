@@ -1,9 +1,10 @@
 //! `cargo xtask`: see the library.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use xtask::{Result, benchmarks, story};
+use xtask::{Result, benchmarks, buckets, story};
 
 /// Tasks of this repository.
 #[derive(Debug, Parser)]
@@ -14,6 +15,18 @@ enum Task {
         /// Write the table into README.md and the numbers into docs/story.json
         #[arg(long)]
         write: bool,
+    },
+    /// Push to a bucket, beside programs that others use; print the table of docs/buckets.md
+    Buckets {
+        /// Write the table into docs/buckets.md
+        #[arg(long)]
+        write: bool,
+        /// The command, in place of a release build
+        #[arg(long, value_name = "FILE")]
+        assetsync: Option<PathBuf>,
+        /// How often everything is measured; medians are shown
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = positive)]
+        runs: usize,
     },
     /// Race against rsync; write docs/benchmarks.md, its chart and the records beside it
     Benchmarks {
@@ -43,11 +56,24 @@ fn run(task: &Task) -> Result<()> {
             print!("{}", story::table(&measurements));
             if *write { story::write(&measurements) } else { Ok(()) }
         }
+        Task::Buckets { write, assetsync, runs } => {
+            let rows = buckets::run(assetsync.clone(), *runs, progress)?;
+            print!("{}", buckets::table(&rows));
+            if *write { buckets::write(&rows) } else { Ok(()) }
+        }
         Task::Benchmarks { render } => {
             if !render {
                 benchmarks::race_all(progress)?;
             }
             benchmarks::render()
         }
+    }
+}
+
+/// A number from 1.
+fn positive(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("it must be a number from 1".to_owned()),
+        Ok(number) => Ok(number),
     }
 }

@@ -41,8 +41,9 @@ pub fn table(measurements: &Measurements) -> String {
 
 /// `page` with this table between the two lines.
 pub(super) fn replace(page: &str, measurements: &Measurements) -> Result<String> {
-    let (before, rest) = page.split_once(BEGIN).ok_or(Error::NoTable)?;
-    let (_, after) = rest.split_once(END).ok_or(Error::NoTable)?;
+    let lacks = || Error::NoTable("README.md", "scripts/story --write");
+    let (before, rest) = page.split_once(BEGIN).ok_or_else(lacks)?;
+    let (_, after) = rest.split_once(END).ok_or_else(lacks)?;
     Ok(format!("{before}{BEGIN}\n\n{}\n{END}{after}", table(measurements)))
 }
 
@@ -82,7 +83,7 @@ mod tests {
     fn a_page_without_the_lines_is_refused() {
         let measurements = story::read().unwrap();
         for page in ["", BEGIN, &format!("{END}\n{BEGIN}")] {
-            assert!(matches!(replace(page, &measurements), Err(Error::NoTable)), "{page}");
+            assert!(matches!(replace(page, &measurements), Err(Error::NoTable(..))), "{page}");
         }
     }
 }

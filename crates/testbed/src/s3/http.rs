@@ -41,6 +41,15 @@ impl Reply {
     /// Reads a message; `None` if the other side has closed the connection. An answer to HEAD has
     /// no content.
     pub fn read(reader: &mut impl BufRead, is_head: bool) -> io::Result<Option<Reply>> {
+        Reply::read_asking(reader, &mut io::sink(), is_head)
+    }
+
+    /// The same; a client that waits for that is asked to go on with the content.
+    pub(super) fn read_asking(
+        reader: &mut impl BufRead,
+        writer: &mut impl Write,
+        is_head: bool,
+    ) -> io::Result<Option<Reply>> {
         let mut reply = Reply { first: line(reader)?, ..Reply::default() };
         if reply.first.is_empty() {
             return Ok(None);
@@ -53,6 +62,10 @@ impl Reply {
         let has_none = is_head || matches!(reply.status(), 100..=199 | 204 | 304);
         if has_none {
             return Ok(Some(reply));
+        }
+        if reply.header("expect").is_some() {
+            writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+            reply.headers.retain(|(name, _)| name != "expect");
         }
         if reply.header("transfer-encoding") == Some("chunked") {
             reply.body = chunks(reader)?;

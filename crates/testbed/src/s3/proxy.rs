@@ -93,7 +93,7 @@ impl Shared {
         server.set_nodelay(true)?;
         let mut from_client = BufReader::new(client.try_clone()?);
         let mut from_server = BufReader::new(server.try_clone()?);
-        while let Some(request) = Reply::read(&mut from_client, false)? {
+        while let Some(request) = Reply::read_asking(&mut from_client, &mut client, false)? {
             let number = self.note(&request.first);
             let verdict = (self.decide)(number, &request);
             let answer = match verdict {
