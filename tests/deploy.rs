@@ -4,6 +4,7 @@ mod answers;
 mod deletes;
 mod failures;
 mod hosts;
+mod over_sftp;
 mod secrets;
 
 use std::fs;
@@ -351,7 +352,6 @@ fn bad_usage_is_told_before_anything_is_done() {
             "push --project . public/assets web1:x",
             "--project can only be used with assetsync push STAGE",
         ),
-        ("deploy production --set ssh.transport=sftp", "web1 is to be reached by SFTP alone"),
         ("push public/assets", "is not a stage"),
         (
             "push --roles web public/assets web1:x",

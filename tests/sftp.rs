@@ -31,6 +31,7 @@ use assetsync_testbed::tree::{DiffOptions, Entry, Mtimes, Tree, TreePair, diff_t
 use assetsync_testbed::{Route, Sshd, corpora};
 use tempfile::TempDir;
 
+pub use self::taken_back::refusing;
 use crate::interruptions::faults::until;
 use crate::support::{OrFail, assert_untouched, scratch};
 

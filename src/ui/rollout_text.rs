@@ -386,7 +386,6 @@ fn exit_of_error(error: &RolloutError) -> Exit {
         RolloutError::NoTargets(_)
         | RolloutError::UnknownRole { .. }
         | RolloutError::UnknownHost { .. }
-        | RolloutError::OnlySftp(_)
         | RolloutError::OnlyBuckets(_)
         | RolloutError::NoSite(_)
         | RolloutError::Setting { .. } => Exit::Usage,
@@ -426,10 +425,13 @@ fn target_hint(outcome: &Outcome) -> Option<&'static str> {
         {
             Some("--set assets.publish=files publishes each file by a rename, on any file system")
         }
-        Some(TargetError::Push(PushError::Transport(error))) if error.suggests_sftp() => Some(
-            "assetsync doctor DEST shows how a host is reached; over SFTP, without an agent, \
-             files can be pushed to one host at a time: assetsync push SRC DEST",
-        ),
+        Some(TargetError::Push(PushError::Transport(error))) if error.suggests_sftp() => {
+            Some("assetsync doctor DEST shows how a host is reached, and whether SFTP works there")
+        }
+        Some(TargetError::NoHistory(_)) => {
+            Some("--hosts names the hosts that have a history; deploying again needs none")
+        }
+        Some(TargetError::NoExchange(_)) => Some("--set assets.publish=files needs no agent"),
         _ => None,
     })
 }
@@ -447,7 +449,6 @@ fn hints(error: &RolloutError) -> Vec<&'static str> {
         RolloutError::Commands { command_phase: CommandPhase::Restart, .. } => {
             vec!["the new assets are live; restart the application, or run: assetsync rollback"]
         }
-        RolloutError::OnlySftp(_) => vec!["without an agent: assetsync push SRC DEST"],
         RolloutError::NoSite(_) => {
             vec!["in assetsync.toml: [verify] url = \"https://shop.example.com\""]
         }

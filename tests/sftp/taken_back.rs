@@ -47,6 +47,12 @@ fn not_a_test_but_a_part_of_a_server() {
     })
 }
 
+/// A server's command that refuses the change whose number is in the file, if there is one.
+pub fn refusing(number: &Path) -> String {
+    let part = part_of_a_server(NAME, FILE, &number.display().to_string());
+    format!("{part} | {}", sftp_server())
+}
+
 /// A server, and the file with the number of the change that it refuses.
 struct Server {
     host: Host,
@@ -59,8 +65,7 @@ impl Server {
     fn new(flags: &str) -> Server {
         let dir = scratch();
         let number = dir.path().join("number");
-        let part = part_of_a_server(NAME, FILE, &number.display().to_string());
-        let host = running(&dir, &format!("{part} | {} {flags}", sftp_server()));
+        let host = running(&dir, &format!("{} {flags}", refusing(&number)));
         Server { host, number, _dir: dir }
     }
 }

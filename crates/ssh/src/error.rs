@@ -349,6 +349,18 @@ impl TransportError {
             _ => false,
         }
     }
+
+    /// What lets an agent run on a host for which this suggests SFTP.
+    pub fn how_to_avoid_sftp(&self) -> &'static str {
+        match self {
+            Self::NoAgentFor { .. } => "an agent for that platform avoids this",
+            Self::Noexec { .. } | Self::NoDirectory { .. } | Self::Damaged { .. } => {
+                "a directory for the agent avoids this (XDG_CACHE_HOME or HOME of that user)"
+            }
+            Self::Noisy { .. } => "a login shell that prints nothing avoids this",
+            _ => "a user that may run commands there avoids this",
+        }
+    }
 }
 
 /// The end of a text from the host, safe to show: errors come last.

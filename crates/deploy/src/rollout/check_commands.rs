@@ -1,8 +1,9 @@
 //! Checks early whether the commands of later phases can run.
 
+use super::command_failure::CommandFailure;
 use super::command_phase::CommandPhase;
 use super::each::each;
-use super::error::{CommandFailure, RolloutError, TargetError};
+use super::error::{RolloutError, TargetError};
 use super::event::{Event, Monitor};
 use super::hooks::{Commands, invocations};
 use super::pipeline::Pipeline;

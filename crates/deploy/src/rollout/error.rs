@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use assetsync_core::protocol::{Failure, FailureCode};
 use assetsync_core::text;
@@ -11,8 +10,10 @@ use assetsync_ssh::TransportError;
 use assetsync_sync::{PushError, SourceError};
 use assetsync_verify::Difference;
 
+use super::command_failure::CommandFailure;
 use super::command_phase::CommandPhase;
-use crate::command::{CommandError, Secrets, Shown};
+use super::over_sftp::{because, no_history};
+use crate::command::Shown;
 
 /// Why a rollout was stopped.
 #[derive(Debug, thiserror::Error)]
@@ -59,9 +60,6 @@ pub enum RolloutError {
     /// Something is asked of hosts alone.
     #[error("Stage '{0}' has no hosts, only buckets, and nothing is installed in those")]
     OnlyBuckets(String),
-    /// SFTP alone can't stage now and publish later; that takes an agent.
-    #[error("{0} is to be reached by SFTP alone, but a deploy runs an agent there")]
-    OnlySftp(String),
     /// A pattern or a fingerprint rule of a set of assets.
     #[error("assets.{key}: {reason}")]
     Setting {
@@ -208,12 +206,6 @@ fn meant(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean '{name}'?"))
 }
 
-impl From<CommandError> for CommandFailure {
-    fn from(error: CommandError) -> CommandFailure {
-        CommandFailure::Composing(error.to_string())
-    }
-}
-
 impl From<SourceError> for RolloutError {
     fn from(error: SourceError) -> RolloutError {
         RolloutError::Source(Arc::new(error))
@@ -290,6 +282,16 @@ pub enum TargetError {
     #[cfg(feature = "buckets")]
     #[error(transparent)]
     Bucket(Arc<assetsync_bucket::BucketError>),
+    /// Without an agent, deploys go there over SFTP, which keeps no history. With the reason,
+    /// unless that is how the host is to be reached.
+    #[error("{}", no_history(.0.as_ref()))]
+    NoHistory(Option<TransportError>),
+    /// Without an agent, a directory is not exchanged as a whole.
+    #[error(
+        "assets.publish is \"directory\", which takes an agent, and over SFTP there is none{}",
+        because(.0.as_ref())
+    )]
+    NoExchange(Option<TransportError>),
     /// No deploy is live there.
     #[error("no deploy is live there")]
     NoDeploy,
@@ -323,79 +325,10 @@ impl TargetError {
         false
     }
 
-    /// Whether the agent itself reports the failure of a publishing that left nothing changed.
+    /// Whether the failure of a publishing is one that left nothing changed. Over SFTP, another push
+    /// can take over meanwhile.
     pub(super) fn is_taken_back(&self) -> bool {
         matches!(self, TargetError::Push(PushError::Agent(failure))
-            if failure.code != FailureCode::Mixed)
-    }
-}
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CommandFailure {
-    /// The command line can't be composed.
-    #[error("{0}")]
-    Composing(String),
-    /// The host can't be reached, or the connection was lost.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    /// It could not be started here.
-    #[error("Can't run {program}: {source}")]
-    Spawn {
-        /// The program.
-        program: Shown,
-        /// Why.
-        source: io::Error,
-    },
-    /// Its output can't be read.
-    #[error("Can't read what it prints: {0}")]
-    Output(#[source] io::Error),
-    /// It exited with another status than 0.
-    #[error("exit status {status}{}", said(.last_line))]
-    Status {
-        /// Its exit status.
-        status: i32,
-        /// The last line it printed.
-        last_line: Shown,
-    },
-    /// A signal ended it.
-    #[error("killed by signal {signal}{}", said(.last_line))]
-    Signal {
-        /// The signal's name or number.
-        signal: Shown,
-        /// The last line it printed.
-        last_line: Shown,
-    },
-    /// It took too long and was ended.
-    #[error("timed out after {} s and was killed", .0.as_secs())]
-    Timeout(Duration),
-    /// The rollout was cancelled.
-    #[error("cancelled")]
-    Cancelled,
-    /// The rollout was cancelled while it ran on a host.
-    #[error("cancelled; it may still be running there")]
-    Abandoned,
-}
-
-fn said(line: &Shown) -> String {
-    if line.is_empty() { String::new() } else { format!(": {line}") }
-}
-
-impl CommandFailure {
-    /// Returns an error unless the exit status is 0.
-    pub(super) fn of_exit(
-        status: Option<i32>,
-        signal: Option<Shown>,
-        last_line: Shown,
-    ) -> Result<(), CommandFailure> {
-        match (status, signal) {
-            (Some(0), _) => Ok(()),
-            (Some(status), _) => Err(CommandFailure::Status { status, last_line }),
-            (None, signal) => {
-                let signal = signal.unwrap_or_else(|| Secrets::default().redact("unknown"));
-                Err(CommandFailure::Signal { signal, last_line })
-            }
-        }
+            if !matches!(failure.code, FailureCode::Mixed | FailureCode::Locked))
     }
 }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 use assetsync_sync::{PushError, Report};
 
@@ -13,6 +14,9 @@ use super::event::{Event, Monitor};
 use super::outcome::{ServedVersion, TargetOutcome};
 use super::target::DeployTarget;
 use super::worker::{EventSender, FleetContext, Work, WorkerCommand, WorkerEvent, WorkerThread};
+
+/// How long is waited for what was staged over SFTP to be removed.
+const REMOVING: Duration = Duration::from_secs(10);
 
 /// The workers of all targets.
 pub(super) struct Fleet {
@@ -29,6 +33,8 @@ struct Worker {
     /// Dropping it abandons what was not published.
     commands: Option<Sender<WorkerCommand>>,
     state: WorkerState,
+    /// It pushes over SFTP.
+    over_sftp: bool,
     outcome: TargetOutcome,
 }
 
@@ -40,6 +46,7 @@ enum WorkerState {
     Probed,
     Publishing,
     Published,
+    TakingBack,
     Ending,
     /// Its directory is that of the worker at this position, which does the work.
     Follows(usize),
@@ -71,7 +78,8 @@ impl Fleet {
                 drop(sender.send((worker, failed)));
             }
             let outcome = TargetOutcome::of(&target);
-            Worker { target, commands: Some(commands), state: WorkerState::Staging, outcome }
+            let state = WorkerState::Staging;
+            Worker { target, commands: Some(commands), state, over_sftp: false, outcome }
         });
         let workers = workers.collect();
         let (monitor, cancel) = (Arc::clone(&context.monitor), cancel.clone());
@@ -85,20 +93,40 @@ impl Fleet {
 
     /// Checks that the agent of every staged target is still connected; lost ones have failed.
     pub fn check_alive(&mut self) {
-        self.command(WorkerState::Staged, WorkerState::Probed, WorkerCommand::Answer);
+        let staged = |worker: &Worker| worker.state == WorkerState::Staged;
+        self.command(staged, WorkerState::Probed, WorkerCommand::Answer);
         self.wait_while(|state| state == WorkerState::Probed, true);
     }
 
-    /// Publishes all staged targets, and waits until they have. This can't be cancelled.
-    pub fn publish(&mut self) {
-        self.command(WorkerState::Staged, WorkerState::Publishing, WorkerCommand::Publish);
-        self.wait_while(|state| state == WorkerState::Publishing, false);
+    /// Publishes all staged targets, and waits until they have. This can't be cancelled. Those over
+    /// SFTP come first, because they can be taken back; if one fails, the others are not published,
+    /// unless they are to be.
+    pub fn publish(&mut self, keep_going: bool) {
+        let failed = self.failures().0;
+        for over_sftp in [true, false] {
+            let staged = |worker: &Worker| {
+                worker.state == WorkerState::Staged && worker.over_sftp == over_sftp
+            };
+            self.command(staged, WorkerState::Publishing, WorkerCommand::Publish);
+            self.wait_while(|state| state == WorkerState::Publishing, false);
+            if self.failures().0 > failed && !keep_going {
+                return;
+            }
+        }
+    }
+
+    /// Takes published targets over SFTP back, because others failed, and waits until they are.
+    pub fn take_back(&mut self) {
+        let live = |worker: &Worker| worker.state == WorkerState::Published && worker.over_sftp;
+        self.command(live, WorkerState::TakingBack, WorkerCommand::TakeBack);
+        self.wait_while(|state| state == WorkerState::TakingBack, false);
     }
 
     /// Ends all published targets, after pruning them if asked to, and waits until they have.
     pub fn end(&mut self, prune: bool) {
         let command = if prune { WorkerCommand::Prune } else { WorkerCommand::Finish };
-        self.command(WorkerState::Published, WorkerState::Ending, command);
+        let live = |worker: &Worker| worker.state == WorkerState::Published;
+        self.command(live, WorkerState::Ending, command);
         self.wait_while(|state| state == WorkerState::Ending, false);
     }
 
@@ -179,18 +207,33 @@ impl Fleet {
             .any(|worker| worker.state == WorkerState::Staged && worker.commands.is_some())
     }
 
-    /// The outcome of every target.
-    pub fn outcomes(self) -> Vec<TargetOutcome> {
+    /// The outcome of every target, once those over SFTP have removed what they staged: there, no
+    /// agent does.
+    pub fn outcomes(mut self) -> Vec<TargetOutcome> {
+        self.workers.iter_mut().for_each(|worker| worker.commands = None);
+        let deadline = Instant::now() + REMOVING;
+        let is_staged = |worker: &Worker| worker.over_sftp && worker.state == WorkerState::Staged;
+        while self.workers.iter().any(is_staged) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok((at, event)) = self.events.recv_timeout(left) else { break };
+            self.note(at, event);
+        }
         self.workers.into_iter().map(|worker| worker.outcome).collect()
     }
 
-    /// Sends a command to all workers in a state. A worker that can't receive it has failed: its
+    /// Sends a command to some workers. A worker that can't receive it has failed: its
     /// thread has ended. Its last event is read now, because there may be no later wait.
-    fn command(&mut self, from: WorkerState, to: WorkerState, command: WorkerCommand) {
+    fn command(
+        &mut self,
+        to_whom: impl Fn(&Worker) -> bool,
+        to: WorkerState,
+        command: WorkerCommand,
+    ) {
         let mut gone = Vec::new();
         for (at, worker) in self.workers.iter_mut().enumerate() {
+            let is_meant = to_whom(worker);
             match &worker.commands {
-                Some(commands) if worker.state == from => match commands.send(command) {
+                Some(commands) if is_meant => match commands.send(command) {
                     Ok(()) => worker.state = to,
                     Err(_) => gone.push(at),
                 },
@@ -224,13 +267,27 @@ impl Fleet {
             // A regular end: it was reported before, or it was a dry run, or the channel of
             // commands is closed, or another worker goes on for it.
             WorkerEvent::Ended
-                if matches!(worker.state, WorkerState::Over | WorkerState::Follows(_))
-                    || worker.commands.is_none() => {}
-            WorkerEvent::Ended if self.dry_run && worker.state == WorkerState::Staged => {}
+                if matches!(worker.state, WorkerState::Over | WorkerState::Follows(_)) => {}
+            WorkerEvent::Ended
+                if worker.commands.is_none()
+                    || self.dry_run && worker.state == WorkerState::Staged =>
+            {
+                self.workers[at].state = WorkerState::Over;
+            }
             WorkerEvent::Ended => self.failed_at(at, TargetError::Ended),
             WorkerEvent::Failed(error) => self.failed_at(at, error),
             WorkerEvent::Follows(other) => self.follow(at, other),
             WorkerEvent::Cancelled => {}
+            WorkerEvent::OverSftp => self.workers[at].over_sftp = true,
+            WorkerEvent::Skipped => self.workers[at].state = WorkerState::Over,
+            WorkerEvent::TakenBack => {
+                let taken_back = |worker: &mut Worker| {
+                    worker.outcome.served_version = ServedVersion::Old;
+                };
+                self.workers[at].state = WorkerState::Over;
+                taken_back(&mut self.workers[at]);
+                self.each_follower(at, |worker, _| taken_back(worker));
+            }
             WorkerEvent::Staged(report) => {
                 self.workers[at].staged(&*self.monitor, *report);
                 self.each_follower(at, Worker::staged_by_other);
@@ -317,7 +374,11 @@ impl Worker {
     fn fail(&mut self, monitor: &dyn Monitor, error: TargetError) {
         monitor.event(&Event::Failed { target: &self.target.label, reason: &error });
         // An agent that says what failed has put everything back, or says that it could not.
-        if self.state == WorkerState::Publishing && !error.is_taken_back() {
+        let is_unknown = match self.state {
+            WorkerState::Publishing => !error.is_taken_back(),
+            state => state == WorkerState::TakingBack,
+        };
+        if is_unknown {
             self.outcome.served_version = ServedVersion::Unknown;
         }
         (self.state, self.outcome.error) = (WorkerState::Over, Some(error));

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::command_failure::CommandFailure;
 use super::command_phase::CommandPhase;
 use super::each::each;
-use super::error::{CommandFailure, RolloutError, TargetError};
+use super::error::{RolloutError, TargetError};
 use super::event::{Event, Monitor, Phase};
 use super::local_command::LocalCommand;
 use super::options::Rollout;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
 use super::changed;
-use super::error::CommandFailure;
+use super::command_failure::CommandFailure;
 use super::event::{Event, Monitor};
 use super::line_splitter::LineSplitter;
 use super::version_managers;

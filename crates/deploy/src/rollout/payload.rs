@@ -20,6 +20,18 @@ pub(super) struct Payload {
     pub source: Source,
     pub options: Options,
     pub decide: Box<Decide<'static>>,
+    pub kind: PayloadKind,
+}
+
+/// Where a payload is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PayloadKind {
+    /// A build.
+    Built,
+    /// An earlier deploy.
+    Restored,
+    /// Nothing: old files are pruned.
+    Empty,
 }
 
 /// An asset set.
@@ -79,7 +91,8 @@ pub(super) fn built(
         return Err(RolloutError::NoFiles(path));
     }
     refuse_competing_manifests(&path, &source, &deploy_retention.entry_points)?;
-    Ok(Payload { set, source, options, decide: deploy_retention.decide() })
+    let decide = deploy_retention.decide();
+    Ok(Payload { set, source, options, decide, kind: PayloadKind::Built })
 }
 
 fn refuse_competing_manifests(

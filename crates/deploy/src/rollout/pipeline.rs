@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use assetsync_core::text;
+use assetsync_ssh::SshOptions;
 use assetsync_sync as sender;
+use assetsync_sync::ConnectOptions;
 
 use super::bucket_checks;
 use super::bucket_targets;
@@ -21,7 +23,7 @@ use super::payload::Payload;
 use super::retention::{RolloutKind, unix_time};
 use super::target::{DeployTarget, SetSurvey, chosen_hosts, targets};
 use super::target_status::KeptDeploy;
-use super::worker::PushEvents;
+use super::worker::{self, PushEvents};
 use crate::command::Secrets;
 use crate::history::{DeployId, Origin};
 
@@ -58,17 +60,43 @@ pub(super) fn bucket_failed(label: String, error: TargetError) -> RolloutError {
 }
 
 impl Rollout<'_> {
-    /// Surveys targets, and changes nothing.
+    /// Surveys targets, and changes nothing. One without an agent is an error.
     pub(super) fn survey<'p>(
         &self,
         targets: &'p [DeployTarget],
     ) -> Vec<(&'p DeployTarget, Result<sender::Survey, TargetError>)> {
-        each(targets, self.deployment.max_parallel, |target| {
-            let watch = PushEvents { target: &target.label, monitor: &*self.monitor };
-            let connection = target.connect_options(self.engine, self.deployment.timeouts.silence);
-            let survey = sender::survey(&target.destination, &connection, &watch);
-            survey.map_err(|error| target.survey_error(error))
+        each(targets, self.deployment.max_parallel, |target| match target.is_sftp() {
+            true => Err(TargetError::NoHistory(None)),
+            false => self.survey_by(target, &target.ssh),
         })
+    }
+
+    /// Surveys targets before a deploy. One without an agent is only reached over SFTP.
+    fn survey_for_deploy<'p>(
+        &self,
+        targets: &'p [DeployTarget],
+    ) -> Vec<(&'p DeployTarget, Result<sender::Survey, TargetError>)> {
+        each(targets, self.deployment.max_parallel, |target| {
+            match self.survey_by(target, &target.ssh) {
+                Err(TargetError::NoHistory(no_agent)) => {
+                    let looked = self.survey_by(target, &target.sftp_options());
+                    looked.map_err(|error| worker::without_sftp(no_agent, error))
+                }
+                other => other,
+            }
+        })
+    }
+
+    fn survey_by(
+        &self,
+        target: &DeployTarget,
+        ssh: &SshOptions,
+    ) -> Result<sender::Survey, TargetError> {
+        let watch = PushEvents { target: &target.label, monitor: &*self.monitor };
+        let timeout = self.deployment.timeouts.silence;
+        let connection = ConnectOptions { ssh, ..target.connect_options(self.engine, timeout) };
+        let survey = sender::survey(&target.destination, &connection, &watch);
+        survey.map_err(|error| target.survey_error(error))
     }
 
     /// The selected targets.
@@ -136,8 +164,10 @@ impl<'a> Pipeline<'a> {
     /// Surveys all targets before the build.
     pub fn check(&mut self) -> Result<(), RolloutError> {
         self.begin(Phase::Check);
+        let targets = std::mem::take(&mut self.targets);
+        let surveyed = self.rollout.survey_for_deploy(&targets);
         let mut good = Vec::new();
-        for (target, survey) in self.surveyed()? {
+        for (target, survey) in self.reachable(surveyed)? {
             match survey.lock_holder {
                 Some(holder) => self.exclude(&target, TargetError::Locked(holder)),
                 None if !survey.statistics.writable => {
@@ -163,8 +193,17 @@ impl<'a> Pipeline<'a> {
     /// Surveys all targets; unreachable ones are excluded if that is allowed.
     pub fn surveyed(&mut self) -> Result<Vec<(DeployTarget, sender::Survey)>, RolloutError> {
         let targets = std::mem::take(&mut self.targets);
+        let surveyed = self.rollout.survey(&targets);
+        self.reachable(surveyed)
+    }
+
+    /// Those that were surveyed; the others are excluded if that is allowed.
+    fn reachable(
+        &mut self,
+        surveyed: Vec<(&DeployTarget, Result<sender::Survey, TargetError>)>,
+    ) -> Result<Vec<(DeployTarget, sender::Survey)>, RolloutError> {
         let mut good = Vec::new();
-        for (target, survey) in self.rollout.survey(&targets) {
+        for (target, survey) in surveyed {
             match survey {
                 Ok(survey) => good.push((target.clone(), survey)),
                 Err(error) => self.exclude(target, error),

@@ -9,8 +9,8 @@ use assetsync_ssh::{
 };
 
 use super::cancel::Cancel;
+use super::command_failure::CommandFailure;
 use super::end_marker::{EndMarker, marked};
-use super::error::CommandFailure;
 use super::event::{Event, Monitor};
 use super::line_splitter::LineSplitter;
 use crate::command;

@@ -18,7 +18,7 @@ use super::event::{Event, Phase};
 use super::options::Rollout;
 use super::outcome::Outcome;
 use super::payload;
-use super::payload::Payload;
+use super::payload::{Payload, PayloadKind};
 use super::pipeline::{BucketSurvey, Pipeline, bucket_failed};
 use super::retention::known;
 use super::started::RolloutSteps;
@@ -169,6 +169,7 @@ impl Pipeline<'_> {
                 source: Source::of(entries(&tree, existing), &contents)?,
                 options,
                 decide: payload::deploy_retention(assets, kind)?.decide(),
+                kind: PayloadKind::Restored,
             })
         });
         payloads.collect()

@@ -264,8 +264,10 @@ impl<'u, 'a> Staged<'u, 'a> {
         started.pipeline.begin(Phase::Publish);
         // What hosts name in a bucket is there before they name it.
         buckets.publish()?;
-        if let Some((failed, all)) = started.fails_to(Fleet::publish) {
+        let keep_going = started.pipeline.rollout.selection.keep_going;
+        if let Some((failed, all)) = started.fails_to(|fleet| fleet.publish(keep_going)) {
             buckets.put_back();
+            started.fleet.take_back();
             return Err(RolloutError::NotPublished { failed, all });
         }
         buckets.settle()?;

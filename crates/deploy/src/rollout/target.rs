@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use assetsync_core::protocol::FailureCode;
 use assetsync_core::text;
-use assetsync_ssh::{CONNECT_TIMEOUT, RemoteTarget, SshOptions, Target, TransportKind};
+use assetsync_ssh::{
+    CONNECT_TIMEOUT, RemoteTarget, SshOptions, Target, TransportError, TransportKind,
+};
 use assetsync_sync::{ConnectOptions, PushError, Survey};
 
 use super::error::{RolloutError, TargetError};
@@ -64,8 +66,26 @@ impl DeployTarget {
             PushError::Agent(failure) if failure.code == FailureCode::Permission => {
                 TargetError::NotReadable { failure, user: self.user() }
             }
+            PushError::Transport(no_agent) if self.falls_back_to_sftp(&no_agent) => {
+                TargetError::NoHistory(Some(no_agent))
+            }
             error => error.into(),
         }
+    }
+
+    /// Whether it is to be reached over SFTP alone.
+    pub(super) fn is_sftp(&self) -> bool {
+        self.ssh.transport == Some(TransportKind::Sftp)
+    }
+
+    /// Whether SFTP is tried where no agent can be started for this reason.
+    pub(super) fn falls_back_to_sftp(&self, no_agent: &TransportError) -> bool {
+        self.ssh.run_as.is_none() && no_agent.suggests_sftp()
+    }
+
+    /// The options to connect to it over SFTP.
+    pub(super) fn sftp_options(&self) -> SshOptions {
+        SshOptions { transport: Some(TransportKind::Sftp), ..self.ssh.clone() }
     }
 
     /// The options to connect to it.
@@ -98,9 +118,6 @@ pub(super) fn targets(
     let mut targets = Vec::new();
     for host in hosts {
         let there = &deployment.hosts[host];
-        if there.ssh.transport == Some(Transport::Sftp) {
-            return Err(RolloutError::OnlySftp(there.address.clone()));
-        }
         let sets: Vec<usize> = (0..deployment.assets.len())
             .filter(|&set| has_role(there, &deployment.assets[set].roles))
             .collect();

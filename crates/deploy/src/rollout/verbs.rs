@@ -8,7 +8,7 @@ use super::error::RolloutError;
 use super::options::Rollout;
 use super::outcome::Outcome;
 use super::payload;
-use super::payload::Payload;
+use super::payload::{Payload, PayloadKind};
 use super::retention::RolloutKind;
 use super::started::RolloutSteps;
 use super::target::targets;
@@ -73,7 +73,7 @@ impl Rollout<'_> {
                 let options = Options { allow_empty: true, ..options };
                 let source = Source::of(Vec::new(), nothing.path())?;
                 let decide = payload::deploy_retention(set.assets, RolloutKind::Prune)?.decide();
-                Ok(Payload { set: set.at, source, options, decide })
+                Ok(Payload { set: set.at, source, options, decide, kind: PayloadKind::Empty })
             });
             payloads.collect()
         })

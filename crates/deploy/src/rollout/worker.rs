@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
+use assetsync_ssh::{SshOptions, TransportError};
 use assetsync_sync as sender;
 use assetsync_sync::{ConnectOptions, PushError, PushGroup, Report, Staged};
 
@@ -14,7 +15,8 @@ use super::each::Semaphore;
 use super::error::TargetError;
 use super::event::{Event, Monitor};
 use super::options::Engine;
-use super::payload::Payload;
+use super::over_sftp;
+use super::payload::{Payload, PayloadKind};
 use super::target::DeployTarget;
 
 /// Shared by the workers of an asset set.
@@ -39,11 +41,18 @@ pub(super) enum WorkerCommand {
     Publish,
     Prune,
     Finish,
+    /// Put back what was published.
+    TakeBack,
 }
 
 pub(super) enum WorkerEvent {
     Staged(Box<Report>),
     StillThere,
+    /// It goes on over SFTP.
+    OverSftp,
+    /// There is nothing to do for it.
+    Skipped,
+    TakenBack,
     /// The directory is that of the worker at this position.
     Follows(usize),
     Published,
@@ -106,44 +115,103 @@ impl WorkerThread {
     }
 
     fn push(&self) -> Result<(), TargetError> {
+        let watch = PushEvents { target: &self.target.label, monitor: &*self.context.monitor };
+        let sftp = self.target.sftp_options();
+        let staged = match self.target.is_sftp() {
+            true => self.stage_over_sftp(None, &sftp, &watch),
+            false => match self.stage(&self.target.ssh, &watch) {
+                Err(PushError::Transport(no_agent))
+                    if self.target.falls_back_to_sftp(&no_agent) =>
+                {
+                    self.stage_over_sftp(Some(no_agent), &sftp, &watch)
+                }
+                staged => staged.map_err(TargetError::from),
+            },
+        };
+        match staged {
+            Ok(staged) => self.go_on(staged, &watch),
+            Err(TargetError::Push(PushError::SameDirectory(other))) => {
+                self.events.send(WorkerEvent::Follows(other));
+                Ok(())
+            }
+            // Without a history there is nothing to prune.
+            Err(error @ TargetError::NoHistory(_))
+                if self.work.payload.kind == PayloadKind::Empty =>
+            {
+                watch.notice(&error.to_string());
+                self.events.send(WorkerEvent::Skipped);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stages, published later or not at all.
+    fn stage<'a>(
+        &'a self,
+        ssh: &'a SshOptions,
+        watch: &'a PushEvents<'a>,
+    ) -> Result<Staged<'a>, PushError> {
         let context = &*self.context;
-        let watch = PushEvents { target: &self.target.label, monitor: &*context.monitor };
         let connection = ConnectOptions {
+            ssh,
             group: Some(&self.work.group),
             run: Some((&self.work.group, self.events.worker)),
             dry_run: context.dry_run,
             ..self.target.connect_options(&context.engine, context.timeout)
         };
-        let staged = {
-            let _permit = context.permits.take();
-            let Payload { source, options, decide, .. } = &self.work.payload;
-            sender::stage(&sender::PushContext {
-                source,
-                target: &self.target.destination,
-                connection: &connection,
-                options,
-                decide: Some(&**decide),
-                monitor: &watch,
-            })
-        };
-        let mut staged = match staged {
-            Err(PushError::SameDirectory(other)) => {
-                self.events.send(WorkerEvent::Follows(other));
-                return Ok(());
-            }
-            staged => staged?,
-        };
+        let _permit = context.permits.take();
+        let Payload { source, options, decide, .. } = &self.work.payload;
+        sender::stage(&sender::PushContext {
+            source,
+            target: &self.target.destination,
+            connection: &connection,
+            options,
+            decide: Some(&**decide),
+            monitor: watch,
+        })
+    }
+
+    /// Stages over SFTP, because of what keeps an agent from running, or because it is to be so.
+    fn stage_over_sftp<'a>(
+        &'a self,
+        no_agent: Option<TransportError>,
+        sftp: &'a SshOptions,
+        watch: &'a PushEvents<'a>,
+    ) -> Result<Staged<'a>, TargetError> {
+        let Payload { kind, options, .. } = &self.work.payload;
+        if *kind != PayloadKind::Built {
+            return Err(TargetError::NoHistory(no_agent));
+        }
+        if options.whole_directory {
+            return Err(TargetError::NoExchange(no_agent));
+        }
+        watch.notice(&over_sftp::notice(no_agent.as_ref()));
+        self.events.send(WorkerEvent::OverSftp);
+        let staged = self.stage(sftp, watch);
+        staged.map_err(|error| without_sftp(no_agent, error.into()))
+    }
+
+    /// Waits until everything may be published, and ends as the pipeline says.
+    fn go_on(&self, mut staged: Staged<'_>, watch: &PushEvents<'_>) -> Result<(), TargetError> {
         self.events.send(WorkerEvent::Staged(Box::new(staged.report().clone())));
-        if context.dry_run || !self.may_publish(&mut staged)? {
+        if self.context.dry_run || !self.may_publish(&mut staged)? {
             staged.abandon();
             return Ok(());
         }
         let mut live = staged.publish()?;
         self.events.send(WorkerEvent::Published);
-        let report = match self.next_command(|| live.keep_alive())? {
-            NextCommand::Command(WorkerCommand::Prune) => live.prune()?,
-            _ => live.finish()?,
+        let command = match self.next_command(|| live.keep_alive())? {
+            NextCommand::Command(command) => command,
+            NextCommand::Closed => WorkerCommand::Finish,
         };
+        if command == WorkerCommand::TakeBack {
+            live.take_back()?;
+            watch.notice("Another host failed, so what was published here is put back as it was");
+            self.events.send(WorkerEvent::TakenBack);
+            return Ok(());
+        }
+        let report = live.end(command == WorkerCommand::Prune)?;
         self.events.send(WorkerEvent::Done(Box::new(report)));
         Ok(())
     }
@@ -187,6 +255,26 @@ fn heartbeat_interval(timeout: Duration) -> Duration {
 pub(super) struct PushEvents<'a> {
     pub target: &'a str,
     pub monitor: &'a dyn Monitor,
+}
+
+/// The error where SFTP does not work either: the first reason is the one to mend.
+pub(super) fn without_sftp(no_agent: Option<TransportError>, error: TargetError) -> TargetError {
+    match (no_agent, error) {
+        (Some(no_agent), TargetError::Push(PushError::Transport(_))) => {
+            PushError::Transport(no_agent).into()
+        }
+        (Some(no_agent), TargetError::Push(PushError::NoSftp(no_sftp))) => {
+            let (no_agent, no_sftp) = (Box::new(no_agent), Box::new(no_sftp));
+            PushError::NoAgentNorSftp { no_agent, no_sftp }.into()
+        }
+        (_, error) => error,
+    }
+}
+
+impl PushEvents<'_> {
+    fn notice(&self, text: &str) {
+        sender::Monitor::event(self, sender::Event::Notice(text));
+    }
 }
 
 impl sender::Monitor for PushEvents<'_> {

@@ -144,7 +144,7 @@ impl<'p> PreparedPush<'p> {
         };
         let notice = format!(
             "{no_agent}. So files are pushed over SFTP, where {SFTP_COSTS}; {}",
-            how_to_avoid_sftp(&no_agent)
+            no_agent.how_to_avoid_sftp()
         );
         match over_sftp(notice) {
             // Where SFTP fails, too, the first reason is the one to mend.
@@ -171,20 +171,6 @@ fn finish(
 /// What a push over SFTP does not do.
 const SFTP_COSTS: &str = "changed files are sent whole and uncompressed, and contents can't be \
     compared there: what this machine did not push before is sent again";
-
-/// What lets an agent run on a host that said this.
-fn how_to_avoid_sftp(no_agent: &TransportError) -> &'static str {
-    match no_agent {
-        TransportError::NoAgentFor { .. } => "an agent for that platform avoids this",
-        TransportError::Noexec { .. }
-        | TransportError::NoDirectory { .. }
-        | TransportError::Damaged { .. } => {
-            "a directory for the agent avoids this (XDG_CACHE_HOME or HOME of that user)"
-        }
-        TransportError::Noisy { .. } => "a login shell that prints nothing avoids this",
-        _ => "a user that may run commands there avoids this",
-    }
-}
 
 fn can_fall_back(target: &Target, error: &TransportError) -> bool {
     matches!(target, Target::Remote(_)) && error.suggests_sftp()

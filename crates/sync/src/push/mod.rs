@@ -1,5 +1,6 @@
 //! One push to one destination: connected, surveyed, planned, staged, live.
 
+mod by_agent;
 pub mod checks;
 pub mod connected;
 pub mod context;

@@ -3,20 +3,22 @@
 use std::thread;
 
 use assetsync_core::protocol::FailureCode;
-use assetsync_ssh::Target;
+use assetsync_ssh::{Target, TransportKind};
 
+use super::by_agent::StagedByAgent;
 use super::checks::check_source;
 use super::connected::Connected;
 use super::context::PushContext;
 use super::prefetch::Prefetch;
 use super::report::Report;
-use super::staged::Staged;
+use super::staged::{Staged, StagedBy};
 use crate::connect::start_agent::ConnectOptions;
 use crate::converse::survey::CachedSurvey;
 use crate::error::PushError;
 use crate::event::{Event, Monitor};
 use crate::options::Options;
 use crate::scan::source::Source;
+use crate::sftp::{self, StagedSftp};
 use crate::store::destination_cache::DestinationCache;
 
 /// Pushes `source` to `target`: afterwards the destination holds what the source holds.
@@ -41,15 +43,26 @@ pub fn push(
 /// retained there.
 ///
 /// The destination stays locked as long as the [`Staged`] lives. On any error it is as it was, and
-/// the next try uses what was staged.
+/// the next try uses what was staged. Over SFTP, which is used if the connection's transport says
+/// so, there are no locks, nothing is deleted and nobody is asked to decide.
 pub fn stage<'a>(context: &PushContext<'_, 'a>) -> Result<Staged<'a>, PushError> {
-    let staged = stage_with_retry(context)?;
+    let staged = match context.connection.ssh.transport {
+        Some(TransportKind::Sftp) => StagedBy::Sftp(Box::new(stage_over_sftp(context)?)),
+        _ => StagedBy::Agent(Box::new(stage_with_retry(context)?)),
+    };
     context.monitor.event(Event::Staged);
-    Ok(staged)
+    Ok(Staged(staged))
+}
+
+fn stage_over_sftp<'a>(context: &PushContext<'_, 'a>) -> Result<StagedSftp<'a>, PushError> {
+    let PushContext { source, target, connection, monitor, .. } = *context;
+    let mut options = context.options.clone();
+    options.policy.delete = false;
+    sftp::stage(source, target, connection, &options, monitor)
 }
 
 /// Stages everything, a second time where other options avoid what failed the first time.
-fn stage_with_retry<'a>(context: &PushContext<'_, 'a>) -> Result<Staged<'a>, PushError> {
+fn stage_with_retry<'a>(context: &PushContext<'_, 'a>) -> Result<StagedByAgent<'a>, PushError> {
     let error = match stage_once(context) {
         Err(error) => error,
         staged => return staged,
@@ -86,7 +99,7 @@ fn retry_options<'a>(
 }
 
 /// Stages everything. The source is read and drafted while the destination is reached and surveyed.
-fn stage_once<'a>(context: &PushContext<'_, 'a>) -> Result<Staged<'a>, PushError> {
+fn stage_once<'a>(context: &PushContext<'_, 'a>) -> Result<StagedByAgent<'a>, PushError> {
     let (cache, entries) = DestinationCache::of(context.target, context.connection)?;
     let history = if context.is_deploy() { cache.history() } else { Vec::new() };
     let cached = CachedSurvey { entries, history };

@@ -6,11 +6,11 @@ use std::thread;
 use assetsync_core::plan::{ActionKind, Plan};
 use assetsync_core::recipe::Recipes;
 
+use super::by_agent::{Agent, PushRecord, StagedByAgent};
 use super::checks::check_contents;
 use super::open_push::OpenPush;
 use super::record_files::FileRecords;
 use super::report::{Count, Report};
-use super::staged::{Agent, PushRecord, Staged};
 use crate::compare::answers::Answers;
 use crate::compare::content_match::SourceEntry;
 use crate::converse::deploy_requests::DeployRequests;
@@ -43,7 +43,7 @@ pub struct Planned<'c, 'a> {
 impl<'a> Planned<'_, 'a> {
     /// Sends the plan and its content, and waits until everything is staged and verified. A dry
     /// run, and a push without changes, only ends the conversation.
-    pub fn stage(mut self) -> Result<Staged<'a>, PushError> {
+    pub fn stage(mut self) -> Result<StagedByAgent<'a>, PushError> {
         let OpenPush { context, session, .. } = &mut self.open;
         let dry_run = context.connection.dry_run;
         if dry_run || !session.has_work(&self.plan, &self.requests) {
@@ -58,7 +58,7 @@ impl<'a> Planned<'_, 'a> {
         let (retried, last_push) = self.send()?;
         let (session, record) = self.record(retried);
         let record = PushRecord { last_push: Some(last_push), ..record };
-        Ok(Staged { agent: Agent::Waiting(Box::new(session)), record })
+        Ok(StagedByAgent { agent: Agent::Waiting(Box::new(session)), record })
     }
 
     /// Sends everything, while the store keeps the source's contents. Returns how many files were
@@ -80,13 +80,13 @@ impl<'a> Planned<'_, 'a> {
     }
 
     /// A push after which the agent has nothing to do.
-    fn ended(self, dry_run: bool) -> Staged<'a> {
+    fn ended(self, dry_run: bool) -> StagedByAgent<'a> {
         let (session, mut record) = self.record(0);
         if dry_run {
-            return Staged { agent: Agent::DryRun, record };
+            return StagedByAgent { agent: Agent::DryRun, record };
         }
         record.remember(&session, true);
-        Staged { agent: Agent::UpToDate, record }
+        StagedByAgent { agent: Agent::UpToDate, record }
     }
 
     fn record(self, retried: u64) -> (Session<'a>, PushRecord<'a>) {

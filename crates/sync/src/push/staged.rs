@@ -1,152 +1,89 @@
 //! A push in steps: everything is staged first, on all hosts of a deploy, published later, pruned
 //! last.
 
+use super::by_agent::{LiveByAgent, StagedByAgent};
 use super::report::Report;
-use crate::compare::content_match::SourceEntry;
-use crate::converse::session::Session;
-use crate::converse::survey::Survey;
 use crate::error::PushError;
-use crate::event::Event;
-use crate::plan::state_after::state_after;
-use crate::store::destination_cache::DestinationCache;
-use crate::store::last_push::LastPush;
+use crate::sftp::{LiveSftp, StagedSftp};
 
 /// A destination where everything is staged. It is published next.
-pub struct Staged<'a> {
-    pub(super) agent: Agent<'a>,
-    pub(super) record: PushRecord<'a>,
-}
+pub struct Staged<'a>(pub(super) StagedBy<'a>);
 
-/// The agent after staging.
-pub(super) enum Agent<'a> {
-    /// It waits for a command.
-    Waiting(Box<Session<'a>>),
-    /// There was nothing to do; it has ended.
-    UpToDate,
-    /// The push was a dry run; it has ended.
-    DryRun,
-}
-
-/// The report of a push, and the values that are cached after it.
-pub(super) struct PushRecord<'a> {
-    pub(super) cache: DestinationCache<'a>,
-    /// The destination before the push.
-    pub(super) survey: Survey,
-    /// The source.
-    pub(super) entries: &'a [SourceEntry],
-    pub(super) report: Report,
-    /// What was done with each file, if anything was sent.
-    pub(super) last_push: Option<LastPush>,
-    /// The history after the push, if it changes.
-    pub(super) history: Option<Vec<u8>>,
-    /// Whether something is left for pruning.
-    pub(super) prunes: bool,
-}
-
-impl PushRecord<'_> {
-    /// Waits until everything is published, and caches the result.
-    fn wait_published(&mut self, session: &mut Session<'_>) -> Result<(), PushError> {
-        session.published()?;
-        session.monitor().event(Event::Published);
-        self.remember(session, false);
-        if let Some(push) = self.last_push.take() {
-            self.cache.keep_last_push(LastPush { sent: self.report.bytes_sent, ..push });
-        }
-        if let Some(history) = &self.history {
-            self.cache.keep_history(&self.survey.history, history);
-        }
-        Ok(())
-    }
-
-    /// Caches the state that the destination has now.
-    pub(super) fn remember(&mut self, session: &Session<'_>, is_pruned: bool) {
-        let state = state_after(&self.survey.state, &self.report.plan, self.entries, is_pruned);
-        self.cache.keep_state(session.state(), session.past_line(), state);
-        session.measure(&mut self.report);
-    }
+/// What staged it.
+pub(super) enum StagedBy<'a> {
+    Agent(Box<StagedByAgent<'a>>),
+    Sftp(Box<StagedSftp<'a>>),
 }
 
 impl<'a> Staged<'a> {
     /// The report so far: the plan, and the costs of staging.
     pub fn report(&self) -> &Report {
-        &self.record.report
+        match &self.0 {
+            StagedBy::Agent(staged) => staged.report(),
+            StagedBy::Sftp(staged) => staged.report(),
+        }
     }
 
-    /// Keeps the agent waiting, and notices one that has ended. To be called several times within
-    /// the connection's timeout.
+    /// Keeps the connection alive, and notices one that has ended. To be called several times
+    /// within the connection's timeout.
     pub fn keep_alive(&mut self) -> Result<(), PushError> {
-        match &mut self.agent {
-            Agent::Waiting(session) => session.keep_alive(),
-            Agent::UpToDate | Agent::DryRun => Ok(()),
+        match &mut self.0 {
+            StagedBy::Agent(staged) => staged.keep_alive(),
+            StagedBy::Sftp(staged) => staged.keep_alive(),
         }
     }
 
     /// Publishes what is staged. If that fails, every path of the destination is whole, old or new;
     /// pushing again completes it.
     pub fn publish(self) -> Result<Live<'a>, PushError> {
-        let Staged { agent, mut record } = self;
-        let session = match agent {
-            Agent::DryRun => return Err(PushError::DryRun),
-            Agent::UpToDate => None,
-            Agent::Waiting(mut session) => {
-                session.publish()?;
-                record.wait_published(&mut session)?;
-                Some(session)
-            }
-        };
-        Ok(Live { session, record })
+        Ok(Live(match self.0 {
+            StagedBy::Agent(staged) => LiveBy::Agent(Box::new(staged.publish()?)),
+            StagedBy::Sftp(staged) => LiveBy::Sftp(Box::new(staged.publish()?)),
+        }))
     }
 
-    /// Gives up: nothing is published. What is staged remains for another try, as after an
+    /// Gives up: nothing is published. What an agent staged remains for another try, as after an
     /// interruption.
     pub fn abandon(self) {
-        if let Agent::Waiting(mut session) = self.agent {
-            // If the agent has ended, it has given up already.
-            let _ = session.end();
+        match self.0 {
+            StagedBy::Agent(staged) => staged.abandon(),
+            StagedBy::Sftp(staged) => staged.abandon(),
         }
-    }
-
-    /// Ends a plain push: its agent publishes without a further command.
-    pub(super) fn into_report(self) -> Result<Report, PushError> {
-        let Staged { agent, mut record } = self;
-        if let Agent::Waiting(mut session) = agent {
-            record.wait_published(&mut session)?;
-        }
-        Ok(record.report)
     }
 }
 
 /// A destination where everything is published. It is pruned next.
-pub struct Live<'a> {
-    /// `None` if there was nothing to do.
-    session: Option<Box<Session<'a>>>,
-    record: PushRecord<'a>,
+pub struct Live<'a>(LiveBy<'a>);
+
+enum LiveBy<'a> {
+    Agent(Box<LiveByAgent<'a>>),
+    Sftp(Box<LiveSftp<'a>>),
 }
 
 impl Live<'_> {
-    /// Keeps the agent waiting, as [`Staged::keep_alive`] does.
+    /// Keeps the connection alive, as [`Staged::keep_alive`] does.
     pub fn keep_alive(&mut self) -> Result<(), PushError> {
-        self.session.as_mut().map_or(Ok(()), |session| session.keep_alive())
-    }
-
-    /// Deletes what was left for pruning.
-    pub fn prune(mut self) -> Result<Report, PushError> {
-        let Some(mut session) = self.session.take_if(|_| self.record.prunes) else {
-            return self.finish();
-        };
-        session.prune()?;
-        session.published()?;
-        session.monitor().event(Event::Pruned);
-        self.record.remember(&session, true);
-        Ok(self.record.report)
-    }
-
-    /// Ends without pruning: what was left for it stays where it is.
-    pub fn finish(mut self) -> Result<Report, PushError> {
-        if let Some(session) = &mut self.session {
-            session.end()?;
-            session.measure(&mut self.record.report);
+        match &mut self.0 {
+            LiveBy::Agent(live) => live.keep_alive(),
+            LiveBy::Sftp(live) => live.keep_alive(),
         }
-        Ok(self.record.report)
+    }
+
+    /// Ends the push; `prunes`: what was left for pruning is deleted.
+    pub fn end(self, prunes: bool) -> Result<Report, PushError> {
+        match self.0 {
+            LiveBy::Agent(live) if prunes => live.prune(),
+            LiveBy::Agent(live) => live.finish(),
+            LiveBy::Sftp(live) => live.finish(),
+        }
+    }
+
+    /// Puts everything back as it was before publishing, where that can be done: over SFTP. An
+    /// agent's stays.
+    pub fn take_back(self) -> Result<(), PushError> {
+        match self.0 {
+            LiveBy::Agent(live) => live.finish().map(drop),
+            LiveBy::Sftp(live) => live.take_back(),
+        }
     }
 }

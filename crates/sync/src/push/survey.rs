@@ -2,22 +2,26 @@
 
 use assetsync_core::protocol::Deploy;
 use assetsync_core::state::HistoryId;
-use assetsync_ssh::Target;
+use assetsync_ssh::{Target, TransportKind};
 
 use crate::connect::start_agent::ConnectOptions;
 use crate::converse::session::{Session, SessionOptions};
 use crate::converse::survey::{CachedSurvey, Survey};
 use crate::error::PushError;
 use crate::event::Monitor;
+use crate::sftp;
 use crate::store::destination_cache::DestinationCache;
 
 /// Surveys a destination for a deploy. Creates and changes nothing there, and does not list
-/// partials.
+/// partials. Over SFTP, if the connection's transport says so, it is only reached.
 pub fn survey(
     target: &Target,
     connection: &ConnectOptions<'_>,
     monitor: &dyn Monitor,
 ) -> Result<Survey, PushError> {
+    if connection.ssh.transport == Some(TransportKind::Sftp) {
+        return sftp::look(target, connection, monitor);
+    }
     let connection = ConnectOptions { dry_run: true, ..connection.clone() };
     let (cache, cached) = DestinationCache::of(target, &connection)?;
     let history = cache.history();

@@ -12,11 +12,12 @@ use super::staging_dir::StagingDir;
 use crate::error::PushError;
 
 /// How a link is replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Links {
     /// By renaming onto it.
     Replaced,
     /// It is removed first: a rename follows it, or may follow it.
+    #[default]
     Removed,
 }
 

@@ -10,7 +10,7 @@ use assetsync_core::entry::{CARRIED_MODE, Entry, Kind};
 use assetsync_core::index::{ActionIndex, EntryIndex};
 use assetsync_core::path::RelPath;
 use assetsync_core::plan::{Action, ActionKind, Plan};
-use assetsync_core::protocol::FailureCode;
+use assetsync_core::protocol::{Failure, FailureCode};
 use assetsync_core::state::State;
 use assetsync_ssh::sftp::{Change, SftpError, SftpErrorKind};
 
@@ -32,6 +32,12 @@ pub struct Publisher<'p, 'a> {
     root: &'p [u8],
     plan: &'p Plan,
     state: &'p State,
+    made: Made,
+}
+
+/// What was made live so far, and what takes it back.
+#[derive(Debug, Default)]
+pub struct Made {
     moved_aside: u32,
     links: Links,
     /// Actions that replace a file which has a second name in the staging directory.
@@ -40,38 +46,40 @@ pub struct Publisher<'p, 'a> {
 }
 
 impl<'p, 'a> Publisher<'p, 'a> {
-    /// A publisher into the destination at `root`.
+    /// A publisher from a staging directory into the destination at `root`, where this much is
+    /// made already.
     pub fn new(
         remote: &'p mut SftpHost<'a>,
-        stage: &'p StagingDir,
-        root: &'p [u8],
+        (stage, root): (&'p StagingDir, &'p [u8]),
         plan: &'p Plan,
         state: &'p State,
+        made: Made,
     ) -> Publisher<'p, 'a> {
-        Publisher {
-            remote,
-            stage,
-            root,
-            plan,
-            state,
-            moved_aside: 0,
-            links: Links::Removed,
-            second_names: BTreeSet::new(),
-            undo: Undo::default(),
-        }
+        Publisher { remote, stage, root, plan, state, made }
     }
 
-    /// Publishes everything, and adds what the server does not set to `kept`. What fails before
-    /// anything is deleted is taken back.
+    /// What was made live.
+    pub fn into_made(self) -> Made {
+        self.made
+    }
+
+    /// Makes everything new live, and adds what the server does not set to `kept`. What fails is
+    /// taken back.
     pub fn publish(
         &mut self,
         steps: &PublishOrder,
         kept: &mut KeptAttributes,
     ) -> std::result::Result<(), PushError> {
         self.stage.check_held(self.remote)?;
-        if let Err(error) = self.make_live(steps, kept) {
-            return Err(self.take_back(error));
-        }
+        self.make_live(steps, kept).map_err(|error| self.take_back(error))
+    }
+
+    /// Deletes what shall go, once everything new is live. From here on nothing is taken back.
+    pub fn complete(
+        &mut self,
+        steps: &PublishOrder,
+        kept: &mut KeptAttributes,
+    ) -> std::result::Result<(), PushError> {
         if !steps.deletes.is_empty() {
             self.stage.check_held(self.remote)?;
             aliases::check_listed(self.remote, self.root, self.plan, steps)?;
@@ -89,7 +97,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
     ) -> std::result::Result<(), PushError> {
         self.open_dirs(steps)?;
         if self.plan.indices().any(|at| self.standing_link(at).is_some()) {
-            self.links = links::probe(self.remote, self.stage)?;
+            self.made.links = links::probe(self.remote, self.stage)?;
         }
         self.place(steps, kept).map_err(|error| self.failed(&error))
     }
@@ -111,7 +119,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
         let done = self.remote.session.change_all(&changes);
         let done = done.map_err(|error| self.remote.refused(&error))?;
         let modes = self.dir_modes(&steps.opened, |mode| mode).into_iter().zip(&done);
-        self.undo.add(modes.filter(|(_, done)| done.is_ok()).map(|(mode, _)| mode));
+        self.made.undo.add(modes.filter(|(_, done)| done.is_ok()).map(|(mode, _)| mode));
         match done.into_iter().find_map(std::result::Result::err) {
             None => Ok(()),
             Some(error) if host::is_refusal(&error) => {
@@ -170,23 +178,41 @@ impl<'p, 'a> Publisher<'p, 'a> {
             }
             _ => {}
         }
-        let undo = std::mem::take(&mut self.undo);
-        let text = if undo.is_empty() {
-            "; nothing was changed".to_owned()
-        } else {
-            match undo.run(self.remote) {
-                Err(_) => whole.to_owned(),
-                Ok(stuck) if stuck.is_empty() => {
-                    "; everything that was published before is put back, so nothing changed".into()
-                }
-                Ok(stuck) => format!(
+        let undo = std::mem::take(&mut self.made.undo);
+        if undo.is_empty() {
+            return with_text(error, "; nothing was changed");
+        }
+        let put_back = "; everything that was published before is put back, so nothing changed";
+        match undo.run(self.remote) {
+            Err(_) => mixed(with_text(error, whole)),
+            Ok(stuck) if stuck.is_empty() => with_text(error, put_back),
+            Ok(stuck) => mixed(with_text(
+                error,
+                &format!(
                     "; what was published before is put back, but not {}: all else is as it was; \
                      run the push again to complete it",
                     stuck.join(", ")
                 ),
-            }
-        };
-        with_text(error, &text)
+            )),
+        }
+    }
+
+    /// Puts everything back that was made live.
+    pub fn undo_all(&mut self) -> std::result::Result<(), PushError> {
+        self.stage.check_held(self.remote)?;
+        let stuck = std::mem::take(&mut self.made.undo).run(self.remote);
+        let stuck = stuck.map_err(|error| self.remote.refused(&error))?;
+        match stuck.is_empty() {
+            true => Ok(()),
+            false => Err(self.remote.fail(
+                FailureCode::Mixed,
+                self.root,
+                &format!(
+                    "it is put back as it was, but not {}; run the deploy again to complete it",
+                    stuck.join(", ")
+                ),
+            )),
+        }
     }
 
     fn action(&self, at: ActionIndex) -> Option<&'p Action> {
@@ -212,7 +238,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
         let dir = path.parent().map_or_else(|| self.root.to_vec(), |dir| self.at(&dir));
         let (from, to) = (self.at(path), names::join(&dir, to.file_name()));
         match self.remote.session.rename(&from, &to) {
-            Ok(()) => self.undo.add([Change::Rename { from: to, to: from }]),
+            Ok(()) => self.made.undo.add([Change::Rename { from: to, to: from }]),
             Err(error) if error.kind == SftpErrorKind::Lost => return Err(error),
             Err(_) => {}
         }
@@ -234,7 +260,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
             Some(Change::SetAttributes { path: self.at(&entry.path), mode, mtime })
         };
         let before: Vec<Change> = touched.iter().filter_map(before).collect();
-        self.undo.add(before);
+        self.made.undo.add(before);
         kept.set(self.remote, &wanted)
     }
 
@@ -261,6 +287,16 @@ impl<'p, 'a> Publisher<'p, 'a> {
         };
         let wanted = steps.modes.iter().filter_map(wanted).collect();
         kept.set_dirs(self.remote, wanted)
+    }
+}
+
+/// The error of a push that left some paths new and others old.
+fn mixed(error: PushError) -> PushError {
+    match error {
+        PushError::Agent(failure) => {
+            PushError::Agent(Failure { code: FailureCode::Mixed, ..failure })
+        }
+        other => other,
     }
 }
 

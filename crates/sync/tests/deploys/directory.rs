@@ -171,7 +171,7 @@ fn nothing_changes_until_publishing_is_said_and_pruning_comes_after() {
     let mut expected = files(&NEW);
     expected.insert("gone/x.txt".into(), "x".into());
     assert_eq!(reference.files("host"), expected);
-    live.prune().unwrap();
+    live.end(true).unwrap();
     assert_eq!(reference.files("host"), files(&NEW));
     let found = reference.survey("host", Some(&store));
     assert_eq!((found.history.as_slice(), found.retained_contents.len()), (&b"history"[..], 1));

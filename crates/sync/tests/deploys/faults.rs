@@ -75,7 +75,7 @@ fn traced(reference: &TestHost, new: &Source, options: &str) -> Result<(), PushE
     let log = reference.at("log");
     reference.trace(&format!("strace -f -qq -o '{}' {options}", log.display()));
     let staged = reference.try_stage(new, "host", &reference.connection(None), decision());
-    let done = staged.and_then(|staged| staged.publish()?.prune().map(drop));
+    let done = staged.and_then(|staged| staged.publish()?.end(true).map(drop));
     reference.trace("");
     done
 }

@@ -230,7 +230,7 @@ fn deploy_to<M: Message>(messages: &[M]) -> Result<(), PushError> {
     let source = reference.write("src", &[("a.txt", "a")]);
     let connection = ConnectOptions { timeout: WAIT_LIMIT, ..reference.connection(None) };
     let staged = reference.try_stage(&source, "host", &connection, Decision::default())?;
-    staged.publish()?.prune().map(drop)
+    staged.publish()?.end(true).map(drop)
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn a_history_is_written_with_publishing_and_not_before() {
     drop(reference.stage(&source, "host", None, writing(5, b"second")));
     let live = reference.stage(&source, "host", None, writing(5, b"third")).publish().unwrap();
     assert_eq!(fs::read(reference.at(HISTORY)).unwrap(), b"firstthird");
-    live.finish().unwrap();
+    live.end(false).unwrap();
     assert_eq!(reference.names(".assetsync-host/stage"), [""; 0]);
 }
 
@@ -192,7 +192,7 @@ fn retained_contents_can_be_reused() {
         Decision { retained_to_drop: vec![retained_contents[0].digest], ..Decision::default() };
     let live = reference.stage(&new, "host", None, drop).publish().unwrap();
     assert_eq!(reference.names(".assetsync-host/aside").len(), 1);
-    live.prune().unwrap();
+    live.end(true).unwrap();
     assert_eq!(reference.names(".assetsync-host/aside"), [""; 0]);
 }
 

@@ -49,7 +49,7 @@ fn nothing_is_published_before_the_publish_message() {
     let staged = hosts.map(|host| reference.stage(&new, host, None, decision()));
     let live = staged.map(|staged| staged.publish().unwrap());
     assert_eq!(hosts.map(|host| reference.files(host)), [files(&NEW), files(&NEW)]);
-    live.into_iter().for_each(|live| drop(live.finish().unwrap()));
+    live.into_iter().for_each(|live| drop(live.end(false).unwrap()));
     // Finishing has freed the locks.
     hosts.iter().for_each(|host| assert!(reference.push(&new, host, None).plan.actions.is_empty()));
 }
@@ -67,7 +67,7 @@ fn a_deploy_holds_the_lock_from_staging_to_its_end() {
     assert!(locked());
     let live = staged.publish().unwrap();
     assert!(locked());
-    live.prune().unwrap();
+    live.end(true).unwrap();
     assert!(!locked());
 }
 
@@ -103,7 +103,7 @@ fn pruning_deletes_exactly_what_waited_for_it_and_then_nothing_is_left_to_do() {
     let mut expected = files(&NEW);
     expected.extend(files(&many[3..]));
     assert_eq!(reference.files("host"), expected);
-    live.prune().unwrap();
+    live.end(true).unwrap();
     expected.retain(|path, _| !path.starts_with("late"));
     assert_eq!(reference.files("host"), expected);
     assert!(!reference.at("host/late").exists());
@@ -122,7 +122,7 @@ fn without_pruning_what_waited_for_it_stays_and_is_remembered() {
     let new = reference.write("new", &NEW);
     let decision = deleting(&[("gone.txt", DeleteAt::Pruning)]);
     let staged = reference.stage(&new, "host", Some(&store), decision);
-    staged.publish().unwrap().finish().unwrap();
+    staged.publish().unwrap().end(false).unwrap();
     assert_eq!(reference.files("host")["gone.txt"], "gone");
     let again = reference.deploy(&new, "host", Some(&store), Decision::default());
     assert_eq!((again.round_trips, again.plan.actions.len()), (1, 0));
@@ -159,7 +159,7 @@ fn ticks_keep_an_agent_waiting_beyond_its_timeout() {
     hold(&mut || staged.keep_alive());
     let mut live = staged.publish().unwrap();
     hold(&mut || live.keep_alive());
-    live.prune().unwrap();
+    live.end(true).unwrap();
     assert_eq!(reference.files("host"), files(&NEW));
 }
 
@@ -261,7 +261,7 @@ fn hosts_can_be_held_in_threads() {
     std::thread::scope(|scope| {
         for host in ["one", "two", "three"] {
             let staged = reference.stage(&new, host, None, Decision::default());
-            scope.spawn(move || staged.publish().unwrap().prune().unwrap());
+            scope.spawn(move || staged.publish().unwrap().end(true).unwrap());
         }
     });
     for host in ["one", "two", "three"] {

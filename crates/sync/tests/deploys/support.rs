@@ -159,7 +159,7 @@ impl TestHost {
         store: Option<&Store>,
         decision: Decision,
     ) -> Report {
-        self.stage(source, host, store, decision).publish().unwrap().prune().unwrap()
+        self.stage(source, host, store, decision).publish().unwrap().end(true).unwrap()
     }
 
     pub fn survey(&self, host: &str, store: Option<&Store>) -> Survey {

@@ -32,7 +32,7 @@ impl<'p> Publisher<'p, '_> {
         let keeps: Vec<Change> = replaced.iter().filter_map(keep).collect();
         for (at, kept) in replaced.into_iter().zip(self.remote.session.change_all(&keeps)?) {
             if kept.is_ok() {
-                self.second_names.insert(at);
+                self.made.second_names.insert(at);
             }
         }
         Ok(())
@@ -41,7 +41,7 @@ impl<'p> Publisher<'p, '_> {
     /// Removes the second names. What stays is removed with the staging directory.
     pub(super) fn remove_kept(&mut self) -> Result<()> {
         let remove = |&at: &ActionIndex| Change::Remove { path: self.stage.path(&names::kept(at)) };
-        let removes: Vec<Change> = self.second_names.iter().map(remove).collect();
+        let removes: Vec<Change> = self.made.second_names.iter().map(remove).collect();
         self.remote.session.change_all(&removes).map(drop)
     }
 
@@ -103,7 +103,7 @@ impl<'p> Publisher<'p, '_> {
         for (&at, _) in which.iter().zip(results).filter(|(_, done)| done.is_ok()) {
             let Some(action) = self.action(at) else { continue };
             let path = self.at(&action.path);
-            if self.second_names.contains(&at) {
+            if self.made.second_names.contains(&at) {
                 restored.push(Change::Rename { from: self.stage.path(&names::kept(at)), to: path });
                 continue;
             }
@@ -114,11 +114,11 @@ impl<'p> Publisher<'p, '_> {
                     restored.push(link);
                     removed.push(Change::Remove { path });
                 }
-                Some(_) => self.undo.lose(path),
+                Some(_) => self.made.undo.lose(path),
             }
         }
-        self.undo.add(restored);
-        self.undo.add(removed);
+        self.made.undo.add(restored);
+        self.made.undo.add(removed);
     }
 
     /// Makes renames that were refused because something stands there which the server can't
@@ -170,7 +170,7 @@ impl<'p> Publisher<'p, '_> {
     /// The text of the symbolic link at the path of an action, if this server's renames may follow
     /// links.
     pub(super) fn removed_link(&self, at: ActionIndex) -> Option<&'p [u8]> {
-        self.standing_link(at).filter(|_| self.links == Links::Removed)
+        self.standing_link(at).filter(|_| self.made.links == Links::Removed)
     }
 
     /// Removes the link with the text `target` at `path`.
@@ -185,8 +185,8 @@ impl<'p> Publisher<'p, '_> {
     fn move_aside(&mut self, paths: &[&[u8]]) -> Result<()> {
         let mut moves = Vec::new();
         for path in paths {
-            self.moved_aside += 1;
-            let to = self.stage.path(&names::retained_contents(self.moved_aside));
+            self.made.moved_aside += 1;
+            let to = self.stage.path(&names::retained_contents(self.made.moved_aside));
             moves.push(Change::Rename { from: path.to_vec(), to });
         }
         let done = self.remote.session.change_all(&moves)?;
@@ -196,7 +196,7 @@ impl<'p> Publisher<'p, '_> {
             }
             _ => None,
         });
-        self.undo.add(back);
+        self.made.undo.add(back);
         done.into_iter().collect()
     }
 
@@ -209,7 +209,7 @@ impl<'p> Publisher<'p, '_> {
     ) -> Result<()> {
         let done = self.remote.session.change_all(changes)?;
         let made = changes.iter().zip(&done).filter(|(_, done)| done.is_ok());
-        self.undo.add(made.filter_map(|(change, _)| undo(target(change).to_vec())));
+        self.made.undo.add(made.filter_map(|(change, _)| undo(target(change).to_vec())));
         done.into_iter().collect()
     }
 }
