@@ -169,3 +169,25 @@ fn the_gem_without_a_program_uses_the_one_on_the_path() {
         "require 'capistrano/assetsync/program'; puts Capistrano::Assetsync::Program.default";
     assert_eq!(run("ruby", &["-I", lib, "-e", default]).trim(), "assetsync");
 }
+
+/// Programs are equal wherever they are built.
+#[test]
+fn a_program_with_a_path_of_the_machine_that_built_it_is_refused() {
+    let room = scratch();
+    let (program, target) = (room.path().join("program"), room.path().join("target"));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/release");
+    for (path, is_good) in [
+        (text(&target.join("cross/openssl/lib/engines-3")), false),
+        (concat!(env!("CARGO_MANIFEST_DIR"), "/src/main.rs").to_owned(), false),
+        ("/usr/local/lib/engines-3".to_owned(), true),
+        ("/assetsync/src/main.rs".to_owned(), true),
+    ] {
+        fs::write(&program, format!("\0{path}\0")).or_fail();
+        let mut command = Command::new(script);
+        command.arg("--no-paths").arg(&program).env("CARGO_TARGET_DIR", &target);
+        let output = command.output().or_fail();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), is_good, "{path}: {stderr}");
+        assert_eq!(stderr.contains("has a path of this machine in it"), !is_good, "{stderr}");
+    }
+}
