@@ -11,8 +11,8 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use assetsync_core::path::RelPath;
-use assetsync_tree::{OpenTree, is_no_dir, make_dir, open_dir, sync_file_system};
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, unlinkat};
+use assetsync_tree::{OpenTree, is_no_dir, make_dir, open_dir, remove_entries, sync_file_system};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 
 use crate::staging::staging_area::StagingArea;
 use crate::work::work_dir::WorkDir;
@@ -179,15 +179,7 @@ pub fn remove_left(work: &WorkDir, tree: &mut OpenTree) -> io::Result<()> {
 /// Removes an area with all that is in it, or a file that was tried.
 fn remove_area(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
     match open_dir(dir, name) {
-        Ok(area) => {
-            for item in Dir::read_from(&area)? {
-                let item = item?;
-                let name = item.file_name().to_bytes();
-                if name != b"." && name != b".." {
-                    remove_entry(area.as_fd(), name)?;
-                }
-            }
-        }
+        Ok(area) => remove_entries(area.as_fd(), |_| true)?,
         Err(error) if is_no_dir(&error) => {}
         Err(error) => return Err(error),
     }

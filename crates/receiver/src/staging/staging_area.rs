@@ -13,7 +13,7 @@ use assetsync_core::digest::Digest;
 use assetsync_core::index::{ActionIndex, Index, Listed, PartialIndex, PartialList};
 use assetsync_core::plan::FileAction;
 use assetsync_core::state::Partial;
-use assetsync_tree::{open_file, set_mode, set_mtime};
+use assetsync_tree::{open_file, remove_entries, set_mode, set_mtime};
 use rustix::fs::{Mode, OFlags, openat, renameat};
 
 use crate::work::work_dir::{WorkDir, remove_staged};
@@ -210,20 +210,15 @@ impl<'w> StagingArea<'w> {
 
     /// Removes everything that is left in the staging area.
     pub fn clear(&self) -> io::Result<()> {
-        self.each_name(|name| remove_staged(self.work, name))
+        remove_entries(self.work.stage(), |_| true)
     }
 
     /// Removes everything but what other pushes left.
     pub fn clear_own(&self) -> io::Result<()> {
-        for item in rustix::fs::Dir::read_from(self.work.stage())? {
-            let item = item?;
-            let name = item.file_name().to_string_lossy();
-            let is_others = self.partial(&name).is_some_and(|it| it.push_id != self.push_id);
-            if name != "." && name != ".." && !is_others {
-                remove_staged(self.work, &name)?;
-            }
-        }
-        Ok(())
+        remove_entries(self.work.stage(), |name| {
+            let partial = std::str::from_utf8(name).ok().and_then(|name| self.partial(name));
+            partial.is_none_or(|it| it.push_id == self.push_id)
+        })
     }
 }
 
