@@ -70,13 +70,13 @@ impl SignatureSpec {
     /// cost about the same. The hash is long enough that a false match in the whole file has odds
     /// of about 2^-10 (rsync's rule, `BLOCKSUM_BIAS`); the file's BLAKE3 catches the others.
     pub fn for_basis(basis_bytes: u64, size: u64) -> SignatureSpec {
-        let root = basis_bytes.isqrt().next_power_of_two().clamp(1024, 1 << 20);
+        let root = near_root(basis_bytes);
         SignatureSpec::with_blocks(root, basis_bytes, size)
     }
 
     /// The sizes for a rewritten basis: few edits are left, so blocks are larger.
     pub fn for_rewritten(basis_bytes: u64, size: u64) -> SignatureSpec {
-        let root = basis_bytes.saturating_mul(8).isqrt().next_power_of_two().clamp(1024, 1 << 20);
+        let root = near_root(basis_bytes.saturating_mul(8));
         SignatureSpec::with_blocks(root, basis_bytes, size)
     }
 
@@ -232,6 +232,11 @@ impl Signature {
     }
 }
 
+/// The power of two that is nearest to the square root, within the allowed block sizes.
+fn near_root(bytes: u64) -> u64 {
+    (1 << bytes.max(1).ilog2().div_ceil(2)).clamp(1024, 1 << 20)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,7 +277,14 @@ mod tests {
 
     #[test]
     fn blocks_grow_with_the_basis() {
-        let rows = [(2_000, 1024, 2), (1 << 20, 1024, 2), (1 << 24, 4096, 2), (1 << 30, 32_768, 3)];
+        let rows = [
+            (2_000, 1024, 2),
+            (1 << 20, 1024, 2),
+            (4_800_000, 2048, 2),
+            (1 << 23, 4096, 2),
+            (1 << 24, 4096, 2),
+            (1 << 30, 32_768, 3),
+        ];
         for (basis, block_bytes, strong_bytes) in rows {
             let spec = SignatureSpec::for_basis(basis, basis);
             assert_eq!(spec, SignatureSpec { block_bytes, strong_bytes }, "{basis}");
