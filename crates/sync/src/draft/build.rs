@@ -42,14 +42,20 @@ const SAMPLES: usize = 200;
 const SAMPLE_BYTES: usize = 256 * 1024;
 
 /// Drafts the files of `source` that the destination lacks. `old` has contents of the destination.
-pub fn draft_files(comparison: &Comparison<'_>, source: &Source, old: &dyn OldContents) -> Drafts {
+/// Once the drafts are no longer `wanted`, no more files are begun; what is made is then of no use.
+pub fn draft_files(
+    comparison: &Comparison<'_>,
+    source: &Source,
+    old: &dyn OldContents,
+    wanted: &(dyn Fn() -> bool + Sync),
+) -> Drafts {
     let mut drafts = Drafts::default();
     let (changed, recipes) = (comparison.changed(), comparison.recipes());
     if changed.is_empty() {
         return drafts;
     }
     let contents = ComparedContents { comparison, source, old };
-    let drafting = DraftBuilder { contents, changed: &changed };
+    let drafting = DraftBuilder { contents, changed: &changed, wanted };
     if recipes.use_renames() {
         drafting.rename(&mut drafts);
     }
@@ -82,6 +88,7 @@ struct DraftBuilder<'d, 'a> {
     contents: ComparedContents<'d, 'a>,
     /// Positions of source files whose content the destination lacks.
     changed: &'d [SourceIndex],
+    wanted: &'d (dyn Fn() -> bool + Sync),
 }
 
 /// A changed file, its new content and the old content it is made from.
@@ -148,6 +155,9 @@ impl DraftBuilder<'_, '_> {
         known: EntryIndex,
         rewriter: Option<&Rewriter>,
     ) -> Option<ChangedFile> {
+        if !(self.wanted)() {
+            return None;
+        }
         let (old, new) = (self.contents.old_content(known)?, self.contents.new_content(at)?);
         let rewritten = rewriter.map(|rewriter| rewriter.rewrite(&old));
         let (reference, is_rewritten) = match rewritten {
@@ -202,4 +212,50 @@ fn plain_sibling(comparison: &Comparison<'_>, at: SourceIndex) -> Option<SourceI
     let plain_size = comparison.source()[found].entry.file_size()?;
     let fits = (SMALLEST_GZ..=LARGEST).contains(&entry.file_size()?) && plain_size <= LARGEST;
     fits.then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use assetsync_core::digest::{Digest, ShortDigest};
+    use assetsync_core::entry::{Entry, Kind, Mtime};
+    use assetsync_core::state::RemoteEntry;
+
+    use super::*;
+    use crate::compare::policy::Policy;
+
+    const OLD: &[u8] = b"const version = 1; const name = 'shop'; render(name, version);";
+    const NEW: &[u8] = b"const version = 2; const name = 'shop'; render(name, version);";
+
+    struct OldFile;
+
+    impl OldContents for OldFile {
+        fn has(&self, digest: ShortDigest, size: u64) -> bool {
+            self.get(digest, size).is_some()
+        }
+
+        fn get(&self, digest: ShortDigest, size: u64) -> Option<Vec<u8>> {
+            let is_old = digest == Digest::of(OLD).short() && size == OLD.len() as u64;
+            is_old.then(|| OLD.to_vec())
+        }
+    }
+
+    #[test]
+    fn no_file_is_begun_for_drafts_that_nobody_wants() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("app.js"), NEW).unwrap();
+        let policy = Policy::default();
+        let source = Source::scan(dir.path(), &policy).unwrap();
+        let path = RelPath::new(b"app.js").unwrap();
+        let (mode, size) = (0o644, OLD.len() as u64);
+        let entry = Entry { path, kind: Kind::File { size }, mode, mtime: Mtime::default() };
+        let entries = vec![RemoteEntry { entry, digest: Some(Digest::of(OLD).short()) }];
+        let state = State { entries, partials: Vec::new() };
+        let entries = source.hashed().unwrap();
+        let comparison = Comparison::new(entries, &state, &policy, Recipes::ALL);
+        let drafted = |wanted: bool| draft_files(&comparison, &source, &OldFile, &|| wanted).files;
+        assert_eq!(drafted(true).len(), 1);
+        assert!(drafted(false).is_empty());
+    }
 }

@@ -7,6 +7,7 @@ use super::surveyed::Surveyed;
 use crate::connect::start_agent::KnownLine;
 use crate::converse::session::{Session, SessionOptions};
 use crate::converse::survey::CachedSurvey;
+use crate::cost::line::Line;
 use crate::error::PushError;
 use crate::store::destination_cache::DestinationCache;
 
@@ -35,6 +36,11 @@ impl<'c, 'a> Connected<'c, 'a> {
         };
         let session = Session::connect(target, connection, opening, monitor)?;
         Ok(Connected(OpenPush { context: *context, session, cache }))
+    }
+
+    /// The line to it, as far as it is known.
+    pub fn line(&self) -> Line {
+        self.0.session.line()
     }
 
     /// Receives the state of the destination; what is `cached` need not be sent.

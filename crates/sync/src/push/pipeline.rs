@@ -107,7 +107,8 @@ fn stage_once<'a>(context: &PushContext<'_, 'a>) -> Result<StagedByAgent<'a>, Pu
     thread::scope(|scope| {
         let drafting = prefetch.start(scope);
         let connected = Connected::connect(context, cache.clone(), &cached.history);
-        prefetch.stop();
+        let line = connected.as_ref().ok().map(Connected::line);
+        prefetch.reached(line.map(|line| line.recipes(context.options.recipes)));
         connected?.survey(cached.clone())?.plan(drafting)?.stage()
     })
 }

@@ -36,6 +36,8 @@ pub struct Prefetch<'e> {
     old: &'e dyn OldContents,
     group: Option<&'e PushGroup>,
     stopped: AtomicBool,
+    /// Whether nobody takes the drafts that are being made.
+    abandoned: AtomicBool,
 }
 
 /// Drafting in the background.
@@ -60,11 +62,12 @@ impl<'e> Prefetch<'e> {
             old: cache.contents(),
             group: context.connection.group,
             stopped: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
         }
     }
 
     /// Reads the source, drafts it against the cached state if there is one, and splits `.gz` files
-    /// until [stopped](Prefetch::stop).
+    /// until the destination is [reached](Prefetch::reached).
     pub fn start<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) -> Drafting<'scope> {
         let thread = scope.spawn(move || {
             let drafted = self.draft()?;
@@ -77,9 +80,17 @@ impl<'e> Prefetch<'e> {
         Drafting { prefetch: self, thread }
     }
 
-    /// The destination has been reached, or can't be: starts to split no more `.gz` files.
-    pub fn stop(&self) {
+    /// The destination has been reached, or can't be: starts to split no more `.gz` files. If
+    /// other `recipes` pay on its line than were assumed, no more drafts are made; but those of a
+    /// group are, because another destination may take them.
+    pub fn reached(&self, recipes: Option<Recipes>) {
         self.stopped.store(true, Ordering::Relaxed);
+        let is_useless = self.group.is_none() && recipes != Some(self.recipes);
+        self.abandoned.store(is_useless, Ordering::Relaxed);
+    }
+
+    fn is_wanted(&self) -> bool {
+        !self.abandoned.load(Ordering::Relaxed)
     }
 
     fn draft(&self) -> Option<SharedDrafts> {
@@ -90,7 +101,7 @@ impl<'e> Prefetch<'e> {
         let make = || {
             let state = State { entries: self.cached.to_vec(), partials: Vec::new() };
             let comparison = Comparison::new(entries, &state, self.policy, self.recipes);
-            draft_files(&comparison, self.source, self.old)
+            draft_files(&comparison, self.source, self.old, &|| self.is_wanted())
         };
         let inputs = DraftInputs { recipes: self.recipes, partials: &[], retained_contents: &[] };
         Some(push_group::drafts(self.group, || id, inputs, make))
@@ -127,7 +138,7 @@ impl Drafting<'_> {
         let drafted = is_cached.then(|| thread.join().ok().flatten()).flatten();
         drafted.unwrap_or_else(|| {
             let id = || StateHasher::id(entries);
-            let make = || draft_files(comparison, prefetch.source, prefetch.old);
+            let make = || draft_files(comparison, prefetch.source, prefetch.old, &|| true);
             let (partials, retained_contents) =
                 (&*survey.state.partials, &*survey.retained_contents);
             let inputs = DraftInputs { recipes, partials, retained_contents };
