@@ -3,7 +3,7 @@
 //! that is more than 5 % worse fails, with both figures; one that is better should be written down.
 //!
 //! The destination is local, so content is compressed for speed; by which ways files go is said,
-//! but for what is pushed next door. `budgets` has the bytes on a long way.
+//! except to a nearby host. `budgets` has the bytes on a long way.
 
 use std::path::Path;
 
@@ -54,7 +54,7 @@ const HOME_ASSISTANT: [Scenario; 3] = [
     Scenario { name: "update", source: Build::New, figures: [3_405_000, 2, 2954, 4_830_000] },
 ];
 
-/// Next door.
+/// To a nearby host.
 const N8N_NEAR: [Scenario; 3] = [
     Scenario { name: "first push", source: Build::Old, figures: [11_882_000, 2, 0, 11_900_000] },
     Scenario { name: "update", source: Build::New, figures: [456_200, 3, 1002, 4_800_000] },
