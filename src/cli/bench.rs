@@ -56,6 +56,9 @@ pub struct BenchArguments {
     /// Add a competitor: a shell command with {src}, {dest}, {ssh} ...; may be repeated
     #[arg(long, value_name = "COMMAND", action = ArgAction::Append, value_hint = ValueHint::CommandString)]
     pub against: Vec<String>,
+    /// Run only this competitor, by the name in the table; may be repeated
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    pub only: Vec<String>,
     /// Run only this scenario; may be repeated
     #[arg(long, value_name = "NAME", action = ArgAction::Append, value_parser = scenarios())]
     pub scenario: Vec<Scenario>,
@@ -74,7 +77,7 @@ pub struct BenchArguments {
         value_name = "FILE",
         action = ArgAction::Append,
         value_hint = ValueHint::FilePath,
-        conflicts_with_all = ["old", "new", "to", "link", "runs", "against", "scenario", "json"],
+        conflicts_with_all = ["old", "new", "to", "link", "runs", "against", "only", "scenario", "json"],
     )]
     pub from_json: Vec<PathBuf>,
 }

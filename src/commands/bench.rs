@@ -42,8 +42,7 @@ fn records(given: &BenchArguments, console: &Console) -> Result<Vec<Record>, Com
 }
 
 fn plan(given: &BenchArguments) -> Result<Plan, CommandError> {
-    let mut competitors = Competitor::default_competitors();
-    given.against.iter().for_each(|command| Competitor::join(&mut competitors, command));
+    let competitors = competitors(given)?;
     let scenarios = Scenario::ALL.into_iter();
     let wanted = |one: &Scenario| given.scenario.is_empty() || given.scenario.contains(one);
     Ok(Plan {
@@ -57,6 +56,19 @@ fn plan(given: &BenchArguments) -> Result<Plan, CommandError> {
         scenarios: scenarios.filter(wanted).collect(),
         assetsync: env::current_exe().map_err(CommandError::failed)?,
     })
+}
+
+/// The competitors that were asked for, or all.
+fn competitors(given: &BenchArguments) -> Result<Vec<Competitor>, CommandError> {
+    let mut competitors = Competitor::default_competitors();
+    given.against.iter().for_each(|command| Competitor::join(&mut competitors, command));
+    let names: Vec<String> = competitors.iter().map(|one| one.name.clone()).collect();
+    if let Some(unknown) = given.only.iter().find(|name| !names.contains(name)) {
+        let text = format!("--only {unknown}: no such competitor; there are: {}", names.join(", "));
+        return Err(CommandError::usage(text));
+    }
+    competitors.retain(|one| given.only.is_empty() || given.only.contains(&one.name));
+    Ok(competitors)
 }
 
 /// A tree to push; clap requires that it is given.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use xtask::{Result, benchmarks, buckets, story};
+use xtask::{Result, benchmarks, buckets, random_benchmarks, story};
 
 /// Tasks of this repository.
 #[derive(Debug, Parser)]
@@ -33,6 +33,12 @@ enum Task {
         /// Race nothing; write the page and the chart from the records that are there
         #[arg(long)]
         render: bool,
+        /// Race with so many packages drawn at random; write docs/benchmarks-random.md
+        #[arg(long, value_name = "N", conflicts_with = "render")]
+        random: Option<u32>,
+        /// Draw the packages that this number draws
+        #[arg(long, value_name = "N", default_value_t = 1, requires = "random")]
+        seed: u32,
     },
 }
 
@@ -61,7 +67,10 @@ fn run(task: &Task) -> Result<()> {
             print!("{}", buckets::table(&rows));
             if *write { buckets::write(&rows) } else { Ok(()) }
         }
-        Task::Benchmarks { render } => {
+        Task::Benchmarks { random: Some(number), seed, .. } => {
+            random_benchmarks::race_all(*number, *seed, progress)
+        }
+        Task::Benchmarks { render, .. } => {
             if !render {
                 benchmarks::race_all(progress)?;
             }

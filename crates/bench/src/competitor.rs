@@ -40,7 +40,12 @@ const DEFAULT: [(&str, &str, Role); 6] = [
          {ssh} {host} 'mkdir -p {path} && zstd -q -dc --long | tar -xpf - -C {path}'",
         Role::Fill,
     ),
-    (Competitor::OURS, "{assetsync} push -q --delete -F {config} {src} {dest}", Role::Mirror),
+    (
+        // rsync has no limit of deletes to ask for; builds with other names would be refused.
+        Competitor::OURS,
+        "{assetsync} push -q --delete --max-delete 10000000 -F {config} {src} {dest}",
+        Role::Mirror,
+    ),
     ("ssh HOST true", "{ssh} {host} true", Role::Floor),
 ];
 

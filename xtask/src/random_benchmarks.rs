@@ -1,0 +1,250 @@
+//! Races with bundles that nothing was tuned to: two consecutive releases each of packages drawn at
+//! random from `benches/random-corpora.txt`, on several links, against `rsync -az` with and without
+//! `--fuzzy`. Writes `docs/benchmarks-random.md`, worst cells first.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use assetsync_bench::{Competitor, CompetitorRuns, Outcome, Record, Run, Scenario};
+use assetsync_testbed::corpora;
+use assetsync_units::precise;
+
+use crate::error::{Error, ErrorContext, Result};
+use crate::repository::{build_release, check, root};
+
+/// A link, and how many runs each competitor has on it.
+const LINKS: [(&str, u32); 4] =
+    [("50ms,20mbit", 3), ("10ms,1gbit", 3), ("200ms,2mbit", 1), ("0", 3)];
+
+const SCENARIOS: [Scenario; 2] = [Scenario::Update, Scenario::Fresh];
+
+const RSYNC: &str = "rsync -az";
+const FUZZY: &str = "rsync -az --fuzzy";
+
+/// One bundle on one link in one scenario.
+#[derive(Debug, Clone)]
+struct Cell {
+    bundle: String,
+    link: String,
+    scenario: Scenario,
+    /// Of assetsync, `rsync -az` and `rsync -az --fuzzy`.
+    medians: [Median; 3],
+}
+
+/// The medians of the runs of a competitor.
+#[derive(Debug, Clone, Copy)]
+struct Median {
+    /// Microseconds.
+    wall: u64,
+    bytes: u64,
+}
+
+/// Fetches the packages that `seed` draws, races, and writes the page.
+pub fn race_all(number: u32, seed: u32, progress: &mut dyn FnMut(&str)) -> Result<()> {
+    let pairs = fetch(number, seed)?;
+    let assetsync = build_release()?;
+    let (mut records, mut cells) = (Vec::new(), Vec::new());
+    for [old, new] in &pairs {
+        for (link, runs) in LINKS {
+            progress(&format!("{}, link {link}", name(old)));
+            let record = race(&assetsync, [old, new], link, runs)?;
+            cells.append(&mut cells_of(&record)?);
+            records.push(record);
+        }
+    }
+    let page = page(&records, cells, number, seed);
+    let path = root().join("docs/benchmarks-random.md");
+    fs::write(&path, page).doing("write", path)
+}
+
+/// The directories of the releases that `seed` draws.
+fn fetch(number: u32, seed: u32) -> Result<Vec<[PathBuf; 2]>> {
+    let mut command = Command::new(root().join("scripts/fetch-corpora"));
+    command.args(["--random", &number.to_string(), &seed.to_string()]).stderr(Stdio::inherit());
+    let output = command.output().doing("run", "scripts/fetch-corpora")?;
+    check("scripts/fetch-corpora", &output)?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let find = |name: &str| -> Result<PathBuf> { Ok(corpora::path(&format!("random/{name}"))?) };
+    // A package with a single release has no update.
+    let pairs = printed.lines().filter_map(|line| line.split_once(' '));
+    pairs.map(|(old, new)| Ok([find(old)?, find(new)?])).collect()
+}
+
+fn name(path: &Path) -> std::borrow::Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
+}
+
+fn race(assetsync: &Path, builds: [&PathBuf; 2], link: &str, runs: u32) -> Result<Record> {
+    let mut command = Command::new(assetsync);
+    command.args(["bench", "--json", "--link", link, "--runs", &runs.to_string()]);
+    command.args(SCENARIOS.iter().flat_map(|scenario| ["--scenario", scenario.name()]));
+    command.args([Competitor::OURS, RSYNC, FUZZY].iter().flat_map(|name| ["--only", name]));
+    let output = command.args(builds).stderr(Stdio::inherit()).output().doing("run", assetsync)?;
+    check(&name(builds[0]), &output)?;
+    serde_json::from_slice(&output.stdout)
+        .map_err(|source| Error::Json { path: assetsync.to_path_buf(), source })
+}
+
+fn cells_of(record: &Record) -> Result<Vec<Cell>> {
+    let mut cells = Vec::new();
+    for race in &record.races {
+        for heat in &race.heats {
+            let median = |name: &str| {
+                let found = heat.entries.iter().find(|one| one.competitor == name);
+                found.and_then(median).ok_or_else(|| {
+                    Error::Unexpected(format!("{}: {name} did not end right", record.old.name))
+                })
+            };
+            cells.push(Cell {
+                bundle: record.old.name.clone(),
+                link: race.link.clone(),
+                scenario: heat.scenario,
+                medians: [median(Competitor::OURS)?, median(RSYNC)?, median(FUZZY)?],
+            });
+        }
+    }
+    Ok(cells)
+}
+
+/// The medians, if all runs ended with the right tree.
+fn median(entry: &CompetitorRuns) -> Option<Median> {
+    let middle = |value: fn(&Run) -> u64| {
+        let mut values: Vec<u64> = entry.runs.iter().map(value).collect();
+        values.sort_unstable();
+        values.get(values.len() / 2).copied()
+    };
+    let all_right = entry.runs.iter().all(|run| run.outcome == Outcome::Right);
+    all_right.then_some(Median { wall: middle(|run| run.wall_us)?, bytes: middle(Run::bytes)? })
+}
+
+impl Cell {
+    /// Seconds of assetsync for one of the quicker rsync.
+    fn time_ratio(&self) -> f64 {
+        let [ours, plain, fuzzy] = self.medians;
+        ours.wall as f64 / plain.wall.min(fuzzy.wall) as f64
+    }
+
+    /// Bytes of assetsync for one of the rsync that sends fewer.
+    fn bytes_ratio(&self) -> f64 {
+        let [ours, plain, fuzzy] = self.medians;
+        ours.bytes as f64 / plain.bytes.min(fuzzy.bytes) as f64
+    }
+
+    /// Seconds and bytes for one of `rsync -az`.
+    fn to_plain(&self) -> [f64; 2] {
+        let [ours, plain, _] = self.medians;
+        [ours.wall as f64 / plain.wall as f64, ours.bytes as f64 / plain.bytes as f64]
+    }
+
+    fn row(&self) -> String {
+        let shown = |median: Median| {
+            format!("{}, {}", precise::seconds(median.wall), precise::bytes(median.bytes))
+        };
+        let [ours, plain, fuzzy] = self.medians.map(shown);
+        let Cell { bundle, link, scenario, .. } = self;
+        let (time, bytes) = (self.time_ratio(), self.bytes_ratio());
+        let scenario = scenario.name();
+        format!(
+            "| {bundle} | {link} | {scenario} | {time:.2} | {bytes:.2} | {ours} | {plain} | {fuzzy} |\n"
+        )
+    }
+}
+
+fn page(records: &[Record], mut cells: Vec<Cell>, number: u32, seed: u32) -> String {
+    let mut page = String::from("# Benchmarks with packages drawn at random\n\n");
+    let _ = write!(
+        page,
+        "Written by `scripts/benchmarks --random {number} --seed {seed}`; do not edit.\n\n\
+         Two consecutive releases each of {number} packages of benches/random-corpora.txt; the same \
+         number draws the same packages. `update` is the push of the newer release from a machine \
+         that pushed the older one, `fresh` from one that never pushed. Ratios are to the better of \
+         `rsync -az` and `rsync -az --fuzzy`, medians of "
+    );
+    let runs = LINKS.map(|(link, runs)| format!("{runs} ({link})"));
+    let _ = writeln!(page, "{} runs.\n", runs.join(", "));
+    if let Some(record) = records.first() {
+        let machine = &record.machine;
+        let _ = writeln!(
+            page,
+            "{}, {} cores, {}, {}; {}.\n",
+            machine.cpu,
+            machine.cores,
+            machine.kernel,
+            programs(record),
+            record.destination
+        );
+    }
+    page += &summary(&cells);
+    page += "\nAll cells, the slowest beside rsync first; seconds and bytes both ways:\n\n\
+             | old release | link | scenario | time | bytes | assetsync | rsync -az | --fuzzy |\n\
+             |---|---|---|---|---|---|---|---|\n";
+    cells.sort_by(|one, other| other.time_ratio().total_cmp(&one.time_ratio()));
+    cells.iter().for_each(|cell| page += &cell.row());
+    page
+}
+
+fn programs(record: &Record) -> String {
+    let programs = record.programs.iter().map(|(name, version)| format!("{name} {version}"));
+    programs.collect::<Vec<_>>().join(", ")
+}
+
+/// Geometric means and the worst of each link and scenario.
+fn summary(cells: &[Cell]) -> String {
+    let mut table = String::from(
+        "| link | scenario | time to `rsync -az` | bytes | worst time | worst bytes |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    for (link, _) in LINKS {
+        for scenario in SCENARIOS {
+            let chosen = cells.iter().filter(|one| one.link == link && one.scenario == scenario);
+            let chosen: Vec<&Cell> = chosen.collect();
+            let mean = |at: usize| geometric_mean(chosen.iter().map(|cell| cell.to_plain()[at]));
+            let worst =
+                |ratio: fn(&Cell) -> f64| chosen.iter().map(|it| ratio(it)).fold(0.0, f64::max);
+            let _ = writeln!(
+                table,
+                "| {link} | {} | {:.2} | {:.3} | {:.2} | {:.2} |",
+                scenario.name(),
+                mean(0),
+                mean(1),
+                worst(Cell::time_ratio),
+                worst(Cell::bytes_ratio),
+            );
+        }
+    }
+    table
+}
+
+fn geometric_mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (count, sum) = values.fold((0, 0.0), |(count, sum), value| (count + 1, sum + value.ln()));
+    (sum / f64::from(count.max(1))).exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(link: &str, walls: [u64; 3], bytes: [u64; 3]) -> Cell {
+        let medians = [0, 1, 2].map(|at| Median { wall: walls[at], bytes: bytes[at] });
+        Cell { bundle: "a-1".into(), link: link.into(), scenario: Scenario::Update, medians }
+    }
+
+    #[test]
+    fn ratios_are_to_the_better_rsync_and_means_to_rsync_az() {
+        let [one, two] =
+            [cell("0", [100, 400, 200], [10, 40, 80]), cell("0", [100, 100, 50], [10, 10, 20])];
+        assert_eq!((one.time_ratio(), one.bytes_ratio()), (0.5, 0.25));
+        assert_eq!((two.time_ratio(), two.bytes_ratio()), (2.0, 1.0));
+        let line = "| 0 | update | 0.50 | 0.500 | 2.00 | 1.00 |\n";
+        assert!(summary(&[one, two]).contains(line));
+    }
+
+    #[test]
+    fn the_slowest_cell_is_shown_first() {
+        let cells = vec![cell("0", [1, 2, 2], [1, 2, 2]), cell("10ms,1gbit", [3, 2, 2], [1, 2, 2])];
+        let page = page(&[], cells, 1, 1);
+        assert!(page.find("| a-1 | 10ms,1gbit").unwrap() < page.find("| a-1 | 0 |").unwrap());
+    }
+}
