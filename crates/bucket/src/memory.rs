@@ -14,6 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::error::BucketError;
 use crate::state::RunId;
+use crate::url::BucketUrl;
 
 /// The largest file that is read.
 const LARGEST: u64 = 64 << 20;
@@ -29,6 +30,11 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// The name of a destination: the server's URL for the bucket, and the destination's own.
+    pub fn name_of(base_url: &str, url: &BucketUrl) -> String {
+        format!("{base_url} {url}")
+    }
+
     /// What is remembered in `folder` of the destination called `name`; without a folder, nothing.
     pub fn open(folder: Option<&Path>, name: &str) -> Result<Memory, BucketError> {
         let Some(folder) = folder else { return Ok(Memory::default()) };
@@ -50,6 +56,11 @@ impl Memory {
         // A file that is not whole is as good as none.
         let (run, state) = parse(&bytes).unwrap_or_default();
         Ok(Memory { file: Some((file, path)), run, state })
+    }
+
+    /// The number of the last push from here, if that is over.
+    pub fn ended_run(folder: Option<&Path>, name: &str) -> Option<RunId> {
+        Memory::open(folder, name).ok()?.run
     }
 
     /// Remembers the number of the push that begins to publish now.
@@ -113,7 +124,10 @@ mod tests {
         memory.begin(&RunId("7".into())).unwrap();
         drop(memory);
         let memory = open().unwrap();
-        assert_eq!((memory.run, memory.state), (Some(RunId("7".into())), None));
+        assert_eq!((&memory.run, &memory.state), (&Some(RunId("7".into())), &None));
+        assert!(Memory::ended_run(Some(&folder), "s3://x/").is_none(), "it is still pushing");
+        drop(memory);
+        assert_eq!(Memory::ended_run(Some(&folder), "s3://x/"), Some(RunId("7".into())));
         assert!(Memory::open(None, "s3://x/").unwrap().run.is_none());
         fs::remove_dir_all(folder).unwrap();
     }

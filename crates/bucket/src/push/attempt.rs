@@ -41,7 +41,7 @@ pub fn attempt(
         monitor.event(Event::Notice(&text));
     }
     let folder = push.memory.filter(|_| !push.dry_run);
-    let name = format!("{} {}", session.objects.client.base_url(), push.url);
+    let name = Memory::name_of(session.objects.client.base_url(), push.url);
     let mut surveyed = survey(&session.objects, Memory::open(folder, &name)?, push.list)?;
     identify(&mut surveyed.state, &selection.objects, push.source)?;
     let paths = surveyed.state.objects.len() as u64;

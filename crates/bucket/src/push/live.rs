@@ -61,6 +61,8 @@ impl Live {
         let kept = state.kept.iter().filter(|name| !retained.kept.contains(*name));
         let kept = kept.map(|name| format!("{KEPT}{name}"));
         let gone: Vec<String> = plan.deletes.iter().cloned().chain(kept).collect();
+        // Hosts may have published meanwhile, for longer than the bucket is held.
+        holder.renew(&session.objects, &state)?;
         let undeleted = delete(session, &mut state, &gone)?;
         holder.release(&session.objects, &state)?;
         refuse_undeleted(undeleted)?;

@@ -1,6 +1,7 @@
 //! Looks at a bucket, and changes nothing.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use assetsync_core::digest::Digest;
 use assetsync_core::protocol::AgentStatistics;
@@ -14,6 +15,7 @@ use super::holder::LEASE;
 use crate::error::BucketError;
 use crate::headers::Headers;
 use crate::http::client::Client;
+use crate::memory::Memory;
 use crate::objects::{Objects, Read};
 use crate::plan::report::remote_entries;
 use crate::state::resolve::resolve;
@@ -46,8 +48,9 @@ pub struct VerifiedBucket {
 }
 
 impl BucketSettings {
-    /// Reads the state of a bucket, and lists it.
-    pub fn look(&self, url: &BucketUrl) -> Result<BucketLook, BucketError> {
+    /// Reads the state of a bucket, and lists it. A push from this machine that was interrupted,
+    /// which `memory` knows, is not taken for one that is running.
+    pub fn look(&self, url: &BucketUrl, memory: Option<&Path>) -> Result<BucketLook, BucketError> {
         let client = self.connect(url)?;
         let objects = Objects { client: &client, bucket: url.bucket(), prefix: url.prefix() };
         let (written, running) = match objects.read(STATE, None)? {
@@ -57,8 +60,10 @@ impl BucketSettings {
                     BucketError::State { key, error }
                 })?;
                 let holds = age.is_none_or(|age| age < LEASE);
+                let ended = || Memory::ended_run(memory, &Memory::name_of(client.base_url(), url));
                 let intent = written.intent.as_ref().filter(|_| holds);
-                let running = intent.map(|intent| intent.who.clone());
+                let running = intent.filter(|intent| ended().as_ref() != Some(&intent.run));
+                let running = running.map(|intent| intent.who.clone());
                 (written, running)
             }
             Read::Missing | Read::Same => (State::default(), None),

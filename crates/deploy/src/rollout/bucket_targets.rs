@@ -35,7 +35,8 @@ pub(super) type Looked<'d> = ((usize, &'d Bucket), Result<BucketLook, TargetErro
 /// Looks at the chosen buckets.
 pub(super) fn look<'d>(rollout: &Rollout<'d>) -> Vec<Looked<'d>> {
     let chosen = chosen_buckets(rollout.deployment, rollout.selection);
-    let look = |bucket: &Bucket| bucket.settings.look(&bucket.url).map_err(failed);
+    let memory = rollout.engine.bucket_memory.as_deref();
+    let look = |bucket: &Bucket| bucket.settings.look(&bucket.url, memory).map_err(failed);
     let looks = each(&chosen, AT_A_TIME, |(_, bucket)| look(bucket));
     looks.into_iter().map(|(bucket, look)| (*bucket, look)).collect()
 }
