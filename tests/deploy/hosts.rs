@@ -29,6 +29,10 @@ fn one_bad_host_of_four_and_nothing_is_published_anywhere() {
     let after: Vec<_> = fleet.hosts.iter().map(|host| names(&host.assets())).collect();
     assert_eq!(after, before);
 
+    let dry = fleet.run("deploy production --dry-run --keep-going");
+    assert!(dry.stderr().contains("web4: content of 2 of 3 files"), "{}", dry.stderr());
+    assert!(!dry.stderr().contains("nothing is published"), "{}", dry.stderr());
+
     let ran = fleet.run("deploy production --keep-going --json");
     assert_eq!(ran.code(), Some(3), "{}", ran.stderr());
     let lines = events(&ran);

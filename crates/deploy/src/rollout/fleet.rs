@@ -213,7 +213,7 @@ impl Fleet {
         self.workers.iter_mut().for_each(|worker| worker.commands = None);
         let deadline = Instant::now() + REMOVING;
         let is_staged = |worker: &Worker| worker.over_sftp && worker.state == WorkerState::Staged;
-        while self.workers.iter().any(is_staged) {
+        while !self.dry_run && self.workers.iter().any(is_staged) {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok((at, event)) = self.events.recv_timeout(left) else { break };
             self.note(at, event);
@@ -268,10 +268,9 @@ impl Fleet {
             // commands is closed, or another worker goes on for it.
             WorkerEvent::Ended
                 if matches!(worker.state, WorkerState::Over | WorkerState::Follows(_)) => {}
-            WorkerEvent::Ended
-                if worker.commands.is_none()
-                    || self.dry_run && worker.state == WorkerState::Staged =>
-            {
+            // It counts as staged: others may still fail.
+            WorkerEvent::Ended if self.dry_run && worker.state == WorkerState::Staged => {}
+            WorkerEvent::Ended if worker.commands.is_none() => {
                 self.workers[at].state = WorkerState::Over;
             }
             WorkerEvent::Ended => self.failed_at(at, TargetError::Ended),
