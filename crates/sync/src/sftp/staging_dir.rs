@@ -163,8 +163,10 @@ impl StagingDir {
         };
         if let Some((work, existing)) = beside {
             let stage = stage(work);
+            // Of this run alone: another push to this destination may try the same at this moment.
+            let target = names::join(root, &[b".assetsync-", run].concat());
             match stage.make(remote, root, existing) {
-                Ok(()) if stage.probe(remote, &inside.0).is_ok() => return Ok(stage),
+                Ok(()) if stage.probe(remote, &target).is_ok() => return Ok(stage),
                 Ok(()) => stage.close(remote, false),
                 // It can't be created, or is another user's. If the connection is lost, the next
                 // request fails.
