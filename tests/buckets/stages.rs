@@ -46,7 +46,7 @@ fn a_stage_of_buckets_alone_is_deployed_rolled_back_and_pruned() {
         assert_eq!(object(&server, "index.html"), page(version));
     }
     let changed = std::fs::read_to_string(fleet.project().join("changed")).expect("a list");
-    assert_eq!(changed, "/assets/index.html\n/assets/manifest.json\n/assets/style.css\n");
+    assert_eq!(changed, "/assets/\n/assets/index.html\n/assets/manifest.json\n/assets/style.css\n");
     has(&run_well(&fleet, "rollback production --dry-run"), &["s3://assets/shop:", "would"]);
     let back = run_well(&fleet, "rollback production --json");
     assert_eq!(of_bucket(&events(&back), "done")["stands"], "live");

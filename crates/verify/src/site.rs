@@ -12,6 +12,7 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'"')
     .add(b'#')
     .add(b'%')
+    .add(b'\'')
     .add(b'<')
     .add(b'>')
     .add(b'?')

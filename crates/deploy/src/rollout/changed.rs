@@ -1,4 +1,4 @@
-//! The files whose URLs stay and that visitors get otherwise than before: for hooks that tell a
+//! The files whose URLs stay and whose content has changed: for hooks that tell a
 //! CDN.
 
 use std::collections::BTreeSet;
@@ -28,8 +28,14 @@ impl PublishedChange<'_> {
     pub fn add_to(&self, urls: &mut BTreeSet<String>) {
         let root = self.url_path.unwrap_or_default().trim_matches('/');
         let root = if root.is_empty() { String::new() } else { format!("/{root}") };
-        let changed = self.report.plan.actions.iter().filter(|action| self.is_changed(action));
-        urls.extend(changed.map(|action| format!("{root}/{}", url_path(action.path.as_bytes()))));
+        for action in self.report.plan.actions.iter().filter(|action| self.is_changed(action)) {
+            let url = format!("{root}/{}", url_path(action.path.as_bytes()));
+            // Visitors mostly ask for the directory.
+            if let Some(directory) = url.strip_suffix("index.html").filter(|it| it.ends_with('/')) {
+                urls.insert(directory.to_owned());
+            }
+            urls.insert(url);
+        }
     }
 
     fn is_changed(&self, action: &Action) -> bool {
@@ -40,7 +46,7 @@ impl PublishedChange<'_> {
                 _ => action.known.is_some(),
             },
             ActionKind::Symlink { .. } => action.known.is_some(),
-            ActionKind::Delete => true,
+            ActionKind::Delete | ActionKind::Respell { .. } => true,
             _ => false,
         };
         let rank = self.policy.rank(action.path.as_bytes());
@@ -85,6 +91,8 @@ mod tests {
         let mut report = Report::default();
         report.plan.actions = vec![
             action("a b.html", Recipe::Whole, false),
+            action("shop/index.html", Recipe::Whole, false),
+            action("not-index.html", Recipe::Touch, false),
             action("app-3f2a91c0.js", Recipe::Whole, false),
             gone,
             action("new.html", Recipe::Whole, true),
@@ -99,7 +107,18 @@ mod tests {
 
     #[test]
     fn what_was_there_before_and_is_other_now_is_on_the_list() {
-        assert_eq!(changed("assets", false), ["/assets/a%20b.html", "/assets/gone.html"]);
-        assert_eq!(changed("", true), ["/a%20b.html", "/gone.html", "/same.css"]);
+        assert_eq!(
+            changed("assets", false),
+            ["/assets/a%20b.html", "/assets/gone.html", "/assets/shop/", "/assets/shop/index.html",]
+        );
+        let of_bucket = [
+            "/a%20b.html",
+            "/gone.html",
+            "/not-index.html",
+            "/same.css",
+            "/shop/",
+            "/shop/index.html",
+        ];
+        assert_eq!(changed("", true), of_bucket);
     }
 }

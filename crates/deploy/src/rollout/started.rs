@@ -214,7 +214,7 @@ impl<'a> Started<'a> {
         error.map_or(Ok(()), Err)
     }
 
-    /// The paths of URLs that visitors get otherwise than before.
+    /// The paths of URLs whose content has changed or is gone.
     fn changed(&self, buckets: &Buckets<'_>) -> BTreeSet<String> {
         let mut urls = BTreeSet::new();
         let deployment = self.pipeline.rollout.deployment;
@@ -283,11 +283,13 @@ impl Live<'_, '_> {
         let Live(started) = self;
         if steps.runs_commands {
             let hooks = &started.pipeline.rollout.deployment.hooks.after_publish;
-            let changed = changed::write(&started.changed(buckets));
-            let list = changed.map_err(RolloutError::Temporary)?;
-            let changed = Some(list.path().to_path_buf());
-            let commands = Commands { changed, ..started.commands() };
-            commands.hooks(CommandPhase::AfterPublish, hooks)?;
+            if !hooks.is_empty() {
+                let changed = changed::write(&started.changed(buckets));
+                let list = changed.map_err(RolloutError::Temporary)?;
+                let changed = Some(list.path().to_path_buf());
+                let commands = Commands { changed, ..started.commands() };
+                commands.hooks(CommandPhase::AfterPublish, hooks)?;
+            }
             started.done(AFTER_PUBLISH)?;
             started.commands().restart()?;
             started.done(RESTART)?;
