@@ -134,7 +134,8 @@ impl Drafting<'_> {
     pub fn drafts(self, comparison: &Comparison<'_>, survey: &Survey) -> Arc<Drafts> {
         let Drafting { prefetch, thread } = self;
         let (recipes, entries) = (comparison.recipes(), &survey.state.entries);
-        let is_cached = entries == prefetch.cached && recipes == prefetch.recipes;
+        let is_cached =
+            entries == prefetch.cached && recipes == prefetch.recipes && prefetch.is_wanted();
         let drafted = is_cached.then(|| thread.join().ok().flatten()).flatten();
         drafted.unwrap_or_else(|| {
             let id = || StateHasher::id(entries);
