@@ -198,7 +198,9 @@ fn proftpd_refuses_commands_so_sftp_is_used_with_one_warning() {
     let server = Server::proftpd("Umask 022 022");
     for warnings in push_both(&server, &server.root) {
         let [warning] = &warnings[..] else { panic!("{warnings:?}") };
-        for part in ["runs no commands for this user", "SFTP", "whole and uncompressed", "avoids"] {
+        for part in
+            ["runs no commands for this user", "SFTP", "whole and uncompressed", "to avoid SFTP"]
+        {
             assert!(warning.contains(part), "{warning}");
         }
     }

@@ -148,8 +148,8 @@ Restore the files of an earlier deploy on all hosts, or on none
 pub const STATUS: &str = "\
 Show for each host and bucket the live deploy, kept deploys, and files changed outside of deploys
 
-Installs the agent on hosts that do not have it. Exit status 1 if the status of a host can't be \
-read.";
+Installs the agent on hosts that do not have it. Exit status 1 if the status of a host or bucket \
+can't be read.";
 
 /// The description of `verify`.
 pub const VERIFY: &str = "\
@@ -159,8 +159,8 @@ The files of the live deploy are fetched from every host by itself, below verify
 content, content type and encoding of each must be right. Deploys do this automatically where \
 verify.url is set.
 
-Buckets are compared with what the last push left: no object may be missing or have other content \
-or headers.";
+Buckets are compared with what the last push left: no object may be missing or have other content. \
+The headers of at most 1000 objects are compared, pages and manifests first.";
 
 /// The description of `prune`.
 pub const PRUNE: &str = "\

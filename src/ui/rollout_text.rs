@@ -356,7 +356,7 @@ fn served_where(outcome: &Outcome) -> Vec<String> {
     for (what, targets) in [
         (format!("deploy {} is live on", outcome.id), new),
         ("unchanged:".to_owned(), old),
-        ("state unknown, check with assetsync status:".to_owned(), unknown),
+        ("state unknown; deploy again to complete it:".to_owned(), unknown),
     ] {
         if !targets.is_empty() {
             lines.push(format!("{what} {}", targets.join(", ")));
@@ -417,8 +417,8 @@ fn target_hint(outcome: &Outcome) -> Option<&'static str> {
              assetsync verify",
         ),
         Some(TargetError::UnlikeObjects { .. }) => Some(
-            "assetsync push STAGE puts missing objects and other content right; of an object whose \
-             headers are wrong, delete it first",
+            "assetsync push STAGE restores missing and changed objects; if only headers differ, \
+             delete the object first",
         ),
         Some(TargetError::Push(PushError::Agent(failure)))
             if failure.code == FailureCode::Unsupported =>
@@ -428,9 +428,9 @@ fn target_hint(outcome: &Outcome) -> Option<&'static str> {
         Some(TargetError::Push(PushError::Transport(error))) if error.suggests_sftp() => {
             Some("assetsync doctor DEST shows how a host is reached, and whether SFTP works there")
         }
-        Some(TargetError::NoHistory(_)) => {
-            Some("--hosts names the hosts that have a history; deploying again needs none")
-        }
+        Some(TargetError::NoHistory(_)) => Some(
+            "--hosts chooses hosts that have a history; to others, deploy the earlier revision",
+        ),
         Some(TargetError::NoExchange(_)) => Some("--set assets.publish=files needs no agent"),
         _ => None,
     })

@@ -69,7 +69,10 @@ fn a_host_without_an_agent_is_deployed_to_and_one_line_says_what_that_costs() {
         let [said] = said[..] else { panic!("{stderr}") };
         assert!(said.contains("web2: "), "{said}");
         assert!(said.contains("changed files are sent whole, old files are not deleted"), "{said}");
-        assert!(said.ends_with("; a user that may run commands there avoids this"), "{said}");
+        assert!(
+            said.ends_with("; to avoid SFTP, log in as a user that may run commands"),
+            "{said}"
+        );
         assert_live(&fleet, [n, n], "deployed");
         assert_clean(&fleet, 1);
     }
@@ -84,7 +87,7 @@ fn what_takes_a_history_is_refused_per_host_and_a_prune_goes_on() {
     version(&fleet, 2);
     deploy(&fleet);
     let no_history =
-        "a deploy over SFTP keeps no history, which status, verify, rollback and prune";
+        "a deploy over SFTP keeps no history, so there is nothing for status, verify, rollback";
     let status = fleet.run("status production");
     assert!(status.stdout().contains("web1") && status.code() == Some(1), "{}", status.stdout());
     let said = format!("{}{}", status.stdout(), status.stderr());
@@ -226,7 +229,7 @@ fn a_directory_can_not_be_exchanged_over_sftp() {
     version(&fleet, 1);
     let ran = fleet.run("deploy production --set assets.publish=directory");
     assert_eq!(ran.code(), Some(1), "{}", ran.stderr());
-    let said = "assets.publish is \"directory\", which takes an agent, and over SFTP there is none";
+    let said = "assets.publish is \"directory\", which needs an agent, and this host is reached by SFTP only";
     assert!(ran.stderr().contains(said), "{}", ran.stderr());
     assert!(fleet.hosts.iter().all(|host| live(&host.assets()).is_none()));
 }

@@ -212,7 +212,7 @@ fn a_server_that_gives_no_second_names_is_told_of_with_the_files_that_are_new() 
         assert!(refused.was_refused, "no change left a part");
         let Err(error) = &refused.pushed else { continue };
         let text = error.to_string();
-        if !text.contains("is put back, but not") {
+        if !text.contains("is put back, except") {
             continue;
         }
         let found = kept(&server.host.assets());

@@ -22,7 +22,7 @@ pub enum TlsError {
     #[error("the TLS handshake failed: {0}")]
     Handshake(String),
     /// This side can't be set up.
-    #[error("TLS can't be used here: {0}")]
+    #[error("can't set up TLS: {0}")]
     Setup(ErrorStack),
 }
 
@@ -30,10 +30,10 @@ pub enum TlsError {
 fn named(trusted: &[PathBuf]) -> String {
     let paths: Vec<String> = trusted.iter().map(|path| text::path(path)).collect();
     match paths.is_empty() {
-        true => "no certificate authorities were found on this machine; \
-                 SSL_CERT_FILE can name a file of them"
+        true => "found no certificate authorities on this machine; set SSL_CERT_FILE to a file \
+                 that contains them"
             .to_owned(),
-        false => format!("trusted are the authorities in {}", paths.join(" and ")),
+        false => format!("the trusted authorities are those in {}", paths.join(" and ")),
     }
 }
 

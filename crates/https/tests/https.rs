@@ -82,7 +82,7 @@ fn a_certificate_of_another_authority_is_refused_and_the_file_is_named() {
     let file = folder.path().join("ca.pem");
     let text = reason(&error);
     assert!(text.starts_with("the server's certificate was refused: self"), "{text}");
-    let named = format!("(trusted are the authorities in {})", file.display());
+    let named = format!("(the trusted authorities are those in {})", file.display());
     assert!(text.ends_with(&named), "{text}");
     // Nor does the system know it.
     refusal(&ask(Authorities::System, &url).unwrap_err());

@@ -91,7 +91,7 @@ pub enum AgentError {
     TakenBack(#[source] PublishError),
     /// Publishing failed, and so did taking it back.
     #[error(
-        "{error}; what was published before is put back, but not {}: all else is as it was; run \
+        "{error}; what was published before is put back, except {}: all else is as it was; run \
          the push again to complete it",
         .not_put_back.join(", ")
     )]

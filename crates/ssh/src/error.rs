@@ -353,12 +353,15 @@ impl TransportError {
     /// What lets an agent run on a host for which this suggests SFTP.
     pub fn how_to_avoid_sftp(&self) -> &'static str {
         match self {
-            Self::NoAgentFor { .. } => "an agent for that platform avoids this",
-            Self::Noexec { .. } | Self::NoDirectory { .. } | Self::Damaged { .. } => {
-                "a directory for the agent avoids this (XDG_CACHE_HOME or HOME of that user)"
+            Self::NoAgentFor { .. } => {
+                "a build of assetsync with an agent for that platform needs no SFTP"
             }
-            Self::Noisy { .. } => "a login shell that prints nothing avoids this",
-            _ => "a user that may run commands there avoids this",
+            Self::Noexec { .. } | Self::NoDirectory { .. } | Self::Damaged { .. } => {
+                "to avoid SFTP, set XDG_CACHE_HOME or HOME of that user to a directory that can \
+                 hold the agent"
+            }
+            Self::Noisy { .. } => "to avoid SFTP, use a login shell that prints nothing",
+            _ => "to avoid SFTP, log in as a user that may run commands",
         }
     }
 }

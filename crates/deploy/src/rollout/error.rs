@@ -288,7 +288,7 @@ pub enum TargetError {
     NoHistory(Option<TransportError>),
     /// Without an agent, a directory is not exchanged as a whole.
     #[error(
-        "assets.publish is \"directory\", which takes an agent, and over SFTP there is none{}",
+        "assets.publish is \"directory\", which needs an agent, and this host is reached by SFTP only{}",
         because(.0.as_ref())
     )]
     NoExchange(Option<TransportError>),

@@ -19,7 +19,8 @@ pub(super) fn notice(no_agent: Option<&TransportError>) -> String {
 
 /// Why there is no history of deploys.
 pub(super) fn no_history(no_agent: Option<&TransportError>) -> String {
-    let text = "a deploy over SFTP keeps no history, which status, verify, rollback and prune take";
+    let text = "a deploy over SFTP keeps no history, so there is nothing for status, verify, rollback \
+                and prune";
     match no_agent {
         Some(no_agent) => format!("{no_agent}; {text}; {}", no_agent.how_to_avoid_sftp()),
         None => format!("ssh.transport is \"sftp\": {text}"),

@@ -158,7 +158,12 @@ impl<'p, 'a> Publisher<'p, 'a> {
             SftpErrorKind::NotFound => self.stage.check_held(self.remote).err(),
             _ => None,
         };
-        reason.unwrap_or_else(|| self.remote.refused_write(error, self.root, 0))
+        reason.unwrap_or_else(|| match self.remote.refused_write(error, self.root, 0) {
+            PushError::NoRoom { .. } => {
+                self.remote.fail(FailureCode::NoSpace, self.root, "the disk is full")
+            }
+            refused => refused,
+        })
     }
 
     /// The error after everything new is published.
@@ -189,7 +194,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
             Ok(stuck) => mixed(with_text(
                 error,
                 &format!(
-                    "; what was published before is put back, but not {}: all else is as it was; \
+                    "; what was published before is put back, except {}: all else is as it was; \
                      run the push again to complete it",
                     stuck.join(", ")
                 ),
@@ -208,7 +213,7 @@ impl<'p, 'a> Publisher<'p, 'a> {
                 FailureCode::Mixed,
                 self.root,
                 &format!(
-                    "it is put back as it was, but not {}; run the deploy again to complete it",
+                    "it is put back as it was, except {}; run the deploy again to complete it",
                     stuck.join(", ")
                 ),
             )),
