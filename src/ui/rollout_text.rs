@@ -254,7 +254,8 @@ fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
     let live: Vec<_> = outcome.targets.iter().filter(|target| target.error.is_none()).collect();
     let reports = || live.iter().filter_map(|target| target.report.as_ref());
     let mut text = String::new();
-    let count = places(&live);
+    let counts = count_targets(&live);
+    let count = joined(&counts, " and ");
     if about.dry_run {
         for target in &live {
             let Some(report) = &target.report else { continue };
@@ -273,9 +274,7 @@ fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
     }
     let _ = match about.verb {
         Verb::Prune => writeln!(text, "{}: pruned on {count}", about.stage),
-        Verb::Verify => {
-            writeln!(text, "{}: visitors get what is live on {count}", about.stage)
-        }
+        Verb::Verify => writeln!(text, "{}: {}", about.stage, verified(counts)),
         Verb::Deploy => writeln!(text, "{}: deploy {} is live on {count}", about.stage, outcome.id),
         Verb::Rollback => {
             writeln!(text, "{}: rollback {} is live on {count}", about.stage, outcome.id)
@@ -297,16 +296,25 @@ fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
     text
 }
 
-/// `2 hosts and 1 bucket`.
-fn places(targets: &[&TargetOutcome]) -> String {
-    let count = |is_bucket: bool, what: &str| {
+/// How many hosts these are, and how many buckets, if there are any: `2 hosts`, `1 bucket`.
+fn count_targets(targets: &[&TargetOutcome]) -> [Option<String>; 2] {
+    [(false, "host"), (true, "bucket")].map(|(is_bucket, what)| {
         let some = targets.iter().filter(|target| target.is_bucket == is_bucket);
         let some: BTreeSet<usize> = some.map(|target| target.host).collect();
         (!some.is_empty()).then(|| plural(some.len() as u64, what))
-    };
-    let parts: Vec<String> =
-        [count(false, "host"), count(true, "bucket")].into_iter().flatten().collect();
-    if parts.is_empty() { "no host".to_owned() } else { parts.join(" and ") }
+    })
+}
+
+fn joined(parts: &[Option<String>; 2], by: &str) -> String {
+    let parts: Vec<&str> = parts.iter().flatten().map(String::as_str).collect();
+    if parts.is_empty() { "no host".to_owned() } else { parts.join(by) }
+}
+
+/// Hosts were asked as visitors ask; buckets were compared with their state.
+fn verified([hosts, buckets]: [Option<String>; 2]) -> String {
+    let hosts = hosts.map(|hosts| format!("visitors get what is live on {hosts}"));
+    let buckets = buckets.map(|buckets| format!("{buckets} as the last push left it"));
+    joined(&[hosts, buckets], "; ")
 }
 
 /// What a rollout would do at a target.

@@ -1,5 +1,5 @@
 //! Promise: a host where no agent can run gets a deploy over SFTP, all or none with the other
-//! hosts, and every command says what can't be had there.
+//! hosts, and every command says what it can't do there.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use crate::fleet::Fleet;
 use crate::sftp::refusing;
 use crate::support::{OrFail, Ran, scratch, text};
 
-/// One host with an agent, one where nothing but SFTP can be had.
+/// One host with an agent, one that allows nothing but SFTP.
 fn mixed() -> Fleet {
     let agent = Sshd::builder().in_home().start().or_fail();
     let sftp = Sshd::builder().config("ForceCommand internal-sftp").start().or_fail();
@@ -105,7 +105,7 @@ fn what_takes_a_history_is_refused_per_host_and_a_prune_goes_on() {
 }
 
 #[test]
-fn a_stage_that_is_to_be_reached_over_sftp_is() {
+fn a_stage_is_deployed_over_sftp_where_that_is_set() {
     let fleet = Fleet::of(2);
     version(&fleet, 1);
     let ran = fleet.run("deploy production --set ssh.transport=sftp");
@@ -125,9 +125,18 @@ fn a_stage_that_is_to_be_reached_over_sftp_is() {
 }
 
 #[test]
-fn a_build_begins_only_where_sftp_can_be_had() {
+fn a_build_begins_only_if_every_host_has_an_agent_or_sftp() {
+    const BUILD: &str = "build.command = \"touch built\"\nbuild.cleanup = false\n";
+    let neither = Sshd::builder().config("ForceCommand /bin/false").start().or_fail();
+    let fleet = Fleet::from([neither]);
+    fleet.configure(BUILD);
+    version(&fleet, 1);
+    let ran = fleet.run("deploy production");
+    assert_eq!(ran.code(), Some(1), "{}", ran.stderr());
+    assert!(!fleet.project().join("built").exists());
+
     let fleet = mixed();
-    fleet.configure("build.command = \"touch built\"\nbuild.cleanup = false\n");
+    fleet.configure(BUILD);
     version(&fleet, 1);
     deploy(&fleet);
     assert!(fleet.project().join("built").exists());

@@ -4,8 +4,8 @@
 //! Requests are counted in front of the server, bytes on the link, in both directions. Every run
 //! has its own prefix of the bucket; after its last step the objects are compared with the source.
 
+mod competitor;
 mod cost;
-mod rival;
 mod table;
 
 use std::collections::BTreeSet;
@@ -16,13 +16,15 @@ use std::time::{Duration, Instant};
 use assetsync_link::{Link, LinkSpec};
 use assetsync_testbed::corpora;
 use assetsync_testbed::s3::{HttpProxy, S3Kind, S3Server, Verdict, ask};
+use assetsync_testbed::tree::{Kind, snapshot};
 
+use self::competitor::{Competitor, Push};
 use self::cost::STEPS;
 pub use self::cost::{Cost, Row};
-use self::rival::{Push, Rival};
 pub use self::table::table;
 use crate::error::{Error, ErrorContext, Result};
 use crate::repository::{build_release, root, script};
+use crate::statistics::median;
 
 /// The link between the programs and the server.
 const LINK: &str = "50ms,20mbit";
@@ -47,12 +49,15 @@ pub fn run(
     let link = Link::to(proxy.port(), LinkSpec::parse(LINK)?)?;
     let room = tempfile::tempdir().doing("make a directory in", std::env::temp_dir())?;
     let bench = Bench { assetsync, server, proxy, link, room: room.path().to_path_buf() };
-    let rows = Rival::ALL.into_iter().map(|rival| {
+    let rows = Competitor::ALL.into_iter().map(|competitor| {
         let runs = (1..=runs).map(|run| {
-            progress(&format!("{}, run {run} of {runs}", rival.command()));
-            bench.run(rival, run)
+            progress(&format!("{}, run {run} of {runs}", competitor.command()));
+            bench.run(competitor, run)
         });
-        Ok(Row { command: rival.command(), costs: medians(&runs.collect::<Result<Vec<_>>>()?) })
+        Ok(Row {
+            command: competitor.command(),
+            costs: medians(&runs.collect::<Result<Vec<_>>>()?),
+        })
     });
     rows.collect()
 }
@@ -74,8 +79,8 @@ struct Bench {
 
 impl Bench {
     /// All steps with one program, to a prefix of its own.
-    fn run(&self, rival: Rival, run: usize) -> Result<Vec<Cost>> {
-        let prefix = format!("{}-{run}", rival.name());
+    fn run(&self, competitor: Competitor, run: usize) -> Result<Vec<Cost>> {
+        let prefix = format!("{}-{run}", competitor.name());
         let source = self.room.join("source");
         let home = self.room.join(&prefix);
         fs::create_dir_all(&home).doing("make", &home)?;
@@ -91,37 +96,36 @@ impl Bench {
                 prefix: &prefix,
                 home: &home,
             };
-            costs.push(self.measure(rival, &push)?);
+            costs.push(self.measure(competitor, &push)?);
         }
         self.compare(&source, &prefix)?;
         Ok(costs)
     }
 
-    fn measure(&self, rival: Rival, push: &Push<'_>) -> Result<Cost> {
+    fn measure(&self, competitor: Competitor, push: &Push<'_>) -> Result<Cost> {
         let before = self.proxy.requests().len();
         self.link.reset();
         let begun = Instant::now();
-        rival.push(push)?;
-        let seconds = begun.elapsed().as_secs_f64();
+        competitor.push(push)?;
+        let time = begun.elapsed();
         if !self.link.wait_idle(IDLE) {
-            let text = format!("a connection of {} does not end", rival.command());
+            let text = format!("a connection of {} does not end", competitor.command());
             return Err(Error::Unexpected(text));
         }
         let counts = self.link.counts();
         let requests = (self.proxy.requests().len() - before) as u64;
-        Ok(Cost { requests, bytes: counts.sent + counts.received, seconds })
+        Ok(Cost { requests, bytes: counts.sent + counts.received, time })
     }
 
     /// Fails unless the objects are the files of the source.
     fn compare(&self, source: &Path, prefix: &str) -> Result<()> {
-        let mut expected = BTreeSet::new();
-        for path in files(source, source)? {
+        let expected = files(source)?;
+        for path in &expected {
             let reply = ask(self.server.port, "GET", &format!("/assets/{prefix}/{path}"), b"");
-            let found = reply.doing("ask for", &path)?;
-            if found.body != fs::read(source.join(&path)).doing("read", &path)? {
+            let found = reply.doing("ask for", path)?;
+            if found.body != fs::read(source.join(path)).doing("read", path)? {
                 return Err(Error::Unexpected(format!("{prefix}/{path} is not as in the source")));
             }
-            expected.insert(path);
         }
         let there = self.keys(prefix)?;
         match there == expected {
@@ -152,7 +156,7 @@ fn compile(build: &Path, source: &Path) -> Result<()> {
     if source.exists() {
         fs::remove_dir_all(source).doing("empty", source)?;
     }
-    for path in files(build, build)? {
+    for path in files(build)? {
         let to = source.join(&path);
         let folder = to.parent().unwrap_or(source);
         fs::create_dir_all(folder).doing("make", folder)?;
@@ -162,41 +166,23 @@ fn compile(build: &Path, source: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The paths of all files in a directory, below `root`.
-fn files(root: &Path, directory: &Path) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).doing("read", directory)? {
-        let path = entry.doing("read", directory)?.path();
-        match path.is_dir() {
-            true => found.extend(files(root, &path)?),
-            false => {
-                let below = path.strip_prefix(root).unwrap_or(&path);
-                found.push(below.to_string_lossy().into_owned());
-            }
-        }
-    }
-    Ok(found)
+/// The paths of all files below a directory.
+fn files(directory: &Path) -> Result<BTreeSet<String>> {
+    let found = snapshot(directory)?.into_iter().filter(|(_, node)| node.kind == Kind::File);
+    Ok(found.map(|(path, _)| String::from_utf8_lossy(&path).into_owned()).collect())
 }
 
 /// Of each step the medians of all runs.
 fn medians(runs: &[Vec<Cost>]) -> Vec<Cost> {
     let of = |step: usize| {
         let costs = || runs.iter().map(|run| run[step]);
-        let mut seconds: Vec<f64> = costs().map(|cost| cost.seconds).collect();
-        seconds.sort_by(f64::total_cmp);
-        Cost {
-            requests: median(costs().map(|cost| cost.requests)),
-            bytes: median(costs().map(|cost| cost.bytes)),
-            seconds: seconds[seconds.len() / 2],
-        }
+        Some(Cost {
+            requests: median(costs().map(|cost| cost.requests))?,
+            bytes: median(costs().map(|cost| cost.bytes))?,
+            time: median(costs().map(|cost| cost.time))?,
+        })
     };
-    (0..STEPS.len()).map(of).collect()
-}
-
-fn median(values: impl Iterator<Item = u64>) -> u64 {
-    let mut values: Vec<u64> = values.collect();
-    values.sort_unstable();
-    values[values.len() / 2]
+    (0..STEPS.len()).filter_map(of).collect()
 }
 
 #[cfg(test)]
@@ -205,9 +191,10 @@ mod tests {
 
     #[test]
     fn each_number_has_its_own_median() {
-        let cost = |requests, bytes, seconds| vec![Cost { requests, bytes, seconds }; STEPS.len()];
-        let runs = [cost(3, 10, 2.0), cost(1, 30, 3.0), cost(2, 20, 1.0)];
-        let expected = Cost { requests: 2, bytes: 20, seconds: 2.0 };
-        assert_eq!(medians(&runs), vec![expected; STEPS.len()]);
+        let cost = |requests, bytes, seconds| {
+            vec![Cost { requests, bytes, time: Duration::from_secs(seconds) }; STEPS.len()]
+        };
+        let runs = [cost(3, 10, 2), cost(1, 30, 3), cost(2, 20, 1)];
+        assert_eq!(medians(&runs), cost(2, 20, 2));
     }
 }

@@ -13,6 +13,7 @@ use assetsync_units::precise;
 
 use crate::error::{Error, ErrorContext, Result};
 use crate::repository::{build_release, check, root};
+use crate::statistics::median;
 
 /// A link, and how many runs each competitor has on it.
 const LINKS: [(&str, u32); 4] =
@@ -93,7 +94,7 @@ fn cells_of(record: &Record) -> Result<Vec<Cell>> {
         for scenario in &race.heats {
             let median = |name: &str| {
                 let found = scenario.entries.iter().find(|one| one.competitor == name);
-                found.and_then(median).ok_or_else(|| {
+                found.and_then(medians).ok_or_else(|| {
                     Error::Unexpected(format!("{}: {name} did not end right", record.old.name))
                 })
             };
@@ -109,14 +110,11 @@ fn cells_of(record: &Record) -> Result<Vec<Cell>> {
 }
 
 /// The medians, if all runs ended with the right tree.
-fn median(entry: &CompetitorRuns) -> Option<Median> {
-    let middle = |value: fn(&Run) -> u64| {
-        let mut values: Vec<u64> = entry.runs.iter().map(value).collect();
-        values.sort_unstable();
-        values.get(values.len() / 2).copied()
-    };
+fn medians(entry: &CompetitorRuns) -> Option<Median> {
     let all_right = entry.runs.iter().all(|run| run.outcome == Outcome::Right);
-    all_right.then_some(Median { wall: middle(|run| run.wall_us)?, bytes: middle(Run::bytes)? })
+    let wall = median(entry.runs.iter().map(|run| run.wall_us))?;
+    let bytes = median(entry.runs.iter().map(Run::bytes))?;
+    all_right.then_some(Median { wall, bytes })
 }
 
 impl Cell {

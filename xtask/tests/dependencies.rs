@@ -164,8 +164,8 @@ fn links_framework(folder: &Path) -> bool {
     })
 }
 
-/// So the command for macOS links without Apple's SDK: with zig, on Linux. Our own crates declare no
-/// foreign functions.
+/// So the command for macOS links with zig on Linux, without Apple's SDK. Our own crates declare
+/// no foreign functions.
 #[test]
 fn the_command_for_macos_links_no_framework() {
     for platform in ["aarch64-apple-darwin", "x86_64-apple-darwin"] {

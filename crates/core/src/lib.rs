@@ -15,6 +15,7 @@ pub mod protected;
 pub mod protocol;
 pub mod recipe;
 pub mod renaming;
+pub mod sample;
 pub mod state;
 pub mod text;
 pub mod work_names;

@@ -1,7 +1,7 @@
 //! HTTP clients whose TLS is OpenSSL's on every platform.
 //!
-//! OpenSSL is linked for SSH already; so HTTPS adds no second TLS implementation to the program, and
-//! on macOS no framework of Apple's.
+//! OpenSSL is linked for SSH already. So HTTPS adds no second TLS implementation to the program,
+//! and on macOS no framework of Apple's.
 
 mod authorities;
 mod connector;

@@ -1,5 +1,7 @@
 //! What is measured of each program, step by step.
 
+use std::time::Duration;
+
 /// What is pushed in each step of a run, to which the step before has pushed: the build, and
 /// whether a compile has written all files afresh.
 pub(super) const STEPS: [(&str, usize, bool); 4] = [
@@ -16,8 +18,8 @@ pub struct Cost {
     pub requests: u64,
     /// Bytes on the link in both directions.
     pub bytes: u64,
-    /// The whole command.
-    pub seconds: f64,
+    /// Of the whole command.
+    pub time: Duration,
 }
 
 /// A program, and what each step took: the medians.

@@ -1,5 +1,7 @@
 //! The table in `docs/buckets.md`.
 
+use assetsync_units::bytes;
+
 use super::cost::{Cost, Row, STEPS};
 use crate::error::{Error, Result};
 
@@ -23,16 +25,7 @@ pub fn table(rows: &[Row]) -> String {
 }
 
 fn cell(cost: Cost) -> String {
-    format!("{}, {}, {:.1} s", cost.requests, size(cost.bytes), cost.seconds)
-}
-
-fn size(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "shown to a person")]
-    let bytes = bytes as f64;
-    match bytes {
-        small if small < 1e6 => format!("{:.0} kB", small / 1e3),
-        _ => format!("{:.1} MB", bytes / 1e6),
-    }
+    format!("{}, {}, {:.1} s", cost.requests, bytes(cost.bytes), cost.time.as_secs_f64())
 }
 
 /// `page` with this table between the two lines.
@@ -45,15 +38,17 @@ pub(super) fn replace(page: &str, rows: &[Row]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn the_table_replaces_the_one_on_the_page() {
-        let cost = Cost { requests: 3, bytes: 1_249_999, seconds: 0.55 };
+        let cost = Cost { requests: 3, bytes: 1_249_999, time: Duration::from_millis(570) };
         let row =
             Row { command: "x sync", costs: vec![Cost { bytes: 999, ..cost }, cost, cost, cost] };
         let page = replace(&format!("# A\n{BEGIN}\nold\n{END}\nmore\n"), &[row]).unwrap();
-        assert!(page.contains("| n8n, first push | 3, 1 kB, 0.6 s |\n"), "{page}");
+        assert!(page.contains("| n8n, first push | 3, 999 B, 0.6 s |\n"), "{page}");
         assert!(page.contains("| nothing changed | 3, 1.2 MB, 0.6 s |\n"), "{page}");
         assert!(page.ends_with("more\n") && !page.contains("old"), "{page}");
         assert!(matches!(replace("", &[]), Err(Error::NoTable(..))));

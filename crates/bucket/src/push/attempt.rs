@@ -9,11 +9,11 @@ use assetsync_sync::{
     Decision, DeleteAt, Deletes, Event, HistoryEdit, PushError, Report, SourceEntry,
 };
 
-use super::look::engine_survey;
 use super::publish::Staged;
 use super::session::{BucketPush, Session};
 use super::stage::Planned;
 use super::survey::{Surveyed, identify, survey};
+use super::surveyed::engine_survey;
 use crate::error::BucketError;
 use crate::memory::Memory;
 use crate::plan::report::{EngineView, add_pruned, report};

@@ -1,8 +1,8 @@
 //! Compares the buckets of a stage with what is live in them.
 
-use assetsync_bucket::BucketLook;
+use assetsync_bucket::SurveyedBucket;
 
-use super::bucket_targets::{failed, look};
+use super::bucket_targets::{failed, surveyed};
 use super::error::TargetError;
 use super::event::Event;
 use super::options::Rollout;
@@ -24,8 +24,8 @@ pub(super) fn untried(rollout: &Rollout<'_>, outcomes: &[TargetOutcome]) -> Vec<
 
 /// Compares what is in the chosen buckets with what is live there; gives the live deploy, too.
 pub(super) fn verify(rollout: &Rollout<'_>) -> Vec<(TargetOutcome, Option<DeployId>)> {
-    let looked = look(rollout).into_iter().map(|((at, bucket), look)| {
-        let verified = look.and_then(|look| compare(rollout, bucket, &look));
+    let verified = surveyed(rollout).into_iter().map(|((at, bucket), surveyed)| {
+        let verified = surveyed.and_then(|surveyed| compare(rollout, bucket, &surveyed));
         let mut outcome = TargetOutcome::of_bucket(rollout.deployment, at);
         outcome.served_version = ServedVersion::New;
         match verified {
@@ -40,28 +40,28 @@ pub(super) fn verify(rollout: &Rollout<'_>) -> Vec<(TargetOutcome, Option<Deploy
             }
         }
     });
-    looked.collect()
+    verified.collect()
 }
 
 fn compare(
     rollout: &Rollout<'_>,
     bucket: &Bucket,
-    look: &BucketLook,
+    surveyed: &SurveyedBucket,
 ) -> Result<DeployId, TargetError> {
-    let survey = look.survey();
+    let survey = surveyed.survey();
     if let Some(holder) = survey.lock_holder {
         return Err(TargetError::Locked(holder));
     }
     let known = known(&survey).map_err(TargetError::History)?;
     let live = known.history.live().ok_or(TargetError::NoDeploy)?;
     let id = known.history.deploys()[live].id;
-    let verified = look.verify().map_err(failed)?;
+    let verified = surveyed.verify().map_err(failed)?;
     let others = verified.unlike.len().saturating_sub(SHOWN);
     let shown: Vec<String> = verified.unlike.iter().take(SHOWN).map(ToString::to_string).collect();
     if !shown.is_empty() {
         return Err(TargetError::UnlikeObjects { shown, others });
     }
-    let files = (verified.all, verified.all);
+    let files = (verified.asked, verified.all);
     rollout.monitor.event(&Event::Verified { target: &bucket.label, files });
     Ok(id)
 }

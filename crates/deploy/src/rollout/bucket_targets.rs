@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assetsync_bucket::{BucketError, BucketLook};
+use assetsync_bucket::{BucketError, SurveyedBucket};
 
 use super::each::each;
 use super::error::TargetError;
@@ -10,7 +10,7 @@ use super::options::Rollout;
 use super::target::{SetSurvey, chosen_buckets};
 use crate::config::Bucket;
 
-/// Buckets that are looked at, at one time; each makes several requests at once.
+/// Buckets that are surveyed at one time; each takes several requests at once.
 const AT_A_TIME: usize = 4;
 
 /// The positions of the asset sets that the chosen buckets get.
@@ -21,24 +21,24 @@ pub(super) fn sets(rollout: &Rollout<'_>) -> Vec<usize> {
 
 /// Surveys the chosen buckets.
 pub(super) fn survey(rollout: &Rollout<'_>) -> Vec<SetSurvey> {
-    let looks = look(rollout).into_iter().map(|((_, bucket), look)| SetSurvey {
+    let surveys = surveyed(rollout).into_iter().map(|((_, bucket), surveyed)| SetSurvey {
         label: bucket.label.clone(),
         set: bucket.set,
-        survey: look.map(|look| look.survey()),
+        survey: surveyed.map(|surveyed| surveyed.survey()),
     });
-    looks.collect()
+    surveys.collect()
 }
 
 /// A bucket, with its position, and what is there.
-pub(super) type Looked<'d> = ((usize, &'d Bucket), Result<BucketLook, TargetError>);
+pub(super) type Surveyed<'d> = ((usize, &'d Bucket), Result<SurveyedBucket, TargetError>);
 
-/// Looks at the chosen buckets.
-pub(super) fn look<'d>(rollout: &Rollout<'d>) -> Vec<Looked<'d>> {
+/// The chosen buckets with what is in them.
+pub(super) fn surveyed<'d>(rollout: &Rollout<'d>) -> Vec<Surveyed<'d>> {
     let chosen = chosen_buckets(rollout.deployment, rollout.selection);
     let memory = rollout.engine.bucket_memory.as_deref();
-    let look = |bucket: &Bucket| bucket.settings.look(&bucket.url, memory).map_err(failed);
-    let looks = each(&chosen, AT_A_TIME, |(_, bucket)| look(bucket));
-    looks.into_iter().map(|(bucket, look)| (*bucket, look)).collect()
+    let survey = |bucket: &Bucket| bucket.settings.survey(&bucket.url, memory).map_err(failed);
+    let surveys = each(&chosen, AT_A_TIME, |(_, bucket)| survey(bucket));
+    surveys.into_iter().map(|(bucket, surveyed)| (*bucket, surveyed)).collect()
 }
 
 /// The error of a bucket.

@@ -325,8 +325,8 @@ impl TargetError {
         false
     }
 
-    /// Whether the failure of a publishing is one that left nothing changed. Over SFTP, another push
-    /// can take over meanwhile.
+    /// Whether the failure of a publishing left nothing changed. Over SFTP, another push can take
+    /// over meanwhile.
     pub(super) fn is_taken_back(&self) -> bool {
         matches!(self, TargetError::Push(PushError::Agent(failure))
             if !matches!(failure.code, FailureCode::Mixed | FailureCode::Locked))

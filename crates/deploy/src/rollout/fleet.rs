@@ -372,7 +372,7 @@ impl Worker {
 
     fn fail(&mut self, monitor: &dyn Monitor, error: TargetError) {
         monitor.event(&Event::Failed { target: &self.target.label, reason: &error });
-        // An agent that says what failed has put everything back, or says that it could not.
+        // What says why publishing failed has put everything back, or says that it could not.
         let is_unknown = match self.state {
             WorkerState::Publishing => !error.is_taken_back(),
             state => state == WorkerState::TakingBack,

@@ -151,15 +151,12 @@ impl Pipeline<'_> {
             let tree = tree_of(&there, id)?;
             let contents = contents.join(at.to_string());
             fs::create_dir(&contents).map_err(RolloutError::Temporary)?;
-            for known in &there {
-                let missing =
-                    history::missing(&tree, &known.survey.state.entries, &retained(&known.survey));
-                self.fetch_missing(&known.label, id, (&missing, &contents))?;
-            }
-            for known in followers.iter().filter(|known| known.set == at) {
-                let missing =
-                    history::missing(&tree, &known.survey.state.entries, &retained(&known.survey));
-                self.fetch_missing(&known.label, id, (&missing, &contents))?;
+            let following = followers.iter().filter(|known| known.set == at);
+            let following = following.map(|known| (&known.label, &known.survey));
+            let surveys = there.iter().map(|known| (&known.label, &known.survey)).chain(following);
+            for (label, survey) in surveys {
+                let missing = history::missing(&tree, &survey.state.entries, &retained(survey));
+                self.fetch_missing(label, id, (&missing, &contents))?;
             }
             let kind = self.rollout_kind(Some(id));
             let mut options = payload::options(assets, self.rollout.engine.recipes)?;

@@ -1,5 +1,6 @@
 //! Asks the web server of each host for what is live there, as a visitor does.
 
+use assetsync_core::sample::sample;
 use assetsync_ssh::host_config;
 use assetsync_sync::Report;
 use assetsync_verify::{Published, Visit, Visited};
@@ -193,9 +194,7 @@ fn for_visitors(tree: &Tree) -> Vec<&HistoryFile> {
 fn chosen<'t>(files: &[&'t HistoryFile], most: usize) -> impl Iterator<Item = &'t HistoryFile> {
     let (first, others): (Vec<_>, Vec<_>) =
         files.iter().copied().partition(|file| file.attributes.entry_point);
-    let room = most.saturating_sub(first.len());
-    let step = others.len().div_ceil(room.max(1)).max(1);
-    first.into_iter().chain(others.into_iter().step_by(step)).take(most)
+    sample(first, others, most)
 }
 
 fn published(file: &HistoryFile) -> Option<Published> {

@@ -33,8 +33,8 @@ impl<'a> Staged<'a> {
         }
     }
 
-    /// Publishes what is staged. If that fails, every path of the destination is whole, old or new;
-    /// pushing again completes it.
+    /// Publishes what is staged. If that fails, it is put back. Where it can't be, the error says
+    /// so, every path is whole, old or new, and pushing again completes it.
     pub fn publish(self) -> Result<Live<'a>, PushError> {
         Ok(Live(match self.0 {
             StagedBy::Agent(staged) => LiveBy::Agent(Box::new(staged.publish()?)),

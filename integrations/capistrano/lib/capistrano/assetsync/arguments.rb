@@ -94,7 +94,8 @@ module Capistrano
         end
       end
 
-      # Each is a URL, or a hash of what a bucket has in assetsync.toml. Of several directories, a bucket gets the assets.
+      # Each is a URL, or a hash of a bucket's settings as in assetsync.toml. If there are several
+      # directories, a bucket gets public/assets.
       def buckets
         Array(@values[:buckets]).map do |bucket|
           given = bucket.is_a?(Hash) ? bucket.transform_keys(&:to_s) : { "url" => bucket }

