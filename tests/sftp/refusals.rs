@@ -225,13 +225,16 @@ fn files_of_others_in_a_sticky_directory_are_refused_before_anything_changes() {
 
 /// What a push that was cut left of its trial.
 #[test]
-fn a_probe_that_was_left_is_removed() {
+fn probes_that_were_left_are_removed() {
     let host = Host::new("");
     tree_of(&["sub/x.js"], "old").write_to(&host.assets()).or_fail();
-    fs::create_dir(host.assets().join("sub/.assetsync-probe")).or_fail();
+    let left = ["sub/.assetsync-probe", ".assetsync-sftp-0123456789abcdef"];
+    let left = left.map(|name| host.assets().join(name));
+    left.iter().for_each(|path| fs::create_dir(path).or_fail());
     let source = written(&tree_of(&["sub/x.js"], "new"));
     host.push(source.path()).or_fail();
     assert_same(source.path(), &host.assets());
+    assert!(left.iter().all(|path| !path.exists()));
 }
 
 #[test]

@@ -89,6 +89,17 @@ pub fn is_push_dir_name(name: &[u8]) -> bool {
         .is_some_and(|digits| digits.len() == PUSH_ID_DIGITS && digits.iter().all(lower_hex))
 }
 
+/// The name in the destination under which the run with this staging directory tries a rename.
+pub fn tried_name(run: &[u8]) -> Vec<u8> {
+    [INSIDE.as_bytes(), b"-", run].concat()
+}
+
+/// Whether a name is one of those.
+pub fn is_tried_name(name: &[u8]) -> bool {
+    let run = name.strip_prefix(INSIDE.as_bytes()).and_then(|rest| rest.strip_prefix(b"-"));
+    run.is_some_and(is_push_dir_name)
+}
+
 /// Whether a name from the server is valid.
 pub fn is_name(name: &[u8]) -> bool {
     let odd = name.is_empty() || name == b"." || name == b"..";

@@ -103,7 +103,8 @@ impl<'a> Staging<'_, 'a> {
             Some(root) => staging_dir::look(&mut self.remote, root, self.source.is_files())?,
             None => Default::default(),
         };
-        if !dry_run {
+        if let Some(root) = root.as_deref().filter(|_| !dry_run) {
+            staging_dir::remove_tried(&mut self.remote, root, &entries);
             let run = self.connection.run.map(|(group, _)| &group.members);
             staging_dir::remove_stale(&mut self.remote, &looked, run)?;
         }

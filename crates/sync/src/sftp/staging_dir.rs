@@ -86,6 +86,15 @@ pub fn remove_stale(
     Ok(())
 }
 
+/// Removes directories in `root`, which has these `entries`, by which killed pushes tried a rename.
+pub fn remove_tried(remote: &mut SftpHost<'_>, root: &[u8], entries: &[DirectoryEntry]) {
+    let tried = entries.iter().filter(|entry| names::is_tried_name(&entry.name));
+    for entry in tried {
+        // One that stays is not listed, and does no harm.
+        drop(remote.session.rmdir(&names::join(root, &entry.name)));
+    }
+}
+
 /// A name for the staging directory of a run.
 fn new_run() -> Result<Vec<u8>, PushError> {
     Ok(names::push_dir_name(&crate::connect::nonce::nonce()?))
@@ -164,7 +173,7 @@ impl StagingDir {
         if let Some((work, existing)) = beside {
             let stage = stage(work);
             // Of this run alone: another push to this destination may try the same at this moment.
-            let target = names::join(root, &[b".assetsync-", run].concat());
+            let target = names::join(root, &names::tried_name(run));
             match stage.make(remote, root, existing) {
                 Ok(()) if stage.probe(remote, &target).is_ok() => return Ok(stage),
                 Ok(()) => stage.close(remote, false),
@@ -306,7 +315,7 @@ impl StagingDir {
             .and_then(|()| match session.rmdir(target) {
                 // A server that removes nothing; it is left with the rest of the staging area.
                 Err(error) if is_refusal(&error) => session.rename(target, &probe),
-                removed => removed,
+                removed => ignore_missing(removed),
             });
         moved.map_err(|error| remote.refused(&error))
     }
