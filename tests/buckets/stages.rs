@@ -69,7 +69,10 @@ fn status_and_verify_name_objects_that_are_not_as_the_last_push_left_them() {
     build(&fleet.built(), 1);
     let deployed = run_well(&fleet, "deploy production --json");
     let id = rollout(&events(&deployed))["deploy"].clone();
-    has(&run_well(&fleet, "verify production"), &["5 of 5 files as published", "on 1 bucket"]);
+    has(
+        &run_well(&fleet, "verify production"),
+        &["5 of 5 files as published", "1 bucket as the last push left it"],
+    );
     let verified = run_well(&fleet, "verify production --json");
     assert_eq!(rollout(&events(&verified))["deploy"], id);
     other(&server, "DELETE", "logo.svg", "");
