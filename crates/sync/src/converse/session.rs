@@ -193,9 +193,11 @@ impl<'a> Session<'a> {
         self.wire.carried(self.line.bytes_per_second())
     }
 
-    /// What later pushes shall know about the line, if it was measured.
+    /// What later pushes shall know about the line: what was measured, or how quick the host's
+    /// answers say that it is.
     pub fn past_line(&self) -> Option<PastLine> {
-        let rate = self.line_rate()?;
+        let judged = || self.line.is_judged().then(|| self.line.bytes_per_second());
+        let rate = self.line_rate().or_else(judged)?;
         Some(PastLine { rate, ssh_response: self.ssh_response })
     }
 

@@ -135,6 +135,11 @@ impl Line {
         Line { rate, is_metered: true, ..self }
     }
 
+    /// Whether the rate is one that the host's answers say, and nothing was ever measured.
+    pub fn is_judged(self) -> bool {
+        self.source == RateSource::ResponseTimes && !self.is_metered
+    }
+
     /// Whether sending bytes takes less time than finding out which of them need not be sent.
     pub fn is_quick(self) -> bool {
         self.rate >= QUICK
