@@ -4,7 +4,7 @@
 //! over its limit is refused before anything is allocated, indexed or looped over.
 
 /// Version of the wire format. Both sides must have the same one.
-pub const PROTOCOL_VERSION: u16 = 10;
+pub const PROTOCOL_VERSION: u16 = 11;
 
 /// Longest first line (the hexadecimal *Hello*), in bytes, with its newline. It fits into a pipe,
 /// so that writing it never waits for a shell that is still starting.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use assetsync_core::limits;
 use assetsync_core::protocol::{
-    Failure, FrameKind, Inbox, Outbox, Received, ToAgent, ToSender, put_frame,
+    Failure, FrameKind, Inbox, Message, Outbox, Receipt, Received, ToAgent, ToSender, put_frame,
 };
 use rustix::event::PollFlags;
 use rustix::fs::{self, OFlags};
@@ -61,19 +61,24 @@ pub struct Conversation {
     heartbeat: Duration,
     piece: Vec<u8>,
     received: ReceivedBytes,
+    /// Whether a turn of the sender begins: until its first bytes come, the agent waits for the
+    /// sender and not for the line.
+    turn_begins: bool,
 }
 
 /// How much was received, and what the sender knows of it.
 struct ReceivedBytes {
     count: u64,
     acknowledged: u64,
+    /// How long the agent has waited for them.
+    waited: Duration,
     /// When the last receipt was sent, or the first would have been.
     last: Instant,
 }
 
 impl ReceivedBytes {
-    /// Adds bytes; returns the number for a receipt if one is due.
-    fn add(&mut self, count: usize) -> Option<u64> {
+    /// Adds bytes; returns a receipt if one is due.
+    fn add(&mut self, count: usize) -> Option<Receipt> {
         self.count += count as u64;
         let new = self.count - self.acknowledged;
         let has_doubled = new >= self.acknowledged.max(FIRST_RECEIPT_BYTES);
@@ -81,7 +86,7 @@ impl ReceivedBytes {
         let is_due = has_doubled || is_late;
         is_due.then(|| {
             (self.acknowledged, self.last) = (self.count, Instant::now());
-            self.count
+            Receipt { bytes: self.count, waited: self.waited }
         })
     }
 }
@@ -103,7 +108,13 @@ impl Conversation {
             timeout,
             heartbeat: HEARTBEAT,
             piece: vec![0; READ_BYTES],
-            received: ReceivedBytes { count: 0, acknowledged: 0, last: Instant::now() },
+            received: ReceivedBytes {
+                count: 0,
+                acknowledged: 0,
+                waited: Duration::ZERO,
+                last: Instant::now(),
+            },
+            turn_begins: true,
         })
     }
 
@@ -171,9 +182,9 @@ impl Conversation {
 
     /// Sends a receipt if one is due. The bytes of the first line count, too.
     fn acknowledge(&mut self, count: usize) -> Result<(), AgentError> {
-        let Some(received) = self.received.add(count) else { return Ok(()) };
+        let Some(receipt) = self.received.add(count) else { return Ok(()) };
         let mut frame = Vec::new();
-        put_frame(&mut frame, FrameKind::Receipt, &received.to_le_bytes());
+        put_frame(&mut frame, FrameKind::Receipt, &receipt.encode());
         self.write(&frame)
     }
 
@@ -193,10 +204,7 @@ impl Conversation {
 
     fn read_some(&mut self) -> Result<usize, AgentError> {
         loop {
-            self.activity.waiting.store(true, Ordering::Relaxed);
-            let waited = wait(&self.input, PollFlags::IN, self.timeout);
-            self.activity.waiting.store(false, Ordering::Relaxed);
-            waited.map_err(|_| AgentError::SenderGone)?;
+            self.wait_for_input()?;
             match self.input.read(&mut self.piece) {
                 Ok(0) => return Err(AgentError::SenderGone),
                 Ok(count) => return Ok(count),
@@ -207,9 +215,21 @@ impl Conversation {
         }
     }
 
+    fn wait_for_input(&mut self) -> Result<(), AgentError> {
+        let since = Instant::now();
+        self.activity.waiting.store(true, Ordering::Relaxed);
+        let waited = wait(&self.input, PollFlags::IN, self.timeout);
+        self.activity.waiting.store(false, Ordering::Relaxed);
+        if !std::mem::take(&mut self.turn_begins) {
+            self.received.waited += since.elapsed();
+        }
+        waited.map_err(|_| AgentError::SenderGone)
+    }
+
     /// Sends a message.
     pub fn send(&mut self, message: &ToSender<'_>) -> Result<(), AgentError> {
         self.outbox.send(message);
+        self.turn_begins |= message.ends_turn();
         if self.outbox.waiting() >= WRITE_BYTES { self.write_outbox() } else { Ok(()) }
     }
 
@@ -250,16 +270,18 @@ mod tests {
     fn receipts_come_soon_at_first_and_when_time_has_passed() {
         // No time passes before this.
         let last = Instant::now() + Duration::from_secs(3600);
-        let mut received = ReceivedBytes { count: 0, acknowledged: 0, last };
+        let waited = Duration::from_secs(7);
+        let mut received = ReceivedBytes { count: 0, acknowledged: 0, waited, last };
         let mut receipts = Vec::new();
         for _ in 0..100 {
             receipts.extend(received.add(10_000));
             received.last = last;
         }
-        assert_eq!(receipts, [70_000, 140_000, 280_000, 560_000]);
+        let expected = [70_000, 140_000, 280_000, 560_000];
+        assert_eq!(receipts, expected.map(|bytes| Receipt { bytes, waited }));
         let past = Instant::now().checked_sub(RECEIPT_INTERVAL).expect("a time before now");
         received.last = past;
-        assert_eq!(received.add(10), Some(1_000_010));
+        assert_eq!(received.add(10), Some(Receipt { bytes: 1_000_010, waited }));
         received.last = past;
         assert_eq!(received.add(10), None, "too few bytes");
     }

@@ -19,8 +19,7 @@ pub enum FrameKind {
     Heartbeat,
     /// The side that sends this frame gives up; the payload has the reason. Nothing follows.
     Failure,
-    /// How many bytes the side that sends this frame has received, in frames; the payload is the
-    /// number, little endian.
+    /// What the agent has received: a [`Receipt`](super::Receipt).
     Receipt,
     /// The [digest](super::StreamDigest) of all that the side has sent; follows each message that
     /// ends a turn.
@@ -28,7 +27,7 @@ pub enum FrameKind {
 }
 
 /// Bytes of the payload of a [`FrameKind::Receipt`].
-pub const RECEIPT_BYTES: usize = size_of::<u64>();
+pub const RECEIPT_BYTES: usize = 2 * size_of::<u64>();
 
 /// Bytes of the payload of a [`FrameKind::Check`].
 pub const CHECK_BYTES: usize = 16;

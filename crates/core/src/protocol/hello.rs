@@ -291,11 +291,11 @@ mod tests {
     #[test]
     fn other_lines_are_refused() {
         assert_eq!(Hello::parse(b"GET / HTTP/1.1"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 10 0g"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 10 +1+2"), Err(HelloError::NotHello));
-        assert_eq!(Hello::parse(b"assetsync 10 000"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 11 0g"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 11 +1+2"), Err(HelloError::NotHello));
+        assert_eq!(Hello::parse(b"assetsync 11 000"), Err(HelloError::NotHello));
         assert_eq!(Hello::parse(b"assetsync 1 00"), Err(HelloError::Version { theirs: 1 }));
-        assert!(matches!(Hello::parse(b"assetsync 10 0000"), Err(HelloError::Decode(_))));
+        assert!(matches!(Hello::parse(b"assetsync 11 0000"), Err(HelloError::Decode(_))));
         assert!(matches!(Hello::parse(&line("0000")), Err(HelloError::Decode(_))));
         let history_without_deploy = line(&["00100000", &"0".repeat(32)].concat());
         assert!(matches!(Hello::parse(&history_without_deploy), Err(HelloError::Decode(_))));

@@ -9,6 +9,7 @@ use super::codec_context::CodecContext;
 use super::failure::Failure;
 use super::frame::{FrameError, FrameKind, HEADER_BYTES, peek_frame};
 use super::message::Message;
+use super::receipt::Receipt;
 use super::stream_digest::StreamDigest;
 use crate::limits;
 
@@ -92,8 +93,8 @@ pub struct Inbox<M: Message> {
     /// The message at the front ends a turn; its check has not come.
     awaits_check: bool,
     digest: StreamDigest,
-    /// Bytes that the other side has received, as far as it has said so.
-    acknowledged: u64,
+    /// What the other side has received, as far as it has said so.
+    receipt: Receipt,
 }
 
 impl<M: Message> Inbox<M> {
@@ -115,7 +116,7 @@ impl<M: Message> Inbox<M> {
             front: None,
             awaits_check: false,
             digest: StreamDigest::default(),
-            acknowledged: 0,
+            receipt: Receipt::default(),
         })
     }
 
@@ -143,9 +144,9 @@ impl<M: Message> Inbox<M> {
         self.raw.len() - self.raw_at
     }
 
-    /// Bytes that the other side has received, according to its receipts so far.
-    pub fn acknowledged(&self) -> u64 {
-        self.acknowledged
+    /// What the other side has received, according to its receipts so far.
+    pub fn receipt(&self) -> Receipt {
+        self.receipt
     }
 
     /// Whether [`pop`](Inbox::pop) has something to return; if not, more bytes are needed. A
@@ -213,8 +214,8 @@ impl<M: Message> Inbox<M> {
 
     fn acknowledge(&mut self, payload: Range<usize>) -> Result<(), InboxError> {
         let length = payload.len();
-        let number = self.raw[payload].try_into().map_err(|_| FrameError::Length(length))?;
-        self.acknowledged = self.acknowledged.max(u64::from_le_bytes(number));
+        let receipt = Receipt::decode(&self.raw[payload]).ok_or(FrameError::Length(length))?;
+        self.receipt = self.receipt.max(receipt);
         Ok(())
     }
 

@@ -297,7 +297,7 @@ fn assert_refused<M: Message>(bytes: &[u8]) {
     assert!(!matches!(refused, Ok(()) | Err(DecodeError::UnexpectedEnd)), "{bytes:?}: {refused:?}");
 }
 
-/// Streams of protocol version 10: all messages to the agent with a stored content, and all to the
+/// Streams of protocol version 11: all messages to the agent with a stored content, and all to the
 /// sender, each turn with its check; then a heartbeat and a failure.
 const OLD_TO_AGENT: &[u8] = include_bytes!("../../tests/fixtures/to-agent");
 const OLD_TO_SENDER: &[u8] = include_bytes!("../../tests/fixtures/to-sender");
@@ -320,7 +320,7 @@ fn assert_stream<M: Message>(stream: &[u8], expected: &[(M, Vec<u8>)], more: &[&
 }
 
 #[test]
-fn streams_of_version_10_are_still_read() {
+fn streams_of_version_11_are_still_read() {
     let stored =
         ["Message(Stored { length: 5 })", "Stored([98, 121, 116, 101, 115])", "Message(FileEnd)"];
     assert_stream(OLD_TO_AGENT, &to_agent(), &stored);
@@ -328,7 +328,7 @@ fn streams_of_version_10_are_still_read() {
 }
 
 #[test]
-fn the_hello_lines_of_version_10_are_still_read_and_written() {
+fn the_hello_lines_of_version_11_are_still_read_and_written() {
     let line = include_bytes!("../../tests/fixtures/hello");
     let hello = Hello {
         destination: b"~/shared/public/assets".to_vec(),

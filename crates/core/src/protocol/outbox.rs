@@ -249,7 +249,8 @@ mod tests {
         const PIECES: u64 = 400;
         let piece = |at: u64| {
             let word = |salt: u64| (at + salt * PIECES).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let mixed = |salt| (word(salt) ^ (word(salt) >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed =
+                |salt| (word(salt) ^ (word(salt) >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             (0..64).map(|salt| format!("{:016x}", mixed(salt))).collect::<String>()
         };
         let first = (0..PIECES).map(piece);
@@ -268,8 +269,7 @@ mod tests {
             deflater.run(&mut input, &mut out).unwrap();
             deflater.finish(&mut out, true).unwrap();
             assert_eq!(input.pos, content.len());
-            drop(out);
-            packed.len() as f64 / content.len() as f64
+            out.pos() as f64 / content.len() as f64
         };
         let (narrow, wide) = (packed(WIDE_WINDOW_LOG - 1), packed(WIDE_WINDOW_LOG + 1));
         assert!(narrow > 0.4 && wide < 0.3, "{narrow} {wide}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use assetsync_core::limits;
 use assetsync_core::protocol::{
-    CodecContext, FrameKind, Inbox, Outbox, Received, ToSender, put_frame,
+    CodecContext, FrameKind, Inbox, Outbox, Receipt, Received, ToSender, put_frame,
 };
 use assetsync_ssh::bootstrap::Started;
 use assetsync_ssh::{CommandHandle, TimedReader, TimedWriter};
@@ -103,7 +103,7 @@ impl Wire {
         while !self.inbox.ready()? {
             self.read_some()?;
             let now = self.acknowledged();
-            self.line_rate.note(self.since.elapsed(), now, self.sent);
+            self.note_receipt();
             if std::mem::replace(&mut known, now) != now {
                 acknowledged(now);
             }
@@ -147,7 +147,17 @@ impl Wire {
 
     /// Bytes that have arrived, as far as the agent has said so.
     pub fn acknowledged(&self) -> u64 {
-        self.inbox.acknowledged().min(self.sent)
+        self.receipt().bytes
+    }
+
+    /// The last receipt; the agent can't have received more than was sent.
+    fn receipt(&self) -> Receipt {
+        let receipt = self.inbox.receipt();
+        Receipt { bytes: receipt.bytes.min(self.sent), ..receipt }
+    }
+
+    fn note_receipt(&mut self) {
+        self.line_rate.note(self.since.elapsed(), self.receipt(), self.sent);
     }
 
     /// Reads what has come from the agent, without waiting: it sends receipts while content is sent
@@ -161,7 +171,7 @@ impl Wire {
         }
         // A message may be complete; what comes after it waits until it is received.
         self.inbox.ready()?;
-        self.line_rate.note(self.since.elapsed(), self.acknowledged(), self.sent);
+        self.note_receipt();
         match self.inbox.waiting() > WAITING_BYTES {
             true => Err(PushError::Protocol("too many messages while content is sent".into())),
             false => Ok(self.acknowledged()),
@@ -300,7 +310,7 @@ impl MessageSink for Wire {
     fn write(&mut self, bytes: &[u8]) -> Result<(), PushError> {
         self.sent_since_read = true;
         let started = Instant::now();
-        self.line_rate.note(self.since.elapsed(), self.acknowledged(), self.sent);
+        self.note_receipt();
         for piece in bytes.chunks(limits::FRAME_BYTES) {
             if let Some(rate) = &mut self.rate {
                 rate.pace(piece.len());

@@ -2,9 +2,12 @@
 //!
 //! Between two receipts the line was never idle if what the second one acknowledges had been
 //! written when the first one came. Then the bytes between them, in the time between them, are what
-//! the line carries. Otherwise it could have carried more.
+//! the line carries. Otherwise it could have carried more. So it could if the agent was busy for
+//! much of that time, and let bytes that had arrived wait.
 
 use std::time::Duration;
+
+use assetsync_core::protocol::Receipt;
 
 /// How long one measurement goes on: the rate may change.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -16,12 +19,15 @@ const SHORTEST: Duration = Duration::from_millis(200);
 /// How much more than it did a line carries that may have been idle.
 const IDLE_FACTOR: f64 = 2.0;
 
+/// The part of the time that the agent waits for bytes if the line is slower than the agent.
+const WAITING_SHARE: f64 = 0.5;
+
 /// What the line carries, as far as receipts say.
 #[derive(Debug, Clone, Default)]
 pub struct LineRate {
     /// Where this measurement began.
-    base: Option<Receipt>,
-    last: Option<Receipt>,
+    base: Option<Moment>,
+    last: Option<Moment>,
     /// Whether the line may have been idle since then.
     is_idle: bool,
     /// Whether this is the first measurement, which begins before anything is sent.
@@ -31,38 +37,51 @@ pub struct LineRate {
     at_least: f64,
 }
 
-/// When a receipt came, what it acknowledges, and what had been written.
+/// The last receipt at some time, and what had been written then.
 #[derive(Debug, Clone, Copy)]
-struct Receipt {
+struct Moment {
     at: Duration,
-    acknowledged: u64,
+    receipt: Receipt,
     written: u64,
 }
 
+impl Moment {
+    fn acknowledged(&self) -> u64 {
+        self.receipt.bytes
+    }
+
+    /// Whether the agent has waited for most of the time since an earlier moment.
+    fn has_waited_since(&self, earlier: &Moment) -> bool {
+        let waited = self.receipt.waited.saturating_sub(earlier.receipt.waited);
+        waited >= self.at.saturating_sub(earlier.at).mul_f64(WAITING_SHARE)
+    }
+}
+
 impl LineRate {
-    /// Notes that `acknowledged` bytes have arrived of those `written`, at a time since any
-    /// beginning. To be called before something is written, and when receipts were read.
-    pub fn note(&mut self, at: Duration, acknowledged: u64, written: u64) {
-        let receipt = Receipt { at, acknowledged, written };
+    /// Notes the last `receipt` and how many bytes are `written`, at a time since any beginning. To
+    /// be called before something is written, and when receipts were read.
+    pub fn note(&mut self, at: Duration, receipt: Receipt, written: u64) {
+        let now = Moment { at, receipt, written };
         let (Some(base), Some(last)) = (self.base, self.last) else {
-            (self.base, self.last, self.is_first) = (Some(receipt), Some(receipt), true);
+            (self.base, self.last, self.is_first) = (Some(now), Some(now), true);
             return;
         };
-        if self.is_first && (acknowledged, written) == (base.acknowledged, base.written) {
-            self.base = Some(receipt);
+        if self.is_first && (now.acknowledged(), written) == (base.acknowledged(), base.written) {
+            self.base = Some(now);
         }
-        if acknowledged <= last.acknowledged {
+        if now.acknowledged() <= last.acknowledged() {
             return;
         }
         // Before the first receipt too little had been written to keep the line busy.
-        self.is_idle |= acknowledged > last.written && last.acknowledged > base.acknowledged;
-        self.last = Some(receipt);
+        self.is_idle |=
+            now.acknowledged() > last.written && last.acknowledged() > base.acknowledged();
+        self.last = Some(now);
         let elapsed = at.saturating_sub(base.at);
         if elapsed.is_zero() || elapsed < SHORTEST && !self.is_first {
             return;
         }
-        let rate = (acknowledged - base.acknowledged) as f64 / elapsed.as_secs_f64();
-        match self.is_idle {
+        let rate = (now.acknowledged() - base.acknowledged()) as f64 / elapsed.as_secs_f64();
+        match self.is_idle || !now.has_waited_since(&base) {
             false => self.busy = Some(rate),
             true => {
                 self.at_least = self.at_least.max(rate);
@@ -70,7 +89,7 @@ impl LineRate {
             }
         }
         if elapsed >= WINDOW {
-            (self.base, self.is_idle, self.is_first) = (Some(receipt), false, false);
+            (self.base, self.is_idle, self.is_first) = (Some(now), false, false);
         }
     }
 
@@ -98,9 +117,15 @@ mod tests {
     fn rate(receipts: &[(u64, u64, u64)]) -> Option<u64> {
         let mut rate = LineRate::default();
         for &(millis, acknowledged, written) in receipts {
-            rate.note(Duration::from_millis(millis), acknowledged, written);
+            note(&mut rate, millis, acknowledged, written);
         }
         rate.bytes_per_second(1000)
+    }
+
+    /// Notes a receipt of an agent that never did anything but wait.
+    fn note(rate: &mut LineRate, millis: u64, bytes: u64, written: u64) {
+        let at = Duration::from_millis(millis);
+        rate.note(at, Receipt { bytes, waited: at }, written);
     }
 
     #[test]
@@ -127,10 +152,23 @@ mod tests {
     #[test]
     fn what_is_remembered_was_carried() {
         let mut rate = LineRate::default();
-        rate.note(Duration::ZERO, 0, 0);
-        rate.note(Duration::from_millis(100), 500, 500);
-        rate.note(Duration::from_millis(500), 3000, 3000);
+        note(&mut rate, 0, 0, 0);
+        note(&mut rate, 100, 500, 500);
+        note(&mut rate, 500, 3000, 3000);
         assert_eq!((rate.carried(1000), rate.carried(7000)), (Some(6000), None));
+    }
+
+    #[test]
+    fn an_agent_that_is_busy_does_not_make_the_line_slow() {
+        let after_a_second = |waited: u64| {
+            let mut rate = LineRate::default();
+            let of = |bytes, millis| Receipt { bytes, waited: Duration::from_millis(millis) };
+            rate.note(Duration::ZERO, of(0, 70), 9000);
+            rate.note(Duration::from_secs(1), of(4000, 70 + waited), 9000);
+            [100_000, 1000].map(|assumed| (rate.bytes_per_second(assumed), rate.carried(assumed)))
+        };
+        assert_eq!(after_a_second(600), [(Some(4000), Some(4000)); 2]);
+        assert_eq!(after_a_second(400), [(None, None), (Some(8000), Some(4000))]);
     }
 
     #[test]

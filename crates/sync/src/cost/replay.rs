@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use assetsync_core::protocol::Receipt;
+
 use super::levels::{Cpu, Level, PATCHES, STREAM, soonest_for_patches};
 use super::line::Line;
 use super::line_rate::LineRate;
@@ -60,8 +62,9 @@ impl SimulatedLine {
             }
             self.acknowledged = next;
         }
-        let (acknowledged, written) = (self.acknowledged as u64, self.written as u64);
-        self.receipts.note(Duration::from_secs_f64(now), acknowledged, written);
+        let at = Duration::from_secs_f64(now);
+        let receipt = Receipt { bytes: self.acknowledged as u64, waited: at };
+        self.receipts.note(at, receipt, self.written as u64);
     }
 }
 

@@ -38,7 +38,7 @@ fn record(client: &Client, host: &Host) -> (Script, Script) {
     };
     host.reset();
     (
-        after_line(fs::read(up).unwrap(), b"assetsync 10 "),
+        after_line(fs::read(up).unwrap(), b"assetsync 11 "),
         after_line(fs::read(down).unwrap(), b":ready"),
     )
 }

@@ -302,15 +302,15 @@ fn first_lines_that_are_none_are_refused() {
     let before = host.contents();
     let endless = vec![b'a'; 100_000];
     let check = Digest::of(&[0, 16, 0]).to_string();
-    let unknown = format!("assetsync 10 001000{}\n", &check[..16]);
-    let changed = format!("assetsync 10 001100{}\n", &check[..16]);
+    let unknown = format!("assetsync 11 001000{}\n", &check[..16]);
+    let changed = format!("assetsync 11 001100{}\n", &check[..16]);
     let cases: [(&[u8], &str); 8] = [
         (&endless, "first line does not end"),
         (b"GET / HTTP/1.1\n", "not assetsync's"),
         (b"assetsync 99 00\n", "version 99"),
-        (b"assetsync 10 zz\n", "not assetsync's"),
-        (b"assetsync 10 +1\n", "not assetsync's"),
-        (b"assetsync 10 ff\n", "ends too early"),
+        (b"assetsync 11 zz\n", "not assetsync's"),
+        (b"assetsync 11 +1\n", "not assetsync's"),
+        (b"assetsync 11 ff\n", "ends too early"),
         (unknown.as_bytes(), "unknown"),
         (changed.as_bytes(), "not what was sent"),
     ];

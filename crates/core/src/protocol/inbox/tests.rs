@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::index::Index;
 use crate::protocol::{Outbox, ToAgent, detached_frame, put_frame};
@@ -96,16 +98,18 @@ fn a_turn_goes_on_after_its_check_alone() {
 }
 
 #[test]
-fn receipts_are_numbers_that_only_grow() {
+fn the_numbers_of_receipts_only_grow() {
     let mut inbox = Inbox::<ToAgent<'_>>::new().unwrap();
     let mut receive = |payload: &[u8]| {
         let mut bytes = Vec::new();
         put_frame(&mut bytes, FrameKind::Receipt, payload);
         inbox.receive(&bytes);
-        inbox.ready().map(|ready| (ready, inbox.acknowledged()))
+        inbox.ready().map(|ready| (ready, inbox.receipt()))
     };
-    assert!(matches!(receive(&700_u64.to_le_bytes()), Ok((false, 700))));
-    assert!(matches!(receive(&3_u64.to_le_bytes()), Ok((false, 700))));
+    let of = |bytes, micros| Receipt { bytes, waited: Duration::from_micros(micros) };
+    assert_eq!(receive(&of(700, 90).encode()).unwrap(), (false, of(700, 90)));
+    assert_eq!(receive(&of(3, 91).encode()).unwrap(), (false, of(700, 91)));
+    assert_eq!(receive(&of(u64::MAX, u64::MAX).encode()).unwrap().1, of(u64::MAX, u64::MAX));
     assert!(matches!(receive(&[1; 4]), Err(InboxError::Frame(FrameError::Length(4)))));
 }
 
