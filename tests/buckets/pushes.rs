@@ -172,6 +172,72 @@ fn an_update_asks_for_what_changed_and_nothing_else() {
     assert_eq!(keys(server.port).len(), 6);
 }
 
+/// A list shows whether there is a state, and whether it is the remembered one.
+#[test]
+fn where_a_list_is_asked_for_it_is_the_only_question() {
+    let server = S3Server::start(S3Kind::SeaweedFs).or_fail();
+    let proxy = HttpProxy::to(server.port, |_, _| Verdict::Pass).or_fail();
+    let (machine, other, source) = (Machine::new(), Machine::new(), scratch());
+    let push = |machine: &Machine, options: &[&str]| {
+        let before = proxy.requests().len();
+        let ran = Ran(command(machine, source.path(), proxy.port(), options).output().or_fail());
+        assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+        proxy.requests()[before..].iter().map(|line| short(line)).collect::<Vec<_>>()
+    };
+    super::build(source.path(), 1);
+    let first = push(&machine, &["-c"]);
+    assert!(first[0].starts_with("GET ") && !first.contains(&"GET state".to_owned()), "{first:?}");
+    assert_eq!(first.len(), 1 + 5 + 2, "{first:?}");
+    assert_eq!(push(&machine, &["-c"]).len(), 1, "it is as remembered");
+    let asked = push(&other, &["-c"]);
+    assert_eq!((asked.len(), asked[1].as_str()), (2, "GET state"), "nothing is remembered");
+    super::build(source.path(), 2);
+    push(&machine, &["-c", "--delete"]);
+    super::build(source.path(), 1);
+    // The other machine remembers a state that is not there any more.
+    let asked = push(&other, &["-c", "--delete"]);
+    assert_eq!(asked[1], "GET state", "{asked:?}");
+    assert_eq!(keys(server.port).len(), 6);
+}
+
+#[test]
+fn a_content_that_several_files_have_is_sent_once() {
+    for kind in [S3Kind::SeaweedFs, S3Kind::Moto] {
+        let site = Site::start(kind);
+        let font = "font".repeat(5000);
+        let same = ["a-3f2a0001.woff2", "b-3f2a0001.woff2", "font.woff2", "404.html"];
+        site.write(&same.map(|path| (path, font.as_str())));
+        let first = site.push(&[]);
+        assert_eq!(sent(&first), 1);
+        let bytes = first.done_events()[0]["bytes_sent"].as_u64().expect("a number");
+        assert!(bytes < 2 * font.len() as u64, "{bytes} bytes");
+        site.assert_equal();
+        let header = |path: &str| site.get(path).header("content-type").map(str::to_owned);
+        assert_eq!(header("404.html").as_deref(), Some("text/html; charset=utf-8"));
+        assert_eq!(header("b-3f2a0001.woff2").as_deref(), Some("font/woff2"));
+        // An update that replaces some of them, too.
+        let other = "more".repeat(5000);
+        site.write(&["font.woff2", "404.html", "c-3f2a0002.woff2"].map(|path| (path, &*other)));
+        assert_eq!(sent(&site.push(&[])), 1);
+        site.assert_equal();
+        assert_eq!(requests(&site.push(&[])), 1);
+    }
+}
+
+/// What is copied has the content that the state says, or the push looks again.
+#[test]
+fn an_object_that_another_program_changed_is_not_copied() {
+    let site = Site::start(S3Kind::SeaweedFs);
+    let font = "font".repeat(5000);
+    site.write(&[("font.woff2", &font)]);
+    site.push(&[]);
+    let path = "/assets/shop/font.woff2";
+    assert_eq!(ask(site.server.port, "PUT", path, b"by hand").or_fail().status(), 200);
+    site.write(&[("a-3f2a0001.woff2", &font)]);
+    site.push(&[]);
+    site.assert_equal();
+}
+
 /// `PUT /assets/shop/.assetsync/state HTTP/1.1` without what is the same in all.
 fn short(line: &str) -> String {
     let (method, path) = line.split_once(' ').unwrap_or((line, ""));

@@ -7,6 +7,7 @@ use assetsync_https::Authorities;
 use backon::{BlockingRetryable, ExponentialBuilder};
 use jiff::Timestamp;
 use rusty_s3::Bucket;
+use ureq::config::AutoHeaderValue;
 use ureq::http::{HeaderMap, Response, StatusCode};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
@@ -16,8 +17,11 @@ use super::sign::Request;
 use super::xml;
 use crate::credentials::CredentialStore;
 
-/// Requests under way at one time.
+/// Requests under way at one time, whatever they send.
 pub const AT_A_TIME: usize = 16;
+
+/// Requests under way at one time, if they send little.
+pub const SMALL_AT_A_TIME: usize = 64;
 
 /// How often a request is tried again.
 const RETRIES: usize = 8;
@@ -82,8 +86,10 @@ pub fn agent(connection: &Connection) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
-        .max_idle_connections(AT_A_TIME)
-        .max_idle_connections_per_host(AT_A_TIME)
+        .max_idle_connections(SMALL_AT_A_TIME)
+        .max_idle_connections_per_host(SMALL_AT_A_TIME)
+        // Answers are what they are, and thousands of requests are made.
+        .accept(AutoHeaderValue::None)
         .user_agent(concat!("assetsync/", env!("CARGO_PKG_VERSION")))
         .timeout_connect(silence)
         .timeout_recv_response(silence)

@@ -14,15 +14,35 @@ use crate::state::{KEPT, Object, State};
 /// The largest object that a server copies in one request.
 const LARGEST_COPY: u64 = 5 << 30;
 
+/// The smallest content that is copied and not sent again: a request to copy is longer than one to
+/// write, and so is its answer.
+const SMALLEST_COPY: u64 = 1 << 10;
+
 /// How an object comes to be as it is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum How {
     /// Its content is sent.
     Send,
-    /// The server copies the object at this path.
-    Copy(String),
+    /// The server copies another object.
+    Copy(CopySource),
     /// The server sets its headers; the content stays.
     Headers,
+}
+
+impl How {
+    fn copy(from: &str, etag: Option<&String>) -> How {
+        How::Copy(CopySource { path: from.to_owned(), etag: etag.cloned() })
+    }
+}
+
+/// What the server copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopySource {
+    /// Its key below the prefix.
+    pub path: String,
+    /// Its ETag. None if it has its content by its name, as what is kept, or if this push puts it
+    /// there.
+    pub etag: Option<String>,
 }
 
 /// One object that changes.
@@ -93,9 +113,9 @@ impl BucketPlan {
             wanted.get(path).is_none_or(|wanted| Some(wanted.digest) == object.digest)
         };
         let sources = state.objects.iter().filter(|(path, object)| stays(path, object));
-        let sources: HashMap<Digest, &str> = sources
+        let sources: HashMap<Digest, (&String, &Object)> = sources
             .filter(|(_, object)| object.size <= LARGEST_COPY)
-            .filter_map(|(path, object)| Some((object.digest?, path.as_str())))
+            .filter_map(|(path, object)| Some((object.digest?, (path, object))))
             .collect();
         let mut plan = BucketPlan::default();
         for (path, wanted) in wanted {
@@ -110,9 +130,9 @@ impl BucketPlan {
                     if old.size <= LARGEST_COPY { How::Headers } else { How::Send }
                 }
                 _ => match sources.get(&wanted.digest) {
-                    Some(from) => How::Copy((*from).to_owned()),
+                    Some((path, object)) => How::copy(path, Some(&object.etag)),
                     None if state.kept.contains(&wanted.digest.to_string()) => {
-                        How::Copy(format!("{KEPT}{}", wanted.digest))
+                        How::copy(&format!("{KEPT}{}", wanted.digest), None)
                     }
                     None => How::Send,
                 },
@@ -121,12 +141,31 @@ impl BucketPlan {
             plan.steps.push(Step { path, wanted, old, how });
         }
         plan.steps.sort_by_key(|step| step.wanted.rank);
+        plan.send_once();
         if policy.delete {
             let extra = state.objects.keys().filter(|path| !wanted.contains_key(*path));
             let extra = extra.filter(|path| !policy.protects(path.as_bytes()));
             plan.deletes = extra.cloned().collect();
         }
         plan
+    }
+
+    /// Has each content sent once: where several objects get it, the server copies the one that is
+    /// at its place first.
+    fn send_once(&mut self) {
+        let mut sent: HashMap<Digest, String> = HashMap::new();
+        for step in self.steps.iter_mut().filter(|step| step.how == How::Send) {
+            if !(SMALLEST_COPY..=LARGEST_COPY).contains(&step.wanted.size) {
+                continue;
+            }
+            match sent.get(&step.wanted.digest) {
+                Some(from) => step.how = How::copy(from, None),
+                None if step.is_early() => {
+                    sent.insert(step.wanted.digest, step.path.clone());
+                }
+                None => {}
+            }
+        }
     }
 
     /// Whether nothing is to be done.

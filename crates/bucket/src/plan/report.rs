@@ -66,10 +66,10 @@ fn action(step: &Step, known: &HashMap<&[u8], EntryIndex>) -> Option<Action> {
     let recipe = match &step.how {
         How::Send => Recipe::Whole,
         How::Headers => Recipe::Touch,
-        // A kept content is none of the objects.
+        // Neither a kept content nor a new one is one of the objects.
         How::Copy(from) => Recipe::Copy {
             from: known
-                .get(from.as_bytes())
+                .get(from.path.as_bytes())
                 .map_or(Basis::Partial(Index::new(0)), |at| Basis::Existing(*at)),
         },
     };

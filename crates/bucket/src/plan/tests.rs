@@ -64,7 +64,7 @@ fn every_object_has_the_cheapest_step_and_ranks_are_in_order() {
     let plan = BucketPlan::new(&state(&there), &source, &Policy::default());
     let expected = vec![
         ("new-3f2a91c0.js", How::Send),
-        ("to-3f2a91c0.js", How::Copy("moved-3f2a91c0.js".to_owned())),
+        ("to-3f2a91c0.js", How::copy("moved-3f2a91c0.js", Some(&String::new()))),
         ("restyled.css", How::Headers),
         ("swap.js", How::Send),
         ("was-swap.js", How::Send),
@@ -78,6 +78,35 @@ fn every_object_has_the_cheapest_step_and_ranks_are_in_order() {
         plan.steps.iter().filter(|step| step.is_early()).map(|step| step.path.as_str()).collect();
     assert_eq!(early, ["new-3f2a91c0.js", "to-3f2a91c0.js", "was-swap.js"]);
     assert_eq!(plan.steps.last().map(|step| step.wanted.rank), Some(PublishRank::ServiceWorker));
+}
+
+#[test]
+fn a_content_of_several_objects_is_sent_once() {
+    let (font, page) = ("font".repeat(1000), "page".repeat(1000));
+    let source = wanted(&[
+        ("a-3f2a91c0.woff2", &font, "a"),
+        ("b-3f2a91c0.woff2", &font, "b"),
+        ("font.woff2", &font, "a"),
+        ("old.woff2", &font, "a"),
+        ("404.html", &page, "a"),
+        ("index.html", &page, "a"),
+        ("tiny.css", "a", "a"),
+        ("tiny2.css", "a", "a"),
+    ]);
+    let plan = BucketPlan::new(&state(&[("old.woff2", "old", "a")]), &source, &Policy::default());
+    let copy = || How::copy("a-3f2a91c0.woff2", None);
+    let expected = vec![
+        ("a-3f2a91c0.woff2", How::Send),
+        ("b-3f2a91c0.woff2", copy()),
+        ("font.woff2", copy()),
+        ("old.woff2", copy()),
+        ("tiny.css", How::Send),
+        ("tiny2.css", How::Send),
+        // Of two pages that are published at the same time, neither is there before.
+        ("404.html", How::Send),
+        ("index.html", How::Send),
+    ];
+    assert_eq!(steps(&plan), expected);
 }
 
 #[test]

@@ -12,10 +12,9 @@ use assetsync_sync::{
 use super::publish::Staged;
 use super::session::{BucketPush, Session};
 use super::stage::Planned;
-use super::survey::{Surveyed, identify, survey};
+use super::survey::{Surveyed, identify};
 use super::surveyed::engine_survey;
 use crate::error::BucketError;
-use crate::memory::Memory;
 use crate::plan::report::{EngineView, add_pruned, report};
 use crate::plan::wanted::Selection;
 use crate::plan::{BucketPlan, Retained};
@@ -34,15 +33,13 @@ pub fn attempt(
     push: &BucketPush<'_>,
     session: &Session<'_>,
     selection: &Selection,
+    mut surveyed: Surveyed,
 ) -> Result<Attempt, BucketError> {
     let monitor = session.progress.monitor;
     for link in &selection.symlinks {
         let text = format!("{link} is a symlink and left out: a bucket has none");
         monitor.event(Event::Notice(&text));
     }
-    let folder = push.memory.filter(|_| !push.dry_run);
-    let name = Memory::name_of(session.objects.client.base_url(), push.url);
-    let mut surveyed = survey(&session.objects, Memory::open(folder, &name)?, push.list)?;
     identify(&mut surveyed.state, &selection.objects, push.source)?;
     let paths = surveyed.state.objects.len() as u64;
     monitor.event(Event::Surveyed { paths, partials: 0 });

@@ -13,6 +13,8 @@ mod survey;
 mod surveyed;
 mod upload;
 
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use assetsync_sync::Report;
@@ -22,9 +24,12 @@ pub use self::connect::{Addressing, BucketSettings};
 use self::live::{Live, Settled};
 use self::publish::Staged;
 pub use self::session::BucketPush;
+use self::session::Session;
+use self::survey::{Surveyed, survey};
 pub use self::surveyed::{SurveyedBucket, VerifiedBucket};
 use crate::error::BucketError;
 use crate::http::client::{Client, Traffic};
+use crate::memory::Memory;
 use crate::plan::wanted::Selection;
 
 /// A push of which everything is sent; nothing is published yet.
@@ -71,18 +76,30 @@ impl<'p> BucketPush<'p> {
         Ok(report)
     }
 
+    /// Reads the source while the bucket is surveyed.
+    fn look(&self, session: &Session<'_>) -> Result<(Selection, Surveyed), BucketError> {
+        let folder = self.memory.filter(|_| !self.dry_run);
+        let name = Memory::name_of(session.objects.client.base_url(), self.url);
+        let select = || -> Result<Selection, BucketError> {
+            let (policy, rules) = (&self.options.policy, &self.settings.rules);
+            Ok(Selection::of(self.source.hashed()?, policy, rules, self.url.prefix())?)
+        };
+        thread::scope(|scope| {
+            let selection = scope.spawn(select);
+            let memory = Memory::open(folder, &name);
+            let surveyed = memory.and_then(|memory| survey(&session.objects, memory, self.list));
+            let selection = selection.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            Ok((selection, surveyed?))
+        })
+    }
+
     /// Sends everything.
     pub fn stage(&self) -> Result<StagedBucket<'p>, BucketError> {
         let begun = Instant::now();
-        let selection = Selection::of(
-            self.source.hashed()?,
-            &self.options.policy,
-            &self.settings.rules,
-            self.url.prefix(),
-        )?;
         let client = self.settings.connect(self.url)?;
         let session = self.session(&client);
-        let Attempt { staged, mut report } = attempt(self, &session, &selection)?;
+        let (selection, surveyed) = self.look(&session)?;
+        let Attempt { staged, mut report } = attempt(self, &session, &selection, surveyed)?;
         count(&mut report, &client, begun.elapsed());
         Ok(StagedBucket { push: *self, client, staged, report, begun })
     }

@@ -8,7 +8,7 @@ use assetsync_core::text;
 use super::each::each;
 use super::holder::Holder;
 use super::session::Session;
-use super::upload::put_new;
+use super::upload::{copy, put_new};
 use crate::error::BucketError;
 use crate::objects::Written;
 use crate::plan::{BucketPlan, How, Retained, Step};
@@ -61,24 +61,24 @@ impl Staged {
     /// Has the server keep every content that is replaced, or deleted and wanted again.
     fn keep_old(&mut self, session: &Session<'_>) -> Result<(), BucketError> {
         let replaced = self.plan.steps.iter().filter(|step| step.how != How::Headers);
-        let replaced = replaced.filter_map(|step| {
-            let old = step.old.as_ref()?;
-            Some((old.kept_name(), (step.path.as_str(), old.etag.as_str())))
-        });
-        let wanted = self.retained.to_keep.iter().filter_map(|(name, path)| {
-            let object = self.state.objects.get(path)?;
-            Some((name.clone(), (path.as_str(), object.etag.as_str())))
-        });
-        let mut olds: BTreeMap<String, (&str, &str)> = replaced.chain(wanted).collect();
+        let replaced = replaced.filter_map(|step| Some((step.path.as_str(), step.old.as_ref()?)));
+        let wanted = self.retained.to_keep.values();
+        let wanted = wanted.filter_map(|path| Some((path.as_str(), self.state.objects.get(path)?)));
+        let olds = replaced.chain(wanted).map(|it| (it.1.kept_name(), it));
+        let mut olds: BTreeMap<String, (&str, &Object)> = olds.collect();
         olds.retain(|name, _| !self.state.kept.contains(name));
         let olds: Vec<_> = olds.into_iter().collect();
-        each(&olds, |(name, (path, etag))| {
-            let to = format!("{KEPT}{name}");
-            match session.objects.copy(path, &to, None, Some(etag))? {
-                Written::Done(_) => Ok(()),
-                Written::Refused => Err(BucketError::Changed((*path).to_owned())),
-            }
-        })?;
+        each(
+            &olds,
+            |(_, (_, old))| old.size,
+            |(name, (path, old))| {
+                let to = format!("{KEPT}{name}");
+                match session.objects.copy(path, &to, None, Some(&old.etag))? {
+                    Written::Done(_) => Ok(()),
+                    Written::Refused => Err(BucketError::Changed((*path).to_owned())),
+                }
+            },
+        )?;
         self.state.kept.extend(olds.into_iter().map(|(name, _)| name));
         Ok(())
     }
@@ -89,7 +89,8 @@ impl Staged {
         rank: PublishRank,
     ) -> Result<Vec<(String, String)>, BucketError> {
         let late = self.late().filter(|step| step.wanted.rank == rank);
-        each(&late.collect::<Vec<_>>(), |step| Ok((step.path.clone(), publish_one(session, step)?)))
+        let (late, size) = (late.collect::<Vec<_>>(), |step: &&Step| step.wanted.size);
+        each(&late, size, |step| Ok((step.path.clone(), publish_one(session, step, &self.etags)?)))
     }
 
     /// The steps that change what visitors get.
@@ -152,7 +153,8 @@ fn restore_all(
         let replaced = steps.iter().filter(|step| step.wanted.rank == rank);
         let replaced: Vec<(&Step, &Object)> =
             replaced.filter_map(|step| Some((*step, step.old.as_ref()?))).collect();
-        let results = each(&replaced, |(step, old)| {
+        let size = |(_, old): &(&Step, &Object)| old.size;
+        let results = each(&replaced, size, |(step, old)| {
             let etag = restore(session, step, old);
             Ok((step.path.clone(), etag.map(|etag| Object { etag, ..(*old).clone() })))
         });
@@ -162,21 +164,24 @@ fn restore_all(
 }
 
 /// Puts the object of a step at its place.
-fn publish_one(session: &Session<'_>, step: &Step) -> Result<String, BucketError> {
+fn publish_one(
+    session: &Session<'_>,
+    step: &Step,
+    put: &BTreeMap<String, String>,
+) -> Result<String, BucketError> {
     let (path, headers) = (step.path.as_str(), Some(&step.wanted.headers));
-    let changed = || BucketError::Changed(step.path.clone());
     let written = match (&step.how, &step.old) {
-        (_, None) => return put_new(session, step),
+        (_, None) => return put_new(session, step, put),
         (How::Send, Some(_)) => {
             let from = format!("{KEPT}{}", step.wanted.digest);
             session.objects.copy(&from, path, headers, None)?
         }
-        (How::Copy(from), Some(_)) => session.objects.copy(from, path, headers, None)?,
+        (How::Copy(from), Some(_)) => return copy(session, from, step, put),
         (How::Headers, Some(old)) => session.objects.copy(path, path, headers, Some(&old.etag))?,
     };
     match written {
         Written::Done(etag) => Ok(etag),
-        Written::Refused => Err(changed()),
+        Written::Refused => Err(BucketError::Changed(step.path.clone())),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Everything is sent before anything is published: new objects that nothing names yet to their
 //! places, and what replaces others to where contents are kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use assetsync_core::plan::PublishRank;
 
@@ -49,15 +49,43 @@ impl Planned {
         session.progress.planned(sent.count() as u64, bytes);
         let mut etags = BTreeMap::new();
         for rank in [PublishRank::Fingerprinted, PublishRank::Ordinary] {
-            let steps =
-                plan.steps.iter().filter(|step| step.is_early() && step.wanted.rank == rank);
-            let steps: Vec<&Step> = steps.collect();
-            let put = each(&steps, |step| put_new(session, step))?;
-            etags.extend(steps.iter().map(|step| step.path.clone()).zip(put));
+            let put = put_early(session, &plan, &etags, rank)?;
+            etags.extend(put);
         }
         stage_contents(session, &plan, &mut state)?;
         Ok(Staged { plan, retained, state, holder, etags })
     }
+}
+
+/// Puts the new objects of a rank to their places; gives their ETags by path.
+fn put_early(
+    session: &Session<'_>,
+    plan: &BucketPlan,
+    etags: &BTreeMap<String, String>,
+    rank: PublishRank,
+) -> Result<Vec<(String, String)>, BucketError> {
+    let steps = plan.steps.iter().filter(|step| step.is_early() && step.wanted.rank == rank);
+    let sent = steps.clone().filter(|step| step.how == How::Send);
+    let sent: HashSet<&str> = sent.map(|step| step.path.as_str()).collect();
+    let (mut first, mut copies) = (Vec::new(), HashMap::<&str, Vec<&Step>>::new());
+    for step in steps {
+        match &step.how {
+            How::Copy(from) if sent.contains(from.path.as_str()) => {
+                copies.entry(&from.path).or_default().push(step);
+            }
+            _ => first.push(step),
+        }
+    }
+    let size = |step: &&Step| step.wanted.size;
+    let put = each(&first, size, |step| {
+        let etag = put_new(session, step, etags)?;
+        let known = BTreeMap::from([(step.path.clone(), etag)]);
+        let copies = copies.get(step.path.as_str()).into_iter().flatten();
+        let copied = copies.map(|copy| Ok((copy.path.clone(), put_new(session, copy, &known)?)));
+        let copied = copied.collect::<Result<Vec<_>, BucketError>>()?;
+        Ok(known.into_iter().chain(copied).collect::<Vec<_>>())
+    })?;
+    Ok(put.into_iter().flatten().collect())
 }
 
 /// Sends the contents that will replace others.
@@ -72,13 +100,17 @@ fn stage_contents(
     let missing: Vec<_> =
         by_name.into_iter().filter(|(name, _)| !state.kept.contains(name)).collect();
     let (none, objects) = (Headers::default(), &session.objects);
-    each(&missing, |(name, step)| {
-        let path = format!("{KEPT}{name}");
-        let place = (path.as_str(), &none, Condition::Always);
-        upload(objects, session.source, &step.wanted, place)?;
-        session.progress.sent(step.wanted.size);
-        Ok(())
-    })?;
+    each(
+        &missing,
+        |(_, step)| step.wanted.size,
+        |(name, step)| {
+            let path = format!("{KEPT}{name}");
+            let place = (path.as_str(), &none, Condition::Always);
+            upload(objects, session.source, &step.wanted, place)?;
+            session.progress.sent(step.wanted.size);
+            Ok(())
+        },
+    )?;
     state.kept.extend(missing.into_iter().map(|(name, _)| name));
     Ok(())
 }

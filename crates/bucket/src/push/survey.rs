@@ -10,6 +10,7 @@ use md5::{Digest as _, Md5};
 use super::each::each;
 use super::holder::{Holder, LEASE};
 use crate::error::BucketError;
+use crate::http::xml::Listed;
 use crate::memory::Memory;
 use crate::objects::{Objects, Read};
 use crate::plan::wanted::Wanted;
@@ -38,38 +39,71 @@ struct Stored {
     is_doubtful: bool,
 }
 
-/// Asks for the state; lists the bucket if that is asked for, or if the state does not say what is
-/// there.
+impl Stored {
+    /// There is none.
+    fn missing() -> Stored {
+        Stored { state: State::default(), etag: None, is_doubtful: true }
+    }
+
+    fn remembered((etag, state): (String, State)) -> Stored {
+        Stored { state, etag: Some(etag), is_doubtful: false }
+    }
+}
+
+/// Asks for the state, and lists the bucket if the state does not say what is there. If a list is
+/// asked for, that comes first, as it shows whether there is a state, and whether it is the one
+/// that this machine remembers.
 pub fn survey(
     objects: &Objects<'_>,
     mut memory: Memory,
     list: bool,
 ) -> Result<Surveyed, BucketError> {
-    let stored = stored(objects, &mut memory)?;
+    let (stored, listed) = match list {
+        true => listed(objects, &mut memory)?,
+        false => (stored(objects, &mut memory)?, None),
+    };
     let holder = Holder::new(stored.etag, memory);
-    if !list && !stored.is_doubtful {
-        let state = stored.state;
-        return Ok(Surveyed { state, holder, is_settled: true });
-    }
-    let state = resolve(&stored.state, &objects.list()?, objects.prefix);
+    let listed = match listed {
+        Some(listed) => listed,
+        None if stored.is_doubtful => objects.list()?,
+        None => return Ok(Surveyed { state: stored.state, holder, is_settled: true }),
+    };
+    let state = resolve(&stored.state, &listed, objects.prefix);
     let is_settled = state == stored.state;
     Ok(Surveyed { state, holder, is_settled })
 }
 
+/// A list, and the state that it shows. Without a list, another push has written the state since.
+fn listed(
+    objects: &Objects<'_>,
+    memory: &mut Memory,
+) -> Result<(Stored, Option<Vec<Listed>>), BucketError> {
+    let listed = objects.list()?;
+    let key = format!("{}{STATE}", objects.prefix);
+    let Some(shown) = listed.iter().find(|object| object.key == key) else {
+        return Ok((Stored::missing(), Some(listed)));
+    };
+    let stored = match remembered(memory) {
+        Some(known) if known.0 == shown.etag => Stored::remembered(known),
+        _ => stored(objects, memory)?,
+    };
+    let is_as_listed = stored.etag.as_ref() == Some(&shown.etag);
+    let is_doubtful = stored.is_doubtful || !is_as_listed;
+    Ok((Stored { is_doubtful, ..stored }, is_as_listed.then_some(listed)))
+}
+
+fn remembered(memory: &Memory) -> Option<(String, State)> {
+    let (etag, bytes) = memory.state.as_ref()?;
+    Some((etag.clone(), codec::decode(bytes).ok()?))
+}
+
 fn stored(objects: &Objects<'_>, memory: &mut Memory) -> Result<Stored, BucketError> {
-    let remembered = memory.state.as_ref().and_then(|(etag, bytes)| {
-        let state = codec::decode(bytes).ok()?;
-        Some((etag.clone(), state))
-    });
+    let remembered = remembered(memory);
     let known = remembered.as_ref().map(|(etag, _)| etag.as_str());
     match (objects.read(STATE, known)?, remembered) {
-        (Read::Same, Some((etag, state))) => {
-            Ok(Stored { state, etag: Some(etag), is_doubtful: false })
-        }
+        (Read::Same, Some(known)) => Ok(Stored::remembered(known)),
         (Read::Found { content, etag, age }, _) => found(objects, memory, (&content, etag), age),
-        (Read::Missing | Read::Same, _) => {
-            Ok(Stored { state: State::default(), etag: None, is_doubtful: true })
-        }
+        (Read::Missing | Read::Same, _) => Ok(Stored::missing()),
     }
 }
 
@@ -119,7 +153,11 @@ pub fn identify(
             (may_be && is_md5(&object.etag)).then(|| (path, wanted, object.etag.clone()))
         })
         .collect();
-    let same = each(&unknown, |(_, wanted, etag)| Ok(md5_of(source, wanted)? == *etag))?;
+    let same = each(
+        &unknown,
+        |(_, wanted, _)| wanted.size,
+        |(_, wanted, etag)| Ok(md5_of(source, wanted)? == *etag),
+    )?;
     for ((path, wanted, _), same) in unknown.into_iter().zip(same) {
         if let Some(object) = state.objects.get_mut(path).filter(|_| same) {
             object.digest = Some(wanted.digest);

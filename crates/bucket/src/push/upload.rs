@@ -1,5 +1,6 @@
 //! Sends the content of one file: at once, or in parts.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 
@@ -13,7 +14,7 @@ use crate::error::BucketError;
 use crate::headers::Headers;
 use crate::objects::{Condition, Objects, Written};
 use crate::plan::wanted::Wanted;
-use crate::plan::{How, Step};
+use crate::plan::{CopySource, How, Step};
 
 /// The largest content that is sent at once, and the size of a part.
 const PART: u64 = 8 << 20;
@@ -21,20 +22,35 @@ const PART: u64 = 8 << 20;
 /// The most parts that servers take.
 const PARTS: u64 = 10_000;
 
-/// Puts an object where none is.
-pub fn put_new(session: &Session<'_>, step: &Step) -> Result<String, BucketError> {
+/// Puts an object where none is. `put` are the ETags of what this push has put to its place.
+pub fn put_new(
+    session: &Session<'_>,
+    step: &Step,
+    put: &BTreeMap<String, String>,
+) -> Result<String, BucketError> {
     let Step { path, wanted, how, .. } = step;
     let headers = &wanted.headers;
     if let How::Copy(from) = how {
-        return match session.objects.copy(from, path, Some(headers), None)? {
-            Written::Done(etag) => Ok(etag),
-            Written::Refused => Err(BucketError::Changed(from.clone())),
-        };
+        return copy(session, from, step, put);
     }
     let place = (path.as_str(), headers, Condition::IfMissing);
     let etag = upload(&session.objects, session.source, wanted, place)?;
     session.progress.sent(wanted.size);
     Ok(etag)
+}
+
+/// Has the server copy an object to the place of a step, unless another program has changed it.
+pub fn copy(
+    session: &Session<'_>,
+    from: &CopySource,
+    step: &Step,
+    put: &BTreeMap<String, String>,
+) -> Result<String, BucketError> {
+    let etag = from.etag.as_ref().or_else(|| put.get(&from.path)).map(String::as_str);
+    match session.objects.copy(&from.path, &step.path, Some(&step.wanted.headers), etag)? {
+        Written::Done(etag) => Ok(etag),
+        Written::Refused => Err(BucketError::Changed(from.path.clone())),
+    }
 }
 
 /// Sends a content to `path`. If there already is an object where there should be none, it is
