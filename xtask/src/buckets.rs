@@ -2,25 +2,26 @@
 //! in `docs/buckets.md`.
 //!
 //! Requests are counted in front of the server, bytes on the link, in both directions. Every run
-//! has its own prefix of the bucket; after its last step the objects are compared with the source.
+//! has its own prefixes of the bucket; after each step the objects are compared with the source.
 
 mod competitor;
 mod cost;
+mod source;
 mod table;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use assetsync_link::{Link, LinkSpec};
 use assetsync_testbed::corpora;
 use assetsync_testbed::s3::{HttpProxy, S3Kind, S3Server, Verdict, ask};
-use assetsync_testbed::tree::{Kind, snapshot};
 
 use self::competitor::{Competitor, Push};
-use self::cost::STEPS;
 pub use self::cost::{Cost, Row};
+use self::cost::{STEPS, Step};
+use self::source::{compile, files};
 pub use self::table::table;
 use crate::error::{Error, ErrorContext, Result};
 use crate::repository::{build_release, root, script};
@@ -78,28 +79,29 @@ struct Bench {
 }
 
 impl Bench {
-    /// All steps with one program, to a prefix of its own.
+    /// All steps with one program, to prefixes of its own.
     fn run(&self, competitor: Competitor, run: usize) -> Result<Vec<Cost>> {
-        let prefix = format!("{}-{run}", competitor.name());
         let source = self.room.join("source");
-        let home = self.room.join(&prefix);
+        let home = self.room.join(format!("{}-{run}", competitor.name()));
         fs::create_dir_all(&home).doing("make", &home)?;
-        let mut costs = Vec::new();
-        for (_, build, is_compiled) in STEPS {
-            if is_compiled {
-                compile(&corpora::path(BUILDS[build])?, &source)?;
+        let steps = STEPS.iter().map(|Step { compiles, compressed, .. }| {
+            if let Some(build) = compiles {
+                compile(&corpora::path(BUILDS[*build])?, &source, *compressed)?;
             }
+            let suffix = if *compressed { "-gz" } else { "" };
             let push = Push {
                 assetsync: &self.assetsync,
                 endpoint: &format!("http://127.0.0.1:{}", self.link.port()),
                 source: &source,
-                prefix: &prefix,
+                prefix: &format!("{}-{run}{suffix}", competitor.name()),
                 home: &home,
+                compressed: *compressed,
             };
-            costs.push(self.measure(competitor, &push)?);
-        }
-        self.compare(&source, &prefix)?;
-        Ok(costs)
+            let cost = self.measure(competitor, &push)?;
+            self.compare(&push, competitor.stores_in_place())?;
+            Ok(cost)
+        });
+        steps.collect()
     }
 
     fn measure(&self, competitor: Competitor, push: &Push<'_>) -> Result<Cost> {
@@ -117,18 +119,26 @@ impl Bench {
         Ok(Cost { requests, bytes: counts.sent + counts.received, time })
     }
 
-    /// Fails unless the objects are the files of the source.
-    fn compare(&self, source: &Path, prefix: &str) -> Result<()> {
-        let expected = files(source)?;
+    /// Fails unless the objects are the files of the source; `in_place`, a compressed file in place
+    /// of its plain one.
+    fn compare(&self, push: &Push<'_>, in_place: bool) -> Result<()> {
+        let Push { source, prefix, .. } = *push;
+        let files = files(source)?;
+        let compressed = |path: &String| in_place && files.contains(&format!("{path}.gz"));
+        let is_compressed =
+            |path: &String| path.strip_suffix(".gz").is_some_and(|it| compressed(&it.to_owned()));
+        let expected: BTreeSet<String> =
+            files.iter().filter(|path| !is_compressed(path)).cloned().collect();
         for path in &expected {
             let reply = ask(self.server.port, "GET", &format!("/assets/{prefix}/{path}"), b"");
             let found = reply.doing("ask for", path)?;
-            if found.body != fs::read(source.join(path)).doing("read", path)? {
+            let suffix = if compressed(path) { ".gz" } else { "" };
+            let file = source.join(format!("{path}{suffix}"));
+            if found.body != fs::read(&file).doing("read", &file)? {
                 return Err(Error::Unexpected(format!("{prefix}/{path} is not as in the source")));
             }
         }
-        let there = self.keys(prefix)?;
-        match there == expected {
+        match self.keys(prefix)? == expected {
             true => Ok(()),
             false => Err(Error::Unexpected(format!("{prefix} has objects that are no files"))),
         }
@@ -149,27 +159,6 @@ impl Bench {
             keys.extend(assets.map(str::to_owned));
         }
     }
-}
-
-/// Writes all files of a build afresh, as a compile does.
-fn compile(build: &Path, source: &Path) -> Result<()> {
-    if source.exists() {
-        fs::remove_dir_all(source).doing("empty", source)?;
-    }
-    for path in files(build)? {
-        let to = source.join(&path);
-        let folder = to.parent().unwrap_or(source);
-        fs::create_dir_all(folder).doing("make", folder)?;
-        let content = fs::read(build.join(&path)).doing("read", &path)?;
-        fs::write(&to, content).doing("write", &to)?;
-    }
-    Ok(())
-}
-
-/// The paths of all files below a directory.
-fn files(directory: &Path) -> Result<BTreeSet<String>> {
-    let found = snapshot(directory)?.into_iter().filter(|(_, node)| node.kind == Kind::File);
-    Ok(found.map(|(path, _)| String::from_utf8_lossy(&path).into_owned()).collect())
 }
 
 /// Of each step the medians of all runs.

@@ -25,7 +25,7 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         assetsync: Option<PathBuf>,
         /// How often everything is measured; medians are shown
-        #[arg(long, value_name = "N", default_value_t = 3, value_parser = positive)]
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
         runs: usize,
     },
     /// Race against rsync; write docs/benchmarks.md, its chart and the records beside it

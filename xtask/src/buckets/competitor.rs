@@ -38,6 +38,8 @@ pub struct Push<'p> {
     pub prefix: &'p str,
     /// The home directory, with what a program remembers.
     pub home: &'p Path,
+    /// Whether each text has a `.gz` beside it, which may be stored in its place.
+    pub compressed: bool,
 }
 
 impl Competitor {
@@ -59,6 +61,11 @@ impl Competitor {
             Competitor::RcloneChecksum => "rclone-checksum",
             Competitor::Assetsync => "assetsync",
         }
+    }
+
+    /// Whether it stores `app.js.gz` in place of `app.js`; the others store both.
+    pub fn stores_in_place(self) -> bool {
+        self == Competitor::Assetsync
     }
 
     /// Its command line, as it is shown.
@@ -93,7 +100,11 @@ impl Competitor {
                 command.arg(format!(":s3:assets/{}", push.prefix))
             }
             Competitor::Assetsync => {
-                command.args(["push", "-q", "--delete", "--endpoint", push.endpoint, &source, &url])
+                command.args(["push", "-q", "--delete", "--endpoint", push.endpoint]);
+                if push.compressed {
+                    command.args(["--encoding", "gzip"]);
+                }
+                command.args([&source, &url])
             }
         };
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {

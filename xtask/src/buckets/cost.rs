@@ -2,13 +2,24 @@
 
 use std::time::Duration;
 
-/// What is pushed in each step of a run, to which the step before has pushed: the build, and
-/// whether a compile has written all files afresh.
-pub(super) const STEPS: [(&str, usize, bool); 4] = [
-    ("n8n, first push", 0, true),
-    ("compiled again, only times changed", 0, true),
-    ("next build", 1, true),
-    ("nothing changed", 1, false),
+/// A step of a run: one push.
+pub(super) struct Step {
+    /// As the table calls it.
+    pub(super) name: &'static str,
+    /// The position of the build that a compile writes before; if none, the source stays as it is.
+    pub(super) compiles: Option<usize>,
+    /// Whether each text has a `.gz` beside it. Such a build is pushed to a prefix of its own.
+    pub(super) compressed: bool,
+}
+
+/// The steps of a run, each of which pushes to where the ones before have pushed.
+pub(super) const STEPS: [Step; 6] = [
+    Step { name: "n8n, first push", compiles: Some(0), compressed: false },
+    Step { name: "compiled again, only times changed", compiles: Some(0), compressed: false },
+    Step { name: "next build", compiles: Some(1), compressed: false },
+    Step { name: "nothing changed", compiles: None, compressed: false },
+    Step { name: "n8n with a `.gz` of each text, first push", compiles: Some(0), compressed: true },
+    Step { name: "next build of that", compiles: Some(1), compressed: true },
 ];
 
 /// What one push took.

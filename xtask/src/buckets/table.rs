@@ -2,7 +2,7 @@
 
 use assetsync_units::bytes;
 
-use super::cost::{Cost, Row, STEPS};
+use super::cost::{Cost, Row, STEPS, Step};
 use crate::error::{Error, Result};
 
 /// The line before the table.
@@ -17,9 +17,9 @@ pub fn table(rows: &[Row]) -> String {
     let commands: String = rows.iter().map(|row| format!(" `{}` |", row.command)).collect();
     let mut text =
         format!("| requests, bytes, seconds |{commands}\n|---|{}\n", "---|".repeat(rows.len()));
-    for (at, (step, ..)) in STEPS.iter().enumerate() {
+    for (at, Step { name, .. }) in STEPS.iter().enumerate() {
         let cells: String = rows.iter().map(|row| format!(" {} |", cell(row.costs[at]))).collect();
-        text += &format!("| {step} |{cells}\n");
+        text += &format!("| {name} |{cells}\n");
     }
     text
 }
@@ -45,8 +45,9 @@ mod tests {
     #[test]
     fn the_table_replaces_the_one_on_the_page() {
         let cost = Cost { requests: 3, bytes: 1_249_999, time: Duration::from_millis(570) };
-        let row =
-            Row { command: "x sync", costs: vec![Cost { bytes: 999, ..cost }, cost, cost, cost] };
+        let mut costs = vec![cost; STEPS.len()];
+        costs[0].bytes = 999;
+        let row = Row { command: "x sync", costs };
         let page = replace(&format!("# A\n{BEGIN}\nold\n{END}\nmore\n"), &[row]).unwrap();
         assert!(page.contains("| n8n, first push | 3, 999 B, 0.6 s |\n"), "{page}");
         assert!(page.contains("| nothing changed | 3, 1.2 MB, 0.6 s |\n"), "{page}");
