@@ -115,32 +115,60 @@ fn a_bucket_that_refuses_at_the_end_leaves_everything_as_it_was_everywhere() {
     assert_equal(&fleet.hosts[0].assets(), &fleet.hosts[1].assets());
 }
 
-#[test]
-fn a_host_that_fails_at_the_end_puts_the_bucket_back() {
-    let server = S3Server::start(S3Kind::SeaweedFs).or_fail();
-    let fleet = stage(server.port, "");
+/// Settings with a bucket and without retention.
+fn mirror(port: u16, more: &str) -> String {
+    format!(
+        "{more}\nassets.delete = \"mirror\"\n[[stages.production.buckets]]\n\
+         url = \"s3://assets/shop\"\nendpoint = \"http://127.0.0.1:{port}\"\n"
+    )
+}
+
+/// Deploys a second build to hosts of which the last one fails at the end.
+fn deploy_to_a_host_that_fails(hosts: usize, server: &S3Server) -> (Fleet, Ran) {
+    let fleet = stage_of(hosts, server.port, "");
     build(&fleet.built(), 1);
     run_well(&fleet, "deploy production");
     // The last file that a host publishes can't be changed once everything is staged.
-    let manifest = text(&fleet.hosts[1].assets().join("manifest.json"));
-    let fleet = with_hook(fleet, server.port, &format!("chattr +i {manifest}"));
+    let manifest = text(&fleet.hosts[hosts - 1].assets().join("manifest.json"));
+    let hook = format!("hooks.before_publish = [\"chattr +i {manifest}\"]");
+    fleet.configure(&mirror(server.port, &hook));
     build(&fleet.built(), 2);
     let ran = run(&fleet, "deploy production");
     let freed = Command::new("chattr").args(["-i", &manifest]).status().or_fail();
     assert!(freed.success(), "{manifest}");
     assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
+    (fleet, ran)
+}
+
+#[test]
+fn a_host_that_fails_at_the_end_puts_the_bucket_back() {
+    let server = S3Server::start(S3Kind::SeaweedFs).or_fail();
+    let (_fleet, ran) = deploy_to_a_host_that_fails(1, &server);
     assert!(ran.stderr().contains("s3://assets/shop is put back as it was"), "{}", ran.stderr());
     assert_eq!(object(&server, "index.html"), page(1));
     assert_eq!(object(&server, "style.css"), "body{order:1}");
+    assert!(!object(&server, "app-3f2a0001.js").is_empty());
 }
 
-fn with_hook(fleet: Fleet, port: u16, hook: &str) -> Fleet {
-    fleet.configure(&format!(
-        "hooks.before_publish = [\"{hook}\"]\n\
-         [[stages.production.buckets]]\nurl = \"s3://assets/shop\"\n\
-         endpoint = \"http://127.0.0.1:{port}\"\n"
-    ));
-    fleet
+/// One host can't be taken back, and its pages name what is new; those of the other name what is
+/// old.
+#[test]
+fn a_bucket_keeps_what_hosts_may_name_where_one_stays_new_and_one_old() {
+    let server = S3Server::start(S3Kind::SeaweedFs).or_fail();
+    let (fleet, ran) = deploy_to_a_host_that_fails(2, &server);
+    let on_host = |at: usize| fs::read_to_string(fleet.hosts[at].assets().join("index.html"));
+    assert_eq!((on_host(0).or_fail(), on_host(1).or_fail()), (page(2), page(1)));
+    let said = ran.stderr();
+    assert!(said.contains("s3://assets/shop stays new, because web1 may serve"), "{said}");
+    assert_eq!(object(&server, "index.html"), page(2));
+    assert_eq!(object(&server, "style.css"), "body{order:2}");
+    for version in 1..=2 {
+        assert!(!object(&server, &format!("app-3f2a000{version}.js")).is_empty(), "{said}");
+    }
+    fleet.configure(&mirror(server.port, ""));
+    run_well(&fleet, "deploy production");
+    assert_eq!((on_host(1).or_fail(), object(&server, "index.html")), (page(2), page(2)));
+    assert!(object(&server, "app-3f2a0001.js").is_empty(), "no host names it any more");
 }
 
 #[test]

@@ -71,6 +71,12 @@ impl Live {
         Ok(Settled { state, holder, later })
     }
 
+    /// Writes down what is there, and deletes no object: pages of others may name the old ones.
+    pub fn keep(mut self, session: &Session<'_>) -> Result<(), BucketError> {
+        self.0.plan.deletes.clear();
+        self.settle(session).map(drop)
+    }
+
     /// Puts everything back as it was before, because of what happened elsewhere.
     pub fn put_back(self, session: &Session<'_>) -> Result<(), BucketError> {
         let taken_back = self.0.take_back(session, Some(PublishRank::ServiceWorker));

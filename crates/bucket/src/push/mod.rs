@@ -127,6 +127,13 @@ impl<'p> LiveBucket<'p> {
         Ok(SettledBucket { push, client, settled })
     }
 
+    /// Writes down what is live, and deletes no object, because of what happened elsewhere: some get
+    /// pages that name new objects, and others pages that name old ones.
+    pub fn keep(self) -> Result<(), BucketError> {
+        let LiveBucket { push, client, live } = self;
+        live.map_or(Ok(()), |live| live.keep(&push.session(&client)))
+    }
+
     /// Puts everything back as it was, because of what happened elsewhere.
     pub fn put_back(self) -> Result<(), BucketError> {
         let LiveBucket { push, client, live } = self;

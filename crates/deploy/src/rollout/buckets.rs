@@ -1,5 +1,5 @@
 //! The buckets of a rollout: staged with the hosts, published before any of them goes live, and put
-//! back if hosts then fail.
+//! back if hosts then fail and none serves what is new.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -128,18 +128,41 @@ impl<'p> Buckets<'p> {
 
     /// Puts back what is published, because something else failed.
     pub fn put_back(&mut self) {
+        self.end_live(|label, outcome, live| {
+            let (version, text) = match live.put_back() {
+                Ok(()) => (ServedVersion::Old, format!("{label} is put back as it was")),
+                Err(error) => {
+                    let text = format!("{label} could not be put back as it was: {error}");
+                    (ServedVersion::Unknown, text)
+                }
+            };
+            outcome.served_version = version;
+            text
+        });
+    }
+
+    /// Leaves what is published, and what was there before: other hosts failed, and `hosts` may
+    /// serve pages that name new objects.
+    pub fn keep(&mut self, hosts: &str) {
+        self.end_live(|label, outcome, live| match live.keep() {
+            Ok(()) => format!(
+                "{label} stays new, because {hosts} may serve the new version, too; nothing old is \
+                 deleted there"
+            ),
+            Err(error) => {
+                let text = format!("{label} is new, but that could not be written down: {error}");
+                outcome.error = Some(TargetError::Bucket(Arc::new(error)));
+                text
+            }
+        });
+    }
+
+    /// Ends what is live, and tells what became of it.
+    fn end_live(&mut self, end: impl Fn(&str, &mut TargetOutcome, Box<LiveBucket<'p>>) -> String) {
         for Rolled { step, outcome } in &mut self.buckets {
             if let Step::Live(live) = std::mem::replace(step, Step::Over) {
                 let label = text::line(outcome.label.as_bytes());
-                let (version, text) = match live.put_back() {
-                    Ok(()) => (ServedVersion::Old, format!("{label} is put back as it was")),
-                    Err(error) => {
-                        let text = format!("{label} could not be put back as it was: {error}");
-                        (ServedVersion::Unknown, text)
-                    }
-                };
-                outcome.served_version = version;
-                let text = &self.secrets.redact(&text);
+                let text = &self.secrets.redact(&end(&label, outcome, live));
                 self.monitor.event(&Event::Notice { target: None, text });
             }
         }

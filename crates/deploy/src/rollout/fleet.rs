@@ -178,6 +178,13 @@ impl Fleet {
         self.workers.iter().any(|worker| worker.state == WorkerState::Published)
     }
 
+    /// The labels of the targets that serve the new version, or may.
+    pub fn not_old(&self) -> Vec<&str> {
+        let old = |worker: &&Worker| worker.outcome.served_version == ServedVersion::Old;
+        let others = self.workers.iter().filter(|worker| !old(worker));
+        others.map(|worker| worker.target.label.as_str()).collect()
+    }
+
     /// The targets where the new version is live.
     pub fn live(&self) -> impl Iterator<Item = &DeployTarget> {
         let live = self.workers.iter().filter(|worker| {

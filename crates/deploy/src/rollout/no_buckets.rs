@@ -38,6 +38,8 @@ impl<'p> Buckets<'p> {
 
     pub fn put_back(&mut self) {}
 
+    pub fn keep(&mut self, _: &str) {}
+
     pub fn settle(&mut self) -> Result<(), RolloutError> {
         Ok(())
     }

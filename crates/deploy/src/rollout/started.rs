@@ -266,8 +266,11 @@ impl<'u, 'a> Staged<'u, 'a> {
         buckets.publish()?;
         let keep_going = started.pipeline.rollout.selection.keep_going;
         if let Some((failed, all)) = started.fails_to(|fleet| fleet.publish(keep_going)) {
-            buckets.put_back();
             started.fleet.take_back();
+            match started.fleet.not_old() {
+                hosts if hosts.is_empty() => buckets.put_back(),
+                hosts => buckets.keep(&hosts.join(", ")),
+            }
             return Err(RolloutError::NotPublished { failed, all });
         }
         buckets.settle()?;
