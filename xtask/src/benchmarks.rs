@@ -1,4 +1,7 @@
-//! The published races against rsync: their records, the page, and the chart of the README.
+//! The published races against rsync: their records, the page, and the chart and the table of the
+//! README.
+
+mod readme;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +21,12 @@ struct Race {
     link: &'static str,
     runs: u32,
     scenarios: &'static [Scenario],
+    /// Competitors besides those that race by default: shell commands with placeholders.
+    against: &'static [&'static str],
 }
+
+/// rsync that, as assetsync does, has written everything to the disk when it ends.
+const FSYNC: &str = "rsync -az --fsync --delete -e '{ssh}' {src}/ {dest}/";
 
 const N8N: [&str; 2] = ["n8n-2.40.2", "n8n-2.40.3"];
 const N8N_MINOR: [&str; 2] = ["n8n-2.40.3", "n8n-2.41.0"];
@@ -32,10 +40,11 @@ const RACES: [Race; 6] = {
     use Scenario::{First, Fresh, Touched, Unchanged, Update};
     const ALL: &[Scenario] = &Scenario::ALL;
     [
-        race("n8n-far", N8N, SLOW, 3, &[First, Unchanged, Touched, Update, Fresh]),
+        race("n8n-far", N8N, SLOW, 3, &[First, Unchanged, Touched, Update, Fresh])
+            .against(&[FSYNC]),
         race("n8n-minor-far", N8N_MINOR, SLOW, 3, &[Update]),
         race("home-assistant-far", HOME_ASSISTANT, SLOW, 2, &[Unchanged, Update, Fresh]),
-        race("n8n-near", N8N, WITHOUT_LIMITS, 5, ALL),
+        race("n8n-near", N8N, WITHOUT_LIMITS, 5, ALL).against(&[FSYNC]),
         race("n8n-minor-near", N8N_MINOR, WITHOUT_LIMITS, 5, &[Update, Fresh]),
         race("home-assistant-near", HOME_ASSISTANT, WITHOUT_LIMITS, 3, ALL),
     ]
@@ -44,6 +53,9 @@ const RACES: [Race; 6] = {
 /// The races in the chart of the README: on a link like those of users.
 const IN_CHART: [&str; 2] = ["n8n-far", "home-assistant-far"];
 
+/// The races in the table of the README.
+const IN_TABLE: [&str; 3] = ["n8n-far", "n8n-minor-far", "home-assistant-far"];
+
 const fn race(
     name: &'static str,
     builds: [&'static str; 2],
@@ -51,7 +63,7 @@ const fn race(
     runs: u32,
     scenarios: &'static [Scenario],
 ) -> Race {
-    Race { name, builds, link, runs, scenarios }
+    Race { name, builds, link, runs, scenarios, against: &[] }
 }
 
 /// Runs all races and writes their records. On 2 cores that takes about 15 minutes; nothing else
@@ -69,16 +81,25 @@ pub fn race_all(progress: &mut dyn FnMut(&str)) -> Result<()> {
     Ok(())
 }
 
-/// Writes the page and the chart from the records.
+/// Writes the page, the chart and the table from the records.
 pub fn render() -> Result<()> {
-    let read = |name: &str| -> Result<Record> { Ok(Record::read(&record_path(name))?) };
     let records = RACES.iter().map(|race| read(race.name)).collect::<Result<Vec<_>>>()?;
     let in_chart = IN_CHART.into_iter().map(read).collect::<Result<Vec<_>>>()?;
     let docs = root().join("docs");
     let page = page(&records, Some("benchmarks.svg"));
     fs::write(docs.join("benchmarks.md"), page).doing("write", docs.join("benchmarks.md"))?;
     let chart = chart(&in_chart, Competitor::OURS);
-    fs::write(docs.join("benchmarks.svg"), chart).doing("write", docs.join("benchmarks.svg"))
+    fs::write(docs.join("benchmarks.svg"), chart).doing("write", docs.join("benchmarks.svg"))?;
+    readme::SECTION.write(&readme_table()?)
+}
+
+fn readme_table() -> Result<String> {
+    let records = IN_TABLE.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+    readme::table([&records[0], &records[1], &records[2]])
+}
+
+fn read(name: &str) -> Result<Record> {
+    Ok(Record::read(&record_path(name))?)
 }
 
 fn record_path(name: &str) -> PathBuf {
@@ -86,6 +107,10 @@ fn record_path(name: &str) -> PathBuf {
 }
 
 impl Race {
+    const fn against(self, against: &'static [&'static str]) -> Race {
+        Race { against, ..self }
+    }
+
     /// The command that races and prints the record.
     fn command(&self, assetsync: &Path) -> Result<Command> {
         let mut command = Command::new(assetsync);
@@ -93,6 +118,7 @@ impl Race {
         for scenario in self.scenarios {
             command.args(["--scenario", scenario.name()]);
         }
+        command.args(self.against.iter().flat_map(|against| ["--against", against]));
         for build in self.builds {
             command.arg(corpora::path(build)?);
         }
@@ -116,6 +142,11 @@ mod tests {
         }
         let written = fs::read_to_string(root().join("docs/benchmarks.md")).unwrap();
         assert_eq!(page(&records, Some("benchmarks.svg")), written);
+    }
+
+    #[test]
+    fn the_table_of_the_readme_is_made_of_the_records() {
+        assert!(readme::SECTION.is_written(&readme_table().unwrap()));
     }
 
     #[test]

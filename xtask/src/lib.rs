@@ -12,6 +12,7 @@ mod error;
 pub mod random_benchmarks;
 pub mod recording;
 mod repository;
+mod section;
 mod statistics;
 pub mod story;
 

@@ -43,9 +43,7 @@ pub fn read() -> Result<Measurements> {
 pub fn write(measurements: &Measurements) -> Result<()> {
     let json = serde_json::to_string_pretty(measurements).expect("plain values always are JSON");
     fs::write(json_path(), json + "\n").doing("write", json_path())?;
-    let path = root().join("README.md");
-    let page = fs::read_to_string(&path).doing("read", &path)?;
-    fs::write(&path, table::replace(&page, measurements)?).doing("write", &path)
+    table::SECTION.write(&table(measurements))
 }
 
 fn json_path() -> PathBuf {

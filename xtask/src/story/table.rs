@@ -1,13 +1,11 @@
 //! The table in the README.
 
 use super::measurements::{LINK, Measurements, SERVER_MEMORY, SYSTEM_MEMORY, Transfer};
-use crate::error::{Error, Result};
+use crate::section::Section;
 
-/// The line before the table.
-const BEGIN: &str = "<!-- story: begin; scripts/story --write writes this -->";
-
-/// The line after it.
-const END: &str = "<!-- story: end -->";
+/// Where the table is.
+pub(super) const SECTION: Section =
+    Section { page: "README.md", name: "story", script: "scripts/story --write" };
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -39,14 +37,6 @@ pub fn table(measurements: &Measurements) -> String {
     )
 }
 
-/// `page` with this table between the two lines.
-pub(super) fn replace(page: &str, measurements: &Measurements) -> Result<String> {
-    let lacks = || Error::NoTable("README.md", "scripts/story --write");
-    let (before, rest) = page.split_once(BEGIN).ok_or_else(lacks)?;
-    let (_, after) = rest.split_once(END).ok_or_else(lacks)?;
-    Ok(format!("{before}{BEGIN}\n\n{}\n{END}{after}", table(measurements)))
-}
-
 fn transfer(copied: &Transfer) -> String {
     format!("{:.1} s, {} kB", copied.seconds, copied.bytes.div_ceil(1000))
 }
@@ -60,30 +50,10 @@ fn megabytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repository::root;
     use crate::story;
 
     #[test]
-    fn the_table_replaces_the_one_on_the_page() {
-        let measurements = story::read().unwrap();
-        let page = format!("# A\n\n{BEGIN}\nold\n{END}\n\nmore\n");
-        let written = replace(&page, &measurements).unwrap();
-        let expected = format!("# A\n\n{BEGIN}\n\n{}\n{END}\n\nmore\n", table(&measurements));
-        assert_eq!(written, expected);
-        assert_eq!(replace(&written, &measurements).unwrap(), written);
-    }
-
-    #[test]
     fn the_readme_shows_the_measurements() {
-        let page = std::fs::read_to_string(root().join("README.md")).unwrap();
-        assert_eq!(replace(&page, &story::read().unwrap()).unwrap(), page);
-    }
-
-    #[test]
-    fn a_page_without_the_lines_is_refused() {
-        let measurements = story::read().unwrap();
-        for page in ["", BEGIN, &format!("{END}\n{BEGIN}")] {
-            assert!(matches!(replace(page, &measurements), Err(Error::NoTable(..))), "{page}");
-        }
+        assert!(SECTION.is_written(&table(&story::read().unwrap())));
     }
 }
