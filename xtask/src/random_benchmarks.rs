@@ -1,11 +1,12 @@
 //! Races with bundles that nothing was tuned to: two consecutive releases each of packages drawn at
 //! random from `benches/random-corpora.txt`, on several links, against `rsync -az` with and without
-//! `--fuzzy`. Writes `docs/benchmarks-random.md`, worst cells first.
+//! `--fuzzy`, on an idle machine and beside two busy processes. Writes `docs/benchmarks-random.md`,
+//! worst cells first.
 
 use std::fmt::Write;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::{fs, io};
 
 use assetsync_bench::{Competitor, CompetitorRuns, Outcome, Record, Run, Scenario};
 use assetsync_testbed::corpora;
@@ -15,20 +16,31 @@ use crate::error::{Error, ErrorContext, Result};
 use crate::repository::{build_release, check, root};
 use crate::statistics::median;
 
-/// A link, and how many runs each competitor has on it.
-const LINKS: [(&str, u32); 4] =
-    [("50ms,20mbit", 1), ("10ms,1gbit", 3), ("200ms,2mbit", 1), ("0", 3)];
+/// A link, and how many runs each competitor has on it, idle and beside busy processes.
+const LINKS: [(&str, [u32; 2]); 4] =
+    [("50ms,20mbit", [1, 1]), ("10ms,1gbit", [3, 1]), ("200ms,2mbit", [1, 1]), ("0", [3, 3])];
+
+/// Processes that compute all the time beside a race.
+const BUSY_PROCESSES: usize = 2;
 
 const SCENARIOS: [Scenario; 2] = [Scenario::Update, Scenario::Fresh];
 
 const RSYNC: &str = "rsync -az";
 const FUZZY: &str = "rsync -az --fuzzy";
 
+/// What else the machine does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Load {
+    Idle,
+    Busy,
+}
+
 /// One bundle on one link in one scenario.
 #[derive(Debug, Clone)]
 struct Cell {
     bundle: String,
     link: String,
+    load: Load,
     scenario: Scenario,
     /// Of assetsync, `rsync -az` and `rsync -az --fuzzy`.
     medians: [Median; 3],
@@ -48,16 +60,57 @@ pub fn race_all(number: u32, seed: u32, progress: &mut dyn FnMut(&str)) -> Resul
     let assetsync = build_release()?;
     let (mut records, mut cells) = (Vec::new(), Vec::new());
     for [old, new] in &pairs {
-        for (link, runs) in LINKS {
-            progress(&format!("{}, link {link}", name(old)));
+        for (link, load, runs) in courses() {
+            progress(&format!("{}, link {link}, {}", name(old), load.name()));
+            let _busy = BusyProcesses::beside(load)?;
             let record = race(&assetsync, [old, new], link, runs)?;
-            cells.append(&mut cells_of(&record)?);
+            cells.append(&mut cells_of(&record, load)?);
             records.push(record);
         }
     }
     let page = page(&records, cells, number, seed);
     let path = root().join("docs/benchmarks-random.md");
     fs::write(&path, page).doing("write", path)
+}
+
+/// Each link with each load, and the number of runs.
+fn courses() -> impl Iterator<Item = (&'static str, Load, u32)> {
+    let of = |(link, runs): (&'static str, [u32; 2])| {
+        Load::ALL.into_iter().zip(runs).map(move |(load, runs)| (link, load, runs))
+    };
+    LINKS.into_iter().flat_map(of)
+}
+
+impl Load {
+    const ALL: [Load; 2] = [Load::Idle, Load::Busy];
+
+    fn name(self) -> &'static str {
+        match self {
+            Load::Idle => "idle",
+            Load::Busy => "busy",
+        }
+    }
+}
+
+/// Processes that compute until this is dropped, or this process has ended.
+struct BusyProcesses(Vec<Child>);
+
+impl BusyProcesses {
+    fn beside(load: Load) -> Result<BusyProcesses> {
+        let count = if load == Load::Busy { BUSY_PROCESSES } else { 0 };
+        let start = |_| Command::new("sh").args(["-c", "while kill -0 $PPID; do :; done"]).spawn();
+        let started: io::Result<_> = (0..count).map(start).collect();
+        Ok(BusyProcesses(started.doing("start", "sh")?))
+    }
+}
+
+impl Drop for BusyProcesses {
+    fn drop(&mut self) {
+        for process in &mut self.0 {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
 }
 
 /// The directories of the releases that `seed` draws.
@@ -88,7 +141,7 @@ fn race(assetsync: &Path, builds: [&PathBuf; 2], link: &str, runs: u32) -> Resul
         .map_err(|source| Error::Json { path: assetsync.to_path_buf(), source })
 }
 
-fn cells_of(record: &Record) -> Result<Vec<Cell>> {
+fn cells_of(record: &Record, load: Load) -> Result<Vec<Cell>> {
     let mut cells = Vec::new();
     for race in &record.races {
         for scenario in &race.heats {
@@ -101,6 +154,7 @@ fn cells_of(record: &Record) -> Result<Vec<Cell>> {
             cells.push(Cell {
                 bundle: record.old.name.clone(),
                 link: race.link.clone(),
+                load,
                 scenario: scenario.scenario,
                 medians: [median(Competitor::OURS)?, median(RSYNC)?, median(FUZZY)?],
             });
@@ -141,11 +195,12 @@ impl Cell {
             format!("{}, {}", precise::seconds(median.wall), precise::bytes(median.bytes))
         };
         let [ours, plain, fuzzy] = self.medians.map(shown);
-        let Cell { bundle, link, scenario, .. } = self;
+        let Cell { bundle, link, load, scenario, .. } = self;
         let (time, bytes) = (self.time_ratio(), self.bytes_ratio());
-        let scenario = scenario.name();
+        let (load, scenario) = (load.name(), scenario.name());
         format!(
-            "| {bundle} | {link} | {scenario} | {time:.2} | {bytes:.2} | {ours} | {plain} | {fuzzy} |\n"
+            "| {bundle} | {link} | {load} | {scenario} | {time:.2} | {bytes:.2} \
+             | {ours} | {plain} | {fuzzy} |\n"
         )
     }
 }
@@ -157,11 +212,12 @@ fn page(records: &[Record], mut cells: Vec<Cell>, number: u32, seed: u32) -> Str
         "Written by `scripts/benchmarks --random {number} --seed {seed}`; do not edit.\n\n\
          Two consecutive releases each of {number} packages of benches/random-corpora.txt; the same \
          number draws the same packages. `update` is the push of the newer release from a machine \
-         that pushed the older one, `fresh` from one that never pushed. Ratios are to the better of \
+         that pushed the older one, `fresh` from one that never pushed. `busy` is beside \
+         {BUSY_PROCESSES} processes that compute all the time. Ratios are to the better of \
          `rsync -az` and `rsync -az --fuzzy`, medians of "
     );
-    let runs = LINKS.map(|(link, runs)| format!("{runs} ({link})"));
-    let _ = writeln!(page, "{} runs.\n", runs.join(", "));
+    let runs = courses().map(|(link, load, runs)| format!("{runs} ({link}, {})", load.name()));
+    let _ = writeln!(page, "{} runs.\n", runs.collect::<Vec<_>>().join(", "));
     if let Some(record) = records.first() {
         let machine = &record.machine;
         let _ = writeln!(
@@ -176,8 +232,8 @@ fn page(records: &[Record], mut cells: Vec<Cell>, number: u32, seed: u32) -> Str
     }
     page += &summary(&cells);
     page += "\nAll cells, the slowest beside rsync first; seconds and bytes both ways:\n\n\
-             | old release | link | scenario | time | bytes | assetsync | rsync -az | --fuzzy |\n\
-             |---|---|---|---|---|---|---|---|\n";
+             | old release | link | load | scenario | time | bytes | assetsync | rsync -az | --fuzzy |\n\
+             |---|---|---|---|---|---|---|---|---|\n";
     cells.sort_by(|one, other| other.time_ratio().total_cmp(&one.time_ratio()));
     cells.iter().for_each(|cell| page += &cell.row());
     page
@@ -188,22 +244,25 @@ fn programs(record: &Record) -> String {
     programs.collect::<Vec<_>>().join(", ")
 }
 
-/// Geometric means and the worst of each link and scenario.
+/// Geometric means and the worst of each link, load and scenario.
 fn summary(cells: &[Cell]) -> String {
     let mut table = String::from(
-        "| link | scenario | time to `rsync -az` | bytes | worst time | worst bytes |\n\
-         |---|---|---|---|---|---|\n",
+        "| link | load | scenario | time to `rsync -az` | bytes | worst time | worst bytes |\n\
+         |---|---|---|---|---|---|---|\n",
     );
-    for (link, _) in LINKS {
+    for (link, load, _) in courses() {
         for scenario in SCENARIOS {
-            let chosen = cells.iter().filter(|one| one.link == link && one.scenario == scenario);
-            let chosen: Vec<&Cell> = chosen.collect();
+            let is_of = |cell: &&Cell| {
+                (cell.link.as_str(), cell.load, cell.scenario) == (link, load, scenario)
+            };
+            let chosen: Vec<&Cell> = cells.iter().filter(is_of).collect();
             let mean = |at: usize| geometric_mean(chosen.iter().map(|cell| cell.to_plain()[at]));
             let worst =
                 |ratio: fn(&Cell) -> f64| chosen.iter().map(|it| ratio(it)).fold(0.0, f64::max);
             let _ = writeln!(
                 table,
-                "| {link} | {} | {:.2} | {:.3} | {:.2} | {:.2} |",
+                "| {link} | {} | {} | {:.2} | {:.3} | {:.2} | {:.2} |",
+                load.name(),
                 scenario.name(),
                 mean(0),
                 mean(1),
@@ -226,7 +285,8 @@ mod tests {
 
     fn cell(link: &str, walls: [u64; 3], bytes: [u64; 3]) -> Cell {
         let medians = [0, 1, 2].map(|at| Median { wall: walls[at], bytes: bytes[at] });
-        Cell { bundle: "a-1".into(), link: link.into(), scenario: Scenario::Update, medians }
+        let load = Load::Idle;
+        Cell { bundle: "a-1".into(), link: link.into(), load, scenario: Scenario::Update, medians }
     }
 
     #[test]
@@ -235,7 +295,7 @@ mod tests {
             [cell("0", [100, 400, 200], [10, 40, 80]), cell("0", [100, 100, 50], [10, 10, 20])];
         assert_eq!((one.time_ratio(), one.bytes_ratio()), (0.5, 0.25));
         assert_eq!((two.time_ratio(), two.bytes_ratio()), (2.0, 1.0));
-        let line = "| 0 | update | 0.50 | 0.500 | 2.00 | 1.00 |\n";
+        let line = "| 0 | idle | update | 0.50 | 0.500 | 2.00 | 1.00 |\n";
         assert!(summary(&[one, two]).contains(line));
     }
 
