@@ -89,6 +89,7 @@ fn bucket_push<'p>(
         dry_run: options.dry_run,
         list: options.list,
         decide: None,
+        restores: false,
         monitor,
     }
 }

@@ -123,8 +123,13 @@ impl Compression {
         }
     }
 
+    /// By its name in `Content-Encoding`.
+    pub fn of_encoding(name: &str) -> Option<Compression> {
+        Compression::ALL.into_iter().find(|compression| compression.encoding() == name)
+    }
+
     /// Its name in `Content-Encoding`.
-    fn encoding(self) -> &'static str {
+    pub fn encoding(self) -> &'static str {
         match self {
             Compression::Gzip => "gzip",
             Compression::Brotli => "br",

@@ -131,10 +131,10 @@ impl BucketPlan {
                 }
                 _ => match sources.get(&wanted.digest) {
                     Some((path, object)) => How::copy(path, Some(&object.etag)),
-                    None if state.kept.contains(&wanted.digest.to_string()) => {
-                        How::copy(&format!("{KEPT}{}", wanted.digest), None)
-                    }
-                    None => How::Send,
+                    None => match state.kept_as(&wanted.digest) {
+                        Some(name) => How::copy(&format!("{KEPT}{name}"), None),
+                        None => How::Send,
+                    },
                 },
             };
             let (path, wanted, old) = (path.clone(), wanted.clone(), old.cloned());

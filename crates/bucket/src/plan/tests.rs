@@ -110,6 +110,17 @@ fn a_content_of_several_objects_is_sent_once() {
 }
 
 #[test]
+fn kept_contents_are_copied_back_however_they_are_compressed() {
+    let kept = |name: String| State { kept: [name].into(), ..State::default() };
+    let digest = Digest::of(b"old");
+    for name in [digest.to_string(), format!("{digest}-gzip")] {
+        let source = wanted(&[("a.js", "old", "x")]);
+        let plan = BucketPlan::new(&kept(name.clone()), &source, &Policy::default());
+        assert_eq!(steps(&plan), [("a.js", How::copy(&format!("{KEPT}{name}"), None))]);
+    }
+}
+
+#[test]
 fn extraneous_objects_are_deleted_if_asked_and_not_protected() {
     let there = state(&[("a.js", "a", "x"), ("old.js", "b", "x"), ("uploads/me.png", "c", "x")]);
     let filter =

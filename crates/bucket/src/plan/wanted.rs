@@ -1,6 +1,6 @@
 //! The objects that a source makes: keys, contents and headers; pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use assetsync_core::digest::Digest;
 use assetsync_core::entry::Kind;
@@ -94,6 +94,19 @@ impl Selection {
     }
 }
 
+impl Selection {
+    /// Gives the objects whose content is compressed the headers of that: where a bucket's history
+    /// is restored, files have the names of the objects that were stored in place of plain ones.
+    pub fn restore(&mut self, compressed: &HashMap<Digest, Compression>, rules: &HeaderRules) {
+        for (path, wanted) in &mut self.objects {
+            let is_sibling = wanted.headers.get("content-encoding").is_some();
+            if let Some(compression) = compressed.get(&wanted.digest).filter(|_| !is_sibling) {
+                wanted.headers = rules.headers(path, Some(*compression), wanted.rank);
+            }
+        }
+    }
+}
+
 fn path(local: &SourceEntry) -> Option<&str> {
     std::str::from_utf8(local.entry.path.as_bytes()).ok()
 }
@@ -176,6 +189,20 @@ mod tests {
             row("c.tar.gz", "c.tar.gz", None),
         ];
         assert_eq!(select(&paths, Placing::InPlace(Compression::Brotli)), in_place);
+    }
+
+    #[test]
+    fn restored_objects_have_the_headers_of_what_they_were_stored_as() {
+        let file = |path: &str| entry(path.as_bytes(), Kind::File { size: 1 });
+        let (rules, policy) = (HeaderRules::default(), Policy::default());
+        let entries = [file("a.js"), file("b.js")];
+        let mut selection = Selection::of(&entries, &policy, &rules, "").unwrap();
+        let compressed = HashMap::from([(Digest::of(b"a.js"), Compression::Gzip)]);
+        selection.restore(&compressed, &rules);
+        let header = |path: &str, name| selection.objects[path].headers.get(name);
+        assert_eq!(header("a.js", "content-encoding"), Some("gzip"));
+        assert_eq!(header("a.js", "content-type"), Some("text/javascript; charset=utf-8"));
+        assert_eq!(header("b.js", "content-encoding"), None);
     }
 
     #[test]

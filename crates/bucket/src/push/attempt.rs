@@ -18,7 +18,7 @@ use crate::error::BucketError;
 use crate::plan::report::{EngineView, add_pruned, report};
 use crate::plan::wanted::Selection;
 use crate::plan::{BucketPlan, Retained};
-use crate::state::{STATE, State};
+use crate::state::{STATE, State, kept_digest};
 
 /// A push that is staged, or of which it was only found out what it would do.
 pub struct Attempt {
@@ -81,8 +81,9 @@ fn decided(
     let decision = decide(&survey, &entries(selection)).map_err(PushError::Decision)?;
     let Decision { deletes, to_retain, retained_to_drop, history } = decision;
     let mut retained = kept(state, to_retain);
-    let dropped = retained_to_drop.iter().map(Digest::to_string);
-    retained.dropped = dropped.filter(|name| state.kept.contains(name)).collect();
+    let is_dropped =
+        |name: &&String| kept_digest(name).is_some_and(|digest| retained_to_drop.contains(&digest));
+    retained.dropped = state.kept.iter().filter(is_dropped).cloned().collect();
     if let Deletes::Listed(listed) = deletes {
         for (path, when) in listed {
             let path = String::from_utf8_lossy(path.as_bytes()).into_owned();
@@ -107,9 +108,10 @@ fn kept(state: &State, to_retain: Vec<(RelPath, Digest)>) -> Retained {
     let mut retained = Retained { kept: state.kept.clone(), ..Retained::default() };
     for (path, digest) in to_retain {
         let path = String::from_utf8_lossy(path.as_bytes()).into_owned();
-        if state.objects.get(&path).is_some_and(|object| object.digest == Some(digest)) {
-            retained.kept.insert(digest.to_string());
-            retained.to_keep.insert(digest.to_string(), path);
+        let there = state.objects.get(&path).filter(|object| object.digest == Some(digest));
+        if let Some(object) = there {
+            retained.kept.insert(object.kept_name());
+            retained.to_keep.insert(object.kept_name(), path);
         }
     }
     retained

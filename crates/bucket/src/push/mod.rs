@@ -98,7 +98,10 @@ impl<'p> BucketPush<'p> {
         let begun = Instant::now();
         let client = self.settings.connect(self.url)?;
         let session = self.session(&client);
-        let (selection, surveyed) = self.look(&session)?;
+        let (mut selection, surveyed) = self.look(&session)?;
+        if self.restores {
+            selection.restore(&surveyed.state.compressed(), &self.settings.rules);
+        }
         let Attempt { staged, mut report } = attempt(self, &session, &selection, surveyed)?;
         count(&mut report, &client, begun.elapsed());
         Ok(StagedBucket { push: *self, client, staged, report, begun })

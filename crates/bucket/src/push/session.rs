@@ -29,6 +29,9 @@ pub struct BucketPush<'p> {
     pub list: bool,
     /// Decides what a deploy deletes and retains.
     pub decide: Option<&'p Decide<'p>>,
+    /// The source is an earlier deploy, as a history has it. Where that is the bucket's own, files
+    /// stored in place of plain ones have the plain one's name.
+    pub restores: bool,
     /// Who hears of it.
     pub monitor: &'p dyn Monitor,
 }

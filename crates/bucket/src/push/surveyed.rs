@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use assetsync_core::digest::Digest;
 use assetsync_core::protocol::AgentStatistics;
 use assetsync_core::sample::sample;
 use assetsync_core::state::{self as engine, RetainedContent};
@@ -20,7 +19,7 @@ use crate::memory::Memory;
 use crate::objects::{Objects, Read};
 use crate::plan::report::remote_entries;
 use crate::state::resolve::resolve;
-use crate::state::{Object, STATE, State, codec};
+use crate::state::{Object, STATE, State, codec, kept_digest};
 use crate::unlike::{ObjectDifference, UnlikeObject, differences};
 use crate::url::BucketUrl;
 
@@ -135,7 +134,7 @@ fn chosen<'o>(objects: &[(&'o String, &'o Object)]) -> Vec<(&'o String, &'o Obje
 
 /// A bucket in this state, as a deploy sees destinations.
 pub(super) fn engine_survey(state: &State, prefix: &str) -> Survey {
-    let retained = state.kept.iter().filter_map(|name| Digest::from_hex(name));
+    let retained = state.kept.iter().filter_map(|name| kept_digest(name));
     let retained_contents = retained.map(|digest| RetainedContent { digest, size: 0 }).collect();
     Survey {
         state: engine::State { entries: remote_entries(state), partials: Vec::new() },

@@ -3,12 +3,12 @@
 pub mod codec;
 pub mod resolve;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use assetsync_core::digest::Digest;
 
-use crate::headers::Headers;
+use crate::headers::{Compression, Headers};
 
 /// Where, below the prefix of the destination, everything is that is no asset.
 pub const OWN: &str = ".assetsync/";
@@ -33,13 +33,25 @@ pub struct Object {
 }
 
 impl Object {
-    /// The name under which its content is kept when it is replaced.
+    /// The name under which its content is kept when it is replaced. It says how the content is
+    /// compressed, because a rollback must know.
     pub fn kept_name(&self) -> String {
-        match &self.digest {
-            Some(digest) => digest.to_string(),
-            None => format!("etag-{}", self.etag),
+        match (&self.digest, self.compression()) {
+            (Some(digest), Some(compression)) => format!("{digest}-{}", compression.encoding()),
+            (Some(digest), None) => digest.to_string(),
+            (None, _) => format!("etag-{}", self.etag),
         }
     }
+
+    /// How its content is compressed, by its headers.
+    fn compression(&self) -> Option<Compression> {
+        Compression::of_encoding(self.headers.as_ref()?.get("content-encoding")?)
+    }
+}
+
+/// The digest of a kept content, by its name.
+pub fn kept_digest(name: &str) -> Option<Digest> {
+    Digest::from_hex(name.split('-').next()?)
 }
 
 /// The number of a push, which no other has.
@@ -85,9 +97,60 @@ pub struct State {
     pub intent: Option<Intent>,
 }
 
+impl State {
+    /// The name under which a content is kept.
+    pub fn kept_as(&self, digest: &Digest) -> Option<&String> {
+        let next = self.kept.range(digest.to_string()..).next();
+        next.filter(|name| kept_digest(name) == Some(*digest))
+    }
+
+    /// The contents that are compressed, of objects and of what is kept.
+    pub fn compressed(&self) -> HashMap<Digest, Compression> {
+        let objects = self.objects.values();
+        let objects = objects.filter_map(|object| Some((object.digest?, object.compression()?)));
+        let kept = self.kept.iter().filter_map(|name| {
+            let (_, encoding) = name.split_once('-')?;
+            Some((kept_digest(name)?, Compression::of_encoding(encoding)?))
+        });
+        objects.chain(kept).collect()
+    }
+}
+
 /// Whether a content can be kept under this name.
 fn is_kept_name(name: &str) -> bool {
     let digits = name.strip_prefix("etag-").unwrap_or(name);
     let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     (1..=200).contains(&digits.len()) && digits.bytes().all(is_fine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_contents_are_found_by_digest_and_tell_how_they_are_compressed() {
+        let object = |content: &str, encoding: Option<&str>| {
+            let mut headers = Headers::default();
+            if let Some(encoding) = encoding {
+                headers.try_set("content-encoding", encoding).unwrap();
+            }
+            let digest = Some(Digest::of(content.as_bytes()));
+            Object { digest, size: 1, etag: "12".into(), headers: Some(headers) }
+        };
+        let plain = object("plain", None);
+        let (gz, br) = (object("gz", Some("gzip")), object("br", Some("br")));
+        let foreign = Object { digest: None, ..gz.clone() };
+        let kept = [&plain, &gz, &foreign].map(Object::kept_name);
+        assert!(kept.iter().all(|name| is_kept_name(name)), "{kept:?}");
+        let objects = [("a.js".to_owned(), br.clone())].into();
+        let state = State { kept: kept.into(), objects, ..State::default() };
+        for object in [&plain, &gz] {
+            assert_eq!(state.kept_as(&object.digest.unwrap()), Some(&object.kept_name()));
+        }
+        assert_eq!(state.kept_as(&br.digest.unwrap()), None);
+        let compressed = state.compressed();
+        assert_eq!(compressed.len(), 2);
+        assert_eq!(compressed[&gz.digest.unwrap()], Compression::Gzip);
+        assert_eq!(compressed[&br.digest.unwrap()], Compression::Brotli);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assetsync_bucket::{BucketError, SurveyedBucket};
+use assetsync_bucket::{BucketError, Placing, SurveyedBucket};
 
 use super::each::each;
 use super::error::TargetError;
@@ -24,9 +24,18 @@ pub(super) fn survey(rollout: &Rollout<'_>) -> Vec<SetSurvey> {
     let surveys = surveyed(rollout).into_iter().map(|((_, bucket), surveyed)| SetSurvey {
         label: bucket.label.clone(),
         set: bucket.set,
+        in_place: in_place(bucket),
         survey: surveyed.map(|surveyed| surveyed.survey()),
     });
     surveys.collect()
+}
+
+/// What the names of the compressed files end with that are stored in place of plain ones.
+fn in_place(bucket: &Bucket) -> Option<&'static str> {
+    match bucket.settings.rules.placing {
+        Placing::OwnKeys => None,
+        Placing::InPlace(compression) => Some(compression.suffix()),
+    }
 }
 
 /// A bucket, with its position, and what is there.

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use assetsync_bucket::{BucketError, BucketPush, LiveBucket, Placing, SettledBucket, StagedBucket};
+use assetsync_bucket::{BucketError, BucketPush, LiveBucket, SettledBucket, StagedBucket};
 use assetsync_core::text;
 use assetsync_sync::Report;
 
@@ -12,6 +12,7 @@ use super::error::{RolloutError, TargetError};
 use super::event::{Event, Monitor};
 use super::options::Rollout;
 use super::outcome::{ServedVersion, TargetOutcome};
+use super::payload::PayloadKind;
 use super::pipeline::bucket_failed;
 use super::target::chosen_buckets;
 use super::worker::{PushEvents, Work};
@@ -46,17 +47,6 @@ pub(super) fn watches<'p>(rollout: &'p Rollout<'_>) -> Vec<PushEvents<'p>> {
     chosen.map(|(_, bucket)| watch(&bucket.label)).collect()
 }
 
-/// Refuses to roll back where a history does not say which objects are compressed.
-pub(super) fn refuse_rollback(rollout: &Rollout<'_>) -> Result<(), RolloutError> {
-    let chosen = chosen_buckets(rollout.deployment, rollout.selection).into_iter();
-    let mut encoded =
-        chosen.filter(|(_, bucket)| bucket.settings.rules.placing != Placing::OwnKeys);
-    match encoded.next() {
-        Some((_, bucket)) => Err(RolloutError::Encoded(bucket.label.clone())),
-        None => Ok(()),
-    }
-}
-
 impl<'p> Buckets<'p> {
     /// The buckets that get one of these payloads.
     pub fn new(
@@ -80,6 +70,7 @@ impl<'p> Buckets<'p> {
                 // Retention is about what is there, whoever put it there.
                 list: true,
                 decide: Some(&*payload.decide),
+                restores: payload.kind == PayloadKind::Restored,
                 monitor: watch,
             };
             let outcome = TargetOutcome::of_bucket(rollout.deployment, at);

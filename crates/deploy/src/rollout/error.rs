@@ -42,13 +42,13 @@ pub enum RolloutError {
         /// The host that was probably meant.
         nearest: Option<String>,
     },
-    /// A bucket whose objects a history does not tell enough of.
-    #[cfg(feature = "buckets")]
+    /// Buckets, and no host, that store other files of one set.
     #[error(
-        "{0} has compressed files in place of plain ones (buckets.encoding), and can't be rolled \
-         back; deploy the earlier revision again"
+        "{} and {} store different compressed files in place of plain ones (buckets.encoding), and \
+         no host knows all files; nothing was rolled back: deploy the earlier revision again, or \
+         roll back one by one: --hosts {}", .0[0], .0[1], .0[0]
     )]
-    Encoded(String),
+    Encodings([String; 2]),
     /// A bucket of the stage.
     #[error("{label}: {error}")]
     Bucket {

@@ -18,11 +18,6 @@ pub(super) fn watches<'p>(_: &'p Rollout<'_>) -> Vec<PushEvents<'p>> {
     Vec::new()
 }
 
-/// Nothing is refused.
-pub(super) fn refuse_rollback(_: &Rollout<'_>) -> Result<(), RolloutError> {
-    Ok(())
-}
-
 impl<'p> Buckets<'p> {
     pub fn new(_: &'p Rollout<'_>, _: &'p [Arc<Work>], _: &'p [PushEvents<'p>]) -> Buckets<'p> {
         Buckets(PhantomData)

@@ -51,6 +51,8 @@ pub(super) struct BucketSurvey {
     pub label: String,
     /// The position of the asset set that it gets.
     pub set: usize,
+    /// What the names of the compressed files end with that are stored in place of plain ones.
+    pub in_place: Option<&'static str>,
     pub survey: sender::Survey,
 }
 
@@ -217,8 +219,8 @@ impl<'a> Pipeline<'a> {
     /// Surveys all buckets; none may fail, because hosts may name what is in them.
     pub fn surveyed_buckets(&self) -> Result<Vec<BucketSurvey>, RolloutError> {
         let surveyed = bucket_targets::survey(self.rollout).into_iter();
-        let surveyed = surveyed.map(|SetSurvey { label, set, survey }| match survey {
-            Ok(survey) => Ok(BucketSurvey { label, set, survey }),
+        let surveyed = surveyed.map(|SetSurvey { label, set, in_place, survey }| match survey {
+            Ok(survey) => Ok(BucketSurvey { label, set, in_place, survey }),
             Err(error) => Err(bucket_failed(label, error)),
         });
         surveyed.collect()

@@ -12,7 +12,6 @@ use assetsync_core::state::RemoteEntry;
 use assetsync_sync::{Source, SourceEntry, Survey};
 use tempfile::TempDir;
 
-use super::buckets;
 use super::error::{RolloutError, TargetError};
 use super::event::{Event, Phase};
 use super::options::Rollout;
@@ -34,6 +33,8 @@ const NEW_DIR: u32 = 0o755;
 struct SurveyedTarget {
     label: String,
     set: usize,
+    /// Its history has compressed files under the names of plain ones.
+    is_in_place: bool,
     survey: Survey,
     history: History,
 }
@@ -41,7 +42,6 @@ struct SurveyedTarget {
 impl Rollout<'_> {
     /// Restores the exact files of an earlier deploy; only files that hosts lack are sent.
     pub fn rollback(&self, to: RollbackTo<'_>) -> Result<Outcome, RolloutError> {
-        buckets::refuse_rollback(self)?;
         // Contents that must be sent, until the end.
         let contents = tempfile::tempdir().map_err(RolloutError::Temporary)?;
         let steps =
@@ -109,21 +109,20 @@ impl Pipeline<'_> {
         for (target, survey) in surveyed {
             match readable(&survey, to) {
                 Ok(history) => {
-                    let (label, set) = (target.label, target.set);
-                    targets.push(SurveyedTarget { label, set, survey, history });
+                    let (label, set, is_in_place) = (target.label, target.set, false);
+                    targets.push(SurveyedTarget { label, set, is_in_place, survey, history });
                 }
                 Err(reason) => self.exclude(&target, TargetError::History(reason)),
             }
         }
         self.go_on_without_failed()?;
-        // What hosts have decides, also for buckets, which came to the stage later or know less.
         let of_hosts: Vec<usize> = targets.iter().map(|known| known.set).collect();
-        let (followers, deciding): (Vec<BucketSurvey>, Vec<BucketSurvey>) =
-            self.surveyed_buckets()?.into_iter().partition(|known| of_hosts.contains(&known.set));
-        for BucketSurvey { label, set, survey } in deciding {
+        let (followers, deciding) = deciding(self.surveyed_buckets()?, of_hosts)?;
+        for BucketSurvey { label, set, in_place, survey } in deciding {
             let history = readable(&survey, to)
                 .map_err(|reason| bucket_failed(label.clone(), TargetError::History(reason)))?;
-            targets.push(SurveyedTarget { label, set, survey, history });
+            let is_in_place = in_place.is_some();
+            targets.push(SurveyedTarget { label, set, is_in_place, survey, history });
         }
         let unfinished = unfinished(&targets).filter(|_| matches!(to, RollbackTo::Back(_)));
         let id = match unfinished {
@@ -151,12 +150,18 @@ impl Pipeline<'_> {
             let tree = tree_of(&there, id)?;
             let contents = contents.join(at.to_string());
             fs::create_dir(&contents).map_err(RolloutError::Temporary)?;
-            let following = followers.iter().filter(|known| known.set == at);
-            let following = following.map(|known| (&known.label, &known.survey));
-            let surveys = there.iter().map(|known| (&known.label, &known.survey)).chain(following);
-            for (label, survey) in surveys {
+            for SurveyedTarget { label, survey, is_in_place, .. } in &there {
                 let missing = history::missing(&tree, &survey.state.entries, &retained(survey));
-                self.fetch_missing(label, id, (&missing, &contents))?;
+                // Of a content that the bucket has lost nobody knows how it was compressed.
+                let contents = (!is_in_place).then_some(contents.as_path());
+                self.fetch_missing(label, id, (&missing, contents))?;
+            }
+            for BucketSurvey { label, in_place, survey, .. } in
+                followers.iter().filter(|known| known.set == at)
+            {
+                let mut missing = history::missing(&tree, &survey.state.entries, &retained(survey));
+                missing.retain(|file| !is_replaced(&tree, file, *in_place));
+                self.fetch_missing(label, id, (&missing, Some(&contents)))?;
             }
             let kind = self.rollout_kind(Some(id));
             let mut options = payload::options(assets, self.rollout.engine.recipes)?;
@@ -172,16 +177,17 @@ impl Pipeline<'_> {
         payloads.collect()
     }
 
-    /// Copies the contents that a target lacks from the store to `contents`.
+    /// Copies the contents that a target lacks from the store to `contents`, if there is such a
+    /// directory.
     fn fetch_missing(
         &self,
         target: &str,
         id: DeployId,
-        (missing, contents): (&[HistoryFile], &Path),
+        (missing, contents): (&[HistoryFile], Option<&Path>),
     ) -> Result<(), RolloutError> {
         let lost: Vec<&HistoryFile> = missing
             .iter()
-            .filter_map(|file| match self.fetch(file, contents) {
+            .filter_map(|file| match contents.map_or(Ok(false), |path| self.fetch(file, path)) {
                 Ok(true) => None,
                 Ok(false) => Some(Ok(file)),
                 Err(error) => Some(Err(RolloutError::Temporary(error))),
@@ -238,6 +244,36 @@ impl SurveyedTarget {
         let found = history::find(&self.history, to).map_err(|reason| self.refuses(reason))?;
         Ok(self.history.deploys()[found].id)
     }
+}
+
+/// Buckets that follow others, and those whose histories decide. What hosts had decides, as buckets
+/// came to the stage later or know less; without hosts, buckets that store all files.
+fn deciding(
+    buckets: Vec<BucketSurvey>,
+    of_hosts: Vec<usize>,
+) -> Result<(Vec<BucketSurvey>, Vec<BucketSurvey>), RolloutError> {
+    let all_files = buckets.iter().filter(|known| known.in_place.is_none());
+    let of_all_files: Vec<usize> = all_files.map(|known| known.set).collect();
+    let follows = |known: &BucketSurvey| {
+        of_hosts.contains(&known.set)
+            || (known.in_place.is_some() && of_all_files.contains(&known.set))
+    };
+    let (followers, deciding): (Vec<_>, Vec<BucketSurvey>) = buckets.into_iter().partition(follows);
+    for (at, one) in deciding.iter().enumerate() {
+        let unlike = |other: &&BucketSurvey| other.set == one.set && other.in_place != one.in_place;
+        if let Some(other) = deciding[at..].iter().find(unlike) {
+            return Err(RolloutError::Encodings([one.label.clone(), other.label.clone()]));
+        }
+    }
+    Ok((followers, deciding))
+}
+
+/// Whether a bucket stores a compressed file in place of this one.
+fn is_replaced(tree: &Tree, file: &HistoryFile, in_place: Option<&str>) -> bool {
+    in_place.is_some_and(|suffix| {
+        let compressed = RelPath::new(&[file.path.as_bytes(), suffix.as_bytes()].concat());
+        compressed.is_ok_and(|path| tree.get(&path).is_some())
+    })
 }
 
 /// The contents that a destination has kept.

@@ -38,6 +38,8 @@ pub(super) struct SetSurvey {
     pub label: String,
     /// The set's position in the deployment.
     pub set: usize,
+    /// What the names of the compressed files end with that are stored in place of plain ones.
+    pub in_place: Option<&'static str>,
     /// What is there.
     pub survey: Result<Survey, TargetError>,
 }

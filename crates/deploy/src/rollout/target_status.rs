@@ -71,11 +71,12 @@ impl Rollout<'_> {
             let state = survey.and_then(|survey| state(set, &survey));
             TargetStatus { label: target.label.clone(), set: target.set, state }
         });
-        let buckets =
-            bucket_targets::survey(self).into_iter().map(|SetSurvey { label, set, survey }| {
+        let buckets = bucket_targets::survey(self).into_iter().map(
+            |SetSurvey { label, set, survey, .. }| {
                 let state = survey.and_then(|survey| state(&self.deployment.assets[set], &survey));
                 TargetStatus { label, set, state }
-            });
+            },
+        );
         Ok(statuses.chain(buckets).collect())
     }
 }
