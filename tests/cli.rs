@@ -198,7 +198,12 @@ fn itemized_changes_are_those_of_the_dry_run() {
 fn verbose_prints_each_step() {
     let bench = Bench::new();
     let ran = bench.done("-avz @src @dest");
-    let steps = ["paths at the destination", "published"];
+    let steps = [
+        "paths at the destination",
+        "so files are sent whole or by blocks",
+        "this machine worked for ",
+        "published",
+    ];
     for step in steps {
         assert!(ran.stderr().contains(step), "{step}: {}", ran.stderr());
     }

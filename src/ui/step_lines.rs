@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use assetsync_sync::{Event, Monitor};
-use assetsync_units::{bytes, plural};
+use assetsync_units::{bytes, plural, seconds};
 
 use super::console::Console;
 use super::summary::installed;
@@ -67,6 +67,10 @@ impl Monitor for StepLines<'_> {
             Event::Surveyed { paths, partials } => self.surveyed(paths, partials),
             Event::Line { bytes_per_second, why } => {
                 self.step(&format!("the line carries {} a second, {why}", bytes(bytes_per_second)));
+            }
+            Event::SendTimes { working, waiting } => {
+                let (working, waiting) = (seconds(working), seconds(waiting));
+                self.step(&format!("this machine worked for {working}, the line took {waiting}"));
             }
             Event::Planned { files, bytes: size } if files > 0 => {
                 let files = plural(files, "file");

@@ -1,5 +1,7 @@
 //! Events report what a push is doing. The library never prints.
 
+use std::time::Duration;
+
 use assetsync_ssh::bootstrap::Installed;
 
 use crate::scan::notice::ScanNotice;
@@ -33,6 +35,14 @@ pub enum Event<'a> {
         bytes_per_second: u64,
         /// Where that comes from, and what follows from it, in words.
         why: &'a str,
+    },
+    /// How long sending the plan and the content took, once it is done: whether this machine or the
+    /// line took the time.
+    SendTimes {
+        /// Preparing and compressing.
+        working: Duration,
+        /// Waiting until the line took what was ready.
+        waiting: Duration,
     },
     /// The plan is made.
     Planned {

@@ -247,10 +247,14 @@ impl<'a> Session<'a> {
         let work = EncodeJob::new(plan, inputs, sends_renames, self.line);
         self.show_line(self.line);
         self.monitor.event(Event::Planned { files: work.files(), bytes: work.bytes() });
+        let (begun, blocked) = (Instant::now(), self.wire.blocked());
         self.send_work(&work)?;
         self.send_requests(requests)?;
         self.wire.send(&ToAgent::ContentEnd { publish })?;
         self.wire.flush()?;
+        let waiting = self.wire.blocked() - blocked;
+        let working = begun.elapsed().saturating_sub(waiting);
+        self.monitor.event(Event::SendTimes { working, waiting });
         let line = self.line.updated(self.line_rate());
         if line != self.line {
             self.show_line(line);
