@@ -10,20 +10,17 @@ use assetsync_ssh::{
 
 use super::cancel::Cancel;
 use super::command_failure::CommandFailure;
-use super::end_marker::{EndMarker, marked};
 use super::event::{Event, Monitor};
 use super::line_splitter::LineSplitter;
+use super::output_marks::{EndMarker, OutputMarks};
 use crate::command;
 use crate::command::{CommandMap, Invocation, Secrets, Shown};
 use crate::config::Host;
 
-/// Printed right before the command, to skip what the login shell prints.
-const BEGUN: &[u8] = b"assetsync: begun\n";
-
 /// How often a command that prints nothing is looked at, in case the rollout is cancelled.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The limit of what a login shell may print before that.
+/// The limit of what a login shell may print before the command.
 const NOISE: usize = 64 * 1024;
 
 /// Runs commands on one host.
@@ -63,10 +60,10 @@ impl RemoteCommand<'_> {
         let secrets = Secrets::of(map, invocation).union(self.secrets);
         let (begun, host) = (Instant::now(), Some(self.name));
         self.monitor.event(&Event::Running { host, command: &display_line });
-        // Both outputs in one, to keep their order.
-        let line = format!("echo {}; exec 2>&1; {}", marker(), marked(&line));
+        let marks = OutputMarks::new()?;
+        let line = marks.around(&line);
         let running = connect(&self.target, &self.ssh, self.prompt, &line, |connected| {
-            Running::begin(connected, timeout, self.cancel)
+            Running::begin(connected, &marks, timeout, self.cancel)
         })?;
         let (mut lines, mut last_line) = (LineSplitter::without(&secrets), Shown::default());
         let exit = running.end(timeout, self.cancel, &mut lines, &mut |line| {
@@ -85,15 +82,11 @@ impl RemoteCommand<'_> {
     }
 }
 
-/// The marker without the end of its line, as a word for a shell.
-fn marker() -> String {
-    format!("'{}'", String::from_utf8_lossy(BEGUN.trim_ascii_end()))
-}
-
 /// A command on a host.
 struct Running {
     /// Output that was read while starting.
     printed: Vec<u8>,
+    marker: EndMarker,
     deadline: Instant,
     rest: Rest,
 }
@@ -108,6 +101,7 @@ impl Running {
     /// Waits until the command runs or has failed to start.
     fn begin(
         connected: Connected,
+        marks: &OutputMarks,
         timeout: Duration,
         cancel: &Cancel,
     ) -> Result<Running, TransportError> {
@@ -117,24 +111,26 @@ impl Running {
         let failed = |source| TransportError::Io { host: end.host().to_owned(), source };
         let mut reader = TimedReader::new(reader, timeout).map_err(failed)?;
         let (mut printed, mut piece) = (Vec::new(), [0; 4096]);
+        let (begin, marker) = (marks.begin(), marks.end());
         while printed.len() < NOISE {
             match read(&mut reader, &mut piece, deadline, cancel) {
-                Ok(0) => return Running::missed(printed, deadline, end),
+                Ok(0) => return Running::missed(printed, marker, deadline, end),
                 Ok(count) => printed.extend_from_slice(&piece[..count]),
                 // The next read returns the error again.
                 Err(_) => break,
             }
-            if let Some(at) = printed.windows(BEGUN.len()).position(|bytes| bytes == BEGUN) {
-                printed.drain(at..at + BEGUN.len());
+            if let Some(at) = printed.windows(begin.len()).position(|bytes| bytes == begin) {
+                printed.drain(at..at + begin.len());
                 break;
             }
         }
-        Ok(Running { printed, deadline, rest: Rest::Output(reader, end) })
+        Ok(Running { printed, marker, deadline, rest: Rest::Output(reader, end) })
     }
 
     /// The command did not run: the host was busy, or the login shell has ended.
     fn missed(
         printed: Vec<u8>,
+        marker: EndMarker,
         deadline: Instant,
         end: CommandHandle,
     ) -> Result<Running, TransportError> {
@@ -143,7 +139,7 @@ impl Running {
         if exit.is_before_login() {
             return Err(TransportError::Busy { host, said: exit.stderr.trim().to_owned() });
         }
-        Ok(Running { printed, deadline, rest: Rest::Nothing(exit) })
+        Ok(Running { printed, marker, deadline, rest: Rest::Nothing(exit) })
     }
 
     /// Reads the output line by line, and waits for the end.
@@ -162,7 +158,7 @@ impl Running {
                 return Ok(exit);
             }
         };
-        let (mut marker, mut piece) = (EndMarker::default(), [0; 16 * 1024]);
+        let (mut marker, mut piece) = (self.marker, [0; 16 * 1024]);
         let (mut output, mut status) = marker.take(&self.printed);
         let read = loop {
             lines.take(&output, tell);
