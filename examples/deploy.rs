@@ -14,7 +14,7 @@ struct Print;
 impl Monitor for Print {
     fn event(&self, event: &Event<'_>) {
         match event {
-            Event::Phase(phase) => println!("{phase}"),
+            Event::Phase { phase, .. } => println!("{phase}"),
             Event::Staged { target, report } => println!("  {target}: {} files", report.files_sent),
             Event::Failed { target, reason } => println!("  {target}: {reason}"),
             _ => {}

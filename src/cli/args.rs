@@ -38,19 +38,19 @@ pub enum Command {
     /// Make DEST equal to SRC
     #[command(long_about = help::PUSH)]
     Push(Box<PushArguments>),
-    /// Build, and deploy to every host of a stage, all or none
+    /// Build, and deploy to every host and bucket of a stage, all or none
     #[command(long_about = rollout::DEPLOY)]
     Deploy(Box<DeployArguments>),
-    /// Restore the files of an earlier deploy on all hosts, or on none
+    /// Restore the files of an earlier deploy on all hosts and buckets, or on none
     #[command(long_about = rollout::ROLLBACK)]
     Rollback(Box<RollbackArguments>),
-    /// Show for each host the live deploy, kept deploys, and files changed outside of deploys
+    /// Show for each host and bucket the live deploy, kept deploys, and files changed outside of deploys
     #[command(long_about = rollout::STATUS)]
     Status(Box<StatusArguments>),
-    /// Ask the web server of each host for what is live there
+    /// Ask the web server of each host for what is live there, and compare buckets
     #[command(long_about = rollout::VERIFY)]
     Verify(Box<VerifyArguments>),
-    /// Delete files that retention no longer keeps, on every host
+    /// Delete files that retention no longer keeps, on every host and in every bucket
     #[command(long_about = rollout::PRUNE)]
     Prune(Box<PruneArguments>),
     /// Create assetsync.toml, from the Capistrano configuration if there is one

@@ -127,19 +127,19 @@ pub struct StatusArguments {
 
 /// The description of `deploy`.
 pub const DEPLOY: &str = "\
-Build, and deploy to every host of a stage, all or none
+Build, and deploy to every host and bucket of a stage, all or none
 
-First, a connection to every host is checked. Then the build runs, its files are staged on all \
-hosts beside the served ones, and published once every host has all of them. Then hooks run, the \
-application restarts, and old files past their retention are deleted. A failure before publishing \
-leaves every host unchanged.
+First, a connection to every host and bucket is checked. Then the build runs, its files are staged \
+everywhere beside the served ones, and published once every host and bucket has all of them. Then \
+hooks run, the application restarts, and old files past their retention are deleted. A failure \
+before publishing leaves every host and bucket unchanged.
 
 Unless --skip-build is given, the local build is deleted after a successful deploy \
 (build.cleanup).";
 
 /// The description of `rollback`.
 pub const ROLLBACK: &str = "\
-Restore the files of an earlier deploy on all hosts, or on none
+Restore the files of an earlier deploy on all hosts and buckets, or on none
 
 1 is the previous deploy; two rollbacks by 1 equal one by 2. Hosts keep old files for some time \
 (assets.retention), so little or nothing is sent.";
@@ -164,7 +164,7 @@ The headers of at most 1000 objects are compared, pages and manifests first.";
 
 /// The description of `prune`.
 pub const PRUNE: &str = "\
-Delete files that retention no longer keeps, on every host
+Delete files that retention no longer keeps, on every host and in every bucket
 
 Deploys do this automatically. Files that are not from a deploy are never deleted.";
 

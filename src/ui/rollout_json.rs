@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use assetsync_deploy::{Event, Monitor, Outcome, ServedVersion};
 use assetsync_sync as sender;
+use assetsync_sync::Report;
 use serde::Serialize;
 
 use super::console::Console;
@@ -31,7 +32,14 @@ enum Line<'a> {
     /// A target is the same directory as another one, where it is staged and published.
     SameDirectory { destination: &'a str, same_as: &'a str },
     /// The web server of a target answered as it should: for so many files of so many.
-    Served { destination: &'a str, asked: usize, files: usize },
+    /// Of a bucket, all objects were compared, and of some the headers.
+    Served {
+        destination: &'a str,
+        asked: usize,
+        files: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        headers: Option<usize>,
+    },
     /// Old files were deleted.
     Pruned { destination: &'a str, paths: u64, bytes: u64 },
     /// A target or a host failed.
@@ -101,7 +109,7 @@ impl Monitor for JsonLines {
     fn event(&self, event: &Event<'_>) {
         let line = match *event {
             Event::Push { target, event } => return self.push(target, event),
-            Event::Phase(phase) => Line::Phase { phase: phase.to_string() },
+            Event::Phase { phase, .. } => Line::Phase { phase: phase.to_string() },
             Event::Running { host, command } => Line::Running { host, command: command.as_ref() },
             Event::Output { host, line, .. } => Line::Output { host, line: line.as_ref() },
             Event::Ran { host, command, elapsed } => {
@@ -116,8 +124,8 @@ impl Monitor for JsonLines {
             Event::SameDirectory { target, same_as } => {
                 Line::SameDirectory { destination: target, same_as }
             }
-            Event::Verified { target, files: (asked, files) } => {
-                Line::Served { destination: target, asked, files }
+            Event::Verified { target, files: (asked, files), headers } => {
+                Line::Served { destination: target, asked, files, headers }
             }
             Event::Pruned { target, paths, removed } => {
                 Line::Pruned { destination: target, paths, bytes: removed.bytes }
@@ -138,6 +146,7 @@ impl Monitor for JsonLines {
 
 /// Prints the results of all targets, and of the rollout.
 pub fn end(console: &Console, about: RunInfo<'_>, outcome: &Outcome, exit: Exit) {
+    let nothing = Report::default();
     for target in &outcome.targets {
         if let (Some(report), true) = (&target.report, about.dry_run) {
             push_json::plan(console, &target.label, report);
@@ -146,9 +155,11 @@ pub fn end(console: &Console, about: RunInfo<'_>, outcome: &Outcome, exit: Exit)
         let done = match (&target.report, &error) {
             (_, Some(error)) => Done::failure(error, about.dry_run),
             (Some(report), None) => Done::success(report, about.dry_run),
+            (None, None) if target.is_skipped => Done::success(&nothing, about.dry_run),
             (None, None) => Done::failure("not tried", about.dry_run),
         };
-        let ok = done.ok && (about.dry_run || target.served_version == ServedVersion::New);
+        let is_as_meant = target.served_version == ServedVersion::New || target.is_skipped;
+        let ok = done.ok && (about.dry_run || is_as_meant);
         let done = Done { ok, same_as: target.same_as.as_deref(), ..done };
         let stands = stands(target.served_version);
         print(console, &Line::Done(TargetDone { destination: &target.label, stands, done }));

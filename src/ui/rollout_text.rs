@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! stage    web1: 42 of 1,046 files, 46.1 kB
-//! publish  all hosts
+//! publish  all hosts and buckets
 //! restart  web1: pumactl -S ... phased-restart
 //! restart  web1: | Command phased-restart sent success
 //! ```
@@ -135,11 +135,11 @@ impl RolloutMonitor {
 impl Monitor for RolloutMonitor {
     fn event(&self, event: &Event<'_>) {
         match *event {
-            Event::Phase(phase) => {
+            Event::Phase { phase, chosen } => {
                 let mut printed = self.printed();
                 printed.phase = Some(phase);
                 if matches!(phase, Phase::Publish | Phase::Check) {
-                    self.line(&printed, "all hosts");
+                    self.line(&printed, everywhere(chosen));
                 }
             }
             Event::Running { host, command } => self.running(host, command),
@@ -158,9 +158,14 @@ impl Monitor for RolloutMonitor {
                 };
                 self.line(&printed, &text);
             }
-            Event::Verified { target, files: (asked, all) } => {
+            Event::Verified { target, files: (asked, all), headers } => {
                 let all = plural(all as u64, "file");
-                let text = format!("{target}: {} of {all} as published", number(asked as u64));
+                let headers = headers.map(|count| {
+                    format!(", the headers of {} of them compared", number(count as u64))
+                });
+                let headers = headers.unwrap_or_default();
+                let asked = number(asked as u64);
+                let text = format!("{target}: {asked} of {all} as published{headers}");
                 self.line(&self.printed(), &text);
             }
             Event::Pruned { target, paths, removed } => {
@@ -198,6 +203,15 @@ impl Drop for RolloutMonitor {
         let mut printed = self.printed();
         printed.progress.clear();
         printed.command = None;
+    }
+}
+
+/// So many hosts and buckets.
+fn everywhere(chosen: (usize, usize)) -> &'static str {
+    match chosen {
+        (0, 1..) => "all buckets",
+        (1.., 1..) => "all hosts and buckets",
+        (_, 0) => "all hosts",
     }
 }
 
@@ -251,7 +265,8 @@ pub fn refused(console: &Console, about: RunInfo<'_>, error: &RolloutError) -> E
 }
 
 fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
-    let live: Vec<_> = outcome.targets.iter().filter(|target| target.error.is_none()).collect();
+    let is_live = |target: &&TargetOutcome| target.error.is_none() && !target.is_skipped;
+    let live: Vec<_> = outcome.targets.iter().filter(is_live).collect();
     let reports = || live.iter().filter_map(|target| target.report.as_ref());
     let mut text = String::new();
     let counts = count_targets(&live);
@@ -291,8 +306,11 @@ fn success(about: RunInfo<'_>, started: Instant, outcome: &Outcome) -> String {
     let received: u64 = reports().map(|report| report.bytes_received).sum();
     let peak = reports().map(|report| report.agent_peak_rss_bytes).max().unwrap_or(0);
     let _ = writeln!(text, "  sent {}, received {}", bytes(sent), bytes(received));
-    let took = seconds(started.elapsed());
-    let _ = writeln!(text, "  took {took}, server memory peak {}", bytes(peak));
+    let peak = match live.iter().any(|target| !target.is_bucket) {
+        true => format!(", server memory peak {}", bytes(peak)),
+        false => String::new(),
+    };
+    let _ = writeln!(text, "  took {}{peak}", seconds(started.elapsed()));
     text
 }
 
@@ -356,9 +374,13 @@ fn served_where(outcome: &Outcome) -> Vec<String> {
     let (new, old, unknown) =
         (of(ServedVersion::New), of(ServedVersion::Old), of(ServedVersion::Unknown));
     if new.is_empty() && unknown.is_empty() {
-        let has_bucket = outcome.targets.iter().any(|target| target.is_bucket);
-        let and_buckets = if has_bucket { " and bucket" } else { "" };
-        return vec![format!("every host{and_buckets} serves what it served before")];
+        let has = |is_bucket| outcome.targets.iter().any(|target| target.is_bucket == is_bucket);
+        let all = match (has(false), has(true)) {
+            (false, true) => "every bucket",
+            (true, true) => "every host and bucket",
+            (_, false) => "every host",
+        };
+        return vec![format!("{all} serves what it served before")];
     }
     let not_done = outcome.not_done.join(", ");
     for (what, targets) in [

@@ -113,7 +113,7 @@ pub fn restored(kept: &KeptDeploy) -> String {
     format!("{id}{when} by {}@{}{}, {files}", origin.user, origin.host, revision(&kept.deploy))
 }
 
-/// A warning if hosts serve different deploys of the same assets.
+/// A warning if different deploys of the same assets are live.
 pub fn different(statuses: &[TargetStatus]) -> Option<String> {
     let live = statuses.iter().filter_map(|status| {
         let live = status.state.as_ref().ok()?.live.as_ref()?;
@@ -125,7 +125,7 @@ pub fn different(statuses: &[TargetStatus]) -> Option<String> {
     });
     let told: Vec<String> =
         live.iter().map(|(status, id)| format!("{} {id}", status.label)).collect();
-    differ.then(|| format!("hosts serve different deploys: {}", told.join(", ")))
+    differ.then(|| format!("different deploys are live: {}", told.join(", ")))
 }
 
 fn earlier(kept: &KeptDeploy, clock: i64) -> String {

@@ -42,7 +42,9 @@ fn a_stage_of_buckets_alone_is_deployed_rolled_back_and_pruned() {
     has(&early, &["no deploy is live there"]);
     for version in 1..=3 {
         build(&fleet.built(), version);
-        has(&run_well(&fleet, "deploy production"), &["is live on 1 bucket"]);
+        let ran = run_well(&fleet, "deploy production");
+        has(&ran, &["is live on 1 bucket", "publish  all buckets"]);
+        assert!(!ran.stdout().contains("server memory"), "there is none: {}", ran.stdout());
         assert_eq!(object(&server, "index.html"), page(version));
     }
     let changed = std::fs::read_to_string(fleet.project().join("changed")).expect("a list");
@@ -71,10 +73,15 @@ fn status_and_verify_name_objects_that_are_not_as_the_last_push_left_them() {
     let id = rollout(&events(&deployed))["deploy"].clone();
     has(
         &run_well(&fleet, "verify production"),
-        &["5 of 5 files as published", "1 bucket as the last push left it"],
+        &[
+            "5 of 5 files as published, the headers of 5 of them compared",
+            "1 bucket as the last push left it",
+        ],
     );
     let verified = run_well(&fleet, "verify production --json");
     assert_eq!(rollout(&events(&verified))["deploy"], id);
+    let served = of_bucket(&events(&verified), "served").clone();
+    assert_eq!([&served["asked"], &served["files"], &served["headers"]], [5, 5, 5]);
     other(&server, "DELETE", "logo.svg", "");
     other(&server, "PUT", "style.css", "of another program");
     // Only its headers are others now.
@@ -105,6 +112,8 @@ fn status_and_verify_name_objects_that_are_not_as_the_last_push_left_them() {
     run_well(&fleet, "push production");
     run_well(&fleet, "verify production");
 
+    let ran = run(&fleet, "deploy production --set build.command=false");
+    has(&ran, &["every bucket serves what it served before"]);
     other(&server, "PUT", ".assetsync/state", "junk");
     let ran = run(&fleet, "status production");
     assert_eq!(ran.code(), Some(1), "{}", ran.stderr());
@@ -119,11 +128,14 @@ fn buckets_are_chosen_by_their_urls_and_follow_hosts_in_a_rollback() {
     let fleet = stage_of(1, server.port, "");
     let on_host = || std::fs::read_to_string(fleet.hosts[0].assets().join("index.html"));
     build(&fleet.built(), 1);
-    has(&run_well(&fleet, "deploy production"), &["live on 1 host and 1 bucket"]);
+    has(
+        &run_well(&fleet, "deploy production"),
+        &["live on 1 host and 1 bucket", "publish  all hosts and buckets"],
+    );
     build(&fleet.built(), 2);
     has(&run_well(&fleet, "deploy production --hosts s3://assets/shop/"), &["live on 1 bucket"]);
     assert_eq!((object(&server, "index.html"), on_host().expect("a page")), (page(2), page(1)));
-    has(&run_well(&fleet, "status production"), &["hosts serve different deploys", "web1"]);
+    has(&run_well(&fleet, "status production"), &["different deploys are live", "web1"]);
     let status = run_well(&fleet, "status production --hosts web1");
     assert!(!status.stdout().contains("s3://"), "{}", status.stdout());
     run_well(&fleet, "deploy production --roles web");

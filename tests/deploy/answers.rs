@@ -71,7 +71,7 @@ fn status_shows_revisions_and_warns_of_hosts_on_different_deploys() {
     fleet.build(&[("app.js", "two")]);
     run(&fleet, "deploy production --hosts web1");
     let status = run(&fleet, "status production");
-    let warning = line(&status.stderr(), "warning: hosts serve different deploys:");
+    let warning = line(&status.stderr(), "warning: different deploys are live:");
     assert!(warning.starts_with("web1 20") && warning.contains(", web2 20"), "{warning}");
     assert!(status.stdout().contains("to bring one of these back: assetsync rollback STAGE ID"));
 }

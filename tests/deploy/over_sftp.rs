@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::Command;
 
 use assetsync_testbed::Sshd;
+use serde_json::Value;
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, events};
 use crate::sftp::refusing;
 use crate::support::{OrFail, Ran, scratch, text};
 
@@ -99,6 +100,13 @@ fn what_takes_a_history_is_refused_per_host_and_a_prune_goes_on() {
     let prune = fleet.run("prune production");
     assert_eq!(prune.code(), Some(0), "{}", prune.stderr());
     assert!(prune.stderr().contains(no_history), "{}", prune.stderr());
+    assert!(prune.stdout().contains("pruned on 1 host\n"), "one is skipped: {}", prune.stdout());
+    let prune = fleet.run("prune production --json");
+    let lines = events(&prune);
+    let is_of = |line: &&Value| line["event"] == "done" && line["destination"] == "web2";
+    let skipped = lines.iter().find(is_of).expect("a line of web2");
+    assert_eq!((&skipped["ok"], &skipped["stands"]), (&true.into(), &"before".into()));
+    assert!(skipped.get("error").is_none(), "{skipped}");
     let rollback = fleet.run("rollback production --hosts web1");
     assert_eq!(rollback.code(), Some(0), "{}", rollback.stderr());
     assert_live(&fleet, [1, 2], "the other host alone");

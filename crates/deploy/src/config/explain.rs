@@ -5,6 +5,7 @@ use std::fmt;
 use super::choice::{ManagerName, Preset};
 use super::deployment::environment;
 use super::escape::key_part;
+use super::file::FileBucket;
 use super::layer::Item;
 use super::origin::{Location, Origin};
 use super::schema::{Key, Kind};
@@ -38,13 +39,14 @@ pub struct ExplainedItem {
 
 impl Settings {
     /// Every setting with a value: those of the stage, then each host's address, roles and
-    /// differences. Defaults of programs that are not used are left out.
+    /// differences, then those of each bucket. Defaults of programs that are not used are left out.
     pub fn explain(&self) -> Vec<ExplainedSetting> {
         let secrets = &self.secrets();
         let used = self.values.0.iter().filter(|(key, _)| !self.is_idle(key));
         let common = used.map(|(key, value)| explained(key.to_string(), key, value, secrets));
         let hosts = self.hosts.iter().flat_map(|host| self.explain_host(host, secrets));
-        common.chain(hosts).collect()
+        let buckets = self.buckets.iter().flat_map(|bucket| explain_bucket(bucket, secrets));
+        common.chain(hosts).chain(buckets).collect()
     }
 
     /// The secrets of commands: values of variables on this machine and on any host.
@@ -105,6 +107,24 @@ impl Settings {
             _ => host.address.clone(),
         }
     }
+}
+
+/// The settings of a bucket, by its URL.
+fn explain_bucket(bucket: &FileBucket, secrets: &Secrets) -> Vec<ExplainedSetting> {
+    let name = format!("buckets.{}", key_part(&bucket.text("url").unwrap_or_default()));
+    let texts = bucket.texts.iter().map(|(key, item)| ExplainedSetting {
+        key: format!("{name}.{key}"),
+        is_list: false,
+        parts: vec![part(item, false, secrets)],
+        origin: (&item.origin).into(),
+    });
+    let headers = bucket.headers.first().map(|first| ExplainedSetting {
+        key: format!("{name}.headers"),
+        is_list: true,
+        parts: bucket.headers.iter().map(|rule| part(rule, false, secrets)).collect(),
+        origin: (&first.origin).into(),
+    });
+    texts.chain(headers).collect()
 }
 
 /// In TOML; what must not be shown is `"(hidden)"`.

@@ -61,7 +61,9 @@ fn compare(
     if !shown.is_empty() {
         return Err(TargetError::UnlikeObjects { shown, others });
     }
-    let files = (verified.asked, verified.all);
-    rollout.monitor.event(&Event::Verified { target: &bucket.label, files });
+    // All are compared by the list.
+    let (target, files) = (bucket.label.as_str(), (verified.all, verified.all));
+    let headers = Some(verified.asked);
+    rollout.monitor.event(&Event::Verified { target, files, headers });
     Ok(id)
 }

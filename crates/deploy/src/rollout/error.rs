@@ -169,7 +169,7 @@ pub enum RolloutError {
         reason: String,
     },
     /// The same number of steps back leads to different deploys.
-    #[error("Hosts have different histories: {0}; name the deploy to bring back by its id")]
+    #[error("The histories of deploys differ: {0}; name the deploy to bring back by its id")]
     DifferentDeploys(String),
     /// Files of the deploy exist neither on the host nor in the local store.
     #[error(

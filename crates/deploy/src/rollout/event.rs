@@ -14,7 +14,12 @@ use crate::command::Shown;
 #[non_exhaustive]
 pub enum Event<'a> {
     /// The next phase begins.
-    Phase(Phase),
+    Phase {
+        /// The phase.
+        phase: Phase,
+        /// How many hosts and how many buckets are chosen.
+        chosen: (usize, usize),
+    },
     /// A command begins, here or on a host.
     Running {
         /// The host; none for this machine.
@@ -79,6 +84,8 @@ pub enum Event<'a> {
         target: &'a str,
         /// How many of them were asked for, and how many there are.
         files: (usize, usize),
+        /// Of a bucket, how many objects' headers were compared.
+        headers: Option<usize>,
     },
     /// Old files are deleted.
     Pruned {
@@ -113,19 +120,19 @@ pub enum Event<'a> {
 /// The phases of a rollout, in order. A phase without work has no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// All hosts are connected to and surveyed.
+    /// All hosts and buckets are connected to and surveyed.
     Check,
     /// The assets are built here.
     Build,
-    /// All hosts receive missing files, without changing what is served.
+    /// All hosts and buckets receive missing files, without changing what is served.
     Stage,
-    /// All hosts publish what is staged.
+    /// All buckets and hosts publish what is staged.
     Publish,
     /// The application is restarted.
     Restart,
     /// The web server of each host is asked for what was published.
     Verify,
-    /// Old files are deleted on all hosts.
+    /// Old files are deleted on all hosts and in all buckets.
     Prune,
     /// The output of the build is deleted on this machine.
     CleanUp,

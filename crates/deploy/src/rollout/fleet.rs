@@ -285,7 +285,10 @@ impl Fleet {
             WorkerEvent::Follows(other) => self.follow(at, other),
             WorkerEvent::Cancelled => {}
             WorkerEvent::OverSftp => self.workers[at].over_sftp = true,
-            WorkerEvent::Skipped => self.workers[at].state = WorkerState::Over,
+            WorkerEvent::Skipped => {
+                self.workers[at].state = WorkerState::Over;
+                self.workers[at].outcome.is_skipped = true;
+            }
             WorkerEvent::TakenBack => {
                 let taken_back = |worker: &mut Worker| {
                     worker.outcome.served_version = ServedVersion::Old;

@@ -65,7 +65,7 @@ impl Commands<'_> {
         if restart.how == RestartHow::None {
             return Ok(());
         }
-        self.rollout.monitor.event(&Event::Phase(Phase::Restart));
+        self.rollout.begin(Phase::Restart);
         let run = |host: &Host| match &restart.how {
             RestartHow::Systemd { phased: true } => self.reload(host, timeout),
             how => self.run_on(host, &invocations(how, host)?, timeout),

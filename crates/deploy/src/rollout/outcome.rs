@@ -45,6 +45,8 @@ pub struct TargetOutcome {
     pub set: usize,
     /// The version it serves.
     pub served_version: ServedVersion,
+    /// Whether there was nothing to do for it.
+    pub is_skipped: bool,
     /// The label of another target that is the same directory, and to which the push went.
     pub same_as: Option<String>,
     /// The report of the push, once it is staged.
@@ -73,6 +75,7 @@ impl TargetOutcome {
             is_bucket: false,
             set: target.set,
             served_version: ServedVersion::Old,
+            is_skipped: false,
             same_as: None,
             report: None,
             error: None,
@@ -89,6 +92,7 @@ impl TargetOutcome {
             is_bucket: true,
             set: bucket.set,
             served_version: ServedVersion::Old,
+            is_skipped: false,
             same_as: None,
             report: None,
             error: None,

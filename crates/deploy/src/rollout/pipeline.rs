@@ -21,7 +21,7 @@ use super::outcome::{Outcome, TargetOutcome};
 use super::payload;
 use super::payload::Payload;
 use super::retention::{RolloutKind, unix_time};
-use super::target::{DeployTarget, SetSurvey, chosen_hosts, targets};
+use super::target::{DeployTarget, SetSurvey, chosen_buckets, chosen_hosts, targets};
 use super::target_status::KeptDeploy;
 use super::worker::{self, PushEvents};
 use crate::command::Secrets;
@@ -54,6 +54,15 @@ pub(super) struct BucketSurvey {
     /// What the names of the compressed files end with that are stored in place of plain ones.
     pub in_place: Option<&'static str>,
     pub survey: sender::Survey,
+}
+
+impl Rollout<'_> {
+    /// Reports that a phase begins.
+    pub(super) fn begin(&self, phase: Phase) {
+        let hosts = chosen_hosts(self.deployment, self.selection).unwrap_or_default();
+        let buckets = chosen_buckets(self.deployment, self.selection);
+        self.monitor.event(&Event::Phase { phase, chosen: (hosts.len(), buckets.len()) });
+    }
 }
 
 /// The error of a bucket.
@@ -248,7 +257,7 @@ impl<'a> Pipeline<'a> {
     }
 
     pub fn begin(&self, phase: Phase) {
-        self.rollout.monitor.event(&Event::Phase(phase));
+        self.rollout.begin(phase);
     }
 
     /// Whether targets were excluded.

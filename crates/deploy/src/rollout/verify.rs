@@ -110,7 +110,7 @@ impl Rollout<'_> {
         let visited = visit.ask(&check.files, &|| self.cancel.is_cancelled());
         right(visited, address)?;
         let (target, files) = (check.target.label.as_str(), (check.files.len(), check.all));
-        self.monitor.event(&Event::Verified { target, files });
+        self.monitor.event(&Event::Verified { target, files, headers: None });
         Ok(())
     }
 

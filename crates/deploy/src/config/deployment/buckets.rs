@@ -33,7 +33,7 @@ impl DeploymentBuilder<'_> {
 
 /// Reads a bucket; a problem has the key and what is wrong with it.
 fn bucket(given: &FileBucket, assets: &[AssetSet]) -> Result<Bucket, (&'static str, String)> {
-    let text = |key: &str| given.texts.get(key).cloned();
+    let text = |key: &str| given.text(key);
     let label = text("url").unwrap_or_default();
     let url = label.parse().map_err(|error| ("url", format!("can't be used: {error}")))?;
     let addressing = match text("addressing").as_deref() {
@@ -49,7 +49,8 @@ fn bucket(given: &FileBucket, assets: &[AssetSet]) -> Result<Bucket, (&'static s
         Some("zstd") => Placing::InPlace(Compression::Zstd),
         Some(_) => return Err(("encoding", "is neither gzip, br nor zstd".to_owned())),
     };
-    let rules: Result<Vec<HeaderRule>, _> = given.headers.iter().map(|rule| rule.parse()).collect();
+    let rules = given.headers.iter().map(|rule| rule.setting_value.plain().parse());
+    let rules: Result<Vec<HeaderRule>, _> = rules.collect();
     let rules = rules.map_err(|error| ("headers", format!("can't be used: {error}")))?;
     let set = match (text("assets"), assets) {
         (None, [_]) => Some(0),

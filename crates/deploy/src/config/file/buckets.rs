@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::parsed::FileBucket;
 use super::reader::Reader;
+use crate::config::layer::Item;
+use crate::config::origin::Origin;
 use crate::config::problem::{Expected, Problem, refused};
 use crate::config::schema::Kind;
 use crate::config::toml_tree::{TomlEntry, TomlNode, TomlValue};
-use crate::config::value::SettingValue;
 
 const BUCKETS: Expected =
     Expected { what: "a list of tables", example: "[[stages.NAME.buckets]], and url below it" };
@@ -66,10 +67,8 @@ impl Reader {
         }
     }
 
-    fn bucket_text(&mut self, key: &str, node: &TomlNode) -> Option<String> {
-        match self.checked(Kind::Text, key, node)? {
-            SettingValue::Text(text) => Some(text),
-            _ => None,
-        }
+    fn bucket_text(&mut self, key: &str, node: &TomlNode) -> Option<Item> {
+        let setting_value = self.checked(Kind::Text, key, node)?;
+        Some(Item { setting_value, origin: Origin::Given(self.span(&node.span)) })
     }
 }

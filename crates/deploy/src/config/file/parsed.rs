@@ -29,9 +29,16 @@ pub(crate) struct Stage {
 pub(crate) struct FileBucket {
     pub span: ConfigSpan,
     /// By their keys.
-    pub texts: BTreeMap<&'static str, String>,
+    pub texts: BTreeMap<&'static str, Item>,
     /// The rules of headers.
-    pub headers: Vec<String>,
+    pub headers: Vec<Item>,
+}
+
+impl FileBucket {
+    /// The value of a setting.
+    pub fn text(&self, key: &str) -> Option<String> {
+        self.texts.get(key).map(|item| item.setting_value.plain())
+    }
 }
 
 /// The settings of one host.

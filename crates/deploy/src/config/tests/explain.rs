@@ -56,6 +56,29 @@ hosts.\"web1.example.com\".ssh.port = 22 # assetsync.toml:6:73"
 }
 
 #[test]
+fn buckets_with_their_settings() {
+    let text = "\
+application = \"shop\"
+deploy_to = \"/srv/shop\"
+[[stages.production.buckets]]
+url = \"s3://assets/shop\"
+endpoint = \"https://ada:hush@s3.example.com\"
+encoding = \"br\"
+headers = [\"*.pdf Expires: 0\", \"*.svg Expires: 0\"]
+";
+    let all = settings(text).explain();
+    let lines = all.iter().filter(|one| one.key.starts_with("buckets."));
+    let lines: Vec<String> =
+        lines.map(|one| format!("{} = {} # {}", one.key, one, one.origin)).collect();
+    let expected = "\
+buckets.\"s3://assets/shop\".encoding = \"br\" # assetsync.toml:6:12
+buckets.\"s3://assets/shop\".endpoint = \"(hidden)\" # assetsync.toml:5:12
+buckets.\"s3://assets/shop\".url = \"s3://assets/shop\" # assetsync.toml:4:7
+buckets.\"s3://assets/shop\".headers = [\"*.pdf Expires: 0\", \"*.svg Expires: 0\"] # assetsync.toml:7:12";
+    assert_eq!(lines.join("\n"), expected);
+}
+
+#[test]
 fn the_page_on_deploys_names_every_setting() {
     let page = include_str!("../../../../../docs/deploy.md");
     let missing: Vec<&str> = crate::config::schema::SETTINGS
