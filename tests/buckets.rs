@@ -3,6 +3,7 @@
 
 mod credentials;
 mod deploys;
+mod doctor;
 mod encodings;
 mod faults;
 mod machines;

@@ -5,8 +5,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "buckets")]
+use assetsync_bucket::{BucketSettings, BucketUrl};
 use assetsync_core::text;
-use assetsync_deploy::{Cancel, Engine, Rollout, RolloutSelection};
+use assetsync_deploy::{Cancel, Engine, Rollout, RolloutError, RolloutSelection};
 use assetsync_ssh::{SshOptions, Target};
 use assetsync_sync::Destination;
 use clap::ArgMatches;
@@ -36,7 +38,46 @@ pub fn stage_option(matches: &ArgMatches) -> Option<String> {
     first_of::<HostsArguments>(matches, &[]).or_else(|| first_of::<SettingsArguments>(matches, &[]))
 }
 
+/// The destinations that are named, each with how it is reached.
+#[derive(Default)]
+pub struct Resolved {
+    /// Directories on hosts.
+    pub hosts: Vec<(Destination, SshOptions)>,
+    /// Buckets of a stage.
+    #[cfg(feature = "buckets")]
+    pub buckets: Vec<NamedBucket>,
+}
+
+/// A bucket, and how it is reached.
+#[cfg(feature = "buckets")]
+pub struct NamedBucket {
+    /// As it is written.
+    pub label: String,
+    /// Where it is.
+    pub url: BucketUrl,
+    /// How it is reached.
+    pub settings: BucketSettings,
+}
+
 impl Given<'_> {
+    /// The destinations on hosts that are named, of which a stage must have some. What is wrong is
+    /// printed.
+    pub fn hosts(
+        &self,
+        names: &[OsString],
+        ssh: SshOptions,
+        console: &Arc<Console>,
+    ) -> Result<Vec<(Destination, SshOptions)>, Exit> {
+        let Resolved { hosts, .. } = self.resolve(names, ssh, console)?;
+        if hosts.is_empty() {
+            let stage = names.iter().map(|name| text::name(name.as_encoded_bytes())).collect();
+            let error = CommandError::usage(RolloutError::OnlyBuckets(stage));
+            console.error(None, &error);
+            return Err(error.exit);
+        }
+        Ok(hosts)
+    }
+
     /// The destinations that are named, each with how it is reached: as `ssh` says, or as the stage
     /// does. What is wrong is printed.
     pub fn resolve(
@@ -44,7 +85,7 @@ impl Given<'_> {
         names: &[OsString],
         ssh: SshOptions,
         console: &Arc<Console>,
-    ) -> Result<Vec<(Destination, SshOptions)>, Exit> {
+    ) -> Result<Resolved, Exit> {
         let print = |error: CommandError| {
             console.error(None, &error);
             error.exit
@@ -61,7 +102,9 @@ impl Given<'_> {
         }
         let destinations = names.iter().map(|name| Destination::try_from(name.as_os_str()));
         let destinations = destinations.map(|one| one.map(|one| (one, ssh.clone())));
-        destinations.collect::<Result<_, _>>().map_err(|error| print(CommandError::usage(error)))
+        let hosts = destinations.collect::<Result<_, _>>();
+        let hosts = hosts.map_err(|error| print(CommandError::usage(error)))?;
+        Ok(Resolved { hosts, ..Resolved::default() })
     }
 
     fn check_stage_options(&self, stage: &str) -> Result<(), CommandError> {
@@ -75,11 +118,7 @@ impl Given<'_> {
         }
     }
 
-    fn of_stage(
-        &self,
-        stage: &str,
-        console: &Arc<Console>,
-    ) -> Result<Vec<(Destination, SshOptions)>, Exit> {
+    fn of_stage(&self, stage: &str, console: &Arc<Console>) -> Result<Resolved, Exit> {
         let print = |error: CommandError| {
             console.error(None, &error);
             error.exit
@@ -94,7 +133,18 @@ impl Given<'_> {
             cancel: &Cancel::default(),
             monitor: RolloutMonitor::on(console, true),
         };
-        rollout.destinations().map_err(|error| print(CommandError::usage(&error)))
+        let found = rollout.destinations().map_err(|error| print(CommandError::usage(&error)))?;
+        #[cfg(feature = "buckets")]
+        let buckets = found.1.into_iter().map(|bucket| NamedBucket {
+            label: bucket.label.clone(),
+            url: bucket.url.clone(),
+            settings: bucket.settings.clone(),
+        });
+        Ok(Resolved {
+            hosts: found.0,
+            #[cfg(feature = "buckets")]
+            buckets: buckets.collect(),
+        })
     }
 }
 

@@ -1,10 +1,12 @@
 //! `assetsync doctor`: versions and agents, and how hosts would be pushed to.
 
+use std::ffi::OsString;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use assetsync_core::{limits, text};
+use assetsync_deploy::RolloutSelection;
 use assetsync_ssh::bootstrap::{self, Started};
 use assetsync_ssh::sftp::{SftpOpenError, sftp_session};
 use assetsync_ssh::{
@@ -12,9 +14,17 @@ use assetsync_ssh::{
     TransportKind, connect, nonce, spawn,
 };
 use assetsync_sync::{Destination, PushError};
+use clap::ArgMatches;
 
+use super::destinations::{Given, Resolved, stage_option};
+#[cfg(feature = "buckets")]
+use super::doctor_bucket;
+use crate::cli::connection::SshArguments;
 use crate::cli::doctor::DoctorArguments;
+use crate::cli::given::first_of;
 use crate::cli::options::ssh_options;
+#[cfg(feature = "buckets")]
+use crate::cli::push_paths::is_bucket;
 use crate::error::{CommandError, Exit};
 use crate::ui::console::Console;
 use crate::ui::doctor::{self, AgentObject, DestinationObject, Diagnosis, Way};
@@ -29,44 +39,78 @@ const SFTP_COSTS: &str = "over SFTP changed files are sent whole and uncompresse
     machine did not push before are sent again, and deploy is refused";
 
 /// Looks at this machine and at the destinations.
-pub fn run(arguments: DoctorArguments) -> Exit {
+pub fn run(matches: &ArgMatches, arguments: DoctorArguments) -> Exit {
     let console = Arc::new(Console::new(Output { json: arguments.json, ..Output::default() }));
-    let exit = diagnose(arguments, &console).unwrap_or_else(|error| {
-        console.error(None, &error);
-        error.exit
-    });
+    let exit = diagnose(matches, arguments, &console).unwrap_or_else(|exit| exit);
     console.finish(exit)
 }
 
-fn diagnose(arguments: DoctorArguments, console: &Arc<Console>) -> Result<Exit, CommandError> {
-    let destinations = arguments.destinations.iter().map(|given| given.as_os_str().try_into());
-    let destinations: Vec<Destination> =
-        destinations.collect::<Result<_, _>>().map_err(CommandError::usage)?;
+fn diagnose(
+    matches: &ArgMatches,
+    arguments: DoctorArguments,
+    console: &Arc<Console>,
+) -> Result<Exit, Exit> {
+    let DoctorArguments { destinations, hosts, settings, ssh, place, json } = arguments;
     let interactive = console.is_interactive();
-    let timeout = Duration::from_secs(arguments.ssh.timeout.into());
+    let timeout = Duration::from_secs(ssh.timeout.into());
+    let selection = RolloutSelection {
+        roles: hosts.roles,
+        hosts: hosts.hosts,
+        interactive,
+        ..RolloutSelection::default()
+    };
+    let host_option = first_of::<SshArguments>(matches, &[]);
+    let stage_option = stage_option(matches);
+    let given = Given { host_option, stage_option, settings: &settings, selection: &selection };
+    let resolved = resolve(&given, destinations, ssh_options(ssh, interactive), console)?;
     let person = TerminalPrompt::new(Arc::clone(console));
     let prompt = person.asker();
     let prompt: &dyn Prompt = if interactive { &prompt } else { &NoPrompt };
-    let doctor = Doctor {
-        agents: assetsync_agents::agents(),
-        ssh: ssh_options(arguments.ssh, interactive),
-        timeout,
-        prompt,
-    };
-    let found: Vec<_> = destinations.iter().map(|destination| doctor.look(destination)).collect();
+    let available = assetsync_agents::agents();
+    let found = resolved.hosts.iter().map(|(destination, ssh)| {
+        Doctor { agents: &available, ssh, timeout, prompt }.look(destination)
+    });
+    #[cfg(feature = "buckets")]
+    let found = found.chain(resolved.buckets.iter().map(doctor_bucket::look));
+    let found: Vec<_> = found.collect();
     let exits: Vec<Exit> = found.iter().map(exit_of).collect();
-    let store = arguments.place.path().map(|path| text::path(&path));
+    let store = place.path().map(|path| text::path(&path));
     let diagnosis = Diagnosis {
         version: env!("CARGO_PKG_VERSION"),
         protocol: limits::PROTOCOL_VERSION.into(),
-        agents: agents(&doctor.agents),
+        agents: agents(&available),
         ssh: ssh_version(),
         store,
         destinations: found,
     };
-    let shown = if arguments.json { doctor::json(&diagnosis) } else { doctor::text(&diagnosis) };
+    let shown = if json { doctor::json(&diagnosis) } else { doctor::text(&diagnosis) };
     console.print_stdout(&shown);
     Ok(Exit::of_all(&exits))
+}
+
+/// What the names mean: a stage, or hosts, and buckets by their URLs.
+fn resolve(
+    given: &Given<'_>,
+    names: Vec<OsString>,
+    ssh: SshOptions,
+    console: &Arc<Console>,
+) -> Result<Resolved, Exit> {
+    #[cfg(feature = "buckets")]
+    let (urls, names): (Vec<OsString>, Vec<OsString>) = names.into_iter().partition(is_bucket);
+    #[cfg(feature = "buckets")]
+    let named = urls.iter().map(doctor_bucket::named).collect::<Result<Vec<_>, _>>();
+    #[cfg(feature = "buckets")]
+    let named = named.map_err(|error| {
+        console.error(None, &error);
+        error.exit
+    })?;
+    let resolved = given.resolve(&names, ssh, console);
+    #[cfg(feature = "buckets")]
+    let resolved = resolved.map(|mut resolved| {
+        resolved.buckets.extend(named);
+        resolved
+    });
+    resolved
 }
 
 fn exit_of(found: &DestinationObject) -> Exit {
@@ -93,8 +137,8 @@ fn ssh_version() -> String {
 
 /// How hosts are looked at.
 struct Doctor<'a> {
-    agents: Agents,
-    ssh: SshOptions,
+    agents: &'a Agents,
+    ssh: &'a SshOptions,
     timeout: Duration,
     prompt: &'a dyn Prompt,
 }
@@ -120,8 +164,8 @@ impl Doctor<'_> {
         command.args(["-c", &HostFacts::command(&nonce)]);
         let facts = HostFacts::read(spawn(command, "this machine")?, &nonce, self.timeout)?;
         note_facts(found, facts);
-        let channel = bootstrap::local(&nonce, &self.agents)?;
-        let started = bootstrap::start(channel, &nonce, &self.agents, FIRST_LINE, self.timeout)?;
+        let channel = bootstrap::local(&nonce, self.agents)?;
+        let started = bootstrap::start(channel, &nonce, self.agents, FIRST_LINE, self.timeout)?;
         note_agent(found, started);
         Ok(())
     }
@@ -148,17 +192,17 @@ impl Doctor<'_> {
         found: &mut DestinationObject,
     ) -> Result<Started, TransportError> {
         let (nonce, run_as) = (nonce()?, self.ssh.run_as.as_ref());
-        let command = bootstrap::command(&nonce, &self.agents, run_as);
-        let started = connect(host, &self.ssh, self.prompt, &command, |connected| {
+        let command = bootstrap::command(&nonce, self.agents, run_as);
+        let started = connect(host, self.ssh, self.prompt, &command, |connected| {
             found.reached_by = Some(connected.how);
-            bootstrap::start(connected.channel, &nonce, &self.agents, FIRST_LINE, self.timeout)
+            bootstrap::start(connected.channel, &nonce, self.agents, FIRST_LINE, self.timeout)
         });
         started.map_err(|error| error.with_run_as(run_as))
     }
 
     fn facts(&self, host: &RemoteTarget) -> Result<Option<HostFacts>, TransportError> {
         let nonce = nonce()?;
-        connect(host, &self.ssh, self.prompt, &HostFacts::command(&nonce), |connected| {
+        connect(host, self.ssh, self.prompt, &HostFacts::command(&nonce), |connected| {
             HostFacts::read(connected.channel, &nonce, self.timeout)
         })
     }
@@ -171,7 +215,7 @@ impl Doctor<'_> {
         found: &mut DestinationObject,
         no_agent: Option<TransportError>,
     ) -> Result<(), PushError> {
-        match (sftp_session(host, &self.ssh, self.prompt), no_agent) {
+        match (sftp_session(host, self.ssh, self.prompt), no_agent) {
             (Ok((session, how)), no_agent) => {
                 // Everything is known, so errors of closing the session do not matter.
                 let _ = session.finish();

@@ -43,7 +43,7 @@ fn explain(
         selection: &selection,
     };
     let ssh = SshOptions { port: arguments.port, ..SshOptions::default() };
-    let found = given.resolve(std::slice::from_ref(&arguments.destination), ssh, console)?;
+    let found = given.hosts(std::slice::from_ref(&arguments.destination), ssh, console)?;
     let store = arguments.place.path().map_or(Ok(None), |path| Store::open_existing(&path));
     let store = store.map_err(|error| print(error.into()))?;
     let exits = found.iter().map(|(destination, ssh)| {

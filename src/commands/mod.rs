@@ -5,6 +5,8 @@ mod completions;
 mod config;
 mod destinations;
 mod doctor;
+#[cfg(feature = "buckets")]
+mod doctor_bucket;
 mod explain;
 mod init;
 mod man;
@@ -44,7 +46,10 @@ pub fn run(matches: &ArgMatches, arguments: Arguments) -> Exit {
             let matches = matches.subcommand_matches("uninstall").unwrap_or(matches);
             uninstall::run(matches, *arguments)
         }
-        Command::Doctor(arguments) => doctor::run(*arguments),
+        Command::Doctor(arguments) => {
+            let matches = matches.subcommand_matches("doctor").unwrap_or(matches);
+            doctor::run(matches, *arguments)
+        }
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),

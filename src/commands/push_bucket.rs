@@ -95,7 +95,7 @@ fn bucket_push<'p>(
 }
 
 /// An error as it is printed, with what to do.
-fn command_error(error: &BucketError) -> CommandError {
+pub fn command_error(error: &BucketError) -> CommandError {
     if let BucketError::Push(error) = error {
         return CommandError::from(error);
     }

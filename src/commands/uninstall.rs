@@ -43,7 +43,7 @@ fn uninstall(
     let host_option = first_of::<SshArguments>(matches, &[]);
     let stage_option = stage_option(matches);
     let given = Given { host_option, stage_option, settings: &settings, selection: &selection };
-    let found = given.resolve(&destinations, ssh_options(ssh, interactive), console)?;
+    let found = given.hosts(&destinations, ssh_options(ssh, interactive), console)?;
     let person = TerminalPrompt::new(Arc::clone(console));
     let asker = person.asker();
     let prompt: &dyn Prompt = if interactive { &asker } else { &NoPrompt };

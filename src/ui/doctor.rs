@@ -41,6 +41,9 @@ pub enum Way {
     Agent,
     /// Over SFTP.
     Sftp,
+    /// To a bucket, by requests of S3.
+    #[cfg(feature = "buckets")]
+    S3,
 }
 
 /// What was found out about a destination.
@@ -54,6 +57,10 @@ pub struct DestinationObject {
     pub platform: Option<String>,
     /// The login shell there.
     pub login_shell: Option<String>,
+    /// Of a bucket: where the credentials come from.
+    pub credentials: Option<String>,
+    /// Of a bucket: what the last push left.
+    pub state: Option<String>,
     /// How pushes get there; `null` if they don't.
     pub transport: Option<Way>,
     /// Where the agent was installed, if it was missing.
@@ -93,6 +100,8 @@ fn rows(text: &mut String, found: &DestinationObject) {
         ("reached by", &found.reached_by),
         ("platform", &found.platform),
         ("login shell", &found.login_shell),
+        ("credentials", &found.credentials),
+        ("state", &found.state),
     ];
     for (name, value) in known {
         value.iter().for_each(|value| row(text, name, value));
@@ -103,6 +112,8 @@ fn rows(text: &mut String, found: &DestinationObject) {
             row(text, "pushed by", &format!("an agent, installed now: {path}"));
         }
         (Some(Way::Sftp), _) => row(text, "pushed by", "SFTP"),
+        #[cfg(feature = "buckets")]
+        (Some(Way::S3), _) => row(text, "pushed by", "requests of S3"),
         (None, _) => {}
     }
     found.notes.iter().for_each(|note| row(text, "note", note));

@@ -28,8 +28,8 @@ pub use crate::headers::{
 };
 pub use crate::http::error::{Refusal, RequestError};
 pub use crate::push::{
-    Addressing, BucketPush, BucketSettings, LiveBucket, SettledBucket, StagedBucket,
-    SurveyedBucket, VerifiedBucket,
+    Addressing, BucketDiagnosis, BucketPush, BucketSettings, LiveBucket, SettledBucket,
+    StagedBucket, SurveyedBucket, VerifiedBucket,
 };
 pub use crate::unlike::{ObjectDifference, UnlikeObject};
 pub use crate::url::{BucketUrl, InvalidUrl};

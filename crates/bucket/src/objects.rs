@@ -176,6 +176,16 @@ impl Objects<'_> {
         Ok(Written::Done(xml::unquoted(&etag)))
     }
 
+    /// Fails unless objects can be listed.
+    pub fn list_one(&self) -> Result<(), RequestError> {
+        let action = format!("list {} in bucket {}", self.prefix, self.bucket);
+        let request = Request::bucket(Method::Get)
+            .query("list-type", "2")
+            .query("max-keys", "1")
+            .query("prefix", self.prefix);
+        self.client.send(&action, &request).map(drop)
+    }
+
     /// All objects below the prefix.
     pub fn list(&self) -> Result<Vec<Listed>, RequestError> {
         let action = format!("list {} in bucket {}", self.prefix, self.bucket);

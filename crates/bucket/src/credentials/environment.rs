@@ -23,6 +23,8 @@ pub struct Environment<'e>(pub &'e dyn Fn(&str) -> Option<OsString>);
 pub struct Setup {
     /// Where credentials come from.
     pub credentials: CredentialSource,
+    /// What says so, to be shown.
+    pub found_in: String,
     /// The region.
     pub region: String,
     /// The service's URL, if it is not the provider's own.
@@ -60,11 +62,16 @@ impl Environment<'_> {
         let service = self
             .text("AWS_ENDPOINT_URL_STS")
             .unwrap_or_else(|| format!("https://sts.{region}.amazonaws.com"));
-        let credentials = match self.given(&service) {
-            Some(source) => source,
-            None => match profile.source(name.as_deref().unwrap_or("default"), &service)? {
-                Some(source) => source,
-                None => self.of_machine()?,
+        let name = name.as_deref().unwrap_or("default");
+        let (credentials, found_in) = match self.given(&service) {
+            Some(source) => (source.clone(), of_environment(&source)),
+            None => match profile.source(name, &service)? {
+                Some(source) => (source, of_profile_named(name)),
+                None => {
+                    let source = self.of_machine()?;
+                    let found_in = of_environment(&source);
+                    (source, found_in)
+                }
             },
         };
         let endpoint = self
@@ -75,7 +82,7 @@ impl Environment<'_> {
             .path("AWS_CA_BUNDLE")
             .or_else(|| of_profile("ca_bundle").map(PathBuf::from))
             .or_else(|| self.path("SSL_CERT_FILE"));
-        Ok(Setup { credentials, region, endpoint, authorities })
+        Ok(Setup { credentials, found_in, region, endpoint, authorities })
     }
 
     /// The profile, which must be there if it was named.
@@ -136,6 +143,21 @@ impl Environment<'_> {
     }
 }
 
+fn of_environment(source: &CredentialSource) -> String {
+    let text = match source {
+        CredentialSource::Given(_) => "AWS_ACCESS_KEY_ID in the environment",
+        CredentialSource::WebIdentity(_) => "the web identity of AWS_ROLE_ARN",
+        CredentialSource::Container { .. } => "the service of this container",
+        CredentialSource::Instance { .. } => "the metadata of this virtual machine",
+    };
+    text.to_owned()
+}
+
+fn of_profile_named(name: &str) -> String {
+    let name = assetsync_core::text::name(name.as_bytes());
+    format!("profile {name} of ~/.aws/credentials and ~/.aws/config")
+}
+
 /// What is said where no credentials are found.
 pub const NONE: &str = "no credentials found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
     AWS_PROFILE for a profile of ~/.aws/credentials";
@@ -168,6 +190,7 @@ mod tests {
         let keys = [("HOME", home), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
         let found = setup(&[&keys[..], &[("AWS_REGION", "eu-west-1")]].concat()).unwrap();
         assert!(matches!(found.credentials, CredentialSource::Given(_)));
+        assert_eq!(found.found_in, "AWS_ACCESS_KEY_ID in the environment");
         assert_eq!((found.region.as_str(), found.endpoint), ("eu-west-1", None));
         let role = [
             ("HOME", home),

@@ -56,15 +56,24 @@ impl Default for BucketSettings {
 impl BucketSettings {
     /// A client for a bucket. No request is made yet.
     pub fn connect(&self, url: &BucketUrl) -> Result<Client, BucketError> {
+        self.client(url, &self.setup()?)
+    }
+
+    /// What the environment says.
+    pub(super) fn setup(&self) -> Result<Setup, BucketError> {
         let setup = Environment::of_process().setup(self.region.as_deref());
-        let setup = setup.map_err(BucketError::Setup)?;
-        let bucket = self.bucket(url, &setup).map_err(BucketError::Setup)?;
+        setup.map_err(BucketError::Setup)
+    }
+
+    /// A client for a bucket, by what the environment says.
+    pub(super) fn client(&self, url: &BucketUrl, setup: &Setup) -> Result<Client, BucketError> {
+        let bucket = self.bucket(url, setup).map_err(BucketError::Setup)?;
         let authorities = match &setup.authorities {
             Some(file) => Authorities::of_file(file).map_err(BucketError::Setup)?,
             None => Authorities::System,
         };
         let connection = Connection { timeout: self.timeout, authorities };
-        Ok(Client::new(bucket, CredentialStore::new(setup.credentials), &connection))
+        Ok(Client::new(bucket, CredentialStore::new(setup.credentials.clone()), &connection))
     }
 
     fn bucket(&self, url: &BucketUrl, setup: &Setup) -> Result<Bucket, String> {
@@ -108,6 +117,7 @@ mod tests {
             Credentials { key: String::new(), secret: String::new(), token: None, expires: None };
         let setup = Setup {
             credentials: CredentialSource::Given(given),
+            found_in: String::new(),
             region: "eu-west-1".into(),
             endpoint: endpoint.map(str::to_owned),
             authorities: None,

@@ -2,6 +2,7 @@
 
 mod attempt;
 pub mod connect;
+mod diagnose;
 mod each;
 mod holder;
 mod live;
@@ -21,6 +22,7 @@ use assetsync_sync::Report;
 
 use self::attempt::{Attempt, attempt};
 pub use self::connect::{Addressing, BucketSettings};
+pub use self::diagnose::BucketDiagnosis;
 use self::live::{Live, Settled};
 use self::publish::Staged;
 pub use self::session::BucketPush;

@@ -11,18 +11,21 @@ use super::payload;
 use super::payload::{Payload, PayloadKind};
 use super::retention::RolloutKind;
 use super::started::RolloutSteps;
-use super::target::targets;
+use super::target::{chosen_buckets, targets};
+use crate::config::Bucket;
+
+/// Destinations on hosts, each with how it is reached, and buckets.
+type Chosen<'d> = (Vec<(Destination, SshOptions)>, Vec<&'d Bucket>);
 
 impl Rollout<'_> {
-    /// Every asset set on every host that is chosen, and how that is reached.
-    pub fn destinations(&self) -> Result<Vec<(Destination, SshOptions)>, RolloutError> {
-        let targets = targets(self.deployment, self.selection)?;
-        if targets.is_empty() {
-            return Err(RolloutError::OnlyBuckets(self.deployment.stage.clone()));
-        }
-        let targets = targets.into_iter();
+    /// Every asset set on every host that is chosen, and how that is reached; and the chosen
+    /// buckets.
+    pub fn destinations(&self) -> Result<Chosen<'_>, RolloutError> {
+        let targets = targets(self.deployment, self.selection)?.into_iter();
         let destination = |label: String, target| Destination { label, target };
-        Ok(targets.map(|it| (destination(it.label, it.destination), it.ssh)).collect())
+        let hosts = targets.map(|it| (destination(it.label, it.destination), it.ssh)).collect();
+        let buckets = chosen_buckets(self.deployment, self.selection).into_iter();
+        Ok((hosts, buckets.map(|(_, bucket)| bucket).collect()))
     }
 
     /// Builds and deploys to every host, with hooks and the restart.
