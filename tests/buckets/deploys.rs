@@ -124,7 +124,7 @@ fn mirror(port: u16, more: &str) -> String {
 }
 
 /// Deploys a second build to hosts of which the last one fails at the end.
-fn deploy_to_a_host_that_fails(hosts: usize, server: &S3Server) -> (Fleet, Ran) {
+fn deploy_to_a_host_that_fails(hosts: usize, server: &S3Server, options: &str) -> (Fleet, Ran) {
     let fleet = stage_of(hosts, server.port, "");
     build(&fleet.built(), 1);
     run_well(&fleet, "deploy production");
@@ -133,17 +133,17 @@ fn deploy_to_a_host_that_fails(hosts: usize, server: &S3Server) -> (Fleet, Ran) 
     let hook = format!("hooks.before_publish = [\"chattr +i {manifest}\"]");
     fleet.configure(&mirror(server.port, &hook));
     build(&fleet.built(), 2);
-    let ran = run(&fleet, "deploy production");
+    let ran = run(&fleet, &format!("deploy production {options}"));
     let freed = Command::new("chattr").args(["-i", &manifest]).status().or_fail();
     assert!(freed.success(), "{manifest}");
-    assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
     (fleet, ran)
 }
 
 #[test]
 fn a_host_that_fails_at_the_end_puts_the_bucket_back() {
     let server = S3Server::start(S3Kind::SeaweedFs).or_fail();
-    let (_fleet, ran) = deploy_to_a_host_that_fails(1, &server);
+    let (_fleet, ran) = deploy_to_a_host_that_fails(1, &server, "");
+    assert_eq!(ran.code(), Some(1), "{}", ran.stdout());
     assert!(ran.stderr().contains("s3://assets/shop is put back as it was"), "{}", ran.stderr());
     assert_eq!(object(&server, "index.html"), page(1));
     assert_eq!(object(&server, "style.css"), "body{order:1}");
@@ -154,12 +154,22 @@ fn a_host_that_fails_at_the_end_puts_the_bucket_back() {
 /// old.
 #[test]
 fn a_bucket_keeps_what_hosts_may_name_where_one_stays_new_and_one_old() {
+    for (options, exit, because) in [
+        ("", 1, "because web1 may serve the new version"),
+        ("--keep-going", 3, "because web2 may serve the old version"),
+    ] {
+        keeps_what_hosts_may_name(options, exit, because);
+    }
+}
+
+fn keeps_what_hosts_may_name(options: &str, exit: i32, because: &str) {
     let server = S3Server::start(S3Kind::SeaweedFs).or_fail();
-    let (fleet, ran) = deploy_to_a_host_that_fails(2, &server);
+    let (fleet, ran) = deploy_to_a_host_that_fails(2, &server, options);
+    assert_eq!(ran.code(), Some(exit), "{}", ran.stderr());
     let on_host = |at: usize| fs::read_to_string(fleet.hosts[at].assets().join("index.html"));
     assert_eq!((on_host(0).or_fail(), on_host(1).or_fail()), (page(2), page(1)));
     let said = ran.stderr();
-    assert!(said.contains("s3://assets/shop stays new, because web1 may serve"), "{said}");
+    assert!(said.contains("s3://assets/shop is new") && said.contains(because), "{said}");
     assert_eq!(object(&server, "index.html"), page(2));
     assert_eq!(object(&server, "style.css"), "body{order:2}");
     for version in 1..=2 {

@@ -132,13 +132,14 @@ impl<'p> Buckets<'p> {
         });
     }
 
-    /// Leaves what is published, and what was there before: other hosts failed, and `hosts` may
-    /// serve pages that name new objects.
-    pub fn keep(&mut self, hosts: &str) {
+    /// Leaves what is published, and what was there before, where `hosts` may serve pages of another
+    /// version than the rest, the `old` or the `new` one.
+    pub fn keep(&mut self, hosts: &[&str], version: &str) {
+        let hosts = hosts.join(", ");
         self.end_live(|label, outcome, live| match live.keep() {
             Ok(()) => format!(
-                "{label} stays new, because {hosts} may serve the new version, too; nothing old is \
-                 deleted there"
+                "{label} is new, and nothing old is deleted there, because {hosts} may serve the \
+                 {version} version; the next deploy deletes it"
             ),
             Err(error) => {
                 let text = format!("{label} is new, but that could not be written down: {error}");

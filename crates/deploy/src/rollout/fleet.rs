@@ -178,11 +178,12 @@ impl Fleet {
         self.workers.iter().any(|worker| worker.state == WorkerState::Published)
     }
 
-    /// The labels of the targets that serve the new version, or may.
-    pub fn not_old(&self) -> Vec<&str> {
-        let old = |worker: &&Worker| worker.outcome.served_version == ServedVersion::Old;
-        let others = self.workers.iter().filter(|worker| !old(worker));
-        others.map(|worker| worker.target.label.as_str()).collect()
+    /// The labels of the targets that do not serve this version, or may not.
+    pub fn not_serving(&self, version: ServedVersion) -> impl Iterator<Item = &str> {
+        let is_other = move |worker: &&Worker| {
+            worker.outcome.served_version != version && !worker.outcome.is_skipped
+        };
+        self.workers.iter().filter(is_other).map(|worker| worker.target.label.as_str())
     }
 
     /// The targets where the new version is live.
@@ -289,28 +290,26 @@ impl Fleet {
                 self.workers[at].state = WorkerState::Over;
                 self.workers[at].outcome.is_skipped = true;
             }
-            WorkerEvent::TakenBack => {
-                let taken_back = |worker: &mut Worker| {
-                    worker.outcome.served_version = ServedVersion::Old;
-                };
-                self.workers[at].state = WorkerState::Over;
-                taken_back(&mut self.workers[at]);
-                self.each_follower(at, |worker, _| taken_back(worker));
-            }
+            WorkerEvent::TakenBack => self.serves(at, WorkerState::Over, ServedVersion::Old),
             WorkerEvent::Staged(report) => {
                 self.workers[at].staged(&*self.monitor, *report);
                 self.each_follower(at, Worker::staged_by_other);
             }
             WorkerEvent::StillThere => self.workers[at].state = WorkerState::Staged,
             WorkerEvent::Published => {
-                self.workers[at].state = WorkerState::Published;
-                self.workers[at].published(&*self.monitor);
-                self.each_follower(at, |worker, _| {
-                    worker.outcome.served_version = ServedVersion::New
-                });
+                self.serves(at, WorkerState::Published, ServedVersion::New);
+                let target = self.workers[at].target.label.as_str();
+                self.monitor.event(&Event::Published { target });
             }
             WorkerEvent::Done(report) => self.workers[at].done(&*self.monitor, *report),
         }
+    }
+
+    /// Notes which version a target serves, and those with the same directory.
+    fn serves(&mut self, at: usize, state: WorkerState, version: ServedVersion) {
+        self.workers[at].state = state;
+        self.workers[at].outcome.served_version = version;
+        self.each_follower(at, |worker, _| worker.outcome.served_version = version);
     }
 
     fn failed_at(&mut self, at: usize, error: TargetError) {
@@ -365,11 +364,6 @@ impl Worker {
     fn staged_by_other(&mut self, other: &Worker) {
         let total = other.outcome.report.as_ref().map(|report| report.total);
         self.outcome.report = total.map(|total| Report { total, ..Report::default() });
-    }
-
-    fn published(&mut self, monitor: &dyn Monitor) {
-        self.outcome.served_version = ServedVersion::New;
-        monitor.event(&Event::Published { target: &self.target.label });
     }
 
     fn done(&mut self, monitor: &dyn Monitor, report: Report) {

@@ -33,7 +33,7 @@ impl<'p> Buckets<'p> {
 
     pub fn put_back(&mut self) {}
 
-    pub fn keep(&mut self, _: &str) {}
+    pub fn keep(&mut self, _: &[&str], _: &str) {}
 
     pub fn settle(&mut self) -> Result<(), RolloutError> {
         Ok(())

@@ -260,6 +260,11 @@ impl<'a> Pipeline<'a> {
         self.rollout.begin(phase);
     }
 
+    /// The labels of the excluded targets.
+    pub fn excluded_labels(&self) -> impl Iterator<Item = &str> {
+        self.excluded.iter().map(|target| target.label.as_str())
+    }
+
     /// Whether targets were excluded.
     pub fn has_excluded(&self) -> bool {
         !self.excluded.is_empty()

@@ -16,7 +16,7 @@ use super::event::Phase;
 use super::fleet::Fleet;
 use super::hooks::Commands;
 use super::options::Rollout;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, ServedVersion};
 use super::payload::Payload;
 use super::pipeline::Pipeline;
 use super::target::DeployTarget;
@@ -267,13 +267,19 @@ impl<'u, 'a> Staged<'u, 'a> {
         let keep_going = started.pipeline.rollout.selection.keep_going;
         if let Some((failed, all)) = started.fails_to(|fleet| fleet.publish(keep_going)) {
             started.fleet.take_back();
-            match started.fleet.not_old() {
-                hosts if hosts.is_empty() => buckets.put_back(),
-                hosts => buckets.keep(&hosts.join(", ")),
+            let not_old: Vec<&str> = started.fleet.not_serving(ServedVersion::Old).collect();
+            match not_old.is_empty() {
+                true => buckets.put_back(),
+                false => buckets.keep(&not_old, "new"),
             }
             return Err(RolloutError::NotPublished { failed, all });
         }
-        buckets.settle()?;
+        let not_new = started.fleet.not_serving(ServedVersion::New);
+        let not_new: Vec<&str> = started.pipeline.excluded_labels().chain(not_new).collect();
+        match not_new.is_empty() {
+            true => buckets.settle()?,
+            false => buckets.keep(&not_new, "old"),
+        }
         if !started.pipeline.not_done.is_empty() {
             started.refuse_if_cancelled()?;
         }
