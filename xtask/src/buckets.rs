@@ -24,7 +24,7 @@ use self::cost::{STEPS, Step};
 use self::source::{compile, files};
 pub use self::table::table;
 use crate::error::{Error, ErrorContext, Result};
-use crate::repository::{build_release, root, script};
+use crate::repository::{build_release, script};
 use crate::statistics::median;
 
 /// The link between the programs and the server.
@@ -65,9 +65,7 @@ pub fn run(
 
 /// Writes the table into `docs/buckets.md`.
 pub fn write(rows: &[Row]) -> Result<()> {
-    let path = root().join("docs/buckets.md");
-    let page = fs::read_to_string(&path).doing("read", &path)?;
-    fs::write(&path, table::replace(&page, rows)?).doing("write", &path)
+    table::SECTION.write(&table(rows))
 }
 
 struct Bench {

@@ -92,9 +92,7 @@ impl Selection {
         }
         Ok(selection)
     }
-}
 
-impl Selection {
     /// Gives the objects whose content is compressed the headers of that: where a bucket's history
     /// is restored, files have the names of the objects that were stored in place of plain ones.
     pub fn restore(&mut self, compressed: &HashMap<Digest, Compression>, rules: &HeaderRules) {
