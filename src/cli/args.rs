@@ -38,19 +38,19 @@ pub enum Command {
     /// Make DEST equal to SRC
     #[command(long_about = help::PUSH)]
     Push(Box<PushArguments>),
-    /// Build, and deploy to every host and bucket of a stage, all or none
+    /// Build, and deploy to all hosts and buckets of a stage, or to none
     #[command(long_about = rollout::DEPLOY)]
     Deploy(Box<DeployArguments>),
-    /// Restore the files of an earlier deploy on all hosts and buckets, or on none
+    /// Restore an earlier deploy on all hosts and buckets, or on none
     #[command(long_about = rollout::ROLLBACK)]
     Rollback(Box<RollbackArguments>),
-    /// Show for each host and bucket the live deploy, kept deploys, and files changed outside of deploys
+    /// Show live and kept deploys of hosts and buckets, and what changed
     #[command(long_about = rollout::STATUS)]
     Status(Box<StatusArguments>),
-    /// Ask the web server of each host for what is live there, and compare buckets
+    /// Ask web servers for what is live on hosts, and compare buckets
     #[command(long_about = rollout::VERIFY)]
     Verify(Box<VerifyArguments>),
-    /// Delete files that retention no longer keeps, on every host and in every bucket
+    /// Delete what retention no longer keeps, on every host and bucket
     #[command(long_about = rollout::PRUNE)]
     Prune(Box<PruneArguments>),
     /// Create assetsync.toml, from the Capistrano configuration if there is one

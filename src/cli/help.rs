@@ -26,7 +26,7 @@ const RARE: [(&str, &[&str]); 9] = [
     ("status", RARE_ON_STAGES),
     ("verify", RARE_ON_STAGES),
     ("prune", RARE_ON_STAGES),
-    ("doctor", &["config_file", "sudo", "ipv4", "ipv6", "bwlimit", "store"]),
+    ("doctor", RARE_ON_DOCTOR),
     ("explain", &["roles", "project", "set"]),
     ("uninstall", RARE_ON_UNINSTALL),
     ("bench", &["config_file", "port", "svg", "markdown", "from_json"]),
@@ -34,6 +34,20 @@ const RARE: [(&str, &[&str]); 9] = [
 
 const RARE_ON_STAGES: &[&str] =
     &["roles", "file", "project", "set", "store", "no_store", "recipes", "quiet"];
+
+const RARE_ON_DOCTOR: &[&str] = &[
+    "config_file",
+    "sudo",
+    "ipv4",
+    "ipv6",
+    "bwlimit",
+    "store",
+    "roles",
+    "hosts",
+    "file",
+    "project",
+    "set",
+];
 
 const RARE_ON_UNINSTALL: &[&str] = &[
     "config_file",

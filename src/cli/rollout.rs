@@ -146,7 +146,7 @@ Restore the files of an earlier deploy on all hosts and buckets, or on none
 
 /// The description of `status`.
 pub const STATUS: &str = "\
-Show for each host and bucket the live deploy, kept deploys, and files changed outside of deploys
+Show the live and kept deploys of each host and bucket, and files changed outside of deploys
 
 Installs the agent on hosts that do not have it. Exit status 1 if the status of a host or bucket \
 can't be read.";
