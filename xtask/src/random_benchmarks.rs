@@ -16,9 +16,10 @@ use crate::error::{Error, ErrorContext, Result};
 use crate::repository::{build_release, check, root};
 use crate::statistics::median;
 
-/// A link, and how many runs each competitor has on it, idle and beside busy processes.
+/// A link, and how many runs each competitor has on it, idle and beside busy processes; none on the
+/// slowest, where the link takes nearly all of the time.
 const LINKS: [(&str, [u32; 2]); 4] =
-    [("50ms,20mbit", [1, 1]), ("10ms,1gbit", [3, 1]), ("200ms,2mbit", [1, 1]), ("0", [3, 3])];
+    [("50ms,20mbit", [1, 1]), ("10ms,1gbit", [3, 1]), ("200ms,2mbit", [1, 0]), ("0", [3, 3])];
 
 /// Processes that compute all the time beside a race.
 const BUSY_PROCESSES: usize = 2;
@@ -73,12 +74,12 @@ pub fn race_all(number: u32, seed: u32, progress: &mut dyn FnMut(&str)) -> Resul
     fs::write(&path, page).doing("write", path)
 }
 
-/// Each link with each load, and the number of runs.
+/// Each link with each load that is raced, and the number of runs.
 fn courses() -> impl Iterator<Item = (&'static str, Load, u32)> {
     let of = |(link, runs): (&'static str, [u32; 2])| {
         Load::ALL.into_iter().zip(runs).map(move |(load, runs)| (link, load, runs))
     };
-    LINKS.into_iter().flat_map(of)
+    LINKS.into_iter().flat_map(of).filter(|(_, _, runs)| *runs > 0)
 }
 
 impl Load {
