@@ -13,7 +13,7 @@ use super::store::StoreLocation;
 #[derive(Debug, Args)]
 #[command(override_usage = USAGE)]
 pub struct DoctorArguments {
-    /// [user@]host:path, a local path, s3://bucket/prefix; may be several. Or a stage of the project
+    /// [user@]host:path, a local path, s3://bucket/prefix, or several; or a stage of the project
     #[arg(value_name = "DEST", value_hint = ValueHint::Other)]
     pub destinations: Vec<OsString>,
     #[command(flatten)]

@@ -38,6 +38,16 @@ pub fn stage_option(matches: &ArgMatches) -> Option<String> {
     first_of::<HostsArguments>(matches, &[]).or_else(|| first_of::<SettingsArguments>(matches, &[]))
 }
 
+/// The hosts and buckets of a stage that the options choose.
+pub fn chosen(hosts: &HostsArguments, interactive: bool) -> RolloutSelection {
+    RolloutSelection {
+        roles: hosts.roles.clone(),
+        hosts: hosts.hosts.clone(),
+        interactive,
+        ..RolloutSelection::default()
+    }
+}
+
 /// The destinations that are named, each with how it is reached.
 #[derive(Default)]
 pub struct Resolved {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assetsync_core::{limits, text};
-use assetsync_deploy::RolloutSelection;
 use assetsync_ssh::bootstrap::{self, Started};
 use assetsync_ssh::sftp::{SftpOpenError, sftp_session};
 use assetsync_ssh::{
@@ -16,7 +15,7 @@ use assetsync_ssh::{
 use assetsync_sync::{Destination, PushError};
 use clap::ArgMatches;
 
-use super::destinations::{Given, Resolved, stage_option};
+use super::destinations::{Given, Resolved, chosen, stage_option};
 #[cfg(feature = "buckets")]
 use super::doctor_bucket;
 use crate::cli::connection::SshArguments;
@@ -36,7 +35,7 @@ const FIRST_LINE: &[u8] = b"assetsync doctor\n";
 
 /// What a push over SFTP costs.
 const SFTP_COSTS: &str = "over SFTP changed files are sent whole and uncompressed, files that this \
-    machine did not push before are sent again, and deploy is refused";
+    machine did not push before are sent again, and a deploy keeps no history";
 
 /// Looks at this machine and at the destinations.
 pub fn run(matches: &ArgMatches, arguments: DoctorArguments) -> Exit {
@@ -53,12 +52,7 @@ fn diagnose(
     let DoctorArguments { destinations, hosts, settings, ssh, place, json } = arguments;
     let interactive = console.is_interactive();
     let timeout = Duration::from_secs(ssh.timeout.into());
-    let selection = RolloutSelection {
-        roles: hosts.roles,
-        hosts: hosts.hosts,
-        interactive,
-        ..RolloutSelection::default()
-    };
+    let selection = chosen(&hosts, interactive);
     let host_option = first_of::<SshArguments>(matches, &[]);
     let stage_option = stage_option(matches);
     let given = Given { host_option, stage_option, settings: &settings, selection: &selection };
@@ -89,28 +83,32 @@ fn diagnose(
 }
 
 /// What the names mean: a stage, or hosts, and buckets by their URLs.
+#[cfg(feature = "buckets")]
 fn resolve(
     given: &Given<'_>,
     names: Vec<OsString>,
     ssh: SshOptions,
     console: &Arc<Console>,
 ) -> Result<Resolved, Exit> {
-    #[cfg(feature = "buckets")]
     let (urls, names): (Vec<OsString>, Vec<OsString>) = names.into_iter().partition(is_bucket);
-    #[cfg(feature = "buckets")]
     let named = urls.iter().map(doctor_bucket::named).collect::<Result<Vec<_>, _>>();
-    #[cfg(feature = "buckets")]
     let named = named.map_err(|error| {
         console.error(None, &error);
         error.exit
     })?;
-    let resolved = given.resolve(&names, ssh, console);
-    #[cfg(feature = "buckets")]
-    let resolved = resolved.map(|mut resolved| {
-        resolved.buckets.extend(named);
-        resolved
-    });
-    resolved
+    let Resolved { hosts, mut buckets } = given.resolve(&names, ssh, console)?;
+    buckets.extend(named);
+    Ok(Resolved { hosts, buckets })
+}
+
+#[cfg(not(feature = "buckets"))]
+fn resolve(
+    given: &Given<'_>,
+    names: Vec<OsString>,
+    ssh: SshOptions,
+    console: &Arc<Console>,
+) -> Result<Resolved, Exit> {
+    given.resolve(&names, ssh, console)
 }
 
 fn exit_of(found: &DestinationObject) -> Exit {

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use assetsync_deploy::RolloutSelection;
 use assetsync_ssh::SshOptions;
 use assetsync_sync::Store;
 use clap::ArgMatches;
 
-use super::destinations::{Given, stage_option};
+use super::destinations::{Given, chosen, stage_option};
 use crate::cli::explain::ExplainArguments;
 use crate::cli::given::is_given;
 use crate::error::{CommandError, Exit};
@@ -31,11 +30,7 @@ fn explain(
         console.error(None, &error);
         error.exit
     };
-    let selection = RolloutSelection {
-        roles: arguments.hosts.roles.clone(),
-        hosts: arguments.hosts.hosts.clone(),
-        ..RolloutSelection::default()
-    };
+    let selection = chosen(&arguments.hosts, false);
     let given = Given {
         host_option: is_given(matches, "port").then(|| "--port".into()),
         stage_option: stage_option(matches),

@@ -9,14 +9,15 @@ use assetsync_deploy::{
 };
 use assetsync_sync::Store;
 
+use super::destinations::chosen;
 use super::project::Project;
 use crate::cli::args::PushArguments;
 use crate::cli::cache::CacheArguments;
 use crate::cli::config::SettingsArguments;
 use crate::cli::options::{chosen_recipes, store_path};
 use crate::cli::rollout::{
-    DeployArguments, HostsArguments, PruneArguments, ReportArguments, RollbackArguments,
-    StageArguments, StatusArguments, VerifyArguments,
+    DeployArguments, PruneArguments, ReportArguments, RollbackArguments, StageArguments,
+    StatusArguments, VerifyArguments,
 };
 use crate::error::{CommandError, Exit};
 use crate::ui::console::Console;
@@ -62,7 +63,7 @@ pub fn push(stage: &str, arguments: &PushArguments) -> Exit {
     let choice = RolloutSelection {
         dry_run: arguments.choice.dry_run,
         max_delete: arguments.choice.max_delete,
-        ..chosen(&arguments.hosts, &console)
+        ..chosen(&arguments.hosts, console.is_interactive())
     };
     let (settings, memory) = (&arguments.settings, &arguments.memory);
     let prepared = PreparedRollout::new(&console, stage, settings, memory, choice);
@@ -110,7 +111,7 @@ pub fn status(arguments: &StatusArguments) -> Exit {
 
 fn on_stage(stage: &StageArguments) -> (Arc<Console>, RolloutSelection) {
     let console = console(&stage.report);
-    let choice = chosen(&stage.hosts, &console);
+    let choice = chosen(&stage.hosts, console.is_interactive());
     (console, choice)
 }
 
@@ -122,15 +123,6 @@ fn console(report: &ReportArguments) -> Arc<Console> {
         json: report.json,
         ..Output::default()
     }))
-}
-
-fn chosen(hosts: &HostsArguments, console: &Console) -> RolloutSelection {
-    RolloutSelection {
-        roles: hosts.roles.clone(),
-        hosts: hosts.hosts.clone(),
-        interactive: console.is_interactive(),
-        ..RolloutSelection::default()
-    }
 }
 
 fn roll_out(

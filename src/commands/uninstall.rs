@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use assetsync_deploy::RolloutSelection;
 use assetsync_ssh::{NoPrompt, Prompt, Uninstall, UninstallError};
 use assetsync_sync::{Destination, PushError};
 use clap::ArgMatches;
 
-use super::destinations::{Given, stage_option};
+use super::destinations::{Given, chosen, stage_option};
 use crate::cli::connection::SshArguments;
 use crate::cli::given::first_of;
 use crate::cli::options::ssh_options;
@@ -34,12 +33,7 @@ fn uninstall(
     let UninstallArguments { destinations, dry_run, hosts, settings, ssh } = arguments;
     let interactive = console.is_interactive();
     let timeout = Duration::from_secs(ssh.timeout.into());
-    let selection = RolloutSelection {
-        roles: hosts.roles,
-        hosts: hosts.hosts,
-        interactive,
-        ..RolloutSelection::default()
-    };
+    let selection = chosen(&hosts, interactive);
     let host_option = first_of::<SshArguments>(matches, &[]);
     let stage_option = stage_option(matches);
     let given = Given { host_option, stage_option, settings: &settings, selection: &selection };

@@ -70,7 +70,10 @@ impl Monitor for StepLines<'_> {
             }
             Event::SendTimes { working, waiting } => {
                 let (working, waiting) = (seconds(working), seconds(waiting));
-                self.step(&format!("this machine worked for {working}, the line took {waiting}"));
+                let text = format!(
+                    "this machine worked for {working} and waited for the line for {waiting}"
+                );
+                self.step(&text);
             }
             Event::Planned { files, bytes: size } if files > 0 => {
                 let files = plural(files, "file");

@@ -25,7 +25,6 @@ use self::source::{compile, files};
 pub use self::table::table;
 use crate::error::{Error, ErrorContext, Result};
 use crate::repository::{build_release, script};
-use crate::statistics::median;
 
 /// The link between the programs and the server.
 const LINK: &str = "50ms,20mbit";
@@ -170,6 +169,14 @@ fn medians(runs: &[Vec<Cost>]) -> Vec<Cost> {
         })
     };
     (0..STEPS.len()).filter_map(of).collect()
+}
+
+/// The middle value, of an even number the upper one of the two; nothing of none.
+fn median<T: Ord>(values: impl Iterator<Item = T>) -> Option<T> {
+    let mut values: Vec<T> = values.collect();
+    values.sort_unstable();
+    let middle = values.len() / 2;
+    values.into_iter().nth(middle)
 }
 
 #[cfg(test)]

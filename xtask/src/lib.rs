@@ -13,7 +13,6 @@ pub mod random_benchmarks;
 pub mod recording;
 mod repository;
 mod section;
-mod statistics;
 pub mod story;
 
 pub use error::{Error, Result};

@@ -14,7 +14,6 @@ use assetsync_units::precise;
 
 use crate::error::{Error, ErrorContext, Result};
 use crate::repository::{build_release, check, root};
-use crate::statistics::median;
 
 /// A link, and how many runs each competitor has on it, idle and beside busy processes; none on the
 /// slowest, where the link takes nearly all of the time.
@@ -167,8 +166,8 @@ fn cells_of(record: &Record, load: Load) -> Result<Vec<Cell>> {
 /// The medians, if all runs ended with the right tree.
 fn medians(entry: &CompetitorRuns) -> Option<Median> {
     let all_right = entry.runs.iter().all(|run| run.outcome == Outcome::Right);
-    let wall = median(entry.runs.iter().map(|run| run.wall_us))?;
-    let bytes = median(entry.runs.iter().map(Run::bytes))?;
+    let wall = entry.median(|run| run.wall_us)?;
+    let bytes = entry.median(Run::bytes)?;
     all_right.then_some(Median { wall, bytes })
 }
 

@@ -178,23 +178,15 @@ impl Objects<'_> {
 
     /// Fails unless objects can be listed.
     pub fn list_one(&self) -> Result<(), RequestError> {
-        let action = format!("list {} in bucket {}", self.prefix, self.bucket);
-        let request = Request::bucket(Method::Get)
-            .query("list-type", "2")
-            .query("max-keys", "1")
-            .query("prefix", self.prefix);
-        self.client.send(&action, &request).map(drop)
+        self.client.send(&self.listing(), &self.list_request().query("max-keys", "1")).map(drop)
     }
 
     /// All objects below the prefix.
     pub fn list(&self) -> Result<Vec<Listed>, RequestError> {
-        let action = format!("list {} in bucket {}", self.prefix, self.bucket);
+        let action = self.listing();
         let (mut objects, mut next) = (Vec::new(), None);
         for _ in 0..PAGES {
-            let mut request = Request::bucket(Method::Get)
-                .query("list-type", "2")
-                .query("encoding-type", "url")
-                .query("prefix", self.prefix);
+            let mut request = self.list_request();
             if let Some(token) = next {
                 request = request.query("continuation-token", token);
             }
@@ -209,6 +201,17 @@ impl Objects<'_> {
             }
         }
         Err(self.client.error(&action, Cause::Invalid("a list without an end")))
+    }
+
+    fn listing(&self) -> String {
+        format!("list {} in bucket {}", self.prefix, self.bucket)
+    }
+
+    fn list_request(&self) -> Request<'_> {
+        Request::bucket(Method::Get)
+            .query("list-type", "2")
+            .query("encoding-type", "url")
+            .query("prefix", self.prefix)
     }
 
     /// Deletes objects; gives the paths of those that could not be, with the reasons.

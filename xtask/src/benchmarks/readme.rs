@@ -5,7 +5,6 @@ use assetsync_units::{bytes, number, precise};
 
 use crate::error::{Error, Result};
 use crate::section::Section;
-use crate::statistics::median;
 
 /// Where the table is.
 pub(super) const SECTION: Section =
@@ -70,9 +69,9 @@ fn median_of(
     value: impl Fn(&Run) -> u64,
 ) -> Result<u64> {
     let heats = record.races.iter().flat_map(|race| &race.heats);
-    let entries = heats.filter(|heat| heat.scenario == scenario).flat_map(|heat| &heat.entries);
-    let runs = entries.filter(|entry| entry.competitor == name).flat_map(|entry| &entry.runs);
-    median(runs.map(value)).ok_or_else(|| {
+    let mut entries = heats.filter(|heat| heat.scenario == scenario).flat_map(|heat| &heat.entries);
+    let entry = entries.find(|entry| entry.competitor == name);
+    entry.and_then(|entry| entry.median(value)).ok_or_else(|| {
         Error::Unexpected(format!("{} has no {name} in {}", record.old.name, scenario.name()))
     })
 }

@@ -1,6 +1,6 @@
 //! Medians and spreads of runs.
 
-use crate::record::CompetitorRuns;
+use crate::record::{CompetitorRuns, Run};
 
 /// Median, smallest and largest of some numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,13 @@ pub(crate) struct Summary {
     pub(crate) bytes: u64,
 }
 
+impl CompetitorRuns {
+    /// The median of a number of each run, as tables show it; nothing if there is no run.
+    pub fn median(&self, number: impl Fn(&Run) -> u64) -> Option<u64> {
+        Spread::of(self.runs.iter().map(number)).map(|spread| spread.median)
+    }
+}
+
 /// The medians of `entry`, or its fault: one bad run makes the whole entry bad.
 pub(crate) fn summary(entry: &CompetitorRuns) -> Result<Summary, String> {
     if let Some(fault) = entry.runs.iter().find_map(|run| run.outcome.fault()) {
@@ -56,16 +63,16 @@ pub(crate) fn summary(entry: &CompetitorRuns) -> Result<Summary, String> {
 }
 
 fn summary_of_right(entry: &CompetitorRuns) -> Option<Summary> {
-    let median = |numbers: Vec<u64>| Spread::of(numbers).map(|spread| spread.median);
     let runs = &entry.runs;
+    let median = |numbers: Vec<u64>| Spread::of(numbers).map(|spread| spread.median);
     Some(Summary {
         wall: Spread::of(runs.iter().map(|run| run.wall_us))?,
-        cpu: median(runs.iter().map(|run| run.cpu_us).collect())?,
+        cpu: entry.median(|run| run.cpu_us)?,
         far_cpu: median(runs.iter().filter_map(|run| run.far_cpu_us).collect()),
         far_peak: median(runs.iter().filter_map(|run| run.far_peak_bytes).collect()),
-        sent: median(runs.iter().map(|run| run.sent_bytes).collect())?,
-        received: median(runs.iter().map(|run| run.received_bytes).collect())?,
-        bytes: median(runs.iter().map(|run| run.bytes()).collect())?,
+        sent: entry.median(|run| run.sent_bytes)?,
+        received: entry.median(|run| run.received_bytes)?,
+        bytes: entry.median(Run::bytes)?,
     })
 }
 

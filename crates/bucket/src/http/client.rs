@@ -88,7 +88,7 @@ pub fn agent(connection: &Connection) -> Agent {
         .max_redirects(0)
         .max_idle_connections(SMALL_AT_A_TIME)
         .max_idle_connections_per_host(SMALL_AT_A_TIME)
-        // Answers are what they are, and thousands of requests are made.
+        // It would change no answer, and thousands of requests are made.
         .accept(AutoHeaderValue::None)
         .user_agent(concat!("assetsync/", env!("CARGO_PKG_VERSION")))
         .timeout_connect(silence)

@@ -1,10 +1,11 @@
 //! How a bucket would be pushed to; changes nothing.
 
 use super::connect::BucketSettings;
+use super::surveyed::decoded;
 use crate::error::BucketError;
 use crate::http::client::Client;
 use crate::objects::{Objects, Read};
-use crate::state::{STATE, codec};
+use crate::state::STATE;
 use crate::url::BucketUrl;
 
 /// How a bucket would be pushed to.
@@ -38,9 +39,6 @@ fn objects_of(client: &Client, url: &BucketUrl) -> Result<Option<usize>, BucketE
     let objects = Objects { client, bucket: url.bucket(), prefix: url.prefix() };
     objects.list_one()?;
     let Read::Found { content, .. } = objects.read(STATE, None)? else { return Ok(None) };
-    let state = codec::decode(&content).map_err(|error| {
-        let key = format!("{}{STATE}", objects.prefix);
-        BucketError::State { key, error }
-    })?;
+    let state = decoded(&objects, &content)?;
     Ok(state.completed.then_some(state.objects.len()))
 }

@@ -79,7 +79,10 @@ impl<'p> BucketPush<'p> {
     }
 
     /// Reads the source while the bucket is surveyed.
-    fn look(&self, session: &Session<'_>) -> Result<(Selection, Surveyed), BucketError> {
+    fn select_and_survey(
+        &self,
+        session: &Session<'_>,
+    ) -> Result<(Selection, Surveyed), BucketError> {
         let folder = self.memory.filter(|_| !self.dry_run);
         let name = Memory::name_of(session.objects.client.base_url(), self.url);
         let select = || -> Result<Selection, BucketError> {
@@ -100,7 +103,7 @@ impl<'p> BucketPush<'p> {
         let begun = Instant::now();
         let client = self.settings.connect(self.url)?;
         let session = self.session(&client);
-        let (mut selection, surveyed) = self.look(&session)?;
+        let (mut selection, surveyed) = self.select_and_survey(&session)?;
         if self.restores {
             selection.restore(&surveyed.state.compressed(), &self.settings.rules);
         }
@@ -132,8 +135,8 @@ impl<'p> LiveBucket<'p> {
         Ok(SettledBucket { push, client, settled })
     }
 
-    /// Writes down what is live, and deletes no object, because of what happened elsewhere: some get
-    /// pages that name new objects, and others pages that name old ones.
+    /// Writes down what is live, and deletes no object, because of what happened elsewhere: some
+    /// visitors get pages that name new objects, and others pages that name old ones.
     pub fn keep(self) -> Result<(), BucketError> {
         let LiveBucket { push, client, live } = self;
         live.map_or(Ok(()), |live| live.keep(&push.session(&client)))

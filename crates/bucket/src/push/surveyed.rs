@@ -59,10 +59,7 @@ impl BucketSettings {
         let objects = Objects { client: &client, bucket: url.bucket(), prefix: url.prefix() };
         let (recorded, running) = match objects.read(STATE, None)? {
             Read::Found { content, age, .. } => {
-                let recorded = codec::decode(&content).map_err(|error| {
-                    let key = format!("{}{STATE}", objects.prefix);
-                    BucketError::State { key, error }
-                })?;
+                let recorded = decoded(&objects, &content)?;
                 let holds = age.is_none_or(|age| age < LEASE);
                 let ended = || Memory::ended_run(memory, &Memory::name_of(client.base_url(), url));
                 let intent = recorded.intent.as_ref().filter(|_| holds);
@@ -130,6 +127,14 @@ fn chosen<'o>(objects: &[(&'o String, &'o Object)]) -> Vec<(&'o String, &'o Obje
         .copied()
         .partition(|(path, _)| policy.rank(path.as_bytes()).is_entry_point());
     sample(first, others, MOST).collect()
+}
+
+/// The state in the content of its object.
+pub(super) fn decoded(objects: &Objects<'_>, content: &[u8]) -> Result<State, BucketError> {
+    codec::decode(content).map_err(|error| {
+        let key = format!("{}{STATE}", objects.prefix);
+        BucketError::State { key, error }
+    })
 }
 
 /// A bucket in this state, as a deploy sees destinations.

@@ -132,8 +132,8 @@ impl<'p> Buckets<'p> {
         });
     }
 
-    /// Leaves what is published, and what was there before, where `hosts` may serve pages of another
-    /// version than the rest, the `old` or the `new` one.
+    /// Leaves what is published, and what was there before, where `hosts` may serve pages of
+    /// another version than the rest, the `old` or the `new` one.
     pub fn keep(&mut self, hosts: &[&str], version: &str) {
         let hosts = hosts.join(", ");
         self.end_live(|label, outcome, live| match live.keep() {

@@ -86,14 +86,13 @@ impl RemoteCommand<'_> {
 struct Running {
     /// Output that was read while starting.
     printed: Vec<u8>,
-    marker: EndMarker,
     deadline: Instant,
     rest: Rest,
 }
 
 /// The output that is still to be read.
 enum Rest {
-    Output(TimedReader, CommandHandle),
+    Output(TimedReader, EndMarker, CommandHandle),
     Nothing(Exit),
 }
 
@@ -111,10 +110,10 @@ impl Running {
         let failed = |source| TransportError::Io { host: end.host().to_owned(), source };
         let mut reader = TimedReader::new(reader, timeout).map_err(failed)?;
         let (mut printed, mut piece) = (Vec::new(), [0; 4096]);
-        let (begin, marker) = (marks.begin(), marks.end());
+        let begin = marks.begin();
         while printed.len() < NOISE {
             match read(&mut reader, &mut piece, deadline, cancel) {
-                Ok(0) => return Running::missed(printed, marker, deadline, end),
+                Ok(0) => return Running::missed(printed, deadline, end),
                 Ok(count) => printed.extend_from_slice(&piece[..count]),
                 // The next read returns the error again.
                 Err(_) => break,
@@ -124,13 +123,12 @@ impl Running {
                 break;
             }
         }
-        Ok(Running { printed, marker, deadline, rest: Rest::Output(reader, end) })
+        Ok(Running { printed, deadline, rest: Rest::Output(reader, marks.end(), end) })
     }
 
     /// The command did not run: the host was busy, or the login shell has ended.
     fn missed(
         printed: Vec<u8>,
-        marker: EndMarker,
         deadline: Instant,
         end: CommandHandle,
     ) -> Result<Running, TransportError> {
@@ -139,7 +137,7 @@ impl Running {
         if exit.is_before_login() {
             return Err(TransportError::Busy { host, said: exit.stderr.trim().to_owned() });
         }
-        Ok(Running { printed, marker, deadline, rest: Rest::Nothing(exit) })
+        Ok(Running { printed, deadline, rest: Rest::Nothing(exit) })
     }
 
     /// Reads the output line by line, and waits for the end.
@@ -150,15 +148,15 @@ impl Running {
         lines: &mut LineSplitter<'_>,
         tell: &mut impl FnMut(Shown),
     ) -> Result<Exit, CommandFailure> {
-        let (mut reader, mut end) = match self.rest {
-            Rest::Output(reader, end) => (reader, end),
+        let (mut reader, mut marker, mut end) = match self.rest {
+            Rest::Output(reader, marker, end) => (reader, marker, end),
             Rest::Nothing(exit) => {
                 lines.take(&self.printed, tell);
                 lines.finish(tell);
                 return Ok(exit);
             }
         };
-        let (mut marker, mut piece) = (self.marker, [0; 16 * 1024]);
+        let mut piece = [0; 16 * 1024];
         let (mut output, mut status) = marker.take(&self.printed);
         let read = loop {
             lines.take(&output, tell);

@@ -193,11 +193,9 @@ impl<'a> Session<'a> {
         self.wire.carried(self.line.bytes_per_second())
     }
 
-    /// What later pushes shall know about the line: what was measured, or how quick the host's
-    /// answers say that it is.
+    /// What later pushes shall know about the line, if anything is known.
     pub fn past_line(&self) -> Option<PastLine> {
-        let judged = || self.line.is_judged().then(|| self.line.bytes_per_second());
-        let rate = self.line_rate().or_else(judged)?;
+        let rate = self.line.remembered_rate(self.line_rate())?;
         Some(PastLine { rate, ssh_response: self.ssh_response })
     }
 

@@ -135,9 +135,11 @@ impl Line {
         Line { rate, is_metered: true, ..self }
     }
 
-    /// Whether the rate is one that the host's answers say, and nothing was ever measured.
-    pub fn is_judged(self) -> bool {
-        self.source == RateSource::ResponseTimes && !self.is_metered
+    /// Bytes per second that later pushes shall know: what was `measured` in this one, or how quick
+    /// the host's answers say that the line is.
+    pub fn remembered_rate(self, measured: Option<u64>) -> Option<u64> {
+        let is_judged = self.source == RateSource::ResponseTimes && !self.is_metered;
+        measured.or(is_judged.then_some(self.rate))
     }
 
     /// Whether sending bytes takes less time than finding out which of them need not be sent.
@@ -224,6 +226,17 @@ mod tests {
         assert_eq!(Line::UNKNOWN.updated(None), Line::UNKNOWN);
         assert_eq!(Line::UNKNOWN.updated(Some(80_000_000)), Line::measured(80_000_000));
         assert!(!Line::LOCAL.updated(Some(1_000_000)).is_quick());
+    }
+
+    #[test]
+    fn what_was_measured_is_remembered_or_that_a_host_is_nearby() {
+        let nearby = Duration::from_millis(1);
+        let nearby = Line::answering_in(Some(ResponseTimes { tcp: nearby, ssh: nearby }));
+        assert_eq!(nearby.remembered_rate(None), Some(NEARBY));
+        assert_eq!(nearby.remembered_rate(Some(7)), Some(7));
+        for line in [Line::UNKNOWN, Line::remembered(9), nearby.metered(None)] {
+            assert_eq!(line.remembered_rate(None), None, "{line:?}");
+        }
     }
 
     #[test]

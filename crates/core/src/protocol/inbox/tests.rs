@@ -107,7 +107,9 @@ fn the_numbers_of_receipts_only_grow() {
         inbox.ready().map(|ready| (ready, inbox.receipt()))
     };
     let of = |bytes, micros| Receipt { bytes, waited: Duration::from_micros(micros) };
-    assert_eq!(receive(&of(700, 90).encode()).unwrap(), (false, of(700, 90)));
+    let payload = [[0xbc, 2, 0, 0, 0, 0, 0, 0], [90, 0, 0, 0, 0, 0, 0, 0]].concat();
+    assert_eq!(of(700, 90).encode(), *payload);
+    assert_eq!(receive(&payload).unwrap(), (false, of(700, 90)));
     assert_eq!(receive(&of(3, 91).encode()).unwrap(), (false, of(700, 91)));
     assert_eq!(receive(&of(u64::MAX, u64::MAX).encode()).unwrap().1, of(u64::MAX, u64::MAX));
     assert!(matches!(receive(&[1; 4]), Err(InboxError::Frame(FrameError::Length(4)))));
