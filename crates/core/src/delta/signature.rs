@@ -74,9 +74,11 @@ impl SignatureSpec {
         SignatureSpec::with_blocks(root, basis_bytes, size)
     }
 
-    /// The sizes for a rewritten basis: few edits are left, so blocks are larger.
+    /// The sizes for a rewritten basis. If it has the size of the new file, hardly more than
+    /// fingerprints has changed, and those are rewritten: few edits are left, so blocks are larger.
     pub fn for_rewritten(basis_bytes: u64, size: u64) -> SignatureSpec {
-        let root = near_root(basis_bytes.saturating_mul(8));
+        let fewer = if basis_bytes == size { 8 } else { 1 };
+        let root = near_root(basis_bytes.saturating_mul(fewer));
         SignatureSpec::with_blocks(root, basis_bytes, size)
     }
 
@@ -289,5 +291,13 @@ mod tests {
             let spec = SignatureSpec::for_basis(basis, basis);
             assert_eq!(spec, SignatureSpec { block_bytes, strong_bytes }, "{basis}");
         }
+    }
+
+    #[test]
+    fn blocks_are_larger_where_rewriting_leaves_few_edits() {
+        let blocks = |basis, size| SignatureSpec::for_rewritten(basis, size).block_bytes;
+        assert_eq!(blocks(1 << 20, 1 << 20), 4096);
+        assert_eq!(blocks(1 << 20, (1 << 20) + 1), 1024);
+        assert_eq!(blocks(1 << 24, 1 << 20), 4096);
     }
 }

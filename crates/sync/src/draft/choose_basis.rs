@@ -1,5 +1,6 @@
 //! Chooses the basis a changed file is compared with: the same path, the old path of a rename, the
-//! same logical name, else the most similar content.
+//! most similar content, else the same logical name. What has a logical name and no rename shares
+//! that name with others, so content says more.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -37,14 +38,19 @@ pub fn choose(
         }
         let by_name = comparison
             .existing_index(at)
-            .or_else(|| renamed.get(entry.path.as_bytes()).copied())
-            .or_else(|| comparison.same_logical_name(at));
+            .or_else(|| renamed.get(entry.path.as_bytes()).copied());
         match by_name.filter(|&known| contents.has_old_content(known)) {
             Some(known) => chosen.push((at, known)),
             None => left.push(at),
         }
     }
-    chosen.extend(most_similar(contents, &left));
+    let similar = most_similar(contents, &left);
+    let same_name = |at| comparison.same_logical_name(at);
+    let found = left.into_iter().filter_map(|at| {
+        let known = similar.get(&at).copied().or_else(|| same_name(at))?;
+        contents.has_old_content(known).then_some((at, known))
+    });
+    chosen.extend(found);
     chosen.sort_unstable();
     chosen
 }
@@ -53,9 +59,9 @@ pub fn choose(
 fn most_similar(
     contents: ComparedContents<'_, '_>,
     left: &[SourceIndex],
-) -> Vec<(SourceIndex, EntryIndex)> {
+) -> HashMap<SourceIndex, EntryIndex> {
     if left.is_empty() {
-        return Vec::new();
+        return HashMap::new();
     }
     let candidates: Vec<EntryIndex> = contents
         .comparison
@@ -64,7 +70,7 @@ fn most_similar(
         .take(SKETCHED)
         .collect();
     if candidates.is_empty() {
-        return Vec::new();
+        return HashMap::new();
     }
     let sketched = candidates
         .par_iter()
@@ -107,5 +113,67 @@ impl<'d, 'a> SimilarityCache<'d, 'a> {
             .entry(at)
             .or_insert_with(|| self.contents.new_content(at).map(|content| Sketch::of(&content)));
         Some(similarity(old, new.as_ref()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use assetsync_core::digest::{Digest, ShortDigest};
+    use assetsync_core::entry::{Entry, Kind, Mtime};
+    use assetsync_core::index::Index;
+    use assetsync_core::path::RelPath;
+    use assetsync_core::recipe::Recipes;
+    use assetsync_core::state::{RemoteEntry, State};
+
+    use super::*;
+    use crate::compare::comparison::Comparison;
+    use crate::compare::policy::Policy;
+    use crate::draft::old_contents::OldContents;
+    use crate::scan::source::Source;
+
+    struct Olds(Vec<Vec<u8>>);
+
+    impl OldContents for Olds {
+        fn has(&self, digest: ShortDigest, size: u64) -> bool {
+            self.get(digest, size).is_some()
+        }
+
+        fn get(&self, digest: ShortDigest, _: u64) -> Option<Vec<u8>> {
+            self.0.iter().find(|content| Digest::of(content).short() == digest).cloned()
+        }
+    }
+
+    fn text(word: &str) -> Vec<u8> {
+        (0..400).flat_map(|line| format!("{word}{line}({})\n", line * 7919).into_bytes()).collect()
+    }
+
+    fn remote(path: &str, content: &[u8]) -> RemoteEntry {
+        let kind = Kind::File { size: content.len() as u64 };
+        let path = RelPath::new(path.as_bytes()).unwrap();
+        let entry = Entry { path, kind, mode: 0o644, mtime: Mtime::default() };
+        RemoteEntry { entry, digest: Some(Digest::of(content).short()) }
+    }
+
+    /// Files that are named by nothing but a fingerprint have one logical name, and some of them,
+    /// whose fingerprint looks like a word, none.
+    #[test]
+    fn of_files_that_share_a_name_the_most_similar_is_the_basis() {
+        let dir = tempfile::tempdir().unwrap();
+        let edited = [&text("open")[..], b"edited"].concat();
+        fs::write(dir.path().join("CRoV5ozN.js"), &edited).unwrap();
+        let olds = [("BjoIHR_n.js", text("open")), ("vyqog8Vt.js", text("shut"))];
+        let entries = olds.iter().map(|(path, content)| remote(path, content)).collect();
+        let state = State { entries, partials: Vec::new() };
+        let policy = Policy::default();
+        let source = Source::scan(dir.path(), &policy).unwrap();
+        let listed = source.hashed().unwrap();
+        let comparison = Comparison::new(listed, &state, &policy, Recipes::ALL);
+        let old = Olds(olds.map(|(_, content)| content).into());
+        let contents = ComparedContents { comparison: &comparison, source: &source, old: &old };
+        let chosen = choose(contents, &comparison.changed(), &Drafts::default());
+        assert_eq!(chosen.iter().map(|&(_, known)| known).collect::<Vec<_>>(), [Index::new(0)]);
+        assert_eq!(comparison.same_logical_name(chosen[0].0), Some(Index::new(1)));
     }
 }

@@ -137,6 +137,16 @@ impl LogicalName {
         let path = [before, &path[fingerprint.end..]].concat();
         Some(Self { path, fingerprint })
     }
+
+    /// The path without any fingerprint: that of `diagram-WFGC7UMF-B1UOypqA.js` is `diagram.js`. A
+    /// chunk of a package that was bundled before it was published has two, and both change.
+    pub fn without_fingerprints(self, rules: &FingerprintRules) -> Vec<u8> {
+        let mut path = self.path;
+        while let Some(name) = LogicalName::of(&path, rules) {
+            path = name.path;
+        }
+        path
+    }
 }
 
 #[cfg(test)]
@@ -172,6 +182,21 @@ mod tests {
         ];
         for (path, logical) in table {
             assert_eq!(of(&path).map(|found| found.0).as_deref(), Some(logical), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_several_fingerprints() {
+        let table = [
+            ("a/sequenceDiagram-WL72ISMW-CNC5hfHr.js", "a/sequenceDiagram.js"),
+            ("chunk-JBRWN2VN-5N6vseOG.js.map", "chunk.js.map"),
+            ("app-3f2a91c0.js", "app.js"),
+            ("my-settings-CAe6cnmm.css", "my-settings.css"),
+        ];
+        let rules = FingerprintRules::default();
+        for (path, stem) in table {
+            let name = LogicalName::of(path.as_bytes(), &rules).expect(path);
+            assert_eq!(String::from_utf8(name.without_fingerprints(&rules)).unwrap(), stem);
         }
     }
 
