@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Fetches consecutive releases of packages drawn at random from benches/random-corpora.txt.
+"""Fetches consecutive releases of packages drawn at random from benches/random-LIST.txt.
 
-benches/random-corpora.py DIR NUMBER SEED: the same seed draws the same packages, and of each the same
-two releases as long as no newer ones are published. Prints a line for each: OLD, NEW.
+benches/random-corpora.py DIR LIST NUMBER SEED: the same seed draws the same packages, and of each the
+same two releases as long as no newer ones are published; where one of these has its files elsewhere,
+the next two. Prints a line for each package: OLD, NEW.
 """
 import json
 import pathlib
@@ -54,29 +55,41 @@ REGISTRIES = {"npm": (npm_versions, unpack_npm), "pypi": (pypi_versions, unpack_
 
 
 def fetch(registry, package, folder, version, target):
+    """Whether the release has that folder."""
     if target.exists():
-        return
+        return True
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
         unpacked = REGISTRIES[registry][1](package, version, pathlib.Path(work))
+        if not (unpacked / folder).is_dir():
+            return False
         shutil.move(unpacked / folder, target)
+    return True
 
 
-def main(directory, number, seed):
-    listed = pathlib.Path(__file__).with_name("random-corpora.txt").read_text().splitlines()
-    packages = [line.split() for line in listed if not line.startswith("#")]
+def fetch_pair(listed, versions, directory):
+    """The names of the first two consecutive releases that have the folder."""
+    registry, package, folder = listed
+    for at in range(max(1, len(versions) - 1)):
+        pair = versions[at : at + 2]
+        names = [f"{package.strip('@').replace('/', '-')}-{version}" for version in pair]
+        if all(fetch(*listed, version, directory / name) for version, name in zip(pair, names)):
+            return names
+    sys.exit(f"no two consecutive releases of {package} have {folder}")
+
+
+def main(directory, listing, number, seed):
+    lines = pathlib.Path(__file__).with_name(f"random-{listing}.txt").read_text().splitlines()
+    packages = [line.split() for line in lines if not line.startswith("#")]
     draw = random.Random(seed)
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    for registry, package, folder in draw.sample(packages, int(number)):
+    for listed in draw.sample(packages, int(number)):
+        registry, package, _ = listed
         versions = [it for it in REGISTRIES[registry][0](package) if STABLE.fullmatch(it)]
         at = draw.randrange(max(1, min(LATEST, len(versions)) - 1))
-        names = []
-        for version in versions[-LATEST:][at : at + 2]:
-            names.append(f"{package.strip('@').replace('/', '-')}-{version}")
-            fetch(registry, package, folder, version, directory / names[-1])
-        print(*names, flush=True)
+        print(*fetch_pair(listed, versions[-LATEST:][at:], directory), flush=True)
 
 
-if len(sys.argv) != 4:
+if len(sys.argv) != 5:
     sys.exit(__doc__)
 main(*sys.argv[1:])

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use xtask::{Result, benchmarks, buckets, random_benchmarks, story};
+use xtask::random_benchmarks::{self, Draw, PackageList};
+use xtask::{Result, benchmarks, buckets, story};
 
 /// Tasks of this repository.
 #[derive(Debug, Parser)]
@@ -33,12 +34,16 @@ enum Task {
         /// Race nothing; write the page and the chart from the records that are there
         #[arg(long)]
         render: bool,
-        /// Race with so many packages drawn at random; write docs/benchmarks-random.md
+        /// Race with so many packages drawn at random; write docs/benchmarks-random.md, or
+        /// docs/benchmarks-applications.md
         #[arg(long, value_name = "N", conflicts_with = "render")]
         random: Option<u32>,
         /// Draw the packages that this number draws
         #[arg(long, value_name = "N", default_value_t = 1, requires = "random")]
         seed: u32,
+        /// Draw from benches/random-LIST.txt: packages, or applications
+        #[arg(long, default_value = "packages", value_parser = package_list, requires = "random")]
+        list: PackageList,
     },
 }
 
@@ -67,8 +72,9 @@ fn run(task: &Task) -> Result<()> {
             print!("{}", buckets::table(&rows));
             if *write { buckets::write(&rows) } else { Ok(()) }
         }
-        Task::Benchmarks { random: Some(number), seed, .. } => {
-            random_benchmarks::race_all(*number, *seed, progress)
+        Task::Benchmarks { random: Some(number), seed, list, .. } => {
+            let draw = Draw { list: *list, number: *number, seed: *seed };
+            random_benchmarks::race_all(draw, progress)
         }
         Task::Benchmarks { render, .. } => {
             if !render {
@@ -77,6 +83,11 @@ fn run(task: &Task) -> Result<()> {
             benchmarks::render()
         }
     }
+}
+
+fn package_list(text: &str) -> std::result::Result<PackageList, String> {
+    let found = PackageList::ALL.into_iter().find(|list| list.name() == text);
+    found.ok_or_else(|| "it must be packages or applications".to_owned())
 }
 
 /// A number from 1.

@@ -1,7 +1,6 @@
 //! Races with bundles that nothing was tuned to: two consecutive releases each of packages drawn at
-//! random from `benches/random-corpora.txt`, on several links, against `rsync -az` with and without
-//! `--fuzzy`, on an idle machine and beside two busy processes. Writes `docs/benchmarks-random.md`,
-//! worst cells first.
+//! random from a list, on several links, against `rsync -az` with and without `--fuzzy`, on an idle
+//! machine and beside two busy processes. Writes a page for each list, worst cells first.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -27,6 +26,36 @@ const SCENARIOS: [Scenario; 2] = [Scenario::Update, Scenario::Fresh];
 
 const RSYNC: &str = "rsync -az";
 const FUZZY: &str = "rsync -az --fuzzy";
+
+/// What is drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PackageList {
+    /// A hundred packages of all kinds, libraries among them.
+    Packages,
+    /// Builds of web applications.
+    Applications,
+}
+
+impl PackageList {
+    /// All lists.
+    pub const ALL: [PackageList; 2] = [PackageList::Packages, PackageList::Applications];
+
+    /// Its name, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            PackageList::Packages => "packages",
+            PackageList::Applications => "applications",
+        }
+    }
+
+    /// The page that is written.
+    fn page(self) -> &'static str {
+        match self {
+            PackageList::Packages => "docs/benchmarks-random.md",
+            PackageList::Applications => "docs/benchmarks-applications.md",
+        }
+    }
+}
 
 /// What else the machine does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +83,20 @@ struct Median {
     bytes: u64,
 }
 
-/// Fetches the packages that `seed` draws, races, and writes the page.
-pub fn race_all(number: u32, seed: u32, progress: &mut dyn FnMut(&str)) -> Result<()> {
-    let pairs = fetch(number, seed)?;
+/// What is drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Draw {
+    /// The list.
+    pub list: PackageList,
+    /// How many packages of it.
+    pub number: u32,
+    /// The same number draws the same packages.
+    pub seed: u32,
+}
+
+/// Fetches the packages that are drawn, races, and writes the page.
+pub fn race_all(draw: Draw, progress: &mut dyn FnMut(&str)) -> Result<()> {
+    let pairs = fetch(draw)?;
     let assetsync = build_release()?;
     let (mut records, mut cells) = (Vec::new(), Vec::new());
     for [old, new] in &pairs {
@@ -68,8 +108,8 @@ pub fn race_all(number: u32, seed: u32, progress: &mut dyn FnMut(&str)) -> Resul
             records.push(record);
         }
     }
-    let page = page(&records, cells, number, seed);
-    let path = root().join("docs/benchmarks-random.md");
+    let page = page(&records, cells, draw);
+    let path = root().join(draw.list.page());
     fs::write(&path, page).doing("write", path)
 }
 
@@ -113,10 +153,11 @@ impl Drop for BusyProcesses {
     }
 }
 
-/// The directories of the releases that `seed` draws.
-fn fetch(number: u32, seed: u32) -> Result<Vec<[PathBuf; 2]>> {
+/// The directories of the releases that are drawn.
+fn fetch(draw: Draw) -> Result<Vec<[PathBuf; 2]>> {
     let mut command = Command::new(root().join("scripts/fetch-corpora"));
-    command.args(["--random", &number.to_string(), &seed.to_string()]).stderr(Stdio::inherit());
+    command.args(["--random", &draw.number.to_string(), &draw.seed.to_string()]);
+    command.arg(draw.list.name()).stderr(Stdio::inherit());
     let output = command.output().doing("run", "scripts/fetch-corpora")?;
     check("scripts/fetch-corpora", &output)?;
     let printed = String::from_utf8_lossy(&output.stdout);
@@ -205,12 +246,15 @@ impl Cell {
     }
 }
 
-fn page(records: &[Record], mut cells: Vec<Cell>, number: u32, seed: u32) -> String {
-    let mut page = String::from("# Benchmarks with packages drawn at random\n\n");
+fn page(records: &[Record], mut cells: Vec<Cell>, draw: Draw) -> String {
+    let Draw { list, number, seed } = draw;
+    let list = list.name();
+    let mut page = format!("# Benchmarks with {list} drawn at random\n\n");
     let _ = write!(
         page,
-        "Written by `scripts/benchmarks --random {number} --seed {seed}`; do not edit.\n\n\
-         Two consecutive releases each of {number} packages of benches/random-corpora.txt; the same \
+        "Written by `scripts/benchmarks --random {number} --seed {seed} --list {list}`; do not \
+         edit.\n\n\
+         Two consecutive releases each of {number} packages of benches/random-{list}.txt; the same \
          number draws the same packages. `update` is the push of the newer release from a machine \
          that pushed the older one, `fresh` from one that never pushed. `busy` is beside \
          {BUSY_PROCESSES} processes that compute all the time. Ratios are to the better of \
@@ -301,8 +345,9 @@ mod tests {
 
     #[test]
     fn the_slowest_cell_is_shown_first() {
+        let draw = Draw { list: PackageList::Packages, number: 1, seed: 1 };
         let cells = vec![cell("0", [1, 2, 2], [1, 2, 2]), cell("10ms,1gbit", [3, 2, 2], [1, 2, 2])];
-        let page = page(&[], cells, 1, 1);
+        let page = page(&[], cells, draw);
         assert!(page.find("| a-1 | 10ms,1gbit").unwrap() < page.find("| a-1 | 0 |").unwrap());
     }
 }
