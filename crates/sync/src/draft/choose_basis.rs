@@ -36,9 +36,8 @@ pub fn choose(
         if !entry.file_size().is_some_and(|size| is_comparable(&entry.path, size)) {
             continue;
         }
-        let by_name = comparison
-            .existing_index(at)
-            .or_else(|| renamed.get(entry.path.as_bytes()).copied());
+        let by_name =
+            comparison.existing_index(at).or_else(|| renamed.get(entry.path.as_bytes()).copied());
         match by_name.filter(|&known| contents.has_old_content(known)) {
             Some(known) => chosen.push((at, known)),
             None => left.push(at),
