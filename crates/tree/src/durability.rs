@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
 
 use rustix::fs;
 use rustix::io::Errno;
@@ -58,6 +59,47 @@ pub fn begin_write_back(file: impl AsFd) {
 #[cfg(not(target_os = "linux"))]
 pub fn begin_write_back(_file: impl AsFd) {}
 
+/// Syncs a file system in the background once much was written to it, so that a later sync finds
+/// less to do. It promises nothing, either.
+#[derive(Debug, Default)]
+pub struct BackgroundSync {
+    /// Bytes written since the last one was begun.
+    bytes: u64,
+    under_way: Option<JoinHandle<()>>,
+}
+
+impl BackgroundSync {
+    /// After so many bytes it pays: each sync also commits the file system's journal.
+    const BYTES: u64 = 16 << 20;
+
+    /// So many bytes were written to the file system of the directory.
+    pub fn wrote(&mut self, bytes: u64, dir: impl AsFd) {
+        self.bytes += bytes;
+        let is_due = self.bytes >= Self::BYTES;
+        if is_due && self.under_way.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.bytes = 0;
+            self.under_way = begin_sync(dir);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn begin_sync(dir: impl AsFd) -> Option<JoinHandle<()>> {
+    const STACK_BYTES: usize = 64 * 1024;
+    // Opened anew: a write that fails is reported once for each time a file was opened, so the
+    // later sync hears of it, too.
+    let flags = fs::OFlags::RDONLY | fs::OFlags::DIRECTORY | fs::OFlags::CLOEXEC;
+    let dir = fs::openat(dir, ".", flags, fs::Mode::empty()).ok()?;
+    let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
+    builder.spawn(move || counted(|| fs::syncfs(dir)).unwrap_or_default()).ok()
+}
+
+/// This system writes when it likes.
+#[cfg(not(target_os = "linux"))]
+fn begin_sync(_dir: impl AsFd) -> Option<JoinHandle<()>> {
+    None
+}
+
 /// Makes everything written to the file system of `file` durable.
 #[cfg(target_os = "linux")]
 pub fn sync_file_system(file: impl AsFd) -> io::Result<()> {
@@ -86,5 +128,21 @@ mod tests {
         file.write_all(b"more").unwrap();
         sync(&file).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), [&[7; 100_000][..], b"more"].concat());
+    }
+
+    #[test]
+    fn a_background_sync_begins_once_much_was_written_and_one_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = std::fs::File::open(dir.path()).unwrap();
+        let mut sync = BackgroundSync::default();
+        sync.wrote(BackgroundSync::BYTES - 1, &dir);
+        assert!(sync.under_way.is_none());
+        sync.wrote(1, &dir);
+        assert_eq!((sync.bytes, sync.under_way.is_some()), (0, cfg!(target_os = "linux")));
+        let (begin, end) = std::sync::mpsc::channel::<()>();
+        sync.under_way = Some(std::thread::spawn(move || end.recv().unwrap_or_default()));
+        sync.wrote(2 * BackgroundSync::BYTES, &dir);
+        assert_eq!(sync.bytes, 2 * BackgroundSync::BYTES);
+        drop(begin);
     }
 }

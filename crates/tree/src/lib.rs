@@ -15,7 +15,9 @@ use rustix::io::Errno;
 mod durability;
 mod remove;
 
-pub use durability::{begin_write_back, is_failed_sync, is_syncing, sync, sync_file_system};
+pub use durability::{
+    BackgroundSync, begin_write_back, is_failed_sync, is_syncing, sync, sync_file_system,
+};
 pub use remove::{empty, remove_all, remove_entries};
 
 /// A directory and everything below it.

@@ -331,7 +331,7 @@ impl Stager<'_, '_> {
         action: &Action,
         file: &FileAction,
     ) -> Result<StagedFile, AgentError> {
-        self.stage.create(position, file.size).map_err(|error| stage_error(action, error))
+        self.stage.create(position, file).map_err(|error| stage_error(action, error))
     }
 
     fn finish(

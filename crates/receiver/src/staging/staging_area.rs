@@ -1,8 +1,8 @@
 //! The staging area: files are built and verified here before any is published.
 //!
-//! A file is written under a `new.` name; once its size and digest are right it gets its mode and
-//! mtime and the name `DIGEST.RUN.ACTION`. Every file with such a name was verified, so the next
-//! push can use it if this one is interrupted.
+//! A file has the name `DIGEST.RUN.ACTION` from the start, so the next push can use it if this one
+//! is interrupted; what is incomplete then does not have the size, and what is copied from it is
+//! verified anyhow.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -13,13 +13,16 @@ use assetsync_core::digest::Digest;
 use assetsync_core::index::{ActionIndex, Index, Listed, PartialIndex, PartialList};
 use assetsync_core::plan::FileAction;
 use assetsync_core::state::Partial;
-use assetsync_tree::{open_file, remove_entries, set_mode, set_mtime};
-use rustix::fs::{Mode, OFlags, openat, renameat};
+use assetsync_tree::{BackgroundSync, open_file, remove_entries, set_mode, set_mtime};
+use rustix::fs::{Mode, OFlags, openat};
 
 use crate::work::work_dir::{WorkDir, remove_staged};
 
 /// Bytes are hashed and written once this many are pending.
 const BUFFER_BYTES: usize = 128 * 1024;
+
+/// Files from this size on are written to disk as they are staged, in bytes.
+const WRITTEN_BACK: u64 = 64 * 1024;
 
 /// Most partials that are reported.
 const MAX_PARTIALS: usize = 200_000;
@@ -31,12 +34,13 @@ pub struct StagingArea<'w> {
     /// Distinguishes this push's files from those of interrupted ones.
     push_id: u32,
     buffer: Vec<u8>,
+    sync: BackgroundSync,
     /// Sync each file as it is staged, and each directory that is changed: for a few files that is
     /// cheaper than syncing the whole file system.
     pub sync_each: bool,
 }
 
-/// A partial: a verified file that an interrupted push left.
+/// A partial: a file that an interrupted push left. Whether it is whole is seen when it is copied.
 #[derive(Debug, Clone, Copy)]
 pub struct PartialFile {
     digest: Digest,
@@ -71,7 +75,8 @@ fn planned_digest(planned: &FileAction) -> io::Result<Digest> {
 impl<'w> StagingArea<'w> {
     /// Staging for a new push. `push_id` is any number that the last pushes did not use.
     pub fn new(work: &'w WorkDir, push_id: u32) -> StagingArea<'w> {
-        StagingArea { work, push_id, buffer: Vec::with_capacity(BUFFER_BYTES), sync_each: false }
+        let (buffer, sync) = (Vec::with_capacity(BUFFER_BYTES), BackgroundSync::default());
+        StagingArea { work, push_id, buffer, sync, sync_each: false }
     }
 
     /// Lists the partials. Incomplete files and others are removed.
@@ -144,8 +149,9 @@ impl<'w> StagingArea<'w> {
     }
 
     /// Starts the file of an action.
-    pub fn create(&mut self, action: ActionIndex, size: u64) -> io::Result<StagedFile> {
-        let name = format!("new.{:08x}.{}", self.push_id, action.number());
+    pub fn create(&mut self, action: ActionIndex, planned: &FileAction) -> io::Result<StagedFile> {
+        let digest = planned_digest(planned)?;
+        let name = self.name(&digest, action);
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(self.work.stage(), &name, flags, Mode::RUSR | Mode::WUSR)?;
@@ -155,8 +161,8 @@ impl<'w> StagingArea<'w> {
         Ok(StagedFile {
             file: file.into(),
             name,
-            action,
-            size,
+            digest,
+            size: planned.size,
             hasher: blake3::Hasher::new(),
             buffer,
             length: 0,
@@ -166,25 +172,30 @@ impl<'w> StagingArea<'w> {
     /// Completes a file: returns `true` if it is as planned, and so staged; otherwise it is
     /// removed.
     pub fn finish(&mut self, mut staged: StagedFile, planned: &FileAction) -> io::Result<bool> {
-        let digest = planned_digest(planned)?;
         staged.flush()?;
         let right =
-            staged.length == staged.size && staged.hasher.finalize().as_bytes() == &digest.0;
+            staged.length == staged.size && staged.hasher.finalize().as_bytes() == &staged.digest.0;
         if right {
             set_mode(&staged.file, planned.mode)?;
             set_mtime(&staged.file, planned.mtime)?;
             match self.sync_each {
                 true => assetsync_tree::sync(&staged.file)?,
-                // While it is written, more arrives.
-                false => assetsync_tree::begin_write_back(&staged.file),
+                // While it is written to disk, more arrives.
+                false => self.write_back(&staged),
             }
-            let name = self.name(&digest, staged.action);
-            renameat(self.work.stage(), &staged.name, self.work.stage(), name)?;
             self.buffer = staged.buffer;
         } else {
             self.discard(staged)?;
         }
         Ok(right)
+    }
+
+    /// Begins to write a file to disk. Small ones are written soonest together.
+    fn write_back(&mut self, staged: &StagedFile) {
+        if staged.length >= WRITTEN_BACK {
+            assetsync_tree::begin_write_back(&staged.file);
+        }
+        self.sync.wrote(staged.length, self.work.dir());
     }
 
     /// Removes an incomplete file.
@@ -227,7 +238,7 @@ impl<'w> StagingArea<'w> {
 pub struct StagedFile {
     file: File,
     name: String,
-    action: ActionIndex,
+    digest: Digest,
     /// Its declared size in bytes.
     size: u64,
     hasher: blake3::Hasher,
