@@ -161,16 +161,20 @@ impl Publisher<'_, '_> {
         path: &RelPath,
         old: Option<&Entry>,
     ) -> io::Result<()> {
+        use io::ErrorKind::{CrossesDevices, NotADirectory, NotFound};
         let name = self.old_name(index);
-        let carried = self.carry(Way::In, &name, path);
+        let carried = match is_dir(old) {
+            true => self.rename(Way::In, &name, path),
+            false => self.carry(Way::In, &name, path),
+        };
         match (carried.as_ref().map_err(io::Error::kind), old) {
             // A directory above it is restored later, with all that is in it.
-            (Err(io::ErrorKind::NotADirectory), _) => return Ok(()),
-            // It could not be moved, and was removed.
-            (Err(io::ErrorKind::NotFound), Some(Entry { kind: Kind::Dir, mode, .. })) => {
+            (Err(NotADirectory), _) => return Ok(()),
+            // It could not be moved, and was removed; or it can't be moved back, and is empty.
+            (Err(NotFound | CrossesDevices), Some(Entry { kind: Kind::Dir, mode, .. })) => {
                 self.make_again(path, *mode)?;
             }
-            (Err(io::ErrorKind::NotFound), _) => return Ok(()),
+            (Err(NotFound), _) => return Ok(()),
             _ => carried?,
         }
         if is_dir(old) {
