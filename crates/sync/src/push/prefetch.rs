@@ -107,8 +107,8 @@ impl<'e> Prefetch<'e> {
     }
 
     /// The destination has been reached, or can't be: starts to split no more `.gz` files, and
-    /// makes drafts for no other `recipes` than those that pay on its line; but those of a group
-    /// are made, because another destination may take them.
+    /// makes drafts for no other `recipes` than those that pay on its line. One of several
+    /// destinations makes them anyhow, because another one may take them.
     pub fn reached(&self, recipes: Option<Recipes>) {
         *self.progress() = Progress::Ended(recipes);
         self.changed.notify_all();
@@ -126,7 +126,7 @@ impl<'e> Prefetch<'e> {
 
     fn is_wanted(&self, recipes: Recipes) -> bool {
         let progress = *self.progress();
-        self.group.is_some()
+        self.group.is_some_and(PushGroup::has_several)
             || [Progress::Reaching, Progress::Ended(Some(recipes))].contains(&progress)
     }
 
