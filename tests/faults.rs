@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use assetsync_core::digest::Digest;
 use assetsync_testbed::tree::{DiffOptions, Kind, Snapshot, Tree, diff_trees, snapshot};
 
 pub use self::build::{ENTRY_POINTS, build, fingerprint, noise};
@@ -456,11 +457,15 @@ impl Site {
         items.map(|item| item.unwrap().file_name().to_string_lossy().into_owned()).collect()
     }
 
-    /// How many contents a push must still send: those that are not staged, of files that are not
-    /// in place.
+    /// How many contents a push must still send: those that are not staged whole, of files that are
+    /// not in place.
     pub fn missing_contents(&self) -> u64 {
-        let staged = self.staged();
-        let staged: BTreeSet<_> = staged.iter().filter_map(|name| name.split('.').next()).collect();
+        let digest_if_whole = |name: String| {
+            let content = fs::read(self.work().join("stage").join(&name)).ok()?;
+            let digest = Digest::of(&content).to_string();
+            name.starts_with(&digest).then_some(digest)
+        };
+        let staged: BTreeSet<_> = self.staged().into_iter().filter_map(digest_if_whole).collect();
         let standing = self.standing();
         let in_place = |path: &Vec<u8>| standing.get(path).and_then(|node| node.hash);
         let missing: BTreeSet<String> = self
@@ -468,7 +473,7 @@ impl Site {
             .iter()
             .filter(|(path, node)| in_place(path) != node.hash)
             .filter_map(|(_, node)| Some(node.hash?.to_string()))
-            .filter(|digest| !staged.contains(&digest[..]))
+            .filter(|digest| !staged.contains(digest))
             .collect();
         missing.len() as u64
     }
