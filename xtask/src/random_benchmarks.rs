@@ -14,10 +14,14 @@ use assetsync_units::precise;
 use crate::error::{Error, ErrorContext, Result};
 use crate::repository::{build_release, check, root};
 
-/// A link, and how many runs each competitor has on it, idle and beside busy processes; none on the
-/// slowest, where the link takes nearly all of the time.
-const LINKS: [(&str, [u32; 2]); 4] =
-    [("50ms,20mbit", [1, 1]), ("10ms,1gbit", [3, 1]), ("200ms,2mbit", [1, 0]), ("0", [3, 3])];
+/// A link, and how many runs each competitor has on it, idle and beside busy processes.
+type Course = (&'static str, [u32; 2]);
+
+/// The links that all packages are raced on.
+const LINKS: [Course; 3] = [("50ms,20mbit", [1, 1]), ("10ms,1gbit", [3, 1]), ("0", [3, 3])];
+
+/// A slow one. Builds of applications would take rsync ten minutes each.
+const SLOWEST: Course = ("200ms,2mbit", [1, 1]);
 
 /// Processes that compute all the time beside a race.
 const BUSY_PROCESSES: usize = 2;
@@ -46,6 +50,12 @@ impl PackageList {
             PackageList::Packages => "packages",
             PackageList::Applications => "applications",
         }
+    }
+
+    /// The links that it is raced on.
+    fn links(self) -> impl Iterator<Item = Course> {
+        let slowest = (self == PackageList::Packages).then_some(SLOWEST);
+        LINKS.into_iter().chain(slowest)
     }
 
     /// The page that is written.
@@ -100,7 +110,7 @@ pub fn race_all(draw: Draw, progress: &mut dyn FnMut(&str)) -> Result<()> {
     let assetsync = build_release()?;
     let (mut records, mut cells) = (Vec::new(), Vec::new());
     for [old, new] in &pairs {
-        for (link, load, runs) in courses() {
+        for (link, load, runs) in courses(draw.list) {
             progress(&format!("{}, link {link}, {}", name(old), load.name()));
             let _busy = BusyProcesses::beside(load)?;
             let record = race(&assetsync, [old, new], link, runs)?;
@@ -114,11 +124,11 @@ pub fn race_all(draw: Draw, progress: &mut dyn FnMut(&str)) -> Result<()> {
 }
 
 /// Each link with each load that is raced, and the number of runs.
-fn courses() -> impl Iterator<Item = (&'static str, Load, u32)> {
-    let of = |(link, runs): (&'static str, [u32; 2])| {
+fn courses(list: PackageList) -> impl Iterator<Item = (&'static str, Load, u32)> {
+    let of = |(link, runs): Course| {
         Load::ALL.into_iter().zip(runs).map(move |(load, runs)| (link, load, runs))
     };
-    LINKS.into_iter().flat_map(of).filter(|(_, _, runs)| *runs > 0)
+    list.links().flat_map(of)
 }
 
 impl Load {
@@ -248,6 +258,7 @@ impl Cell {
 
 fn page(records: &[Record], mut cells: Vec<Cell>, draw: Draw) -> String {
     let Draw { list, number, seed } = draw;
+    let courses: Vec<_> = courses(list).collect();
     let list = list.name();
     let mut page = format!("# Benchmarks with {list} drawn at random\n\n");
     let _ = write!(
@@ -260,8 +271,8 @@ fn page(records: &[Record], mut cells: Vec<Cell>, draw: Draw) -> String {
          {BUSY_PROCESSES} processes that compute all the time. Ratios are to the better of \
          `rsync -az` and `rsync -az --fuzzy`, medians of "
     );
-    let runs = courses().map(|(link, load, runs)| format!("{runs} ({link}, {})", load.name()));
-    let _ = writeln!(page, "{} runs.\n", runs.collect::<Vec<_>>().join(", "));
+    let runs = |(link, load, runs): &(_, Load, _)| format!("{runs} ({link}, {})", load.name());
+    let _ = writeln!(page, "{} runs.\n", courses.iter().map(runs).collect::<Vec<_>>().join(", "));
     if let Some(record) = records.first() {
         let machine = &record.machine;
         let _ = writeln!(
@@ -274,7 +285,7 @@ fn page(records: &[Record], mut cells: Vec<Cell>, draw: Draw) -> String {
             record.destination
         );
     }
-    page += &summary(&cells);
+    page += &summary(&courses, &cells);
     page += "\nAll cells, the slowest beside rsync first; seconds and bytes both ways:\n\n\
              | old release | link | load | scenario | time | bytes | assetsync | rsync -az | --fuzzy |\n\
              |---|---|---|---|---|---|---|---|---|\n";
@@ -289,15 +300,15 @@ fn programs(record: &Record) -> String {
 }
 
 /// Geometric means and the worst of each link, load and scenario.
-fn summary(cells: &[Cell]) -> String {
+fn summary(courses: &[(&'static str, Load, u32)], cells: &[Cell]) -> String {
     let mut table = String::from(
         "| link | load | scenario | time to `rsync -az` | bytes | worst time | worst bytes |\n\
          |---|---|---|---|---|---|---|\n",
     );
-    for (link, load, _) in courses() {
+    for (link, load, _) in courses {
         for scenario in SCENARIOS {
             let is_of = |cell: &&Cell| {
-                (cell.link.as_str(), cell.load, cell.scenario) == (link, load, scenario)
+                (cell.link.as_str(), cell.load, cell.scenario) == (*link, *load, scenario)
             };
             let chosen: Vec<&Cell> = cells.iter().filter(is_of).collect();
             let mean = |at: usize| geometric_mean(chosen.iter().map(|cell| cell.to_plain()[at]));
@@ -340,7 +351,7 @@ mod tests {
         assert_eq!((one.time_ratio(), one.bytes_ratio()), (0.5, 0.25));
         assert_eq!((two.time_ratio(), two.bytes_ratio()), (2.0, 1.0));
         let line = "| 0 | idle | update | 0.50 | 0.500 | 2.00 | 1.00 |\n";
-        assert!(summary(&[one, two]).contains(line));
+        assert!(summary(&[("0", Load::Idle, 1)], &[one, two]).contains(line));
     }
 
     #[test]
