@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Fetches consecutive releases of packages drawn at random from benches/random-LIST.txt.
 
-benches/random-corpora.py DIR LIST NUMBER SEED: the same seed draws the same packages, and of each the
-same two releases as long as no newer ones are published; where one of these has its files elsewhere,
-the next two. Prints a line for each package: OLD, NEW.
+benches/random-corpora.py DIR LIST NUMBER SEED: the same seed draws the same packages, and of each
+the same two releases as long as no newer ones are published; where one of these has its files
+elsewhere, the next two. Prints a line for each package: OLD, NEW.
 """
 import json
 import pathlib
@@ -68,7 +68,7 @@ def fetch(registry, package, folder, version, target):
 
 def fetch_pair(listed, versions, directory):
     """The names of the first two consecutive releases that have the folder."""
-    registry, package, folder = listed
+    _, package, folder = listed
     for at in range(max(1, len(versions) - 1)):
         pair = versions[at : at + 2]
         names = [f"{package.strip('@').replace('/', '-')}-{version}" for version in pair]

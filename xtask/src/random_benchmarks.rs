@@ -20,7 +20,7 @@ type Course = (&'static str, [u32; 2]);
 /// The links that all packages are raced on.
 const LINKS: [Course; 3] = [("50ms,20mbit", [1, 1]), ("10ms,1gbit", [3, 1]), ("0", [3, 3])];
 
-/// A slow one. Builds of applications would take rsync ten minutes each.
+/// A slow one. Builds of applications, of which rsync sends up to 19 MB, would take too long there.
 const SLOWEST: Course = ("200ms,2mbit", [1, 1]);
 
 /// Processes that compute all the time beside a race.

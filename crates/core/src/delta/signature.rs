@@ -77,8 +77,10 @@ impl SignatureSpec {
     /// The sizes for a rewritten basis. If it has the size of the new file, hardly more than
     /// fingerprints has changed, and those are rewritten: few edits are left, so blocks are larger.
     pub fn for_rewritten(basis_bytes: u64, size: u64) -> SignatureSpec {
-        let fewer = if basis_bytes == size { 8 } else { 1 };
-        let root = near_root(basis_bytes.saturating_mul(fewer));
+        if basis_bytes != size {
+            return SignatureSpec::for_basis(basis_bytes, size);
+        }
+        let root = near_root(basis_bytes.saturating_mul(8));
         SignatureSpec::with_blocks(root, basis_bytes, size)
     }
 

@@ -79,7 +79,7 @@ impl<'w> StagingArea<'w> {
         StagingArea { work, push_id, buffer, sync, sync_each: false }
     }
 
-    /// Lists the partials. Incomplete files and others are removed.
+    /// Lists the partials. Everything else is removed.
     pub fn partials(&self) -> io::Result<Vec<PartialFile>> {
         let mut partials = Vec::new();
         self.each_name(|name| match self.partial(name) {

@@ -44,9 +44,8 @@ pub fn choose(
         }
     }
     let similar = most_similar(contents, &left);
-    let same_name = |at| comparison.same_logical_name(at);
     let found = left.into_iter().filter_map(|at| {
-        let known = similar.get(&at).copied().or_else(|| same_name(at))?;
+        let known = similar.get(&at).copied().or_else(|| comparison.same_logical_name(at))?;
         contents.has_old_content(known).then_some((at, known))
     });
     chosen.extend(found);
