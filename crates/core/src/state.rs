@@ -19,10 +19,11 @@ impl Listed for RemoteEntry {
     type List = EntryList;
 }
 
-/// A verified file in the staging area that an interrupted push did not publish.
+/// A file in the staging area that an interrupted push did not publish, whole or not: what is
+/// copied from it is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Partial {
-    /// Its content's digest.
+    /// The digest in its name: that of its content, if it is whole.
     pub digest: ShortDigest,
     /// Bytes of content.
     pub size: u64,

@@ -31,7 +31,7 @@ pub enum ToSender<'a> {
         /// Number of entries; never 0.
         count: u32,
     },
-    /// A verified file of an interrupted push.
+    /// A file of an interrupted push, whole or not.
     Partial(Partial),
     /// Where the history is: it follows.
     HistoryPath(&'a [u8]),

@@ -25,7 +25,7 @@ pub struct Locked<'p> {
 }
 
 impl<'p> Locked<'p> {
-    /// Removes what interrupted pushes left, except their verified files.
+    /// Removes what interrupted pushes left, except their partials.
     pub fn new(
         conversation: &'p mut Conversation,
         hello: &'p Hello,
