@@ -18,7 +18,7 @@ use assetsync_core::protocol::{Hello, Inbox, Outbox, Received, ToAgent};
 use assetsync_core::recipe::{Recipe, Recipes};
 use assetsync_core::state::{RemoteEntry, State};
 use assetsync_receiver as agent;
-use assetsync_sync::internals::{Answers, Comparison, Matcher, Op, exact_diff};
+use assetsync_sync::internals::{Answers, Comparison, Matcher, Op, Search, exact_diff};
 use assetsync_sync::{Policy, Source, SourceEntry};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -150,12 +150,12 @@ fn signature(c: &mut Criterion) {
 }
 
 /// Runs our search as the sender does, in pieces; gives the number of literal bytes.
-fn search(signature: &Signature, data: &[u8]) -> usize {
+fn search(signature: &Signature, data: &[u8], how: Search) -> usize {
     let (mut matcher, mut literals, mut at) = (Matcher::new(signature), 0, 0);
     while at < data.len() {
         let piece = &data[at..data.len().min(at + (4 << 20))];
         let last = at + piece.len() == data.len();
-        at += matcher.scan(piece, last, &mut |op| {
+        at += matcher.scan(piece, last, how, &mut |op| {
             if let Op::Literal(bytes) = op {
                 literals += bytes.len();
             }
@@ -196,7 +196,9 @@ fn matching(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("match {name}"));
         group.sample_size(10).throughput(Throughput::Bytes(new.len() as u64));
         let ours = signed(basis, spec);
-        group.bench_function("assetsync", |b| b.iter(|| search(&ours, new)));
+        for (name, how) in [("assetsync", Search::Thorough), ("assetsync, quick", Search::Quick)] {
+            group.bench_function(name, |b| b.iter(|| search(&ours, new, how)));
+        }
         let other = fast_rsync::Signature::calculate(basis, theirs(spec));
         let index = other.index();
         group.bench_function("fast_rsync", |b| {

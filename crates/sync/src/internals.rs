@@ -12,7 +12,7 @@ pub use crate::compare::answers::Answers;
 pub use crate::compare::comparison::Comparison;
 pub use crate::converse::wire_estimate::WireEstimate;
 pub use crate::draft::exact_diff;
-pub use crate::encode::delta::{Matcher, Op};
+pub use crate::encode::delta::{Matcher, Op, Search};
 pub use crate::event::NoMonitor;
 pub use crate::push::pipeline::push;
 use crate::scan::filter::{Filter, Verdict};

@@ -6,7 +6,6 @@ use assetsync_core::plan::{Action, ActionKind, Plan};
 use assetsync_core::protocol::ToAgent;
 
 use super::session::Session;
-use crate::compare::answers::Answers;
 use crate::compare::content_match::SourceEntry;
 use crate::encode::file::Encoder;
 use crate::encode::inputs::DeltaBytes;
@@ -28,7 +27,6 @@ impl Session<'_> {
     ) -> Result<(), PushError> {
         self.monitor.event(Event::Retrying { files: failed.len() as u64 });
         let mut tree = source.tree().map_err(PushError::Io)?;
-        let answers = Answers::new();
         for &position in failed {
             let action = position.of(&plan.actions);
             let action = action.ok_or_else(|| PushError::Protocol("failure of no file".into()))?;
@@ -36,7 +34,7 @@ impl Session<'_> {
             self.wire.send(&amend)?;
             let sink = &mut self.wire;
             let deltas = &DeltaBytes::default();
-            let mut encoder = Encoder { tree: &mut tree, sink, answers: &answers, deltas };
+            let mut encoder = Encoder { tree: &mut tree, sink, deltas };
             if !encoder.encode_whole(position, action)? {
                 let source = std::io::Error::other("it changes while it is read");
                 return Err(PushError::Changing { path: action.path.to_string(), source });

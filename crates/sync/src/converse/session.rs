@@ -178,9 +178,21 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Waits until everything is published.
+    pub fn wait_published(&mut self) -> Result<(), PushError> {
+        self.published()?;
+        self.monitor.event(Event::Published);
+        Ok(())
+    }
+
     /// The line to the destination, as far as it was known when it was reached.
     pub fn line(&self) -> Line {
         self.line
+    }
+
+    /// The line to the destination, as far as it is known now.
+    pub fn current_line(&self) -> Line {
+        self.line.updated(self.line_rate())
     }
 
     fn show_line(&self, line: Line) {
@@ -253,7 +265,7 @@ impl<'a> Session<'a> {
         let waiting = self.wire.blocked() - blocked;
         let working = begun.elapsed().saturating_sub(waiting);
         self.monitor.event(Event::SendTimes { working, waiting });
-        let line = self.line.updated(self.line_rate());
+        let line = self.current_line();
         if line != self.line {
             self.show_line(line);
         }

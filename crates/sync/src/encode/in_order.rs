@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::error::PushError;
 
-/// How long to wait for a result before [`Jobs::wait`] is called.
+/// How long to wait for something before the caller may do something else.
 const WAIT_LIMIT: Duration = Duration::from_millis(200);
 
 /// How many jobs are under way for each thread.
@@ -69,14 +69,20 @@ fn begin<T>(receiver: &Mutex<Receiver<T>>) -> Option<T> {
 }
 
 fn finished<J: Jobs>(jobs: &mut J, result: &Receiver<J::Result>) -> Result<J::Result, PushError> {
+    receive(result, || jobs.wait())?
+        .ok_or_else(|| PushError::Io(std::io::Error::other("a thread that encodes ended early")))
+}
+
+/// Receives the next item, `None` if no more will come. Calls `wait` now and then until it comes.
+pub fn receive<T>(
+    receiver: &Receiver<T>,
+    mut wait: impl FnMut() -> Result<(), PushError>,
+) -> Result<Option<T>, PushError> {
     loop {
-        match result.recv_timeout(WAIT_LIMIT) {
-            Ok(result) => return Ok(result),
-            Err(RecvTimeoutError::Timeout) => jobs.wait()?,
-            Err(RecvTimeoutError::Disconnected) => {
-                let error = std::io::Error::other("a thread that encodes ended early");
-                return Err(PushError::Io(error));
-            }
+        match receiver.recv_timeout(WAIT_LIMIT) {
+            Ok(item) => return Ok(Some(item)),
+            Err(RecvTimeoutError::Timeout) => wait()?,
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::file::Encoder;
 use super::gz_splitter::{GzJob, GzSplitter, NextGz};
 use super::inputs::EncodeInputs;
 use super::patches::send_patches;
+use super::read_ahead::{PiecesAhead, ReadAhead};
 use super::sink::MessageSink;
 use super::stream_level::{Period, StreamLevel};
 use crate::cost::line::Line;
@@ -83,14 +84,15 @@ impl<'m> EncodeJob<'m> {
         level: &mut StreamLevel,
     ) -> Result<(), PushError> {
         let EncodeJob { plan, inputs, order, .. } = self;
-        let mut tree = inputs.source.tree().map_err(PushError::Io)?;
         let patches = order.iter().take_while(|&&at| is_patch(&plan.actions[at])).count();
         let (patches, order) = order.split_at(patches);
         let (order, regzips) = regzip_jobs(plan, order, inputs);
         let regzips = GzSplitter::new(regzips);
         send_patches(sink, plan, inputs, patches, self.line)?;
-        let EncodeInputs { answers, deltas, .. } = *inputs;
-        let encoder = Encoder { tree: &mut tree, sink, answers, deltas };
+        let tree = || inputs.source.tree().map_err(PushError::Io);
+        let (mut tree, tree_ahead) = (tree()?, tree()?);
+        let encoder = Encoder { tree: &mut tree, sink, deltas: inputs.deltas };
+        let read_ahead = ReadAhead::new(level.line());
         std::thread::scope(|scope| {
             for _ in 0..rayon::current_num_threads() {
                 scope.spawn(|| {
@@ -99,35 +101,44 @@ impl<'m> EncodeJob<'m> {
                     });
                 });
             }
-            let sent = self.send_files(encoder, order, level, &regzips);
+            let pieces = read_ahead.start(scope, (plan, order), inputs, tree_ahead);
+            let follow = |line: Line| {
+                regzips.follow(line);
+                read_ahead.follow(line);
+            };
+            let sent = self.send_files(encoder, pieces, level, &regzips, &follow);
             regzips.stop();
             sent
         })
     }
 
-    /// Sends the files of the actions in `order`, and those of `regzips` when they are ready.
+    /// Sends the files of `pieces`, and those of `regzips` when they are ready. What is found out
+    /// about the line is told to `follow`.
     fn send_files(
         &self,
         mut encoder: Encoder<'_>,
-        order: &[ActionIndex],
+        pieces: PiecesAhead,
         level: &mut StreamLevel,
         regzips: &GzSplitter,
+        follow: &dyn Fn(Line),
     ) -> Result<(), PushError> {
-        let inputs = self.inputs;
         let action = |position: ActionIndex| &self.plan.actions[position];
         let mut look = Look::new(encoder.sink);
-        for &position in order {
+        while let Some(piece) = pieces.next(|| wait(encoder.sink))? {
+            let file = action(piece.position);
             // The content of their plain siblings has been sent.
-            if is_precompressed(action(position).path.as_bytes()) {
+            if piece.is_first && is_precompressed(file.path.as_bytes()) {
                 while let Some(job) = regzips.ready() {
-                    let made = corrections(inputs, &job);
+                    let made = corrections(self.inputs, &job);
                     encoder.encode_regzip(job.position, action(job.position), made)?;
                 }
             }
-            encoder.encode(position, action(position))?;
-            look.bytes += expected(action(position));
-            look.again(level, encoder.sink)?;
-            regzips.follow(level.line());
+            encoder.encode(&piece)?;
+            if piece.end.is_some() {
+                look.bytes += expected(file);
+                look.again(level, encoder.sink)?;
+                follow(level.line());
+            }
         }
         self.send_regzips(encoder, level.line(), regzips)
     }
@@ -145,8 +156,7 @@ impl<'m> EncodeJob<'m> {
                 NextGz::Done(job) => (job, corrections(self.inputs, &job)),
                 NextGz::Left(job) => (job, None),
                 NextGz::Wait => {
-                    encoder.sink.flush()?;
-                    encoder.sink.keep_alive()?;
+                    wait(encoder.sink)?;
                     continue;
                 }
                 NextGz::Over => return Ok(()),
@@ -168,6 +178,12 @@ pub fn send_renames(sink: &mut dyn MessageSink, drafts: &Drafts) -> Result<(), P
 fn corrections<'m>(inputs: &'m EncodeInputs<'_>, job: &GzJob) -> Option<&'m [u8]> {
     let regzip = inputs.drafts.regzips.get(&job.at)?;
     regzip.corrections(inputs.source, job.at)
+}
+
+/// Lets the agent work on what has been sent, while nothing more is ready.
+fn wait(sink: &mut dyn MessageSink) -> Result<(), PushError> {
+    sink.flush()?;
+    sink.keep_alive()
 }
 
 /// Splits off the end of `order`: files that are made from plain siblings.

@@ -1,6 +1,7 @@
 //! A push whose plan is made and allowed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use assetsync_core::plan::{ActionKind, Plan};
@@ -22,6 +23,11 @@ use crate::error::PushError;
 use crate::plan::guards::Refusal;
 use crate::plan::planner::Offers;
 use crate::store::last_push::LastPush;
+
+/// On a quick line the store keeps more contents than this, in bytes, only for as long as the push
+/// has to wait for the agent anyway: packing them may take longer than all the rest of the push,
+/// and what a push finds out from them saves less time there.
+const ALWAYS_KEPT: u64 = 32 << 20;
 
 /// A push whose plan is made and allowed. It is staged next.
 pub struct Planned<'c, 'a> {
@@ -55,25 +61,36 @@ impl<'a> Planned<'_, 'a> {
             return Ok(self.ended(dry_run));
         }
         check_contents(&self.plan, context.source)?;
-        let (retried, last_push) = self.send()?;
+        let publishes = !context.is_deploy();
+        let (retried, last_push) = self.send(publishes)?;
         let (session, record) = self.record(retried);
-        let record = PushRecord { last_push: Some(last_push), ..record };
-        Ok(StagedByAgent { agent: Agent::Waiting(Box::new(session)), record })
+        let (session, last_push) = (Box::new(session), Some(last_push));
+        let agent = if publishes { Agent::Published(session) } else { Agent::Waiting(session) };
+        Ok(StagedByAgent { agent, record: PushRecord { last_push, ..record } })
     }
 
-    /// Sends everything, while the store keeps the source's contents. Returns how many files were
-    /// sent again, and what was done with each.
-    fn send(&mut self) -> Result<(u64, LastPush), PushError> {
+    /// Sends everything, and waits until it is staged, or published if the agent `publishes` at
+    /// once. Meanwhile the store keeps the source's contents. Returns how many files were sent
+    /// again, and what was done with each.
+    fn send(&mut self, publishes: bool) -> Result<(u64, LastPush), PushError> {
         let OpenPush { context, session, cache } = &mut self.open;
-        let (source, entries, publish) = (context.source, self.entries, !context.is_deploy());
+        let (source, entries) = (context.source, self.entries);
         let (drafts, answers) = (&*self.drafts, &self.answers);
         let (state, old) = (&self.survey.state, cache.contents());
         let deltas = &DeltaBytes::default();
         let inputs = EncodeInputs { source, entries, state, drafts, answers, old, deltas };
-        session.send(&self.plan, &inputs, &self.requests, publish)?;
+        session.send(&self.plan, &inputs, &self.requests, publishes)?;
+        let (is_quick, waits) = (session.current_line().is_quick(), AtomicBool::new(true));
+        let is_wanted =
+            |kept: u64| !is_quick || kept < ALWAYS_KEPT || waits.load(Ordering::Relaxed);
         let retried = thread::scope(|scope| {
-            scope.spawn(|| cache.keep_contents(source, entries));
-            session.wait_staged(&self.plan, source, publish)
+            scope.spawn(|| cache.keep_contents(source, entries, &is_wanted));
+            let mut retried = session.wait_staged(&self.plan, source, publishes);
+            if publishes {
+                retried = retried.and_then(|retried| session.wait_published().map(|()| retried));
+            }
+            waits.store(false, Ordering::Relaxed);
+            retried
         })?;
         let (offers, recipes) = (&self.choice.0, self.choice.1);
         Ok((retried, FileRecords { inputs, offers, recipes }.of(&self.plan)))

@@ -3,6 +3,8 @@
 //!
 //! Best effort: what can't be read or written here costs bytes in the next push.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use assetsync_core::digest::{Digest, ShortDigest};
 use assetsync_core::protocol::StateHasher;
 use assetsync_core::state::{RemoteEntry, StateId};
@@ -84,8 +86,14 @@ impl<'s> DestinationCache<'s> {
         }
     }
 
-    /// Stores the source's contents, for later pushes to compare with.
-    pub fn keep_contents(&self, source: &Source, entries: &[SourceEntry]) {
+    /// Stores the source's contents, for later pushes to compare with. Before each one `goes_on`
+    /// is asked, with the bytes of contents so far, whether it is still to be stored.
+    pub fn keep_contents(
+        &self,
+        source: &Source,
+        entries: &[SourceEntry],
+        goes_on: &(dyn Fn(u64) -> bool + Sync),
+    ) {
         let Some(store) = self.store else { return };
         let files = entries.iter().filter_map(|local| {
             let size = local.entry.file_size()?;
@@ -94,7 +102,12 @@ impl<'s> DestinationCache<'s> {
         });
         let (files, wanted): (Vec<&SourceEntry>, Vec<(Digest, u64)>) = files.unzip();
         let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
-        let read = |at: usize| read(source, files[at]).ok_or_else(missing);
+        let begun = AtomicU64::new(0);
+        let read = |at: usize| {
+            let is_wanted = goes_on(begun.fetch_add(wanted[at].1, Ordering::Relaxed));
+            let content = if is_wanted { read(source, files[at]) } else { None };
+            content.ok_or_else(missing)
+        };
         let _ = store.add(&wanted, &read);
     }
 

@@ -4,6 +4,11 @@
 //! is looked up in an index of the signature, and the MD4 is computed only if it is found. The work
 //! is bounded for any data: MD4s without a match are rationed, so that neither equal weak sums nor
 //! a hostile signature make it quadratic.
+//!
+//! A quick search skips parts of a file in which nothing has been found for a while, more the longer
+//! that is, as LZ4 does. It looks at one position after the other for a block's length before it
+//! skips again, so it finds whatever goes on for three blocks more than it skips; and what it skipped
+//! of that, it finds when it looks back.
 
 use assetsync_core::delta::{Signature, StrongHash};
 
@@ -15,6 +20,12 @@ const FREE_MISSES: u64 = 1024;
 
 /// Most blocks that are compared at once where one follows the other.
 const MOST_AHEAD: usize = 32;
+
+/// A quick search skips one more block's length for each so many bytes in which it found nothing.
+const BYTES_PER_SKIP: usize = 8 * 1024;
+
+/// Most lengths of a block that it skips at once.
+const MOST_SKIPPED: usize = 8;
 
 /// How many blocks `fast_rsync` hashes side by side, in little more time than one.
 const LANES: usize = 8;
@@ -43,11 +54,21 @@ impl Op<'_> {
     }
 }
 
+/// Where blocks are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Search {
+    /// At every position.
+    Thorough,
+    /// At few positions where nothing is found.
+    Quick,
+}
+
 /// A search over one signature.
 #[derive(Debug)]
 pub struct Matcher<'s> {
     signature: &'s Signature,
     index: Index,
+    search: Search,
     /// The copy not yet emitted: ranges that touch are joined.
     pending: Option<(u64, u64)>,
     /// The block that would continue the last copy.
@@ -56,18 +77,29 @@ pub struct Matcher<'s> {
     steady: bool,
     missed: u64,
     scanned: u64,
+    /// Positions at which nothing was found since the last block that was.
+    unmatched: usize,
 }
 
 impl<'s> Matcher<'s> {
     /// Indexes `signature`.
     pub fn new(signature: &'s Signature) -> Matcher<'s> {
-        let index = Index::of(signature);
-        Matcher { signature, index, pending: None, next: 0, steady: false, missed: 0, scanned: 0 }
+        let (index, search) = (Index::of(signature), Search::Thorough);
+        let (pending, next, steady) = (None, 0, false);
+        let (missed, scanned, unmatched) = (0, 0, 0);
+        Matcher { signature, index, search, pending, next, steady, missed, scanned, unmatched }
     }
 
     /// Scans `data`, emits what is certain and returns how many bytes that covers; the rest must
     /// come again at the front of the next piece. With `last`, all of `data` is covered.
-    pub fn scan(&mut self, data: &[u8], last: bool, emit: &mut impl FnMut(Op<'_>)) -> usize {
+    pub fn scan(
+        &mut self,
+        data: &[u8],
+        last: bool,
+        search: Search,
+        emit: &mut impl FnMut(Op<'_>),
+    ) -> usize {
+        self.search = search;
         let block = self.block_bytes();
         let (mut literal, mut at) = (0, 0);
         while data.len() - at >= block {
@@ -76,9 +108,11 @@ impl<'s> Matcher<'s> {
                 run => (run, Some(self.next)),
             };
             let Some(found) = found else { break };
-            self.literal(&data[literal..at], emit);
+            let before = self.run_before(found, &data[literal..at]);
+            let (found, run, start) = (found - before, before + run, at - before * block);
+            self.literal(&data[literal..start], emit);
             self.copy(found, (run * block) as u64, emit);
-            at += run * block;
+            at = start + run * block;
             literal = at;
         }
         self.scanned += at as u64;
@@ -108,9 +142,18 @@ impl<'s> Matcher<'s> {
     }
 
     fn is_tail(&self, bytes: &[u8]) -> bool {
-        let block = self.signature.blocks() - 1;
+        self.is_block(self.signature.blocks() - 1, bytes)
+    }
+
+    fn is_block(&self, block: usize, bytes: &[u8]) -> bool {
         WeakSum::over(bytes).value() == self.signature.weak(block)
             && self.equals(block, &self.signature.spec().strong(bytes))
+    }
+
+    /// How many blocks before block `found` are at the end of `skipped`, the data before it.
+    fn run_before(&self, found: usize, skipped: &[u8]) -> usize {
+        let before = skipped.rchunks_exact(self.block_bytes()).zip((0..found).rev());
+        before.take_while(|&(bytes, block)| self.is_block(block, bytes)).count()
     }
 
     /// How many blocks at the front of `data` are those that continue the last copy. After a copy
@@ -146,14 +189,35 @@ impl<'s> Matcher<'s> {
         let last = data.len() - self.block_bytes();
         loop {
             *at = self.allowed().max(*at).min(last);
+            let from = *at;
             let found = self.seek_allowed(data, at);
+            self.unmatched = if found.is_some() { 0 } else { self.unmatched + *at - from };
             if found.is_some() || *at == last {
                 return found;
+            }
+            *at += self.skipped();
+        }
+    }
+
+    /// How many positions are searched before some are skipped.
+    fn stretch(&self) -> usize {
+        match self.search {
+            Search::Thorough => usize::MAX,
+            Search::Quick => self.block_bytes(),
+        }
+    }
+
+    /// How many positions are skipped after a stretch in which nothing was found.
+    fn skipped(&self) -> usize {
+        match self.search {
+            Search::Thorough => 0,
+            Search::Quick => {
+                (self.unmatched / BYTES_PER_SKIP).min(MOST_SKIPPED) * self.block_bytes()
             }
         }
     }
 
-    /// Seeks only as far as MD4s are not rationed.
+    /// Seeks only for a stretch, and as far as MD4s are not rationed.
     fn seek_allowed(&mut self, data: &[u8], at: &mut usize) -> Option<usize> {
         let block = self.block_bytes();
         let first = WeakSum::over(&data[*at..*at + block]);
@@ -162,7 +226,8 @@ impl<'s> Matcher<'s> {
             return found;
         }
         let (mut sums, mut sifted) = (Sums::new(first, block), Sifted::default());
-        while *at >= self.allowed() {
+        let end = at.saturating_add(self.stretch());
+        while *at < end && *at >= self.allowed() {
             let count = sums.roll(&data[*at..], &data[*at + block..]);
             for &window in self.index.sift(&sums, count, &mut sifted) {
                 let start = *at + 1 + usize::from(window);

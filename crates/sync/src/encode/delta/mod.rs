@@ -11,4 +11,4 @@ mod block_index;
 mod matcher;
 mod rolling;
 
-pub use matcher::{Matcher, Op};
+pub use matcher::{Matcher, Op, Search};

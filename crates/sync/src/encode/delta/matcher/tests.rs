@@ -13,9 +13,19 @@ fn signed(basis: &[u8], spec: SignatureSpec) -> Signature {
     Signature::new(spec, basis.len() as u64, entries).unwrap()
 }
 
-/// Runs the search over pieces of `piece` bytes; gives the rebuilt file and the number of literal
-/// bytes.
+/// Runs a thorough search over pieces of `piece` bytes; gives the rebuilt file and the number of
+/// literal bytes.
 fn rebuild(basis: &[u8], new: &[u8], spec: SignatureSpec, piece: usize) -> (Vec<u8>, usize) {
+    rebuild_by(Search::Thorough, basis, new, spec, piece)
+}
+
+fn rebuild_by(
+    search: Search,
+    basis: &[u8],
+    new: &[u8],
+    spec: SignatureSpec,
+    piece: usize,
+) -> (Vec<u8>, usize) {
     let signature = signed(basis, spec);
     let mut matcher = Matcher::new(&signature);
     let (mut rebuilt, mut literals) = (Vec::new(), 0);
@@ -34,7 +44,7 @@ fn rebuild(basis: &[u8], new: &[u8], spec: SignatureSpec, piece: usize) -> (Vec<
         buffer.extend_from_slice(&new[fed..fed + more]);
         fed += more;
         let last = fed == new.len();
-        let covered = matcher.scan(&buffer, last, &mut emit);
+        let covered = matcher.scan(&buffer, last, search, &mut emit);
         buffer.drain(..covered);
         if last {
             return (rebuilt, literals);
@@ -144,7 +154,7 @@ fn the_next_block_must_have_both_sums() {
     let entries = [&entry[..], &strong[..8], &other, &strong[..8]].concat();
     let signature = Signature::new(SPEC, 512, entries).unwrap();
     let mut copies = Vec::new();
-    Matcher::new(&signature).scan(&block.repeat(2), true, &mut |op| {
+    Matcher::new(&signature).scan(&block.repeat(2), true, Search::Thorough, &mut |op| {
         if let Op::Copy { offset, length } = op {
             copies.push((offset, length));
         }
@@ -174,12 +184,46 @@ fn pathological_data_ends() {
     let mut matcher = Matcher::new(&liar);
     let data = noise(256, 1).repeat(2000);
     let mut literals = 0;
-    matcher.scan(&data, true, &mut |op| {
+    matcher.scan(&data, true, Search::Thorough, &mut |op| {
         if let Op::Literal(bytes) = op {
             literals += bytes.len();
         }
     });
     assert_eq!(literals, data.len());
+}
+
+#[test]
+fn a_quick_search_finds_all_of_what_goes_on_for_long() {
+    let data = noise(40_000, 3);
+    for gap in [0, 300, 5000, 100_000, 1_000_001] {
+        // Behind a gap without matches, whatever its length, and the second half of the basis first.
+        let new = [&noise(gap, 9), &data[20_224..], &noise(gap, 8), &data[..20_224]].concat();
+        for piece in [3000, 70_000, 4 << 20] {
+            let (rebuilt, literals) = rebuild_by(Search::Quick, &data, &new, SPEC, piece);
+            assert!(rebuilt == new);
+            let most = match piece {
+                // What was skipped is sent with the piece before.
+                3000 => 2 * gap + 2 * 256 * (MOST_SKIPPED + 3),
+                _ => 2 * gap + 256,
+            };
+            assert!(literals <= most, "{literals} of {} behind {gap}, by {piece}", new.len());
+        }
+    }
+}
+
+/// How many positions a search looks at is what it costs.
+#[test]
+fn a_quick_search_looks_at_few_positions_where_nothing_matches() {
+    let (basis, new) = (noise(40_000, 3), noise(1 << 20, 5));
+    let signature = signed(&basis, SPEC);
+    let unmatched = |search| {
+        let mut matcher = Matcher::new(&signature);
+        matcher.scan(&new, true, search, &mut |_| {});
+        matcher.unmatched
+    };
+    let (all, few) = (unmatched(Search::Thorough), unmatched(Search::Quick));
+    assert_eq!(all, new.len() - 256);
+    assert!(few < all / 6, "{few} of {all}");
 }
 
 proptest! {
@@ -197,6 +241,7 @@ proptest! {
         }
         let (rebuilt, ours) = rebuild(&basis, &new, SPEC, piece);
         prop_assert!(ours <= theirs(&basis, &new), "{} literals", ours);
+        prop_assert!(rebuild_by(Search::Quick, &basis, &new, SPEC, piece).0 == new);
         prop_assert_eq!(rebuilt, new);
     }
 
