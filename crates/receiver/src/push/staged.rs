@@ -11,6 +11,7 @@ use crate::publishing::whole_directory::{ChangedFiles, NewTree, TreeClone, is_ne
 use crate::retained::requests::RetentionRequests;
 use crate::staging::plan_store::PlanStore;
 use crate::survey::update_index::save_index;
+use crate::survey::walk::file_system_now;
 
 /// All files of a plan, staged and verified. The next step publishes them.
 pub struct Staged<'p> {
@@ -124,8 +125,11 @@ impl<'p> Staged<'p> {
         notices: &mut Vec<String>,
     ) -> Option<StateId> {
         let PushContext { tree, stage, work, .. } = &mut self.context;
-        let cleared = stage.clear();
-        let saved = cleared.and_then(|()| save_index(&mut self.plan, tree, work, changed));
+        let saved = file_system_now(work).and_then(|done| {
+            // Published paths settle meanwhile.
+            stage.clear()?;
+            save_index(&mut self.plan, tree, work, done, changed)
+        });
         match saved.and_then(|saved| work.mark_pushed().map(|()| saved)) {
             Ok((state, notice)) => {
                 notices.extend(notice);

@@ -8,7 +8,7 @@ use assetsync_core::plan::{Action, ActionKind};
 use assetsync_core::state::StateId;
 use assetsync_tree::{FileMetadata, OpenTree, metadata_of_open};
 
-use super::walk::{file_system_now, is_settled, settled_now};
+use super::walk::{is_settled, settled_since};
 use crate::publishing::actions::Actions;
 use crate::publishing::whole_directory::ChangedFiles;
 use crate::staging::plan_store::{PlanStore, is_file};
@@ -19,15 +19,16 @@ use crate::work::work_dir::WorkDir;
 /// Saves the index. Files without a known digest are read once, so that from now on every changed
 /// file is noticed, even with its old size and mtime. If the files were linked into a new tree,
 /// which changes their ctime, all of them are checked again, and those that `changed` before that
-/// are read. Returns the index's state id, and what the user has to know.
+/// are read. The plan was done by `done`, a time of the file system's clock. Returns the index's
+/// state id, and what the user has to know.
 pub fn save_index(
     plan: &mut PlanStore,
     tree: &mut OpenTree,
     work: &WorkDir,
+    done: Mtime,
     changed: Option<&ChangedFiles>,
 ) -> std::io::Result<(StateId, Option<String>)> {
-    let clock =
-        if plan.wire_actions.is_empty() { file_system_now(work)? } else { settled_now(work)? };
+    let clock = if plan.wire_actions.is_empty() { done } else { settled_since(work, done)? };
     let (buffer, index) = (vec![0; 64 * 1024], IndexWriter::create(work.dir())?);
     let mut keeper = IndexUpdate { tree, clock, buffer, index, changed, differing: 0 };
     let (mut at_record, mut at_action) = (Index::new(0), Index::new(0));

@@ -249,11 +249,10 @@ pub fn is_settled(ctime: Mtime, now: Mtime) -> bool {
     nanos(ctime) + (margin(ctime).as_nanos() as i128) < nanos(now)
 }
 
-/// The file system's clock, once all changes until now are settled; without waiting if that would
-/// take seconds.
-pub fn settled_now(work: &WorkDir) -> std::io::Result<Mtime> {
-    let done = file_system_now(work)?;
-    let mut now = done;
+/// The file system's clock, once all changes until `done`, a time of that clock, are settled;
+/// without waiting if that would take seconds.
+pub fn settled_since(work: &WorkDir, done: Mtime) -> std::io::Result<Mtime> {
+    let mut now = file_system_now(work)?;
     while done.nanos != 0 && !is_settled(done, now) {
         std::thread::sleep(Duration::from_millis(2));
         now = file_system_now(work)?;
