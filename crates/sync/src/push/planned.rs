@@ -1,7 +1,6 @@
 //! A push whose plan is made and allowed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use assetsync_core::plan::{ActionKind, Plan};
@@ -9,6 +8,7 @@ use assetsync_core::recipe::Recipes;
 
 use super::by_agent::{Agent, PushRecord, StagedByAgent};
 use super::checks::check_contents;
+use super::keep_contents::ContentKeeper;
 use super::open_push::OpenPush;
 use super::record_files::FileRecords;
 use super::report::{Count, Report};
@@ -23,11 +23,6 @@ use crate::error::PushError;
 use crate::plan::guards::Refusal;
 use crate::plan::planner::Offers;
 use crate::store::last_push::LastPush;
-
-/// On a quick line the store keeps more contents than this, in bytes, only for as long as the push
-/// has to wait for the agent anyway: packing them may take longer than all the rest of the push,
-/// and what a push finds out from them saves less time there.
-const ALWAYS_KEPT: u64 = 32 << 20;
 
 /// A push whose plan is made and allowed. It is staged next.
 pub struct Planned<'c, 'a> {
@@ -80,17 +75,16 @@ impl<'a> Planned<'_, 'a> {
         let deltas = &DeltaBytes::default();
         let inputs = EncodeInputs { source, entries, state, drafts, answers, old, deltas };
         session.send(&self.plan, &inputs, &self.requests, publishes)?;
-        let (is_quick, waits) = (session.current_line().is_quick(), AtomicBool::new(true));
-        let is_wanted =
-            |kept: u64| !is_quick || kept < ALWAYS_KEPT || waits.load(Ordering::Relaxed);
+        let keeper = ContentKeeper::new(session.current_line());
         let retried = thread::scope(|scope| {
-            scope.spawn(|| cache.keep_contents(source, entries, &is_wanted));
-            let mut retried = session.wait_staged(&self.plan, source, publishes);
-            if publishes {
-                retried = retried.and_then(|retried| session.wait_published().map(|()| retried));
-            }
-            waits.store(false, Ordering::Relaxed);
-            retried
+            scope.spawn(|| keeper.keep(cache, source, entries));
+            let staged = session.wait_staged(&self.plan, source, publishes);
+            let done = staged.and_then(|retried| match publishes {
+                true => session.wait_published().map(|()| retried),
+                false => Ok(retried),
+            });
+            keeper.end_waiting();
+            done
         })?;
         let (offers, recipes) = (&self.choice.0, self.choice.1);
         Ok((retried, FileRecords { inputs, offers, recipes }.of(&self.plan)))
