@@ -15,33 +15,36 @@ pub struct Level {
     speed: f64,
     /// Bytes on the wire for a byte of content.
     ratio: f64,
+    /// Seconds until a compressor has cleared its tables.
+    start: f64,
 }
 
 /// Levels for one long stream of content, fastest first: the speeds of one core of a small virtual
 /// machine. What this machine does compared with it is measured (see [`Cpu`]).
 pub const STREAM: &[Level] = &[
-    Level { zstd: 1, speed: 300e6, ratio: 0.288 },
-    Level { zstd: 3, speed: 110e6, ratio: 0.267 },
-    Level { zstd: 6, speed: 50e6, ratio: 0.243 },
-    Level { zstd: 10, speed: 32e6, ratio: 0.224 },
-    Level { zstd: 12, speed: 15e6, ratio: 0.222 },
+    Level { zstd: 1, speed: 300e6, ratio: 0.288, start: 0.0 },
+    Level { zstd: 3, speed: 110e6, ratio: 0.267, start: 0.0 },
+    Level { zstd: 6, speed: 50e6, ratio: 0.243, start: 0.0 },
+    Level { zstd: 10, speed: 32e6, ratio: 0.224, start: 0.01 },
+    Level { zstd: 12, speed: 15e6, ratio: 0.222, start: 0.01 },
 ];
 
 /// Levels for what patches add to the old content, with its surroundings as prefix.
 pub const PATCHES: &[Level] = &[
-    Level { zstd: 1, speed: 120e6, ratio: 0.25 },
-    Level { zstd: 3, speed: 60e6, ratio: 0.21 },
-    Level { zstd: 6, speed: 28e6, ratio: 0.19 },
-    Level { zstd: 10, speed: 18e6, ratio: 0.175 },
-    Level { zstd: 12, speed: 9e6, ratio: 0.173 },
-    Level { zstd: 16, speed: 2.5e6, ratio: 0.165 },
-    Level { zstd: 19, speed: 1.2e6, ratio: 0.16 },
+    Level { zstd: 1, speed: 120e6, ratio: 0.25, start: 0.0 },
+    Level { zstd: 3, speed: 60e6, ratio: 0.21, start: 0.0 },
+    Level { zstd: 6, speed: 28e6, ratio: 0.19, start: 0.0 },
+    Level { zstd: 10, speed: 18e6, ratio: 0.175, start: 0.0 },
+    Level { zstd: 12, speed: 9e6, ratio: 0.173, start: 0.0 },
+    Level { zstd: 16, speed: 2.5e6, ratio: 0.165, start: 0.0 },
+    Level { zstd: 19, speed: 1.2e6, ratio: 0.16, start: 0.0 },
 ];
 
 /// Ends closer to each other than this are equal: fewer bytes decide. A part of the soonest, and
-/// seconds.
+/// seconds: a push has one stream, and many frames of patches.
 const EQUAL_SHARE: f64 = 0.03;
 const EQUAL_SECONDS: f64 = 0.01;
+const EQUAL_STREAM_SECONDS: f64 = 0.03;
 
 /// Up to this many bytes of content any level takes no time worth saving.
 pub const LITTLE: u64 = 512 * 1024;
@@ -67,6 +70,11 @@ impl Level {
         self.compressing(bytes, cpu).max(line.seconds(self.sent(bytes as f64)))
     }
 
+    /// Seconds until it can begin.
+    fn starting(self, cpu: Cpu) -> f64 {
+        self.start / cpu.speed
+    }
+
     /// Seconds of compressing `bytes` of content, divided among the cores.
     pub fn compressing(self, bytes: u64, cpu: Cpu) -> f64 {
         bytes as f64 / (self.speed * cpu.speed * cpu.cores as f64)
@@ -84,10 +92,10 @@ impl Level {
     }
 }
 
-/// The level with which `bytes` of content arrive soonest; of those that take as long, the one that
-/// sends fewest bytes.
-pub fn soonest(levels: &[Level], bytes: u64, line: Line, cpu: Cpu) -> Level {
-    soonest_in_frames(levels, [bytes, 0], line, cpu)
+/// The level with which `bytes` of content of the stream arrive soonest; of those that take as
+/// long, the one that sends fewest bytes.
+pub fn soonest_for_stream(bytes: u64, line: Line, cpu: Cpu) -> Level {
+    soonest(STREAM, EQUAL_STREAM_SECONDS, [bytes, 0], line, cpu)
 }
 
 /// The level for patches with `bytes` of new content in all, in the next frame and in later ones:
@@ -98,23 +106,25 @@ pub fn soonest_for_patches(bytes: [u64; 2], line: Line, cpu: Cpu) -> Level {
         (true, _, ..=SMALL) => PATCHES[PATCHES.len() - 1],
         (true, ..) => PATCHES[QUICK_LEVELS],
         (_, RateSource::Assumed, LITTLE..) => {
-            soonest_in_frames(&PATCHES[..QUICK_LEVELS], bytes, line, cpu)
+            soonest(&PATCHES[..QUICK_LEVELS], EQUAL_SECONDS, bytes, line, cpu)
         }
-        _ => soonest_in_frames(PATCHES, bytes, line, cpu),
+        _ => soonest(PATCHES, EQUAL_SECONDS, bytes, line, cpu),
     }
 }
 
-fn soonest_in_frames(levels: &[Level], bytes: [u64; 2], line: Line, cpu: Cpu) -> Level {
+/// The level of those that end within `equal_seconds` of the soonest that sends fewest bytes.
+fn soonest(levels: &[Level], equal_seconds: f64, bytes: [u64; 2], line: Line, cpu: Cpu) -> Level {
     let [all, frame] = bytes;
     let one = Cpu { cores: 1, ..cpu };
     let seconds = |level: &Level| {
         let first = level.compressing(frame, one);
-        first
+        level.starting(cpu)
+            + first
             + level.seconds(all.saturating_sub(frame), line, cpu)
             + line.seconds(level.sent(frame as f64))
     };
     let least = levels.iter().map(seconds).fold(f64::INFINITY, f64::min);
-    let equal = least * (1.0 + EQUAL_SHARE) + EQUAL_SECONDS;
+    let equal = least * (1.0 + EQUAL_SHARE) + equal_seconds;
     let found = levels.iter().rev().find(|level| seconds(level) <= equal);
     *found.unwrap_or(&levels[0])
 }
@@ -124,7 +134,7 @@ fn soonest_in_frames(levels: &[Level], bytes: [u64; 2], line: Line, cpu: Cpu) ->
 pub fn pays_to_change(from: Level, to: Level, bytes: u64, line: Line, cpu: Cpu) -> bool {
     const NEW_FRAME_BYTES: f64 = 60e3;
     const NEW_FRAME_SHARE: f64 = 0.97;
-    let frame = line.seconds(NEW_FRAME_BYTES);
+    let frame = to.starting(cpu) + line.seconds(NEW_FRAME_BYTES);
     to.seconds(bytes, line, cpu) + frame < from.seconds(bytes, line, cpu) * NEW_FRAME_SHARE
 }
 
@@ -154,12 +164,17 @@ mod tests {
             (MB, 2_500_000, 2, 1.0, 12, 12),
             (MB / 10, 2_500_000, 2, 1.0, 12, 12),
             (MB / 50, 2_500_000, 2, 1.0, 12, 19),
-            (0, 1_000_000_000, 1, 0.1, 12, 19),
+            (0, 1_000_000_000, 1, 0.1, 6, 19),
         ];
         for row @ (bytes, rate, cores, speed, stream, patches) in rows {
             let line = Line::measured(rate);
-            let level = |levels| soonest(levels, bytes, line, cpu(cores, speed)).zstd;
-            assert_eq!((level(STREAM), level(PATCHES)), (stream, patches), "{row:?}");
+            let cpu = cpu(cores, speed);
+            let level = soonest_for_stream(bytes, line, cpu).zstd;
+            assert_eq!(
+                (level, soonest_for_patches([bytes, 0], line, cpu).zstd),
+                (stream, patches),
+                "{row:?}"
+            );
         }
     }
 
@@ -169,7 +184,7 @@ mod tests {
         let patches = |bytes, line| soonest_for_patches([bytes, MB / 4], line, ONE).zstd;
         assert_eq!((patches(MB, fast), patches(MB, metered)), (3, 19));
         assert_eq!(patches(100 * MB, metered), 10);
-        assert_eq!(soonest(STREAM, MB, metered, ONE).zstd, 12);
+        assert_eq!(soonest_for_stream(MB, metered, ONE).zstd, 12);
     }
 
     #[test]

@@ -111,6 +111,7 @@ fn chosen_stream(world: World, bytes: f64) -> f64 {
                 elapsed,
                 blocked: Duration::from_secs_f64(line.blocked - blocked),
                 bytes: (done - begun) as u64,
+                left: (bytes - done) as u64,
                 line_rate: line.receipts.bytes_per_second(model.line().bytes_per_second()),
             });
             (last, blocked, begun) = (now, line.blocked, done);

@@ -8,7 +8,9 @@ use assetsync_core::plan::{Action, Plan};
 use assetsync_core::protocol::ToAgent;
 use assetsync_core::recipe::Recipe;
 
+use super::content_left::ContentLeft;
 use super::file::Encoder;
+use super::file_reader::FilePiece;
 use super::gz_splitter::{GzJob, GzSplitter, NextGz};
 use super::inputs::EncodeInputs;
 use super::patches::send_patches;
@@ -66,7 +68,7 @@ impl<'m> EncodeJob<'m> {
 
     /// Encodes all of it.
     pub fn encode(&self, sink: &mut dyn MessageSink) -> Result<(), PushError> {
-        let mut level = StreamLevel::new(expected_bytes(self.plan), self.line);
+        let mut level = StreamLevel::new(ContentLeft::of(self.plan).bytes(), self.line);
         sink.set_level(level.level(), level.window_log())?;
         if self.sends_renames {
             send_renames(sink, self.inputs.drafts)?;
@@ -123,7 +125,7 @@ impl<'m> EncodeJob<'m> {
         follow: &dyn Fn(Line),
     ) -> Result<(), PushError> {
         let action = |position: ActionIndex| &self.plan.actions[position];
-        let mut look = Look::new(encoder.sink);
+        let mut look = Look::new(ContentLeft::of(self.plan), encoder.sink);
         while let Some(piece) = pieces.next(|| wait(encoder.sink))? {
             let file = action(piece.position);
             // The content of their plain siblings has been sent.
@@ -134,8 +136,8 @@ impl<'m> EncodeJob<'m> {
                 }
             }
             encoder.encode(&piece)?;
+            look.note(file, &piece, level, encoder.sink)?;
             if piece.end.is_some() {
-                look.bytes += expected(file);
                 look.again(level, encoder.sink)?;
                 follow(level.line());
             }
@@ -203,22 +205,6 @@ fn regzip_jobs<'o>(
     (order, regzips.iter().filter_map(job).collect())
 }
 
-/// Approximate number of bytes to compress in the stream.
-fn expected_bytes(plan: &Plan) -> u64 {
-    plan.actions.iter().map(expected).sum()
-}
-
-/// Approximate number of bytes of a file that are compressed in the stream.
-fn expected(action: &Action) -> u64 {
-    let Some(file) = action.file() else { return 0 };
-    match file.recipe {
-        Recipe::Whole if is_precompressed(action.path.as_bytes()) => 0,
-        Recipe::Whole => file.size,
-        Recipe::Delta { .. } => file.size / 8,
-        _ => 0,
-    }
-}
-
 fn is_patch(action: &Action) -> bool {
     action.file().is_some_and(|file| matches!(file.recipe, Recipe::Patch { .. }))
 }
@@ -233,11 +219,32 @@ struct Look {
     blocked: Duration,
     /// Bytes of content that were compressed since.
     bytes: u64,
+    left: ContentLeft,
 }
 
 impl Look {
-    fn new(sink: &dyn MessageSink) -> Look {
-        Look { at: Instant::now(), blocked: sink.blocked(), bytes: 0 }
+    fn new(left: ContentLeft, sink: &dyn MessageSink) -> Look {
+        Look { at: Instant::now(), blocked: sink.blocked(), bytes: 0, left }
+    }
+
+    /// Notes a piece of a file that was sent. If it shows that more or less is left than was
+    /// expected, the level is chosen anew.
+    fn note(
+        &mut self,
+        action: &Action,
+        piece: &FilePiece,
+        level: &mut StreamLevel,
+        sink: &mut dyn MessageSink,
+    ) -> Result<(), PushError> {
+        if !is_precompressed(action.path.as_bytes()) {
+            self.bytes += piece.bytes.len() as u64;
+        }
+        if let Some(found) = self.left.take_off(action, piece)
+            && level.expect(self.left.bytes(), found)
+        {
+            sink.set_level(level.level(), level.window_log())?;
+        }
+        Ok(())
     }
 
     /// Looks again, if it is time.
@@ -254,12 +261,13 @@ impl Look {
             elapsed,
             blocked: sink.blocked() - self.blocked,
             bytes: self.bytes,
+            left: self.left.bytes(),
             line_rate: sink.line_rate(level.line().bytes_per_second()),
         };
         if level.adapt(period) {
             sink.set_level(level.level(), level.window_log())?;
         }
-        *self = Look::new(sink);
+        *self = Look::new(self.left, sink);
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Encodes a plan and its content as messages.
 
+pub mod content_left;
 pub mod delta;
 pub mod file;
 pub mod file_reader;

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::cost::levels::{Cpu, LITTLE, Level, STREAM, pays_to_change, soonest};
+use super::content_left::Finding;
+use crate::cost::levels::{Cpu, LITTLE, Level, STREAM, pays_to_change, soonest_for_stream};
 use crate::cost::line::{Line, RateSource};
 
 /// Shortest time between two looks at the line.
@@ -34,8 +35,6 @@ pub struct StreamLevel {
     line: Line,
     cpu: Cpu,
     level: Level,
-    /// Bytes of content that are not compressed yet.
-    left: u64,
     is_small: bool,
 }
 
@@ -48,6 +47,8 @@ pub struct Period {
     pub blocked: Duration,
     /// Bytes of content that were compressed.
     pub bytes: u64,
+    /// Bytes of content that are not compressed yet.
+    pub left: u64,
     /// Bytes per second of the line, if they are measured.
     pub line_rate: Option<u64>,
 }
@@ -55,19 +56,23 @@ pub struct Period {
 impl StreamLevel {
     /// The first level for this many bytes of content.
     pub fn new(bytes: u64, line: Line) -> StreamLevel {
-        let is_small = bytes <= SMALL_TRANSFER;
-        let cpu = Cpu { cores: 1, speed: FIRST_SPEED };
-        // A quick level until something is measured costs a slow line little, and a good level
-        // costs a quick line much.
-        let level = match line.source {
-            RateSource::Assumed if line.is_metered || bytes <= LITTLE => {
-                soonest(STREAM, bytes, line, cpu)
-            }
-            RateSource::Assumed if is_small => FIRST_LEVELS[0],
-            RateSource::Assumed => FIRST_LEVELS[1],
-            _ => soonest(STREAM, bytes, line, cpu),
+        let (cpu, is_small) = (Cpu { cores: 1, speed: FIRST_SPEED }, bytes <= SMALL_TRANSFER);
+        StreamLevel { line, cpu, level: first_level(bytes, line, cpu), is_small }
+    }
+
+    /// Chooses the first level again, now that so many bytes of content are found to be left. If
+    /// there is only more of it, what is already compressed is not given up for a better level.
+    /// Returns whether it was changed.
+    pub fn expect(&mut self, bytes: u64, found: Finding) -> bool {
+        let level = first_level(bytes, self.line, self.cpu);
+        let changes = match found {
+            Finding::Deltas => level != self.level,
+            Finding::More => level.zstd < self.level.zstd,
         };
-        StreamLevel { line, cpu, level, left: bytes, is_small }
+        if changes {
+            self.level = level;
+        }
+        changes
     }
 
     /// The current level.
@@ -99,8 +104,7 @@ impl StreamLevel {
 
     /// Looks at the line and this machine again. Returns whether the level was changed.
     pub fn adapt(&mut self, period: Period) -> bool {
-        let Period { elapsed, blocked, bytes, line_rate } = period;
-        self.left = self.left.saturating_sub(bytes);
+        let Period { elapsed, blocked, bytes, left, line_rate } = period;
         self.line = self.line.updated(line_rate);
         if self.line.is_metered {
             return false;
@@ -110,13 +114,23 @@ impl StreamLevel {
             let speed = self.level.core_speed(bytes, busy);
             self.cpu.speed += (speed - self.cpu.speed) * NEWEST;
         }
-        let better = soonest(STREAM, self.left, self.line, self.cpu);
-        let changes = better != self.level
-            && pays_to_change(self.level, better, self.left, self.line, self.cpu);
+        let better = soonest_for_stream(left, self.line, self.cpu);
+        let changes =
+            better != self.level && pays_to_change(self.level, better, left, self.line, self.cpu);
         if changes {
             self.level = better;
         }
         changes
+    }
+}
+
+/// A quick level until something is measured costs a slow line little, and a good level costs a
+/// quick line much.
+fn first_level(bytes: u64, line: Line, cpu: Cpu) -> Level {
+    match line.source {
+        RateSource::Assumed if !line.is_metered && bytes > SMALL_TRANSFER => FIRST_LEVELS[1],
+        RateSource::Assumed if !line.is_metered && bytes > LITTLE => FIRST_LEVELS[0],
+        _ => soonest_for_stream(bytes, line, cpu),
     }
 }
 
@@ -126,18 +140,18 @@ mod tests {
 
     const MB: u64 = 1_000_000;
 
-    fn period(millis: u64, bytes: u64, line_rate: Option<u64>) -> Period {
+    fn period(millis: u64, bytes: u64, left: u64, line_rate: Option<u64>) -> Period {
         let (elapsed, blocked) = (Duration::from_millis(millis), Duration::ZERO);
-        Period { elapsed, blocked, bytes, line_rate }
+        Period { elapsed, blocked, bytes, left, line_rate }
     }
 
     #[test]
     fn a_line_that_is_quicker_than_assumed_lowers_the_level_once_it_is_measured() {
         let mut level = StreamLevel::new(100 * MB, Line::UNKNOWN);
         assert_eq!(level.level(), 3);
-        assert!(level.adapt(period(10, MB / 2, None)), "the core is measured");
+        assert!(level.adapt(period(10, MB / 2, 99 * MB, None)), "the core is measured");
         assert_eq!(level.level(), 10);
-        assert!(level.adapt(period(100, MB / 2, Some(100 * MB))));
+        assert!(level.adapt(period(100, MB / 2, 99 * MB, Some(100 * MB))));
         assert_eq!((level.level(), level.line()), (1, Line::measured(100 * MB)));
     }
 
@@ -145,14 +159,14 @@ mod tests {
     fn a_line_that_is_slower_than_assumed_raises_it() {
         let mut level = StreamLevel::new(100 * MB, Line::LOCAL);
         assert_eq!(level.level(), 1);
-        assert!(level.adapt(period(100, MB / 2, Some(MB))));
+        assert!(level.adapt(period(100, MB / 2, 99 * MB, Some(MB))));
         assert_eq!(level.level(), 10);
     }
 
     #[test]
     fn a_busy_machine_lowers_it() {
         let mut level = StreamLevel::new(100 * MB, Line::measured(5 * MB / 2));
-        let changed = (0..4).any(|_| level.adapt(period(1000, 2 * MB, None)));
+        let changed = (0..4).any(|_| level.adapt(period(1000, 2 * MB, 92 * MB, None)));
         assert!(changed && level.level() < 12, "{}", level.level());
     }
 
@@ -160,14 +174,24 @@ mod tests {
     fn little_is_compressed_well_and_what_little_is_left_begins_no_new_frame() {
         let mut level = StreamLevel::new(MB / 10, Line::measured(100 * MB));
         assert_eq!((level.level(), level.window_log()), (10, 22));
-        assert!(!level.adapt(period(100, MB / 20, Some(100 * MB))));
+        assert!(!level.adapt(period(100, MB / 20, MB / 20, Some(100 * MB))));
+    }
+
+    #[test]
+    fn the_level_follows_what_deltas_turn_out_to_be_like() {
+        let mut level = StreamLevel::new(MB, Line::LOCAL);
+        assert_eq!(level.level(), 3);
+        assert!(!level.expect(MB / 2, Finding::More));
+        assert!(level.expect(MB / 2, Finding::Deltas) && level.level() == 6);
+        assert!(level.expect(8 * MB, Finding::More) && level.level() == 1);
+        assert!(!level.expect(9 * MB, Finding::Deltas));
     }
 
     #[test]
     fn where_bytes_decide_no_clock_does() {
         let mut level = StreamLevel::new(100 * MB, Line::LOCAL.metered(None));
         assert_eq!(level.level(), 12);
-        assert!(!level.adapt(period(1000, MB, Some(100 * MB))));
+        assert!(!level.adapt(period(1000, MB, 99 * MB, Some(100 * MB))));
     }
 
     #[test]
