@@ -178,13 +178,6 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Waits until everything is published.
-    pub fn wait_published(&mut self) -> Result<(), PushError> {
-        self.published()?;
-        self.monitor.event(Event::Published);
-        Ok(())
-    }
-
     /// The line to the destination, as far as it was known when it was reached.
     pub fn line(&self) -> Line {
         self.line

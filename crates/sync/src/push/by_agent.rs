@@ -20,8 +20,6 @@ pub struct StagedByAgent<'a> {
 pub(super) enum Agent<'a> {
     /// It waits for a command.
     Waiting(Box<Session<'a>>),
-    /// It published at once.
-    Published(Box<Session<'a>>),
     /// There was nothing to do; it has ended.
     UpToDate,
     /// The push was a dry run; it has ended.
@@ -45,8 +43,10 @@ pub(super) struct PushRecord<'a> {
 }
 
 impl PushRecord<'_> {
-    /// Caches the result of a push that is published.
-    fn keep(&mut self, session: &Session<'_>) {
+    /// Waits until everything is published, and caches the result.
+    fn wait_published(&mut self, session: &mut Session<'_>) -> Result<(), PushError> {
+        session.published()?;
+        session.monitor().event(Event::Published);
         self.remember(session, false);
         if let Some(push) = self.last_push.take() {
             self.cache.keep_last_push(LastPush { sent: self.report.bytes_sent, ..push });
@@ -54,6 +54,7 @@ impl PushRecord<'_> {
         if let Some(history) = &self.history {
             self.cache.keep_history(&self.survey.history, history);
         }
+        Ok(())
     }
 
     /// Caches the state that the destination has now.
@@ -74,7 +75,7 @@ impl<'a> StagedByAgent<'a> {
     /// the connection's timeout.
     pub fn keep_alive(&mut self) -> Result<(), PushError> {
         match &mut self.agent {
-            Agent::Waiting(session) | Agent::Published(session) => session.keep_alive(),
+            Agent::Waiting(session) => session.keep_alive(),
             Agent::UpToDate | Agent::DryRun => Ok(()),
         }
     }
@@ -86,16 +87,12 @@ impl<'a> StagedByAgent<'a> {
         let session = match agent {
             Agent::DryRun => return Err(PushError::DryRun),
             Agent::UpToDate => None,
-            Agent::Published(session) => Some(session),
             Agent::Waiting(mut session) => {
                 session.publish()?;
-                session.wait_published()?;
+                record.wait_published(&mut session)?;
                 Some(session)
             }
         };
-        if let Some(session) = &session {
-            record.keep(session);
-        }
         Ok(LiveByAgent { session, record })
     }
 
@@ -109,12 +106,12 @@ impl<'a> StagedByAgent<'a> {
     }
 
     /// Ends a plain push: its agent publishes without a further command.
-    pub(super) fn into_report(self) -> Report {
+    pub(super) fn into_report(self) -> Result<Report, PushError> {
         let StagedByAgent { agent, mut record } = self;
-        if let Agent::Published(session) = agent {
-            record.keep(&session);
+        if let Agent::Waiting(mut session) = agent {
+            record.wait_published(&mut session)?;
         }
-        record.report
+        Ok(record.report)
     }
 }
 

@@ -35,7 +35,7 @@ pub fn push(
 ) -> Result<Report, PushError> {
     check_source(source, options)?;
     let context = PushContext { source, target, connection, options, decide: None, monitor };
-    Ok(stage_with_retry(&context)?.into_report())
+    stage_with_retry(&context)?.into_report()
 }
 
 /// Stages a push: everything is at the destination and verified, nothing of it is published. Once

@@ -8,7 +8,6 @@ use assetsync_core::recipe::Recipes;
 
 use super::by_agent::{Agent, PushRecord, StagedByAgent};
 use super::checks::check_contents;
-use super::keep_contents::ContentKeeper;
 use super::open_push::OpenPush;
 use super::record_files::FileRecords;
 use super::report::{Count, Report};
@@ -17,12 +16,18 @@ use crate::compare::content_match::SourceEntry;
 use crate::converse::deploy_requests::DeployRequests;
 use crate::converse::session::Session;
 use crate::converse::survey::Survey;
+use crate::cost::line::Line;
 use crate::draft::drafts::Drafts;
 use crate::encode::inputs::{DeltaBytes, EncodeInputs};
 use crate::error::PushError;
 use crate::plan::guards::Refusal;
 use crate::plan::planner::Offers;
 use crate::store::last_push::LastPush;
+
+/// Of what an update brings over a quick line, the store keeps about this much content, in bytes:
+/// packing more takes longer than the agent needs to verify and publish, and what a push finds out
+/// from old contents saves little there.
+const KEPT_OF_QUICK_UPDATE: u64 = 48 << 20;
 
 /// A push whose plan is made and allowed. It is staged next.
 pub struct Planned<'c, 'a> {
@@ -56,35 +61,27 @@ impl<'a> Planned<'_, 'a> {
             return Ok(self.ended(dry_run));
         }
         check_contents(&self.plan, context.source)?;
-        let publishes = !context.is_deploy();
-        let (retried, last_push) = self.send(publishes)?;
+        let (retried, last_push) = self.send()?;
         let (session, record) = self.record(retried);
-        let (session, last_push) = (Box::new(session), Some(last_push));
-        let agent = if publishes { Agent::Published(session) } else { Agent::Waiting(session) };
-        Ok(StagedByAgent { agent, record: PushRecord { last_push, ..record } })
+        let record = PushRecord { last_push: Some(last_push), ..record };
+        Ok(StagedByAgent { agent: Agent::Waiting(Box::new(session)), record })
     }
 
-    /// Sends everything, and waits until it is staged, or published if the agent `publishes` at
-    /// once. Meanwhile the store keeps the source's contents. Returns how many files were sent
-    /// again, and what was done with each.
-    fn send(&mut self, publishes: bool) -> Result<(u64, LastPush), PushError> {
+    /// Sends everything, while the store keeps the source's contents. Returns how many files were
+    /// sent again, and what was done with each.
+    fn send(&mut self) -> Result<(u64, LastPush), PushError> {
         let OpenPush { context, session, cache } = &mut self.open;
-        let (source, entries) = (context.source, self.entries);
+        let (source, entries, publish) = (context.source, self.entries, !context.is_deploy());
         let (drafts, answers) = (&*self.drafts, &self.answers);
         let (state, old) = (&self.survey.state, cache.contents());
         let deltas = &DeltaBytes::default();
         let inputs = EncodeInputs { source, entries, state, drafts, answers, old, deltas };
-        session.send(&self.plan, &inputs, &self.requests, publishes)?;
-        let keeper = ContentKeeper::new(session.current_line());
+        session.send(&self.plan, &inputs, &self.requests, publish)?;
+        let line = session.current_line();
+        let most = kept_bytes(line, state.entries.is_empty());
         let retried = thread::scope(|scope| {
-            scope.spawn(|| keeper.keep(cache, source, entries));
-            let staged = session.wait_staged(&self.plan, source, publishes);
-            let done = staged.and_then(|retried| match publishes {
-                true => session.wait_published().map(|()| retried),
-                false => Ok(retried),
-            });
-            keeper.end_waiting();
-            done
+            scope.spawn(|| on_cores(line, || cache.keep_contents(source, entries, most)));
+            session.wait_staged(&self.plan, source, publish)
         })?;
         let (offers, recipes) = (&self.choice.0, self.choice.1);
         Ok((retried, FileRecords { inputs, offers, recipes }.of(&self.plan)))
@@ -111,5 +108,34 @@ impl<'a> Planned<'_, 'a> {
         session.measure(&mut report);
         let last_push = None;
         (session, PushRecord { cache, survey, entries, report, last_push, history, prunes })
+    }
+}
+
+/// About how many bytes of new contents the store keeps of a push over this line. Of a first push
+/// it keeps all: most of that is there for long.
+fn kept_bytes(line: Line, is_first: bool) -> u64 {
+    if line.is_quick() && !is_first { KEPT_OF_QUICK_UPDATE } else { u64::MAX }
+}
+
+/// Packs contents. If the line is quick one core does that: the agent, which may be on the same
+/// machine, has the others.
+fn on_cores(line: Line, pack: impl FnOnce() + Send) {
+    match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+        Ok(one) if line.is_quick() => one.install(pack),
+        _ => pack(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_of_an_update_over_a_quick_line_some_contents_are_not_kept() {
+        let (quick, slow) = (Line::LOCAL, Line::UNKNOWN);
+        let kept = |line, is_first| kept_bytes(line, is_first);
+        assert_eq!([kept(slow, true), kept(slow, false), kept(quick, true)], [u64::MAX; 3]);
+        assert_eq!(kept(quick, false), KEPT_OF_QUICK_UPDATE);
+        assert_eq!(kept(quick.metered(None), false), u64::MAX);
     }
 }

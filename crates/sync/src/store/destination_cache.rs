@@ -86,14 +86,9 @@ impl<'s> DestinationCache<'s> {
         }
     }
 
-    /// Stores the source's contents, for later pushes to compare with. Before each one `goes_on`
-    /// is asked, with the bytes of contents so far, whether it is still to be stored.
-    pub fn keep_contents(
-        &self,
-        source: &Source,
-        entries: &[SourceEntry],
-        goes_on: &(dyn Fn(u64) -> bool + Sync),
-    ) {
+    /// Stores the source's contents, for later pushes to compare with: those that are new, until
+    /// they have `most` bytes.
+    pub fn keep_contents(&self, source: &Source, entries: &[SourceEntry], most: u64) {
         let Some(store) = self.store else { return };
         let files = entries.iter().filter_map(|local| {
             let size = local.entry.file_size()?;
@@ -104,8 +99,8 @@ impl<'s> DestinationCache<'s> {
         let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
         let begun = AtomicU64::new(0);
         let read = |at: usize| {
-            let is_wanted = goes_on(begun.fetch_add(wanted[at].1, Ordering::Relaxed));
-            let content = if is_wanted { read(source, files[at]) } else { None };
+            let is_kept = begun.fetch_add(wanted[at].1, Ordering::Relaxed) < most;
+            let content = if is_kept { read(source, files[at]) } else { None };
             content.ok_or_else(missing)
         };
         let _ = store.add(&wanted, &read);
