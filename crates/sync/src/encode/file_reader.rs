@@ -259,3 +259,71 @@ impl Read for HashingReader {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::fs;
+    use std::path::Path;
+
+    use assetsync_core::digest::Digest;
+    use assetsync_core::entry::Mtime;
+    use assetsync_core::path::RelPath;
+    use assetsync_core::plan::{ActionKind, PublishRank};
+
+    use super::*;
+    use crate::compare::policy::Policy;
+    use crate::scan::source::Source;
+
+    /// All pieces of the file `app.js` in `dir`, which was planned with this content.
+    fn pieces(dir: &Path, planned: &[u8]) -> Vec<FilePiece> {
+        let size = planned.len() as u64;
+        let (mode, mtime, recipe) = (0o644, Mtime::default(), Recipe::Whole);
+        let (digest, rank) = (Some(Digest::of(planned)), PublishRank::Ordinary);
+        let what = ActionKind::File(FileAction { size, mode, mtime, digest, recipe, rank });
+        let action = Action { path: RelPath::new(b"app.js").unwrap(), known: None, what };
+        let mut tree = Source::scan(dir, &Policy::default()).unwrap().tree().unwrap();
+        let answers = Answers::new();
+        let is_line_quick = &AtomicBool::new(false);
+        let mut reader = FileReader { tree: &mut tree, answers: &answers, is_line_quick };
+        let mut pieces = Vec::new();
+        let read = reader.read::<Infallible>(ActionIndex::new(0), &action, &mut |piece| {
+            pieces.push(piece);
+            Ok(())
+        });
+        read.unwrap();
+        pieces
+    }
+
+    #[test]
+    fn pieces_have_all_of_a_file_and_its_end_is_in_the_last_one() {
+        let dir = tempfile::tempdir().unwrap();
+        for length in [0, 1, READ_BYTES, READ_BYTES + 1, 3 * READ_BYTES - 1] {
+            let content: Vec<u8> = (0..length).map(|at| (at / 7) as u8).collect();
+            fs::write(dir.path().join("app.js"), &content).unwrap();
+            let pieces = pieces(dir.path(), &content);
+            let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.bytes.clone()).collect();
+            assert!(bytes == content, "{length}");
+            assert_eq!(pieces.iter().map(|piece| piece.covered).sum::<u64>(), length as u64);
+            let firsts: Vec<_> = pieces.iter().map(|piece| piece.is_first).collect();
+            assert_eq!(firsts.iter().position(|&first| first), Some(0));
+            assert_eq!(firsts.iter().filter(|&&first| first).count(), 1);
+            let end = FileEnd::AsPlanned { new_bytes: None };
+            let ends: Vec<_> = pieces.iter().filter_map(|piece| piece.end).collect();
+            assert_eq!((ends, pieces.last().unwrap().end), (vec![end], Some(end)));
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_longer_as_planned_ends_as_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let end = || pieces(dir.path(), b"planned").last().unwrap().end;
+        assert_eq!(end(), Some(FileEnd::Changed), "it is gone");
+        for now in ["plan", "other!!", "planned, and grown"] {
+            fs::write(dir.path().join("app.js"), now).unwrap();
+            assert_eq!(end(), Some(FileEnd::Changed), "{now}");
+        }
+        fs::write(dir.path().join("app.js"), "planned").unwrap();
+        assert_eq!(end(), Some(FileEnd::AsPlanned { new_bytes: None }));
+    }
+}
