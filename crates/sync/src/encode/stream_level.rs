@@ -61,9 +61,13 @@ impl StreamLevel {
     }
 
     /// Chooses the first level again, now that so many bytes of content are found to be left. If
-    /// there is only more of it, what is already compressed is not given up for a better level.
-    /// Returns whether it was changed.
+    /// there is only more of it, what is already compressed is not given up for a better level. On
+    /// a slow line a new zstd frame takes more time than another level saves. Returns whether it
+    /// was changed.
     pub fn expect(&mut self, bytes: u64, found: Finding) -> bool {
+        if !self.line.is_quick() {
+            return false;
+        }
         let level = first_level(bytes, self.line, self.cpu);
         let changes = match found {
             Finding::Deltas => level != self.level,
@@ -185,6 +189,8 @@ mod tests {
         assert!(level.expect(MB / 2, Finding::Deltas) && level.level() == 6);
         assert!(level.expect(8 * MB, Finding::More) && level.level() == 1);
         assert!(!level.expect(9 * MB, Finding::Deltas));
+        let mut slow = StreamLevel::new(MB / 3, Line::UNKNOWN);
+        assert!(!slow.expect(8 * MB, Finding::More) && !slow.expect(8 * MB, Finding::Deltas));
     }
 
     #[test]
