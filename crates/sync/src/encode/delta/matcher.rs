@@ -5,10 +5,10 @@
 //! is bounded for any data: MD4s without a match are rationed, so that neither equal weak sums nor
 //! a hostile signature make it quadratic.
 //!
-//! A quick search skips parts of a file in which nothing has been found for a while, more the longer
-//! that is, as LZ4 does. It looks at one position after the other for a block's length before it
-//! skips again, so it finds whatever goes on for three blocks more than it skips; and what it skipped
-//! of that, it finds when it looks back.
+//! A quick search skips parts of a file in which nothing has been found for a while, more the
+//! longer that is, as LZ4 does. It looks at one position after the other for a block's length
+//! before it skips again, so it finds whatever goes on for three blocks more than it skips; and
+//! what it skipped of that, it finds when it looks back.
 
 use assetsync_core::delta::{Signature, StrongHash};
 
