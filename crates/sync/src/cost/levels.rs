@@ -15,7 +15,8 @@ pub struct Level {
     speed: f64,
     /// Bytes on the wire for a byte of content.
     ratio: f64,
-    /// Seconds until a compressor has cleared its tables.
+    /// Seconds until a compressor has cleared its tables: those of levels from 10 on for a stream
+    /// take 16 MiB and more.
     start: f64,
 }
 
@@ -71,7 +72,7 @@ impl Level {
     }
 
     /// Seconds until it can begin.
-    fn starting(self, cpu: Cpu) -> f64 {
+    pub fn starting(self, cpu: Cpu) -> f64 {
         self.start / cpu.speed
     }
 

@@ -84,17 +84,18 @@ fn stream(
     mut level: impl FnMut(f64, f64, &mut SimulatedLine) -> Level,
 ) -> f64 {
     let (mut line, mut now, mut done) = (SimulatedLine::new(world.rate), 0.0, 0.0);
+    let cpu = Cpu { cores: 1, speed: world.speed };
     let mut current = level(now, 0.0, &mut line);
+    now += current.starting(cpu);
     while done < bytes {
         let piece = PIECE.min(bytes - done);
-        let one = Cpu { cores: 1, speed: world.speed };
-        now += current.compressing(piece as u64, one);
+        now += current.compressing(piece as u64, cpu);
         now = line.write(now, current.sent(piece));
         done += piece;
         line.read_receipts(now);
         let next = level(now, done, &mut line);
         if next != current {
-            now = line.write(now, NEW_FRAME * (next.sent(1.0)));
+            now = line.write(now + next.starting(cpu), NEW_FRAME * (next.sent(1.0)));
             current = next;
         }
     }

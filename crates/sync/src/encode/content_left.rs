@@ -32,10 +32,10 @@ pub struct ContentLeft {
 /// What was found out about the content that is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
-    /// What deltas are like. It is found out once.
-    Deltas,
-    /// There is more than was expected.
-    More,
+    /// How much of deltas is new. It is found out once.
+    NewInDeltas,
+    /// There is more to compress than was expected.
+    MoreContent,
 }
 
 impl ContentLeft {
@@ -62,22 +62,22 @@ impl ContentLeft {
         }
     }
 
-    /// Takes off a piece of the file of an action. Returns what is found out by it.
-    pub fn take_off(&mut self, action: &Action, piece: &FilePiece) -> Option<Finding> {
+    /// Subtracts a piece of the file of an action. Returns what is found out by it.
+    pub fn subtract(&mut self, action: &Action, piece: &FilePiece) -> Option<Finding> {
         let bytes = self.kind_of(action)?;
         *bytes = bytes.saturating_sub(piece.covered);
-        let (new, was_known) = (piece.bytes.len() as u64, self.covered >= SAMPLE_BYTES);
+        let (new, was_known) = (piece.literal_bytes(), self.covered >= SAMPLE_BYTES);
         if action.file().is_some_and(|file| matches!(file.recipe, Recipe::Delta { .. })) {
             self.covered += piece.covered;
             self.new += new;
         }
         let found = match self.expected.checked_sub(new) {
-            _ if !was_known && self.covered >= SAMPLE_BYTES => Finding::Deltas,
+            _ if !was_known && self.covered >= SAMPLE_BYTES => Finding::NewInDeltas,
             Some(expected) => {
                 self.expected = expected;
                 return None;
             }
-            None => Finding::More,
+            None => Finding::MoreContent,
         };
         self.expected = self.bytes();
         Some(found)
@@ -104,6 +104,7 @@ mod tests {
     use assetsync_core::recipe::{Basis, Reference};
 
     use super::*;
+    use crate::encode::file_reader::Part;
 
     fn action(path: &[u8], recipe: Recipe, size: u64) -> Action {
         let digest = Some(Digest::of(path));
@@ -113,7 +114,7 @@ mod tests {
     }
 
     fn piece(covered: u64, new: usize) -> FilePiece {
-        let (parts, bytes) = (Vec::new(), vec![0; new]);
+        let (parts, bytes) = (vec![Part::Literal(new)], vec![0; new]);
         let position = ActionIndex::new(0);
         FilePiece { position, is_first: true, parts, bytes, covered, end: None }
     }
@@ -131,15 +132,18 @@ mod tests {
         let plan = Plan { actions: actions.clone(), ..Plan::default() };
         let mut left = ContentLeft::of(&plan);
         assert_eq!(left.bytes(), 1000 + (1 << 20));
-        assert_eq!(left.take_off(&actions[0], &piece(400, 400)), None);
-        assert_eq!(left.take_off(&actions[1], &piece(4000, 4000)), None);
-        assert_eq!(left.take_off(&actions[2], &piece(1000, 1000)), None, "too few to tell");
+        assert_eq!(left.subtract(&actions[0], &piece(400, 400)), None);
+        assert_eq!(left.subtract(&actions[1], &piece(4000, 4000)), None);
+        assert_eq!(left.subtract(&actions[2], &piece(1000, 1000)), None, "too few to tell");
         assert_eq!(left.bytes(), 600 + (8_388_608 - 1000) / 8);
         let half = piece(4_194_304 - 1000, 1_048_576 - 1000);
-        assert_eq!(left.take_off(&actions[2], &half), Some(Finding::Deltas));
+        assert_eq!(left.subtract(&actions[2], &half), Some(Finding::NewInDeltas));
         assert_eq!(left.bytes(), 600 + 1_048_576);
-        assert_eq!(left.take_off(&actions[2], &piece(1_048_576, 1_048_576)), None);
-        assert_eq!(left.take_off(&actions[2], &piece(1_048_576, 1_048_576)), Some(Finding::More));
+        assert_eq!(left.subtract(&actions[2], &piece(1_048_576, 1_048_576)), None);
+        assert_eq!(
+            left.subtract(&actions[2], &piece(1_048_576, 1_048_576)),
+            Some(Finding::MoreContent)
+        );
         assert_eq!(left.bytes(), 600 + 1_048_576);
     }
 }

@@ -70,16 +70,11 @@ fn send_piece(
         sink.send(&ToAgent::FileStart { action: piece.position })?;
     }
     let mut bytes = &piece.bytes[..];
+    let mut next = |length| bytes.split_off(..length).unwrap_or_default();
     for &part in &piece.parts {
-        let length = match part {
-            Part::Literal(length) | Part::Stored(length) => length,
-            Part::Copy { .. } => 0,
-        };
-        let (first, rest) = bytes.split_at(length);
-        bytes = rest;
         match part {
-            Part::Literal(_) => send_literals(sink, first)?,
-            Part::Stored(_) => sink.send_stored(first)?,
+            Part::Literal(length) => send_literals(sink, next(length))?,
+            Part::Stored(length) => sink.send_stored(next(length))?,
             Part::Copy { offset, length } => sink.send(&ToAgent::Copy { offset, length })?,
         }
     }

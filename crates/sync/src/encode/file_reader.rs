@@ -40,7 +40,7 @@ pub struct FilePiece {
     pub is_first: bool,
     /// What the content is made of, in order.
     pub parts: Vec<Part>,
-    /// The bytes of all literals in `parts`, or those that are sent as they are.
+    /// The bytes of all literals and stored bytes in `parts`.
     pub bytes: Vec<u8>,
     /// Bytes of the file's content.
     pub covered: u64,
@@ -166,6 +166,15 @@ fn signature_of<'a>(answers: &'a Answers, file: &FileAction) -> Option<&'a Signa
 }
 
 impl FilePiece {
+    /// Bytes of new content that are compressed.
+    pub fn literal_bytes(&self) -> u64 {
+        let lengths = self.parts.iter().map(|part| match part {
+            Part::Literal(length) => *length as u64,
+            Part::Stored(_) | Part::Copy { .. } => 0,
+        });
+        lengths.sum()
+    }
+
     fn new(position: ActionIndex, is_first: bool) -> FilePiece {
         let (parts, bytes, covered, end) = (Vec::new(), Vec::new(), 0, None);
         FilePiece { position, is_first, parts, bytes, covered, end }

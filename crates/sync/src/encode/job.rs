@@ -103,7 +103,7 @@ impl<'m> EncodeJob<'m> {
                     });
                 });
             }
-            let pieces = read_ahead.start(scope, (plan, order), inputs, tree_ahead);
+            let pieces = read_ahead.start(scope, plan, order, inputs, tree_ahead);
             let follow = |line: Line| {
                 regzips.follow(line);
                 read_ahead.follow(line);
@@ -236,10 +236,8 @@ impl Look {
         level: &mut StreamLevel,
         sink: &mut dyn MessageSink,
     ) -> Result<(), PushError> {
-        if !is_precompressed(action.path.as_bytes()) {
-            self.bytes += piece.bytes.len() as u64;
-        }
-        if let Some(found) = self.left.take_off(action, piece)
+        self.bytes += piece.literal_bytes();
+        if let Some(found) = self.left.subtract(action, piece)
             && level.expect(self.left.bytes(), found)
         {
             sink.set_level(level.level(), level.window_log())?;

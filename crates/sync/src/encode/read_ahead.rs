@@ -39,7 +39,8 @@ impl ReadAhead {
     pub fn start<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
-        (plan, order): (&'scope Plan, &'scope [ActionIndex]),
+        plan: &'scope Plan,
+        order: &'scope [ActionIndex],
         inputs: &'scope EncodeInputs<'_>,
         mut tree: SourceTree,
     ) -> PiecesAhead {

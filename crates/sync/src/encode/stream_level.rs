@@ -70,8 +70,8 @@ impl StreamLevel {
         }
         let level = first_level(bytes, self.line, self.cpu);
         let changes = match found {
-            Finding::Deltas => level != self.level,
-            Finding::More => level.zstd < self.level.zstd,
+            Finding::NewInDeltas => level != self.level,
+            Finding::MoreContent => level.zstd < self.level.zstd,
         };
         if changes {
             self.level = level;
@@ -185,12 +185,15 @@ mod tests {
     fn the_level_follows_what_deltas_turn_out_to_be_like() {
         let mut level = StreamLevel::new(MB, Line::LOCAL);
         assert_eq!(level.level(), 3);
-        assert!(!level.expect(MB / 2, Finding::More));
-        assert!(level.expect(MB / 2, Finding::Deltas) && level.level() == 6);
-        assert!(level.expect(8 * MB, Finding::More) && level.level() == 1);
-        assert!(!level.expect(9 * MB, Finding::Deltas));
+        assert!(!level.expect(MB / 2, Finding::MoreContent));
+        assert!(level.expect(MB / 2, Finding::NewInDeltas) && level.level() == 6);
+        assert!(level.expect(8 * MB, Finding::MoreContent) && level.level() == 1);
+        assert!(!level.expect(9 * MB, Finding::NewInDeltas));
         let mut slow = StreamLevel::new(MB / 3, Line::UNKNOWN);
-        assert!(!slow.expect(8 * MB, Finding::More) && !slow.expect(8 * MB, Finding::Deltas));
+        assert!(
+            !slow.expect(8 * MB, Finding::MoreContent)
+                && !slow.expect(8 * MB, Finding::NewInDeltas)
+        );
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl<'a> Planned<'_, 'a> {
         let line = session.current_line();
         let most = kept_bytes(line, state.entries.is_empty());
         let retried = thread::scope(|scope| {
-            scope.spawn(|| on_cores(line, || cache.keep_contents(source, entries, most)));
+            scope.spawn(|| beside_agent(line, || cache.keep_contents(source, entries, most)));
             session.wait_staged(&self.plan, source, publish)
         })?;
         let (offers, recipes) = (&self.choice.0, self.choice.1);
@@ -117,11 +117,12 @@ fn kept_bytes(line: Line, is_first: bool) -> u64 {
     if line.is_quick() && !is_first { KEPT_OF_QUICK_UPDATE } else { u64::MAX }
 }
 
-/// Packs contents. If the line is quick one core does that: the agent, which may be on the same
-/// machine, has the others.
-fn on_cores(line: Line, pack: impl FnOnce() + Send) {
-    match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
-        Ok(one) if line.is_quick() => one.install(pack),
+/// Packs contents while the agent works. If the line is quick one core does that: the agent, which
+/// may be on the same machine, has the others.
+fn beside_agent(line: Line, pack: impl FnOnce() + Send) {
+    let one = line.is_quick().then(|| rayon::ThreadPoolBuilder::new().num_threads(1).build());
+    match one {
+        Some(Ok(one)) => one.install(pack),
         _ => pack(),
     }
 }

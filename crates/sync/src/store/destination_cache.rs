@@ -158,3 +158,34 @@ impl OldContents for Store {
         Store::get(self, digest, size)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::compare::policy::Policy;
+
+    #[test]
+    fn new_contents_are_kept_until_they_have_as_many_bytes_as_wanted() {
+        let dir = tempfile::tempdir().unwrap();
+        let contents = ["a", "b", "c", "d"].map(|name| name.repeat(100));
+        for content in &contents {
+            fs::write(dir.path().join(&content[..1]), content).unwrap();
+        }
+        let source = Source::scan(dir.path(), &Policy::default()).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open(place.path()).unwrap();
+        let target = Target::Local("/srv".into());
+        let (key, name) = (DestinationKey::new(&target, None), String::new());
+        let cache = DestinationCache { store: Some(&store), key, name, id: None, past_line: None };
+        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        for expected in [2, 4] {
+            one.install(|| cache.keep_contents(&source, source.hashed().unwrap(), 150));
+            let is_kept = |content: &&String| {
+                store.has(Digest::of(content.as_bytes()).short(), content.len() as u64)
+            };
+            assert_eq!(contents.iter().filter(is_kept).count(), expected);
+        }
+    }
+}

@@ -196,7 +196,7 @@ fn pathological_data_ends() {
 fn a_quick_search_finds_all_of_what_goes_on_for_long() {
     let data = noise(40_000, 3);
     for gap in [0, 300, 5000, 100_000, 1_000_001] {
-        // Behind a gap without matches, whatever its length, and the second half of the basis first.
+        // Behind a gap without matches, of any length, and the second half of the basis first.
         let new = [&noise(gap, 9), &data[20_224..], &noise(gap, 8), &data[..20_224]].concat();
         for piece in [3000, 70_000, 4 << 20] {
             let (rebuilt, literals) = rebuild_by(Search::Quick, &data, &new, SPEC, piece);
