@@ -142,9 +142,10 @@ impl Store {
     /// become one pack.
     ///
     /// `read` gives a content by its position in `wanted`; threads of rayon's pool call it, several
-    /// at once. Whoever adds meanwhile waits, and so must not be a thread of a pool that another one
-    /// adds with. Left out are contents that can't be read or are not what was said, empty ones,
-    /// those larger than [`CONTENT_BYTES`], and what would be over the store's limit all by itself.
+    /// at once. Whoever adds meanwhile waits, and so must not be a thread of a pool that another
+    /// one adds with. Left out are contents that can't be read or are not what was said, empty
+    /// ones, those larger than [`CONTENT_BYTES`], and what would be over the store's limit all by
+    /// itself.
     pub(crate) fn add(
         &self,
         wanted: &[(Digest, u64)],
