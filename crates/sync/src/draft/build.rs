@@ -17,13 +17,14 @@ use assetsync_core::state::State;
 use assetsync_rewrite::Rewriter;
 use rayon::prelude::*;
 
-use super::choose_basis::{SimilarityCache, choose};
+use super::choose_basis::{PairSketches, choose};
 use super::compared_contents::ComparedContents;
 use super::contents::LARGEST;
 use super::drafts::{Draft, Drafts, GzDraft};
 use super::exact_diff::compare;
 use super::old_contents::OldContents;
-use super::renames;
+use super::renames::{NameGroups, RenamePair};
+use super::substitutes;
 use crate::compare::comparison::Comparison;
 use crate::compare::source_index::SourceIndex;
 use crate::scan::source::Source;
@@ -105,20 +106,17 @@ impl DraftBuilder<'_, '_> {
     /// Finds the renames.
     fn rename(&self, drafts: &mut Drafts) {
         let comparison = self.contents.comparison;
-        let similarity = SimilarityCache::new(self.contents);
-        let found = renames::find(
-            comparison.state(),
-            comparison.source(),
-            &comparison.policy().names,
-            &|known, at| similarity.of(known, at),
-        );
+        let rules = &comparison.policy().names;
+        let names = NameGroups::of(comparison.state(), comparison.source(), rules);
+        let sketches = PairSketches::of(self.contents, names.compared(), self.wanted);
+        let found = names.renames(&|known, at| sketches.similarity(known, at));
         let found = found.into_iter().take(limits::RENAMES);
         drafts.renames = found.filter_map(|found| self.to_wire(&found)).collect();
         drafts.rewriter = rewriter(drafts, comparison.state());
     }
 
     /// A rename in the form of the protocol, if it can be written so.
-    fn to_wire(&self, found: &renames::RenamePair) -> Option<(RelPath, Rename)> {
+    fn to_wire(&self, found: &RenamePair) -> Option<(RelPath, Rename)> {
         let comparison = self.contents.comparison;
         let path = &found.local.of(comparison.source())?.entry.path;
         let rename = Rename {
@@ -198,7 +196,7 @@ impl DraftBuilder<'_, '_> {
             .filter(|case| case.reference != case.new)
             .collect();
         let samples = cases.iter().map(|case| (&case.reference[..], &case.new[..]));
-        let mut learned = renames::learn(samples);
+        let mut learned = substitutes::learn(samples);
         learned.truncate(limits::SUBSTITUTES);
         learned
     }

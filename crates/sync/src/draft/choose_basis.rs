@@ -2,8 +2,7 @@
 //! most similar content, else the same logical name. What has a logical name and no rename shares
 //! that name with others, so content says more.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::collections::{HashMap, HashSet};
 
 use assetsync_core::index::EntryIndex;
 use rayon::prelude::*;
@@ -85,32 +84,32 @@ fn most_similar(
     found.collect()
 }
 
-/// How similar old and new contents are. Sketches are made when they are first needed.
-pub struct SimilarityCache<'d, 'a> {
-    contents: ComparedContents<'d, 'a>,
-    old_sketches: Mutex<HashMap<EntryIndex, Option<Sketch>>>,
-    new_sketches: Mutex<HashMap<SourceIndex, Option<Sketch>>>,
+/// The sketches of old and new contents that are compared with each other.
+pub struct PairSketches {
+    olds: HashMap<EntryIndex, Sketch>,
+    news: HashMap<SourceIndex, Sketch>,
 }
 
-impl<'d, 'a> SimilarityCache<'d, 'a> {
-    /// No sketch is made yet.
-    pub fn new(contents: ComparedContents<'d, 'a>) -> SimilarityCache<'d, 'a> {
-        let (old_sketches, new_sketches) = (Mutex::default(), Mutex::default());
-        SimilarityCache { contents, old_sketches, new_sketches }
+impl PairSketches {
+    /// Makes the sketches of these pairs' contents, on all cores, as far as both are available.
+    /// Once they are no longer `wanted`, no more are made.
+    pub fn of(
+        contents: ComparedContents<'_, '_>,
+        pairs: impl Iterator<Item = (EntryIndex, SourceIndex)>,
+        wanted: &(dyn Fn() -> bool + Sync),
+    ) -> PairSketches {
+        let available = pairs.filter(|&(known, _)| contents.has_old_content(known));
+        let (olds, news): (HashSet<_>, HashSet<_>) = available.unzip();
+        let old = |known| wanted().then(|| contents.old_content(known)).flatten();
+        let new = |at| wanted().then(|| contents.new_content(at)).flatten();
+        let olds = olds.into_par_iter().filter_map(|it| Some((it, Sketch::of(&old(it)?))));
+        let news = news.into_par_iter().filter_map(|it| Some((it, Sketch::of(&new(it)?))));
+        PairSketches { olds: olds.collect(), news: news.collect() }
     }
 
-    /// The similarity, from 0 to 1, if both contents are available.
-    pub fn of(&self, known: EntryIndex, at: SourceIndex) -> Option<f64> {
-        let mut olds = self.old_sketches.lock().ok()?;
-        let old = olds.entry(known).or_insert_with(|| {
-            self.contents.old_content(known).map(|content| Sketch::of(&content))
-        });
-        let old = old.as_ref()?;
-        let mut news = self.new_sketches.lock().ok()?;
-        let new = news
-            .entry(at)
-            .or_insert_with(|| self.contents.new_content(at).map(|content| Sketch::of(&content)));
-        Some(similarity(old, new.as_ref()?))
+    /// The similarity, from 0 to 1, if there is a sketch of both.
+    pub fn similarity(&self, known: EntryIndex, at: SourceIndex) -> Option<f64> {
+        Some(similarity(self.olds.get(&known)?, self.news.get(&at)?))
     }
 }
 

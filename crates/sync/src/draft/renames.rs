@@ -18,7 +18,6 @@ use assetsync_core::state::State;
 
 use crate::compare::content_match::SourceEntry;
 use crate::compare::source_index::{SourceIndex, SourceList};
-pub use crate::draft::substitutes::learn;
 use crate::scan::logical_name::{FingerprintRules, LogicalName};
 
 /// The least similarity of two files of the same name, if it is known.
@@ -44,35 +43,61 @@ pub struct RenamePair {
     pub new: Range<usize>,
 }
 
-/// Finds the renames from `state` to `source`, in order of the source.
-///
-/// Both are in tree order. Paths that both have are ignored. `resemblance` returns the similarity
-/// of two contents, from 0.0 to 1.0, given the positions of the old and the new file, or `None` if
-/// it is unknown; it is called only if the name does not decide.
-pub fn find(
-    state: &State,
-    source: &[SourceEntry],
-    rules: &FingerprintRules,
-    resemblance: &dyn Fn(EntryIndex, SourceIndex) -> Option<f64>,
-) -> Vec<RenamePair> {
-    let families = families(state, source, rules);
-    let mut matching = RenameMatcher {
-        state,
-        source,
-        resemblance,
-        decided_pairs: HashSet::new(),
-        renames: Vec::new(),
-    };
-    for mut family in families.into_values() {
-        family.olds.sort_by_key(|old| old.size);
-        matching.family(&family);
-    }
-    let mut renames = matching.renames;
-    renames.sort_unstable_by_key(|rename| rename.local);
-    renames
+/// The files that only one side has, grouped by the name that is left without the fingerprint.
+pub struct NameGroups<'p> {
+    state: &'p State,
+    source: &'p [SourceEntry],
+    /// In order of their patterns; old files in order of their sizes.
+    groups: Vec<NameGroup<'p>>,
 }
 
-/// The common parts of the paths of a family: those before and after the fingerprint. Short
+impl<'p> NameGroups<'p> {
+    /// The groups that have an old file. Both sides are in tree order; paths that both have are
+    /// ignored.
+    pub fn of(
+        state: &'p State,
+        source: &'p [SourceEntry],
+        rules: &FingerprintRules,
+    ) -> NameGroups<'p> {
+        let mut groups: Vec<_> = groups(state, source, rules).into_values().collect();
+        groups.iter_mut().for_each(|group| group.olds.sort_by_key(|old| old.size));
+        NameGroups { state, source, groups }
+    }
+
+    /// The positions of old and new files whose contents [`renames`](NameGroups::renames) compares:
+    /// their names do not decide, and their digests are not the same.
+    pub fn compared(&self) -> impl Iterator<Item = (EntryIndex, SourceIndex)> {
+        let undecided = self.groups.iter().filter(|group| group.only_pair().is_none());
+        let pairs = undecided.flat_map(NameGroup::near_pairs);
+        let pairs = pairs.map(|(old, new)| (old.index, new.index));
+        pairs.filter(|&(known, at)| !self.are_equal(known, at))
+    }
+
+    /// Finds the renames, in order of the source.
+    ///
+    /// `resemblance` returns the similarity of two contents, from 0.0 to 1.0, given the positions of
+    /// the old and the new file, or `None` if it is unknown; it is called only for those that are
+    /// [compared](NameGroups::compared).
+    pub fn renames(
+        &self,
+        resemblance: &dyn Fn(EntryIndex, SourceIndex) -> Option<f64>,
+    ) -> Vec<RenamePair> {
+        let (decided_pairs, renames) = (HashSet::new(), Vec::new());
+        let mut matcher = RenameMatcher { names: self, resemblance, decided_pairs, renames };
+        self.groups.iter().for_each(|group| matcher.group(group));
+        let mut renames = matcher.renames;
+        renames.sort_unstable_by_key(|rename| rename.local);
+        renames
+    }
+
+    /// Whether both are known to have the same content.
+    fn are_equal(&self, known: EntryIndex, at: SourceIndex) -> bool {
+        let here = self.source[at].digest.map(|digest| digest.short());
+        here.is_some() && here == self.state.entries[known].digest
+    }
+}
+
+/// The common parts of the paths of a group: those before and after the fingerprint. Short
 /// endings come first: `app-*.js` decides before `app-*.js.map` and `app-*.js.gz`, which have the
 /// same fingerprint.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -82,7 +107,7 @@ struct NamePattern<'p> {
     before: &'p [u8],
 }
 
-/// The files of one frame that are only on one side.
+/// The files of one pattern that are only on one side.
 #[derive(Default)]
 struct NameGroup<'p> {
     olds: Vec<NamedFile<'p, EntryList>>,
@@ -108,8 +133,8 @@ impl<'p, L> NamedFile<'p, L> {
         let Range { start, end } = LogicalName::of(path, rules)?.fingerprint;
         let (before, after) = (&path[..start], &path[end..]);
         let (before_bytes, after_bytes) = (before.len(), after.len());
-        let member = NamedFile { index, size, path, before_bytes, after_bytes };
-        Some((NamePattern { after_bytes, after, before }, member))
+        let file = NamedFile { index, size, path, before_bytes, after_bytes };
+        Some((NamePattern { after_bytes, after, before }, file))
     }
 
     fn range(&self) -> Range<usize> {
@@ -127,36 +152,56 @@ impl<'p, L> NamedFile<'p, L> {
     }
 }
 
-fn families<'p>(
+impl<'p> NameGroup<'p> {
+    /// The pair whose name decides: there is no other one, and the name is not just a fingerprint.
+    fn only_pair(&self) -> Option<(&NamedFile<'p, EntryList>, &NamedFile<'p, SourceList>)> {
+        match (&self.olds[..], &self.news[..]) {
+            ([old], [new]) if !old.is_bare() => Some((old, new)),
+            _ => None,
+        }
+    }
+
+    /// Each new file with the old ones that are nearest in size.
+    fn near_pairs(
+        &self,
+    ) -> impl Iterator<Item = (&NamedFile<'p, EntryList>, &NamedFile<'p, SourceList>)> {
+        let compared = PAIRS / self.news.len().max(1);
+        let compared = compared.clamp(*COMPARED.start(), *COMPARED.end());
+        self.news.iter().flat_map(move |new| {
+            nearest(&self.olds, new.size, compared).iter().map(move |old| (old, new))
+        })
+    }
+}
+
+fn groups<'p>(
     state: &'p State,
     source: &'p [SourceEntry],
     rules: &FingerprintRules,
 ) -> BTreeMap<NamePattern<'p>, NameGroup<'p>> {
-    let mut families: BTreeMap<NamePattern<'p>, NameGroup<'p>> = BTreeMap::new();
+    let mut groups: BTreeMap<NamePattern<'p>, NameGroup<'p>> = BTreeMap::new();
     let here: HashSet<&RelPath> = source.iter().map(|local| &local.entry.path).collect();
     let mut both = HashSet::new();
     for (index, remote) in Index::enumerate(&state.entries) {
         if here.contains(&remote.entry.path) {
             both.insert(&remote.entry.path);
-        } else if let Some((frame, member)) = NamedFile::new(index, &remote.entry, rules) {
-            families.entry(frame).or_default().olds.push(member);
+        } else if let Some((pattern, file)) = NamedFile::new(index, &remote.entry, rules) {
+            groups.entry(pattern).or_default().olds.push(file);
         }
     }
-    // A frame that no old path has can't be renamed from.
+    // A pattern that no old path has can't be renamed from.
     for (index, local) in Index::enumerate(source) {
         if !both.contains(&local.entry.path)
-            && let Some((frame, member)) = NamedFile::new(index, &local.entry, rules)
-            && let Some(family) = families.get_mut(&frame)
+            && let Some((pattern, file)) = NamedFile::new(index, &local.entry, rules)
+            && let Some(group) = groups.get_mut(&pattern)
         {
-            family.news.push(member);
+            group.news.push(file);
         }
     }
-    families
+    groups
 }
 
 struct RenameMatcher<'m, 'p> {
-    state: &'p State,
-    source: &'p [SourceEntry],
+    names: &'m NameGroups<'p>,
     resemblance: &'m dyn Fn(EntryIndex, SourceIndex) -> Option<f64>,
     /// Pairs of old and new fingerprints that were decided.
     decided_pairs: HashSet<(&'p [u8], &'p [u8])>,
@@ -164,9 +209,9 @@ struct RenameMatcher<'m, 'p> {
 }
 
 /// A pair with evidence for it.
-struct Candidate<'f, 'p> {
-    old: &'f NamedFile<'p, EntryList>,
-    new: &'f NamedFile<'p, SourceList>,
+struct Candidate<'g, 'p> {
+    old: &'g NamedFile<'p, EntryList>,
+    new: &'g NamedFile<'p, SourceList>,
     /// The same fingerprints are a pair already.
     is_decided: bool,
     /// 0.0 if it is not known.
@@ -174,13 +219,13 @@ struct Candidate<'f, 'p> {
 }
 
 impl<'p> RenameMatcher<'_, 'p> {
-    fn family(&mut self, family: &NameGroup<'p>) {
-        if let ([old], [new]) = (&family.olds[..], &family.news[..])
-            && !old.is_bare()
-        {
+    fn group(&mut self, group: &NameGroup<'p>) {
+        if let Some((old, new)) = group.only_pair() {
             return self.decide(old, new);
         }
-        let mut candidates = self.candidates(family);
+        let pairs = group.near_pairs();
+        let mut candidates: Vec<_> =
+            pairs.filter_map(|(old, new)| self.candidate(old, new)).collect();
         // Whatever is known of the contents decides before their sizes do; positions make it
         // deterministic.
         candidates.sort_by(|a, b| {
@@ -206,24 +251,17 @@ impl<'p> RenameMatcher<'_, 'p> {
         self.renames.push(RenamePair { known, local, old: old.range(), new: new.range() });
     }
 
-    /// All pairs of a family with evidence for them.
-    fn candidates<'f>(&self, family: &'f NameGroup<'p>) -> Vec<Candidate<'f, 'p>> {
-        let compared = PAIRS / family.news.len().max(1);
-        let compared = compared.clamp(*COMPARED.start(), *COMPARED.end());
-        let pairs = family.news.iter().flat_map(|new| {
-            let near = nearest(&family.olds, new.size, compared).iter();
-            near.filter_map(|old| self.candidate(old, new))
-        });
-        pairs.collect()
-    }
-
-    fn candidate<'f>(
+    /// A pair, if anything speaks for it.
+    fn candidate<'g>(
         &self,
-        old: &'f NamedFile<'p, EntryList>,
-        new: &'f NamedFile<'p, SourceList>,
-    ) -> Option<Candidate<'f, 'p>> {
+        old: &'g NamedFile<'p, EntryList>,
+        new: &'g NamedFile<'p, SourceList>,
+    ) -> Option<Candidate<'g, 'p>> {
         let is_decided = self.decided_pairs.contains(&(old.fingerprint(), new.fingerprint()));
-        let resemblance = self.resemblance(old, new);
+        let resemblance = match self.names.are_equal(old.index, new.index) {
+            true => Some(1.0),
+            false => (self.resemblance)(old.index, new.index),
+        };
         let speaks_for_it = match resemblance {
             _ if is_decided => true,
             Some(resemblance) => resemblance >= ALIKE,
@@ -232,39 +270,26 @@ impl<'p> RenameMatcher<'_, 'p> {
         let resemblance = resemblance.unwrap_or(0.0);
         speaks_for_it.then_some(Candidate { old, new, is_decided, resemblance })
     }
-
-    fn resemblance(
-        &self,
-        old: &NamedFile<'_, EntryList>,
-        new: &NamedFile<'_, SourceList>,
-    ) -> Option<f64> {
-        let there = self.state.entries[old.index].digest;
-        let here = self.source[new.index].digest.map(|digest| digest.short());
-        if here.is_some() && here == there {
-            return Some(1.0);
-        }
-        (self.resemblance)(old.index, new.index)
-    }
 }
 
-/// Of members in order of their sizes, the `count` nearest to `size`.
-fn nearest<'f, 'p>(
-    members: &'f [NamedFile<'p, EntryList>],
+/// Of files in order of their sizes, the `count` nearest to `size`.
+fn nearest<'g, 'p>(
+    files: &'g [NamedFile<'p, EntryList>],
     size: u64,
     count: usize,
-) -> &'f [NamedFile<'p, EntryList>] {
-    let middle = members.partition_point(|member| member.size < size);
+) -> &'g [NamedFile<'p, EntryList>] {
+    let middle = files.partition_point(|file| file.size < size);
     let mut first = middle.saturating_sub(count);
-    let mut last = members.len().min(middle + count);
+    let mut last = files.len().min(middle + count);
     while last - first > count {
-        let difference = |at: usize| members[at].size.abs_diff(size);
+        let difference = |at: usize| files[at].size.abs_diff(size);
         if difference(first) > difference(last - 1) {
             first += 1;
         } else {
             last -= 1;
         }
     }
-    &members[first..last]
+    &files[first..last]
 }
 
 #[cfg(test)]

@@ -27,6 +27,19 @@ fn state(tree: &[SourceEntry]) -> State {
     State { entries: tree.iter().map(remote).collect(), partials: Vec::new() }
 }
 
+fn find(
+    old: &State,
+    new: &[SourceEntry],
+    resemblance: &dyn Fn(EntryIndex, SourceIndex) -> Option<f64>,
+) -> Vec<RenamePair> {
+    let names = NameGroups::of(old, new, &FingerprintRules::default());
+    let compared: HashSet<_> = names.compared().collect();
+    names.renames(&|known, local| {
+        assert!(compared.contains(&(known, local)));
+        resemblance(known, local)
+    })
+}
+
 /// What succeeds what, as `old > new`.
 fn words(
     old: &[(&str, u64)],
@@ -40,7 +53,7 @@ fn words(
     let there = |known: EntryIndex| old.entries[known].entry.path.to_string();
     let here = |local: SourceIndex| new[local].entry.path.to_string();
     let known = |known: EntryIndex, local: SourceIndex| resemblance(&there(known), &here(local));
-    let renames = find(&old, &new, &FingerprintRules::default(), &known);
+    let renames = find(&old, &new, &known);
     for rename in &renames {
         let mut path = there(rename.known);
         path.replace_range(rename.old.clone(), &here(rename.local)[rename.new.clone()]);
@@ -103,7 +116,7 @@ fn the_same_content_needs_no_sketch() {
     let old = tree(&[("c-1aaaaaa1.js".into(), 9), ("c-2aaaaaa2.js".into(), 9)]);
     let mut new = tree(&[("c-3bbbbbb3.js".into(), 9), ("c-4bbbbbb4.js".into(), 9)]);
     (new[0].digest, new[1].digest) = (old[1].digest, old[0].digest);
-    let found = find(&state(&old), &new, &FingerprintRules::default(), &|_, _| None);
+    let found = find(&state(&old), &new, &|_, _| None);
     let pairs: Vec<_> =
         found.iter().map(|rename| (rename.known.number(), rename.local.number())).collect();
     assert_eq!(pairs, [(1, 0), (0, 1)]);
@@ -145,7 +158,7 @@ fn thousands_of_one_name_are_compared_with_those_nearest_in_size() {
     };
     let (old, new) = (state(&tree(&files('1'))), tree(&files('2')));
     let asked = std::cell::Cell::new(0);
-    let found = find(&old, &new, &FingerprintRules::default(), &|_, _| {
+    let found = find(&old, &new, &|_, _| {
         asked.set(asked.get() + 1);
         None
     });
@@ -167,8 +180,8 @@ proptest! {
             let mixed = (known.number() ^ seed).wrapping_mul(31).wrapping_add(local.number()).wrapping_mul(0x9e37_79b1);
             (mixed >> 30 != 0).then_some(f64::from(mixed >> 24 & 15) / 15.0)
         };
-        let found = find(&old, &new, &FingerprintRules::default(), &random);
-        prop_assert_eq!(&found, &find(&old, &new, &FingerprintRules::default(), &random));
+        let found = find(&old, &new, &random);
+        prop_assert_eq!(&found, &find(&old, &new, &random));
         let olds: HashSet<_> = found.iter().map(|rename| rename.known).collect();
         prop_assert_eq!(olds.len(), found.len());
         prop_assert!(found.windows(2).all(|two| two[0].local < two[1].local));
