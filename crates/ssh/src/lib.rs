@@ -37,6 +37,7 @@ mod ending;
 mod error;
 mod host_config;
 mod host_facts;
+mod in_flight;
 #[doc(hidden)]
 pub mod internals;
 mod key_file;

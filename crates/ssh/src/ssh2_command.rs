@@ -11,6 +11,7 @@ use crate::channel::{Channel, CommandHandle, Exit, Running};
 use crate::child_process::widen;
 use crate::connect_phase::Phase;
 use crate::error::TransportError;
+use crate::in_flight::InFlight;
 use crate::ssh2_io::{Pump, PumpError, Request, State};
 use crate::ssh2_session::{LoggedIn, ResponseTimes};
 use crate::stderr_tail::StderrTail;
@@ -41,6 +42,7 @@ pub(crate) fn start(
     let (input, input_writer) = pipe(true, false).map_err(failed)?;
     let (stop_reader, stop) = io::pipe().map_err(failed)?;
     let stderr = StderrTail::default();
+    let in_flight = InFlight::to_host(session.banner(), response_times.ssh);
     let pump = Pump {
         session,
         channel,
@@ -50,6 +52,7 @@ pub(crate) fn start(
         output: Some(output),
         stop: stop_reader,
         stderr: stderr.clone(),
+        in_flight,
         state: State::default(),
     };
     let (sender, result) = mpsc::channel();

@@ -19,6 +19,7 @@ use rustix::event::{PollFd, PollFlags};
 use ssh2::{BlockDirections, ErrorCode, Session};
 
 use crate::channel::Exit;
+use crate::in_flight::InFlight;
 use crate::ssh2_session::{EAGAIN, directions};
 use crate::stderr_tail::StderrTail;
 use crate::timeout_io::wait;
@@ -54,6 +55,7 @@ pub(crate) struct Pump {
     /// Readable or closed: stop immediately.
     pub(crate) stop: PipeReader,
     pub(crate) stderr: StderrTail,
+    pub(crate) in_flight: InFlight,
     pub(crate) state: State,
 }
 
@@ -83,6 +85,8 @@ pub(crate) struct State {
     eof_sent: bool,
     remote_eof: bool,
     to_remote: Pending,
+    /// How much of that a write was given that must be repeated; 0 if none must.
+    to_repeat: usize,
     to_local: Pending,
     /// A call of this round returned `EAGAIN`.
     got_eagain: bool,
@@ -212,10 +216,20 @@ impl Pump {
     fn send(&mut self) -> io::Result<bool> {
         let mut moved = false;
         while !self.state.to_remote.is_empty() {
-            let written = self.channel.write(self.state.to_remote.rest());
+            if self.state.to_repeat == 0 {
+                let room = self.in_flight.room(self.channel.write_window().remaining);
+                self.state.to_repeat = self.state.to_remote.rest().len().min(room);
+            }
+            if self.state.to_repeat == 0 {
+                // The host's next message may make room.
+                self.state.got_eagain = true;
+                return Ok(moved);
+            }
+            let offered = &self.state.to_remote.rest()[..self.state.to_repeat];
+            let written = self.channel.write(offered);
             match self.unless_eagain(written) {
                 Ok(None | Some(0)) => return Ok(moved),
-                Ok(Some(count)) => self.state.to_remote.from += count,
+                Ok(Some(count)) => self.sent(count),
                 // The command no longer reads, but its output may still be in flight.
                 Err(_) if self.state.remote_eof || self.channel.eof() => self.refuse_input(),
                 Err(error) => return Err(error),
@@ -223,6 +237,11 @@ impl Pump {
             moved = true;
         }
         Ok(moved | self.send_eof()?)
+    }
+
+    fn sent(&mut self, count: usize) {
+        self.state.to_remote.from += count;
+        self.state.to_repeat = 0;
     }
 
     fn refuse_input(&mut self) {
