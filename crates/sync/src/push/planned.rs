@@ -27,7 +27,7 @@ use crate::store::last_push::LastPush;
 /// Of what an update brings over a quick line, the store keeps about this much content, in bytes:
 /// packing more takes longer than the agent needs to verify and publish, and what a push finds out
 /// from old contents saves little there.
-const KEPT_OF_QUICK_UPDATE: u64 = 48 << 20;
+const KEPT_OF_QUICK_UPDATE: u64 = 24 << 20;
 
 /// A push whose plan is made and allowed. It is staged next.
 pub struct Planned<'c, 'a> {
