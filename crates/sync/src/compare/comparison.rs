@@ -1,7 +1,7 @@
 //! Compares the two trees: finds what differs, and what the destination must be asked.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use assetsync_core::delta::SignatureSpec;
 use assetsync_core::digest::ShortDigest;
@@ -48,8 +48,8 @@ pub struct Comparison<'a> {
     pub(crate) drafts: Arc<Drafts>,
     /// `.gz` files that may be made from their plain siblings, by position in the source.
     pub(crate) regzips: Arc<HashMap<SourceIndex, GzDraft>>,
-    /// For each source entry, the basis to ask about.
-    pub(crate) bases: PerSource<Option<BasisQuery>>,
+    /// See [`bases`](Comparison::bases).
+    bases: OnceLock<PerSource<Option<BasisQuery>>>,
 }
 
 /// A basis that the destination is asked about.
@@ -81,7 +81,7 @@ impl<'a> Comparison<'a> {
                 None => ContentMatch::No,
             })
             .collect();
-        let mut comparison = Comparison {
+        Comparison {
             source,
             state,
             policy,
@@ -96,10 +96,8 @@ impl<'a> Comparison<'a> {
             names: BasisIndex::of(state, &policy.names),
             drafts: Arc::default(),
             regzips: Arc::default(),
-            bases: PerSource::from_iter([]),
-        };
-        comparison.bases = comparison.choose_bases();
-        comparison
+            bases: OnceLock::new(),
+        }
     }
 
     /// Prefers contents of the destination, however small: a [given source](crate::Source::of) may
@@ -117,7 +115,7 @@ impl<'a> Comparison<'a> {
     ) -> Comparison<'a> {
         (self.deletes, self.retained_contents) = (deletes, retained_contents);
         self.contents = ContentIndex::of(self.state).with_retained(retained_contents);
-        self.bases = self.choose_bases();
+        self.bases.take();
         self
     }
 
@@ -125,7 +123,7 @@ impl<'a> Comparison<'a> {
     pub fn with(mut self, drafts: Arc<Drafts>) -> Comparison<'a> {
         self.regzips = Arc::clone(&drafts.regzips);
         self.drafts = drafts;
-        self.bases = self.choose_bases();
+        self.bases.take();
         self
     }
 
@@ -252,6 +250,11 @@ impl<'a> Comparison<'a> {
         self.state.indices().filter(move |at| known.next_if_eq(&at).is_none())
     }
 
+    /// For each source entry, the basis to ask about; chosen when it is first needed.
+    pub(crate) fn bases(&self) -> &PerSource<Option<BasisQuery>> {
+        self.bases.get_or_init(|| self.choose_bases())
+    }
+
     fn choose_bases(&self) -> PerSource<Option<BasisQuery>> {
         let renames = self.drafts.renames.iter();
         let renamed: HashMap<&RelPath, EntryIndex> =
@@ -340,9 +343,9 @@ impl<'a> Comparison<'a> {
 
     /// The queries, one for each file, in order of the state.
     pub fn queries(&self) -> Vec<Query> {
-        let mut asks = BTreeMap::new();
+        let (mut asks, bases) = (BTreeMap::new(), self.bases());
         for (at, local) in Index::enumerate(self.source) {
-            if let Some(BasisQuery { known, rewritten, expects, spec }) = self.bases[at] {
+            if let Some(BasisQuery { known, rewritten, expects, spec }) = bases[at] {
                 let ask = ask(&mut asks, known);
                 ask.signature = spec.or(ask.signature);
                 ask.rewritten |= rewritten;

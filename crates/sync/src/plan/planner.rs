@@ -242,7 +242,7 @@ impl<'a> PlanBuilder<'_, 'a> {
     }
 
     fn signed(&self, at: SourceIndex) -> Option<(Reference, u32)> {
-        let asked = self.comparison.bases[at]?;
+        let asked = self.comparison.bases()[at]?;
         let reference =
             Reference { basis: Basis::Existing(asked.known), rewritten: asked.rewritten };
         match self.answers.get(&asked.known)? {
@@ -256,7 +256,7 @@ impl<'a> PlanBuilder<'_, 'a> {
         if let Some(Draft::Rewritten(known)) = self.comparison.drafts.files.get(&at) {
             return Some(Basis::Existing(*known));
         }
-        let asked = self.comparison.bases[at].filter(|asked| asked.expects)?;
+        let asked = self.comparison.bases()[at].filter(|asked| asked.expects)?;
         let is_same = self.answers.get(&asked.known)? == &Answer::ContentMatch;
         is_same.then_some(Basis::Existing(asked.known))
     }
