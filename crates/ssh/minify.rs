@@ -11,6 +11,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ("directory", "d"),
     ("failure", "e"),
     ("format", "f"),
+    ("greeting", "g"),
     ("hash", "h"),
     ("hello", "x"),
     ("incoming", "t"),

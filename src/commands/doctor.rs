@@ -190,7 +190,7 @@ impl Doctor<'_> {
         found: &mut DestinationObject,
     ) -> Result<Started, TransportError> {
         let (nonce, run_as) = (nonce()?, self.ssh.run_as.as_ref());
-        let command = bootstrap::command(&nonce, self.agents, run_as);
+        let command = bootstrap::command(&nonce, FIRST_LINE, self.agents, run_as);
         let started = connect(host, self.ssh, self.prompt, &command, |connected| {
             found.reached_by = Some(connected.how);
             bootstrap::start(connected.channel, &nonce, self.agents, FIRST_LINE, self.timeout)

@@ -1,6 +1,7 @@
 //! The agent: runs the receiver on the target host.
 //!
-//! It is started as `assetsync-agent NONCE` with the conversation on standard input and output.
+//! It is started as `assetsync-agent NONCE HELLO` with the conversation on standard input and
+//! output; without the *Hello* as a word, it waits for the line.
 //! `assetsync-agent --probe` exits successfully: the bootstrap uses it to find out whether the
 //! binary runs on this machine. `assetsync-agent --restrict DIR` is for `command=` in
 //! authorized_keys: it pushes to DIR, or to what is in it, and does nothing else.
@@ -13,6 +14,7 @@ mod sandbox;
 #[cfg(all(panic = "abort", target_os = "linux"))]
 mod unwinding;
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -35,7 +37,9 @@ fn main() -> ExitCode {
     match (first.as_deref(), second) {
         (Some("--probe"), _) => ExitCode::SUCCESS,
         (Some("--restrict"), Some(dir)) => restricted(Path::new(&dir)),
-        (Some(nonce), _) if is_nonce(nonce) => serve(nonce, None),
+        (Some(nonce), hello) if is_nonce(nonce) => {
+            serve(nonce, hello.as_deref().and_then(OsStr::to_str), None)
+        }
         _ => ExitCode::from(2),
     }
 }
@@ -45,12 +49,13 @@ fn is_nonce(word: &str) -> bool {
 }
 
 /// Serves a push to a directory, or to one in it, whatever command was asked for: of that, only the
-/// nonce counts.
+/// nonce and the *Hello* after it count.
 fn restricted(dir: &Path) -> ExitCode {
     let asked = std::env::var("SSH_ORIGINAL_COMMAND").unwrap_or_default();
-    let nonce = asked.split(' ').find(|word| word.len() == NONCE_DIGITS && is_nonce(word));
+    let mut words = asked.split(' ');
+    let nonce = words.find(|word| word.len() == NONCE_DIGITS && is_nonce(word));
     match (nonce, dir.canonicalize()) {
-        (Some(nonce), Ok(dir)) => serve(nonce, Some(dir)),
+        (Some(nonce), Ok(dir)) => serve(nonce, words.next(), Some(dir)),
         (_, Err(error)) => refuse(&format!("can't use {}: {error}", dir.display())),
         (None, _) => refuse("this login may only push with assetsync"),
     }
@@ -62,14 +67,15 @@ fn refuse(reason: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn serve(nonce: &str, within: Option<PathBuf>) -> ExitCode {
+fn serve(nonce: &str, hello: Option<&str>, within: Option<PathBuf>) -> ExitCode {
     // All modes are explicit: what is served does not depend on how the account is set up.
     umask(Mode::empty());
     let input = std::io::stdin().as_fd().try_clone_to_owned();
     let output = std::io::stdout().as_fd().try_clone_to_owned();
     let (Ok(input), Ok(output)) = (input, output) else { return ExitCode::FAILURE };
     let gone: Box<dyn FnOnce() + Send> = Box::new(|| std::process::exit(1));
-    let options = ServeOptions { gone: Some(gone), within, confine: CONFINE };
+    let hello = hello.map(str::to_owned);
+    let options = ServeOptions { gone: Some(gone), hello, within, confine: CONFINE };
     match assetsync_receiver::serve_with(input, output, nonce, options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

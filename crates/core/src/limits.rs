@@ -10,6 +10,9 @@ pub const PROTOCOL_VERSION: u16 = 11;
 /// so that writing it never waits for a shell that is still starting.
 pub const HELLO_LINE_BYTES: usize = 48 * 1024;
 
+/// Longest *Hello* line that is also a word of the command line, in bytes.
+pub const HELLO_WORD_BYTES: usize = 4 * 1024;
+
 /// Longest description of who pushes, in bytes.
 pub const WHO_BYTES: usize = 255;
 

@@ -60,6 +60,8 @@ pub struct Conversation {
     timeout: Duration,
     heartbeat: Duration,
     piece: Vec<u8>,
+    /// Whether the first line, which has not been read yet, is of no interest.
+    pub skips_first_line: bool,
     received: ReceivedBytes,
     /// Whether a turn of the sender begins: until its first bytes come, the agent waits for the
     /// sender and not for the line.
@@ -108,6 +110,7 @@ impl Conversation {
             timeout,
             heartbeat: HEARTBEAT,
             piece: vec![0; READ_BYTES],
+            skips_first_line: false,
             received: ReceivedBytes {
                 count: 0,
                 acknowledged: 0,
@@ -171,6 +174,11 @@ impl Conversation {
 
     /// The sender's next message or frame.
     pub fn receive(&mut self) -> Result<Received<'_, ToAgent<'_>>, AgentError> {
+        if std::mem::take(&mut self.skips_first_line) {
+            self.flush()?;
+            self.first_line()?;
+            self.turn_begins = true;
+        }
         while !self.inbox.ready()? {
             self.flush()?;
             let count = self.read_some()?;

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use assetsync_core::protocol::Hello;
+use assetsync_core::protocol::{Hello, line_of_word};
 
 use crate::confinement::Confine;
 use crate::conversation::Conversation;
@@ -26,6 +26,10 @@ pub struct ServeOptions {
     /// Called if the sender is found to be gone in the middle of some work. To end the process then
     /// is as safe as at any other time.
     pub gone: Option<Box<dyn FnOnce() + Send>>,
+    /// The *Hello* as a [word](assetsync_core::protocol::word_of_line), if the sender put it on the
+    /// command line: then nothing waits for the line, which the sender writes to `input` all the
+    /// same. Another word is none.
+    pub hello: Option<String>,
     /// The directory that destinations have to be, or to be in; it has no symlinks.
     pub within: Option<PathBuf>,
     /// Called once all directories of the push are open, before anything is received but
@@ -40,14 +44,15 @@ pub fn serve_with(
     nonce: &str,
     options: ServeOptions,
 ) -> Result<(), AgentError> {
-    let ServeOptions { gone, within, confine } = options;
+    let ServeOptions { gone, hello, within, confine } = options;
+    let hello = hello.as_deref().and_then(line_of_word);
     let conversation = Conversation::new(input, output, FIRST_LINE);
     let mut conversation = conversation.map_err(AgentError::WorkFiles)?;
     if let Some(gone) = gone {
         conversation.when_gone(gone);
     }
     conversation.confine = confine;
-    let served = greet(&mut conversation, nonce).and_then(|hello| match hello.dry_run {
+    let served = greet(&mut conversation, nonce, hello).and_then(|hello| match hello.dry_run {
         true => dry_run::serve(&mut conversation, &hello, within.as_deref()),
         false => driver::serve(&mut conversation, &hello, within.as_deref()),
     });
@@ -58,10 +63,16 @@ pub fn serve_with(
     served
 }
 
-/// Writes the ready line and reads the *Hello* line.
-fn greet(conversation: &mut Conversation, nonce: &str) -> Result<Hello, AgentError> {
+/// Writes the ready line and reads the *Hello* line, unless it is given.
+fn greet(
+    conversation: &mut Conversation,
+    nonce: &str,
+    given: Option<Vec<u8>>,
+) -> Result<Hello, AgentError> {
     conversation.banner(&format!("assetsync:{nonce}:ready\n"))?;
-    let hello = Hello::parse(&conversation.first_line()?)?;
+    conversation.skips_first_line = given.is_some();
+    let line = given.map_or_else(|| conversation.first_line(), Ok)?;
+    let hello = Hello::parse(&line)?;
     conversation.set_timeout(Duration::from_millis(u64::from(hello.timeout_ms.max(100))));
     Ok(hello)
 }

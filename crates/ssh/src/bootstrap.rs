@@ -1,8 +1,8 @@
 //! Starts the agent on the server, and installs it first if it is missing.
 //!
-//! The remote command is a constant script with a nonce and the known agents as words after it,
-//! and nothing of the user's. If the right agent is there, the script becomes it, in the same round
-//! trip. Otherwise it asks for it with a line `assetsync:NONCE:missing:PLATFORM PATH`, where PATH
+//! The remote command is a constant script with a nonce, the first line for the agent and the known
+//! agents as words after it. If the right agent is there, the script becomes it, and the agent can
+//! answer the first line in the same round trip. Otherwise the script asks for it with a line `assetsync:NONCE:missing:PLATFORM PATH`, where PATH
 //! is where the program will be, and gets the size of the compressed program, a newline and the
 //! program. The platform is followed by `:xz` if the host has the XZ Utils; the size is followed by
 //! ` xz` or
@@ -13,6 +13,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use assetsync_core::protocol::word_of_line;
 use assetsync_core::text;
 
 use crate::agents::Agents;
@@ -60,22 +61,26 @@ pub struct Installed {
     pub bytes: u64,
 }
 
-/// The remote command line that starts the agent, as another user if one is given, for any login
-/// shell.
-pub fn command(nonce: &str, agents: &Agents, run_as: Option<&RunAs>) -> String {
+/// Stands for a first line that does not fit on a command line.
+const NO_WORD: &str = "-";
+
+/// The remote command line that starts the agent with its `first_line`, as another user if one is
+/// given, for any login shell.
+pub fn command(nonce: &str, first_line: &[u8], agents: &Agents, run_as: Option<&RunAs>) -> String {
     let (words, sudo) = (agents.pairs().join(" "), run_as.map(RunAs::prefix).unwrap_or_default());
-    format!("exec {sudo}/bin/sh -c '{SCRIPT}' sh {nonce} {words}")
+    let first = word_of_line(first_line).unwrap_or_else(|| NO_WORD.into());
+    format!("exec {sudo}/bin/sh -c '{SCRIPT}' sh {nonce} {first} {words}")
 }
 
 /// The command for a local destination: a child process instead of a remote shell.
 pub fn local(nonce: &str, agents: &Agents) -> Result<Channel, TransportError> {
     let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(SCRIPT).arg("sh").arg(nonce).args(agents.pairs());
+    command.arg("-c").arg(SCRIPT).args(["sh", nonce, NO_WORD]).args(agents.pairs());
     spawn(command, "this machine")
 }
 
-/// Writes `first_line` at once, so that an agent already there answers it in the same round trip,
-/// and waits for the agent's banner, installing the agent if asked to.
+/// Writes `first_line` at once, for an agent that did not get it with the command, and waits for the
+/// agent's banner, installing the agent if asked to.
 ///
 /// `first_line` must start with `assetsync `, be ASCII and end in a newline: a script that has to
 /// install the agent first reads that line and drops it, and it is sent again afterwards.

@@ -2,10 +2,10 @@
 #
 # Starts the agent on the server. If it is not there yet, installs it first.
 #
-#   sh -c 'THIS SCRIPT' sh NONCE PLATFORM=HASH.CHECKSUM.SIZE...
+#   sh -c 'THIS SCRIPT' sh NONCE HELLO PLATFORM=HASH.CHECKSUM.SIZE...
 #
-# One word for each agent that the sender has: the platform as KERNEL-MACHINE, the agent's BLAKE3
-# hash, and the output of cksum for it. The messages are described in docs/protocol.md, and
+# HELLO is for the agent. Then one word for each agent that the sender has: the platform as
+# KERNEL-MACHINE, the agent's BLAKE3 hash, and the output of cksum for it. The messages are described in docs/protocol.md, and
 # src/bootstrap.rs is the other side.
 #
 # This file is what people read and shellcheck checks. What is sent is made of it by minify.rs when
@@ -32,7 +32,8 @@
 # The usual case, an agent that is there, starts two programs, ls and cksum, and then becomes the
 # agent. Each one more delays every push; builtins of the shell are free.
 nonce=$1
-shift
+greeting=$2
+shift 2
 
 # Sends a line to the sender. The nonce tells it from what login scripts print. printf does not end
 # the line, as that would take a backslash.
@@ -191,7 +192,7 @@ for directory in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" \
     }
     if is_agent "$program"; then
         # shellcheck disable=SC2093 # Nothing comes after it, as it becomes the agent.
-        test -x "$program" && exec "$program" "$nonce"
+        test -x "$program" && exec "$program" "$nonce" "$greeting"
         failure=noexec:$directory
         continue
     fi
@@ -215,7 +216,7 @@ for directory in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" \
         rm -f "$directory/$old"
     done
     # shellcheck disable=SC2093
-    exec "$program" "$nonce"
+    exec "$program" "$nonce" "$greeting"
 done
 say "${failure:-nowhere:$unusable}"
 exit 1

@@ -41,7 +41,7 @@ fn installs_once_and_then_starts_in_every_login_shell() {
 fn works_when_bin_sh_is_another_shell() {
     for shell in ["bash", "mksh", "busybox sh", "zsh --emulate sh"] {
         let home = Home::new();
-        let line = bootstrap::command(NONCE, &agents(), None);
+        let line = bootstrap::command(NONCE, FIRST, &agents(), None);
         let line = line.replacen("/bin/sh", shell, 1);
         for installs in [true, false] {
             let channel = home.shell("dash", &line);
@@ -56,7 +56,7 @@ fn works_when_bin_sh_is_another_shell() {
 #[test]
 fn works_over_ssh_and_locally() {
     let sshd = Sshd::start();
-    let line = bootstrap::command(NONCE, &agents(), None);
+    let line = bootstrap::command(NONCE, FIRST, &agents(), None);
     for _ in 0..2 {
         let channel =
             connect(&sshd.target(), &sshd.options(), &NoPrompt, &line, Ok).unwrap().channel;
@@ -73,7 +73,7 @@ fn agents_travel_as_they_are_where_that_is_wanted() {
         // No other directory holds this one already.
         let program = format!("{STAND_IN}# {}\n", home.0.path().display());
         let plain = packed_of(&program, Some(b"no gzip"), b"no xz").plain();
-        let line = bootstrap::command(NONCE, &plain, None).replacen("/bin/sh", shell, 1);
+        let line = bootstrap::command(NONCE, FIRST, &plain, None).replacen("/bin/sh", shell, 1);
         let started = bootstrap::start(home.shell("dash", &line), NONCE, &plain, FIRST, TIMEOUT);
         assert_echoes(started.unwrap_or_else(|e| panic!("{shell}: {e}")));
     }
@@ -130,7 +130,7 @@ fn an_agent_that_cannot_run_is_noexec() {
 fn noise_is_skipped_up_to_a_limit() {
     let home = Home::new();
     assert_echoes(home.start().unwrap());
-    let line = bootstrap::command(NONCE, &agents(), None);
+    let line = bootstrap::command(NONCE, FIRST, &agents(), None);
     let wrong = "printf 'assetsync:ffff:ready\\n'";
     for (noise, length) in
         [("printf 'no newline'", 10), ("head -c 60000 /dev/urandom", 1000), (wrong, 21)]
@@ -193,7 +193,7 @@ fn a_refused_request_is_told_from_a_lost_connection() {
 #[test]
 fn an_sftp_only_account_is_recognised() {
     let sshd = Sshd::with("ForceCommand internal-sftp\n", &["ed25519"]);
-    let line = bootstrap::command(NONCE, &agents(), None);
+    let line = bootstrap::command(NONCE, FIRST, &agents(), None);
     let channel = connect(&sshd.target(), &sshd.options(), &NoPrompt, &line, Ok).unwrap().channel;
     let error = bootstrap::start(channel, NONCE, &agents(), FIRST, TIMEOUT).unwrap_err();
     assert!(matches!(error, TransportError::Closed { .. }), "{error}");
@@ -205,7 +205,7 @@ fn where_there_is_xz_the_agent_travels_by_it() {
     let only_xz = packed(Some(b"no gzip"), &xz(STAND_IN));
     for shell in ["bash", "dash", "mksh", "busybox sh", "zsh --emulate sh"] {
         let home = Home::new();
-        let line = bootstrap::command(NONCE, &only_xz, None).replacen("/bin/sh", shell, 1);
+        let line = bootstrap::command(NONCE, FIRST, &only_xz, None).replacen("/bin/sh", shell, 1);
         let started = bootstrap::start(home.shell("dash", &line), NONCE, &only_xz, FIRST, TIMEOUT);
         assert_echoes(started.unwrap_or_else(|e| panic!("{shell}: {e}")));
     }
@@ -300,7 +300,7 @@ fn an_agent_that_arrives_slowly_has_the_time_for_it() {
     });
     let program = format!("{STAND_IN}#{}\n", noise.take(16 * 1024).collect::<String>());
     let agents = agents_of(&program);
-    let line = bootstrap::command(NONCE, &agents, None);
+    let line = bootstrap::command(NONCE, FIRST, &agents, None);
     let line = format!("PATH={}; export PATH; {line}", bin.path().display());
     let limit = Duration::from_secs(3);
     let started = bootstrap::start(home.shell("sh", &line), NONCE, &agents, FIRST, limit).unwrap();

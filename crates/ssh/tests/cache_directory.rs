@@ -86,7 +86,7 @@ fn a_user_s_own_cache_directory_below_root_s_is_taken() {
 #[test]
 fn no_home_still_finds_a_directory() {
     let home = Home::new();
-    let line = bootstrap::command(NONCE, &agents(), None);
+    let line = bootstrap::command(NONCE, FIRST, &agents(), None);
     // What the environment has goes into no directory's name.
     let channel = home.shell("sh", &format!("unset HOME; u=odd; export u; {line}"));
     assert_echoes(bootstrap::start(channel, NONCE, &agents(), FIRST, TIMEOUT).unwrap());
@@ -118,7 +118,7 @@ fn an_agent_is_run_from_where_it_was_checked() {
         "PATH={}; XDG_CACHE_HOME={}; export PATH XDG_CACHE_HOME; {}",
         bin.path().display(),
         at("open/link").display(),
-        bootstrap::command(NONCE, &agents(), None)
+        bootstrap::command(NONCE, FIRST, &agents(), None)
     );
     let started = bootstrap::start(home.shell("sh", &line), NONCE, &agents(), FIRST, TIMEOUT);
     assert!(!at("canary").exists());
@@ -151,7 +151,7 @@ fn an_ls_that_does_not_sort_is_good_enough() {
     mode(bin.path(), 0o755);
     give_away(home.0.path());
     programs(bin.path(), &[("ls", Some("exec /usr/bin/ls -U \"$@\""))]);
-    let line = bootstrap::command(NONCE, &agents(), None);
+    let line = bootstrap::command(NONCE, FIRST, &agents(), None);
     let line = format!("PATH={}; export PATH; {line}", bin.path().display());
     let channel = home.shell(&somebody_s("sh"), &line);
     assert_echoes(bootstrap::start(channel, NONCE, &agents(), FIRST, TIMEOUT).unwrap());

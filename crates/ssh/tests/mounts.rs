@@ -24,7 +24,7 @@ fn start(mounts: &str, padding: usize) -> Result<bootstrap::Started, TransportEr
         program.push_str(&format!("# {state:x}\n"));
     }
     let agents = Agents::new(vec![Agent::new(kernel.into(), arch.into(), program.into_bytes())]);
-    let line = bootstrap::command(NONCE, &agents, None);
+    let line = bootstrap::command(NONCE, b"assetsync 1\n", &agents, None);
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", &format!("{mounts}; {line}")]);
     command.env("HOME", "/mnt").env_remove("XDG_CACHE_HOME");

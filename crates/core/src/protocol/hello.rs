@@ -1,7 +1,8 @@
 //! *Hello*: the first line of the sender.
 //!
 //! It is text, so it can be sent before it is known whether the agent is installed: a shell that
-//! does not find the agent can read the line and ignore it.
+//! does not find the agent can read the line and ignore it. As a [word](word_of_line) it also fits
+//! on a command line, so that the agent need not wait for it.
 
 use super::codec::{DecodeError, Fields, put_bytes, put_number};
 use super::run_member::RunMember;
@@ -85,6 +86,21 @@ const FILES: u64 = 256;
 const FLAGS: u64 = 511;
 /// What a push of files can't have.
 const NOT_WITH_FILES: u64 = REMEMBERED | DEPLOY | WHOLE_DIRECTORY | DELETES;
+
+/// A first line as a word that no shell has to quote, if it is short enough and has only letters,
+/// digits, full stops and spaces.
+pub fn word_of_line(line: &[u8]) -> Option<String> {
+    let line = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b' ');
+    let is_word = line.len() <= limits::HELLO_WORD_BYTES && line.bytes().all(fits);
+    is_word.then(|| line.replace(' ', ":"))
+}
+
+/// The line that a word was made of, without its newline, if it was made of one.
+pub fn line_of_word(word: &str) -> Option<Vec<u8>> {
+    let line = word.replace(':', " ").into_bytes();
+    line.starts_with(WORD).then_some(line)
+}
 
 impl Hello {
     /// The line, with its newline.

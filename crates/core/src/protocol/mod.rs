@@ -33,7 +33,7 @@ pub use codec_context::CodecContext;
 pub use detached_frame::detached_frame;
 pub use failure::{Failure, FailureCode};
 pub use frame::{FrameError, FrameKind, put_frame};
-pub use hello::{Deploy, Hello, HelloError};
+pub use hello::{Deploy, Hello, HelloError, line_of_word, word_of_line};
 pub use inbox::{Inbox, InboxError, Received};
 pub use item::{decode_action, decode_entry, put_action, put_entry};
 pub use message::Message;

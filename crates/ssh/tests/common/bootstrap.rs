@@ -69,13 +69,13 @@ impl Home {
     }
 
     pub fn start_with(&self, shell: &str, agents: &Agents) -> Result<Started, TransportError> {
-        let channel = self.shell(shell, &bootstrap::command(NONCE, agents, None));
+        let channel = self.shell(shell, &bootstrap::command(NONCE, FIRST, agents, None));
         bootstrap::start(channel, NONCE, agents, FIRST, TIMEOUT)
     }
 
     /// With `PATH` set to a directory that [`programs`] has filled.
     pub fn start_among(&self, bin: &Path, agents: &Agents) -> Result<Started, TransportError> {
-        let line = bootstrap::command(NONCE, agents, None);
+        let line = bootstrap::command(NONCE, FIRST, agents, None);
         let line = format!("PATH={}; export PATH; {line}", bin.display());
         bootstrap::start(self.shell("sh", &line), NONCE, agents, FIRST, TIMEOUT)
     }

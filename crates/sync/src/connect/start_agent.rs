@@ -89,7 +89,7 @@ impl StartedAgent {
             }
             Target::Remote(remote) => {
                 let run_as = connection.ssh.run_as.as_ref();
-                let command = bootstrap::command(&nonce, connection.agents, run_as);
+                let command = bootstrap::command(&nonce, hello, connection.agents, run_as);
                 connect(remote, connection.ssh, connection.prompt, &command, |connected| {
                     monitor.event(Event::Connected { how: &connected.how });
                     let is_program = connected.response_times.is_none();
