@@ -13,6 +13,11 @@ use crate::draft::exact_diff::PatchOp;
 /// 2^22 bytes.
 const CONTENT_BYTES: usize = (1 << 22) - limits::PREFIX_BYTES - (128 << 10);
 
+/// Most bytes of content in the first frame. Nothing of a frame travels before all of it is
+/// compressed, and until then the line would wait; so frames begin small, and each may be twice as
+/// large as the one before.
+const FIRST_CONTENT_BYTES: usize = 256 << 10;
+
 /// For new content shorter than this the old surroundings are left out: to name them would cost as
 /// much.
 const SHORTEST: usize = 24;
@@ -33,7 +38,13 @@ pub struct PatchFrame {
 pub fn pack_frames<'p>(
     files: impl IntoIterator<Item = (Reference, &'p [PatchOp])>,
 ) -> Vec<PatchFrame> {
-    let mut grouping = FramePacker::default();
+    let mut grouping = FramePacker {
+        groups: Vec::new(),
+        pack_frames: PatchFrame::default(),
+        prefix_bytes: 0,
+        content_bytes: 0,
+        most_content: FIRST_CONTENT_BYTES,
+    };
     for (reference, pieces) in files {
         pieces.iter().for_each(|piece| grouping.piece(reference, piece));
     }
@@ -41,12 +52,13 @@ pub fn pack_frames<'p>(
     grouping.groups
 }
 
-#[derive(Default)]
 struct FramePacker {
     groups: Vec<PatchFrame>,
     pack_frames: PatchFrame,
     prefix_bytes: usize,
     content_bytes: usize,
+    /// Most bytes of content in the frame that is being filled.
+    most_content: usize,
 }
 
 impl FramePacker {
@@ -55,7 +67,7 @@ impl FramePacker {
             let nearby = if range.len() < SHORTEST { 0..0 } else { nearby.clone() };
             let nearby = nearby.start..nearby.end.min(nearby.start + limits::PREFIX_BYTES);
             let full = self.prefix_bytes + nearby.len() > limits::PREFIX_BYTES
-                || self.content_bytes + range.len() > CONTENT_BYTES
+                || self.content_bytes + range.len() > self.most_content
                 || self.pack_frames.parts.len() >= limits::PREFIX_PARTS;
             if full && self.pack_frames.pieces > 0 {
                 self.end();
@@ -90,6 +102,7 @@ impl FramePacker {
     fn end(&mut self) {
         if self.pack_frames.pieces > 0 {
             self.groups.push(std::mem::take(&mut self.pack_frames));
+            self.most_content = (2 * self.most_content).min(CONTENT_BYTES);
         }
         (self.prefix_bytes, self.content_bytes) = (0, 0);
     }

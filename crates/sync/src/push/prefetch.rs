@@ -29,7 +29,7 @@ use crate::store::destination_cache::DestinationCache;
 
 /// A host on a quick line is reached within this time, from when drafting begins, even if it is
 /// busy: drafts for other lines would take processor time from what is needed.
-const QUICKLY_REACHED: Duration = Duration::from_millis(250);
+const QUICKLY_REACHED: Duration = Duration::from_millis(120);
 
 /// Work that does not depend on the destination.
 pub struct Prefetch<'e> {
