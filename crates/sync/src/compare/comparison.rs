@@ -302,7 +302,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// For files without a basis by name, the old files nearest in size that nothing else is made
-    /// from.
+    /// from; not for those whose content is known to be like no old one.
     fn neighbours(
         &self,
         by_name: &dyn Fn(SourceIndex) -> Option<EntryIndex>,
@@ -314,8 +314,10 @@ impl<'a> Comparison<'a> {
                 (Some(known), _) => {
                     taken.insert(known);
                 }
-                (None, Some(size)) => new.push(Candidate { id: at, path: &entry.path, size }),
-                (None, None) => {}
+                (None, Some(size)) if !self.drafts.unlike.contains(&at) => {
+                    new.push(Candidate { id: at, path: &entry.path, size });
+                }
+                (None, _) => {}
             }
         }
         if new.is_empty() {

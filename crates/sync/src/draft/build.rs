@@ -17,7 +17,7 @@ use assetsync_core::state::State;
 use assetsync_rewrite::Rewriter;
 use rayon::prelude::*;
 
-use super::choose_basis::{PairSketches, choose};
+use super::choose_basis::{Bases, PairSketches, choose};
 use super::compared_contents::ComparedContents;
 use super::contents::LARGEST;
 use super::drafts::{Draft, Drafts, GzDraft};
@@ -132,7 +132,8 @@ impl DraftBuilder<'_, '_> {
 
     /// Compares all changed files whose old content is available.
     fn compare(&self, drafts: &mut Drafts, recipes: Recipes) {
-        let bases = choose(self.contents, self.changed, drafts);
+        let Bases { chosen: bases, unlike } = choose(self.contents, self.changed, drafts);
+        drafts.unlike = unlike;
         if recipes.rewrite {
             drafts.substitutes = self.learn(&bases, drafts);
             if !drafts.substitutes.is_empty() {

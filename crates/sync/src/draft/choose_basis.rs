@@ -20,12 +20,20 @@ const ALIKE: f64 = 0.1;
 /// Most files whose content is sketched to find a basis.
 const SKETCHED: usize = 20_000;
 
-/// For each changed file, the position of its basis in the state.
+/// What changed files are compared with.
+pub struct Bases {
+    /// Files in order of the source, and the positions of their bases in the state.
+    pub chosen: Vec<(SourceIndex, EntryIndex)>,
+    /// Files that are like none of the old contents, all of which were looked at.
+    pub unlike: HashSet<SourceIndex>,
+}
+
+/// Chooses the bases of changed files.
 pub fn choose(
     contents: ComparedContents<'_, '_>,
     changed: &[SourceIndex],
     drafts: &Drafts,
-) -> Vec<(SourceIndex, EntryIndex)> {
+) -> Bases {
     let comparison = contents.comparison;
     let renamed: HashMap<&[u8], EntryIndex> =
         drafts.renames.iter().map(|(path, rename)| (path.as_bytes(), rename.known)).collect();
@@ -43,13 +51,26 @@ pub fn choose(
         }
     }
     let similar = most_similar(contents, &left);
-    let found = left.into_iter().filter_map(|at| {
+    let basis = |at: SourceIndex| {
         let known = similar.get(&at).copied().or_else(|| comparison.same_logical_name(at))?;
         contents.has_old_content(known).then_some((at, known))
-    });
-    chosen.extend(found);
+    };
+    chosen.extend(left.iter().filter_map(|&at| basis(at)));
     chosen.sort_unstable();
-    chosen
+    let are_all_known = !left.is_empty() && has_all_old_contents(contents);
+    let unlike = left.into_iter().filter(|&at| are_all_known && basis(at).is_none()).collect();
+    Bases { chosen, unlike }
+}
+
+/// Whether all extraneous files that could be a basis were looked at.
+fn has_all_old_contents(contents: ComparedContents<'_, '_>) -> bool {
+    let comparison = contents.comparison;
+    let mut comparable = comparison.extraneous().filter(|known| {
+        let entry = known.of(&comparison.state().entries).map(|remote| &remote.entry);
+        entry.is_some_and(|it| it.file_size().is_some_and(|size| is_comparable(&it.path, size)))
+    });
+    comparable.by_ref().take(SKETCHED).all(|known| contents.has_old_content(known))
+        && comparable.next().is_none()
 }
 
 /// Finds bases by content, among the extraneous files.
@@ -116,6 +137,7 @@ impl PairSketches {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::Arc;
 
     use assetsync_core::digest::{Digest, ShortDigest};
     use assetsync_core::entry::{Entry, Kind, Mtime};
@@ -169,8 +191,32 @@ mod tests {
         let comparison = Comparison::new(listed, &state, &policy, Recipes::ALL);
         let old = Olds(olds.map(|(_, content)| content).into());
         let contents = ComparedContents { comparison: &comparison, source: &source, old: &old };
-        let chosen = choose(contents, &comparison.changed(), &Drafts::default());
+        let Bases { chosen, unlike } = choose(contents, &comparison.changed(), &Drafts::default());
+        assert!(unlike.is_empty());
         assert_eq!(chosen.iter().map(|&(_, known)| known).collect::<Vec<_>>(), [Index::new(0)]);
         assert_eq!(comparison.same_logical_name(chosen[0].0), Some(Index::new(1)));
+    }
+
+    /// Otherwise an old file of about the same size would be asked for its signature, which takes a
+    /// round trip.
+    #[test]
+    fn no_basis_is_asked_for_where_no_old_content_is_alike() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("b.js"), text("new")).unwrap();
+        let gone = [remote("a.js", &text("one")), remote("c.js", &text("two"))];
+        let state = State { entries: gone.into(), partials: Vec::new() };
+        let policy = Policy::default();
+        let source = Source::scan(dir.path(), &policy).unwrap();
+        let listed = source.hashed().unwrap();
+        let queries = |old: &Olds| {
+            let comparison = Comparison::new(listed, &state, &policy, Recipes::ALL);
+            let contents = ComparedContents { comparison: &comparison, source: &source, old };
+            let Bases { chosen, unlike } =
+                choose(contents, &comparison.changed(), &Drafts::default());
+            assert!(chosen.is_empty());
+            comparison.with(Arc::new(Drafts { unlike, ..Drafts::default() })).queries().len()
+        };
+        assert_eq!(queries(&Olds(vec![text("one"), text("two")])), 0);
+        assert_eq!(queries(&Olds(vec![text("one")])), 1, "the other content may be alike");
     }
 }

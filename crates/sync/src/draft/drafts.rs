@@ -1,6 +1,6 @@
 //! Drafts: what the sender knows about changed files before it asks the destination.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use assetsync_core::index::EntryIndex;
@@ -29,6 +29,8 @@ pub struct Drafts {
     pub rewriter: Option<Rewriter>,
     /// Drafts of source files, by position.
     pub files: HashMap<SourceIndex, Draft>,
+    /// Source files that are like none of the old contents, all of which were looked at.
+    pub unlike: HashSet<SourceIndex>,
     /// `.gz` files that may be made from their plain siblings, by position in the source.
     pub regzips: Arc<HashMap<SourceIndex, GzDraft>>,
 }

@@ -16,7 +16,7 @@ use super::patch_frames::{PatchFrame, pack_frames};
 use super::sink::MessageSink;
 use crate::cost::levels::{Cpu, Level, PATCHES, soonest_for_patches};
 use crate::cost::line::Line;
-use crate::draft::contents::{matches_plan, new_content, old_content};
+use crate::draft::contents::{new_content, old_content};
 use crate::draft::drafts::Draft;
 use crate::draft::exact_diff::PatchOp;
 use crate::error::PushError;
@@ -202,8 +202,9 @@ impl PatchSender<'_> {
 
     /// The new content, if it is as planned.
     fn content(&self, action: &Action) -> Option<Vec<u8>> {
-        let content = new_content(self.inputs.source, self.inputs.local(&action.path)?)?;
-        matches_plan(&content, action.file()?.digest).then_some(content)
+        let local = self.inputs.local(&action.path)?;
+        let is_planned = local.digest == action.file()?.digest;
+        is_planned.then(|| new_content(self.inputs.source, local)).flatten()
     }
 }
 
