@@ -9,9 +9,32 @@ use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use assetsync_ssh::bootstrap::{self};
-use assetsync_ssh::{Agents, NoPrompt, TransportError, connect};
+use assetsync_ssh::{Agents, Channel, NoPrompt, TransportError, connect};
 use common::Sshd;
 use common::bootstrap::*;
+
+/// A stand-in that says with which words it was started.
+const SAYS_ITS_WORDS: &str = "#!/bin/sh\ntest \"$1\" = --probe && exit 0\n\
+    printf 'assetsync:%s:ready\\n%s ' \"$1\" \"$2\"\nexec cat\n";
+
+#[test]
+fn the_agent_gets_the_first_line_with_its_command_if_that_is_short() {
+    let (home, agents) = (Home::new(), agents_of(SAYS_ITS_WORDS));
+    let long = [b"assetsync 1 ", &[b'0'; 5000][..], b"\n"].concat();
+    for (first, word) in [(FIRST, "assetsync:1:hello"), (&long, "-")] {
+        // It is installed first, and there the next time.
+        for _ in 0..2 {
+            let line = bootstrap::command(NONCE, first, &agents, None);
+            let channel = home.shell("sh", &line);
+            let started = bootstrap::start(channel, NONCE, &agents, first, TIMEOUT).unwrap();
+            let Channel { reader, writer, .. } = started.channel;
+            drop(writer);
+            let mut said = started.read_ahead;
+            read_nonblocking(reader, &mut said);
+            assert_eq!(said, [word.as_bytes(), b" ", first].concat());
+        }
+    }
+}
 
 #[test]
 fn installs_once_and_then_starts_in_every_login_shell() {

@@ -329,4 +329,23 @@ mod tests {
             assert!(parsed.is_err() || parsed.as_ref() == Ok(&hello), "bit {bit}: {parsed:?}");
         }
     }
+
+    #[test]
+    fn a_line_that_fits_on_a_command_line_survives_as_a_word() {
+        let line = files(&["a b\n.js", "z"]).line();
+        let word = word_of_line(&line).unwrap();
+        assert!(word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b':'), "{word}");
+        let found = line_of_word(&word).unwrap();
+        assert_eq!(Hello::parse(&found), Hello::parse(&line));
+        let names: Vec<String> = (1000..2000).map(|number| number.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(word_of_line(&files(&names).line()), None, "it is too long");
+        for not_a_word in [&b"assetsync 11 $(id)\n"[..], b"assetsync 11 'a'\n", b"assetsync 11 00"]
+        {
+            assert_eq!(word_of_line(not_a_word), None);
+        }
+        for not_a_line in ["", "-", "Linux-x86_64=00.1.2", "assetsync"] {
+            assert_eq!(line_of_word(not_a_line), None);
+        }
+    }
 }
