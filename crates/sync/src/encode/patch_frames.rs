@@ -38,23 +38,23 @@ pub struct PatchFrame {
 pub fn pack_frames<'p>(
     files: impl IntoIterator<Item = (Reference, &'p [PatchOp])>,
 ) -> Vec<PatchFrame> {
-    let mut grouping = FramePacker {
-        groups: Vec::new(),
-        pack_frames: PatchFrame::default(),
+    let mut packer = FramePacker {
+        frames: Vec::new(),
+        frame: PatchFrame::default(),
         prefix_bytes: 0,
         content_bytes: 0,
         most_content: FIRST_CONTENT_BYTES,
     };
     for (reference, pieces) in files {
-        pieces.iter().for_each(|piece| grouping.piece(reference, piece));
+        pieces.iter().for_each(|piece| packer.piece(reference, piece));
     }
-    grouping.end();
-    grouping.groups
+    packer.end();
+    packer.frames
 }
 
 struct FramePacker {
-    groups: Vec<PatchFrame>,
-    pack_frames: PatchFrame,
+    frames: Vec<PatchFrame>,
+    frame: PatchFrame,
     prefix_bytes: usize,
     content_bytes: usize,
     /// Most bytes of content in the frame that is being filled.
@@ -68,8 +68,8 @@ impl FramePacker {
             let nearby = nearby.start..nearby.end.min(nearby.start + limits::PREFIX_BYTES);
             let full = self.prefix_bytes + nearby.len() > limits::PREFIX_BYTES
                 || self.content_bytes + range.len() > self.most_content
-                || self.pack_frames.parts.len() >= limits::PREFIX_PARTS;
-            if full && self.pack_frames.pieces > 0 {
+                || self.frame.parts.len() >= limits::PREFIX_PARTS;
+            if full && self.frame.pieces > 0 {
                 self.end();
             }
             self.content_bytes += range.len();
@@ -77,11 +77,11 @@ impl FramePacker {
                 self.part(reference, nearby.start as u64, nearby.len() as u64);
             }
         }
-        self.pack_frames.pieces += 1;
+        self.frame.pieces += 1;
     }
 
     fn part(&mut self, reference: Reference, offset: u64, length: u64) {
-        if let Some(last) = self.pack_frames.parts.last_mut() {
+        if let Some(last) = self.frame.parts.last_mut() {
             let end = last.offset + last.length;
             let close = last.offset <= offset && offset <= end + MERGE_GAP;
             let joined = (offset + length).max(end) - last.offset;
@@ -96,12 +96,12 @@ impl FramePacker {
             }
         }
         self.prefix_bytes += length as usize;
-        self.pack_frames.parts.push(PrefixPart { reference, offset, length });
+        self.frame.parts.push(PrefixPart { reference, offset, length });
     }
 
     fn end(&mut self) {
-        if self.pack_frames.pieces > 0 {
-            self.groups.push(std::mem::take(&mut self.pack_frames));
+        if self.frame.pieces > 0 {
+            self.frames.push(std::mem::take(&mut self.frame));
             self.most_content = (2 * self.most_content).min(CONTENT_BYTES);
         }
         (self.prefix_bytes, self.content_bytes) = (0, 0);
@@ -127,39 +127,42 @@ mod tests {
         let first =
             [new(100, 0..100), PatchOp::Copy { offset: 100, length: 70 }, new(30, 150..200)];
         let second = [new(100, 500..600), new(10, 900..1000)];
-        let groups = pack_frames([(A, &first[..]), (B, &second[..])]);
+        let frames = pack_frames([(A, &first[..]), (B, &second[..])]);
         let parts = vec![
             PrefixPart { reference: A, offset: 0, length: 200 },
             PrefixPart { reference: B, offset: 500, length: 100 },
         ];
-        assert_eq!(groups, [PatchFrame { parts, pieces: 5 }]);
+        assert_eq!(frames, [PatchFrame { parts, pieces: 5 }]);
     }
 
     #[test]
-    fn no_group_is_over_a_limit_and_no_piece_is_lost() {
+    fn no_frame_is_over_a_limit_and_no_piece_is_lost() {
         let pieces: Vec<PatchOp> =
             (0..3000).map(|at| new(3000 + at % 700, at * 9000..at * 9000 + at)).collect();
-        let groups = pack_frames([(A, &pieces[..])]);
-        assert!(groups.len() > 2);
-        assert_eq!(
-            groups.iter().map(|pack_frames| pack_frames.pieces).sum::<usize>(),
-            pieces.len()
-        );
-        for pack_frames in groups {
-            let bytes: u64 = pack_frames.parts.iter().map(|part| part.length).sum();
+        let frames = pack_frames([(A, &pieces[..])]);
+        assert!(frames.len() > 2);
+        assert_eq!(frames.iter().map(|frame| frame.pieces).sum::<usize>(), pieces.len());
+        for frame in frames {
+            let bytes: u64 = frame.parts.iter().map(|part| part.length).sum();
             assert!(bytes <= limits::PREFIX_BYTES as u64);
         }
         assert!(pack_frames([(A, &[][..])]).is_empty());
     }
 
     #[test]
-    fn a_huge_piece_is_a_group_of_its_own_with_a_bounded_prefix() {
+    fn a_huge_piece_is_a_frame_of_its_own_with_a_bounded_prefix() {
         let huge = [new(10, 0..9), new(50 << 20, 0..50 << 20), new(100, 0..100)];
-        let groups = pack_frames([(A, &huge[..])]);
-        assert_eq!(
-            groups.iter().map(|pack_frames| pack_frames.pieces).collect::<Vec<_>>(),
-            [1, 1, 1]
-        );
-        assert_eq!(groups[1].parts[0].length, limits::PREFIX_BYTES as u64);
+        let frames = pack_frames([(A, &huge[..])]);
+        assert_eq!(frames.iter().map(|frame| frame.pieces).collect::<Vec<_>>(), [1, 1, 1]);
+        assert_eq!(frames[1].parts[0].length, limits::PREFIX_BYTES as u64);
+    }
+
+    #[test]
+    fn frames_begin_small_so_that_the_line_need_not_wait() {
+        let pieces = vec![new(64 << 10, 0..0); 300];
+        let frames = pack_frames([(A, &pieces[..])]);
+        let pieces: Vec<_> = frames.iter().map(|frame| frame.pieces).collect();
+        assert_eq!(pieces[..3], [4, 8, 16]);
+        assert!(pieces[3..].iter().all(|&pieces| pieces * (64 << 10) <= CONTENT_BYTES));
     }
 }
