@@ -149,8 +149,9 @@ impl Talk<'_> {
             let (word, detail) = self.next_word()?;
             match word.as_str() {
                 "ready" => {
+                    // An agent that has the line already may have refused it and ended.
                     if installed.is_some() {
-                        self.write(first_line)?;
+                        let _ = self.write(first_line);
                     }
                     return Ok(installed);
                 }
