@@ -2,12 +2,12 @@
 //!
 //! The remote command is a constant script with a nonce, the first line for the agent and the known
 //! agents as words after it. If the right agent is there, the script becomes it, and the agent can
-//! answer the first line in the same round trip. Otherwise the script asks for it with a line `assetsync:NONCE:missing:PLATFORM PATH`, where PATH
-//! is where the program will be, and gets the size of the compressed program, a newline and the
-//! program. The platform is followed by `:xz` if the host has the XZ Utils; the size is followed by
-//! ` xz` or
-//! ` plain` if the program is compressed by xz or not at all, not by gzip. Failures are reported in
-//! lines of the same form. All other output before the agent starts is noise of the login shell.
+//! answer the first line in the same round trip. Otherwise the script asks for the agent with a
+//! line `assetsync:NONCE:missing:PLATFORM PATH`, where PATH is where the program will be, and gets
+//! the size of the compressed program, a newline and the program. The platform is followed by `:xz`
+//! if the host has the XZ Utils; the size is followed by ` xz` or ` plain` if the program is
+//! compressed by xz or not at all, not by gzip. Failures are reported in lines of the same form.
+//! All other output before the agent starts is noise of the login shell.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::Command;
@@ -79,8 +79,8 @@ pub fn local(nonce: &str, agents: &Agents) -> Result<Channel, TransportError> {
     spawn(command, "this machine")
 }
 
-/// Writes `first_line` at once, for an agent that did not get it with the command, and waits for the
-/// agent's banner, installing the agent if asked to.
+/// Writes `first_line` at once, for an agent that did not get it with the command, and waits for
+/// the agent's banner, installing the agent if asked to.
 ///
 /// `first_line` must start with `assetsync `, be ASCII and end in a newline: a script that has to
 /// install the agent first reads that line and drops it, and it is sent again afterwards.

@@ -5,8 +5,8 @@
 #   sh -c 'THIS SCRIPT' sh NONCE HELLO PLATFORM=HASH.CHECKSUM.SIZE...
 #
 # HELLO is for the agent. Then one word for each agent that the sender has: the platform as
-# KERNEL-MACHINE, the agent's BLAKE3 hash, and the output of cksum for it. The messages are described in docs/protocol.md, and
-# src/bootstrap.rs is the other side.
+# KERNEL-MACHINE, the agent's BLAKE3 hash, and the output of cksum for it. The messages are
+# described in docs/protocol.md, and src/bootstrap.rs is the other side.
 #
 # This file is what people read and shellcheck checks. What is sent is made of it by minify.rs when
 # the crate is built: without comments and indentation, with one-letter names, on one line. It has

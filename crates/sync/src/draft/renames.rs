@@ -75,9 +75,9 @@ impl<'p> NameGroups<'p> {
 
     /// Finds the renames, in order of the source.
     ///
-    /// `resemblance` returns the similarity of two contents, from 0.0 to 1.0, given the positions of
-    /// the old and the new file, or `None` if it is unknown; it is called only for those that are
-    /// [compared](NameGroups::compared).
+    /// `resemblance` returns the similarity of two contents, from 0.0 to 1.0, given the positions
+    /// of the old and the new file, or `None` if it is unknown; it is called only for those that
+    /// are [compared](NameGroups::compared).
     pub fn renames(
         &self,
         resemblance: &dyn Fn(EntryIndex, SourceIndex) -> Option<f64>,
