@@ -60,7 +60,7 @@ pub struct Conversation {
     timeout: Duration,
     heartbeat: Duration,
     piece: Vec<u8>,
-    /// Whether the first line, which has not been read yet, is of no interest.
+    /// Whether the first line is still to be read and dropped: the *Hello* is known already.
     pub skips_first_line: bool,
     received: ReceivedBytes,
     /// Whether a turn of the sender begins: until its first bytes come, the agent waits for the

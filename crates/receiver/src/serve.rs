@@ -28,7 +28,7 @@ pub struct ServeOptions {
     pub gone: Option<Box<dyn FnOnce() + Send>>,
     /// The *Hello* as a [word](assetsync_core::protocol::word_of_line), if the sender put it on the
     /// command line: then nothing waits for the line, which the sender writes to `input` all the
-    /// same. Another word is none.
+    /// same. Any other word is ignored.
     pub hello: Option<String>,
     /// The directory that destinations have to be, or to be in; it has no symlinks.
     pub within: Option<PathBuf>,

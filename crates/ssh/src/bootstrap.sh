@@ -32,7 +32,7 @@
 # The usual case, an agent that is there, starts two programs, ls and cksum, and then becomes the
 # agent. Each one more delays every push; builtins of the shell are free.
 nonce=$1
-greeting=$2
+hello_word=$2
 shift 2
 
 # Sends a line to the sender. The nonce tells it from what login scripts print. printf does not end
@@ -192,7 +192,7 @@ for directory in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" \
     }
     if is_agent "$program"; then
         # shellcheck disable=SC2093 # Nothing comes after it, as it becomes the agent.
-        test -x "$program" && exec "$program" "$nonce" "$greeting"
+        test -x "$program" && exec "$program" "$nonce" "$hello_word"
         failure=noexec:$directory
         continue
     fi
@@ -216,7 +216,7 @@ for directory in "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/assetsync" \
         rm -f "$directory/$old"
     done
     # shellcheck disable=SC2093
-    exec "$program" "$nonce" "$greeting"
+    exec "$program" "$nonce" "$hello_word"
 done
 say "${failure:-nowhere:$unusable}"
 exit 1

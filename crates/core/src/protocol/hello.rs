@@ -88,10 +88,10 @@ const FLAGS: u64 = 511;
 const NOT_WITH_FILES: u64 = REMEMBERED | DEPLOY | WHOLE_DIRECTORY | DELETES;
 
 /// A first line as a word that no shell has to quote, if it is short enough and has only letters,
-/// digits, full stops and spaces.
+/// digits and spaces.
 pub fn word_of_line(line: &[u8]) -> Option<String> {
     let line = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b' ');
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b' ';
     let is_word = line.len() <= limits::HELLO_WORD_BYTES && line.bytes().all(fits);
     is_word.then(|| line.replace(' ', ":"))
 }

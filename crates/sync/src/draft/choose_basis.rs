@@ -55,20 +55,24 @@ pub fn choose(
         let known = similar.get(&at).copied().or_else(|| comparison.same_logical_name(at))?;
         contents.has_old_content(known).then_some((at, known))
     };
-    chosen.extend(left.iter().filter_map(|&at| basis(at)));
+    let mut unlike = HashSet::new();
+    for at in left {
+        match basis(at) {
+            Some(found) => chosen.push(found),
+            None => drop(unlike.insert(at)),
+        }
+    }
     chosen.sort_unstable();
-    let are_all_known = !left.is_empty() && has_all_old_contents(contents);
-    let unlike = left.into_iter().filter(|&at| are_all_known && basis(at).is_none()).collect();
+    if !unlike.is_empty() && !has_all_old_contents(contents) {
+        unlike.clear();
+    }
     Bases { chosen, unlike }
 }
 
 /// Whether all extraneous files that could be a basis were looked at.
 fn has_all_old_contents(contents: ComparedContents<'_, '_>) -> bool {
-    let comparison = contents.comparison;
-    let mut comparable = comparison.extraneous().filter(|known| {
-        let entry = known.of(&comparison.state().entries).map(|remote| &remote.entry);
-        entry.is_some_and(|it| it.file_size().is_some_and(|size| is_comparable(&it.path, size)))
-    });
+    let extraneous = contents.comparison.extraneous();
+    let mut comparable = extraneous.filter(|&known| contents.is_old_comparable(known));
     comparable.by_ref().take(SKETCHED).all(|known| contents.has_old_content(known))
         && comparable.next().is_none()
 }

@@ -32,6 +32,13 @@ impl ComparedContents<'_, '_> {
         remote.is_some_and(|remote| contents::has_old_content(self.old, remote))
     }
 
+    /// Whether the old content at a position of the state is small enough to compare, available or
+    /// not.
+    pub fn is_old_comparable(&self, known: EntryIndex) -> bool {
+        let remote = known.of(&self.comparison.state().entries);
+        remote.is_some_and(|remote| contents::comparable_size(remote).is_some())
+    }
+
     /// The new content of a source file, if it is small enough to compare and unchanged.
     pub fn new_content(&self, at: SourceIndex) -> Option<Vec<u8>> {
         contents::new_content(self.source, at.of(self.comparison.source())?)

@@ -25,7 +25,8 @@ pub fn has_old_content(old: &dyn OldContents, remote: &RemoteEntry) -> bool {
     comparable_size(remote).zip(remote.digest).is_some_and(|(size, digest)| old.has(digest, size))
 }
 
-fn comparable_size(remote: &RemoteEntry) -> Option<u64> {
+/// The size of a file of the state, in bytes, if comparing its content pays.
+pub fn comparable_size(remote: &RemoteEntry) -> Option<u64> {
     let size = remote.entry.file_size()?;
     is_comparable(&remote.entry.path, size).then_some(size)
 }

@@ -132,9 +132,9 @@ impl StreamLevel {
     }
 }
 
-/// The window for this many bytes of content: enough for all of it, even if it is eight times as
-/// much, as deltas may turn out to be. The tables of high levels are as large, and clearing those
-/// for 4 MiB takes 12 ms.
+/// The window for this many bytes of content, as a power of two: four to eight times as much, since
+/// there may be more new content in deltas than is expected. The tables of high levels are as large,
+/// and clearing those for 4 MiB takes about 12 ms.
 fn window(bytes: u64) -> u32 {
     match bytes > SMALL_TRANSFER {
         true => LARGEST_WINDOW,

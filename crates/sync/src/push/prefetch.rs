@@ -27,8 +27,8 @@ use crate::scan::source::Source;
 use crate::share::push_group::{self, DraftInputs, PushGroup, SharedDrafts};
 use crate::store::destination_cache::DestinationCache;
 
-/// A host on a quick line is reached within this time, from when drafting begins, even if it is
-/// busy: drafts for other lines would take processor time from what is needed.
+/// A host on a quick line is mostly reached within this time, from when drafting begins. Drafts for
+/// other lines would take processor time from what is needed until then.
 const QUICKLY_REACHED: Duration = Duration::from_millis(120);
 
 /// Work that does not depend on the destination.
