@@ -2,8 +2,8 @@
 //!
 //! What a command has not read yet waits in sshd, up to the window of 2 MiB, in one buffer. With
 //! every packet by which that grows, sshd allocates it anew and copies it (`sshbuf_reserve` of
-//! OpenSSH 9): a command that is slower than the line costs its server 0.15 s of processor time and
-//! 4 MiB of memory. So no more is sent ahead than keeps the line busy.
+//! OpenSSH 9): a command that is slower than a quick line costs its server processor time, and 4 MB
+//! of memory. So no more is sent ahead than keeps the line busy.
 
 use std::time::Duration;
 

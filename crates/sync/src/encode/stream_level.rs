@@ -133,8 +133,8 @@ impl StreamLevel {
 }
 
 /// The window for this many bytes of content, as a power of two: four to eight times as much, since
-/// there may be more new content in deltas than is expected. The tables of high levels are as large,
-/// and clearing those for 4 MiB takes about 12 ms.
+/// there may be more new content in deltas than is expected. The tables of high levels are as
+/// large, and clearing those for 4 MiB takes about 12 ms.
 fn window(bytes: u64) -> u32 {
     match bytes > SMALL_TRANSFER {
         true => LARGEST_WINDOW,
