@@ -47,6 +47,9 @@ const EQUAL_SHARE: f64 = 0.03;
 const EQUAL_SECONDS: f64 = 0.01;
 const EQUAL_STREAM_SECONDS: f64 = 0.03;
 
+/// A lower level in the midst of a stream must save more seconds than this.
+const LOWERED_SECONDS: f64 = 0.05;
+
 /// Up to this many bytes of content any level takes no time worth saving.
 pub const LITTLE: u64 = 512 * 1024;
 
@@ -139,6 +142,14 @@ pub fn pays_to_change(from: Level, to: Level, bytes: u64, line: Line, cpu: Cpu) 
     to.seconds(bytes, line, cpu) + frame < from.seconds(bytes, line, cpu) * NEW_FRAME_SHARE
 }
 
+/// Whether a lower level saves enough seconds of work that what is already compressed may be given
+/// up for it: the higher one sends fewer bytes, and a new zstd frame more.
+pub fn pays_to_lower(from: Level, to: Level, bytes: u64, line: Line, cpu: Cpu) -> bool {
+    to.zstd < from.zstd
+        && pays_to_change(from, to, bytes, line, cpu)
+        && from.seconds(bytes, line, cpu) - to.seconds(bytes, line, cpu) > LOWERED_SECONDS
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +211,13 @@ mod tests {
         let pays = |bytes, rate| pays_to_change(high, low, bytes, Line::measured(rate), ONE);
         assert!(pays(100 * MB, GIGABIT) && pays(2 * MB, GIGABIT));
         assert!(!pays(MB / 10, 12_500_000) && !pays(100 * MB, 2_500_000));
+    }
+
+    #[test]
+    fn a_lower_level_must_save_time_worth_its_bytes() {
+        let lower = |bytes, to| pays_to_lower(STREAM[2], to, bytes, Line::LOCAL, ONE);
+        assert!(lower(8 * MB, STREAM[0]) && lower(8 * MB, STREAM[1]));
+        assert!(!lower(2 * MB, STREAM[0]) && !lower(8 * MB, STREAM[3]));
     }
 
     #[test]

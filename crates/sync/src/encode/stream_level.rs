@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use super::content_left::Finding;
-use crate::cost::levels::{Cpu, LITTLE, Level, STREAM, pays_to_change, soonest_for_stream};
+use crate::cost::levels::{
+    Cpu, LITTLE, Level, STREAM, pays_to_change, pays_to_lower, soonest_for_stream,
+};
 use crate::cost::line::{Line, RateSource};
 
 /// Shortest time between two looks at the line.
@@ -64,19 +66,17 @@ impl StreamLevel {
         StreamLevel { line, cpu, level: first_level(bytes, line, cpu), window_log: window(bytes) }
     }
 
-    /// Chooses the first level again, now that so many bytes of content are found to be left. If
-    /// there is only more of it, what is already compressed is not given up for a better level. On
-    /// a slow line a new zstd frame takes more time than another level saves. Returns whether it
-    /// was changed.
+    /// Chooses the first level again, now that so many bytes of content are found to be left. What
+    /// is already compressed is given up for a lower level if that saves much, for a better one
+    /// only once it is known how much of deltas is new. On a slow line a new zstd frame takes more
+    /// time than another level saves. Returns whether it was changed.
     pub fn expect(&mut self, bytes: u64, found: Finding) -> bool {
         if !self.line.is_quick() {
             return false;
         }
         let level = first_level(bytes, self.line, self.cpu);
-        let changes = match found {
-            Finding::NewInDeltas => level != self.level,
-            Finding::MoreContent => level.zstd < self.level.zstd,
-        };
+        let is_better = level.zstd > self.level.zstd && found == Finding::NewInDeltas;
+        let changes = is_better || pays_to_lower(self.level, level, bytes, self.line, self.cpu);
         if changes {
             self.level = level;
         }
@@ -209,6 +209,7 @@ mod tests {
         assert_eq!(level.level(), 3);
         assert!(!level.expect(MB / 2, Finding::MoreContent));
         assert!(level.expect(MB / 2, Finding::NewInDeltas) && level.level() == 6);
+        assert!(!level.expect(3 * MB / 2, Finding::NewInDeltas) && level.level() == 6);
         assert!(level.expect(8 * MB, Finding::MoreContent) && level.level() == 1);
         assert!(!level.expect(9 * MB, Finding::NewInDeltas));
         let mut slow = StreamLevel::new(MB / 3, Line::UNKNOWN);
