@@ -98,16 +98,16 @@ impl Source {
         Version { build: self.build, compiled: self.compiled }
     }
 
-    /// The time of the current compile. No two compiles, of either build, are in the same second:
-    /// rsync compares whole seconds, and would take a change for none that a slower machine would
-    /// show. All are in the past.
+    /// The time of the current compile. Two compiles, of either build, are minutes apart: programs
+    /// that compare whole seconds would take a change for none that a slower machine would show.
+    /// All are in the past.
     fn time_of_compile(&self) -> SystemTime {
         let offset = match self.build {
             Build::Old => 0,
             Build::New => 1,
         };
-        let seconds = u64::from(self.compiled) * 2 + offset;
-        SystemTime::UNIX_EPOCH + FIRST_COMPILE + Duration::from_secs(seconds)
+        let minutes = u64::from(self.compiled) * 2 + offset;
+        SystemTime::UNIX_EPOCH + FIRST_COMPILE + Duration::from_secs(minutes * 60)
     }
 
     /// Gives every file a new time, as a compile does; the content stays.

@@ -61,12 +61,13 @@ impl Destination {
         Ok(())
     }
 
-    /// Removes all traces of pushes here.
+    /// Removes all traces of pushes here; the XDG directories are there, and empty.
     pub(super) fn clear_home(&self) -> Result<()> {
         if self.home.exists() {
             fs::remove_dir_all(&self.home).doing("remove", &self.home)?;
         }
-        fs::create_dir(&self.home).doing("make", &self.home)
+        let dirs = XDG_DIRS.map(|(_, dir)| self.home.join(dir));
+        dirs.iter().try_for_each(|dir| fs::create_dir_all(dir).doing("make", dir))
     }
 
     /// The placeholders of a push of `source` with the ssh configuration at `config`.
