@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use assetsync_bench::{Competitor, Plan, Record, Scenario, chart, page, race, table};
+use assetsync_bench::{Competitor, PageText, Plan, Record, Scenario, chart, page, race, table};
 use assetsync_ssh::{RemoteTarget, SshOptions, Target};
 
 use crate::cli::bench::BenchArguments;
@@ -114,7 +114,8 @@ fn show(given: &BenchArguments, console: &Console, records: &[Record]) -> Result
     }
     if let Some(path) = &given.markdown {
         let picture = given.svg.as_deref().map(|svg| beside(path, svg));
-        write(path, &page(records, picture.as_deref()))?;
+        let text = PageText { chart: picture.as_deref(), ..PageText::default() };
+        write(path, &page(records, &text))?;
     }
     let text = if given.json { Record::to_json } else { table };
     records.iter().for_each(|record| console.print_stdout(&text(record)));

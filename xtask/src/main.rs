@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use xtask::benchmarks::Page;
 use xtask::random_benchmarks::{self, Draw, PackageList};
-use xtask::{Result, benchmarks, buckets, story};
+use xtask::{Result, buckets, story};
 
 /// Tasks of this repository.
 #[derive(Debug, Parser)]
@@ -38,6 +39,9 @@ enum Task {
         /// docs/benchmarks-applications.md
         #[arg(long, value_name = "N", conflicts_with = "render")]
         random: Option<u32>,
+        /// Race against other programs, which must be installed; write docs/benchmarks-peers.md
+        #[arg(long, conflicts_with = "random")]
+        peers: bool,
         /// Draw the packages that this number draws
         #[arg(long, value_name = "N", default_value_t = 1, requires = "random")]
         seed: u32,
@@ -76,11 +80,12 @@ fn run(task: &Task) -> Result<()> {
             let draw = Draw { list: *list, number: *number, seed: *seed };
             random_benchmarks::race_all(draw, progress)
         }
-        Task::Benchmarks { render, .. } => {
+        Task::Benchmarks { render, peers, .. } => {
+            let page = if *peers { Page::Peers } else { Page::Rsync };
             if !render {
-                benchmarks::race_all(progress)?;
+                page.race_all(progress)?;
             }
-            benchmarks::render()
+            page.render()
         }
     }
 }

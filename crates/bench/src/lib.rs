@@ -47,6 +47,6 @@ pub use record::{
     Bundle, CompetitorCommand, CompetitorRuns, Machine, Outcome, Race, Record, Run, SCHEMA,
     ScenarioRuns,
 };
-pub use report::{chart, page, table};
+pub use report::{PageText, chart, page, table};
 pub use scenario::Scenario;
 pub use session_usage::run_session;

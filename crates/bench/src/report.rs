@@ -7,5 +7,5 @@ mod stats;
 mod table;
 
 pub use chart::chart;
-pub use page::page;
+pub use page::{PageText, page};
 pub use table::table;

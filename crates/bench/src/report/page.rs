@@ -11,12 +11,16 @@ use super::table::{about, range, trees};
 use crate::competitor::Competitor;
 use crate::record::{Race, Record, ScenarioRuns};
 
-/// The first lines of the page.
-const INTRODUCTION: &str = "\
-# Benchmarks
-
-Written by `assetsync bench`; do not edit. `scripts/benchmarks` runs everything again and writes this page.
-";
+/// What a page says besides its records.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PageText<'a> {
+    /// The command that races again and writes the page, if there is one.
+    pub script: Option<&'a str>,
+    /// Paragraphs before the results, in Markdown, such as about the competitors.
+    pub about: Option<&'a str>,
+    /// The path of the chart, relative to the page, if there is one.
+    pub chart: Option<&'a str>,
+}
 
 /// How the numbers are measured.
 const METHOD: &str = "\
@@ -37,13 +41,16 @@ counts.
 - Memory: the peak resident memory of the largest process there.
 - Trees are on the file system that stands behind *loopback*; where none stands there, they were in memory, in which a sync \
 costs nothing. rsync does not sync, assetsync does.
+";
 
-## How to run it again
+/// Commands that race with other builds.
+const OTHER_BUILDS: [(&str, &str); 2] = [
+    ("assetsync bench OLD NEW", "any two builds of yours"),
+    ("assetsync bench OLD NEW --to HOST:DIR", "against your own server"),
+];
 
-    scripts/benchmarks                        # this page
-    assetsync bench OLD NEW                   # any two builds of yours
-    assetsync bench OLD NEW --to HOST:DIR     # against your own server
-
+/// The fields of the record.
+const JSON: &str = "\
 ## The JSON
 
 `assetsync bench --json` prints one object, of which `--from-json FILE` makes table, page and chart again. Times are \
@@ -59,20 +66,36 @@ whole microseconds, sizes whole bytes.
 absent where it can't be watched
 ";
 
-/// The page that shows `records`, with the picture at `chart` if there is one.
+/// The page that shows `records`.
 #[must_use]
-pub fn page(records: &[Record], chart: Option<&str>) -> String {
-    let mut text = INTRODUCTION.to_owned();
-    if let Some(chart) = chart {
-        let _ = write!(text, "\n![assetsync and rsync, seconds and bytes]({chart})\n");
-    }
+pub fn page(records: &[Record], page_text: &PageText<'_>) -> String {
+    let mut text = introduction(page_text);
     for record in records {
         push_record(&mut text, record);
     }
     push_shortfalls(&mut text, records);
     push_commands(&mut text, records);
+    let _ = write!(text, "\n{METHOD}\n## How to run it again\n\n");
+    let of_page = page_text.script.map(|script| (script, "this page"));
+    for (command, what) in of_page.into_iter().chain(OTHER_BUILDS) {
+        let _ = writeln!(text, "    {command:<41} # {what}");
+    }
+    let _ = write!(text, "\n{JSON}");
+    text
+}
+
+fn introduction(page_text: &PageText<'_>) -> String {
+    let mut text = "# Benchmarks\n\nWritten by `assetsync bench`; do not edit.".to_owned();
+    if let Some(script) = page_text.script {
+        let _ = write!(text, " `{script}` runs everything again and writes this page.");
+    }
     text.push('\n');
-    text.push_str(METHOD);
+    if let Some(about) = page_text.about {
+        let _ = write!(text, "\n{about}\n");
+    }
+    if let Some(chart) = page_text.chart {
+        let _ = write!(text, "\n![assetsync and rsync, seconds and bytes]({chart})\n");
+    }
     text
 }
 
@@ -170,9 +193,30 @@ mod tests {
     use super::*;
     use crate::report::table::tests::record;
 
+    const NO_TEXT: PageText<'_> = PageText { script: None, about: None, chart: None };
+
+    #[test]
+    fn the_script_is_named_where_there_is_one() {
+        let own = page(&[record()], &NO_TEXT);
+        assert!(
+            own.starts_with("# Benchmarks\n\nWritten by `assetsync bench`; do not edit.\n\n##")
+        );
+        assert!(!own.contains("this page"));
+        let text = PageText { script: Some("scripts/x"), about: Some("About."), ..NO_TEXT };
+        let of_script = page(&[record()], &text);
+        assert!(
+            of_script
+                .contains("`scripts/x` runs everything again and writes this page.\n\nAbout.\n")
+        );
+        assert!(
+            of_script.contains("\n    scripts/x                                 # this page\n")
+        );
+    }
+
     #[test]
     fn every_row_has_all_columns() {
-        let text = page(&[record(), record()], Some("benchmarks.svg"));
+        let text =
+            page(&[record(), record()], &PageText { chart: Some("benchmarks.svg"), ..NO_TEXT });
         let rows: Vec<_> = text.lines().filter(|line| line.starts_with('|')).collect();
         assert_eq!(rows.len(), 2 * 2 * (2 + 2 * 6));
         for row in rows {
@@ -184,6 +228,6 @@ mod tests {
         assert!(text.contains("wrong: 12 lines differ: ./assets/a & b \\<c\\>.js"));
         assert_eq!(text.matches("- assetsync: `").count(), 1);
         assert!(text.contains("](benchmarks.svg)"));
-        assert!(!page(&[record()], None).contains("]("));
+        assert!(!page(&[record()], &NO_TEXT).contains("]("));
     }
 }
