@@ -142,6 +142,12 @@ pub fn pays_to_change(from: Level, to: Level, bytes: u64, line: Line, cpu: Cpu) 
     to.seconds(bytes, line, cpu) + frame < from.seconds(bytes, line, cpu) * NEW_FRAME_SHARE
 }
 
+/// Whether a higher level saves more bytes of what is left than a new zstd frame loses at most: it
+/// does not find what it has in common with the bytes that were compressed before.
+pub fn pays_to_raise(from: Level, to: Level, bytes: u64, compressed: u64) -> bool {
+    from.sent(bytes as f64) - to.sent(bytes as f64) > from.sent(compressed as f64)
+}
+
 /// Whether a lower level saves enough seconds of work that what is already compressed may be given
 /// up for it: the higher one sends fewer bytes, and a new zstd frame more.
 pub fn pays_to_lower(from: Level, to: Level, bytes: u64, line: Line, cpu: Cpu) -> bool {
@@ -218,6 +224,13 @@ mod tests {
         let lower = |bytes, to| pays_to_lower(STREAM[2], to, bytes, Line::LOCAL, ONE);
         assert!(lower(8 * MB, STREAM[0]) && lower(8 * MB, STREAM[1]));
         assert!(!lower(2 * MB, STREAM[0]) && !lower(8 * MB, STREAM[3]));
+    }
+
+    #[test]
+    fn a_higher_level_must_save_more_than_a_new_frame_may_lose() {
+        let raise = |bytes, compressed| pays_to_raise(STREAM[1], STREAM[3], bytes, compressed);
+        assert!(raise(MB, MB / 10) && !raise(MB, MB / 5) && !raise(0, 0));
+        assert!(!pays_to_raise(STREAM[3], STREAM[1], MB, 0));
     }
 
     #[test]

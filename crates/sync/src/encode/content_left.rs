@@ -16,7 +16,7 @@ const BYTES_PER_NEW_BYTE: u64 = 8;
 const SAMPLE_BYTES: u64 = 256 * 1024;
 
 /// What is left of the content of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ContentLeft {
     /// Bytes of files that are sent whole.
     whole: u64,
@@ -27,6 +27,8 @@ pub struct ContentLeft {
     new: u64,
     /// Bytes to compress before more is found out than was expected.
     expected: u64,
+    /// Bytes compressed so far.
+    compressed: u64,
 }
 
 /// What was found out about the content that is left.
@@ -41,7 +43,7 @@ pub enum Finding {
 impl ContentLeft {
     /// All content of `plan` that is compressed in the stream.
     pub fn of(plan: &Plan) -> ContentLeft {
-        let mut left = ContentLeft { whole: 0, of_deltas: 0, covered: 0, new: 0, expected: 0 };
+        let mut left = ContentLeft::default();
         for action in &plan.actions {
             let size = action.file().map_or(0, |file| file.size);
             if let Some(bytes) = left.kind_of(action) {
@@ -67,6 +69,7 @@ impl ContentLeft {
         let bytes = self.kind_of(action)?;
         *bytes = bytes.saturating_sub(piece.covered);
         let (new, was_known) = (piece.literal_bytes(), self.covered >= SAMPLE_BYTES);
+        self.compressed += new;
         if action.file().is_some_and(|file| matches!(file.recipe, Recipe::Delta { .. })) {
             self.covered += piece.covered;
             self.new += new;
@@ -81,6 +84,11 @@ impl ContentLeft {
         };
         self.expected = self.bytes();
         Some(found)
+    }
+
+    /// Bytes that were compressed so far.
+    pub fn compressed(&self) -> u64 {
+        self.compressed
     }
 
     /// Approximate number of bytes to compress.

@@ -238,7 +238,7 @@ impl Look {
     ) -> Result<(), PushError> {
         self.bytes += piece.literal_bytes();
         if let Some(found) = self.left.subtract(action, piece)
-            && level.expect(self.left.bytes(), found)
+            && level.expect(self.left.bytes(), self.left.compressed(), found)
         {
             sink.set_level(level.level(), level.window_log())?;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::content_left::Finding;
 use crate::cost::levels::{
-    Cpu, LITTLE, Level, STREAM, pays_to_change, pays_to_lower, soonest_for_stream,
+    Cpu, LITTLE, Level, STREAM, pays_to_change, pays_to_lower, pays_to_raise, soonest_for_stream,
 };
 use crate::cost::line::{Line, RateSource};
 
@@ -67,16 +67,16 @@ impl StreamLevel {
     }
 
     /// Chooses the first level again, now that so many bytes of content are found to be left. What
-    /// is already compressed is given up for a lower level if that saves much, for a better one
-    /// only once it is known how much of deltas is new. On a slow line a new zstd frame takes more
-    /// time than another level saves. Returns whether it was changed.
-    pub fn expect(&mut self, bytes: u64, found: Finding) -> bool {
+    /// is already compressed, so many bytes, is given up for a lower level if that saves much, for
+    /// a better one only once it is known how much of deltas is new. On a slow line a new zstd
+    /// frame takes more time than another level saves. Returns whether it was changed.
+    pub fn expect(&mut self, bytes: u64, compressed: u64, found: Finding) -> bool {
         if !self.line.is_quick() {
             return false;
         }
         let level = first_level(bytes, self.line, self.cpu);
-        let is_better = level.zstd > self.level.zstd && found == Finding::NewInDeltas;
-        let changes = is_better || pays_to_lower(self.level, level, bytes, self.line, self.cpu);
+        let changes = pays_to_lower(self.level, level, bytes, self.line, self.cpu)
+            || found == Finding::NewInDeltas && pays_to_raise(self.level, level, bytes, compressed);
         if changes {
             self.level = level;
         }
@@ -205,18 +205,18 @@ mod tests {
 
     #[test]
     fn the_level_follows_what_deltas_turn_out_to_be_like() {
+        let expect = |level: &mut StreamLevel, bytes, found| level.expect(bytes, MB / 50, found);
         let mut level = StreamLevel::new(MB, Line::LOCAL);
         assert_eq!(level.level(), 3);
-        assert!(!level.expect(MB / 2, Finding::MoreContent));
-        assert!(level.expect(MB / 2, Finding::NewInDeltas) && level.level() == 6);
-        assert!(!level.expect(3 * MB / 2, Finding::NewInDeltas) && level.level() == 6);
-        assert!(level.expect(8 * MB, Finding::MoreContent) && level.level() == 1);
-        assert!(!level.expect(9 * MB, Finding::NewInDeltas));
+        assert!(!expect(&mut level, MB / 2, Finding::MoreContent));
+        assert!(!level.expect(MB / 2, MB / 5, Finding::NewInDeltas), "much was compressed before");
+        assert!(expect(&mut level, MB / 2, Finding::NewInDeltas) && level.level() == 6);
+        assert!(!expect(&mut level, 3 * MB / 2, Finding::NewInDeltas) && level.level() == 6);
+        assert!(expect(&mut level, 8 * MB, Finding::MoreContent) && level.level() == 1);
+        assert!(!expect(&mut level, 9 * MB, Finding::NewInDeltas));
         let mut slow = StreamLevel::new(MB / 3, Line::UNKNOWN);
-        assert!(
-            !slow.expect(8 * MB, Finding::MoreContent)
-                && !slow.expect(8 * MB, Finding::NewInDeltas)
-        );
+        assert!(!expect(&mut slow, 8 * MB, Finding::MoreContent));
+        assert!(!expect(&mut slow, 8 * MB, Finding::NewInDeltas));
     }
 
     #[test]
