@@ -12,6 +12,7 @@ const RCLONE: &str = "rclone sync -q --config /dev/null --sftp-host 127.0.0.1 \
     {src} :sftp:{path}";
 
 /// What it remembers is kept apart from what the user's unison remembers, on both sides.
+/// `{host}` keeps the setting out of its name in tables.
 const UNISON: &str = "UNISON=$XDG_DATA_HOME/unison-{host} \
     unison {src} ssh://{host}/{path} -silent -batch -force {src} -times -perms -1 \
     -confirmbigdel=false -sshargs '-F {config}' -servercmd 'env UNISON={path}.unison unison'";
@@ -33,7 +34,7 @@ those of Debian 12, syq 0.7.1 is that of crates.io. `scripts/benchmarks` races a
 [benchmarks.md](benchmarks.md).
 
 - rclone needs nothing on the server but SFTP and a program for checksums. It transfers four files \
-at a time; with more `--transfers` it is quicker.
+at a time, unless `--transfers` says otherwise.
 - unison must be on the server, too, in the same version.
 - syq installs its helper on the server; here it is there already.
 - casync must be on the server, too. It cuts the whole tree, times included, into chunks, rsync \

@@ -47,7 +47,7 @@ const EQUAL_SHARE: f64 = 0.03;
 const EQUAL_SECONDS: f64 = 0.01;
 const EQUAL_STREAM_SECONDS: f64 = 0.03;
 
-/// A lower level in the midst of a stream must save more seconds than this.
+/// A lower level in the middle of a stream must save more seconds than this.
 const LOWERED_SECONDS: f64 = 0.05;
 
 /// Up to this many bytes of content any level takes no time worth saving.

@@ -66,10 +66,10 @@ impl StreamLevel {
         StreamLevel { line, cpu, level: first_level(bytes, line, cpu), window_log: window(bytes) }
     }
 
-    /// Chooses the first level again, now that so many bytes of content are found to be left. What
-    /// is already compressed, so many bytes, is given up for a lower level if that saves much, for
-    /// a better one only once it is known how much of deltas is new. On a slow line a new zstd
-    /// frame takes more time than another level saves. Returns whether it was changed.
+    /// Chooses the first level again, now that `bytes` of content are found to be left, and
+    /// `compressed` bytes are compressed already. A lower level is taken if it saves much time; a
+    /// better one only once it is known how much of deltas is new. On a slow line a new zstd frame
+    /// takes more time than another level saves. Returns whether it was changed.
     pub fn expect(&mut self, bytes: u64, compressed: u64, found: Finding) -> bool {
         if !self.line.is_quick() {
             return false;
